@@ -1,0 +1,106 @@
+"""Every error that clip_pipeline raises on purpose.
+
+    ClipPipelineError
+    ├── SettingsError          an unknown recipe, setting or value
+    ├── InputError             a user's file is not what was expected
+    │   ├── DumpError          a Wikipedia dump: missing, cut, no XML, unknown compression
+    │   ├── CaptionsError      a caption file: missing column, unknown format, nothing in it
+    │   ├── PhotosError        a folder or tar without photos
+    │   ├── DatasetError       an evaluation dataset: unknown name, one class, missing split
+    │   └── ModelError         a model folder: missing files, wrong shapes, wrong tokenizer
+    ├── SourceError            a remote service
+    │   ├── MissingKeyError    no key, or the terms were not acknowledged
+    │   └── BudgetSpentError   the request budget is used up and waiting is longer than allowed
+    ├── StoreError             the artifact folder
+    │   ├── MissingArtifactError   an input was never materialised
+    │   ├── DamagedArtifactError   files do not match their manifest
+    │   └── DiskError          full, read-only or not reachable
+    ├── ShapeError             ids or shapes of two things that belong together do not agree
+    └── TrainingError          training cannot go on: loss not finite, no pairs, ...
+
+Each message is one to three sentences: what was found, what was expected, what to do. The command line
+prints it as it stands and exits with status 1; it never prints a traceback for one of these. A dead link or a broken
+photo is no error: it is a row with a status (see `records.py`).
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class ClipPipelineError(Exception):
+    """Base of every error raised on purpose; its text is meant for the person at the keyboard."""
+
+
+class SettingsError(ClipPipelineError):
+    """An unknown recipe, setting, asset or value."""
+
+
+class InputError(ClipPipelineError):
+    """A user's file is not what was expected."""
+
+
+class DumpError(InputError):
+    """A Wikipedia dump is missing, cut, not XML or in an unknown compression."""
+
+
+class CaptionsError(InputError):
+    """A caption file lacks a column, is in an unknown format or holds nothing."""
+
+
+class PhotosError(InputError):
+    """A folder or tar holds no photos."""
+
+
+class DatasetError(InputError):
+    """An evaluation dataset is unknown or incomplete."""
+
+
+class ModelError(InputError):
+    """A model folder lacks files or does not fit what is asked of it."""
+
+
+class SourceError(ClipPipelineError):
+    """A remote service answered in a way that trying again will not mend."""
+
+
+class MissingKeyError(SourceError):
+    """A key or an acknowledgement of terms is missing."""
+
+
+class BudgetSpentError(SourceError):
+    """The request budget is used up and the wait is longer than allowed."""
+
+
+class StoreError(ClipPipelineError):
+    """The artifact folder."""
+
+
+class MissingArtifactError(StoreError):
+    """An input was never materialised."""
+
+
+class DamagedArtifactError(StoreError):
+    """Files do not match their manifest."""
+
+
+class DiskError(StoreError):
+    """The disk is full, read-only or not reachable."""
+
+
+class ShapeError(ClipPipelineError):
+    """Ids or shapes of two things that belong together do not agree."""
+
+
+class TrainingError(ClipPipelineError):
+    """Training cannot go on."""
+
+
+def nearest_name(wrong: str, right_names: Iterable[str]) -> str:
+    """`Did you mean "x"? ` where a close name exists, else the list of all names; ends with no space."""
+    names = sorted(right_names)
+    close = difflib.get_close_matches(wrong, names, n=1, cutoff=0.5)
+    if close:
+        return f'Did you mean "{close[0]}"?'
+    return f"Known: {', '.join(names)}."

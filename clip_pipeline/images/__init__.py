@@ -1,0 +1,1 @@
+"""Links, catalog, download, shards and pairs."""

@@ -1,0 +1,1 @@
+"""Model configurations in open_clip's own format."""

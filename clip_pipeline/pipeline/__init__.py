@@ -1,0 +1,1 @@
+"""The graph: which artifact is built from which, by which function."""

@@ -1,0 +1,66 @@
+"""Progress of long work: a bar with rate and remaining time on a terminal, a log line now and then elsewhere."""
+
+from __future__ import annotations
+
+import logging
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+logger = logging.getLogger(__name__)
+
+SECONDS_BETWEEN_LOG_LINES = 10.0
+
+
+class ProgressBar:
+    """Counts finished units; made by `progress`."""
+
+    def __init__(self, what: str, total: int | None, unit: str):
+        self.what, self.total, self.unit = what, total, unit
+        self.done = 0
+        self._started = self._last_line = time.monotonic()
+        self._bar = None
+        if sys.stderr.isatty():
+            from tqdm import tqdm
+
+            self._bar = tqdm(total=total, unit=unit, desc=what, leave=False, dynamic_ncols=True, unit_scale=True)
+
+    def advance(self, count: int = 1, note: str = "") -> None:
+        """Adds `count` finished units; `note` is a short text shown beside the bar, such as `loss 1.23`."""
+        self.done += count
+        if self._bar is not None:
+            if note:
+                self._bar.set_postfix_str(note, refresh=False)
+            self._bar.update(count)
+        elif time.monotonic() - self._last_line >= SECONDS_BETWEEN_LOG_LINES:
+            self._last_line = time.monotonic()
+            logger.info("%s", self._line(note))
+
+    def _line(self, note: str) -> str:
+        seconds = max(time.monotonic() - self._started, 1e-9)
+        rate = self.done / seconds
+        line = f"{self.what}: {self.done:,}"
+        if self.total is not None:
+            line += f" of {self.total:,}"
+        line += f" {self.unit}s, {rate:,.1f} a second"
+        if self.total is not None and rate > 0:
+            line += f", {max(self.total - self.done, 0) / rate:,.0f} s left"
+        return f"{line}, {note}" if note else line
+
+    def close(self) -> None:
+        if self._bar is not None:
+            self._bar.close()
+
+
+@contextmanager
+def progress(what: str, total: int | None = None, unit: str = "item") -> Iterator[ProgressBar]:
+    """`with progress("Downloading photos", total=1000, unit="photo") as bar: ... bar.advance()`.
+
+    what: the present participle of the work. total: number of units, None where unknown. unit: singular.
+    """
+    bar = ProgressBar(what, total, unit)
+    try:
+        yield bar
+    finally:
+        bar.close()

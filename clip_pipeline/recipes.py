@@ -1,0 +1,256 @@
+"""Named sets of settings, and the one home of their defaults.
+
+A `Recipe` is a tree of small frozen dataclasses, one a stage. Recipes derive from one another with `dataclasses.replace`;
+a user changes single fields with `--set stage.field=value` (`with_settings`). Nothing else in the package holds a default.
+
+Every field has a help text. A field marked `speed` cannot change an artifact's bytes (worker counts, device), so it
+stays out of fingerprints.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import typing
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from clip_pipeline.errors import SettingsError, nearest_name
+
+
+def setting(default: Any, help: str, *, choices: tuple[str, ...] = (), low=None, high=None, speed: bool = False) -> Any:
+    """A field with a default, a sentence of help, and the limits that are checked on construction."""
+    metadata = {"help": help, "choices": choices, "low": low, "high": high, "speed": speed}
+    return field(default=default, metadata=metadata)
+
+
+class CheckedSettings:
+    """Base of the settings: checks each field against its limits when a value is made."""
+
+    def __post_init__(self) -> None:
+        section = SECTION_NAMES.get(type(self), type(self).__name__)
+        for spec in dataclasses.fields(self):  # type: ignore[arg-type]
+            _check_value(f"{section}.{spec.name}", getattr(self, spec.name), spec.metadata)
+
+
+def _check_value(name: str, value: Any, limits: typing.Mapping[str, Any]) -> None:
+    choices, low, high = limits.get("choices", ()), limits.get("low"), limits.get("high")
+    if choices and value not in choices:
+        raise SettingsError(f"{name} is {value!r}. {nearest_name(str(value), choices)}")
+    if low is not None and value < low:
+        raise SettingsError(f"{name} is {value}, the least that works is {low}.")
+    if high is not None and value > high:
+        raise SettingsError(f"{name} is {value}, the most that works is {high}.")
+
+
+@dataclass(frozen=True)
+class WikipediaSettings(CheckedSettings):
+    """Where the words come from."""
+
+    dump: str = setting("sandbox", 'A dump file (.xml, .bz2, .xz, .gz), "sandbox", or "mirror" for the mirror below.')
+    mirror: str = setting("", "Base url of a Wikimedia dump mirror, used when dump is mirror.")
+    wiki: str = setting("enwiki", "Database name of the wiki on the mirror, such as enwiki or simplewiki.")
+    date: str = setting("latest", "Dump date on the mirror as YYYYMMDD, or latest.")
+    parts: int = setting(4, "Parts that a multistream dump is cut into; each is one partition.", low=1, high=500)
+
+
+@dataclass(frozen=True)
+class WordsSettings(CheckedSettings):
+    """Which words are kept."""
+
+    min_count: int = setting(100, "Words that occur at most this often are dropped.", low=0)
+    min_length: int = setting(2, "Shortest word kept, in letters.", low=1)
+    english_only: bool = setting(True, "Keep words made of the letters a to z (and ' or - inside) only.")
+    stop_words: bool = setting(True, "Drop English function words (the, of, and ...), which describe no picture.")
+    max_words: int = setting(0, "Keep only this many of the most frequent words; 0 keeps all.", low=0)
+
+
+@dataclass(frozen=True)
+class LinksSettings(CheckedSettings):
+    """Where photos come from, and how many a word."""
+
+    source: str = setting(
+        "sandbox",
+        "sandbox, unsplash (live API), folder (your photos), tars (webdataset) or url_list.",
+        choices=("sandbox", "unsplash", "folder", "tars", "url_list"),
+    )
+    path: str = setting("", "The folder of photos, the folder of tars, or the url list file.")
+    captions: str = setting("", "Caption file for a folder: CSV, TSV, JSONL or Flickr8k tokens. Empty: looked for in the folder.")
+    splits: str = setting("", 'The source\'s own splits: "train=FILE,validation=FILE,test=FILE", one file name a line.')
+    buckets: int = setting(8, "Partitions of the words, by a stable hash.", low=1, high=500)
+    photos_per_word: int = setting(6000, "Most photos taken for a word; the search itself ends at 6,000.", low=1, high=6000)
+    per_page: int = setting(30, "Photos a page of the search.", low=1, high=30)
+    accept_terms: bool = setting(False, "You have read the Unsplash API terms and have permission to use it this way.")
+    longest_wait: float = setting(3700.0, "Longest wait for the request budget to come back, in seconds.", low=0, speed=True)
+
+
+@dataclass(frozen=True)
+class DownloadSettings(CheckedSettings):
+    """How photos are fetched and stored."""
+
+    photos_per_shard: int = setting(1000, "Most photos a shard aims at.", low=10)
+    image_size: int = setting(256, "Shorter side of the stored JPEG, in pixels; smaller photos stay as they are.", low=16)
+    quality: int = setting(90, "JPEG quality of the stored photo.", low=1, high=100)
+    request_width: int = setting(0, "Width asked of an image server that can resize (w=), in pixels; 0 asks for the original.", low=0)
+    min_side: int = setting(32, "Photos whose shorter side is below this are rejected, in pixels.", low=1)
+    max_bytes: int = setting(30_000_000, "Largest download, in bytes.", low=1000)
+    max_pixels: int = setting(100_000_000, "Largest photo decoded, in pixels.", low=1000)
+    deadline: float = setting(20.0, "Longest time for one photo, all bytes included, in seconds.", low=0.1)
+    retries: int = setting(2, "Further tries after a failure that may pass.", low=0, high=10)
+    connections: int = setting(16, "Downloads at a time.", low=1, high=256, speed=True)
+    contact: str = setting("", "Your e-mail or page, sent in the User-Agent so that a site's owner can reach you.", speed=True)
+
+
+@dataclass(frozen=True)
+class PairsSettings(CheckedSettings):
+    """Which pairs are valid, and how they are split."""
+
+    validation_percent: float = setting(4.0, "Share of the photos for validation, in percent.", low=0, high=50)
+    test_percent: float = setting(8.0, "Share of the photos for the test, in percent.", low=0, high=50)
+    min_caption_words: int = setting(2, "Captions with fewer words are dropped.", low=1)
+    max_caption_chars: int = setting(400, "Longer captions are cut at a word, in characters.", low=10)
+    duplicate_bits: int = setting(4, "Photos whose perceptual hashes differ in at most this many of 64 bits are near-duplicates.", low=0, high=16)
+    seed: int = setting(0, "Seed of the split.")
+
+
+@dataclass(frozen=True)
+class TokenizerSettings(CheckedSettings):
+    """The byte-level BPE."""
+
+    vocab_size: int = setting(20_000, "Tokens, the 256 bytes and the special tokens included.", low=300)
+    min_frequency: int = setting(2, "Pairs seen less often are not merged.", low=1)
+
+
+@dataclass(frozen=True)
+class TrainingSettings(CheckedSettings):
+    """The model and how it is trained."""
+
+    model: str = setting("sandbox_small", "Name of a configuration in models/configs/, or a path to one.")
+    epochs: float = setting(10.0, "Passes over the training photos.", low=0.001)
+    batch_size: int = setting(256, "Pairs a step.", low=2)
+    learning_rate: float = setting(1e-3, "Peak learning rate of AdamW.", low=1e-9, high=1.0)
+    warmup_percent: float = setting(5.0, "Share of the steps with a linearly rising learning rate, in percent.", low=0, high=100)
+    final_rate_percent: float = setting(1.0, "Learning rate at the end of the cosine, in percent of the peak.", low=0, high=100)
+    weight_decay: float = setting(0.2, "Weight decay, on matrices only.", low=0)
+    beta_1: float = setting(0.9, "AdamW's first moment.", low=0, high=1)
+    beta_2: float = setting(0.98, "AdamW's second moment.", low=0, high=1)
+    epsilon: float = setting(1e-6, "AdamW's epsilon.", low=0)
+    clip_norm: float = setting(1.0, "Gradients are scaled down to this norm; 0 leaves them.", low=0)
+    label_smoothing: float = setting(0.0, "Label smoothing of the contrastive loss.", low=0, high=0.9)
+    crop_scale: float = setting(1.0, "Smallest area of the random crop, as a fraction; 1 is no crop.", low=0.05, high=1.0)
+    flip: bool = setting(False, "Mirror photos at random; wrong where captions say left and right.")
+    colour_jitter: float = setting(0.0, "Strength of random brightness and contrast.", low=0, high=1)
+    ema_decay: float = setting(0.0, "Decay of the averaged weights that are published; 0 publishes the last ones.", low=0, high=0.99999)
+    shuffle_captions: bool = setting(False, "Control: give each photo a random caption. Scores must then be chance.")
+    precision: str = setting("fp32", "Arithmetic of the training.", choices=("fp32", "bf16"))
+    seed: int = setting(0, "Seed of the weights, the order and the augmentation.")
+    checkpoint_seconds: float = setting(30.0, "Time between two saved states that a killed run resumes from.", low=1, speed=True)
+
+
+@dataclass(frozen=True)
+class EmbeddingSettings(CheckedSettings):
+    """How embeddings are computed."""
+
+    batch_size: int = setting(256, "Photos or texts at a time.", low=1, speed=True)
+
+
+@dataclass(frozen=True)
+class EvaluationSettings(CheckedSettings):
+    """What is scored, and how sure the numbers are."""
+
+    datasets: str = setting("sandbox,held_out", "Datasets, by name or folder, separated by commas; held_out is the test split of the pairs.")
+    bootstrap_samples: int = setting(1000, "Resamples behind each 95 % interval.", low=100)
+    shuffle_labels: bool = setting(False, "Control: permute the labels. Scores must then be chance.")
+    seed: int = setting(0, "Seed of the resampling.")
+
+
+@dataclass(frozen=True)
+class SandboxSettings(CheckedSettings):
+    """The generated world."""
+
+    seed: int = setting(0, "Another seed is another world.")
+    photos: int = setting(9000, "Photos in the world.", low=50, high=200_000)
+    articles: int = setting(1500, "Articles in the world's Wikipedia.", low=50, high=200_000)
+
+
+@dataclass(frozen=True)
+class ComputeSettings(CheckedSettings):
+    """What the machine gives. None of it changes an artifact's bytes in a way that fingerprints record."""
+
+    device: str = setting("auto", "cpu, cuda, mps, or auto for the best there is.", choices=("auto", "cpu", "cuda", "mps"), speed=True)
+    workers: int = setting(0, "Processes for counting and decoding; 0 is one a core.", low=0, high=256, speed=True)
+    threads: int = setting(0, "Arithmetic threads; 0 is one a core.", low=0, high=256, speed=True)
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """All settings of one run of the pipeline."""
+
+    name: str = "sandbox"
+    about: str = ""
+    wikipedia: WikipediaSettings = WikipediaSettings()
+    words: WordsSettings = WordsSettings()
+    links: LinksSettings = LinksSettings()
+    download: DownloadSettings = DownloadSettings()
+    pairs: PairsSettings = PairsSettings()
+    tokenizer: TokenizerSettings = TokenizerSettings()
+    training: TrainingSettings = TrainingSettings()
+    embedding: EmbeddingSettings = EmbeddingSettings()
+    evaluation: EvaluationSettings = EvaluationSettings()
+    sandbox: SandboxSettings = SandboxSettings()
+    compute: ComputeSettings = ComputeSettings()
+
+
+SECTIONS: dict[str, type] = {
+    spec.name: type(spec.default)
+    for spec in dataclasses.fields(Recipe)
+    if dataclasses.is_dataclass(spec.default)
+}
+SECTION_NAMES: dict[type, str] = {section: name for name, section in SECTIONS.items()}
+
+
+def fingerprinted(section: Any) -> dict[str, Any]:
+    """The fields of one settings section that can change an artifact's bytes."""
+    return {f.name: getattr(section, f.name) for f in dataclasses.fields(section) if not f.metadata.get("speed")}
+
+
+def with_settings(recipe: Recipe, assignments: list[str] | tuple[str, ...]) -> Recipe:
+    """The recipe with `stage.field=value` assignments applied.
+
+    Raises SettingsError for an unknown stage or field (with the nearest right name), a value of the wrong type, or one
+    outside its limits.
+    """
+    for assignment in assignments:
+        name, equals, text = assignment.partition("=")
+        section_name, dot, field_name = name.strip().partition(".")
+        if not (equals and dot):
+            raise SettingsError(f'"{assignment}" is no setting. Write stage.field=value, such as words.min_count=50.')
+        if section_name not in SECTIONS:
+            raise SettingsError(f'There is no stage "{section_name}" in "{assignment}". {nearest_name(section_name, SECTIONS)}')
+        section = getattr(recipe, section_name)
+        specs = {spec.name: spec for spec in dataclasses.fields(section)}
+        if field_name not in specs:
+            raise SettingsError(f'There is no setting "{section_name}.{field_name}". {nearest_name(field_name, specs)}')
+        value = _parse_value(f"{section_name}.{field_name}", text.strip(), type(getattr(section, field_name)))
+        recipe = replace(recipe, **{section_name: replace(section, **{field_name: value})})
+    return recipe
+
+
+def _parse_value(name: str, text: str, kind: type) -> Any:
+    if kind is bool:
+        words = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
+        if text.lower() not in words:
+            raise SettingsError(f'{name} is "{text}", expected true or false.')
+        return words[text.lower()]
+    if kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            wanted = "a whole number" if kind is int else "a number"
+            raise SettingsError(f'{name} is "{text}", expected {wanted}.') from None
+    return text
+
+
+def settings_text(recipe: Recipe) -> str:
+    """The whole recipe as indented JSON, as it is written beside a model."""
+    return json.dumps(dataclasses.asdict(recipe), indent=1, sort_keys=True)

@@ -1,0 +1,115 @@
+"""What travels between the stages: Arrow schemas of the tables, and the statuses of a photo.
+
+Every source of photos gives the same columns (`PHOTO_FIELDS`); each later table adds to them.
+"""
+
+from __future__ import annotations
+
+import pyarrow as pa
+
+WORD_COUNTS = pa.schema(
+    [
+        pa.field("word", pa.string(), nullable=False),
+        pa.field("count", pa.int64(), nullable=False),
+        pa.field("documents", pa.int64(), nullable=False),
+    ],
+)
+"""One row a word: occurrences, and the number of articles it occurs in."""
+
+PHOTO_FIELDS = [
+    pa.field("id", pa.string(), nullable=False),
+    pa.field("url", pa.string(), nullable=False),
+    pa.field("captions", pa.list_(pa.string()), nullable=False),
+    pa.field("width", pa.int32()),
+    pa.field("height", pa.int32()),
+    pa.field("licence", pa.string()),
+    pa.field("attribution", pa.string()),
+    pa.field("source", pa.string(), nullable=False),
+    pa.field("terms", pa.string()),
+    pa.field("split", pa.string()),
+]
+"""One photo as a source describes it. `url` is http(s), or a file: url for the user's own folder. `width`, `height`
+are pixels of the original (null where unknown). `split` is the source's own split, null where it has none."""
+
+IMAGE_LINKS = pa.schema(
+    [pa.field("word", pa.string(), nullable=False), pa.field("rank", pa.int32(), nullable=False), *PHOTO_FIELDS],
+)
+"""One row per (word, photo); `rank` is the place in the word's search results, from 0. The word is "" for a photo of
+the user's own that no vocabulary word describes."""
+
+PHOTO_CATALOG = pa.schema(
+    [
+        *PHOTO_FIELDS,
+        pa.field("words", pa.list_(pa.string()), nullable=False),
+        pa.field("shard", pa.string(), nullable=False),
+        pa.field("key", pa.string(), nullable=False),
+    ],
+)
+"""One row a photo, sorted by (shard, key). `shard` is five digits, `key` the nine-digit name inside the tar."""
+
+SHARD_ATTEMPTS = pa.schema(
+    [
+        *PHOTO_CATALOG,
+        pa.field("caption", pa.string()),
+        pa.field("status", pa.string(), nullable=False),
+        pa.field("error_message", pa.string()),
+        pa.field("original_width", pa.int32()),
+        pa.field("original_height", pa.int32()),
+        pa.field("exif", pa.string()),
+        pa.field("sha256", pa.string()),
+        pa.field("phash", pa.uint64()),
+    ],
+)
+"""One row for every photo that was tried: img2dataset's columns (key, url, caption, status, error_message, width,
+height, original_width, original_height, exif, sha256) and ours. `width`, `height` are those of the stored JPEG;
+`sha256` is of the bytes as downloaded; `phash` is the 64-bit perceptual hash; all null unless status is success."""
+
+IMAGE_TEXT_PAIRS = pa.schema(
+    [
+        pa.field("photo_id", pa.string(), nullable=False),
+        pa.field("shard", pa.string(), nullable=False),
+        pa.field("key", pa.string(), nullable=False),
+        pa.field("caption_index", pa.int32(), nullable=False),
+        pa.field("caption", pa.string(), nullable=False),
+        pa.field("split", pa.string(), nullable=False),
+        pa.field("group", pa.string(), nullable=False),
+        pa.field("width", pa.int32(), nullable=False),
+        pa.field("height", pa.int32(), nullable=False),
+    ],
+)
+"""One row per (photo, caption). `split` is train, validation or test; all photos of one `group` (near-duplicates,
+named by the smallest photo id in it) lie in one split."""
+
+SCORES = pa.schema(
+    [
+        pa.field("task", pa.string(), nullable=False),
+        pa.field("dataset", pa.string(), nullable=False),
+        pa.field("split", pa.string(), nullable=False),
+        pa.field("metric", pa.string(), nullable=False),
+        pa.field("value", pa.float64(), nullable=False),
+        pa.field("low", pa.float64(), nullable=False),
+        pa.field("high", pa.float64(), nullable=False),
+        pa.field("n", pa.int64(), nullable=False),
+        pa.field("chance", pa.float64(), nullable=False),
+    ],
+)
+"""One score: a fraction in 0..1 with its 95 % bootstrap interval, the number of samples and what guessing gives."""
+
+SPLITS = ("train", "validation", "test")
+
+PHOTO_STATUSES = {
+    "success": "downloaded, checked, decoded, stored",
+    "not_found": "the server answered 404 or 410",
+    "http_error": "another HTTP status, after the last retry",
+    "timeout": "no complete answer within the total deadline",
+    "connection_error": "no connection, or it broke, after the last retry",
+    "forbidden_address": "the address is loopback, private or otherwise not on the public internet",
+    "forbidden_scheme": "the url is neither http nor https",
+    "too_many_bytes": "larger than the byte cap",
+    "not_an_image": "the bytes are no image of a known kind",
+    "too_many_pixels": "larger than the pixel cap",
+    "broken_image": "the decoder failed: truncated or damaged",
+    "too_small": "the shorter side is below the minimum",
+    "missing_file": "the user's file is not there or cannot be read",
+}
+"""Why a photo is, or is not, in a shard."""

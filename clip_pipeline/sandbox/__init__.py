@@ -1,0 +1,1 @@
+"""A generated world and the loopback servers that publish it."""

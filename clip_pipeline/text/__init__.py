@@ -1,0 +1,1 @@
+"""Caption corpus and tokenizer."""

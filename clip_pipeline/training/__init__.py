@@ -1,0 +1,1 @@
+"""Batches, schedule, loop, checkpoint, log."""

@@ -1,0 +1,1 @@
+"""Wikitext to plain words, counts and the vocabulary."""
