@@ -75,13 +75,19 @@ class LinksSettings(CheckedSettings):
         choices=("sandbox", "unsplash", "folder", "tars", "url_list"),
     )
     path: str = setting("", "The folder of photos, the folder of tars, or the url list file.")
-    captions: str = setting("", "Caption file for a folder: CSV, TSV, JSONL or Flickr8k tokens. Empty: looked for in the folder.")
+    captions: str = setting(
+        "", "Caption file for a folder: CSV, TSV, JSONL or Flickr8k tokens. Empty: looked for in the folder."
+    )
     splits: str = setting("", 'The source\'s own splits: "train=FILE,validation=FILE,test=FILE", one file name a line.')
     buckets: int = setting(8, "Partitions of the words, by a stable hash.", low=1, high=500)
-    photos_per_word: int = setting(6000, "Most photos taken for a word; the search itself ends at 6,000.", low=1, high=6000)
+    photos_per_word: int = setting(
+        6000, "Most photos taken for a word; the search itself ends at 6,000.", low=1, high=6000
+    )
     per_page: int = setting(30, "Photos a page of the search.", low=1, high=30)
     accept_terms: bool = setting(False, "You have read the Unsplash API terms and have permission to use it this way.")
-    longest_wait: float = setting(3700.0, "Longest wait for the request budget to come back, in seconds.", low=0, speed=True)
+    longest_wait: float = setting(
+        3700.0, "Longest wait for the request budget to come back, in seconds.", low=0, speed=True
+    )
 
 
 @dataclass(frozen=True)
@@ -89,16 +95,22 @@ class DownloadSettings(CheckedSettings):
     """How photos are fetched and stored."""
 
     photos_per_shard: int = setting(1000, "Most photos a shard aims at.", low=10)
-    image_size: int = setting(256, "Shorter side of the stored JPEG, in pixels; smaller photos stay as they are.", low=16)
+    image_size: int = setting(
+        256, "Shorter side of the stored JPEG, in pixels; smaller photos stay as they are.", low=16
+    )
     quality: int = setting(90, "JPEG quality of the stored photo.", low=1, high=100)
-    request_width: int = setting(0, "Width asked of an image server that can resize (w=), in pixels; 0 asks for the original.", low=0)
+    request_width: int = setting(
+        0, "Width asked of an image server that can resize (w=), in pixels; 0 asks for the original.", low=0
+    )
     min_side: int = setting(32, "Photos whose shorter side is below this are rejected, in pixels.", low=1)
     max_bytes: int = setting(30_000_000, "Largest download, in bytes.", low=1000)
     max_pixels: int = setting(100_000_000, "Largest photo decoded, in pixels.", low=1000)
     deadline: float = setting(20.0, "Longest time for one photo, all bytes included, in seconds.", low=0.1)
     retries: int = setting(2, "Further tries after a failure that may pass.", low=0, high=10)
     connections: int = setting(16, "Downloads at a time.", low=1, high=256, speed=True)
-    contact: str = setting("", "Your e-mail or page, sent in the User-Agent so that a site's owner can reach you.", speed=True)
+    contact: str = setting(
+        "", "Your e-mail or page, sent in the User-Agent so that a site's owner can reach you.", speed=True
+    )
 
 
 @dataclass(frozen=True)
@@ -109,7 +121,9 @@ class PairsSettings(CheckedSettings):
     test_percent: float = setting(8.0, "Share of the photos for the test, in percent.", low=0, high=50)
     min_caption_words: int = setting(2, "Captions with fewer words are dropped.", low=1)
     max_caption_chars: int = setting(400, "Longer captions are cut at a word, in characters.", low=10)
-    duplicate_bits: int = setting(4, "Photos whose perceptual hashes differ in at most this many of 64 bits are near-duplicates.", low=0, high=16)
+    duplicate_bits: int = setting(
+        4, "Photos whose perceptual hashes differ in at most this many of 64 bits are near-duplicates.", low=0, high=16
+    )
     seed: int = setting(0, "Seed of the split.")
 
 
@@ -129,22 +143,32 @@ class TrainingSettings(CheckedSettings):
     epochs: float = setting(10.0, "Passes over the training photos.", low=0.001)
     batch_size: int = setting(256, "Pairs a step.", low=2)
     learning_rate: float = setting(1e-3, "Peak learning rate of AdamW.", low=1e-9, high=1.0)
-    warmup_percent: float = setting(5.0, "Share of the steps with a linearly rising learning rate, in percent.", low=0, high=100)
-    final_rate_percent: float = setting(1.0, "Learning rate at the end of the cosine, in percent of the peak.", low=0, high=100)
+    warmup_percent: float = setting(
+        5.0, "Share of the steps with a linearly rising learning rate, in percent.", low=0, high=100
+    )
+    final_rate_percent: float = setting(
+        1.0, "Learning rate at the end of the cosine, in percent of the peak.", low=0, high=100
+    )
     weight_decay: float = setting(0.2, "Weight decay, on matrices only.", low=0)
     beta_1: float = setting(0.9, "AdamW's first moment.", low=0, high=1)
     beta_2: float = setting(0.98, "AdamW's second moment.", low=0, high=1)
     epsilon: float = setting(1e-6, "AdamW's epsilon.", low=0)
     clip_norm: float = setting(1.0, "Gradients are scaled down to this norm; 0 leaves them.", low=0)
     label_smoothing: float = setting(0.0, "Label smoothing of the contrastive loss.", low=0, high=0.9)
-    crop_scale: float = setting(1.0, "Smallest area of the random crop, as a fraction; 1 is no crop.", low=0.05, high=1.0)
+    crop_scale: float = setting(
+        1.0, "Smallest area of the random crop, as a fraction; 1 is no crop.", low=0.05, high=1.0
+    )
     flip: bool = setting(False, "Mirror photos at random; wrong where captions say left and right.")
     colour_jitter: float = setting(0.0, "Strength of random brightness and contrast.", low=0, high=1)
-    ema_decay: float = setting(0.0, "Decay of the averaged weights that are published; 0 publishes the last ones.", low=0, high=0.99999)
+    ema_decay: float = setting(
+        0.0, "Decay of the averaged weights that are published; 0 publishes the last ones.", low=0, high=0.99999
+    )
     shuffle_captions: bool = setting(False, "Control: give each photo a random caption. Scores must then be chance.")
     precision: str = setting("fp32", "Arithmetic of the training.", choices=("fp32", "bf16"))
     seed: int = setting(0, "Seed of the weights, the order and the augmentation.")
-    checkpoint_seconds: float = setting(30.0, "Time between two saved states that a killed run resumes from.", low=1, speed=True)
+    checkpoint_seconds: float = setting(
+        30.0, "Time between two saved states that a killed run resumes from.", low=1, speed=True
+    )
 
 
 @dataclass(frozen=True)
@@ -158,7 +182,9 @@ class EmbeddingSettings(CheckedSettings):
 class EvaluationSettings(CheckedSettings):
     """What is scored, and how sure the numbers are."""
 
-    datasets: str = setting("sandbox,held_out", "Datasets, by name or folder, separated by commas; held_out is the test split of the pairs.")
+    datasets: str = setting(
+        "sandbox,held_out", "Datasets, by name or folder, separated by commas; held_out is the test split of the pairs."
+    )
     bootstrap_samples: int = setting(1000, "Resamples behind each 95 % interval.", low=100)
     shuffle_labels: bool = setting(False, "Control: permute the labels. Scores must then be chance.")
     seed: int = setting(0, "Seed of the resampling.")
@@ -177,7 +203,9 @@ class SandboxSettings(CheckedSettings):
 class ComputeSettings(CheckedSettings):
     """What the machine gives. None of it changes an artifact's bytes in a way that fingerprints record."""
 
-    device: str = setting("auto", "cpu, cuda, mps, or auto for the best there is.", choices=("auto", "cpu", "cuda", "mps"), speed=True)
+    device: str = setting(
+        "auto", "cpu, cuda, mps, or auto for the best there is.", choices=("auto", "cpu", "cuda", "mps"), speed=True
+    )
     workers: int = setting(0, "Processes for counting and decoding; 0 is one a core.", low=0, high=256, speed=True)
     threads: int = setting(0, "Arithmetic threads; 0 is one a core.", low=0, high=256, speed=True)
 
@@ -202,9 +230,7 @@ class Recipe:
 
 
 SECTIONS: dict[str, type] = {
-    spec.name: type(spec.default)
-    for spec in dataclasses.fields(Recipe)
-    if dataclasses.is_dataclass(spec.default)
+    spec.name: type(spec.default) for spec in dataclasses.fields(Recipe) if dataclasses.is_dataclass(spec.default)
 }
 SECTION_NAMES: dict[type, str] = {section: name for name, section in SECTIONS.items()}
 
@@ -226,7 +252,9 @@ def with_settings(recipe: Recipe, assignments: list[str] | tuple[str, ...]) -> R
         if not (equals and dot):
             raise SettingsError(f'"{assignment}" is no setting. Write stage.field=value, such as words.min_count=50.')
         if section_name not in SECTIONS:
-            raise SettingsError(f'There is no stage "{section_name}" in "{assignment}". {nearest_name(section_name, SECTIONS)}')
+            raise SettingsError(
+                f'There is no stage "{section_name}" in "{assignment}". {nearest_name(section_name, SECTIONS)}'
+            )
         section = getattr(recipe, section_name)
         specs = {spec.name: spec for spec in dataclasses.fields(section)}
         if field_name not in specs:
