@@ -24,6 +24,9 @@ def setting(default: Any, help: str, *, choices: tuple[str, ...] = (), low=None,
     return field(default=default, metadata=metadata)
 
 
+SECTION_NAMES: dict[type, str] = {}  # filled below, once the sections are known
+
+
 class CheckedSettings:
     """Base of the settings: checks each field against its limits when a value is made."""
 
@@ -232,7 +235,7 @@ class Recipe:
 SECTIONS: dict[str, type] = {
     spec.name: type(spec.default) for spec in dataclasses.fields(Recipe) if dataclasses.is_dataclass(spec.default)
 }
-SECTION_NAMES: dict[type, str] = {section: name for name, section in SECTIONS.items()}
+SECTION_NAMES.update({section: name for name, section in SECTIONS.items()})
 
 
 def fingerprinted(section: Any) -> dict[str, Any]:
