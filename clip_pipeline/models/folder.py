@@ -1,0 +1,120 @@
+"""A trained model as a folder that open_clip itself reads: `open_clip.create_model_and_transforms("local-dir:FOLDER")`.
+
+open_clip_config.json         the model's configuration and the picture preprocessing
+open_clip_model.safetensors   the weights
+tokenizer.json, …             the tokenizer, as transformers reads it
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from clip_pipeline.errors import ModelError
+from clip_pipeline.models.registry import image_size_of
+from clip_pipeline.models.torchvision_operators import define_missing_operators
+
+if TYPE_CHECKING:
+    import torch
+
+CONFIG_FILE = "open_clip_config.json"
+WEIGHTS_FILE = "open_clip_model.safetensors"
+TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json")
+
+LARGEST_SQUASHED_PX = 111
+"""Pictures up to this size are squashed to a square: at 48 or 64 pixels a centre crop would lose whole objects. Larger
+models keep the proportions and crop the centre, as CLIP does."""
+
+
+def preprocess_config(config: dict[str, Any]) -> dict[str, Any]:
+    """How a picture is prepared for a model, in open_clip's words: size in pixels, mean, std, interpolation, resize mode."""
+    size = image_size_of(config)
+    return {
+        "size": [size, size],
+        "mode": "RGB",
+        "mean": [0.5, 0.5, 0.5],
+        "std": [0.5, 0.5, 0.5],
+        "interpolation": "bicubic",
+        "resize_mode": "squash" if size <= LARGEST_SQUASHED_PX else "shortest",
+    }
+
+
+def save_model_folder(
+    model: torch.nn.Module,
+    config: dict[str, Any],
+    preprocess: dict[str, Any],
+    tokenizer_folder: Path,
+    folder: Path,
+) -> None:
+    """Writes the open_clip folder; the same weights give the same bytes.
+
+    config: the fitted configuration (`registry.with_tokenizer`). preprocess: of `preprocess_config`.
+    Raises ModelError when the tokenizer's folder lacks tokenizer.json.
+    """
+    from safetensors.torch import save_file
+
+    folder.mkdir(parents=True, exist_ok=True)
+    if not (tokenizer_folder / "tokenizer.json").is_file():
+        raise ModelError(f"{tokenizer_folder} holds no tokenizer.json. Materialise bpe_tokenizer first.")
+    weights = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in sorted(model.state_dict().items())}
+    save_file(weights, folder / WEIGHTS_FILE, metadata={"format": "pt"})
+    for name in TOKENIZER_FILES:
+        if (tokenizer_folder / name).is_file():
+            shutil.copyfile(tokenizer_folder / name, folder / name)
+    described = {"model_cfg": config, "preprocess_cfg": preprocess}
+    (folder / CONFIG_FILE).write_text(json.dumps(described, indent=2) + "\n", encoding="utf-8")
+
+
+def load_model_folder(
+    folder: str | Path, device: str = "cpu"
+) -> tuple[torch.nn.Module, Callable[[Any], torch.Tensor], Callable[..., torch.Tensor]]:
+    """(model in evaluation mode, preprocess: PIL picture -> (3, S, S), tokenizer: texts -> (N, L) ids).
+
+    folder: an open_clip folder, ours or another's. Raises ModelError when it is incomplete or does not fit together.
+    """
+    folder = Path(folder)
+    _check_folder(folder)
+    define_missing_operators()
+    import open_clip
+
+    try:
+        model, _, preprocess = open_clip.create_model_and_transforms(f"local-dir:{folder}", device=device)
+        tokenizer = open_clip.get_tokenizer(f"local-dir:{folder}")
+    except (RuntimeError, ValueError, TypeError, KeyError, OSError, AssertionError) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise ModelError(
+            f"open_clip cannot load the model in {folder}: {reason} Train it again, or copy the whole folder again."
+        ) from error
+    _check_tokenizer(folder, model, tokenizer)
+    model.eval()
+    return model, preprocess, tokenizer
+
+
+def _check_folder(folder: Path) -> None:
+    if not folder.is_dir():
+        raise ModelError(f"{folder} is no folder. Expected a model folder, such as `clip-pipeline train` writes.")
+    missing = [name for name in (CONFIG_FILE, WEIGHTS_FILE) if not (folder / name).is_file()]
+    if missing:
+        raise ModelError(
+            f"{folder} holds no {' and no '.join(missing)}. Expected a model folder, such as `clip-pipeline train` writes."
+        )
+    try:
+        config = json.loads((folder / CONFIG_FILE).read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ModelError(f"{folder / CONFIG_FILE} is no JSON: {error}.") from error
+    if not isinstance(config, dict) or "model_cfg" not in config:
+        raise ModelError(f"{folder / CONFIG_FILE} has no model_cfg. Expected open_clip's format.")
+
+
+def _check_tokenizer(folder: Path, model: torch.nn.Module, tokenizer: Any) -> None:
+    """An id beyond the embedding table would be an IndexError deep inside torch."""
+    tokens = len(getattr(tokenizer, "tokenizer", ()) or ())
+    rows = int(getattr(model, "vocab_size", 0) or 0)
+    if tokens and rows and tokens > rows:
+        raise ModelError(
+            f"The tokenizer in {folder} has {tokens:,} tokens, the model was trained with {rows:,}. "
+            "They belong to different models: copy both from one training."
+        )

@@ -1,0 +1,92 @@
+"""Model configurations in open_clip's own format, and models built from them by open_clip's own code."""
+
+from __future__ import annotations
+
+import copy
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from clip_pipeline.errors import ModelError, nearest_name
+from clip_pipeline.models.torchvision_operators import define_missing_operators
+
+if TYPE_CHECKING:
+    import torch
+
+CONFIG_FOLDER = Path(__file__).parent / "configs"
+NEEDED_KEYS = ("embed_dim", "vision_cfg", "text_cfg")
+
+
+def list_models() -> list[str]:
+    """Names of the configurations that come with the package."""
+    return sorted(path.stem for path in CONFIG_FOLDER.glob("*.json"))
+
+
+def load_config(name_or_path: str | Path) -> dict[str, Any]:
+    """An open_clip model configuration: `embed_dim`, `vision_cfg`, `text_cfg`.
+
+    name_or_path: a name of `list_models()`, or a JSON file. Raises ModelError for an unknown name, a file that is no
+    JSON, or one that lacks a part.
+    """
+    path = CONFIG_FOLDER / f"{name_or_path}.json"
+    if not path.is_file():
+        path = Path(name_or_path)
+        if path.suffix != ".json":
+            raise ModelError(f'There is no model "{name_or_path}". {nearest_name(str(name_or_path), list_models())}')
+    try:
+        config = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ModelError(f"The model configuration {path} does not exist.") from None
+    except (ValueError, OSError) as error:
+        raise ModelError(f"The model configuration {path} cannot be read as JSON: {error}.") from error
+    missing = [key for key in NEEDED_KEYS if not isinstance(config, dict) or key not in config]
+    if missing:
+        raise ModelError(
+            f"The model configuration {path} lacks {', '.join(missing)}. "
+            "Expected open_clip's format: embed_dim, vision_cfg, text_cfg."
+        )
+    return config
+
+
+def image_size_of(config: dict[str, Any]) -> int:
+    """Side of the square pictures that the model sees, in pixels."""
+    size = config["vision_cfg"].get("image_size", 224)
+    return int(size if isinstance(size, int) else size[0])
+
+
+def context_length_of(config: dict[str, Any]) -> int:
+    """Tokens that the text tower sees, the start and end tokens included."""
+    return int(config["text_cfg"].get("context_length", 77))
+
+
+def with_tokenizer(config: dict[str, Any], vocab_size: int, pad_id: int, eos_id: int) -> dict[str, Any]:
+    """The configuration fitted to a tokenizer of ours, as it is published beside the weights.
+
+    The end token has the highest id, so open_clip's default pooling (argmax of the ids) finds it in every version.
+    `hf_tokenizer_name` makes open_clip read the tokenizer files of the model's own folder.
+    """
+    fitted = copy.deepcopy(config)
+    fitted["text_cfg"].update(
+        vocab_size=vocab_size, pad_id=pad_id, eos_id=eos_id, pool_type="argmax", hf_tokenizer_name="."
+    )
+    return fitted
+
+
+def build_model(config: dict[str, Any], vocab_size: int | None = None) -> torch.nn.Module:
+    """A CLIP with random weights (drawn from torch's global generator), built by open_clip.
+
+    vocab_size: overrides the configuration's. Raises ModelError when open_clip or timm refuses the configuration.
+    """
+    define_missing_operators()
+    from open_clip.model import CLIP, CustomTextCLIP
+
+    arguments = copy.deepcopy(config)
+    if vocab_size is not None:
+        arguments["text_cfg"]["vocab_size"] = vocab_size
+    kind = CustomTextCLIP if arguments.pop("custom_text", False) else CLIP
+    if arguments["vision_cfg"].get("timm_model_name"):
+        arguments["vision_cfg"]["timm_model_pretrained"] = False  # weights are trained here, never downloaded
+    try:
+        return kind(**arguments)
+    except (TypeError, ValueError, RuntimeError, AssertionError) as error:
+        raise ModelError(f"open_clip cannot build this model configuration: {error}") from error
