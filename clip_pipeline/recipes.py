@@ -285,3 +285,69 @@ def _parse_value(name: str, text: str, kind: type) -> Any:
 def settings_text(recipe: Recipe) -> str:
     """The whole recipe as indented JSON, as it is written beside a model."""
     return json.dumps(dataclasses.asdict(recipe), indent=1, sort_keys=True)
+
+
+# ---- the recipes; each derives from another
+
+SANDBOX = Recipe(
+    name="sandbox",
+    about="The generated world, small enough for two cores and five minutes.",
+    links=LinksSettings(photos_per_word=3000),
+    download=DownloadSettings(image_size=64, request_width=96, photos_per_shard=1000),
+    tokenizer=TokenizerSettings(vocab_size=1000),
+)
+
+TINY = replace(
+    SANDBOX,
+    name="tiny",
+    about="The generated world at the size of a test: seconds, and scores that mean nothing.",
+    sandbox=SandboxSettings(photos=240, articles=120),
+    wikipedia=WikipediaSettings(parts=2),
+    words=WordsSettings(min_count=20),
+    links=LinksSettings(buckets=2, photos_per_word=300),
+    download=replace(SANDBOX.download, photos_per_shard=128),
+    tokenizer=TokenizerSettings(vocab_size=400),
+    training=TrainingSettings(model="tiny_test", epochs=2, batch_size=32),
+    evaluation=EvaluationSettings(bootstrap_samples=100),
+)
+
+LAPTOP = Recipe(
+    name="laptop",
+    about="Your own dump and photos on a laptop without a GPU: thousands of photos, minutes.",
+    links=LinksSettings(source="folder"),
+    download=DownloadSettings(image_size=128, photos_per_shard=1000),
+    tokenizer=TokenizerSettings(vocab_size=4000),
+    training=TrainingSettings(model="laptop_small"),
+    evaluation=EvaluationSettings(datasets="held_out"),
+)
+
+WORKSTATION = replace(
+    LAPTOP,
+    name="workstation",
+    about="One GPU: hundreds of thousands of photos, hours.",
+    download=DownloadSettings(image_size=160, connections=64),
+    tokenizer=TokenizerSettings(vocab_size=20_000),
+    training=TrainingSettings(model="vit_s_16_112", epochs=30, batch_size=1024, learning_rate=5e-4, precision="bf16"),
+)
+
+WKIT24M = replace(
+    WORKSTATION,
+    name="wkit24m",
+    about="Every word of English Wikipedia and the photos found for it, as WKIT-24M: a big GPU, days.",
+    wikipedia=WikipediaSettings(dump="mirror", parts=200),
+    words=WordsSettings(stop_words=False),
+    links=LinksSettings(source="unsplash", buckets=128),
+    download=DownloadSettings(image_size=160, request_width=320, photos_per_shard=10_000, connections=64, min_side=112),
+    training=TrainingSettings(
+        model="vit_b_16_112", epochs=32, batch_size=1024, learning_rate=5e-4, warmup_percent=2, precision="bf16"
+    ),
+)
+
+RECIPES: dict[str, Recipe] = {recipe.name: recipe for recipe in (SANDBOX, TINY, LAPTOP, WORKSTATION, WKIT24M)}
+
+
+def find_recipe(name: str) -> Recipe:
+    """The recipe of that name. Raises SettingsError with the nearest right name."""
+    if name not in RECIPES:
+        raise SettingsError(f'There is no recipe "{name}". {nearest_name(name, RECIPES)}')
+    return RECIPES[name]

@@ -36,6 +36,7 @@ from clip_pipeline.errors import DamagedArtifactError, DiskError, MissingArtifac
 logger = logging.getLogger(__name__)
 
 MANIFEST = "manifest.json"
+OWN_MARK = ".clip-pipeline"
 RECORDED_LIBRARIES = ("numpy", "open_clip_torch", "pandas", "pillow", "pyarrow", "tokenizers", "torch")
 
 
@@ -219,7 +220,7 @@ class Store:
         started = time.monotonic()
         if not force and not self.why_stale(key, wanted):
             return Materialised(self.get(key), True, "", time.monotonic() - started)
-        with _disk_errors(self.root), self._lock(key, wait=True):
+        with disk_errors(self.root), self._lock(key, wait=True):
             _restore_previous(self.folder(key))
             reason = self.why_stale(key, wanted)
             if not reason and not force:
@@ -258,20 +259,9 @@ class Store:
         # manifest last: its presence means the artifact is complete
         _write_synced(staging / MANIFEST, json.dumps(manifest, indent=1, sort_keys=True))
         _sync_tree(staging)
-        self._swap_in(staging, self.folder(key))
+        _swap_in(staging, self.folder(key))
         shutil.rmtree(work.parent, ignore_errors=True)
         return Artifact(key, self.folder(key), manifest)
-
-    def _swap_in(self, staging: Path, target: Path) -> None:
-        """Puts `staging` where `target` is. Killed at any point, `_restore_previous` brings back the old artifact."""
-        target.parent.mkdir(parents=True, exist_ok=True)
-        previous = _previous(target)
-        shutil.rmtree(previous, ignore_errors=True)
-        if target.exists():
-            target.rename(previous)
-        staging.rename(target)
-        _sync_folder(target.parent)
-        shutil.rmtree(previous, ignore_errors=True)
 
     def _work_folder(self, key: ArtifactKey, fingerprint: str) -> Path:
         """`.work/…/pieces/<fingerprint>`; pieces of other fingerprints are of no use any more and are removed."""
@@ -327,12 +317,52 @@ class Store:
         if known and known[:2] == [stat.st_size, stat.st_mtime_ns]:
             return known[2]
         memory[name] = [stat.st_size, stat.st_mtime_ns, hash_file(path)]
-        with _disk_errors(self.root):
+        with disk_errors(self.root):
             memory_path.parent.mkdir(parents=True, exist_ok=True)
             temporary = memory_path.with_suffix(f".{os.getpid()}")
             temporary.write_text(json.dumps(memory, indent=1, sort_keys=True))
             temporary.replace(memory_path)
         return memory[name][2]
+
+
+@contextlib.contextmanager
+def published_file(path: Path | str) -> Iterator[Path]:
+    """Yields a temporary path to write to; on success it takes the place of `path` in one step."""
+    path = Path(path).expanduser().absolute()
+    with disk_errors(path.parent):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = path.with_name(f".{path.name}.{os.getpid()}")
+        try:
+            yield temporary
+            _sync_path(temporary)
+            temporary.replace(path)
+        finally:
+            temporary.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def published_folder(path: Path | str) -> Iterator[tuple[Path, Path]]:
+    """Yields (folder to fill, work folder that survives a crash); on success the first takes the place of `path`.
+
+    For results that go where the user says instead of the data folder. An older result there is replaced whole. Raises
+    StoreError when `path` is a file, or holds files that no run of ours wrote.
+    """
+    target = Path(path).expanduser().absolute()
+    if target.is_file():
+        raise StoreError(f"{target} is a file, a folder was expected. Choose another place with -o.")
+    if target.is_dir() and any(target.iterdir()) and not (target / OWN_MARK).exists():
+        raise StoreError(f"{target} holds files that clip-pipeline did not write. Choose an empty or new folder with -o.")
+    staging, work = target.with_name(f".{target.name}.staging"), target.with_name(f".{target.name}.work")
+    with disk_errors(target.parent):
+        _restore_previous(target, OWN_MARK)
+        shutil.rmtree(staging, ignore_errors=True)
+        staging.mkdir(parents=True)
+        work.mkdir(exist_ok=True)
+        yield staging, work
+        _write_synced(staging / OWN_MARK, "This folder was written by clip-pipeline, which may replace it.\n")
+        _sync_tree(staging)
+        _swap_in(staging, target)
+        shutil.rmtree(work, ignore_errors=True)
 
 
 def hash_json(value: Any) -> str:
@@ -350,10 +380,22 @@ def _previous(folder: Path) -> Path:
     return folder.with_name(f".{folder.name}.previous")
 
 
-def _restore_previous(folder: Path) -> None:
-    """Undoes half a publication; call with the artifact's lock held."""
+def _swap_in(staging: Path, target: Path) -> None:
+    """Puts `staging` where `target` is. Killed at any point, `_restore_previous` brings back the old one."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    previous = _previous(target)
+    shutil.rmtree(previous, ignore_errors=True)
+    if target.exists():
+        target.rename(previous)
+    staging.rename(target)
+    _sync_path(target.parent)
+    shutil.rmtree(previous, ignore_errors=True)
+
+
+def _restore_previous(folder: Path, mark: str = MANIFEST) -> None:
+    """Undoes half a publication; call with the artifact's lock held. `mark` is the file that a whole folder has."""
     previous = _previous(folder)
-    if previous.exists() and not (folder / MANIFEST).exists():
+    if previous.exists() and not (folder / mark).exists():
         shutil.rmtree(folder, ignore_errors=True)
         previous.rename(folder)
 
@@ -405,11 +447,11 @@ def _write_synced(path: Path, text: str) -> None:
 
 def _sync_tree(folder: Path) -> None:
     for path in folder.rglob("*"):
-        _sync_folder(path)  # fsync works on a read-only descriptor of a file too
-    _sync_folder(folder)
+        _sync_path(path)  # fsync works on a read-only descriptor of a file too
+    _sync_path(folder)
 
 
-def _sync_folder(path: Path) -> None:
+def _sync_path(path: Path) -> None:
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -418,7 +460,7 @@ def _sync_folder(path: Path) -> None:
 
 
 @contextlib.contextmanager
-def _disk_errors(root: Path) -> Iterator[None]:
+def disk_errors(root: Path) -> Iterator[None]:
     """Turns the operating system's complaints about the data folder's disk into a sentence."""
     try:
         yield

@@ -1,0 +1,277 @@
+"""The command line: `run`, `status`, `sandbox serve`, and one command a stage that works on the user's own files."""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import click
+
+from clip_pipeline.errors import ClipPipelineError
+from clip_pipeline.recipes import RECIPES, Recipe, find_recipe, with_settings
+from clip_pipeline.version import __version__
+
+CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
+
+
+def main() -> None:
+    """Runs the command line. A `ClipPipelineError` becomes one sentence and exit status 1; it never is a traceback."""
+    try:
+        commands(prog_name="clip-pipeline", standalone_mode=False)
+    except ClipPipelineError as error:
+        _stop(str(error), 1)
+    except click.exceptions.Exit as leave:
+        sys.exit(leave.exit_code)
+    except click.Abort:
+        _stop("Stopped. What was finished is kept: run the same command again to go on.", 130)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(2)
+    except KeyboardInterrupt:
+        _stop("Stopped. What was finished is kept: run the same command again to go on.", 130)
+    except BrokenPipeError:
+        sys.stderr.close()
+        sys.exit(1)
+
+
+def _stop(sentence: str, status: int) -> None:
+    click.echo(f"clip-pipeline: {sentence}", err=True)
+    sys.exit(status)
+
+
+@click.group(context_settings=CONTEXT)
+@click.version_option(__version__, prog_name="clip-pipeline")
+@click.option("-v", "--verbose", is_flag=True, help="Say more about what is done and why.")
+def commands(verbose: bool) -> None:
+    """Words into a working CLIP, and into numbers one can trust.
+
+    `clip-pipeline run` takes a Wikipedia dump and photos through the whole pipeline; without settings it uses a small
+    generated world, so it needs no key, no network and no GPU. The other commands do one step each on files of your own.
+    """
+    logging.basicConfig(format="%(message)s", level=logging.WARNING, stream=sys.stderr)
+    logging.getLogger("clip_pipeline").setLevel(logging.INFO if verbose else logging.WARNING)
+
+
+def recipe_options(command):
+    """The options that choose a recipe and change single settings of it."""
+    names = ", ".join(RECIPES)
+    command = click.option(
+        "--set", "assignments", multiple=True, metavar="STAGE.FIELD=VALUE",
+        help="Change one setting, such as words.min_count=50. May be given many times; see docs/settings.md.",
+    )(command)  # fmt: skip
+    return click.option(
+        "--recipe", "recipe_name", default="sandbox", show_default=True, envvar="CLIP_PIPELINE_RECIPE",
+        metavar="NAME", help=f"A named set of settings: {names}.",
+    )(command)  # fmt: skip
+
+
+def data_option(command):
+    """The option that chooses the data folder."""
+    return click.option(
+        "--data", "data_folder", default="data", show_default=True, envvar="CLIP_PIPELINE_DATA", type=click.Path(),
+        help="Folder of the artifacts.",
+    )(command)  # fmt: skip
+
+
+def device_option(command):
+    """The option that chooses where the arithmetic happens."""
+    return click.option(
+        "--device", default="auto", show_default=True, type=click.Choice(["auto", "cpu", "cuda", "mps"]),
+        help="Where to compute; auto takes the best there is.",
+    )(command)  # fmt: skip
+
+
+def _recipe(name: str, assignments: tuple[str, ...]) -> Recipe:
+    return with_settings(find_recipe(name), assignments)
+
+
+# ---- the whole pipeline
+
+
+@commands.command(context_settings=CONTEXT)
+@recipe_options
+@data_option
+@click.option("--select", default="", metavar="ASSETS", help="Only these, separated by commas; +name adds all before it, name+ all after it. A stage stands for its assets.")  # fmt: skip
+@click.option("--partition", default="", metavar="KEY", help="Only this partition of the selected assets.")
+@click.option("--force", is_flag=True, help="Build the selected assets again although they are fresh.")
+@click.option("--history/--no-history", default=True, help="Tell Dagster's history, where there is one, what was made.")
+def run(
+    recipe_name: str,
+    assignments: tuple[str, ...],
+    data_folder: str,
+    select: str,
+    partition: str,
+    force: bool,
+    history: bool,
+) -> None:
+    """Materialise the pipeline: build what is missing or stale, reuse the rest.
+
+    \b
+    Examples:
+      clip-pipeline run                                     the sandbox world, end to end
+      clip-pipeline run --select vocabulary                 one asset
+      clip-pipeline run --select +image_text_pairs          everything up to the pairs
+      clip-pipeline run --recipe laptop --set wikipedia.dump=enwiki.xml.bz2 \\
+          --set links.source=folder --set links.path=photos/ your own dump and photos
+    """
+    from clip_pipeline.defs.history import no_history, report_run
+    from clip_pipeline.pipeline.command import run_command
+
+    recipe = _recipe(recipe_name, assignments)
+    run_command(recipe, data_folder, select, partition, force, report_run if history else no_history)
+
+
+@commands.command(context_settings=CONTEXT)
+@recipe_options
+@data_option
+@click.option("--json", "as_json", is_flag=True, help="Print a JSON list instead of a table.")
+def status(recipe_name: str, assignments: tuple[str, ...], data_folder: str, as_json: bool) -> None:
+    """Show what exists, whether it is fresh or stale and why, and its size."""
+    from clip_pipeline.pipeline.command import status_table
+    from clip_pipeline.pipeline.graph import STEPS
+    from clip_pipeline.pipeline.status import pipeline_status
+    from clip_pipeline.pipeline.workspace import Workspace
+
+    with Workspace(data_folder, _recipe(recipe_name, assignments)) as workspace:
+        statuses = pipeline_status(workspace, list(STEPS.values()))
+    if as_json:
+        click.echo(json.dumps([status.as_json() for status in statuses], indent=1))
+    else:
+        click.echo(status_table(statuses))
+
+
+@commands.group(context_settings=CONTEXT)
+def sandbox() -> None:
+    """The generated world: a Wikipedia dump, a photo search and a photo host on loopback."""
+
+
+@sandbox.command(context_settings=CONTEXT)
+@recipe_options
+@click.option("--port", default=8765, show_default=True, help="Port on 127.0.0.1; 0 takes a free one.")
+def serve(recipe_name: str, assignments: tuple[str, ...], port: int) -> None:
+    """Serve the sandbox world until Ctrl-C, to tinker with."""
+    from clip_pipeline.sandbox.server import serve as serve_world
+
+    serve_world(_recipe(recipe_name, assignments).sandbox, port)
+
+
+# ---- one command a stage
+
+
+@commands.command(context_settings=CONTEXT)
+@click.argument("dumps", nargs=-1, required=True, metavar="DUMP...", type=click.Path(path_type=Path))
+@click.option("-o", "--output", required=True, type=click.Path(path_type=Path), help="Parquet file to write: word, count, documents.")  # fmt: skip
+@click.option("--min-count", default=100, show_default=True, help="Words that occur at most this often are left out.")
+@click.option("--workers", default=0, help="Processes; 0 is one a core.")
+def words(dumps: tuple[Path, ...], output: Path, min_count: int, workers: int) -> None:
+    """Count the words of Wikipedia dumps (.xml, .bz2, .xz, .gz; multistream or plain)."""
+    import pyarrow.compute as pc
+    import pyarrow.parquet as pq
+
+    from clip_pipeline.store import published_file
+    from clip_pipeline.words.count import count_dumps
+
+    counts = count_dumps(list(dumps), workers)
+    kept = counts.filter(pc.greater(counts["count"], min_count))
+    with published_file(output) as path:
+        pq.write_table(kept, path, compression="zstd")
+    click.echo(f"{len(kept):,} of {len(counts):,} words occur more than {min_count} times. Wrote {output}")
+
+
+@commands.command(context_settings=CONTEXT)
+@click.argument("links", type=click.Path(path_type=Path))
+@click.option("-o", "--output", required=True, type=click.Path(path_type=Path), help="Folder for the shards.")
+@recipe_options
+def download(links: Path, output: Path, recipe_name: str, assignments: tuple[str, ...]) -> None:
+    """Download the photos of a url list (Parquet, CSV, TSV, JSONL, txt) into webdataset shards.
+
+    Writes 00000.tar, 00000.parquet (every attempt with its status) and 00000_stats.json, 00001.tar, and so on. Finished
+    shards are kept: run the same command again after a stop and it goes on.
+    """
+    from clip_pipeline.pipeline.standalone import download_links
+
+    counts = download_links(links, output, _recipe(recipe_name, assignments))
+    click.echo(f"{counts.get('success', 0):,} of {sum(counts.values()):,} photos are in {output}")
+    for status_name, count in sorted(counts.items()):
+        click.echo(f"  {status_name:<20} {count:>9,}")
+
+
+@commands.command(context_settings=CONTEXT)
+@click.argument("captions", type=click.Path(path_type=Path))
+@click.option("-o", "--output", required=True, type=click.Path(path_type=Path), help="Folder for the tokenizer.")
+@click.option("--vocab-size", default=20_000, show_default=True, help="Tokens, bytes and special tokens included.")
+@click.option("--context-length", default=32, show_default=True, help="Tokens a text is cut to or filled up to.")
+def tokenizer(captions: Path, output: Path, vocab_size: int, context_length: int) -> None:
+    """Train a byte-level BPE tokenizer on a text file, one caption a line."""
+    from clip_pipeline.pipeline.standalone import train_tokenizer_on_file
+
+    facts = train_tokenizer_on_file(captions, output, vocab_size, context_length)
+    click.echo(f"{facts['vocab_size']:,} tokens. Wrote {output}")
+
+
+@commands.command(context_settings=CONTEXT)
+@click.option("--data", "photos", required=True, type=click.Path(path_type=Path), help="A folder of photos with a caption file, or of webdataset tars.")  # fmt: skip
+@click.option("-o", "--output", required=True, type=click.Path(path_type=Path), help="Folder for the model.")
+@click.option("--captions", default="", help="Caption file, when it is not in the folder of the photos.")
+@recipe_options
+@device_option
+def train(
+    photos: Path, output: Path, captions: str, recipe_name: str, assignments: tuple[str, ...], device: str
+) -> None:
+    """Train a CLIP from scratch on photos with captions; writes a folder that open_clip loads."""
+    from clip_pipeline.pipeline.standalone import train_on_folder
+
+    recipe = _with_device(_recipe(recipe_name, assignments), device)
+    facts = train_on_folder(photos, captions, output, recipe)
+    click.echo(f"Trained {facts['steps']:,} steps. Wrote {output}")
+
+
+@commands.command(context_settings=CONTEXT)
+@click.option("--model", required=True, type=click.Path(path_type=Path), help="Model folder.")
+@click.option("--images", required=True, type=click.Path(path_type=Path), help="A folder of photos, a tar, or a folder of tars.")  # fmt: skip
+@click.option("-o", "--output", required=True, type=click.Path(path_type=Path), help="Folder for the embeddings.")
+@click.option("--batch-size", default=256, show_default=True, help="Photos at a time.")
+@device_option
+def embed(model: Path, images: Path, output: Path, batch_size: int, device: str) -> None:
+    """Embed photos: a float16 .npy of unit vectors and a Parquet table of their ids."""
+    from clip_pipeline.pipeline.standalone import embed_images_to
+
+    count = embed_images_to(model, images, output, batch_size, _with_device(Recipe(), device).compute)
+    click.echo(f"Embedded {count:,} photos. Wrote {output}")
+
+
+@commands.command(context_settings=CONTEXT)
+@click.option("--model", required=True, type=click.Path(path_type=Path), help="Model folder.")
+@click.option("--dataset", required=True, help="A folder of class folders, of photos with captions, or of webdataset tars; or sandbox.")  # fmt: skip
+@click.option("-o", "--output", required=True, type=click.Path(path_type=Path), help="scores.json to write.")
+@click.option("--batch-size", default=256, show_default=True, help="Photos at a time.")
+@device_option
+def evaluate(model: Path, dataset: str, output: Path, batch_size: int, device: str) -> None:
+    """Score a model: zero-shot on labelled photos, retrieval on photos with captions."""
+    from clip_pipeline.pipeline.standalone import evaluate_to
+
+    click.echo(evaluate_to(model, dataset, output, batch_size, _with_device(Recipe(), device).compute))
+    click.echo(f"Wrote {output}")
+
+
+@commands.command(context_settings=CONTEXT)
+@click.argument("images", nargs=-1, required=True, metavar="IMAGE...", type=click.Path(path_type=Path))
+@click.option("--labels", required=True, help='Labels separated by commas: "a dog, a cat".')
+@click.option("--model", required=True, type=click.Path(path_type=Path), help="Model folder.")
+@device_option
+def classify(images: tuple[Path, ...], labels: str, model: Path, device: str) -> None:
+    """Say which label fits each photo best, with probabilities."""
+    from clip_pipeline.evaluation.classify import classify_images
+
+    names = [label.strip() for label in labels.split(",") if label.strip()]
+    for result in classify_images(model, list(images), names, device):
+        click.echo(result.path)
+        for label, probability in result.ranked:
+            click.echo(f"  {probability:6.1%}  {'█' * round(30 * probability):<30}  {label}")
+
+
+def _with_device(recipe: Recipe, device: str) -> Recipe:
+    return replace(recipe, compute=replace(recipe.compute, device=device))

@@ -1,0 +1,65 @@
+"""Jobs that take several assets with different partitions through one run.
+
+A Dagster asset job cannot hold dynamic parts, word buckets and shards at once. These jobs have one step that walks the same
+graph as the command line and reports each artifact as a materialisation of its asset.
+"""
+
+import dagster as dg
+
+from clip_pipeline.defs.history import asset_event
+from clip_pipeline.defs.partitions import register_partitions
+from clip_pipeline.defs.resources import PipelineResource
+from clip_pipeline.errors import ClipPipelineError
+from clip_pipeline.pipeline.graph import STEPS, select
+from clip_pipeline.pipeline.run import AssetOutcome, run_steps
+
+
+class WalkSettings(dg.Config):
+    """Which assets to walk through."""
+
+    select: str = ""
+    """Assets separated by commas; +name adds all before it, name+ all after it. Empty: all."""
+    force: str = ""
+    """Assets, separated by commas, that are built again although they are fresh."""
+
+
+@dg.op
+def walk_pipeline(context: dg.OpExecutionContext, config: WalkSettings, pipeline: PipelineResource) -> None:
+    """Materialises the selected assets in the order of the flow."""
+    forced = set(filter(None, config.force.split(",")))
+
+    def tell(outcome: AssetOutcome) -> None:
+        register_partitions(context.instance, outcome.asset, STEPS[outcome.asset].partitions(workspace))
+        context.log.info(f"{outcome.asset}: {outcome.built} built, {outcome.hits} cache: hit, {outcome.seconds:.1f} s")
+        for key, materialised in outcome.partitions.items():
+            context.log_event(asset_event(outcome.asset, key, materialised))
+
+    try:
+        with pipeline.workspace() as workspace:
+            for step in select(config.select):
+                run_steps(workspace, [step], force=step.asset in forced, on_done=tell)
+    except ClipPipelineError as error:
+        raise dg.Failure(str(error), allow_retries=False) from error
+
+
+def _walk(name: str, description: str, selection: str, forced: str = "") -> dg.JobDefinition:
+    config = {"ops": {"walk_pipeline": {"config": {"select": selection, "force": forced}}}}
+
+    @dg.job(name=name, description=description, config=config)
+    def job() -> None:
+        walk_pipeline()
+
+    return job
+
+
+run_pipeline = _walk("run_pipeline", "The whole graph, end to end; fresh artifacts are reused.", "")
+refresh_words = _walk(
+    "refresh_words", "The newest dump, its words and the vocabulary.", "words", forced="wikipedia_dump"
+)
+refresh_links = _walk(
+    "refresh_links", "The photos of every word, asked for again, and the catalog.", "image_links,photo_catalog",
+    forced="image_links",
+)  # fmt: skip
+evaluate_checkpoint = _walk("evaluate_checkpoint", "Embeddings, scores and report of the checkpoint.", "embedding,evaluation")
+
+JOBS = [run_pipeline, refresh_words, refresh_links, evaluate_checkpoint]

@@ -1,0 +1,169 @@
+"""Checks of what was built: integrity, which must hold before anything goes on, and quality, which a person should see.
+
+Each check is a function of the workspace; Dagster (`defs/checks.py`) shows them beside their asset.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from clip_pipeline.pipeline.images import dataset_names, shard_keys
+from clip_pipeline.pipeline.training import model_names
+from clip_pipeline.pipeline.workspace import Workspace
+
+MOST_MISSING_CAPTIONS = 0.25
+MOST_DECODE_FAILURES = 0.05
+MOST_FAILED_DOWNLOADS = 0.15
+CAPTIONS_TRIED = 500
+UNDECODED = ("not_an_image", "broken_image", "too_many_pixels")
+
+
+@dataclass(frozen=True)
+class CheckOutcome:
+    """passed, a sentence with what was found, and the numbers behind it."""
+
+    passed: bool
+    found: str
+    numbers: dict[str, float | int | str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Check:
+    """asset: what is checked. blocking: a failure is an error and stops what comes after; else it is a warning."""
+
+    name: str
+    asset: str
+    about: str
+    blocking: bool
+    function: Callable[[Workspace], CheckOutcome]
+
+
+def vocabulary_holds_words(workspace: Workspace) -> CheckOutcome:
+    artifact = workspace.get("vocabulary")
+    words = artifact.rows["words"]
+    return CheckOutcome(words > 0, f"{words:,} words were kept; dropped: {artifact.facts['dropped']}", {"words": words})
+
+
+def photos_have_captions(workspace: Workspace) -> CheckOutcome:
+    import pyarrow.compute as pc
+
+    captions = _read(workspace, "photo_catalog", "photos.parquet", ["captions"])["captions"]
+    missing = pc.sum(pc.equal(pc.list_value_length(captions), 0)).as_py() or 0
+    share = missing / max(len(captions), 1)
+    found = f"{missing:,} of {len(captions):,} photos have no caption"
+    return CheckOutcome(share <= MOST_MISSING_CAPTIONS, found, {"missing": missing, "share": share})
+
+
+def shards_match_their_manifests(workspace: Workspace) -> CheckOutcome:
+    wrong = []
+    for shard in shard_keys(workspace):
+        artifact = workspace.get("image_shards", shard)
+        difference = workspace.store.verify(artifact, deep=True)
+        if difference:
+            wrong.append(f"{shard}: {difference}")
+    return CheckOutcome(not wrong, "; ".join(wrong) or "every file has the bytes of its manifest", {"wrong": len(wrong)})
+
+
+def photos_were_downloaded(workspace: Workspace) -> CheckOutcome:
+    statuses = _photo_statuses(workspace)
+    failed = statuses.total() - statuses["success"]
+    share = failed / max(statuses.total(), 1)
+    found = f"{failed:,} of {statuses.total():,} photos failed: {dict(statuses.most_common())}"
+    return CheckOutcome(share <= MOST_FAILED_DOWNLOADS, found, {"failed": failed, "share": share})
+
+
+def photos_decode(workspace: Workspace) -> CheckOutcome:
+    statuses = _photo_statuses(workspace)
+    undecoded = sum(statuses[status] for status in UNDECODED)
+    share = undecoded / max(statuses.total(), 1)
+    found = f"{undecoded:,} of {statuses.total():,} photos could not be decoded"
+    return CheckOutcome(share <= MOST_DECODE_FAILURES, found, {"undecoded": undecoded, "share": share})
+
+
+def splits_share_nothing(workspace: Workspace) -> CheckOutcome:
+    pairs = _read(workspace, "image_text_pairs", "pairs.parquet", ["photo_id", "split", "group", "shard", "key"])
+    sha256_of = {}
+    for shard in shard_keys(workspace):
+        attempts = workspace.get("image_shards", shard).file(f"{shard}.parquet")
+        import pyarrow.parquet as pq
+
+        table = pq.read_table(attempts, columns=["id", "sha256"])
+        sha256_of.update(zip(table["id"].to_pylist(), table["sha256"].to_pylist(), strict=True))
+    leaks = 0
+    for names in (
+        pairs["group"].to_pylist(),
+        pairs["photo_id"].to_pylist(),
+        [sha256_of[photo] for photo in pairs["photo_id"].to_pylist()],
+    ):
+        splits_of: dict[str, set[str]] = {}
+        for name, split in zip(names, pairs["split"].to_pylist(), strict=True):
+            splits_of.setdefault(name, set()).add(split)
+        leaks += sum(len(splits) > 1 for splits in splits_of.values())
+    found = f"{leaks:,} photos, groups or files lie in more than one split"
+    return CheckOutcome(leaks == 0, found, {"leaks": leaks})
+
+
+def tokenizer_round_trips(workspace: Workspace) -> CheckOutcome:
+    from clip_pipeline.text.tokenizer import load_tokenizer
+
+    tokenizer = load_tokenizer(workspace.get("bpe_tokenizer").folder)
+    captions = workspace.get("caption_corpus").file("captions.txt").read_text().splitlines()[:CAPTIONS_TRIED]
+    wrong = [text for text in captions if tokenizer.decode(tokenizer.encode(text)) != text.lower()]
+    found = f"{len(wrong)} of {len(captions)} captions change on the way to tokens and back"
+    if wrong:
+        found += f", such as {wrong[0]!r}"
+    return CheckOutcome(bool(captions) and not wrong, found, {"captions": len(captions), "changed": len(wrong)})
+
+
+def embeddings_are_whole(workspace: Workspace) -> CheckOutcome:
+    from clip_pipeline.embedding.files import read_embeddings
+    from clip_pipeline.errors import ShapeError
+
+    vectors = 0
+    for dataset in dataset_names(workspace):
+        partition = f"{dataset}|{model_names(workspace)[0]}"
+        for asset, name in (("image_embeddings", "images"), ("text_embeddings", "texts")):
+            try:
+                vectors += len(read_embeddings(workspace.get(asset, partition).folder, name).ids)
+            except ShapeError as error:
+                return CheckOutcome(False, f"{asset} {partition}: {error}")
+    found = f"{vectors:,} vectors are finite, of unit length, and have one key each"
+    return CheckOutcome(vectors > 0, found, {"vectors": vectors})
+
+
+def scores_beat_chance(workspace: Workspace) -> CheckOutcome:
+    from clip_pipeline.evaluation.scores import read_scores
+
+    rows = read_scores(workspace.get("benchmark_report").file("scores.json"))
+    below = [f"{row['task']} {row['dataset']}/{row['split']} {row['metric']}" for row in rows if row["low"] <= row["chance"]]
+    found = f"{len(below)} of {len(rows)} scores are not above chance" + (f": {', '.join(below[:5])}" if below else "")
+    return CheckOutcome(bool(rows) and not below, found, {"scores": len(rows), "not above chance": len(below)})
+
+
+def _read(workspace: Workspace, asset: str, name: str, columns: list[str]) -> Any:
+    import pyarrow.parquet as pq
+
+    return pq.read_table(workspace.get(asset).file(name), columns=columns)
+
+
+def _photo_statuses(workspace: Workspace) -> Counter[str]:
+    statuses: Counter[str] = Counter()
+    for shard in shard_keys(workspace):
+        statuses.update(workspace.get("image_shards", shard).facts["status"])
+    return statuses
+
+
+CHECKS = (
+    Check("vocabulary_holds_words", "vocabulary", "At least one word was kept.", True, vocabulary_holds_words),
+    Check("photos_have_captions", "photo_catalog", "Few photos lack a caption.", False, photos_have_captions),
+    Check("shards_match_their_manifests", "image_shards", "Every file has the bytes of its manifest.", True, shards_match_their_manifests),
+    Check("photos_were_downloaded", "image_shards", "Few photos failed.", False, photos_were_downloaded),
+    Check("photos_decode", "image_shards", "Few photos could not be decoded.", False, photos_decode),
+    Check("splits_share_nothing", "image_text_pairs", "No photo, near-duplicate or file is in two splits.", True, splits_share_nothing),
+    Check("tokenizer_round_trips", "bpe_tokenizer", "Captions survive encoding and decoding.", True, tokenizer_round_trips),
+    Check("image_embeddings_are_whole", "image_embeddings", "Unit length, finite, one key a vector.", True, embeddings_are_whole),
+    Check("scores_beat_chance", "benchmark_report", "Every score's interval lies above chance.", False, scores_beat_chance),
+)  # fmt: skip

@@ -1,0 +1,46 @@
+"""All steps in the order of the flow, and the choice of some of them."""
+
+from __future__ import annotations
+
+from clip_pipeline.errors import SettingsError, nearest_name
+from clip_pipeline.pipeline import embedding, evaluation, images, text, training, words
+from clip_pipeline.pipeline.stages import ASSETS, STAGES
+from clip_pipeline.pipeline.step import Step
+
+STEPS: dict[str, Step] = {
+    step.asset: step
+    for step in sorted(
+        [*words.STEPS, *images.STEPS, *text.STEPS, *training.STEPS, *embedding.STEPS, *evaluation.STEPS],
+        key=lambda step: ASSETS.index(step.asset),
+    )
+}
+
+
+def select(expression: str) -> list[Step]:
+    """The steps that an expression names, in the order of the flow; all of them for an empty one.
+
+    Names are separated by commas. `+name` adds everything before it, `name+` everything after it; the name of a stage
+    stands for its assets. Raises SettingsError for an unknown name, with the nearest right one.
+    """
+    chosen: set[str] = set()
+    for word in filter(None, (part.strip() for part in expression.split(","))):
+        name = word.strip("+")
+        if name not in STEPS and name not in STAGES:
+            raise SettingsError(f'There is no asset "{name}". {nearest_name(name, [*STEPS, *STAGES])}')
+        named = set(STAGES.get(name, (name,)))
+        chosen |= named
+        if word.startswith("+"):
+            chosen |= _all_before(named)
+        if word.endswith("+"):
+            chosen |= _all_after(named)
+    return [step for asset, step in STEPS.items() if asset in chosen or not expression.strip()]
+
+
+def _all_before(assets: set[str]) -> set[str]:
+    before = {above for asset in assets for above in STEPS[asset].after}
+    return before | _all_before(before) if before else before
+
+
+def _all_after(assets: set[str]) -> set[str]:
+    after = {asset for asset, step in STEPS.items() if assets & set(step.after)}
+    return after | _all_after(after) if after else after

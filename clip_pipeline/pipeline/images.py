@@ -1,0 +1,223 @@
+"""image_links → photo_catalog → image_shards → image_text_pairs, and the labelled benchmark photos."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from clip_pipeline.pipeline.photo_source import OWN_SOURCES, PhotoSource, photo_source
+from clip_pipeline.pipeline.step import Step
+from clip_pipeline.pipeline.words import bucket_keys
+from clip_pipeline.pipeline.workspace import Workspace
+from clip_pipeline.recipes import fingerprinted
+from clip_pipeline.store import Built
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+
+# ---- image_links: one partition a bucket of words
+
+
+def _links_config(workspace: Workspace) -> dict[str, Any]:
+    return photo_source(workspace).config()
+
+
+def _links_inputs(workspace: Workspace, bucket: str) -> dict[str, str]:
+    words = {f"vocabulary/{bucket}": workspace.get("vocabulary").file_hash(f"buckets/{bucket}.txt")}
+    return words | photo_source(workspace).identity()
+
+
+def _build_links(workspace: Workspace, bucket: str, folder: Path, work: Path) -> Built:
+    import pyarrow.parquet as pq
+
+    words = workspace.get("vocabulary").file(f"buckets/{bucket}.txt").read_text().split()
+    links, facts = photo_source(workspace).links(words, folder, work)
+    pq.write_table(links, folder / "links.parquet", compression="zstd")
+    return Built(rows={"words": len(words), "links": len(links)}, facts=facts)
+
+
+# ---- photo_catalog: one row a photo; one file a shard, so that a new photo touches one shard
+
+
+def _catalog_inputs(workspace: Workspace, partition: str) -> dict[str, str]:
+    links = {f"image_links[{bucket}]": workspace.get("image_links", bucket).content for bucket in bucket_keys(workspace)}
+    return links | photo_source(workspace).identity()
+
+
+def _build_catalog(workspace: Workspace, partition: str, folder: Path, work: Path) -> Built:
+    import pyarrow.compute as pc
+    import pyarrow.parquet as pq
+
+    from clip_pipeline.images.catalog import build_catalog
+
+    tables = [
+        pq.read_table(workspace.get("image_links", bucket).file("links.parquet")) for bucket in bucket_keys(workspace)
+    ]
+    tables += photo_source(workspace).photos_without_word(tables)
+    catalog = build_catalog(tables, workspace.recipe.download.photos_per_shard)
+    pq.write_table(catalog, folder / "photos.parquet", compression="zstd")
+    (folder / "shards").mkdir()
+    shards = sorted(set(catalog["shard"].to_pylist()))
+    for shard in shards:
+        rows = catalog.filter(pc.equal(catalog["shard"], shard))
+        pq.write_table(rows, folder / "shards" / f"{shard}.parquet", compression="zstd")
+    return Built(rows={"photos": len(catalog), "links": sum(map(len, tables)), "shards": len(shards)})
+
+
+# ---- image_shards: one partition a shard
+
+
+def shard_keys(workspace: Workspace) -> list[str]:
+    """Partitions of the photos: the shards that the catalog names now."""
+    names = workspace.get("photo_catalog").manifest["files"]
+    return sorted(Path(name).stem for name in names if name.startswith("shards/"))
+
+
+def _shard_inputs(workspace: Workspace, shard: str) -> dict[str, str]:
+    catalog = workspace.get("photo_catalog")
+    inputs = {f"photo_catalog/{shard}": catalog.file_hash(f"shards/{shard}.parquet")}
+    if workspace.recipe.links.source in OWN_SOURCES:
+        inputs |= photo_source(workspace).identity()
+    return inputs
+
+
+def _build_shard(workspace: Workspace, shard: str, folder: Path, work: Path) -> Built:
+    import pyarrow.parquet as pq
+
+    from clip_pipeline.images.download import download_shard
+
+    recipe = workspace.recipe
+    rows = pq.read_table(workspace.get("photo_catalog").file(f"shards/{shard}.parquet"))
+    with photo_source(workspace).fetcher() as fetcher:
+        stats = download_shard(rows, folder, recipe.download, fetcher, recipe.compute.workers)
+    return Built(rows={"tried": len(rows), "photos": stats["status"].get("success", 0)}, facts=stats)
+
+
+# ---- image_text_pairs: the index that training depends on
+
+
+def _pairs_inputs(workspace: Workspace, partition: str) -> dict[str, str]:
+    # One file a shard stands for its photos: it holds the sha256 of each. Training reads this asset and the tars.
+    return {
+        f"image_shards[{shard}]": workspace.get("image_shards", shard).file_hash(f"{shard}.parquet")
+        for shard in shard_keys(workspace)
+    }
+
+
+def _build_pairs(workspace: Workspace, partition: str, folder: Path, work: Path) -> Built:
+    import pyarrow.csv
+    import pyarrow.parquet as pq
+
+    from clip_pipeline.images.pairs import build_pairs
+    from clip_pipeline.text.captions import clean_caption
+
+    tables = [
+        pq.read_table(workspace.get("image_shards", shard).file(f"{shard}.parquet")) for shard in shard_keys(workspace)
+    ]
+    settings = workspace.recipe.pairs
+    pairs, reasons = build_pairs(tables, settings, lambda text: clean_caption(text, settings.max_caption_chars))
+    pq.write_table(pairs, folder / "pairs.parquet", compression="zstd")
+    pyarrow.csv.write_csv(pairs, folder / "pairs.csv")
+    return Built(rows=_rows_by_split(pairs), facts={"dropped": reasons})
+
+
+def _rows_by_split(pairs: pa.Table) -> dict[str, int]:
+    counts = {"pairs": len(pairs), "photos": len(set(pairs["photo_id"].to_pylist()))}
+    for entry in pairs["split"].value_counts().to_pylist():
+        counts[entry["values"]] = entry["counts"]
+    return counts
+
+
+# ---- benchmark_dataset: labelled photos for the zero-shot test
+
+
+def benchmark_names(workspace: Workspace) -> list[str]:
+    """Datasets of the recipe that have labels or captions of their own; held_out is the test split of the pairs."""
+    return [name for name in dataset_names(workspace) if name != "held_out"]
+
+
+def dataset_names(workspace: Workspace) -> list[str]:
+    """All datasets of the recipe, as partition names: a folder goes by its last name."""
+    return sorted(_datasets(workspace))
+
+
+def _datasets(workspace: Workspace) -> dict[str, str]:
+    given = filter(None, (part.strip() for part in workspace.recipe.evaluation.datasets.split(",")))
+    return {Path(name).name.replace("|", "_"): name for name in given}
+
+
+def _benchmark_inputs(workspace: Workspace, name: str) -> dict[str, str]:
+    if name == "sandbox":
+        return {}
+    from clip_pipeline.pipeline.photo_source import own_files_identity
+
+    return {"your files": own_files_identity(workspace, Path(_datasets(workspace)[name]))}
+
+
+def _benchmark_config(workspace: Workspace) -> dict[str, Any]:
+    return {"sandbox.seed": workspace.recipe.sandbox.seed}
+
+
+def _build_benchmark(workspace: Workspace, name: str, folder: Path, work: Path) -> Built:
+    if name == "sandbox":
+        from clip_pipeline.sources.benchmarks import download_benchmark
+
+        rows = download_benchmark("http://dumps.sandbox.test/benchmarks/sandbox", folder, workspace.sandbox_hosts())
+        return Built(rows=rows)
+    path = Path(_datasets(workspace)[name]).expanduser().absolute()
+    (folder / "location.txt").write_text(os.fspath(path))
+    return Built()
+
+
+STEPS = (
+    Step(
+        asset="image_links",
+        about="One row per word and photo found for it, with the pages of the search beside it.",
+        code_version="1",
+        after=("vocabulary",),
+        config=_links_config,
+        inputs=_links_inputs,
+        build=_build_links,
+        partitions=bucket_keys,
+    ),
+    Step(
+        asset="photo_catalog",
+        about="One row a photo: captions, words, licence, attribution and the shard it belongs to.",
+        code_version="1",
+        after=("image_links",),
+        config=lambda workspace: {"download.photos_per_shard": workspace.recipe.download.photos_per_shard},
+        inputs=_catalog_inputs,
+        build=_build_catalog,
+    ),
+    Step(
+        asset="image_shards",
+        about="Photos as webdataset tars, with the status of every photo that was tried.",
+        code_version="1",
+        after=("photo_catalog",),
+        config=lambda workspace: fingerprinted(workspace.recipe.download),
+        inputs=_shard_inputs,
+        build=_build_shard,
+        partitions=shard_keys,
+    ),
+    Step(
+        asset="image_text_pairs",
+        about="Valid pairs of photo and caption, split so that near-duplicates stay on one side.",
+        code_version="1",
+        after=("image_shards",),
+        config=lambda workspace: fingerprinted(workspace.recipe.pairs),
+        inputs=_pairs_inputs,
+        build=_build_pairs,
+    ),
+    Step(
+        asset="benchmark_dataset",
+        about="Labelled photos that no training ever sees, in CLIP_benchmark's layout.",
+        code_version="1",
+        after=(),
+        config=_benchmark_config,
+        inputs=_benchmark_inputs,
+        build=_build_benchmark,
+        partitions=benchmark_names,
+    ),
+)

@@ -1,0 +1,102 @@
+"""A look into an artifact: its first rows, and pictures small enough for a web page."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import dataclass, field
+
+from clip_pipeline.store import Artifact
+
+ROWS_SHOWN = 8
+LONGEST_TEXT = 80
+CONTACT_SHEET_PHOTOS = (4, 8)  # rows, columns
+CONTACT_SHEET_PHOTO_PX = 72
+
+TABLES = {
+    "word_counts": ("counts.parquet", ("word", "count", "documents")),
+    "vocabulary": ("vocabulary.parquet", ("word", "count", "documents")),
+    "image_links": ("links.parquet", ("word", "rank", "id", "captions", "width", "height")),
+    "photo_catalog": ("photos.parquet", ("key", "id", "captions", "words", "licence", "attribution")),
+    "image_text_pairs": ("pairs.parquet", ("photo_id", "caption", "split", "group", "width", "height")),
+}
+
+
+@dataclass(frozen=True)
+class Picture:
+    """An encoded picture and its media type."""
+
+    content: bytes
+    media_type: str
+
+
+@dataclass(frozen=True)
+class Preview:
+    """columns and table: the first rows as text or numbers. pictures: by title."""
+
+    columns: tuple[str, ...] = ()
+    table: list[list[str | int]] = field(default_factory=list)
+    pictures: dict[str, Picture] = field(default_factory=dict)
+
+
+def preview(artifact: Artifact) -> Preview:
+    """What is worth showing of an artifact; empty for most."""
+    asset = artifact.key.asset
+    if asset in TABLES:
+        name, columns = TABLES[asset]
+        return Preview(columns, _first_rows(artifact, name, columns))
+    if asset == "image_shards":
+        return Preview(pictures=_contact_sheet(artifact))
+    if asset in ("clip_checkpoint", "benchmark_report"):
+        return Preview(pictures=_figures(artifact))
+    return Preview()
+
+
+def _first_rows(artifact: Artifact, name: str, columns: tuple[str, ...]) -> list[list[str | int]]:
+    import pyarrow.parquet as pq
+
+    batch = next(pq.ParquetFile(artifact.file(name)).iter_batches(ROWS_SHOWN, columns=list(columns)), None)
+    if batch is None:
+        return []
+    return [[_cell(row[column]) for column in columns] for row in batch.to_pylist()]
+
+
+def _cell(value: object) -> str | int:
+    if isinstance(value, int):
+        return value
+    text = " / ".join(value) if isinstance(value, list) else str(value)
+    return text if len(text) <= LONGEST_TEXT else text[: LONGEST_TEXT - 1] + "…"
+
+
+def _contact_sheet(artifact: Artifact) -> dict[str, Picture]:
+    from PIL import Image, ImageOps
+
+    from clip_pipeline.images.shards import read_shard
+
+    rows, columns = CONTACT_SHEET_PHOTOS
+    size = CONTACT_SHEET_PHOTO_PX
+    sheet = Image.new("RGB", (columns * size, rows * size), "white")
+    shard = artifact.file(f"{artifact.key.partition}.tar")
+    for place, (_, members) in zip(range(rows * columns), read_shard(shard), strict=False):
+        with Image.open(io.BytesIO(members["jpg"])) as photo:
+            tile = ImageOps.fit(photo.convert("RGB"), (size, size))
+        sheet.paste(tile, (place % columns * size, place // columns * size))
+    return {"sample photos": _as_jpeg(sheet)}
+
+
+def _figures(artifact: Artifact) -> dict[str, Picture]:
+    from PIL import Image
+
+    names = ("loss.png", "figures/scores.png")
+    pictures = {}
+    for name in names:
+        if name in artifact.manifest["files"]:
+            with Image.open(artifact.file(name)) as figure:
+                figure.thumbnail((900, 900))
+                pictures[name.removesuffix(".png").split("/")[-1]] = _as_jpeg(figure.convert("RGB"))
+    return pictures
+
+
+def _as_jpeg(picture: object) -> Picture:
+    buffer = io.BytesIO()
+    picture.save(buffer, "JPEG", quality=85, optimize=True)  # type: ignore[attr-defined]
+    return Picture(buffer.getvalue(), "image/jpeg")

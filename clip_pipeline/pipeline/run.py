@@ -1,0 +1,65 @@
+"""Walks the graph: builds what is stale, one asset after the other."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from clip_pipeline.errors import SettingsError, nearest_name
+from clip_pipeline.pipeline.step import Step
+from clip_pipeline.pipeline.workspace import Workspace
+from clip_pipeline.store import Materialised
+
+
+@dataclass
+class AssetOutcome:
+    """What a run did for one asset: one `Materialised` a partition, and the seconds it took altogether."""
+
+    asset: str
+    partitions: dict[str, Materialised] = field(default_factory=dict)
+    seconds: float = 0.0
+
+    @property
+    def built(self) -> int:
+        return sum(not outcome.hit for outcome in self.partitions.values())
+
+    @property
+    def hits(self) -> int:
+        return sum(outcome.hit for outcome in self.partitions.values())
+
+
+def run_steps(
+    workspace: Workspace,
+    steps: Sequence[Step],
+    partition: str = "",
+    force: bool = False,
+    on_start: Callable[[Step], None] = lambda step: None,
+    on_done: Callable[[AssetOutcome], None] = lambda outcome: None,
+) -> list[AssetOutcome]:
+    """Materialises the steps in their order and returns what was done.
+
+    partition: only this partition of those steps that have it; the others are left alone. Raises SettingsError when
+    no step has it.
+    """
+    outcomes, known_partitions = [], set()
+    for step in steps:
+        started = time.monotonic()
+        partitions = step.partitions(workspace)
+        known_partitions.update(partitions)
+        if partition:
+            partitions = [key for key in partitions if key == partition]
+            if not partitions:
+                continue
+        on_start(step)
+        outcome = AssetOutcome(step.asset)
+        for key in partitions:
+            outcome.partitions[key] = step.materialise(workspace, key, force)
+        outcome.seconds = time.monotonic() - started
+        outcomes.append(outcome)
+        on_done(outcome)
+    if partition and not outcomes:
+        raise SettingsError(
+            f'No selected asset has a partition "{partition}". {nearest_name(partition, known_partitions - {""})}'
+        )
+    return outcomes

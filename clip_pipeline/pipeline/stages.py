@@ -1,0 +1,24 @@
+"""The assets in the order of the flow, by stage. A stage is a folder below the data folder and a group in Dagster."""
+
+from __future__ import annotations
+
+from clip_pipeline.errors import SettingsError, nearest_name
+from clip_pipeline.store import ArtifactKey
+
+STAGES: dict[str, tuple[str, ...]] = {
+    "words": ("wikipedia_dump", "word_counts", "vocabulary"),
+    "images": ("image_links", "photo_catalog", "image_shards", "image_text_pairs", "benchmark_dataset"),
+    "text": ("caption_corpus", "bpe_tokenizer"),
+    "training": ("clip_checkpoint",),
+    "embedding": ("image_embeddings", "text_embeddings"),
+    "evaluation": ("zero_shot_scores", "retrieval_scores", "probe_scores", "benchmark_report"),
+}
+STAGE_OF = {asset: stage for stage, assets in STAGES.items() for asset in assets}
+ASSETS = tuple(STAGE_OF)
+
+
+def artifact_key(asset: str, partition: str = "") -> ArtifactKey:
+    """The key of one artifact. Raises SettingsError for an unknown asset."""
+    if asset not in STAGE_OF:
+        raise SettingsError(f'There is no asset "{asset}". {nearest_name(asset, ASSETS)}')
+    return ArtifactKey(STAGE_OF[asset], asset, partition)

@@ -1,0 +1,70 @@
+"""What exists in a data folder, whether it is fresh, and why not."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from clip_pipeline.errors import InputError, MissingArtifactError
+from clip_pipeline.pipeline.stages import STAGE_OF, artifact_key
+from clip_pipeline.pipeline.step import Step
+from clip_pipeline.pipeline.workspace import Workspace
+
+
+@dataclass(frozen=True)
+class ArtifactStatus:
+    """One artifact. state: fresh, stale, missing, waiting (an input is missing) or unreadable (an input of yours is)."""
+
+    stage: str
+    asset: str
+    partition: str
+    state: str
+    why: str
+    bytes: int
+    finished: str
+    rows: dict[str, int]
+    fingerprint: str
+
+    def as_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def pipeline_status(workspace: Workspace, steps: Sequence[Step]) -> list[ArtifactStatus]:
+    """One entry an artifact that exists or that the recipe would make. Builds nothing and starts nothing."""
+    return [status for step in steps for status in _step_status(workspace, step)]
+
+
+def _step_status(workspace: Workspace, step: Step) -> list[ArtifactStatus]:
+    try:
+        partitions = step.partitions(workspace)
+    except MissingArtifactError as error:
+        return [_describe(workspace, step, "", "waiting", str(error).split(".")[0])]
+    return [_partition_status(workspace, step, partition) for partition in partitions]
+
+
+def _partition_status(workspace: Workspace, step: Step, partition: str) -> ArtifactStatus:
+    try:
+        wanted = step.wanted(workspace, partition)
+    except MissingArtifactError as error:
+        return _describe(workspace, step, partition, "waiting", str(error).split(" and was")[0])
+    except InputError as error:
+        return _describe(workspace, step, partition, "unreadable", str(error))
+    why = workspace.store.why_stale(artifact_key(step.asset, partition), wanted)
+    state = "fresh" if not why else "missing" if why == "never materialised" else "stale"
+    return _describe(workspace, step, partition, state, why)
+
+
+def _describe(workspace: Workspace, step: Step, partition: str, state: str, why: str) -> ArtifactStatus:
+    artifact = workspace.store.find(artifact_key(step.asset, partition))
+    return ArtifactStatus(
+        stage=STAGE_OF[step.asset],
+        asset=step.asset,
+        partition=partition,
+        state=state,
+        why=why,
+        bytes=artifact.size_bytes if artifact else 0,
+        finished=artifact.manifest["finished"] if artifact else "",
+        rows=artifact.rows if artifact else {},
+        fingerprint=artifact.fingerprint if artifact else "",
+    )

@@ -1,0 +1,50 @@
+"""What the graph knows of one asset."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from clip_pipeline.pipeline.stages import artifact_key
+from clip_pipeline.pipeline.workspace import Workspace
+from clip_pipeline.store import Built, Materialised, Wanted
+
+
+def without_partitions(workspace: Workspace) -> list[str]:
+    """The partitions of an asset that has none."""
+    return [""]
+
+
+@dataclass(frozen=True)
+class Step:
+    """How one asset is built.
+
+    about: one sentence for people. code_version: raise it when the code changes what it writes. after: the assets it
+    reads. config(workspace): the settings that can change its bytes. inputs(workspace, partition): content hashes of
+    what it reads, by name. build(workspace, partition, folder, work_folder): writes the files.
+    partitions(workspace): the keys that exist now, in order.
+    """
+
+    asset: str
+    about: str
+    code_version: str
+    after: tuple[str, ...]
+    config: Callable[[Workspace], Mapping[str, Any]]
+    inputs: Callable[[Workspace, str], Mapping[str, str]]
+    build: Callable[[Workspace, str, Path, Path], Built]
+    partitions: Callable[[Workspace], list[str]] = without_partitions
+
+    def wanted(self, workspace: Workspace, partition: str = "") -> Wanted:
+        """What decides the bytes of this artifact now. Raises MissingArtifactError when an input was never built."""
+        return Wanted(self.code_version, self.config(workspace), self.inputs(workspace, partition))
+
+    def materialise(self, workspace: Workspace, partition: str = "", force: bool = False) -> Materialised:
+        """The fresh artifact, built where it is not there."""
+        return workspace.store.materialise(
+            artifact_key(self.asset, partition),
+            self.wanted(workspace, partition),
+            lambda folder, work: self.build(workspace, partition, folder, work),
+            force,
+        )

@@ -1,0 +1,79 @@
+"""clip_checkpoint: a CLIP trained from scratch."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+from clip_pipeline.pipeline.images import shard_keys
+from clip_pipeline.pipeline.step import Step
+from clip_pipeline.pipeline.workspace import Workspace
+from clip_pipeline.recipes import fingerprinted
+from clip_pipeline.store import Built
+
+
+def model_names(workspace: Workspace) -> list[str]:
+    """The models of the recipe, as partition names: a configuration file of the user's own goes by its name."""
+    return [Path(workspace.recipe.training.model).stem]
+
+
+def _training_config(workspace: Workspace) -> dict:
+    from clip_pipeline.models.registry import load_config
+
+    settings = workspace.recipe.training
+    return fingerprinted(settings) | {"architecture": load_config(settings.model)}
+
+
+def _training_inputs(workspace: Workspace, model: str) -> dict[str, str]:
+    shards = {
+        f"image_shards[{shard}]": workspace.get("image_shards", shard).file_hash(f"{shard}.tar")
+        for shard in shard_keys(workspace)
+    }
+    return shards | {
+        "image_text_pairs": workspace.get("image_text_pairs").file_hash("pairs.parquet"),
+        "bpe_tokenizer": workspace.get("bpe_tokenizer").content,
+    }
+
+
+def shard_photos(workspace: Workspace) -> Iterator[tuple[str, bytes]]:
+    """(key, JPEG bytes) of every photo in the shards, in order."""
+    from clip_pipeline.images.shards import read_shard
+
+    for shard in shard_keys(workspace):
+        for key, members in read_shard(workspace.get("image_shards", shard).file(f"{shard}.tar")):
+            yield key, members["jpg"]
+
+
+def _build_checkpoint(workspace: Workspace, model: str, folder: Path, work: Path) -> Built:
+    import pyarrow.parquet as pq
+
+    from clip_pipeline.training.loop import train_clip
+
+    recipe = workspace.recipe
+    pairs = pq.read_table(workspace.get("image_text_pairs").file("pairs.parquet"))
+    facts = train_clip(
+        pairs,
+        shard_photos(workspace),
+        workspace.get("bpe_tokenizer").folder,
+        recipe.training,
+        recipe.compute,
+        work,
+        folder,
+    )
+    (folder / "recipe.json").write_text(json.dumps(fingerprinted(recipe.training), indent=1, sort_keys=True))
+    return Built(rows={"steps": facts["steps"]}, facts=facts, sidecars=("train_log.csv", "*.png", "training.json"))
+
+
+STEPS = (
+    Step(
+        asset="clip_checkpoint",
+        about="A CLIP trained from scratch, as a folder that plain open_clip loads.",
+        code_version="1",
+        after=("image_shards", "image_text_pairs", "bpe_tokenizer"),
+        config=_training_config,
+        inputs=_training_inputs,
+        build=_build_checkpoint,
+        partitions=model_names,
+    ),
+)

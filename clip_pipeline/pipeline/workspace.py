@@ -1,0 +1,56 @@
+"""What every step is handed: the data folder, the recipe, and the sandbox world where the recipe uses it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+from clip_pipeline.pipeline.stages import artifact_key
+from clip_pipeline.recipes import Recipe
+from clip_pipeline.store import Artifact, Store
+
+if TYPE_CHECKING:
+    from clip_pipeline.sandbox.server import RunningSandbox
+
+Hosts = dict[str, tuple[str, int]]
+
+
+class Workspace:
+    """Use as a context manager: the sandbox, started when first needed, stops at the end."""
+
+    def __init__(self, data_folder: Path | str, recipe: Recipe):
+        self.store = Store(data_folder)
+        self.recipe = recipe
+        self._sandbox: RunningSandbox | None = None
+        self._remembered: dict[str, Any] = {}
+
+    def get(self, asset: str, partition: str = "") -> Artifact:
+        """The stored artifact. Raises MissingArtifactError where there is none."""
+        return self.store.get(artifact_key(asset, partition))
+
+    def remember(self, name: str, make: Callable[[], Any]) -> Any:
+        """The value of `make()`, computed once for the life of the workspace: for listings that several steps need."""
+        if name not in self._remembered:
+            self._remembered[name] = make()
+        return self._remembered[name]
+
+    def sandbox_hosts(self) -> Hosts:
+        """Names of the sandbox's servers and the loopback addresses they are at; starts the world when first asked."""
+        if self._sandbox is None:
+            from clip_pipeline.sandbox.server import start_sandbox
+
+            self._sandbox = start_sandbox(self.recipe.sandbox)
+        return self._sandbox.hosts
+
+    def close(self) -> None:
+        if self._sandbox is not None:
+            self._sandbox.stop()
+            self._sandbox = None
+
+    def __enter__(self) -> Workspace:
+        return self
+
+    def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
