@@ -1,0 +1,107 @@
+"""The rules that keep the house calm, checked on the imports as they are written and as they happen."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import clip_pipeline
+
+PACKAGE = Path(clip_pipeline.__file__).parent
+GROUND = {"errors", "records", "recipes", "progress", "store", "version"}
+STAGES_IN_ORDER = ("sources", "words", "images", "text", "models", "training", "embedding", "evaluation")
+NETWORK_MODULES = {"socket", "requests", "urllib3", "http", "httpx", "aiohttp", "ftplib", "urllib.request"}
+HEAVY_MODULES = ("torch", "torchvision", "open_clip", "timm", "matplotlib", "transformers", "ray")
+
+
+def room(path: Path) -> str:
+    """The folder, or for a file at the top its name: what the rules speak of."""
+    relative = path.relative_to(PACKAGE)
+    return relative.parts[0] if len(relative.parts) > 1 else relative.stem
+
+
+def allowed(importer: str, imported: str) -> bool:
+    if importer == imported or imported in GROUND - {"store"}:
+        return True
+    if importer in GROUND:
+        return False
+    if importer in STAGES_IN_ORDER:
+        return imported in STAGES_IN_ORDER[: STAGES_IN_ORDER.index(importer)]
+    if importer == "sandbox":
+        return False
+    if importer == "pipeline":
+        return imported in (*STAGES_IN_ORDER, "sandbox", "store")
+    if importer == "defs":
+        return imported in ("pipeline", "store", "models")
+    if importer == "definitions":
+        return imported == "defs"
+    if importer in ("cli", "__main__"):
+        return True
+    return importer == "__init__" and imported == "models"
+
+
+def imported_modules(path: Path) -> set[str]:
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            names.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names.add(node.module)
+            names.update(f"{node.module}.{alias.name}" for alias in node.names)
+    return names
+
+
+FILES = sorted(PACKAGE.rglob("*.py"))
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_imports_run_one_way(path):
+    for name in imported_modules(path):
+        parts = name.split(".")
+        if parts[0] == "clip_pipeline" and len(parts) > 1:
+            assert allowed(room(path), parts[1]), f"{path.relative_to(PACKAGE)} must not import {name}"
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_only_sources_and_the_sandbox_open_sockets(path):
+    if room(path) in ("sources", "sandbox"):
+        return
+    network = {name for name in imported_modules(path) if name in NETWORK_MODULES or name.split(".")[0] in NETWORK_MODULES}
+    assert not network, f"{path.relative_to(PACKAGE)} imports {network}"
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_only_defs_imports_dagster(path):
+    if room(path) != "defs":
+        assert not {name for name in imported_modules(path) if name.split(".")[0] == "dagster"}
+
+
+def loaded_after(statement: str) -> set[str]:
+    """The heavy modules that are loaded after a statement in a fresh process."""
+    code = f"import sys\n{statement}\nprint(*[m for m in {HEAVY_MODULES!r} if m in sys.modules])"
+    return set(subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split())
+
+
+@pytest.mark.parametrize(
+    "statement",
+    ["import clip_pipeline", "import clip_pipeline.cli", "import clip_pipeline.definitions"],
+)
+def test_nothing_heavy_is_loaded_on_import(statement):
+    assert loaded_after(statement) == set()
+
+
+def test_no_stage_module_loads_anything_heavy():
+    modules = [
+        ".".join(("clip_pipeline", *path.relative_to(PACKAGE).with_suffix("").parts))
+        for path in FILES
+        if path.name not in ("__init__.py", "__main__.py")
+    ]
+    assert loaded_after("\n".join(f"import {module}" for module in modules)) == set()
+
+
+def test_the_public_names_are_on_purpose():
+    assert sorted(clip_pipeline.__all__) == ["__version__", "load"]
