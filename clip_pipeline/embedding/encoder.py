@@ -1,0 +1,161 @@
+"""Photos and texts into unit vectors, by a loaded CLIP."""
+
+from __future__ import annotations
+
+import io
+import logging
+import os
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from clip_pipeline.errors import ModelError
+from clip_pipeline.progress import progress
+
+if TYPE_CHECKING:
+    import torch
+
+logger = logging.getLogger(__name__)
+
+CPU_BATCH = 64
+"""Rows a forward pass on the CPU, whatever batch size is asked for: larger ones are no faster there, and a fixed size
+makes the bytes independent of the setting."""
+
+
+@dataclass(frozen=True)
+class Embedded:
+    """ids: one a row. matrix_ND: float32, unit length. failures: (id, status, message) of what could not be embedded."""
+
+    ids: list[str]
+    matrix_ND: np.ndarray
+    failures: list[tuple[str, str, str]] = field(default_factory=list)
+
+
+def embed_images(
+    model: torch.nn.Module,
+    preprocess: Callable[[Any], torch.Tensor],
+    images: Iterable[tuple[str, bytes]],
+    total: int | None = None,
+    batch_size: int = 256,
+    device: str = "cpu",
+    workers: int = 0,
+) -> Embedded:
+    """Embeds (id, file bytes) pairs in their order; memory holds two batches of photos at a time.
+
+    A photo that cannot be decoded is a failure with a reason, not an error. workers: decoding threads, 0 is one a core.
+    Raises ModelError when the model gives numbers that are not finite.
+    """
+    import torch
+
+    ids: list[str] = []
+    failures: list[tuple[str, str, str]] = []
+    parts: list[np.ndarray] = []
+    rows = CPU_BATCH if device == "cpu" else batch_size
+    with (
+        ThreadPoolExecutor(workers or os.cpu_count() or 1) as pool,
+        progress("Embedding photos", total, "photo") as bar,
+        torch.inference_mode(),
+    ):
+        for batch in _full_batches(_decoded(images, preprocess, pool, rows), rows, failures, bar):
+            pixels = torch.stack([tensor for _, tensor in batch]).to(device)
+            parts.append(_unit_rows(model.encode_image(pixels), "photos"))
+            ids.extend(photo_id for photo_id, _ in batch)
+    if failures:
+        logger.info("Embedded %s photos, %s could not be decoded", f"{len(ids):,}", f"{len(failures):,}")
+    return Embedded(ids, _stacked(parts), failures)
+
+
+def embed_texts(
+    model: torch.nn.Module,
+    tokenizer: Callable[..., torch.Tensor],
+    texts: Sequence[str],
+    batch_size: int = 256,
+    device: str = "cpu",
+) -> np.ndarray:
+    """(N texts, D) float32 unit vectors, row i for texts[i]. Equal texts are embedded once and give equal rows."""
+    import torch
+
+    unique = sorted(set(texts))
+    rows = CPU_BATCH if device == "cpu" else batch_size
+    parts: list[np.ndarray] = []
+    with progress("Embedding texts", len(unique), "text") as bar, torch.inference_mode():
+        for start in range(0, len(unique), rows):
+            tokens = tokenizer(unique[start : start + rows]).to(device)
+            parts.append(_unit_rows(model.encode_text(tokens), "texts"))
+            bar.advance(len(tokens))
+    row_of = {text: row for row, text in enumerate(unique)}
+    return _stacked(parts)[[row_of[text] for text in texts]]
+
+
+def decode_for_model(content: bytes, preprocess: Callable[[Any], torch.Tensor]) -> torch.Tensor:
+    """The model's input, (3, S, S), for the bytes of an image file. Raises OSError or ValueError for a broken one."""
+    from PIL import Image, ImageOps
+
+    with Image.open(io.BytesIO(content)) as picture:
+        upright = ImageOps.exif_transpose(picture)
+        if upright.mode in ("RGBA", "LA", "PA") or "transparency" in upright.info:
+            layer = upright.convert("RGBA")
+            upright = Image.alpha_composite(Image.new("RGBA", layer.size, "white"), layer)
+        return preprocess(upright.convert("RGB"))
+
+
+def _decoded(
+    images: Iterable[tuple[str, bytes]], preprocess: Callable[[Any], torch.Tensor], pool: ThreadPoolExecutor, ahead: int
+) -> Iterator[tuple[str, torch.Tensor | str]]:
+    """(id, tensor, or the reason why there is none), in order, decoding `ahead` photos while the model works."""
+    waiting: list[tuple[str, Future]] = []
+    stream = iter(images)
+    while True:
+        for photo_id, content in islice(stream, 2 * ahead - len(waiting)):
+            waiting.append((photo_id, pool.submit(_decode_or_reason, content, preprocess)))
+        if not waiting:
+            return
+        now, waiting = waiting[:ahead], waiting[ahead:]
+        for photo_id, future in now:
+            yield photo_id, future.result()
+
+
+def _decode_or_reason(content: bytes, preprocess: Callable[[Any], torch.Tensor]) -> torch.Tensor | str:
+    from PIL import Image
+
+    try:
+        return decode_for_model(content, preprocess)
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        return str(error).split(" <")[0] or type(error).__name__
+
+
+def _full_batches(
+    decoded: Iterable[tuple[str, Any]], rows: int, failures: list[tuple[str, str, str]], bar: Any
+) -> Iterator[list[tuple[str, Any]]]:
+    batch: list[tuple[str, Any]] = []
+    for photo_id, tensor in decoded:
+        if isinstance(tensor, str):
+            failures.append((photo_id, "broken_image", tensor))
+        else:
+            batch.append((photo_id, tensor))
+        bar.advance()
+        if len(batch) == rows:
+            yield batch
+            batch = []
+    if batch:
+        yield batch
+
+
+def _unit_rows(output: torch.Tensor, what: str) -> np.ndarray:
+    rows_ND = output.float().cpu().numpy()
+    norms_N1 = np.linalg.norm(rows_ND, axis=1, keepdims=True)
+    broken = int((~np.isfinite(norms_N1) | (norms_N1 == 0)).sum())
+    if broken:
+        raise ModelError(
+            f"The model gives {broken} of {len(rows_ND)} {what} a vector that is zero or not finite. "
+            "Its weights are damaged or its training diverged: train it again with a lower learning rate."
+        )
+    return rows_ND / norms_N1
+
+
+def _stacked(parts: list[np.ndarray]) -> np.ndarray:
+    return np.concatenate(parts) if parts else np.zeros((0, 0), np.float32)

@@ -1,0 +1,66 @@
+"""The scores as a table for a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+HEADLINES = (
+    "top1",
+    "top5",
+    "top1_among_all",
+    "image_to_text_recall@1",
+    "image_to_text_recall@5",
+    "image_to_text_recall@10",
+    "text_to_image_recall@1",
+    "text_to_image_recall@5",
+    "text_to_image_recall@10",
+)
+METRIC_NAMES = {
+    "top1": "top-1 accuracy",
+    "top5": "top-5 accuracy",
+    "top1_among_all": "top-1, all classes as candidates",
+    "mean_per_class_recall": "mean per-class recall",
+}
+TASK_NAMES = {"zero_shot": "zero-shot", "retrieval": "retrieval"}
+
+
+def metric_name(metric: str) -> str:
+    """The metric in words: `text → image recall@1`."""
+    if metric in METRIC_NAMES:
+        return METRIC_NAMES[metric]
+    return metric.replace("_to_", " → ").replace("_", " ")
+
+
+def percent(fraction: float) -> str:
+    """`71.3 %`; two decimals below one percent, where chance often lies."""
+    return f"{100 * fraction:.2f} %" if 0 < fraction < 0.01 else f"{100 * fraction:.1f} %"
+
+
+def interval_text(row: dict[str, Any]) -> str:
+    """`68.9 – 73.5`, in percent."""
+    return f"{100 * row['low']:.1f} – {100 * row['high']:.1f}"
+
+
+def scoreboard(rows: Sequence[dict[str, Any]]) -> str:
+    """Plain text: one line a score with its 95 % interval, what chance gives and the number of samples."""
+    shown = [row for row in rows if row["metric"] in HEADLINES]
+    if not shown:
+        return "No scores."
+    header = ("", "metric", "score", "95 % interval", "chance", "n")
+    table = [header]
+    last = ""
+    for row in shown:
+        group = f"{TASK_NAMES.get(row['task'], row['task'])}, {row['dataset']} {row['split']}"
+        numbers = (percent(row["value"]), interval_text(row), percent(row["chance"]), f"{row['n']:,}")
+        table.append(("" if group == last else group, metric_name(row["metric"]), *numbers))
+        last = group
+    widths = [max(len(line[column]) for line in table) for column in range(len(header))]
+    lines = []
+    for line in table:
+        cells = [
+            text.ljust(w) if c < 2 else text.rjust(w) for c, (text, w) in enumerate(zip(line, widths, strict=True))
+        ]
+        lines.append("  ".join(cells).rstrip())
+    lines.insert(1, "  ".join("─" * width for width in widths))
+    return "\n".join(lines)
