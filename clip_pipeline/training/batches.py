@@ -1,0 +1,195 @@
+"""Which pairs a step trains on, and how its pictures are varied: a pure function of (seed, step).
+
+So a killed run resumes with the very batch that came next, and nothing about the loader needs saving.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from clip_pipeline.recipes import TrainingSettings
+
+if TYPE_CHECKING:
+    import torch
+
+# one random stream a purpose: adding a purpose leaves the others as they are
+_ORDER, _AUGMENTATION, _VALIDATION, _SHUFFLED_CAPTIONS = range(4)
+
+LARGEST_ASPECT = 4 / 3
+
+
+@dataclass(frozen=True)
+class CaptionTable:
+    """The captions of N photos. Photo i has the rows `first[i]:first[i + 1]` of `text_ids` and `tokens`.
+
+    first: (N + 1,) int64. text_ids: (C,) int64, equal for captions that read the same. tokens: (C, L) int32 token ids.
+    """
+
+    first: np.ndarray
+    text_ids: np.ndarray
+    tokens: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.first) - 1
+
+
+def make_caption_table(captions: Sequence[Sequence[str]], tokens: np.ndarray) -> CaptionTable:
+    """captions: at least one text for each photo. tokens: (C, L) ids of all of them, in that order."""
+    lengths = np.array([len(texts) for texts in captions], dtype=np.int64)
+    first = np.concatenate([[0], np.cumsum(lengths)])
+    numbers: dict[str, int] = {}
+    text_ids = np.array(
+        [numbers.setdefault(text, len(numbers)) for texts in captions for text in texts], dtype=np.int64
+    )
+    return CaptionTable(first, text_ids, tokens)
+
+
+def shuffled_captions(table: CaptionTable, seed: int) -> CaptionTable:
+    """The control: every photo has the captions of another, so there is nothing to learn but chance."""
+    order = _generator(seed, _SHUFFLED_CAPTIONS).permutation(len(table))
+    rows = [np.arange(table.first[photo], table.first[photo + 1]) for photo in order]
+    first = np.concatenate([[0], np.cumsum([len(r) for r in rows])])
+    all_rows = np.concatenate(rows)
+    return CaptionTable(first, table.text_ids[all_rows], table.tokens[all_rows])
+
+
+class Batches:
+    """The batches of a training: `pairs(step)` gives (photo rows, caption rows), both (batch,) int64."""
+
+    def __init__(self, table: CaptionTable, batch_size: int, seed: int):
+        self.table, self.batch_size, self.seed = table, batch_size, seed
+        self.steps_per_epoch = len(table) // batch_size
+        self._epoch_plan = lru_cache(maxsize=2)(self._plan_epoch)
+
+    def pairs(self, step: int) -> tuple[np.ndarray, np.ndarray]:
+        """Photos and captions of one step. In one epoch a photo comes at most once, in a batch a caption text likewise."""
+        epoch, place = divmod(step, self.steps_per_epoch)
+        photos, captions = self._epoch_plan(epoch)
+        rows = slice(place * self.batch_size, (place + 1) * self.batch_size)
+        return photos[rows], captions[rows]
+
+    def _plan_epoch(self, epoch: int) -> tuple[np.ndarray, np.ndarray]:
+        return plan_epoch(self.table, self.batch_size, self.steps_per_epoch, _generator(self.seed, _ORDER, epoch))
+
+
+def plan_epoch(
+    table: CaptionTable, batch_size: int, batches: int, generator: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
+    """A random order of the photos with one random caption each, (batches × batch_size,) photo and caption rows.
+
+    A text stands only once in a batch: two pictures of the same caption would each count as the other's wrong answer. A
+    photo whose captions are all taken waits for the next batch; texts are repeated only where nothing else is left.
+    """
+    waiting = deque(generator.permutation(len(table)).tolist())
+    draws = generator.random(len(table))
+    first, text_ids = table.first.tolist(), table.text_ids.tolist()
+    photos: list[int] = []
+    captions: list[int] = []
+    for _ in range(batches):
+        taken: set[int] = set()
+        put_back: list[int] = []
+        chosen = 0
+        while waiting and chosen < batch_size:
+            photo = waiting.popleft()
+            start, count = first[photo], first[photo + 1] - first[photo]
+            drawn = int(draws[photo] * count)
+            for turn in range(count):
+                caption = start + (drawn + turn) % count
+                if text_ids[caption] not in taken:
+                    taken.add(text_ids[caption])
+                    photos.append(photo)
+                    captions.append(caption)
+                    chosen += 1
+                    break
+            else:
+                put_back.append(photo)
+        for photo in put_back[: batch_size - chosen]:
+            photos.append(photo)
+            captions.append(first[photo] + int(draws[photo] * (first[photo + 1] - first[photo])))
+        waiting.extendleft(reversed(put_back[batch_size - chosen :]))
+    return np.array(photos, dtype=np.int64), np.array(captions, dtype=np.int64)
+
+
+def validation_pairs(table: CaptionTable, batch_size: int, seed: int) -> list[tuple[np.ndarray, np.ndarray]]:
+    """The whole validation set, shuffled once and for all, one caption a photo, in batches as training has them.
+
+    The last batch is smaller where the set is no multiple; a lone last pair joins the batch before it.
+    """
+    generator = _generator(seed, _VALIDATION)
+    size = min(batch_size, len(table))
+    full = len(table) // size
+    photos, captions = plan_epoch(table, size, full, generator)
+    rest = np.setdiff1d(np.arange(len(table)), photos)
+    photos = np.concatenate([photos, rest])
+    captions = np.concatenate([captions, table.first[rest]])
+    edges = [*range(0, full * size, size), full * size if len(rest) > 1 else len(table), len(table)]
+    return [
+        (photos[start:end], captions[start:end])
+        for start, end in zip(edges[:-1], edges[1:], strict=True)
+        if end > start
+    ]
+
+
+def varied_pictures(
+    pictures: np.ndarray, step: int, settings: TrainingSettings, mean: Sequence[float], std: Sequence[float]
+) -> torch.Tensor:
+    """(B, 3, S, S) float32, channels last in memory: cropped, mirrored and jittered as the settings say, then normalised.
+
+    pictures: (B, S, S, 3) uint8. The variation is a pure function of the seed and the step.
+    """
+    import torch
+
+    generator = _generator(settings.seed, _AUGMENTATION, step)
+    count = len(pictures)
+    crops = generator.random((count, 4)).astype(np.float32)
+    mirrored = generator.random(count) < 0.5 if settings.flip else np.zeros(count, dtype=bool)
+    jitter = generator.uniform(-1, 1, (count, 2)).astype(np.float32)
+    pictures_BCHW = normalised_pictures(pictures, mean, std)
+    if settings.crop_scale < 1:
+        pictures_BCHW = _crop(pictures_BCHW, crops, mirrored, settings.crop_scale)
+    elif settings.flip:
+        chosen = torch.from_numpy(mirrored)[:, None, None, None]
+        pictures_BCHW = torch.where(chosen, pictures_BCHW.flip(3), pictures_BCHW)
+    if settings.colour_jitter > 0:
+        brightness, contrast = torch.from_numpy(jitter * settings.colour_jitter).T[:, :, None, None, None]
+        centre = pictures_BCHW.mean((1, 2, 3), keepdim=True)
+        pictures_BCHW = (pictures_BCHW - centre) * (1 + contrast) + centre + brightness
+    return pictures_BCHW.contiguous(memory_format=torch.channels_last)
+
+
+def normalised_pictures(pictures: np.ndarray, mean: Sequence[float], std: Sequence[float]) -> torch.Tensor:
+    """(B, 3, S, S) float32 from (B, S, S, 3) uint8, as open_clip's ToTensor and Normalize do; channels last in memory."""
+    import torch
+
+    pixels = torch.from_numpy(np.ascontiguousarray(pictures)).to(torch.float32).div_(255)
+    pixels = pixels.sub_(torch.tensor(mean)).div_(torch.tensor(std))
+    return pixels.permute(0, 3, 1, 2)
+
+
+def _crop(pictures_BCHW: torch.Tensor, draws: np.ndarray, mirrored: np.ndarray, smallest: float) -> torch.Tensor:
+    """A random crop of area `smallest`..1 and a moderate aspect, stretched to the full size (bilinear)."""
+    import torch
+    import torch.nn.functional as F
+
+    area = smallest + (1 - smallest) * draws[:, 0]
+    aspect = np.exp((2 * draws[:, 1] - 1) * np.log(np.float32(LARGEST_ASPECT)))
+    width = np.minimum(np.sqrt(area * aspect), 1).astype(np.float32)
+    height = np.minimum(np.sqrt(area / aspect), 1).astype(np.float32)
+    matrices = np.zeros((len(draws), 2, 3), dtype=np.float32)
+    matrices[:, 0, 0] = np.where(mirrored, -width, width)
+    matrices[:, 1, 1] = height
+    matrices[:, 0, 2] = (2 * draws[:, 2] - 1) * (1 - width)
+    matrices[:, 1, 2] = (2 * draws[:, 3] - 1) * (1 - height)
+    grid = F.affine_grid(torch.from_numpy(matrices), list(pictures_BCHW.shape), align_corners=False)
+    return F.grid_sample(pictures_BCHW, grid, mode="bilinear", padding_mode="reflection", align_corners=False)
+
+
+def _generator(seed: int, *purpose: int) -> np.random.Generator:
+    # SeedSequence takes no negative numbers; a seed and its negative are different seeds here
+    return np.random.Generator(np.random.PCG64(np.random.SeedSequence([abs(seed), int(seed < 0), *purpose])))

@@ -1,0 +1,71 @@
+"""AdamW with decay on matrices only, the averaged weights, and the cap of the logit scale."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from clip_pipeline.recipes import TrainingSettings
+
+if TYPE_CHECKING:
+    import torch
+
+LARGEST_LOGIT_SCALE = 100.0
+"""Radford et al. 2021, section 2.5: a larger scale makes training unstable."""
+
+UNDECAYED_TABLES = ("positional_embedding", "class_embedding", "pos_embed", "cls_token")
+
+
+def make_optimizer(model: torch.nn.Module, settings: TrainingSettings) -> torch.optim.AdamW:
+    """AdamW over two groups: matrices and convolution kernels with decay; biases, norms, positions and the scale without."""
+    import torch
+
+    decayed, undecayed = [], []
+    for name, parameter in model.named_parameters():
+        if parameter.requires_grad:
+            (decayed if is_decayed(name, parameter) else undecayed).append(parameter)
+    groups = [{"params": decayed, "weight_decay": settings.weight_decay}, {"params": undecayed, "weight_decay": 0.0}]
+    return torch.optim.AdamW(
+        groups,
+        lr=settings.learning_rate,
+        betas=(settings.beta_1, settings.beta_2),
+        eps=settings.epsilon,
+        fused=True,
+    )
+
+
+def is_decayed(name: str, parameter: torch.Tensor) -> bool:
+    """Whether a parameter is a matrix (or kernel) and no table of positions."""
+    return parameter.ndim >= 2 and not name.endswith(UNDECAYED_TABLES)
+
+
+def cap_logit_scale(model: torch.nn.Module) -> None:
+    """Keeps the learned logit scale within 1 and 100; `model.logit_scale` is its logarithm."""
+    import torch
+
+    with torch.no_grad():
+        model.logit_scale.clamp_(0.0, math.log(LARGEST_LOGIT_SCALE))
+
+
+class AveragedWeights:
+    """Exponential moving average of all weights and of the batch norms' statistics."""
+
+    def __init__(self, model: torch.nn.Module, decay: float):
+        self.decay = decay
+        self.steps = 0
+        self.weights = {name: tensor.detach().clone() for name, tensor in model.state_dict().items()}
+
+    def update(self, model: torch.nn.Module) -> None:
+        """Takes in the weights after one optimizer step; the first steps count more, so a short run is not left behind."""
+        import torch
+
+        self.steps += 1
+        decay = min(self.decay, (1 + self.steps) / (10 + self.steps))
+        floats, sources = [], []
+        for name, tensor in model.state_dict().items():
+            if tensor.is_floating_point():
+                floats.append(self.weights[name])
+                sources.append(tensor.detach())
+            else:
+                self.weights[name].copy_(tensor)
+        torch._foreach_lerp_(floats, sources, 1 - decay)
