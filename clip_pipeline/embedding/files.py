@@ -1,7 +1,13 @@
-"""Embeddings on disk: `NAME.npy`, float16 and memory-mappable, and `NAME.parquet` with the id of every row."""
+"""Embeddings on disk: `NAME.npy`, float16 and memory-mappable, and `NAME.parquet` with the id of every row.
+
+The table also holds each id's row number, and in its schema the sha256 of the array it was written with, so that a table
+which was sorted, or an array which was computed again, is noticed when it is read.
+"""
 
 from __future__ import annotations
 
+import hashlib
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -11,6 +17,8 @@ import pyarrow.parquet as pq
 
 from clip_pipeline.errors import MissingArtifactError, ShapeError
 
+VECTORS_HASH = b"vectors_sha256"
+ROWS_AT_A_TIME = 65_536
 LARGEST_NORM_ERROR = 2e-3
 """float16 rounds each number by at most 2^-11 of itself, so a stored unit vector is within 5e-4 of length 1."""
 
@@ -18,17 +26,19 @@ LARGEST_NORM_ERROR = 2e-3
 def write_embeddings(
     folder: Path, name: str, ids: Sequence[str], matrix_ND: np.ndarray, columns: Mapping[str, Sequence] | None = None
 ) -> None:
-    """Writes `name.npy` and `name.parquet` (id, then `columns`, one row a vector).
+    """Writes `name.npy` and `name.parquet` (id, row, then `columns`, one row a vector).
 
     matrix_ND: unit vectors. The same vectors and ids give the same bytes; a difference in the last bits of float32, as
     between machines or thread counts, mostly disappears in the rounding to float16, not always.
     Raises ShapeError when lengths differ, an id is repeated, or a vector is no unit vector.
     """
-    table = pa.table({"id": pa.array(ids, pa.string()), **(columns or {})})
     stored_ND = np.ascontiguousarray(matrix_ND, dtype=np.float16)
-    _check(name, table["id"].to_pylist(), stored_ND)
+    _check(name, list(ids), stored_ND)
+    row = pa.array(range(len(ids)), pa.int64())
+    table = pa.table({"id": pa.array(ids, pa.string()), "row": row, **(columns or {})})
     folder.mkdir(parents=True, exist_ok=True)
     np.save(folder / f"{name}.npy", stored_ND)
+    table = table.replace_schema_metadata({VECTORS_HASH: _hash_rows(stored_ND)})
     pq.write_table(table, folder / f"{name}.parquet", compression="zstd")
 
 
@@ -44,7 +54,23 @@ def read_embeddings(folder: Path, name: str) -> tuple[pa.Table, np.ndarray]:
     keys = pq.read_table(folder / f"{name}.parquet")
     matrix_ND = np.load(folder / f"{name}.npy", mmap_mode="r", allow_pickle=False)
     _check(name, keys["id"].to_pylist(), matrix_ND)
+    _check_order(name, keys, matrix_ND)
     return keys, matrix_ND
+
+
+def _check_order(name: str, keys: pa.Table, matrix_ND: np.ndarray) -> None:
+    if "row" in keys.column_names and keys["row"].to_pylist() != list(range(len(keys))):
+        raise ShapeError(f"{name}.parquet is not in the order of {name}.npy any more. Sort it by row, or embed again.")
+    written_with = (keys.schema.metadata or {}).get(VECTORS_HASH)
+    if written_with is not None and written_with != _hash_rows(matrix_ND):
+        raise ShapeError(f"{name}.npy is not the array that {name}.parquet was written with. Embed the {name} again.")
+
+
+def _hash_rows(matrix_ND: np.ndarray) -> bytes:
+    digest = hashlib.sha256()
+    for start in range(0, len(matrix_ND), ROWS_AT_A_TIME):
+        digest.update(np.ascontiguousarray(matrix_ND[start : start + ROWS_AT_A_TIME]).tobytes())
+    return digest.hexdigest().encode()
 
 
 def _check(name: str, ids: Sequence[str], matrix_ND: np.ndarray) -> None:
@@ -53,10 +79,10 @@ def _check(name: str, ids: Sequence[str], matrix_ND: np.ndarray) -> None:
             f"{name}: {len(ids):,} ids and an array of shape {matrix_ND.shape}, expected one row an id. Embed them again."
         )
     if len(set(ids)) != len(ids):
-        repeated = next(one for one in ids if ids.count(one) > 1)
+        repeated = Counter(ids).most_common(1)[0][0]
         raise ShapeError(f'{name}: the id "{repeated}" occurs more than once. Every row needs an id of its own.')
-    for start in range(0, len(ids), 65_536):  # by pieces: the file may be larger than memory
-        norms_N = np.linalg.norm(np.asarray(matrix_ND[start : start + 65_536], np.float32), axis=1)
+    for start in range(0, len(ids), ROWS_AT_A_TIME):  # by pieces: the file may be larger than memory
+        norms_N = np.linalg.norm(np.asarray(matrix_ND[start : start + ROWS_AT_A_TIME], np.float32), axis=1)
         wrong_N = ~(np.abs(norms_N - 1) <= LARGEST_NORM_ERROR)  # not >, so that NaN counts as wrong
         if wrong_N.any():
             row = start + int(np.argmax(wrong_N))
@@ -74,16 +100,7 @@ def aligned_rows(what: str, wanted_ids: Sequence[str], stored_ids: Sequence[str]
     missing = [one for one in wanted_ids if one not in row_of]
     if missing:
         raise ShapeError(
-            f"{what}: {len(missing):,} of {len(wanted_ids):,} ids have no embedding, the first is {missing[0]}. "
+            f"{what}: {len(missing):,} of {len(wanted_ids):,} ids are not there, the first is {missing[0]}. "
             "Embed the dataset again."
         )
     return np.fromiter((row_of[one] for one in wanted_ids), dtype=np.int64, count=len(wanted_ids))
-
-
-def assert_same_ids(what: str, left: Sequence[str], right: Sequence[str]) -> None:
-    """Raises ShapeError unless both lists name the same things in the same order."""
-    if len(left) != len(right):
-        raise ShapeError(f"{what}: {len(left):,} ids on one side, {len(right):,} on the other. Compute both again.")
-    for row, (a, b) in enumerate(zip(left, right, strict=True)):
-        if a != b:
-            raise ShapeError(f"{what}: row {row} is {a} on one side and {b} on the other. Compute both again.")

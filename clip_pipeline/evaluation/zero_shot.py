@@ -6,6 +6,7 @@ photo the same vector scores chance.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +23,8 @@ from clip_pipeline.evaluation.intervals import interval, mean_interval, resample
 from clip_pipeline.evaluation.scores import score_row, write_scores
 from clip_pipeline.evaluation.similarity import similarities
 from clip_pipeline.recipes import EvaluationSettings
+
+logger = logging.getLogger(__name__)
 
 PREDICTIONS_FILE = "predictions.parquet"
 KEPT_CLASSES = 5
@@ -92,6 +95,8 @@ def zero_shot_scores(
     prompts, prompts_PD = read_embeddings(texts_folder, TEXTS)
     _check_prompts(prompts, truth)
     embedded_ids = image_keys["id"].to_pylist()
+    if len(embedded_ids) < len(truth.ids):
+        logger.info("%s: %s of %s photos have an embedding", truth.dataset, len(embedded_ids), len(truth.ids))
     truth_row = aligned_rows(f"{truth.dataset}: labels of the photos", embedded_ids, truth.ids)
     labels_N = np.asarray(truth.labels)[truth_row]
     splits_N = np.asarray(truth.splits)[truth_row]
@@ -100,11 +105,11 @@ def zero_shot_scores(
     classes_CD = class_vectors(prompts_PD, prompts["class_index"].to_numpy(), len(truth.class_names))
     rows: list[dict[str, Any]] = []
     tables: list[pa.Table] = []
-    for split in dict.fromkeys(sorted(set(splits_N.tolist()))):
+    for split in sorted(set(splits_N.tolist())):
         chosen = np.flatnonzero(splits_N == split)
         ids = [embedded_ids[row] for row in chosen]
         split_rows, table = _score_split(
-            truth, str(split), ids, np.asarray(stored_ND[chosen]), labels_N[chosen], classes_CD, settings
+            truth, split, ids, np.asarray(stored_ND[chosen]), labels_N[chosen], classes_CD, settings
         )
         rows += split_rows
         tables.append(table)
@@ -117,7 +122,7 @@ def _check_prompts(prompts: pa.Table, truth: LabelTruth) -> None:
     named = dict(zip(prompts["class_index"].to_pylist(), prompts["class_name"].to_pylist(), strict=True))
     wanted = dict(enumerate(truth.class_names))
     if named != wanted:
-        wrong = next((c for c in sorted(named.keys() | wanted.keys()) if named.get(c) != wanted.get(c)))
+        wrong = next(c for c in sorted(named.keys() | wanted.keys()) if named.get(c) != wanted.get(c))
         raise ShapeError(
             f"{truth.dataset}: the prompts call class {wrong} {named.get(wrong)!r}, the dataset {wanted.get(wrong)!r}. "
             "Embed the texts again."
