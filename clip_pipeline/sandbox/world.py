@@ -6,7 +6,7 @@ Nothing here depends on hash order, the clock or the machine: the same three num
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from clip_pipeline.sandbox import people
 from clip_pipeline.sandbox.captions import describe_in_a_sentence, describe_scene
@@ -73,32 +73,24 @@ class Photo:
         return [caption for caption in (self.alt_description, self.description) if caption]
 
 
-@dataclass
 class World:
     """The generated world of a seed.
 
     seed: another seed is another world. photos: how many photos the search can find. articles: how many articles its
-    Wikipedia has. `seen` and `unseen` are (object, colour) pairs; no photo shows an unseen one.
+    Wikipedia has. `seen` and `unseen` are lists of (object, colour); no photo shows an unseen one.
     """
 
-    seed: int
-    photos_wanted: int
-    articles: int
-    photos: list[Photo] = field(default_factory=list, repr=False)
-    seen: list[Combination] = field(default_factory=list, repr=False)
-    unseen: list[Combination] = field(default_factory=list, repr=False)
-
     def __init__(self, seed: int, photos: int, articles: int):
-        self.seed, self.photos_wanted, self.articles = seed, photos, articles
+        self.seed, self.articles = seed, articles
         self.seen, self.unseen = split_combinations(seed)
-        self.photos = self._make_photos()
+        self.photos = self._make_photos(photos)
 
-    def _make_photos(self) -> list[Photo]:
+    def _make_photos(self, count: int) -> list[Photo]:
         photos: list[Photo] = []
         taken: set[str] = set()
         cast = people.cast(self.seed)
         order: list[Combination] = []
-        for index in range(self.photos_wanted):
+        for index in range(count):
             rng = random.Random(f"photo {self.seed} {index}")
             if not order:
                 order = shuffled(rng, self.seen)
