@@ -169,9 +169,11 @@ def _find_stream_starts(chunks: Iterator[bytes], offset: int) -> list[int]:
 def _cut_at_pages(path: Path, starts: list[int], whole: DumpPart, parts: int) -> list[DumpPart]:
     """`whole` cut at those stream starts nearest after equal shares of its bytes where a page begins."""
     cuts = [whole.start]
+    # The first stream of a file holds no pages but the description of the site: no part of its own.
+    lowest = starts[1] if whole.start == 0 and len(starts) > 1 else whole.start
     for share in range(1, parts):
         wanted = whole.start + (whole.end - whole.start) * share // parts
-        first = max(bisect.bisect_left(starts, wanted), bisect.bisect_right(starts, cuts[-1]))
+        first = max(bisect.bisect_left(starts, wanted), bisect.bisect_right(starts, max(lowest, cuts[-1])))
         for start in starts[first : first + TRIES_PER_CUT]:
             if _begins_with_page(path, start, whole.end):
                 cuts.append(start)

@@ -15,11 +15,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from clip_pipeline.errors import DiskError, SettingsError, SourceError
 from clip_pipeline.progress import progress
 from clip_pipeline.recipes import WikipediaSettings
-from clip_pipeline.sources.http import http_session, retry_after_seconds
+from clip_pipeline.version import __version__
 
 logger = logging.getLogger(__name__)
 
@@ -58,7 +59,7 @@ def dump_identity(settings: WikipediaSettings, hosts: Hosts) -> str:
 def download_dump(settings: WikipediaSettings, folder: Path, hosts: Hosts) -> Path:
     """The dump file in `folder`, downloaded and verified; a file that is there and has the right sha1 is kept.
 
-    A broken download goes on where it stopped (`NAME.part`). hosts: addresses that stand in for names, as in `http_session`.
+    A broken download goes on where it stopped (`NAME.part`). hosts: addresses that stand in for names, `{"dumps.sandbox.test": ("127.0.0.1", 8000)}`.
     Raises SourceError where the mirror has no such wiki, date or file, cannot be reached, or sends a file whose sha1
     differs twice; DiskError where the folder cannot be written.
     """
@@ -96,7 +97,7 @@ def _find_remote_dump(settings: WikipediaSettings, hosts: Hosts) -> RemoteDump:
         raise SettingsError(f'wikipedia.mirror is "{settings.mirror}", expected a url such as https://dumps.wikimedia.org.')
     if not re.fullmatch(r"\w+", settings.wiki):
         raise SettingsError(f'wikipedia.wiki is "{settings.wiki}", expected a database name such as enwiki.')
-    with http_session("", hosts) as session:
+    with _mirror_session(hosts) as session:
         if settings.date != "latest":
             remote = _read_date(session, mirror, settings.wiki, settings.date)
             if remote is None:
@@ -177,7 +178,7 @@ def _get_small(session: Any, url: str) -> bytes | None:
                 problem = f"status {answer.status_code}"
                 if not _may_pass(answer.status_code):
                     break
-                wait_seconds = retry_after_seconds(answer.headers.get("Retry-After")) or wait_seconds
+                wait_seconds = _retry_after_seconds(answer) or wait_seconds
         except _connection_errors() as error:
             problem = type(error).__name__
         _sleep_before_retry(url, problem, wait_seconds, attempt)
@@ -188,7 +189,7 @@ def _download_resuming(remote: RemoteDump, partial: Path, hosts: Hosts) -> None:
     """Appends to `partial` until the file is whole; each new connection asks for the rest only."""
     problem = ""
     failures = 0
-    with http_session("", hosts) as session, progress(f"Downloading {remote.name}", total=remote.size, unit="byte") as bar:
+    with _mirror_session(hosts) as session, progress(f"Downloading {remote.name}", total=remote.size, unit="byte") as bar:
         bar.advance(partial.stat().st_size if partial.exists() else 0)
         while failures < TRIES:
             have = partial.stat().st_size if partial.exists() else 0
@@ -211,7 +212,7 @@ def _download_resuming(remote: RemoteDump, partial: Path, hosts: Hosts) -> None:
                             problem = "the connection ended early"
                     elif _may_pass(answer.status_code):
                         problem = f"status {answer.status_code}"
-                        wait_seconds = retry_after_seconds(answer.headers.get("Retry-After")) or wait_seconds
+                        wait_seconds = _retry_after_seconds(answer) or wait_seconds
                     else:
                         raise SourceError(f"{remote.url} answers with status {answer.status_code}. Try another mirror or date.")
             except _connection_errors() as error:
@@ -237,6 +238,31 @@ def _write_answer(answer: Any, partial: Path, append: bool, remote: RemoteDump, 
             if expected is not None and file.tell() > expected:
                 raise SourceError(f"{remote.url} sends more than the {expected:,} bytes it should have. Try another mirror.")
         return expected is None or file.tell() == expected
+
+
+def _mirror_session(hosts: Hosts) -> Any:
+    """A session that says who asks, and that reaches the names in `hosts` at their stand-in addresses."""
+    import requests
+    from requests.adapters import HTTPAdapter
+
+    class StandInAdapter(HTTPAdapter):
+        def send(self, request: Any, *arguments: Any, **options: Any) -> Any:
+            parts = urlsplit(request.url)
+            if parts.hostname in hosts:
+                address, port = hosts[parts.hostname]
+                request.headers["Host"] = parts.netloc
+                request.url = parts._replace(netloc=f"{address}:{port}").geturl()
+            return super().send(request, *arguments, **options)
+
+    session = requests.Session()
+    session.headers["User-Agent"] = f"clip_pipeline/{__version__} (reads Wikipedia dumps)"
+    session.mount("http://", StandInAdapter())
+    return session
+
+
+def _retry_after_seconds(answer: Any) -> float | None:
+    value = answer.headers.get("Retry-After", "")
+    return float(value) if value.isdigit() else None
 
 
 def _connection_errors() -> tuple[type[Exception], ...]:

@@ -36,7 +36,9 @@ _RAW = re.compile(
     re.DOTALL | re.IGNORECASE,
 )
 _NOWIKI_MARKUP = str.maketrans(dict.fromkeys("{}[]|<>=*#:;_", " "))
-_BRACES = re.compile(r"\{[{|]|\}\}|\|\}")
+_NOTHING = "\0"
+"""Stands for <nowiki/>, which keeps quotes or brackets apart: ''Foo''<nowiki/>'s. No XML text holds this character."""
+_BRACES = re.compile(r"\{[{|]|\}\}|\|\}(?!\})")
 _EXTERNAL_LINK = re.compile(r"\[(?:(?:https?:|ftp:|irc:)?//|mailto:)[^\s\[\]]*+[ \t]*+([^\[\]\n]*+)\]", re.IGNORECASE)
 _URL = re.compile(r"\b(?:https?|ftp)://[^\s\[\]<>\"|{}]++", re.IGNORECASE)
 _INLINE_TAG = re.compile(rf"</?(?:{'|'.join(INLINE_TAGS)})(?:[\s/][^<>]*)?>", re.IGNORECASE)
@@ -49,7 +51,8 @@ _FILE_OPTION = re.compile(
     r"text-top|text-bottom|top|bottom|upright(?:\s*=?\s*[\d.]*)?|[\dx\s]+px|(?:alt|link|page|lang|class|start|end|thumbtime)\s*=.*)\s*",
     re.IGNORECASE | re.DOTALL,
 )
-MOST_NESTED_LINKS = 3
+_LINK_BODIES = (r"[^\[\]]*+", *[r"(?:[^\[\]]|\[(?!\[)|\](?!\]))*+"] * 3)
+"""What may stand between [[ and ]]; one pass each, so pictures inside captions of pictures are resolved three deep."""
 
 
 def plain_text(wikitext: str, link_names: Iterable[str] = ENGLISH_LINK_NAMES) -> str:
@@ -67,7 +70,7 @@ def plain_text(wikitext: str, link_names: Iterable[str] = ENGLISH_LINK_NAMES) ->
     if "<" in text:
         text = _INLINE_TAG.sub("", text)
         text = _BLOCK_TAG.sub("\n", text)
-    text = _QUOTES.sub("", text)
+    text = _QUOTES.sub("", text).replace(_NOTHING, "")
     if "__" in text:
         text = _MAGIC_WORD.sub(" ", text)
     if "&" in text:
@@ -96,12 +99,14 @@ def _drop_elements(text: str) -> str:
             if name != waiting_for or not match.group(1):
                 continue
             if name == "nowiki":
-                pieces.append(_QUOTES.sub(" ", text[position : match.start()].translate(_NOWIKI_MARKUP)))
+                pieces.append(_QUOTES.sub(" ", text[position : match.start()].translate(_NOWIKI_MARKUP)) + _NOTHING)
             else:
                 pieces.append(" ")
             waiting_for = ""
         else:
             pieces.append(text[position : match.start()])
+            if name == "nowiki":
+                pieces.append(_NOTHING)
             opens = name and not match.group(1) and not match.group(3).endswith("/")
             if opens and last_closing.get(name, -1) > match.start():
                 waiting_for = name
@@ -124,9 +129,8 @@ def _drop_templates_and_tables(text: str) -> str:
                 continue
             _close_span(spans, opened.pop()[1], match.end())
         elif inside_template or not _begins_line(text, start):
-            # Inside a template only its own braces count: "|}}" ends a template, not a table.
-            if token == "|}" and inside_template and text.startswith("}", match.end()):
-                _close_span(spans, opened.pop()[1], match.end() + 1)
+            # Inside a template only its own braces count.
+            continue
         elif token == "{|":
             opened.append((True, start))
         elif opened:
@@ -157,21 +161,22 @@ def _begins_line(text: str, position: int) -> bool:
 
 
 @functools.lru_cache(maxsize=16)
-def _link_patterns(link_names: tuple[str, ...]) -> tuple[re.Pattern[str], re.Pattern[str]]:
+def _link_patterns(link_names: tuple[str, ...], body: str) -> tuple[re.Pattern[str], re.Pattern[str]]:
     names = "|".join(re.escape(name).replace(r"\ ", "[ _]") for name in sorted({*link_names, *ENGLISH_LINK_NAMES}))
     special = rf"\s*(?i:{names})\s*:"
-    label = re.compile(rf"\[\[(?!{special}|{_LANGUAGE_LINK})(?:[^\[\]|]*+\|)?+([^\[\]]*+)\]\]")
-    hidden = re.compile(rf"\[\[(?:{_LANGUAGE_LINK}|({special})([^\[\]]*+)\]\])")
+    label = re.compile(rf"\[\[(?!{special}|{_LANGUAGE_LINK})(?:[^\[\]|]*+\|)?+({body})\]\]")
+    hidden = re.compile(rf"\[\[(?:{_LANGUAGE_LINK}|({special})({body})\]\])")
     return label, hidden
 
 
 def _replace_links(text: str, link_names: tuple[str, ...]) -> str:
     """[[a|b]] to b, [[a]] to a, a picture to its caption, categories and language links to nothing."""
-    label, hidden = _link_patterns(link_names)
-    for _ in range(MOST_NESTED_LINKS):
+    # The innermost links first, so that a caption has no links left when its picture's turn comes. Single brackets inside
+    # a link are rare, and the pattern that allows them is slow.
+    for body in _LINK_BODIES:
         if "[[" not in text:
-            break
-        # The innermost links first, so that a caption has no brackets left when its picture's turn comes.
+            return text
+        label, hidden = _link_patterns(link_names, body)
         text = label.sub(r"\1", text)
         text = hidden.sub(_caption_of_picture, text)
     return text.replace("[[", " ").replace("]]", " ")

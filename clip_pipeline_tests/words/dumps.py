@@ -1,0 +1,53 @@
+"""Small dumps written by hand for tests."""
+
+from __future__ import annotations
+
+import bz2
+from pathlib import Path
+from xml.sax.saxutils import escape
+
+HEAD = """<mediawiki xmlns="http://www.mediawiki.org/xml/export-0.11/" version="0.11" xml:lang="en">
+  <siteinfo>
+    <sitename>Wikipedia</sitename>
+    <dbname>enwiki</dbname>
+    <namespaces>
+      <namespace key="-1" case="first-letter">Special</namespace>
+      <namespace key="0" case="first-letter" />
+      <namespace key="1" case="first-letter">Talk</namespace>
+      <namespace key="6" case="first-letter">File</namespace>
+      <namespace key="14" case="first-letter">Category</namespace>
+    </namespaces>
+  </siteinfo>
+"""
+FOOT = "</mediawiki>\n"
+
+
+def page_xml(title: str, text: str, page_id: int = 1, namespace: int = 0, redirect: str = "") -> str:
+    redirect_xml = f'    <redirect title="{redirect}" />\n' if redirect else ""
+    return (
+        f"  <page>\n    <title>{escape(title)}</title>\n    <ns>{namespace}</ns>\n    <id>{page_id}</id>\n{redirect_xml}"
+        f"    <revision>\n      <id>{page_id + 1000}</id>\n"
+        f"      <contributor><username>Ann</username><id>7</id></contributor>\n      <comment>typo</comment>\n"
+        f'      <text bytes="{len(text)}" xml:space="preserve">{escape(text)}</text>\n'
+        f"      <sha1>abc</sha1>\n    </revision>\n  </page>\n"
+    )
+
+
+def dump_xml(*pages: str) -> str:
+    return HEAD + "".join(pages) + FOOT
+
+
+def write_multistream(path: Path, streams: list[list[str]], index: bool = True) -> list[int]:
+    """A multistream dump with its index beside it; returns the offset of each stream of pages."""
+    content = bz2.compress(HEAD.encode())
+    offsets, lines = [], []
+    for number, pages in enumerate(streams):
+        offsets.append(len(content))
+        lines += [f"{len(content)}:{number * 100 + place}:Title: {place}" for place in range(len(pages))]
+        content += bz2.compress("".join(pages).encode())
+    content += bz2.compress(FOOT.encode())
+    path.write_bytes(content)
+    if index:
+        name = path.name.replace("-multistream.xml.bz2", "-multistream-index.txt.bz2")
+        path.with_name(name).write_bytes(bz2.compress("".join(f"{line}\n" for line in lines).encode()))
+    return offsets

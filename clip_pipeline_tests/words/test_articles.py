@@ -1,0 +1,31 @@
+from __future__ import annotations
+
+import pytest
+
+from clip_pipeline.words.articles import is_article, is_disambiguation
+from clip_pipeline.words.pages import Page
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["{{disambiguation}}", "x\n{{Disambig}}", "{{disambiguation|geo}}", "{{hndis|Name}}", "{{Geodis}}", "{{dab}}", "{{ disambig }}",
+     "{{Airport disambiguation}}", "{{human name disambiguation|x}}", "[[Category:Disambiguation pages]]",
+     "[[Category:Human name disambiguation pages|x]]", "__DISAMBIG__", "{{disambiguation cleanup|date=x}}"],
+)  # fmt: skip
+def test_disambiguation_pages_say_so_by_template_or_category(text):
+    assert is_disambiguation(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["[[Mercury]]{{disambiguation needed|date=May 2020}}", "{{Other uses|Cat (disambiguation)}}", "about disambiguation",
+     "{{About|the cat|x|Cat (disambiguation)}}", "{{dablink|x}}", "{{see also|word-sense disambiguation}}", "[[Category:Cats]]"],
+)  # fmt: skip
+def test_articles_that_only_mention_disambiguation_are_articles(text):
+    assert not is_disambiguation(text)
+
+
+def test_a_colon_in_the_title_is_no_namespace():
+    assert is_article(Page(1, "Alien: Resurrection", 0, False, "film"))
+    assert not is_article(Page(1, "Talk:Alien", 1, False, "film"))
+    assert not is_article(Page(1, "Alien", 0, True, "film"))
