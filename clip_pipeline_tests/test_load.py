@@ -1,0 +1,55 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+import clip_pipeline
+from clip_pipeline.errors import ModelError, SettingsError
+from clip_pipeline_tests.tiny_model import build_tiny_model
+
+
+def test_the_public_surface_is_what_all_says():
+    assert clip_pipeline.__all__ == ["__version__", "load"]
+    assert clip_pipeline.__version__ == "0.1.0"
+
+
+def test_importing_the_package_imports_nothing_heavy():
+    heavy = "{'torch', 'open_clip', 'timm', 'matplotlib', 'transformers', 'numpy', 'pandas', 'dagster'}"
+    code = f"import sys, clip_pipeline; print(sorted(set(sys.modules) & {heavy}))"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"
+
+
+def test_importing_embedding_and_evaluation_imports_no_torch():
+    code = """
+import importlib, pkgutil, sys, clip_pipeline.embedding as e, clip_pipeline.evaluation as v
+for package in (e, v):
+    for module in pkgutil.iter_modules(package.__path__, package.__name__ + "."):
+        importlib.import_module(module.name)
+print(sorted(set(sys.modules) & {"torch", "open_clip", "timm", "matplotlib", "transformers"}))
+"""
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"
+
+
+def test_load_gives_a_model_with_what_belongs_to_it(tmp_path):
+    model, preprocess, tokenizer = clip_pipeline.load(build_tiny_model(tmp_path))
+    with torch.no_grad():
+        image = model.encode_image(preprocess(Image.new("RGB", (30, 20), "red")).unsqueeze(0), normalize=True)
+        texts = model.encode_text(tokenizer(["a red cup", "a blue ball"]), normalize=True)
+    assert image.shape == (1, 32)
+    assert texts.shape == (2, 32)
+    np.testing.assert_allclose(texts.norm(dim=1).numpy(), 1, atol=1e-6)
+
+
+def test_a_folder_that_is_no_model_is_told(tmp_path):
+    with pytest.raises(ModelError, match=r"holds no open_clip_config.json"):
+        clip_pipeline.load(tmp_path)
+
+
+def test_an_unknown_device_is_told_with_the_nearest_name(tmp_path):
+    with pytest.raises(SettingsError, match='There is no device "cuba". Did you mean "cuda"'):
+        clip_pipeline.load(tmp_path, device="cuba")

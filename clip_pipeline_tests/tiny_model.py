@@ -1,0 +1,41 @@
+"""A model folder with random weights, built in a second, for tests that need some CLIP and not a good one."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+CAPTIONS = ["a red cup on a table", "a blue ball in the grass", "two green boxes", "a photo of a red ball"]
+
+
+def build_tiny_model(folder: Path, seed: int = 0) -> Path:
+    """Writes the model folder `folder`/model and returns it; 16-pixel pictures, 32 dimensions."""
+    import torch
+
+    from clip_pipeline.models.folder import preprocess_config, save_model_folder
+    from clip_pipeline.models.registry import build_model, load_config, with_tokenizer
+    from clip_pipeline.recipes import TokenizerSettings
+    from clip_pipeline.text.tokenizer import load_tokenizer, train_tokenizer
+
+    corpus = folder / "captions.txt"
+    corpus.write_text("\n".join(CAPTIONS) + "\n")
+    config = load_config("tiny_test")
+    train_tokenizer(
+        corpus, TokenizerSettings(vocab_size=300), config["text_cfg"]["context_length"], folder / "tokenizer"
+    )
+    tokenizer = load_tokenizer(folder / "tokenizer")
+    config = with_tokenizer(config, tokenizer.vocab_size, tokenizer.pad_id, tokenizer.end_id)
+    torch.manual_seed(seed)
+    save_model_folder(build_model(config), config, preprocess_config(config), folder / "tokenizer", folder / "model")
+    return folder / "model"
+
+
+def jpeg(colour: tuple[int, int, int], size: tuple[int, int] = (20, 16), **options) -> bytes:
+    """The bytes of a JPEG of one colour with a white corner, so that turning it shows."""
+    from PIL import Image
+
+    picture = Image.new("RGB", size, colour)
+    picture.paste((255, 255, 255), (0, 0, size[0] // 2, size[1] // 2))
+    buffer = io.BytesIO()
+    picture.save(buffer, "JPEG", quality=95, **options)
+    return buffer.getvalue()
