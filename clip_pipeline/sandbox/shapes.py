@@ -66,7 +66,7 @@ def _car(a: float, b: float, c: float) -> list[Part]:
 def _cup(a: float, b: float, c: float) -> list[Part]:
     top, bottom = 0.6 + 0.12 * a, 0.38 + 0.2 * b
     height = 0.65 + 0.15 * c
-    ring = _arc(top - 0.1, -0.05, 0.5, 0.45, -90, 90, 9) + _arc(top - 0.1, -0.05, 0.28, 0.25, 90, -90, 9)
+    ring = _arc(top - 0.1, -0.05, 0.46, 0.45, -90, 90, 9) + _arc(top - 0.1, -0.05, 0.28, 0.25, 90, -90, 9)
     body = [(-top, -height), (top, -height)] + _arc(0, height - 0.1, bottom, 0.14, 10, 170, 8)
     return [(ring, "dark"), (body, "base"), (_ellipse(0, -height, top, 0.16, 16), "dark")]
 
