@@ -58,11 +58,12 @@ SHARD_ATTEMPTS = pa.schema(
         pa.field("exif", pa.string()),
         pa.field("sha256", pa.string()),
         pa.field("phash", pa.uint64()),
+        pa.field("thumbnail", pa.binary(192)),
     ],
 )
 """One row for every photo that was tried: img2dataset's columns (key, url, caption, status, error_message, width,
 height, original_width, original_height, exif, sha256) and ours. `width`, `height` are those of the stored JPEG;
-`sha256` is of the bytes as downloaded; `phash` is the 64-bit perceptual hash; all null unless status is success."""
+`sha256` is of the bytes as downloaded; `phash` is the 64-bit perceptual hash, `thumbnail` 8 × 8 RGB pixels; all null unless status is success."""
 
 IMAGE_TEXT_PAIRS = pa.schema(
     [

@@ -91,7 +91,7 @@ def _build_shard(workspace: Workspace, shard: str, folder: Path, work: Path) -> 
     recipe = workspace.recipe
     rows = pq.read_table(workspace.get("photo_catalog").file(f"shards/{shard}.parquet"))
     with photo_source(workspace).fetcher() as fetcher:
-        stats = download_shard(rows, folder, recipe.download, fetcher, recipe.compute.workers)
+        stats = download_shard(rows, folder, recipe.download, fetcher)
     return Built(rows={"tried": len(rows), "photos": stats["status"].get("success", 0)}, facts=stats)
 
 

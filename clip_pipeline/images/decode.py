@@ -1,0 +1,163 @@
+"""Where a photo's bytes are checked: kind, size, full decoding; then made into the JPEG that is stored."""
+
+from __future__ import annotations
+
+import io
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from clip_pipeline.recipes import DownloadSettings
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+MAGIC_BYTES = {
+    b"\xff\xd8\xff": "JPEG",
+    b"\x89PNG\r\n\x1a\n": "PNG",
+    b"GIF87a": "GIF",
+    b"GIF89a": "GIF",
+    b"BM": "BMP",
+    b"II*\x00": "TIFF",
+    b"MM\x00*": "TIFF",
+}
+LONGEST_EXIF_VALUE = 200
+ORIENTATION_TAG = 0x0112
+METADATA_KEYS = ("exif", "icc_profile", "comment", "xmp", "photoshop")
+
+
+@dataclass(frozen=True)
+class CheckedPhoto:
+    """A photo that decodes. jpeg: the bytes to store, upright RGB, without metadata. Sizes are pixels; `original_` ones
+    are of the upright original. exif: JSON text of the camera's tags, None without any; places are left out."""
+
+    jpeg: bytes
+    picture: Image.Image
+    width: int
+    height: int
+    original_width: int
+    original_height: int
+    exif: str | None
+
+
+@dataclass(frozen=True)
+class RejectedPhoto:
+    """status: one of records.PHOTO_STATUSES. message: what was found."""
+
+    status: str
+    message: str
+
+
+def image_kind(content: bytes) -> str | None:
+    """JPEG, PNG, WEBP, GIF, BMP or TIFF by the first bytes, None for anything else. A name or a header proves nothing."""
+    if content[:4] == b"RIFF" and content[8:12] == b"WEBP":
+        return "WEBP"
+    return next((kind for magic, kind in MAGIC_BYTES.items() if content.startswith(magic)), None)
+
+
+def check_photo(content: bytes, settings: DownloadSettings) -> CheckedPhoto | RejectedPhoto:
+    """Decodes a downloaded photo completely and scales it down to `settings.image_size`.
+
+    The pixel count is read from the header and checked before anything is decoded. An original JPEG that is already right
+    (small enough, upright, RGB, no metadata) is kept as it is, so it loses nothing to a second compression.
+    """
+    from PIL import Image, UnidentifiedImageError
+
+    kind = image_kind(content)
+    if kind is None:
+        return RejectedPhoto("not_an_image", f"the first bytes are {content[:16]!r}")
+    try:
+        picture = Image.open(io.BytesIO(content), formats=[kind])
+        width, height = picture.size
+        if width * height > settings.max_pixels:
+            return RejectedPhoto("too_many_pixels", f"{width} x {height} pixels")
+        if min(width, height) < settings.min_side:
+            return RejectedPhoto("too_small", f"{width} x {height} pixels")
+        return _decode(content, picture, settings)
+    except Image.DecompressionBombError as error:
+        return RejectedPhoto("too_many_pixels", str(error))
+    except (UnidentifiedImageError, OSError, SyntaxError, ValueError, EOFError, IndexError, KeyError) as error:
+        # Pillow's decoders raise any of these for damaged files.
+        return RejectedPhoto("broken_image", f"{kind}: {error}"[:LONGEST_EXIF_VALUE])
+
+
+def _decode(content: bytes, picture: Image.Image, settings: DownloadSettings) -> CheckedPhoto:
+    width, height = picture.size
+    exif = picture.getexif() if "exif" in picture.info else None
+    turn = exif.get(ORIENTATION_TAG, 1) if exif else 1
+    bare = picture.format == "JPEG" and picture.mode == "RGB" and not any(key in picture.info for key in METADATA_KEYS)
+    shrink = min(width, height) > settings.image_size
+    if shrink:
+        # The JPEG decoder halves the size for free; never below twice what is wanted, so the filter still has its pixels.
+        picture.draft(None, (settings.image_size * 2, settings.image_size * 2))
+    picture.load()
+    upright = _as_rgb(_turned(picture, turn))
+    if turn in (5, 6, 7, 8):
+        width, height = height, width
+    if shrink:
+        upright = upright.resize(_scaled_size(width, height, settings.image_size), _lanczos())
+    jpeg = content if bare and not shrink else _encode_jpeg(upright, settings.quality)
+    return CheckedPhoto(jpeg, upright, *upright.size, width, height, _exif_text(exif))
+
+
+def _scaled_size(width: int, height: int, shorter: int) -> tuple[int, int]:
+    if width <= height:
+        return shorter, max(1, round(height * shorter / width))
+    return max(1, round(width * shorter / height)), shorter
+
+
+def _lanczos() -> int:
+    from PIL import Image
+
+    return Image.Resampling.LANCZOS
+
+
+def _turned(picture: Image.Image, turn: int) -> Image.Image:
+    """The picture upright, for an EXIF orientation of 1 to 8."""
+    from PIL.Image import Transpose
+
+    steps = {
+        2: Transpose.FLIP_LEFT_RIGHT,
+        3: Transpose.ROTATE_180,
+        4: Transpose.FLIP_TOP_BOTTOM,
+        5: Transpose.TRANSPOSE,
+        6: Transpose.ROTATE_270,
+        7: Transpose.TRANSVERSE,
+        8: Transpose.ROTATE_90,
+    }
+    return picture.transpose(steps[turn]) if turn in steps else picture
+
+
+def _as_rgb(picture: Image.Image) -> Image.Image:
+    """RGB from any mode: transparency on white, 16 bits to 8, CMYK and palettes converted."""
+    from PIL import Image
+
+    if picture.mode == "RGB":
+        return picture
+    if picture.mode.startswith("I"):  # 16-bit grayscale: Pillow would cut off instead of scaling
+        picture = picture.convert("I").point(lambda value: value * (1 / 256)).convert("L")
+    if picture.mode in ("RGBA", "LA", "PA") or "transparency" in picture.info:
+        layer = picture.convert("RGBA")
+        white = Image.new("RGBA", layer.size, "white")
+        return Image.alpha_composite(white, layer).convert("RGB")
+    return picture.convert("RGB")
+
+
+def _encode_jpeg(picture: Image.Image, quality: int) -> bytes:
+    buffer = io.BytesIO()
+    picture.save(buffer, "JPEG", quality=quality)
+    return buffer.getvalue()
+
+
+def _exif_text(exif: Image.Exif | None) -> str | None:
+    if not exif:
+        return None
+    from PIL.ExifTags import TAGS
+
+    # Sub-folders of tags, the place (GPS) among them, are numbers here: only plain values are told.
+    told = {
+        TAGS[tag]: str(value)[:LONGEST_EXIF_VALUE]
+        for tag, value in exif.items()
+        if tag in TAGS and not TAGS[tag].endswith(("IFD", "Offset", "Info"))
+    }
+    return json.dumps(told, sort_keys=True)

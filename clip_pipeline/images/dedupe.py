@@ -1,0 +1,108 @@
+"""Near-duplicates: a 64-bit perceptual hash, a small colour thumbnail, and groups of photos that look the same."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+HASH_SIDE = 8
+THUMBNAIL_SIDE = 8
+THUMBNAIL_BYTES = THUMBNAIL_SIDE * THUMBNAIL_SIDE * 3
+LARGEST_COLOUR_DIFFERENCE = 10.0
+"""Mean absolute difference of two thumbnails, of 255, below which hashes that agree mean the same photo. The hash alone
+sees only light and dark: a red ball and a green ball of the same brightness on the same lawn share it."""
+
+
+def perceptual_hash(picture: Image.Image) -> int:
+    """64-bit difference hash: whether each of 8 × 8 fields is brighter than its right neighbour (dHash, Krawetz 2013).
+
+    Stays nearly the same under scaling, compression and changes of brightness.
+    """
+    from PIL import Image
+
+    small = picture.convert("L").resize((HASH_SIDE + 1, HASH_SIDE), Image.Resampling.BOX)
+    fields = np.asarray(small, dtype=np.int16)
+    bits = (fields[:, :-1] > fields[:, 1:]).ravel()
+    return int.from_bytes(np.packbits(bits).tobytes(), "big")
+
+
+def colour_thumbnail(picture: Image.Image) -> bytes:
+    """8 × 8 RGB pixels, row by row: what the hash is confirmed with."""
+    from PIL import Image
+
+    return picture.resize((THUMBNAIL_SIDE, THUMBNAIL_SIDE), Image.Resampling.BOX).tobytes()
+
+
+def near_duplicate_groups(
+    hashes_N: Sequence[int], thumbnails_N: Sequence[bytes], same_N: Iterable[Sequence[str]], most_bits: int
+) -> list[int]:
+    """For each photo the index of the first photo of its group.
+
+    Two photos belong together when their hashes differ in at most `most_bits` of 64 and their thumbnails agree, or when
+    they share a value in one of the `same_N` lists (such as sha256 or photo page). Belonging is passed on: a friend of
+    a friend is in the group. Candidates are found by bands of the hash: of `most_bits` + 1 bands at least one is
+    equal in both, so no pair is missed and few are compared.
+    """
+    groups = _DisjointSets(len(hashes_N))
+    for values in same_N:
+        first_of: dict[str, int] = {}
+        for index, value in enumerate(values):
+            groups.join(index, first_of.setdefault(value, index))
+    thumbnails = np.frombuffer(b"".join(thumbnails_N), np.uint8).reshape(len(hashes_N), THUMBNAIL_BYTES).astype(np.int16)
+    hashes = np.array(hashes_N, dtype=np.uint64)
+    for left, right in _candidate_pairs(hashes, most_bits):
+        if groups.find(left) != groups.find(right) and _look_alike(thumbnails[left], thumbnails[right]):
+            groups.join(left, right)
+    return [groups.find(index) for index in range(len(hashes_N))]
+
+
+def _candidate_pairs(hashes: np.ndarray, most_bits: int) -> Iterable[tuple[int, int]]:
+    """Pairs (left < right) whose hashes differ in at most `most_bits`; a pair may come more than once."""
+    edges = np.linspace(0, 64, most_bits + 2).astype(int)
+    for low, high in zip(edges[:-1], edges[1:], strict=True):
+        band = (hashes >> np.uint64(low)) & np.uint64((1 << int(high - low)) - 1)
+        members_of: dict[int, list[int]] = defaultdict(list)
+        for index, value in enumerate(band.tolist()):
+            members_of[value].append(index)
+        for members in members_of.values():
+            if len(members) > 1:
+                yield from _close_pairs(np.array(members), hashes, most_bits)
+
+
+def _close_pairs(members: np.ndarray, hashes: np.ndarray, most_bits: int) -> Iterable[tuple[int, int]]:
+    for place, left in enumerate(members[:-1]):
+        rest = members[place + 1 :]
+        close = np.bitwise_count(hashes[rest] ^ hashes[left]) <= most_bits
+        for right in rest[close]:
+            yield int(left), int(right)
+
+
+def _look_alike(left: np.ndarray, right: np.ndarray) -> bool:
+    """Whether two thumbnails agree once a common change of brightness is taken out."""
+    difference = left - right
+    return bool(np.abs(difference - difference.mean()).mean() <= LARGEST_COLOUR_DIFFERENCE)
+
+
+class _DisjointSets:
+    """Union-find; the root of a set is its smallest member, so groups do not depend on the order of joins."""
+
+    def __init__(self, size: int):
+        self._above = list(range(size))
+
+    def find(self, index: int) -> int:
+        root = index
+        while self._above[root] != root:
+            root = self._above[root]
+        while self._above[index] != root:
+            self._above[index], index = root, self._above[index]
+        return root
+
+    def join(self, left: int, right: int) -> None:
+        low, high = sorted((self.find(left), self.find(right)))
+        self._above[high] = low

@@ -1,0 +1,98 @@
+"""image_embeddings, text_embeddings: one partition a dataset and model."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from clip_pipeline.pipeline.images import dataset_names
+from clip_pipeline.pipeline.step import Step
+from clip_pipeline.pipeline.training import model_names
+from clip_pipeline.pipeline.workspace import Workspace
+from clip_pipeline.store import Built
+
+if TYPE_CHECKING:
+    from clip_pipeline.sources.image_set import ImageSet
+
+
+def datasets_by_model(workspace: Workspace) -> list[str]:
+    """Partitions "dataset|model", as Dagster writes keys of two dimensions."""
+    return [f"{dataset}|{model}" for dataset in dataset_names(workspace) for model in model_names(workspace)]
+
+
+def halves(partition: str) -> tuple[str, str]:
+    """(dataset, model) of a partition."""
+    dataset, _, model = partition.partition("|")
+    return dataset, model
+
+
+def open_dataset(workspace: Workspace, dataset: str) -> ImageSet:
+    """The photos of a benchmark_dataset: inside the artifact, or in the user's folder that it refers to."""
+    from clip_pipeline.sources.image_set import open_image_set
+
+    artifact = workspace.get("benchmark_dataset", dataset)
+    location = artifact.folder / "location.txt"
+    return open_image_set(Path(location.read_text()) if location.exists() else artifact.folder)
+
+
+def _inputs(workspace: Workspace, partition: str) -> dict[str, str]:
+    dataset, model = halves(partition)
+    return {
+        f"benchmark_dataset[{dataset}]": workspace.get("benchmark_dataset", dataset).content,
+        f"clip_checkpoint[{model}]": workspace.get("clip_checkpoint", model).content,
+    }
+
+
+def _build_image_embeddings(workspace: Workspace, partition: str, folder: Path, work: Path) -> Built:
+    from clip_pipeline.embedding.dataset import embed_dataset_images
+
+    dataset, model = halves(partition)
+    images = open_dataset(workspace, dataset)
+    facts = embed_dataset_images(
+        workspace.get("clip_checkpoint", model).folder,
+        ((photo_id, images.read(row)) for row, photo_id in enumerate(images.ids)),
+        len(images.ids),
+        folder,
+        workspace.recipe.embedding,
+        workspace.recipe.compute,
+    )
+    return Built(rows={"photos": facts["photos"]}, facts=facts)
+
+
+def _build_text_embeddings(workspace: Workspace, partition: str, folder: Path, work: Path) -> Built:
+    from clip_pipeline.embedding.dataset import embed_dataset_texts
+    from clip_pipeline.evaluation.datasets import texts_of
+
+    dataset, model = halves(partition)
+    facts = embed_dataset_texts(
+        workspace.get("clip_checkpoint", model).folder,
+        texts_of(open_dataset(workspace, dataset)),
+        folder,
+        workspace.recipe.embedding,
+        workspace.recipe.compute,
+    )
+    return Built(rows={"texts": facts["texts"]}, facts=facts)
+
+
+STEPS = (
+    Step(
+        asset="image_embeddings",
+        about="Unit vectors of a dataset's photos, float16, with the id of every row.",
+        code_version="1",
+        after=("benchmark_dataset", "clip_checkpoint"),
+        config=lambda workspace: {},
+        inputs=_inputs,
+        build=_build_image_embeddings,
+        partitions=datasets_by_model,
+    ),
+    Step(
+        asset="text_embeddings",
+        about="Unit vectors of a dataset's class prompts or captions.",
+        code_version="1",
+        after=("benchmark_dataset", "clip_checkpoint"),
+        config=lambda workspace: {},
+        inputs=_inputs,
+        build=_build_text_embeddings,
+        partitions=datasets_by_model,
+    ),
+)
