@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -14,6 +15,9 @@ from clip_pipeline.embedding.texts import caption_table, prompt_table
 from clip_pipeline.errors import DatasetError, PhotosError, nearest_name
 from clip_pipeline.evaluation.benchmark_tars import NAMES_FILE, is_benchmark_folder, read_benchmark_folder
 from clip_pipeline.evaluation.zero_shot import LabelTruth
+
+if TYPE_CHECKING:
+    from clip_pipeline.sources.image_set import ImageSet
 
 TEMPLATES = ("{c}", "a {c}", "a photo of a {c}", "a picture of a {c}")
 """Prompts for a labelled dataset that brings none of its own."""
@@ -55,15 +59,25 @@ class Dataset:
 
     def texts(self) -> pa.Table:
         """What the text tower must embed: prompts of the classes, or the captions."""
-        if self.labels is not None:
-            return prompt_table(self.class_names, self.templates)
-        return caption_table(zip(self.ids, self.captions or [], strict=True))
+        return texts_of(self)
 
     def truth(self) -> LabelTruth:
         """The labels, for `zero_shot_scores`. Raises DatasetError for a dataset without labels."""
         if self.labels is None:
             raise DatasetError(f"{self.name} has captions and no labels, so it serves retrieval, not zero-shot.")
         return LabelTruth(self.name, self.ids, self.labels, self.splits, self.class_names)
+
+
+def texts_of(photos: Dataset | ImageSet) -> pa.Table:
+    """Prompts of the classes where the photos have labels, else their captions; what `embed_dataset_texts` takes.
+
+    Raises DatasetError for photos with neither.
+    """
+    if photos.labels is not None and photos.class_names:
+        return prompt_table(photos.class_names, getattr(photos, "templates", None) or TEMPLATES)
+    if photos.captions is None or not any(photos.captions):
+        raise DatasetError("These photos have neither labels nor captions, so there is no text to compare them with.")
+    return caption_table(zip(photos.ids, photos.captions, strict=True))
 
 
 def open_dataset(path: Path | str, name: str = "") -> Dataset:
