@@ -247,12 +247,16 @@ def _mirror_session(hosts: Hosts) -> Any:
 
     class StandInAdapter(HTTPAdapter):
         def send(self, request: Any, *arguments: Any, **options: Any) -> Any:
-            parts = urlsplit(request.url)
+            named = request.url
+            parts = urlsplit(named)
+            request.headers.pop("Host", None)  # a redirect carries that of the host before
             if parts.hostname in hosts:
                 address, port = hosts[parts.hostname]
                 request.headers["Host"] = parts.netloc
                 request.url = parts._replace(netloc=f"{address}:{port}").geturl()
-            return super().send(request, *arguments, **options)
+            answer = super().send(request, *arguments, **options)
+            request.url = answer.url = named
+            return answer
 
     session = requests.Session()
     session.headers["User-Agent"] = f"clip_pipeline/{__version__} (reads Wikipedia dumps)"

@@ -203,10 +203,11 @@ def _process_pool(workers: int) -> ProcessPoolExecutor:
 def _exit_with_parent() -> None:
     """A worker whose parent was killed would wait for work for ever."""
     parent = multiprocessing.parent_process()
+    if parent is None:
+        return
 
-    def watch() -> None:
-        wait_for_sentinels([parent.sentinel])
+    def watch(sentinel: int) -> None:
+        wait_for_sentinels([sentinel])
         os._exit(1)
 
-    if parent is not None:
-        threading.Thread(target=watch, daemon=True).start()
+    threading.Thread(target=watch, args=(parent.sentinel,), daemon=True).start()
