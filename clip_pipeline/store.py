@@ -351,7 +351,9 @@ def published_folder(path: Path | str) -> Iterator[tuple[Path, Path]]:
     if target.is_file():
         raise StoreError(f"{target} is a file, a folder was expected. Choose another place with -o.")
     if target.is_dir() and any(target.iterdir()) and not (target / OWN_MARK).exists():
-        raise StoreError(f"{target} holds files that clip-pipeline did not write. Choose an empty or new folder with -o.")
+        raise StoreError(
+            f"{target} holds files that clip-pipeline did not write. Choose an empty or new folder with -o."
+        )
     staging, work = target.with_name(f".{target.name}.staging"), target.with_name(f".{target.name}.work")
     with disk_errors(target.parent):
         _restore_previous(target, OWN_MARK)

@@ -60,6 +60,8 @@ refresh_links = _walk(
     "refresh_links", "The photos of every word, asked for again, and the catalog.", "image_links,photo_catalog",
     forced="image_links",
 )  # fmt: skip
-evaluate_checkpoint = _walk("evaluate_checkpoint", "Embeddings, scores and report of the checkpoint.", "embedding,evaluation")
+evaluate_checkpoint = _walk(
+    "evaluate_checkpoint", "Embeddings, scores and report of the checkpoint.", "embedding,evaluation"
+)
 
 JOBS = [run_pipeline, refresh_words, refresh_links, evaluate_checkpoint]

@@ -32,7 +32,9 @@ def artifact_metadata(outcome: Materialised) -> dict[str, dg.MetadataValue]:
     shown = preview(artifact)
     if shown.table:
         records = [dg.TableRecord(dict(zip(shown.columns, row, strict=True))) for row in shown.table]
-        metadata["first rows"] = dg.MetadataValue.table(records, dg.TableSchema([dg.TableColumn(c) for c in shown.columns]))
+        metadata["first rows"] = dg.MetadataValue.table(
+            records, dg.TableSchema([dg.TableColumn(c) for c in shown.columns])
+        )
     for name, picture in shown.pictures.items():
         if len(picture.content) <= LARGEST_PICTURE_BYTES:
             encoded = base64.b64encode(picture.content).decode()

@@ -2,17 +2,34 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 
+from clip_pipeline.embedding.dataset import IMAGES
+from clip_pipeline.embedding.files import aligned_rows, read_embeddings
 from clip_pipeline.errors import DatasetError
+from clip_pipeline.evaluation.intervals import mean_interval
+from clip_pipeline.evaluation.scores import score_row, write_scores
+from clip_pipeline.evaluation.zero_shot import LabelTruth
+from clip_pipeline.recipes import EvaluationSettings
 
-STRENGTHS = tuple(10.0**exponent for exponent in range(-2, 5))
+logger = logging.getLogger(__name__)
+
+STRENGTHS = tuple(10.0**exponent for exponent in range(-1, 4))
 """Inverse regularisation strengths C that are tried; openai/CLIP's probe tries 96 values between 1e-6 and 1e6."""
 
 LBFGS_STEPS = 100
 TEST_SHARE, VALIDATION_SHARE = 0.5, 0.2
+FEWEST_PHOTOS = 4
+"""Photos that each class needs: training, choosing the strength and testing take some."""
+
+PREDICTIONS = pa.schema([("split", pa.string()), ("id", pa.string()), ("label", pa.int32()), ("predicted", pa.int32())])
 
 
 @dataclass(frozen=True)
@@ -37,7 +54,7 @@ def linear_probe(embeddings_ND: np.ndarray, labels_N: np.ndarray, seed: int) -> 
     classes, counts = np.unique(labels_N, return_counts=True)
     if len(classes) < 2:
         raise DatasetError(f"A probe tells classes apart, and the photos have {len(classes)} class. Give two or more.")
-    if counts.min() < 4:
+    if counts.min() < FEWEST_PHOTOS:
         raise DatasetError(
             f"Class {classes[counts.argmin()]} has {counts.min()} photos, a probe needs four: for training, choosing C and testing."
         )
@@ -110,3 +127,39 @@ def fit_logistic_regression(
 
     optimizer.step(step)
     return weights.detach().numpy(), bias.detach().numpy()
+
+
+def probe_scores(
+    images_folder: Path, truth: LabelTruth, settings: EvaluationSettings, folder: Path, model: str = ""
+) -> list[dict[str, Any]]:
+    """Scores a probe on every split of a labelled dataset; writes scores.json, clip_benchmark.json and predictions.parquet.
+
+    The probe is trained on one half of the split's photos and scored on the other. Splits in which some class has
+    fewer than four photos are left out.
+    """
+    image_keys, stored_ND = read_embeddings(images_folder, IMAGES)
+    ids = image_keys["id"].to_pylist()
+    order = aligned_rows(f"{truth.dataset}: labels of the photos", ids, truth.ids)
+    labels_N, splits_N = np.asarray(truth.labels)[order], np.asarray(truth.splits)[order]
+    if settings.shuffle_labels:
+        labels_N = np.random.default_rng(settings.seed).permutation(labels_N)
+    rows, predictions = [], []
+    for split in sorted(set(splits_N.tolist())):
+        chosen = np.flatnonzero(splits_N == split)
+        classes, counts = np.unique(labels_N[chosen], return_counts=True)
+        if len(classes) < 2 or counts.min() < FEWEST_PHOTOS:
+            logger.warning("No probe on %s %s: a class has too few photos", truth.dataset, split)
+            continue
+        result = linear_probe(np.asarray(stored_ND[chosen], np.float64), labels_N[chosen], settings.seed)
+        true_M = labels_N[chosen][result.test_rows]
+        hit_M = result.predicted == true_M
+        limits = mean_interval(hit_M, settings.bootstrap_samples, settings.seed)
+        chance = 1 / len(classes)
+        rows.append(score_row("linear_probe", truth.dataset, split, "top1", hit_M.mean(), limits, len(hit_M), chance))
+        predictions += [
+            {"split": split, "id": ids[chosen[row]], "label": int(label), "predicted": int(guess)}
+            for row, label, guess in zip(result.test_rows, true_M, result.predicted, strict=True)
+        ]
+    write_scores(rows, folder, model)
+    pq.write_table(pa.Table.from_pylist(predictions, PREDICTIONS), folder / "predictions.parquet", compression="zstd")
+    return rows

@@ -27,9 +27,7 @@ logger = logging.getLogger(__name__)
 Attempt = tuple[dict[str, Any], bytes | None]
 
 
-def download_shard(
-    photos: pa.Table, folder: Path, settings: DownloadSettings, fetcher: PhotoFetcher
-) -> dict[str, Any]:
+def download_shard(photos: pa.Table, folder: Path, settings: DownloadSettings, fetcher: PhotoFetcher) -> dict[str, Any]:
     """Writes NNNNN.tar (jpg, json, txt a photo), NNNNN.parquet (every attempt) and NNNNN_stats.json into `folder`.
 
     photos: PHOTO_CATALOG rows of one shard. Returns what the stats say: photos tried, bytes stored, and `status`, the

@@ -35,7 +35,9 @@ def build_pairs(
     dropped: Counter[str] = Counter()
     photos = _valid_photos(attempts, settings, clean_caption, dropped)
     if not photos:
-        raise PhotosError(f"No valid pair of photo and caption is left: {dict(dropped)}. Look at the statuses of image_shards.")
+        raise PhotosError(
+            f"No valid pair of photo and caption is left: {dict(dropped)}. Look at the statuses of image_shards."
+        )
     groups = near_duplicate_groups(
         [photo["phash"] for photo in photos],
         [photo["thumbnail"] for photo in photos],
@@ -57,7 +59,9 @@ def build_pairs(
         for place, caption in enumerate(photo["captions"])
     ]
     table = pa.Table.from_pylist(rows, schema=IMAGE_TEXT_PAIRS)
-    logger.info("Kept %s pairs of %s photos in %s groups", f"{len(rows):,}", f"{len(photos):,}", f"{len(set(groups)):,}")
+    logger.info(
+        "Kept %s pairs of %s photos in %s groups", f"{len(rows):,}", f"{len(photos):,}", f"{len(set(groups)):,}"
+    )
     return table, dict(sorted(dropped.items()))
 
 

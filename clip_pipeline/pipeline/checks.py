@@ -65,7 +65,9 @@ def shards_match_their_manifests(workspace: Workspace) -> CheckOutcome:
         difference = workspace.store.verify(artifact, deep=True)
         if difference:
             wrong.append(f"{shard}: {difference}")
-    return CheckOutcome(not wrong, "; ".join(wrong) or "every file has the bytes of its manifest", {"wrong": len(wrong)})
+    return CheckOutcome(
+        not wrong, "; ".join(wrong) or "every file has the bytes of its manifest", {"wrong": len(wrong)}
+    )
 
 
 def photos_were_downloaded(workspace: Workspace) -> CheckOutcome:
@@ -145,7 +147,9 @@ def scores_beat_chance(workspace: Workspace) -> CheckOutcome:
     from clip_pipeline.evaluation.scores import read_scores
 
     rows = read_scores(workspace.get("benchmark_report").file("scores.json"))
-    below = [f"{row['task']} {row['dataset']}/{row['split']} {row['metric']}" for row in rows if row["low"] <= row["chance"]]
+    below = [
+        f"{row['task']} {row['dataset']}/{row['split']} {row['metric']}" for row in rows if row["low"] <= row["chance"]
+    ]
     found = f"{len(below)} of {len(rows)} scores are not above chance" + (f": {', '.join(below[:5])}" if below else "")
     return CheckOutcome(bool(rows) and not below, found, {"scores": len(rows), "not above chance": len(below)})
 

@@ -64,8 +64,8 @@ def _rows_text(outcome: AssetOutcome) -> str:
 def _say_scores(workspace: Workspace, outcomes: Sequence[AssetOutcome]) -> None:
     if not any(outcome.asset == "benchmark_report" for outcome in outcomes):
         return
-    from clip_pipeline.evaluation.scores import read_scores
     from clip_pipeline.evaluation.scoreboard import scoreboard
+    from clip_pipeline.evaluation.scores import read_scores
 
     report = workspace.get("benchmark_report")
     click.echo("\n" + scoreboard(read_scores(report.file("scores.json"))))

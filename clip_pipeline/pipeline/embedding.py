@@ -12,7 +12,7 @@ from clip_pipeline.pipeline.workspace import Workspace
 from clip_pipeline.store import Built
 
 if TYPE_CHECKING:
-    from clip_pipeline.sources.image_set import ImageSet
+    from clip_pipeline.evaluation.datasets import Dataset
 
 
 def datasets_by_model(workspace: Workspace) -> list[str]:
@@ -26,13 +26,13 @@ def halves(partition: str) -> tuple[str, str]:
     return dataset, model
 
 
-def open_dataset(workspace: Workspace, dataset: str) -> ImageSet:
+def stored_dataset(workspace: Workspace, name: str) -> Dataset:
     """The photos of a benchmark_dataset: inside the artifact, or in the user's folder that it refers to."""
-    from clip_pipeline.sources.image_set import open_image_set
+    from clip_pipeline.evaluation.datasets import open_dataset
 
-    artifact = workspace.get("benchmark_dataset", dataset)
+    artifact = workspace.get("benchmark_dataset", name)
     location = artifact.folder / "location.txt"
-    return open_image_set(Path(location.read_text()) if location.exists() else artifact.folder)
+    return open_dataset(location.read_text() if location.exists() else artifact.folder, name)
 
 
 def _inputs(workspace: Workspace, partition: str) -> dict[str, str]:
@@ -47,11 +47,11 @@ def _build_image_embeddings(workspace: Workspace, partition: str, folder: Path, 
     from clip_pipeline.embedding.dataset import embed_dataset_images
 
     dataset, model = halves(partition)
-    images = open_dataset(workspace, dataset)
+    photos = stored_dataset(workspace, dataset)
     facts = embed_dataset_images(
         workspace.get("clip_checkpoint", model).folder,
-        ((photo_id, images.read(row)) for row, photo_id in enumerate(images.ids)),
-        len(images.ids),
+        photos.images(),
+        len(photos.ids),
         folder,
         workspace.recipe.embedding,
         workspace.recipe.compute,
@@ -61,12 +61,11 @@ def _build_image_embeddings(workspace: Workspace, partition: str, folder: Path, 
 
 def _build_text_embeddings(workspace: Workspace, partition: str, folder: Path, work: Path) -> Built:
     from clip_pipeline.embedding.dataset import embed_dataset_texts
-    from clip_pipeline.evaluation.datasets import texts_of
 
     dataset, model = halves(partition)
     facts = embed_dataset_texts(
         workspace.get("clip_checkpoint", model).folder,
-        texts_of(open_dataset(workspace, dataset)),
+        stored_dataset(workspace, dataset).texts(),
         folder,
         workspace.recipe.embedding,
         workspace.recipe.compute,

@@ -6,16 +6,18 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from clip_pipeline.pipeline.photo_source import OWN_SOURCES, PhotoSource, photo_source
+from clip_pipeline.pipeline.photo_source import OWN_SOURCES, own_files_identity, photo_source
 from clip_pipeline.pipeline.step import Step
 from clip_pipeline.pipeline.words import bucket_keys
 from clip_pipeline.pipeline.workspace import Workspace
-from clip_pipeline.recipes import fingerprinted
+from clip_pipeline.recipes import Recipe, fingerprinted
 from clip_pipeline.store import Built
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
+
+SANDBOX_BENCHMARK = "http://dumps.sandbox.test/benchmarks/sandbox"
 
 # ---- image_links: one partition a bucket of words
 
@@ -42,7 +44,9 @@ def _build_links(workspace: Workspace, bucket: str, folder: Path, work: Path) ->
 
 
 def _catalog_inputs(workspace: Workspace, partition: str) -> dict[str, str]:
-    links = {f"image_links[{bucket}]": workspace.get("image_links", bucket).content for bucket in bucket_keys(workspace)}
+    links = {
+        f"image_links[{bucket}]": workspace.get("image_links", bucket).content for bucket in bucket_keys(workspace)
+    }
     return links | photo_source(workspace).identity()
 
 
@@ -130,45 +134,73 @@ def _rows_by_split(pairs: pa.Table) -> dict[str, int]:
     return counts
 
 
-# ---- benchmark_dataset: labelled photos for the zero-shot test
+# ---- benchmark_dataset: photos to score on, in CLIP_benchmark's layout
 
 
-def benchmark_names(workspace: Workspace) -> list[str]:
-    """Datasets of the recipe that have labels or captions of their own; held_out is the test split of the pairs."""
-    return [name for name in dataset_names(workspace) if name != "held_out"]
+def dataset_names_of(recipe: Recipe) -> list[str]:
+    """All datasets of the recipe, as partition names: a folder goes by its last name."""
+    return sorted(_dataset_locations(recipe))
 
 
 def dataset_names(workspace: Workspace) -> list[str]:
-    """All datasets of the recipe, as partition names: a folder goes by its last name."""
-    return sorted(_datasets(workspace))
+    """`dataset_names_of` the workspace's recipe."""
+    return dataset_names_of(workspace.recipe)
 
 
-def _datasets(workspace: Workspace) -> dict[str, str]:
-    given = filter(None, (part.strip() for part in workspace.recipe.evaluation.datasets.split(",")))
-    return {Path(name).name.replace("|", "_"): name for name in given}
+def _dataset_locations(recipe: Recipe) -> dict[str, str]:
+    given = filter(None, (part.strip() for part in recipe.evaluation.datasets.split(",")))
+    return {Path(name).name.translate(str.maketrans("|,[]", "____")): name for name in given}
 
 
 def _benchmark_inputs(workspace: Workspace, name: str) -> dict[str, str]:
+    if name == "held_out":
+        pairs = {"image_text_pairs": workspace.get("image_text_pairs").file_hash("pairs.parquet")}
+        return pairs | shard_hashes(workspace)
     if name == "sandbox":
-        return {}
-    from clip_pipeline.pipeline.photo_source import own_files_identity
-
-    return {"your files": own_files_identity(workspace, Path(_datasets(workspace)[name]))}
+        return {"sandbox.seed": str(workspace.recipe.sandbox.seed)}
+    return {"your files": own_files_identity(workspace, Path(_dataset_locations(workspace.recipe)[name]))}
 
 
-def _benchmark_config(workspace: Workspace) -> dict[str, Any]:
-    return {"sandbox.seed": workspace.recipe.sandbox.seed}
+def shard_hashes(workspace: Workspace) -> dict[str, str]:
+    """Hashes of the tars, for steps that read the photos themselves."""
+    return {
+        f"image_shards[{shard}]": workspace.get("image_shards", shard).file_hash(f"{shard}.tar")
+        for shard in shard_keys(workspace)
+    }
 
 
 def _build_benchmark(workspace: Workspace, name: str, folder: Path, work: Path) -> Built:
+    if name == "held_out":
+        return _write_held_out(workspace, folder)
     if name == "sandbox":
         from clip_pipeline.sources.benchmarks import download_benchmark
 
-        rows = download_benchmark("http://dumps.sandbox.test/benchmarks/sandbox", folder, workspace.sandbox_hosts())
-        return Built(rows=rows)
-    path = Path(_datasets(workspace)[name]).expanduser().absolute()
+        return Built(rows=download_benchmark(SANDBOX_BENCHMARK, folder, workspace.sandbox_hosts()))
+    path = Path(_dataset_locations(workspace.recipe)[name]).expanduser().absolute()
     (folder / "location.txt").write_text(os.fspath(path))
     return Built()
+
+
+def _write_held_out(workspace: Workspace, folder: Path) -> Built:
+    """The test split of the pairs: test/0.tar with a photo and its captions, one a line, for each photo."""
+    import pyarrow.parquet as pq
+
+    from clip_pipeline.evaluation.datasets import held_out_captions
+    from clip_pipeline.images.shards import read_shard, write_shard
+
+    pairs = pq.read_table(workspace.get("image_text_pairs").file("pairs.parquet"))
+    captions_of = dict(held_out_captions(pairs))
+    id_of = dict(zip(pairs["key"].to_pylist(), pairs["photo_id"].to_pylist(), strict=True))
+    samples = [
+        (key, {"jpg": members["jpg"], "txt": "\n".join(captions_of[id_of[key]]).encode()})
+        for shard in shard_keys(workspace)
+        for key, members in read_shard(workspace.get("image_shards", shard).file(f"{shard}.tar"))
+        if id_of.get(key) in captions_of
+    ]
+    (folder / "test").mkdir()
+    write_shard(folder / "test" / "0.tar", samples)
+    (folder / "test" / "nshards.txt").write_text("1\n")
+    return Built(rows={"test": len(samples), "captions": sum(map(len, captions_of.values()))})
 
 
 STEPS = (
@@ -212,12 +244,12 @@ STEPS = (
     ),
     Step(
         asset="benchmark_dataset",
-        about="Labelled photos that no training ever sees, in CLIP_benchmark's layout.",
+        about="Photos that no training ever sees, with labels or captions, in CLIP_benchmark's layout.",
         code_version="1",
-        after=(),
-        config=_benchmark_config,
+        after=("image_shards", "image_text_pairs"),
+        config=lambda workspace: {},
         inputs=_benchmark_inputs,
         build=_build_benchmark,
-        partitions=benchmark_names,
+        partitions=dataset_names,
     ),
 )

@@ -82,7 +82,7 @@ class SearchedPhotos:
 
         contact = self.workspace.recipe.download.contact
         if self.in_sandbox:
-            from clip_pipeline.sandbox.unsplash import SANDBOX_KEY
+            from clip_pipeline.sandbox.server import SANDBOX_KEY
 
             base_url, key, hosts = "http://api.sandbox.test", SANDBOX_KEY, self.workspace.sandbox_hosts()
         else:
@@ -121,10 +121,14 @@ class ListedPhotos:
     def __init__(self, workspace: Workspace):
         self.workspace, self.settings = workspace, workspace.recipe.links
         if not self.settings.path:
-            raise SettingsError(f"links.source is {self.settings.source}, which needs links.path: where your photos are.")
+            raise SettingsError(
+                f"links.source is {self.settings.source}, which needs links.path: where your photos are."
+            )
         self.path = Path(self.settings.path).expanduser()
         if not self.path.exists():
-            raise PhotosError(f"There is no {self.path} (links.path). Give the {self.settings.source} that holds your photos.")
+            raise PhotosError(
+                f"There is no {self.path} (links.path). Give the {self.settings.source} that holds your photos."
+            )
 
     def config(self) -> dict[str, Any]:
         return {"links.source": self.settings.source}

@@ -5,12 +5,16 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from clip_pipeline.pipeline.images import shard_keys
+from clip_pipeline.pipeline.images import shard_hashes, shard_keys
 from clip_pipeline.pipeline.step import Step
 from clip_pipeline.pipeline.workspace import Workspace
 from clip_pipeline.recipes import fingerprinted
 from clip_pipeline.store import Built
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 
 def model_names(workspace: Workspace) -> list[str]:
@@ -26,23 +30,21 @@ def _training_config(workspace: Workspace) -> dict:
 
 
 def _training_inputs(workspace: Workspace, model: str) -> dict[str, str]:
-    shards = {
-        f"image_shards[{shard}]": workspace.get("image_shards", shard).file_hash(f"{shard}.tar")
-        for shard in shard_keys(workspace)
-    }
-    return shards | {
+    return shard_hashes(workspace) | {
         "image_text_pairs": workspace.get("image_text_pairs").file_hash("pairs.parquet"),
         "bpe_tokenizer": workspace.get("bpe_tokenizer").content,
     }
 
 
-def shard_photos(workspace: Workspace) -> Iterator[tuple[str, bytes]]:
-    """(key, JPEG bytes) of every photo in the shards, in order."""
+def _photos_of(workspace: Workspace, pairs: pa.Table) -> Iterator[tuple[str, bytes]]:
+    """(photo id, JPEG bytes) of the photos that the pairs name, in the order of the shards."""
     from clip_pipeline.images.shards import read_shard
 
+    id_of = dict(zip(pairs["key"].to_pylist(), pairs["photo_id"].to_pylist(), strict=True))
     for shard in shard_keys(workspace):
         for key, members in read_shard(workspace.get("image_shards", shard).file(f"{shard}.tar")):
-            yield key, members["jpg"]
+            if key in id_of:
+                yield id_of[key], members["jpg"]
 
 
 def _build_checkpoint(workspace: Workspace, model: str, folder: Path, work: Path) -> Built:
@@ -54,7 +56,7 @@ def _build_checkpoint(workspace: Workspace, model: str, folder: Path, work: Path
     pairs = pq.read_table(workspace.get("image_text_pairs").file("pairs.parquet"))
     facts = train_clip(
         pairs,
-        shard_photos(workspace),
+        _photos_of(workspace, pairs),
         workspace.get("bpe_tokenizer").folder,
         recipe.training,
         recipe.compute,
@@ -62,7 +64,7 @@ def _build_checkpoint(workspace: Workspace, model: str, folder: Path, work: Path
         folder,
     )
     (folder / "recipe.json").write_text(json.dumps(fingerprinted(recipe.training), indent=1, sort_keys=True))
-    return Built(rows={"steps": facts["steps"]}, facts=facts, sidecars=("train_log.csv", "*.png", "training.json"))
+    return Built(rows={"steps": facts["steps"]}, facts=facts, sidecars=("train_log.csv", "*.png"))
 
 
 STEPS = (

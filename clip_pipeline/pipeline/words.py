@@ -106,9 +106,7 @@ def _vocabulary_config(workspace: Workspace) -> dict:
 
 
 def _vocabulary_inputs(workspace: Workspace, partition: str) -> dict[str, str]:
-    return {
-        f"word_counts[{part}]": workspace.get("word_counts", part).content for part in _dump_parts(workspace)
-    }
+    return {f"word_counts[{part}]": workspace.get("word_counts", part).content for part in _dump_parts(workspace)}
 
 
 def _build_vocabulary(workspace: Workspace, partition: str, folder: Path, work: Path) -> Built:
@@ -169,4 +167,3 @@ STEPS = (
         build=_build_vocabulary,
     ),
 )
-

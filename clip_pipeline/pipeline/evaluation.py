@@ -1,0 +1,146 @@
+"""zero_shot_scores, retrieval_scores, probe_scores → benchmark_report."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from clip_pipeline.pipeline.embedding import datasets_by_model, halves, stored_dataset
+from clip_pipeline.pipeline.step import Step
+from clip_pipeline.pipeline.workspace import Workspace
+from clip_pipeline.recipes import fingerprinted
+from clip_pipeline.store import Built
+
+if TYPE_CHECKING:
+    from clip_pipeline.evaluation.datasets import Dataset
+
+SCORES = ("zero_shot_scores", "retrieval_scores", "probe_scores")
+
+
+def _config(workspace: Workspace) -> dict[str, Any]:
+    """The datasets are partitions; what is left decides the numbers."""
+    config = fingerprinted(workspace.recipe.evaluation)
+    del config["datasets"]
+    return config
+
+
+def _image_and_text_inputs(workspace: Workspace, partition: str) -> dict[str, str]:
+    return _image_inputs(workspace, partition) | {
+        "text_embeddings": workspace.get("text_embeddings", partition).content,
+    }
+
+
+def _image_inputs(workspace: Workspace, partition: str) -> dict[str, str]:
+    dataset, _ = halves(partition)
+    return {
+        f"benchmark_dataset[{dataset}]": workspace.get("benchmark_dataset", dataset).content,
+        "image_embeddings": workspace.get("image_embeddings", partition).content,
+    }
+
+
+def _build_zero_shot(workspace: Workspace, partition: str, folder: Path, work: Path) -> Built:
+    from clip_pipeline.evaluation.zero_shot import zero_shot_scores
+
+    def score(dataset: Dataset, images: Path, model: str) -> list[dict[str, Any]]:
+        texts = workspace.get("text_embeddings", partition).folder
+        return zero_shot_scores(images, texts, dataset.truth(), workspace.recipe.evaluation, folder, model)
+
+    return _score(workspace, partition, folder, "zero_shot", score)
+
+
+def _build_retrieval(workspace: Workspace, partition: str, folder: Path, work: Path) -> Built:
+    from clip_pipeline.evaluation.retrieval import retrieval_scores
+
+    def score(dataset: Dataset, images: Path, model: str) -> list[dict[str, Any]]:
+        texts = workspace.get("text_embeddings", partition).folder
+        return retrieval_scores(images, texts, dataset.name, "test", workspace.recipe.evaluation, folder, model)
+
+    return _score(workspace, partition, folder, "retrieval", score)
+
+
+def _build_probe(workspace: Workspace, partition: str, folder: Path, work: Path) -> Built:
+    from clip_pipeline.evaluation.probe import probe_scores
+
+    def score(dataset: Dataset, images: Path, model: str) -> list[dict[str, Any]]:
+        return probe_scores(images, dataset.truth(), workspace.recipe.evaluation, folder, model)
+
+    return _score(workspace, partition, folder, "zero_shot", score)
+
+
+def _score(
+    workspace: Workspace,
+    partition: str,
+    folder: Path,
+    task: str,
+    score: Callable[[Dataset, Path, str], list[dict[str, Any]]],
+) -> Built:
+    """Scores the dataset when it is made for the task; else publishes an empty list, so that the partition exists."""
+    from clip_pipeline.evaluation.scores import write_scores
+
+    name, model = halves(partition)
+    dataset = stored_dataset(workspace, name)
+    if dataset.task != task:
+        write_scores([], folder, model)
+        return Built(rows={"scores": 0}, facts={"left out": f"{name} is made for {dataset.task}"})
+    rows = score(dataset, workspace.get("image_embeddings", partition).folder, model)
+    return Built(rows={"scores": len(rows)}, facts={f"{row['split']} {row['metric']}": row["value"] for row in rows})
+
+
+def _report_inputs(workspace: Workspace, partition: str) -> dict[str, str]:
+    return {
+        f"{asset}[{key}]": workspace.get(asset, key).content for asset in SCORES for key in datasets_by_model(workspace)
+    }
+
+
+def _build_report(workspace: Workspace, partition: str, folder: Path, work: Path) -> Built:
+    from clip_pipeline.evaluation.report import write_report
+    from clip_pipeline.pipeline.facts import report_facts
+
+    facts = report_facts(workspace)
+    write_report(facts, folder)
+    # The report tells times and machines, so only its scores are content.
+    return Built(rows={"scores": len(facts["scores"])}, sidecars=("*.md", "*.html", "figures/*"))
+
+
+STEPS = (
+    Step(
+        asset="zero_shot_scores",
+        about="Top-1, top-5 and mean per-class recall of labelled datasets, with intervals and every prediction.",
+        code_version="1",
+        after=("benchmark_dataset", "image_embeddings", "text_embeddings"),
+        config=_config,
+        inputs=_image_and_text_inputs,
+        build=_build_zero_shot,
+        partitions=datasets_by_model,
+    ),
+    Step(
+        asset="retrieval_scores",
+        about="Recall at 1, 5 and 10, text to image and image to text, with intervals and every result.",
+        code_version="1",
+        after=("benchmark_dataset", "image_embeddings", "text_embeddings"),
+        config=_config,
+        inputs=_image_and_text_inputs,
+        build=_build_retrieval,
+        partitions=datasets_by_model,
+    ),
+    Step(
+        asset="probe_scores",
+        about="Accuracy of a linear probe trained on half of a labelled split, scored on the other half.",
+        code_version="1",
+        after=("benchmark_dataset", "image_embeddings"),
+        config=_config,
+        inputs=_image_inputs,
+        build=_build_probe,
+        partitions=datasets_by_model,
+    ),
+    Step(
+        asset="benchmark_report",
+        about="All scores with tables and figures, as Markdown, HTML, CSV and scores.json.",
+        code_version="1",
+        after=SCORES,
+        config=lambda workspace: {},
+        inputs=_report_inputs,
+        build=_build_report,
+    ),
+)
