@@ -367,6 +367,34 @@ def published_folder(path: Path | str) -> Iterator[tuple[Path, Path]]:
         shutil.rmtree(work, ignore_errors=True)
 
 
+def published_shard(output: Path, shard: str, plan: str, build: Callable[[Path], dict[str, Any]]) -> dict[str, Any]:
+    """The stats of one shard below `output`, building it unless it is finished for the same plan.
+
+    build(folder): writes NNNNN.tar, NNNNN.parquet and NNNNN_stats.json. They are put in place with the stats last, which say
+    the plan: their presence means the shard is complete. Raises StoreError when `output` is a file.
+    """
+    if output.is_file():
+        raise StoreError(f"{output} is a file, a folder was expected. Choose another place with -o.")
+    stats_path = output / f"{shard}_stats.json"
+    with disk_errors(output), contextlib.suppress(FileNotFoundError, json.JSONDecodeError):
+        stats = json.loads(stats_path.read_text())
+        if stats.get("plan") == plan:
+            return stats
+    with disk_errors(output):
+        staging = output / f".{shard}.staging"
+        shutil.rmtree(staging, ignore_errors=True)
+        staging.mkdir(parents=True)
+        stats = build(staging) | {"plan": plan}
+        _write_synced(staging / stats_path.name, json.dumps(stats, indent=1, sort_keys=True) + "\n")
+        _sync_tree(staging)
+        stats_path.unlink(missing_ok=True)
+        for path in sorted(staging.iterdir(), key=lambda path: path.name == stats_path.name):
+            path.replace(output / path.name)
+        _sync_path(output)
+        staging.rmdir()
+    return stats
+
+
 def hash_json(value: Any) -> str:
     """sha256 of a JSON value, whatever the order of its keys."""
     return hashlib.sha256(json.dumps(value, sort_keys=True, separators=(",", ":")).encode()).hexdigest()

@@ -4,3 +4,8 @@
 `sensors.py` hold what their names say; `history.py` tells Dagster what the command line built; `build.py` puts all
 together.
 """
+
+import warnings
+
+# Backfill policies and mappings of two-dimensional partitions are marked as beta; constraints.txt pins the version that was tested.
+warnings.filterwarnings("ignore", message=".*is currently in beta.*")

@@ -1,0 +1,166 @@
+"""The stages on files of the user's own, without artifacts: what the single commands of the command line call.
+
+Results go where the user says. A folder is written aside and put in place whole; a killed command goes on when it is run again.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from clip_pipeline.errors import CaptionsError, PhotosError
+from clip_pipeline.recipes import ComputeSettings, EmbeddingSettings, EvaluationSettings, Recipe, TokenizerSettings
+from clip_pipeline.store import hash_json, published_folder, published_shard
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+
+def download_links(links: Path, output: Path, recipe: Recipe) -> Counter[str]:
+    """Downloads a url list into shards below `output`; returns the number of photos by status.
+
+    A shard is finished when its stats are there and say that they are of the same links and settings: it is not fetched again.
+    """
+    import pyarrow.compute as pc
+
+    from clip_pipeline.images.catalog import build_catalog
+    from clip_pipeline.images.download import download_shard
+    from clip_pipeline.images.links import links_without_word
+    from clip_pipeline.recipes import fingerprinted
+    from clip_pipeline.sources.fetch import PhotoFetcher
+    from clip_pipeline.sources.url_list import read_url_list
+
+    settings = recipe.download
+    photos = links_without_word(read_url_list(links), ())
+    catalog = build_catalog([photos], settings.photos_per_shard)
+    statuses: Counter[str] = Counter()
+    with PhotoFetcher(settings, {}) as fetcher:
+        for shard in sorted(set(catalog["shard"].to_pylist())):
+            rows = catalog.filter(pc.equal(catalog["shard"], shard))
+            plan = hash_json([rows.to_pylist(), fingerprinted(settings)])
+            stats = published_shard(
+                output, shard, plan, lambda folder, rows=rows: download_shard(rows, folder, settings, fetcher)
+            )
+            statuses.update(stats["status"])
+    return statuses
+
+
+def train_tokenizer_on_file(captions: Path, output: Path, vocab_size: int, context_length: int) -> dict[str, Any]:
+    """Trains a tokenizer on a text file, one caption a line. Raises CaptionsError for a missing or empty file."""
+    from clip_pipeline.text.tokenizer import train_tokenizer
+
+    if not captions.is_file():
+        raise CaptionsError(f"There is no file {captions}. Give a text file with one caption a line.")
+    with captions.open(encoding="utf-8", errors="replace") as lines:
+        if not any(line.strip() for line in lines):
+            raise CaptionsError(f"{captions} holds no captions. Expected a text file with one caption a line.")
+    with published_folder(output) as (folder, _):
+        return train_tokenizer(captions, TokenizerSettings(vocab_size=vocab_size), context_length, folder)
+
+
+def train_on_folder(photos: Path, captions: str, output: Path, recipe: Recipe) -> dict[str, Any]:
+    """Photos with captions → pairs → tokenizer → model folder. Raises PhotosError or CaptionsError for unusable input."""
+    from clip_pipeline.models.registry import load_config
+    from clip_pipeline.text.captions import write_corpus
+    from clip_pipeline.text.tokenizer import train_tokenizer
+    from clip_pipeline.training.loop import train_clip
+
+    context_length = load_config(recipe.training.model)["text_cfg"]["context_length"]
+    with published_folder(output) as (folder, work):
+        pairs = _pairs_of_folder(photos, captions, recipe, work)
+        training = [row["caption"] for row in pairs.to_pylist() if row["split"] == "train"]
+        write_corpus(training, work / "captions.txt")
+        train_tokenizer(work / "captions.txt", recipe.tokenizer, context_length, work / "tokenizer")
+        facts = train_clip(
+            pairs,
+            _stored_photos(pairs, work),
+            work / "tokenizer",
+            recipe.training,
+            recipe.compute,
+            work / "training",
+            folder,
+        )
+        (folder / "recipe.json").write_text(json.dumps(facts, indent=1, sort_keys=True, default=str))
+    return facts
+
+
+def _pairs_of_folder(photos: Path, captions: str, recipe: Recipe, work: Path) -> pa.Table:
+    """Checks and stores the photos as shards below `work`, as the pipeline does, and returns their pairs."""
+    import pyarrow.compute as pc
+    import pyarrow.parquet as pq
+
+    from clip_pipeline.images.catalog import build_catalog
+    from clip_pipeline.images.download import download_shard
+    from clip_pipeline.images.links import links_without_word
+    from clip_pipeline.images.pairs import build_pairs
+    from clip_pipeline.recipes import fingerprinted
+    from clip_pipeline.sources.fetch import PhotoFetcher
+    from clip_pipeline.sources.folder import list_folder_photos
+    from clip_pipeline.sources.tars import list_tar_photos
+    from clip_pipeline.text.captions import clean_caption
+
+    if not photos.exists():
+        raise PhotosError(f"There is no {photos}. Give a folder of photos with a caption file, or of webdataset tars.")
+    in_tars = photos.is_file() or any(photos.glob("*.tar"))
+    listed = list_tar_photos(photos) if in_tars else list_folder_photos(photos, captions, "")
+    catalog = build_catalog([links_without_word(listed, ())], recipe.download.photos_per_shard)
+    tables = []
+    with PhotoFetcher(recipe.download, {}, photos) as fetcher:
+        for shard in sorted(set(catalog["shard"].to_pylist())):
+            rows = catalog.filter(pc.equal(catalog["shard"], shard))
+            plan = hash_json([rows.to_pylist(), fingerprinted(recipe.download)])
+            published_shard(
+                work, shard, plan, lambda folder, rows=rows: download_shard(rows, folder, recipe.download, fetcher)
+            )
+            tables.append(pq.read_table(work / f"{shard}.parquet"))
+    settings = recipe.pairs
+    pairs, _ = build_pairs(tables, settings, lambda text: clean_caption(text, settings.max_caption_chars))
+    return pairs
+
+
+def _stored_photos(pairs: pa.Table, work: Path):
+    """(photo id, JPEG bytes) of the photos that the pairs name, from the shards below `work`."""
+    from clip_pipeline.images.shards import read_shard
+
+    id_of = dict(zip(pairs["key"].to_pylist(), pairs["photo_id"].to_pylist(), strict=True))
+    for shard in sorted(set(pairs["shard"].to_pylist())):
+        for key, members in read_shard(work / f"{shard}.tar"):
+            if key in id_of:
+                yield id_of[key], members["jpg"]
+
+
+def embed_images_to(model: Path, images: Path, output: Path, batch_size: int, compute: ComputeSettings) -> int:
+    """Embeds photos of the user's own into a folder; returns how many."""
+    from clip_pipeline.embedding.command import embed_folder
+
+    with published_folder(output) as (folder, _):
+        return embed_folder(model, images, folder, EmbeddingSettings(batch_size=batch_size), compute)["photos"]
+
+
+def evaluate_to(model: Path, dataset: str, output: Path, batch_size: int, compute: ComputeSettings) -> str:
+    """Scores a model on a dataset of the user's own, or on the sandbox's; writes scores.json and returns the scoreboard."""
+    import tempfile
+
+    from clip_pipeline.evaluation.command import evaluate_model
+    from clip_pipeline.evaluation.datasets import open_dataset
+    from clip_pipeline.evaluation.scoreboard import scoreboard
+
+    embedding = replace(EmbeddingSettings(), batch_size=batch_size)
+    with tempfile.TemporaryDirectory(prefix="clip_pipeline_dataset_") as scratch:
+        opened = open_dataset(_sandbox_benchmark(Path(scratch)), "sandbox") if dataset == "sandbox" else dataset
+        rows = evaluate_model(model, opened, output, EvaluationSettings(), compute, embedding)
+    return scoreboard(rows)
+
+
+def _sandbox_benchmark(folder: Path) -> Path:
+    from clip_pipeline.pipeline.images import SANDBOX_BENCHMARK
+    from clip_pipeline.recipes import SandboxSettings
+    from clip_pipeline.sandbox.server import start_sandbox
+    from clip_pipeline.sources.benchmarks import download_benchmark
+
+    with start_sandbox(SandboxSettings()) as world:
+        download_benchmark(SANDBOX_BENCHMARK, folder, world.hosts)
+    return folder
