@@ -39,16 +39,16 @@ _NOWIKI_MARKUP = str.maketrans(dict.fromkeys("{}[]|<>=*#:;_", " "))
 _NOTHING = "\0"
 """Stands for <nowiki/>, which keeps quotes or brackets apart: ''Foo''<nowiki/>'s. No XML text holds this character."""
 _BRACES = re.compile(r"\{[{|]|\}\}|\|\}(?!\})")
-_EXTERNAL_LINK = re.compile(r"\[(?:(?:https?:|ftp:|irc:)?//|mailto:)[^\s\[\]]*+[ \t]*+([^\[\]\n]*+)\]", re.IGNORECASE)
-_URL = re.compile(r"\b(?:https?|ftp)://[^\s\[\]<>\"|{}]++", re.IGNORECASE)
+_EXTERNAL_LINK = re.compile(r"\[(?:(?:https?:|ftp:|irc:)?//|mailto:)[^\s\[\]]*+[ \t]*+([^\[\]\n]*+)\]")
+_URL = re.compile(r"(?:http|https|ftp)://[^\s\[\]<>\"|{}]++")
 _INLINE_TAG = re.compile(rf"</?(?:{'|'.join(INLINE_TAGS)})(?:[\s/][^<>]*)?>", re.IGNORECASE)
 _BLOCK_TAG = re.compile(rf"</?(?:{'|'.join(BLOCK_TAGS)})(?:[\s/][^<>]*)?>", re.IGNORECASE)
 _QUOTES = re.compile(r"''++")
 _MAGIC_WORD = re.compile(r"__[A-Z]{3,30}__")
 _LANGUAGE_LINK = r"[a-z]{2,3}(?:-[a-z-]{2,12})?:[^\[\]|]*+\]\]"
 _FILE_OPTION = re.compile(
-    r"\s*(?:thumb(?:nail)?(?:\s*=.*)?|frame(?:d|less)?|border|left|right|center|centre|none|baseline|middle|sub|super|"
-    r"text-top|text-bottom|top|bottom|upright(?:\s*=?\s*[\d.]*)?|[\dx\s]+px|(?:alt|link|page|lang|class|start|end|thumbtime)\s*=.*)\s*",
+    r"thumb(?:nail)?(?:\s*=.*)?|frame(?:d|less)?|border|left|right|center|centre|none|baseline|middle|sub|super|text-top|"
+    r"text-bottom|top|bottom|upright\s*+=?\s*+[\d.]*+|[\dx\s]++px|(?:alt|link|page|lang|class|start|end|thumbtime)\s*=.*|",
     re.IGNORECASE | re.DOTALL,
 )
 _LINK_BODIES = (r"[^\[\]]*+", *[r"(?:[^\[\]]|\[(?!\[)|\](?!\]))*+"] * 3)
@@ -73,8 +73,10 @@ def plain_text(wikitext: str, link_names: Iterable[str] = ENGLISH_LINK_NAMES) ->
     text = _QUOTES.sub("", text).replace(_NOTHING, "")
     if "__" in text:
         text = _MAGIC_WORD.sub(" ", text)
-    if "&" in text:
-        text = html.unescape(text)
+    for _ in range(2):
+        # Twice: editors and bots write &amp;nbsp; for &nbsp; often enough to make "nbsp" and "amp" frequent words.
+        if "&" in text:
+            text = html.unescape(text)
     return _tidy_lines(text.replace("\xa0", " ").replace("\xad", ""))
 
 
@@ -185,7 +187,7 @@ def _replace_links(text: str, link_names: tuple[str, ...]) -> str:
 def _caption_of_picture(match: re.Match[str]) -> str:
     """The last parameter of a picture that is no option, on a line of its own; nothing for categories."""
     for parameter in reversed((match.group(2) or "").split("|")[1:]):
-        if not _FILE_OPTION.fullmatch(parameter):
+        if not _FILE_OPTION.fullmatch(parameter.strip()):
             return f"\n{parameter}\n" if _shows_caption(match.group(1)) else " "
     return " "
 

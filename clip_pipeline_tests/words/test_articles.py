@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from clip_pipeline.words.articles import is_article, is_disambiguation
@@ -29,3 +31,10 @@ def test_a_colon_in_the_title_is_no_namespace():
     assert is_article(Page(1, "Alien: Resurrection", 0, False, "film"))
     assert not is_article(Page(1, "Talk:Alien", 1, False, "film"))
     assert not is_article(Page(1, "Alien", 0, True, "film"))
+
+
+@pytest.mark.parametrize("piece", ["{{", "{{ ", "{{a a (", "[[Category:", "[[Category:a ", "disambig", "{{disambig ", " ", "_"])
+def test_the_time_is_linear_whatever_is_repeated(piece):
+    started = time.process_time()
+    assert not is_disambiguation(piece * (200_000 // len(piece)))
+    assert time.process_time() - started < 3

@@ -37,6 +37,7 @@ from clip_pipeline.words.wikitext import plain_text
         ("bare https://example.org/words/in/url end", "bare   end"),
         ("== Heading ==\n* item one\n*# item two\n; term\n: indented", "Heading\nitem one\nitem two\nterm\nindented"),
         ("fish&nbsp;&amp; chips &lt;b&gt; caf&eacute;", "fish & chips <b> café"),
+        ("Q&amp;amp;A on&amp;nbsp;air", "Q&A on air"),
         ("H<sub>2</sub>O is<br/>wet<br>", "H2O is\nwet"),
         ("__NOTOC__ __FORCETOC__text", "text"),
         ("5 < 6 and 7 > 3", "5 < 6 and 7 > 3"),
@@ -66,7 +67,7 @@ def test_an_unclosed_table_keeps_the_prose_after_it():
 
 
 HOSTILE = ["{{", "}}", "{|", "\n{|", "|}", "[[", "]]", "[[File:a|", "<ref>", "<ref", "</ref>", "<!--", "-->", "[http://", "''", "__",
-           "=", "\n", " ", "{{{", "a|", "<nowiki>", "&", "&#", ":", "[[a|", "{{disambig", "https://a", "_A", "-", "'a"]  # fmt: skip
+           "=", "\n", " ", "{{{", "a|", "<nowiki>", "&", "&#", ":", "[[a|", "{{disambig", "https://a", "_A", "-", "'a", "<b ", "<br/", "</nowiki"]  # fmt: skip
 
 
 @pytest.mark.parametrize("piece", HOSTILE)
@@ -76,6 +77,14 @@ def test_the_time_is_linear_whatever_is_repeated(piece):
     plain_text(text)
     # A quadratic step over 400,000 characters takes minutes.
     assert time.process_time() - started < 5
+
+
+@pytest.mark.parametrize("start", ["[[File:a|", "[[File:a|upright", "[[", "[http://a", "{{disambig", "'", "alt", "<b", "<ref"])
+@pytest.mark.parametrize("end", ["z]]", "]]", "}}", "=", ">", ""])
+def test_the_time_is_linear_in_a_run_of_blanks_wherever_it_stands(start, end):
+    started = time.process_time()
+    plain_text(start + " " * 100_000 + end)
+    assert time.process_time() - started < 2
 
 
 @settings(max_examples=300, deadline=None)
