@@ -153,9 +153,9 @@ def build(version):
     return write
 
 store = Store(sys.argv[1])
-print("ready", flush=True)
 for version in range(100_000):
     store.materialise(ArtifactKey("words", "vocabulary"), Wanted(str(version), {}, {}), build(version))
+    print("built", flush=True)
 """
 
 
