@@ -9,29 +9,25 @@ from __future__ import annotations
 import errno
 import hashlib
 import logging
+import random
 import re
 import time
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 from clip_pipeline.errors import DiskError, SettingsError, SourceError
 from clip_pipeline.progress import progress
 from clip_pipeline.recipes import WikipediaSettings
-from clip_pipeline.version import __version__
+from clip_pipeline.sources.http import Hosts, backoff_seconds, http_session, may_pass, retry_after_seconds
 
 logger = logging.getLogger(__name__)
-
-Hosts = Mapping[str, tuple[str, int]]
 
 JOBS = ("articlesmultistreamdumprecombine", "articlesmultistreamdump", "articlesdumprecombine", "articlesdump")
 """In the order of preference: a wiki in several files has a job that joins them."""
 DUMP_NAME = re.compile(r"[\w.-]+-pages-articles(?:-multistream)?\.xml\.bz2")
 TRIES = 5
-LONGEST_WAIT_SECONDS = 60.0
-TIMEOUT_SECONDS = (10, 60)
+LONGEST_WAIT_SECONDS = 300.0
 LARGEST_ANSWER_BYTES = 20_000_000
 CHUNK_BYTES = 1 << 18
 
@@ -47,23 +43,23 @@ class RemoteDump:
     sha1: str
 
 
-def dump_identity(settings: WikipediaSettings, hosts: Hosts) -> str:
+def dump_identity(settings: WikipediaSettings, hosts: Hosts, contact: str = "") -> str:
     """One line that changes when the mirror's dump does: wiki, date, name, sha1. Costs two or three small requests.
 
     Raises SourceError as `download_dump`.
     """
-    remote = _find_remote_dump(settings, hosts)
+    remote = _find_remote_dump(settings, hosts, contact)
     return f"{settings.wiki} {remote.date} {remote.name} sha1:{remote.sha1}"
 
 
-def download_dump(settings: WikipediaSettings, folder: Path, hosts: Hosts) -> Path:
+def download_dump(settings: WikipediaSettings, folder: Path, hosts: Hosts, contact: str = "") -> Path:
     """The dump file in `folder`, downloaded and verified; a file that is there and has the right sha1 is kept.
 
     A broken download goes on where it stopped (`NAME.part`). hosts: addresses that stand in for names, `{"dumps.sandbox.test": ("127.0.0.1", 8000)}`.
     Raises SourceError where the mirror has no such wiki, date or file, cannot be reached, or sends a file whose sha1
     differs twice; DiskError where the folder cannot be written.
     """
-    remote = _find_remote_dump(settings, hosts)
+    remote = _find_remote_dump(settings, hosts, contact)
     folder = Path(folder)
     final = folder / remote.name
     if final.is_file() and _sha1_of(final) == remote.sha1:
@@ -73,7 +69,7 @@ def download_dump(settings: WikipediaSettings, folder: Path, hosts: Hosts) -> Pa
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for _ in range(2):
-            _download_resuming(remote, partial, hosts)
+            _download_resuming(remote, partial, hosts, contact)
             found = _sha1_of(partial)
             if found == remote.sha1:
                 partial.replace(final)
@@ -91,13 +87,13 @@ def download_dump(settings: WikipediaSettings, folder: Path, hosts: Hosts) -> Pa
     )
 
 
-def _find_remote_dump(settings: WikipediaSettings, hosts: Hosts) -> RemoteDump:
+def _find_remote_dump(settings: WikipediaSettings, hosts: Hosts, contact: str) -> RemoteDump:
     mirror = settings.mirror.rstrip("/")
     if not re.fullmatch(r"https?://[^/\s]+(/\S*)?", mirror):
         raise SettingsError(f'wikipedia.mirror is "{settings.mirror}", expected a url such as https://dumps.wikimedia.org.')
     if not re.fullmatch(r"\w+", settings.wiki):
         raise SettingsError(f'wikipedia.wiki is "{settings.wiki}", expected a database name such as enwiki.')
-    with _mirror_session(hosts) as session:
+    with http_session(contact, hosts) as session:
         if settings.date != "latest":
             remote = _read_date(session, mirror, settings.wiki, settings.date)
             if remote is None:
@@ -163,9 +159,9 @@ def _from_sha1_sums(sums: bytes, folder: str, date: str) -> RemoteDump | None:
 def _get_small(session: Any, url: str) -> bytes | None:
     """The content of a small answer, None for 404. Tries again where that may help."""
     for attempt in range(TRIES):
-        wait_seconds = _pause_before_try(attempt)
+        wait_seconds = backoff_seconds(attempt, random.Random())
         try:
-            with session.get(url, stream=True, timeout=TIMEOUT_SECONDS) as answer:
+            with session.get(url, stream=True) as answer:
                 if answer.status_code == 404:
                     return None
                 if answer.status_code == 200:
@@ -176,30 +172,30 @@ def _get_small(session: Any, url: str) -> bytes | None:
                             raise SourceError(f"{url} sends more than {LARGEST_ANSWER_BYTES:,} bytes, expected a small list.")
                     return content
                 problem = f"status {answer.status_code}"
-                if not _may_pass(answer.status_code):
+                if not may_pass(answer.status_code):
                     break
-                wait_seconds = _retry_after_seconds(answer) or wait_seconds
+                wait_seconds = retry_after_seconds(answer.headers, time.time()) or wait_seconds
         except _connection_errors() as error:
             problem = type(error).__name__
         _sleep_before_retry(url, problem, wait_seconds, attempt)
     raise SourceError(f"{url} cannot be read ({problem}). Check the mirror and the network, then run again.")
 
 
-def _download_resuming(remote: RemoteDump, partial: Path, hosts: Hosts) -> None:
+def _download_resuming(remote: RemoteDump, partial: Path, hosts: Hosts, contact: str) -> None:
     """Appends to `partial` until the file is whole; each new connection asks for the rest only."""
     problem = ""
     failures = 0
-    with _mirror_session(hosts) as session, progress(f"Downloading {remote.name}", total=remote.size, unit="byte") as bar:
+    with http_session(contact, hosts) as session, progress(f"Downloading {remote.name}", total=remote.size, unit="byte") as bar:
         bar.advance(partial.stat().st_size if partial.exists() else 0)
         while failures < TRIES:
             have = partial.stat().st_size if partial.exists() else 0
             if remote.size is not None and have >= remote.size:
                 return
-            wait_seconds = _pause_before_try(failures)
+            wait_seconds = backoff_seconds(failures, random.Random())
             headers = {"Range": f"bytes={have}-"} if have else {}
             headers["Accept-Encoding"] = "identity"
             try:
-                with session.get(remote.url, headers=headers, stream=True, timeout=TIMEOUT_SECONDS) as answer:
+                with session.get(remote.url, headers=headers, stream=True) as answer:
                     if answer.status_code == 416:
                         return  # nothing is left; the sha1 tells whether what is here is right
                     if answer.status_code in (200, 206):
@@ -210,9 +206,9 @@ def _download_resuming(remote: RemoteDump, partial: Path, hosts: Hosts) -> None:
                             return
                         else:
                             problem = "the connection ended early"
-                    elif _may_pass(answer.status_code):
+                    elif may_pass(answer.status_code):
                         problem = f"status {answer.status_code}"
-                        wait_seconds = _retry_after_seconds(answer) or wait_seconds
+                        wait_seconds = retry_after_seconds(answer.headers, time.time()) or wait_seconds
                     else:
                         raise SourceError(f"{remote.url} answers with status {answer.status_code}. Try another mirror or date.")
             except _connection_errors() as error:
@@ -240,47 +236,10 @@ def _write_answer(answer: Any, partial: Path, append: bool, remote: RemoteDump, 
         return expected is None or file.tell() == expected
 
 
-def _mirror_session(hosts: Hosts) -> Any:
-    """A session that says who asks, and that reaches the names in `hosts` at their stand-in addresses."""
-    import requests
-    from requests.adapters import HTTPAdapter
-
-    class StandInAdapter(HTTPAdapter):
-        def send(self, request: Any, *arguments: Any, **options: Any) -> Any:
-            named = request.url
-            parts = urlsplit(named)
-            request.headers.pop("Host", None)  # a redirect carries that of the host before
-            if parts.hostname in hosts:
-                address, port = hosts[parts.hostname]
-                request.headers["Host"] = parts.netloc
-                request.url = parts._replace(netloc=f"{address}:{port}").geturl()
-            answer = super().send(request, *arguments, **options)
-            request.url = answer.url = named
-            return answer
-
-    session = requests.Session()
-    session.headers["User-Agent"] = f"clip_pipeline/{__version__} (reads Wikipedia dumps)"
-    session.mount("http://", StandInAdapter())
-    return session
-
-
-def _retry_after_seconds(answer: Any) -> float | None:
-    value = answer.headers.get("Retry-After", "")
-    return float(value) if value.isdigit() else None
-
-
 def _connection_errors() -> tuple[type[Exception], ...]:
     import requests
 
     return (requests.ConnectionError, requests.Timeout, requests.exceptions.ChunkedEncodingError, requests.exceptions.ContentDecodingError)
-
-
-def _may_pass(status: int) -> bool:
-    return status == 429 or status >= 500
-
-
-def _pause_before_try(attempt: int) -> float:
-    return 0.2 * 2**attempt
 
 
 def _sleep_before_retry(url: str, problem: str, seconds: float, attempt: int) -> None:

@@ -96,7 +96,7 @@ class Handler(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def mirror(monkeypatch):
-    monkeypatch.setattr(wikipedia, "_pause_before_try", lambda attempt: 0.01)
+    monkeypatch.setattr(wikipedia, "backoff_seconds", lambda attempt, generator: 0.01)
     server = Mirror()
     server.files = {
         "/xwiki/": b'<a href="../">../</a><a href="20250101/">20250101/</a><a href="20250201/">x</a><a href="latest/">latest/</a>',
@@ -203,7 +203,7 @@ def test_a_name_with_a_path_in_it_is_never_written(mirror, tmp_path):
 def test_a_mirror_that_is_not_there_is_told(tmp_path):
     hosts = {"dumps.sandbox.test": ("127.0.0.1", 9)}
     with pytest.MonkeyPatch.context() as patch, pytest.raises(SourceError, match="cannot be read"):
-        patch.setattr(wikipedia, "_pause_before_try", lambda attempt: 0.01)
+        patch.setattr(wikipedia, "backoff_seconds", lambda attempt, generator: 0.01)
         download_dump(SETTINGS, tmp_path, hosts)
     with pytest.raises(SettingsError, match="expected a url"):
         download_dump(WikipediaSettings(mirror=""), tmp_path, {})
