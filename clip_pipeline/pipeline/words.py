@@ -80,7 +80,8 @@ def dump_location(artifact: Artifact) -> Path:
 # ---- word_counts: one partition a part of the dump
 
 
-def _dump_parts(workspace: Workspace) -> list[str]:
+def dump_parts(workspace: Workspace) -> list[str]:
+    """Partitions of the dump: part-000, part-001, ..."""
     dump = workspace.get("wikipedia_dump")
     return [Path(name).stem for name in sorted(dump.manifest["files"]) if name.startswith("parts/")]
 
@@ -106,7 +107,7 @@ def _vocabulary_config(workspace: Workspace) -> dict:
 
 
 def _vocabulary_inputs(workspace: Workspace, partition: str) -> dict[str, str]:
-    return {f"word_counts[{part}]": workspace.get("word_counts", part).content for part in _dump_parts(workspace)}
+    return {f"word_counts[{part}]": workspace.get("word_counts", part).content for part in dump_parts(workspace)}
 
 
 def _build_vocabulary(workspace: Workspace, partition: str, folder: Path, work: Path) -> Built:
@@ -116,7 +117,7 @@ def _build_vocabulary(workspace: Workspace, partition: str, folder: Path, work: 
     from clip_pipeline.words.count import merge_counts
     from clip_pipeline.words.vocabulary import select_words, write_vocabulary
 
-    parts = _dump_parts(workspace)
+    parts = dump_parts(workspace)
     tables = [pq.read_table(workspace.get("word_counts", part).file("counts.parquet")) for part in parts]
     kept, dropped = select_words(merge_counts(tables), workspace.recipe.words)
     write_vocabulary(kept, folder)
@@ -155,7 +156,7 @@ STEPS = (
             f"wikipedia_dump/{part}": workspace.get("wikipedia_dump").file_hash(f"parts/{part}.json")
         },
         build=_build_counts,
-        partitions=_dump_parts,
+        partitions=dump_parts,
     ),
     Step(
         asset="vocabulary",
