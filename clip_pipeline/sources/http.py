@@ -1,0 +1,112 @@
+"""What every request of ours has in common: who asks, where names lead, how long to wait before another try."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping
+from email.utils import parsedate_to_datetime
+from typing import TYPE_CHECKING, Any
+
+from clip_pipeline.version import __version__
+
+if TYPE_CHECKING:
+    import requests
+
+Hosts = Mapping[str, tuple[str, int]]
+"""Name -> (address, port) that stands in for it. A name in here may lead to loopback; no other may."""
+
+TIMEOUT_SECONDS = (10.0, 60.0)
+"""For a connection, and for the silence between two pieces of an answer."""
+
+FIRST_PAUSE_SECONDS = 0.25
+LONGEST_PAUSE_SECONDS = 30.0
+LONGEST_RETRY_AFTER_SECONDS = 1e9
+
+
+def user_agent(contact: str) -> str:
+    """`clip_pipeline/0.1.0 (+contact)`: honest, and with a way to reach whoever runs it. Header-safe."""
+    name = f"clip_pipeline/{__version__}"
+    told = " ".join(contact.encode("ascii", "ignore").decode().split())
+    return f"{name} (+{told})" if told else name
+
+
+def may_pass(status: int) -> bool:
+    """Whether an HTTP status speaks of a trouble that another try may not meet."""
+    return status in (408, 425, 429) or 500 <= status <= 599
+
+
+def retry_after_seconds(headers: Mapping[str, str], now: float) -> float | None:
+    """Seconds that `Retry-After` asks to wait, None without one that can be read (RFC 9110, section 10.2.3).
+
+    headers: a mapping that ignores case. now: seconds since 1970, for the form that is a date.
+    """
+    text = (headers.get("Retry-After") or "").strip()
+    if text.isascii() and text.isdecimal():
+        return min(float(text), LONGEST_RETRY_AFTER_SECONDS)
+    try:
+        return max(parsedate_to_datetime(text).timestamp() - now, 0.0)
+    except (ValueError, TypeError, OverflowError, IndexError):
+        return None
+
+
+def backoff_seconds(attempt: int, generator: random.Random) -> float:
+    """Pause after failed try number `attempt` (from 0): doubles each time, half of it by chance so that clients part."""
+    longest = min(FIRST_PAUSE_SECONDS * 2 ** min(attempt, 20), LONGEST_PAUSE_SECONDS)
+    return longest * generator.uniform(0.5, 1.0)
+
+
+def http_session(contact: str, hosts: Hosts) -> requests.Session:
+    """A session that says who asks, has time limits, and reaches the names in `hosts` at their stand-in addresses.
+
+    Host header, TLS name and the url of the answer stay those of the name. A proxy of the environment is used only when
+    `hosts` is empty.
+    """
+    import requests
+    from requests.adapters import HTTPAdapter
+
+    connection_pools = _standing_in_pools(dict(hosts))
+
+    class Adapter(HTTPAdapter):
+        def init_poolmanager(self, *arguments: Any, **options: Any) -> None:
+            super().init_poolmanager(*arguments, **options)
+            self.poolmanager.pool_classes_by_scheme = connection_pools
+
+        def send(self, request: Any, stream: Any = False, timeout: Any = None, *arguments: Any, **options: Any) -> Any:
+            return super().send(request, stream, timeout or TIMEOUT_SECONDS, *arguments, **options)
+
+    session = requests.Session()
+    session.headers["User-Agent"] = user_agent(contact)
+    session.trust_env = not hosts
+    for scheme in ("http://", "https://"):
+        session.mount(scheme, Adapter())
+    return session
+
+
+def _standing_in_pools(hosts: Hosts) -> dict[str, Any]:
+    """urllib3 pools, by scheme, whose connections look into `hosts` before they resolve a name."""
+    import urllib3
+    from urllib3.connection import HTTPConnection, HTTPSConnection
+    from urllib3.exceptions import ConnectTimeoutError, NewConnectionError
+    from urllib3.util.connection import create_connection
+
+    def stand_in(base: type) -> type:
+        class Connection(base):  # type: ignore[misc, valid-type]
+            def _new_conn(self) -> Any:
+                if self.host not in hosts:
+                    return super()._new_conn()
+                try:
+                    return create_connection(hosts[self.host], self.timeout, socket_options=self.socket_options)
+                except TimeoutError as error:
+                    raise ConnectTimeoutError(self, f"No connection to {self.host} in time") from error
+                except OSError as error:
+                    raise NewConnectionError(self, f"No connection to {self.host}: {error}") from error
+
+        return Connection
+
+    class Pool(urllib3.HTTPConnectionPool):
+        ConnectionCls = stand_in(HTTPConnection)
+
+    class SecurePool(urllib3.HTTPSConnectionPool):
+        ConnectionCls = stand_in(HTTPSConnection)
+
+    return {"http": Pool, "https": SecurePool}
