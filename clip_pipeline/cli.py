@@ -209,7 +209,7 @@ def tokenizer(captions: Path, output: Path, vocab_size: int, context_length: int
     from clip_pipeline.pipeline.standalone import train_tokenizer_on_file
 
     facts = train_tokenizer_on_file(captions, output, vocab_size, context_length)
-    click.echo(f"{facts['vocab_size']:,} tokens. Wrote {output}")
+    click.echo(f"{facts['tokens']:,} tokens. Wrote {output}")
 
 
 @commands.command(context_settings=CONTEXT)

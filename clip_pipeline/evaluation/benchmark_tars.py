@@ -15,6 +15,7 @@ from pathlib import Path
 from clip_pipeline.errors import DatasetError
 
 NAMES_FILE, TEMPLATES_FILE = "classnames.txt", "zeroshot_classification_templates.txt"
+MEMBERS_LOOKED_AT = 10
 PICTURE_ENDINGS = ("jpg", "jpeg", "png", "webp")
 
 
@@ -47,6 +48,15 @@ class LabelledTars:
 def is_benchmark_folder(folder: Path) -> bool:
     """Whether there are class names, and a folder with a numbered tar."""
     return (folder / NAMES_FILE).is_file() and any(folder.glob("*/[0-9]*.tar"))
+
+
+def holds_labels_without_names(folder: Path) -> bool:
+    """Whether the first tar one level down has labels, though there are no class names."""
+    first = next(iter(sorted(folder.glob("*/[0-9]*.tar"))), None)
+    if first is None or (folder / NAMES_FILE).is_file():
+        return False
+    with tarfile.open(first, "r:") as tar:
+        return any(member.name.endswith(".cls") for member, _ in zip(tar, range(MEMBERS_LOOKED_AT), strict=False))
 
 
 def read_benchmark_folder(folder: Path) -> LabelledTars:

@@ -13,7 +13,12 @@ import pyarrow.compute as pc
 
 from clip_pipeline.embedding.texts import caption_table, prompt_table
 from clip_pipeline.errors import DatasetError, PhotosError, nearest_name
-from clip_pipeline.evaluation.benchmark_tars import NAMES_FILE, is_benchmark_folder, read_benchmark_folder
+from clip_pipeline.evaluation.benchmark_tars import (
+    NAMES_FILE,
+    holds_labels_without_names,
+    is_benchmark_folder,
+    read_benchmark_folder,
+)
 from clip_pipeline.evaluation.zero_shot import LabelTruth
 
 if TYPE_CHECKING:
@@ -95,7 +100,7 @@ def open_dataset(path: Path | str, name: str = "") -> Dataset:
         )
     if is_benchmark_folder(folder):
         dataset = _open_benchmark(folder, name)
-    elif folder.is_dir() and any(folder.glob("*/[0-9]*.tar")) and any(folder.glob("*/nshards.txt")):
+    elif folder.is_dir() and holds_labels_without_names(folder):
         raise DatasetError(
             f"{folder} holds tars of a labelled dataset and no {NAMES_FILE}. Put the class names there, one a line."
         )

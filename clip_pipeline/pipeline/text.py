@@ -35,7 +35,7 @@ def _build_tokenizer(workspace: Workspace, partition: str, folder: Path, work: P
     corpus = workspace.get("caption_corpus").file("captions.txt")
     context_length = _tokenizer_config(workspace)["context_length"]
     facts = train_tokenizer(corpus, workspace.recipe.tokenizer, context_length, folder)
-    return Built(rows={"tokens": facts["vocab_size"]}, facts=facts)
+    return Built(rows={"tokens": facts["tokens"]}, facts=facts)
 
 
 STEPS = (
