@@ -1,0 +1,185 @@
+"""Photos from wherever they lie: a folder, class folders, webdataset tars or one file, behind one small interface."""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from clip_pipeline.errors import PhotosError
+from clip_pipeline.sources.caption_files import find_caption_file, is_photo_name
+from clip_pipeline.sources.folder import SPLIT_NAMES, find_photos, list_folder_photos, photo_ids
+from clip_pipeline.sources.tars import (
+    find_tars,
+    photo_place,
+    read_captions,
+    read_json,
+    read_place,
+    read_text_member,
+    sample_id,
+    tar_index,
+    tar_path,
+)
+
+NAMES_FILE = "classnames.txt"
+
+
+@dataclass(frozen=True)
+class ImageSet:
+    """Photos and what is known of them; every list has one entry a photo, and is None where nothing is known.
+
+    ids are unique. labels are indices into class_names (which is None for labels without names). readers give the
+    bytes of a photo's file.
+    """
+
+    ids: list[str]
+    readers: Sequence[Callable[[], bytes]]
+    labels: list[int] | None = None
+    class_names: list[str] | None = None
+    captions: list[list[str]] | None = None
+    splits: list[str] | None = None
+
+    def read(self, row: int) -> bytes:
+        """The bytes of one photo's file, as they are. Raises OSError for a file that has gone or cannot be read."""
+        return self.readers[row]()
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+
+def open_image_set(path: Path) -> ImageSet:
+    """Opens photos without reading them. What lies at `path` may be
+
+    - a folder of photos, at any depth, with or without a caption file (see `list_folder_photos`);
+    - a folder of class folders, each with its photos; or of train, val, test folders of class folders: then `splits`;
+    - a webdataset tar, a folder of them, or of folders of them: then `splits` are those folders' names. Captions are
+      from KEY.txt and KEY.json, labels from KEY.cls with classnames.txt beside the tars or above;
+    - one photo.
+
+    Raises PhotosError for a path that is missing, holds no photos or holds a broken tar.
+    """
+    path = Path(path).expanduser()
+    if not path.exists():
+        raise PhotosError(f"There is no {path}. Give a photo, a folder of photos, a tar or a folder of tars.")
+    if path.is_file() and is_photo_name(path.name):
+        return ImageSet([path.stem], [path.read_bytes])
+    if path.is_file() or _has_tars(path):
+        return _open_tars(path)
+    names = find_photos(path)
+    if all("/" in name for name in names) and find_caption_file(path) is None and not _captions_beside(path, names[0]):
+        return _open_class_folders(path, names)
+    return _open_captioned(path, set(names))
+
+
+def _has_tars(folder: Path) -> bool:
+    if any(entry.is_file() and is_photo_name(entry.name) for entry in folder.iterdir()):
+        return False
+    return any(folder.glob("*.tar")) or any(folder.glob("*/*.tar"))
+
+
+def _captions_beside(folder: Path, name: str) -> bool:
+    return (folder / name).with_suffix(".txt").is_file()
+
+
+def _open_captioned(folder: Path, present: set[str]) -> ImageSet:
+    table = list_folder_photos(folder)
+    names = [url.removeprefix("file:") for url in table["url"].to_pylist()]
+    rows = [row for row, name in enumerate(names) if name in present]
+    ids, texts = table["id"].to_pylist(), table["captions"].to_pylist()
+    return ImageSet(
+        ids=[ids[row] for row in rows],
+        readers=[(folder / names[row]).read_bytes for row in rows],
+        captions=[texts[row] for row in rows] if any(texts) else None,
+        splits=_split_folders([names[row] for row in rows]),
+    )
+
+
+def _split_folders(names: Sequence[str]) -> list[str] | None:
+    """The first folder of each photo where all of them are called as splits are."""
+    tops = [name.partition("/")[0] if "/" in name else "" for name in names]
+    return tops if all(top.lower() in SPLIT_NAMES for top in tops) else None
+
+
+def _open_class_folders(folder: Path, names: list[str]) -> ImageSet:
+    splits = _split_folders(names)
+    classes = [posixpath.dirname(name.partition("/")[2] if splits else name) for name in names]
+    readers = [(folder / name).read_bytes for name in names]
+    # below a split any depth is a class (fruit/apple/gala); without one, deeper folders are as likely years and months
+    if not all(classes) or (splits is None and any("/" in one for one in classes)):
+        return ImageSet(photo_ids(names), readers, splits=splits)
+    class_of = _short_class_names(classes)
+    class_names = sorted(set(class_of.values()))
+    number = {name: place for place, name in enumerate(class_names)}
+    return ImageSet(
+        ids=photo_ids(names),
+        readers=readers,
+        labels=[number[class_of[one]] for one in classes],
+        class_names=class_names,
+        splits=splits,
+    )
+
+
+def _short_class_names(classes: Sequence[str]) -> dict[str, str]:
+    """The last folder of each class's path where that tells them apart, else the whole paths."""
+    paths = sorted(set(classes))
+    short = {path: posixpath.basename(path) for path in paths}
+    return short if len(set(short.values())) == len(paths) else {path: path for path in paths}
+
+
+def _open_tars(path: Path) -> ImageSet:
+    ids: list[str] = []
+    readers: list[Callable[[], bytes]] = []
+    captions: list[list[str]] = []
+    labels: list[int | None] = []
+    splits: list[str] = []
+    for tar_name in find_tars(path):
+        tar = tar_path(path, tar_name)
+        with tar.open("rb") as stream:
+            for key, members in sorted(tar_index(tar).items()):
+                place = photo_place(members)
+                if place is None:
+                    continue
+                ids.append(sample_id(tar_name, key))
+                readers.append(lambda tar=tar, place=place: read_place(tar, place))
+                captions.append(read_captions(stream, members, read_json(stream, members)))
+                labels.append(_label(tar, key, read_text_member(stream, members, "cls")))
+                splits.append(posixpath.dirname(tar_name))
+    if not ids:
+        raise PhotosError(f"The tars in {path} hold no photos. Members KEY.jpg, KEY.png or KEY.webp were expected.")
+    known = [label for label in labels if label is not None]
+    labelled = len(known) == len(labels)
+    return ImageSet(
+        ids=ids,
+        readers=readers,
+        labels=known if labelled else None,
+        class_names=_class_names(path, known) if labelled else None,
+        captions=captions if any(captions) else None,
+        splits=splits if all(splits) else None,
+    )
+
+
+def _label(tar: Path, key: str, text: str) -> int | None:
+    if not text.strip():
+        return None
+    try:
+        return int(text)
+    except ValueError:
+        raise PhotosError(
+            f"{tar}: {key}.cls holds {text[:20]!r}, a class number was expected. Make the tar again."
+        ) from None
+
+
+def _class_names(path: Path, labels: list[int]) -> list[str] | None:
+    """Names from classnames.txt beside the tars, or above a single tar; None where there is no such file."""
+    places = [path] if path.is_dir() else [path.parent, path.parent.parent]
+    file = next((place / NAMES_FILE for place in places if (place / NAMES_FILE).is_file()), None)
+    if file is None:
+        return None
+    names = [line.strip() for line in file.read_text(encoding="utf-8").splitlines() if line.strip()]
+    if min(labels) < 0 or max(labels) >= len(names):
+        raise PhotosError(
+            f"{file} has {len(names)} names and the labels run from {min(labels)} to {max(labels)}. A label is the "
+            "place of its name in that file, from 0."
+        )
+    return names
