@@ -1,0 +1,130 @@
+"""The published folder, read by plain open_clip in another process."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from clip_pipeline.errors import ModelError
+from clip_pipeline.models.folder import WEIGHTS_FILE, load_model_folder, preprocess_config, save_model_folder
+from clip_pipeline.models.registry import build_model, load_config, with_tokenizer
+from clip_pipeline.recipes import TokenizerSettings
+from clip_pipeline.text.tokenizer import load_tokenizer, train_tokenizer
+
+TEXTS = ["a red cup", "a blue cup", "a blue cup on the very long and winding table of wood", ""]
+
+PLAIN_OPEN_CLIP = """
+import sys
+import torch
+library = torch.library.Library("torchvision", "DEF")
+if torch.version.cuda is None:
+    library.define("nms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
+    library.define("qnms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
+import numpy, open_clip
+from PIL import Image
+folder, picture, texts, out = sys.argv[1], sys.argv[2], sys.argv[3].split("|"), sys.argv[4]
+model, _, preprocess = open_clip.create_model_and_transforms(f"local-dir:{folder}")
+tokenizer = open_clip.get_tokenizer(f"local-dir:{folder}")
+model.eval()
+with torch.no_grad():
+    seen = model.encode_image(preprocess(Image.open(picture))[None], normalize=True)
+    read = model.encode_text(tokenizer(texts), normalize=True)
+numpy.savez(out, seen=seen.numpy(), read=read.numpy())
+"""
+
+
+@pytest.fixture(scope="module")
+def model_folder(tmp_path_factory) -> Path:
+    root = tmp_path_factory.mktemp("model")
+    (root / "corpus.txt").write_text("\n".join(TEXTS[:3]))
+    train_tokenizer(root / "corpus.txt", TokenizerSettings(vocab_size=300), 12, root / "tokenizer")
+    tokenizer = load_tokenizer(root / "tokenizer")
+    config = with_tokenizer(load_config("tiny_test"), tokenizer.vocab_size, tokenizer.pad_id, tokenizer.end_id)
+    torch.manual_seed(0)
+    save_model_folder(build_model(config), config, preprocess_config(config), root / "tokenizer", root / "model")
+    return root / "model"
+
+
+def test_plain_open_clip_gives_the_same_embeddings(model_folder, tmp_path):
+    picture = Image.fromarray(np.random.default_rng(0).integers(0, 256, (30, 40, 3), dtype=np.uint8))
+    picture.save(tmp_path / "picture.png")
+    command = [sys.executable, "-c", PLAIN_OPEN_CLIP, str(model_folder), str(tmp_path / "picture.png")]
+    environment = os.environ | {"HF_HUB_OFFLINE": "1"}
+    subprocess.run([*command, "|".join(TEXTS), str(tmp_path / "out.npz")], check=True, env=environment, cwd=tmp_path)
+    theirs = np.load(tmp_path / "out.npz")
+    model, preprocess, tokenizer = load_model_folder(model_folder)
+    with torch.no_grad():
+        seen = model.encode_image(preprocess(picture)[None], normalize=True)
+        read = model.encode_text(tokenizer(TEXTS), normalize=True)
+    assert np.abs(theirs["seen"] - seen.numpy()).max() < 1e-5
+    assert np.abs(theirs["read"] - read.numpy()).max() < 1e-5
+
+
+def test_texts_are_pooled_at_their_end_whatever_the_padding(model_folder):
+    from clip_pipeline.training.arithmetic import encode_captions
+
+    model, _, tokenizer = load_model_folder(model_folder)
+    ids = tokenizer(TEXTS)
+    with torch.no_grad():
+        features = model.encode_text(ids, normalize=True)
+        other_padding = torch.where(ids == 0, 5, ids)
+        assert torch.allclose(features, model.encode_text(other_padding, normalize=True), atol=1e-6)
+        assert torch.allclose(features, encode_captions(model, ids, 0), atol=1e-6)
+        assert torch.allclose(features[:1], encode_captions(model, ids[:1], 0), atol=1e-6), "padding left out"
+    assert (features[:, None] - features[None]).norm(dim=-1)[~torch.eye(4, dtype=bool)].min() > 1e-3
+
+
+def test_there_is_no_chance_in_evaluation(model_folder):
+    """A reference dropped units and cropped at random when it evaluated."""
+    model, preprocess, tokenizer = load_model_folder(model_folder)
+    assert not model.training
+    picture = Image.fromarray(np.random.default_rng(0).integers(0, 256, (30, 40, 3), dtype=np.uint8))
+    with torch.no_grad():
+        one, two = (model.encode_image(preprocess(picture)[None]) for _ in range(2))
+    assert torch.equal(one, two)
+
+
+def test_the_same_weights_give_the_same_bytes(model_folder, tmp_path):
+    model, _, _ = load_model_folder(model_folder)
+    described = json.loads((model_folder / "open_clip_config.json").read_text())
+    save_model_folder(model, described["model_cfg"], described["preprocess_cfg"], model_folder, tmp_path)
+    assert {p.name: p.read_bytes() for p in tmp_path.iterdir()} == {p.name: p.read_bytes() for p in model_folder.iterdir()}
+
+
+def test_small_models_squash_and_large_ones_crop():
+    assert preprocess_config(load_config("tiny_test"))["resize_mode"] == "squash"
+    assert preprocess_config(load_config("vit_b_16_112"))["resize_mode"] == "shortest"
+
+
+def test_broken_folders_get_a_sentence(model_folder, tmp_path):
+    import shutil
+
+    with pytest.raises(ModelError, match="is no folder"):
+        load_model_folder(tmp_path / "none")
+    with pytest.raises(ModelError, match="holds no open_clip_config.json and no open_clip_model.safetensors"):
+        load_model_folder(tmp_path)
+    copy = tmp_path / "copy"
+    shutil.copytree(model_folder, copy)
+    weights = (copy / WEIGHTS_FILE).read_bytes()
+    (copy / WEIGHTS_FILE).write_bytes(weights[: len(weights) // 2])
+    with pytest.raises(ModelError, match="open_clip cannot load the model in"):
+        load_model_folder(copy)
+    (copy / WEIGHTS_FILE).write_bytes(weights)
+    (copy / "open_clip_config.json").write_text("{}")
+    with pytest.raises(ModelError, match="has no model_cfg"):
+        load_model_folder(copy)
+    shutil.copyfile(model_folder / "open_clip_config.json", copy / "open_clip_config.json")
+    tokenizer = json.loads((copy / "tokenizer.json").read_text())
+    last = tokenizer["added_tokens"][-1]
+    tokenizer["added_tokens"].append(last | {"id": last["id"] + 1, "content": "[MORE]"})
+    (copy / "tokenizer.json").write_text(json.dumps(tokenizer))
+    with pytest.raises(ModelError, match="They belong to different models"):
+        load_model_folder(copy)

@@ -1,0 +1,133 @@
+"""Batches as a pure function of (seed, step)."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from clip_pipeline.recipes import TrainingSettings
+from clip_pipeline.training.batches import (
+    Batches,
+    make_caption_table,
+    normalised_pictures,
+    shuffled_captions,
+    validation_pairs,
+    varied_pictures,
+)
+
+MEAN, STD = [0.5] * 3, [0.5] * 3
+
+
+def table_of(captions: list[list[str]]):
+    count = sum(len(texts) for texts in captions)
+    return make_caption_table(captions, np.arange(count, dtype=np.int32)[:, None])
+
+
+def varied_table(photos: int = 20):
+    return table_of([[f"photo {i}", f"picture {i}", "a photo"][: 1 + i % 3] for i in range(photos)])
+
+
+def test_the_same_step_gives_the_same_batch_and_other_steps_and_seeds_do_not():
+    one, again, other = (Batches(varied_table(), 4, seed) for seed in (7, 7, 8))
+    for step in (0, 3, 12):
+        assert all(np.array_equal(a, b) for a, b in zip(one.pairs(step), again.pairs(step), strict=True))
+    assert not np.array_equal(one.pairs(0)[0], other.pairs(0)[0])
+    assert not np.array_equal(one.pairs(0)[0], one.pairs(5)[0]), "the next epoch has another order"
+
+
+def test_an_epoch_shows_every_photo_once_with_a_caption_of_its_own():
+    table = varied_table()
+    batches = Batches(table, 4, 0)
+    shown = [batches.pairs(step) for step in range(batches.steps_per_epoch)]
+    assert sorted(np.concatenate([photos for photos, _ in shown])) == list(range(20))
+    for photos, captions in shown:
+        assert ((table.first[photos] <= captions) & (captions < table.first[photos + 1])).all()
+
+
+def test_every_caption_of_a_photo_is_drawn_in_time():
+    table = varied_table()
+    batches = Batches(table, 4, 0)
+    drawn = {caption for step in range(5 * 30) for caption in batches.pairs(step)[1].tolist()}
+    assert drawn == set(range(len(table.text_ids)))
+
+
+def test_no_caption_text_stands_twice_in_a_batch():
+    """Four of eighteen photos are nothing but "a dog", and every other one may be called so too."""
+    captions = [["a dog"] if i < 4 else [f"cat {i}", "a dog"] for i in range(18)]
+    table = table_of(captions)
+    for seed in range(20):
+        batches = Batches(table, 4, seed)
+        for step in range(8):
+            _, rows = batches.pairs(step)
+            texts = table.text_ids[rows].tolist()
+            assert len(texts) == 4
+            # in the last batch of an epoch nothing else may be left
+            assert len(set(texts)) == 4 or step % 4 == 3
+
+
+def test_where_all_captions_read_the_same_batches_are_full_all_the_same():
+    batches = Batches(table_of([["a dog"]] * 10), 4, 0)
+    assert [len(batches.pairs(step)[0]) for step in range(3)] == [4, 4, 4]
+
+
+def test_the_validation_set_is_whole_fixed_and_shuffled():
+    """A reference validated on the first shard of ordered data."""
+    table = varied_table(23)
+    batches = validation_pairs(table, 5, 0)
+    photos = np.concatenate([photos for photos, _ in batches])
+    assert [len(photos) for photos, _ in batches] == [5, 5, 5, 5, 3]
+    assert sorted(photos) == list(range(23)) != photos.tolist()
+    assert all(np.array_equal(a[1], b[1]) for a, b in zip(batches, validation_pairs(table, 5, 0), strict=True))
+    assert [len(photos) for photos, _ in validation_pairs(varied_table(21), 5, 0)] == [5, 5, 5, 6]
+    assert [len(photos) for photos, _ in validation_pairs(varied_table(3), 5, 0)] == [3]
+
+
+def test_the_control_gives_each_photo_the_captions_of_one_photo():
+    table = varied_table()
+    shuffled = shuffled_captions(table, 0)
+    assert sorted(shuffled.tokens.ravel()) == sorted(table.tokens.ravel())
+    assert (shuffled.first != table.first).any() or (shuffled.tokens != table.tokens).any()
+    assert (np.sort(np.diff(shuffled.first)) == np.sort(np.diff(table.first))).all()
+
+
+def random_pictures(count: int = 6, size: int = 8):
+    return np.random.default_rng(0).integers(0, 256, (count, size, size, 3), dtype=np.uint8)
+
+
+def test_without_augmentation_training_sees_what_evaluation_sees():
+    pictures = random_pictures()
+    varied = varied_pictures(pictures, 3, TrainingSettings(), MEAN, STD)
+    assert torch.equal(varied, normalised_pictures(pictures, MEAN, STD))
+    assert varied.min() >= -1 and varied.max() <= 1
+
+
+def test_augmentation_depends_on_seed_and_step_alone():
+    pictures = random_pictures()
+    settings = TrainingSettings(crop_scale=0.5, flip=True, colour_jitter=0.3, seed=1)
+    one = varied_pictures(pictures, 3, settings, MEAN, STD)
+    assert torch.equal(one, varied_pictures(pictures, 3, settings, MEAN, STD))
+    assert not torch.equal(one, varied_pictures(pictures, 4, settings, MEAN, STD))
+
+
+@pytest.mark.parametrize("settings", [TrainingSettings(flip=True), TrainingSettings(flip=True, crop_scale=0.9999)])
+def test_mirroring_turns_left_to_right_and_about_half_of_the_photos(settings):
+    pictures = np.repeat(random_pictures(1), 200, axis=0)
+    plain = normalised_pictures(pictures[:1], MEAN, STD)[0]
+    varied = varied_pictures(pictures, 0, settings, MEAN, STD)
+    kept = sum(bool((v - plain).abs().max() < 0.05) for v in varied)
+    turned = sum(bool((v - plain.flip(2)).abs().max() < 0.05) for v in varied)
+    assert kept + turned == 200
+    assert 70 < kept < 130
+
+
+def test_a_crop_shows_a_part_of_the_picture():
+    """On a picture whose left half is black, crops keep the order of the halves and the range of values."""
+    picture = np.zeros((1, 16, 16, 3), dtype=np.uint8)
+    picture[:, :, 8:] = 255
+    varied = varied_pictures(np.repeat(picture, 50, axis=0), 0, TrainingSettings(crop_scale=0.4), MEAN, STD)
+    assert varied.shape == (50, 3, 16, 16)
+    assert varied.min() >= -1.001 and varied.max() <= 1.001
+    means = (varied > 0).float().mean((1, 2, 3))
+    assert means.min() < 0.4 and means.max() > 0.6
+    assert (varied[..., -1] >= varied[..., 0] - 1e-5).all()

@@ -1,0 +1,56 @@
+"""The contrastive loss, against open_clip's and against sums done by hand."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+import torch.nn.functional as F
+
+from clip_pipeline.errors import ShapeError
+from clip_pipeline.training.loss import clip_loss
+
+
+def random_pairs(count: int = 12, width: int = 8):
+    generator = torch.Generator().manual_seed(0)
+    draw = lambda: F.normalize(torch.randn(count, width, generator=generator), dim=-1)  # noqa: E731
+    return draw(), draw()
+
+
+def test_it_equals_open_clips_loss():
+    from clip_pipeline.models.torchvision_operators import define_missing_operators
+
+    define_missing_operators()
+    from open_clip.loss import ClipLoss
+
+    pictures, captions = random_pairs()
+    for scale in (1.0, 14.3, 100.0):
+        theirs = ClipLoss()(pictures, captions, torch.tensor(scale))
+        assert abs(float(clip_loss(pictures, captions, torch.tensor(scale)) - theirs)) < 1e-6
+
+
+def test_equal_embeddings_everywhere_give_ln_n():
+    same = F.normalize(torch.ones(7, 4), dim=-1)
+    assert float(clip_loss(same, same, 10.0)) == pytest.approx(math.log(7), abs=1e-6)
+
+
+def test_two_pairs_by_hand():
+    """Perfect matches at right angles: each row is softmax of (scale, 0)."""
+    unit = torch.eye(2)
+    assert float(clip_loss(unit, unit, 3.0)) == pytest.approx(math.log(1 + math.exp(-3)), abs=1e-6)
+    smoothed = 0.9 * math.log(1 + math.exp(-3)) + 0.1 * 0.5 * (math.log(1 + math.exp(-3)) + math.log(1 + math.exp(3)))
+    assert float(clip_loss(unit, unit, 3.0, label_smoothing=0.1)) == pytest.approx(smoothed, abs=1e-6)
+
+
+def test_the_temperature_is_learned():
+    pictures, captions = random_pairs()
+    scale = torch.tensor(2.0, requires_grad=True)
+    clip_loss(pictures, captions, scale.exp()).backward()
+    assert scale.grad is not None and float(scale.grad) != 0
+
+
+def test_batches_of_different_length_get_a_sentence():
+    pictures, captions = random_pairs()
+    with pytest.raises(ShapeError, match=r"\(12, 8\).*\(11, 8\)"):
+        clip_loss(pictures, captions[:-1], 1.0)

@@ -1,0 +1,34 @@
+"""Trainings that go nowhere are noticed."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+
+from clip_pipeline.errors import TrainingError
+from clip_pipeline.recipes import TrainingSettings
+from clip_pipeline.training.watch import LossWatch
+
+
+def feed(settings: TrainingSettings, loss: float, steps: int) -> None:
+    watch = LossWatch(settings, steps)
+    for step in range(steps):
+        watch.add(loss, step, 1e-3)
+
+
+def test_a_loss_that_stays_at_guessing_is_an_error_after_a_third_of_the_steps():
+    settings = TrainingSettings(batch_size=64)
+    with pytest.raises(TrainingError, match=r"After 334 steps the loss is 4.159, and guessing gives ln 64 = 4.159"):
+        feed(settings, math.log(64), 1000)
+    feed(settings, 0.9 * math.log(64), 1000)
+
+
+def test_a_short_training_and_the_control_may_guess():
+    feed(TrainingSettings(batch_size=64), math.log(64), 150)
+    feed(TrainingSettings(batch_size=64, shuffle_captions=True), math.log(64), 1000)
+
+
+def test_a_loss_that_is_no_number_is_an_error_at_once():
+    with pytest.raises(TrainingError, match="loss at step 0 is nan.*or set training.precision to fp32"):
+        feed(TrainingSettings(precision="bf16"), math.nan, 1)
