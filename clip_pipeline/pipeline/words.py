@@ -56,7 +56,7 @@ def _build_dump(workspace: Workspace, partition: str, folder: Path, work: Path) 
 
 
 def _fetch_dump(workspace: Workspace, settings: WikipediaSettings, work: Path, folder: Path) -> Path:
-    """Downloads into the work folder, where a killed download goes on, and links the finished files into `folder`."""
+    """Downloads into the work folder, where a killed download goes on, and links the finished file into `folder`."""
     import os
     from dataclasses import replace
 
@@ -65,10 +65,8 @@ def _fetch_dump(workspace: Workspace, settings: WikipediaSettings, work: Path, f
     hosts = {}
     if settings.dump == "sandbox":
         hosts, settings = workspace.sandbox_hosts(), replace(settings, mirror=SANDBOX_MIRROR)
-    downloaded = download_dump(settings, work, hosts)
-    for file in downloaded.parent.iterdir():
-        if file.is_file() and file.suffix != ".part":
-            os.link(file, folder / file.name)
+    downloaded = download_dump(settings, work, hosts, workspace.recipe.download.contact)
+    os.link(downloaded, folder / downloaded.name)
     return folder / downloaded.name
 
 
