@@ -96,7 +96,7 @@ def open_dataset(path: Path | str, name: str = "") -> Dataset:
     if not folder.exists():
         raise DatasetError(
             f'There is no dataset "{path}": no folder of that name, and no dataset that comes with the program. '
-            f"{nearest_name(str(path), _neighbours(folder))} Give a folder of class folders, or of photos with captions."
+            f"{nearest_name(folder.name, _neighbours(folder))} Give a folder of class folders, or of photos with captions."
         )
     if is_benchmark_folder(folder):
         dataset = _open_benchmark(folder, name)

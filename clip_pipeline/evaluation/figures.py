@@ -88,7 +88,7 @@ def draw_confusion(names: Sequence[str], matrix_CC: np.ndarray, title: str, path
                 if share >= 0.005:
                     ink = "white" if share > 0.55 else INK
                     axes.text(column, row, f"{100 * share:.0f}", ha="center", va="center", fontsize=8, color=ink)
-    axes.set(xlabel="called", ylabel="is")
+    axes.set(xlabel="what the model called it", ylabel="what it is")
     axes.set_title(title, loc="left", fontsize=10.5, color=INK)
     bar = figure.colorbar(picture, ax=axes, fraction=0.04, pad=0.02, ticks=[0, 0.5, 1])
     bar.ax.set_yticklabels(["0 %", "50 %", "100 %"], fontsize=8)
@@ -139,5 +139,5 @@ def _figure(width_inches: float, height_inches: float) -> tuple[Figure, Axes]:
 def _save(figure: Figure, path: Path) -> None:
     from matplotlib import pyplot as plt
 
-    figure.savefig(path, metadata={"Software": None})
+    figure.savefig(path, metadata={"Software": None}, bbox_inches="tight", pad_inches=0.12)
     plt.close(figure)

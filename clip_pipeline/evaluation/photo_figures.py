@@ -23,7 +23,7 @@ def draw_classified(photos: Sequence[ClassifiedPhoto], title: str, path: Path) -
     plt = _pyplot()
     rows = -(-len(photos) // COLUMNS)
     figure, grid = plt.subplots(
-        rows, COLUMNS, figsize=(9, 0.5 + 2.75 * rows), layout="constrained", dpi=DPI, squeeze=False
+        rows, COLUMNS, figsize=(9, 0.5 + 2.35 * rows), layout="constrained", dpi=DPI, squeeze=False
     )
     figure.suptitle(title, x=0.01, ha="left", fontsize=10.5, color=INK)
     for axes, photo in zip(grid.flat, [*photos, *[None] * (rows * COLUMNS - len(photos))], strict=True):
@@ -38,7 +38,7 @@ def draw_classified(photos: Sequence[ClassifiedPhoto], title: str, path: Path) -
             axes.annotate(
                 text, (0.0, 0.0), (0, -11 - 12 * line), "axes fraction", "offset points", fontsize=8.5, color=colour
             )
-    figure.get_layout_engine().set(h_pad=0.28, w_pad=0.06)
+    figure.get_layout_engine().set(h_pad=0.1, w_pad=0.06)
     _save(figure, path)
 
 

@@ -79,13 +79,14 @@ def _tiles(rows: Iterable[Mapping[str, Any]]) -> str:
     for row in rows:
         if row["metric"] not in HEADLINE_METRICS:
             continue
-        name = f"{row['dataset']} {row['split']}"
+        heading = f"{metric_name(row['metric'])}, {row['split']}"
+        limits = f"{interval_text(row)} %<br>chance {percent(row['chance'])}"
         tiles.append(
-            f"<div class=tile><span class=name>{escape(metric_name(row['metric']))}</span>"
+            f"<div class=tile><span class=name>{escape(heading)}</span>"
             f"<span class=value>{percent(row['value'])}</span>"
             f"<span class=bar><i style='left:{100 * row['low']:.1f}%;width:{100 * (row['high'] - row['low']):.1f}%'></i>"
             f"<b style='left:{100 * row['value']:.1f}%'></b><u style='left:{100 * row['chance']:.1f}%'></u></span>"
-            f"<span class=quiet>{interval_text(row)} %, chance {percent(row['chance'])}<br>{escape(name)}, n = {row['n']:,}</span></div>"
+            f"<span class=quiet>{limits}<br>{escape(row['dataset'])}, {row['n']:,} samples</span></div>"
         )
     return f"<div class=tiles>{''.join(tiles)}</div>" if tiles else ""
 
@@ -138,7 +139,7 @@ def _search(search: Search) -> str:
 
 
 def _chart(path: Path, text: str) -> str:
-    return f"<img class=chart src='{_data_url(path.read_bytes(), 'png')}' alt='{escape(text)}'>"
+    return f"<div class=scroll><img class=chart src='{_data_url(path.read_bytes(), 'png')}' alt='{escape(text)}'></div>"
 
 
 def _data_url(content: bytes, kind: str) -> str:

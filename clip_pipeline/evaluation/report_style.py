@@ -26,7 +26,7 @@ section { background: var(--card); border: 1px solid var(--line); border-radius:
 .bar i { position: absolute; top: 0; bottom: 0; min-width: 3px; background: var(--band); border-radius: 4px; }
 .bar b { position: absolute; top: -2px; width: 4px; height: 12px; margin-left: -2px; background: var(--blue); border-radius: 2px; }
 .bar u { position: absolute; top: -2px; width: 2px; height: 12px; margin-left: -1px; background: var(--quiet); }
-.chart { display: block; width: 100%; max-width: 52rem; height: auto; margin: .3rem auto; }
+.chart { display: block; width: 100%; min-width: 34rem; max-width: 52rem; height: auto; margin: .3rem auto; }
 @media (prefers-color-scheme: dark) { .chart { filter: invert(.898) hue-rotate(180deg); } }
 .scroll { overflow-x: auto; }
 table { border-collapse: collapse; width: 100%; font-size: .9rem; }
@@ -37,10 +37,11 @@ th, td { padding: .3rem .6rem .3rem 0; border-bottom: 1px solid var(--line); whi
 details { margin-top: .9rem; }
 summary { cursor: pointer; color: var(--blue); }
 pre { overflow-x: auto; font-size: .82rem; }
-.photos { display: grid; grid-template-columns: repeat(auto-fill, minmax(8.5rem, 1fr)); gap: .8rem; }
+.photos { display: grid; grid-template-columns: repeat(2, 1fr); gap: .8rem; }
+@media (min-width: 44rem) { .photos { grid-template-columns: repeat(4, 1fr); } }
 .photo { margin: 0; border: 1px solid var(--line); border-radius: 10px; overflow: hidden; border-top: 4px solid var(--wrong); }
 .photo.right { border-top-color: var(--right); }
-.photo img { display: block; width: 100%; aspect-ratio: 1; object-fit: contain; background: var(--paper); }
+.photo img { display: block; width: 100%; aspect-ratio: 4 / 3; object-fit: contain; background: var(--paper); }
 .photo figcaption { padding: .45rem .6rem .6rem; font-weight: 600; font-size: .92rem; }
 .photo ol { list-style: none; margin: .2rem 0 0; padding: 0; font-weight: 400; font-size: .82rem; color: var(--quiet); }
 .photo li { display: flex; justify-content: space-between; gap: .5rem; }

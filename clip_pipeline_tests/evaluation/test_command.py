@@ -1,0 +1,94 @@
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from clip_pipeline.errors import DatasetError, ModelError, PhotosError
+from clip_pipeline.evaluation.classify import classify_images
+from clip_pipeline.evaluation.command import evaluate_model
+from clip_pipeline.evaluation.datasets import Dataset
+from clip_pipeline.recipes import ComputeSettings, EvaluationSettings
+from clip_pipeline_tests.evaluation.test_datasets import benchmark_folder
+from clip_pipeline_tests.tiny_model import build_tiny_model, jpeg
+
+CPU, SETTINGS = ComputeSettings(device="cpu"), EvaluationSettings(bootstrap_samples=100)
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory):
+    return build_tiny_model(tmp_path_factory.mktemp("model"))
+
+
+def test_a_labelled_dataset_is_scored_by_zero_shot(model, tmp_path):
+    folder = benchmark_folder(tmp_path / "things")
+    (folder / "extra" / "0.tar").unlink()
+    rows = evaluate_model(model, folder, tmp_path / "out" / "scores.json", SETTINGS, CPU)
+    assert json.loads((tmp_path / "out" / "scores.json").read_text()) == rows
+    assert {(row["task"], row["dataset"], row["split"]) for row in rows} == {("zero_shot", "things", "test")}
+    assert rows[0]["n"] == 3
+
+
+def test_captions_are_scored_by_retrieval_each_split_for_itself(model, tmp_path):
+    ids = [f"p{row}" for row in range(12)]
+    dataset = Dataset(
+        "mine", ids, ["a"] * 6 + ["b"] * 6, lambda row: jpeg((row * 20, 0, 99)), captions=[[f"number {i}"] for i in ids]
+    )
+    rows = evaluate_model(model, dataset, tmp_path / "scores.json", SETTINGS, CPU)
+    assert {(row["task"], row["split"], row["n"]) for row in rows} == {("retrieval", "a", 6), ("retrieval", "b", 6)}
+
+
+def test_an_unknown_dataset_leaves_no_file(model, tmp_path):
+    with pytest.raises(DatasetError, match="There is no dataset"):
+        evaluate_model(model, tmp_path / "nowhere", tmp_path / "scores.json", SETTINGS, CPU)
+    assert not (tmp_path / "scores.json").exists()
+
+
+def test_labels_are_ranked_with_probabilities_that_sum_to_one(model, tmp_path):
+    (tmp_path / "a.jpg").write_bytes(jpeg((255, 0, 0)))
+    (tmp_path / "b.jpg").write_bytes(jpeg((0, 0, 255)))
+    results = classify_images(
+        model, [tmp_path / "a.jpg", tmp_path / "b.jpg"], ["a red cup", "a blue ball", "boxes"], "cpu"
+    )
+    assert [result.path for result in results] == [tmp_path / "a.jpg", tmp_path / "b.jpg"]
+    for result in results:
+        probabilities = [probability for _, probability in result.ranked]
+        assert sum(probabilities) == pytest.approx(1)
+        assert probabilities == sorted(probabilities, reverse=True)
+        assert {label for label, _ in result.ranked} == {"a red cup", "a blue ball", "boxes"}
+
+
+def test_probabilities_are_those_of_open_clip(model, tmp_path):
+    import torch
+    from PIL import Image
+
+    import clip_pipeline
+
+    (tmp_path / "a.jpg").write_bytes(jpeg((255, 0, 0)))
+    labels = ["a red cup", "a blue ball"]
+    loaded, preprocess, tokenizer = clip_pipeline.load(model)
+    with torch.no_grad():
+        image = loaded.encode_image(preprocess(Image.open(tmp_path / "a.jpg")).unsqueeze(0), normalize=True)
+        texts = loaded.encode_text(tokenizer(labels), normalize=True)
+        expected = (loaded.logit_scale.exp() * image @ texts.T).softmax(dim=-1)[0].tolist()
+    ranked = dict(classify_images(model, [tmp_path / "a.jpg"], labels, "cpu")[0].ranked)
+    assert [ranked[label] for label in labels] == pytest.approx(expected, abs=1e-5)
+
+
+@pytest.mark.parametrize("labels", [[], ["a dog"], ["a dog", "a dog"]])
+def test_too_few_labels_are_told(model, labels):
+    with pytest.raises(DatasetError, match="Give at least two different labels"):
+        classify_images(model, [], labels)
+
+
+def test_photos_that_cannot_be_read_are_told(model, tmp_path):
+    (tmp_path / "a.jpg").write_text("no photo")
+    with pytest.raises(PhotosError, match=r"a.jpg cannot be decoded as a photo"):
+        classify_images(model, [tmp_path / "a.jpg"], ["a", "b"], "cpu")
+    with pytest.raises(PhotosError, match=r"b.jpg cannot be read: No such file"):
+        classify_images(model, [tmp_path / "b.jpg"], ["a", "b"], "cpu")
+
+
+def test_a_folder_without_a_model_is_told(tmp_path):
+    with pytest.raises(ModelError):
+        classify_images(tmp_path, [], ["a", "b"], "cpu")

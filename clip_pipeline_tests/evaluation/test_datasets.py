@@ -1,0 +1,161 @@
+from __future__ import annotations
+
+import io
+import tarfile
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+
+from clip_pipeline.errors import DatasetError
+from clip_pipeline.evaluation.datasets import (
+    TEMPLATES,
+    held_out_captions,
+    only_split,
+    open_dataset,
+    readable_class_name,
+)
+from clip_pipeline_tests.tiny_model import jpeg
+
+RED, BLUE = jpeg((220, 20, 20)), jpeg((20, 20, 220))
+
+
+def add_tar(path: Path, members: dict[str, bytes]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tarfile.open(path, "w") as tar:
+        for name, content in members.items():
+            member = tarfile.TarInfo(name)
+            member.size = len(content)
+            tar.addfile(member, io.BytesIO(content))
+
+
+def benchmark_folder(folder: Path) -> Path:
+    """Two splits, one of them in two tars, with the same keys in both."""
+    add_tar(folder / "test" / "0.tar", {"s0.cls": b"0", "s0.jpg": RED, "s1.jpg": BLUE, "s1.cls": b"2\n"})
+    add_tar(folder / "test" / "1.tar", {"s2.jpg": RED, "s2.cls": b"0"})
+    add_tar(folder / "extra" / "0.tar", {"s0.jpg": BLUE, "s0.cls": b"1"})
+    (folder / "classnames.txt").write_text("red thing\ngreen thing\nblue thing\n")
+    (folder / "zeroshot_classification_templates.txt").write_text("a {c}\na photo of a {c}\n")
+    return folder
+
+
+def test_clip_benchmarks_layout_is_read_with_its_splits_names_and_templates(tmp_path):
+    dataset = open_dataset(benchmark_folder(tmp_path / "things"))
+    assert (dataset.name, dataset.task) == ("things", "zero_shot")
+    assert dataset.ids == ["extra/s0", "test/s0", "test/s1", "test/s2"]
+    assert dataset.splits == ["extra", "test", "test", "test"]
+    assert dataset.labels == [1, 0, 2, 0]
+    assert dataset.class_names == ("red thing", "green thing", "blue thing")
+    assert [content for _, content in dataset.images()] == [BLUE, RED, BLUE, RED]
+    assert dataset.texts()["text"].to_pylist()[:2] == ["a red thing", "a photo of a red thing"]
+    assert dataset.read_photos({"test/s1", "nobody"}) == {"test/s1": BLUE}
+
+
+def test_one_split_of_a_dataset(tmp_path):
+    part = only_split(open_dataset(benchmark_folder(tmp_path / "things")), "test")
+    assert (part.ids, part.labels) == (["test/s0", "test/s1", "test/s2"], [0, 2, 0])
+    assert part.read(1) == BLUE
+    with pytest.raises(DatasetError, match='things has no split "tset". Did you mean "test"'):
+        only_split(open_dataset(tmp_path / "things"), "tset")
+
+
+def test_a_photo_without_a_label_is_told(tmp_path):
+    folder = benchmark_folder(tmp_path / "things")
+    add_tar(folder / "test" / "2.tar", {"s9.jpg": RED})
+    with pytest.raises(DatasetError, match=r"2.tar: 1 photos have no .cls label, the first is s9"):
+        open_dataset(folder)
+
+
+def test_a_label_beyond_the_names_is_told(tmp_path):
+    folder = benchmark_folder(tmp_path / "things")
+    (folder / "classnames.txt").write_text("red\ngreen\n")
+    with pytest.raises(DatasetError, match="has labels up to 2 and 2 names in classnames.txt"):
+        open_dataset(folder)
+
+
+def test_a_label_that_is_no_number_is_told(tmp_path):
+    folder = benchmark_folder(tmp_path / "things")
+    add_tar(folder / "test" / "0.tar", {"s0.jpg": RED, "s0.cls": b"cat"})
+    with pytest.raises(DatasetError, match="s0.cls holds b'cat', a label in decimal was expected"):
+        open_dataset(folder)
+
+
+def test_a_cut_tar_is_told(tmp_path):
+    folder = benchmark_folder(tmp_path / "things")
+    (folder / "test" / "0.tar").write_bytes((folder / "test" / "0.tar").read_bytes()[:700])
+    with pytest.raises(DatasetError, match=r"0.tar cannot be read as a tar"):
+        open_dataset(folder)
+
+
+def test_an_unknown_name_is_told_with_the_nearest_one(tmp_path):
+    with pytest.raises(DatasetError, match='There is no dataset "sandbx".* Did you mean "sandbox"'):
+        open_dataset("sandbx")
+    (tmp_path / "pets").mkdir()
+    with pytest.raises(DatasetError, match="Did you mean"):
+        open_dataset(tmp_path / "pest")
+
+
+def class_folders(folder: Path) -> Path:
+    for name, content in (("red_cup", RED), ("02.blue-ball", BLUE)):
+        (folder / name).mkdir(parents=True)
+        for number in range(3):
+            (folder / name / f"{number}.jpg").write_bytes(content)
+    return folder
+
+
+def test_a_folder_of_class_folders_is_labelled_with_readable_names(tmp_path):
+    dataset = open_dataset(class_folders(tmp_path / "things"))
+    assert (dataset.task, len(dataset.ids)) == ("zero_shot", 6)
+    assert set(dataset.class_names) == {"red cup", "blue-ball"}
+    for photo_id, label in zip(dataset.ids, dataset.labels or [], strict=True):
+        assert ("red_cup" in photo_id) == (dataset.class_names[label] == "red cup")
+    assert dataset.templates == TEMPLATES
+
+
+def test_photos_with_captions_serve_retrieval(tmp_path):
+    for name in ("a.jpg", "b.jpg"):
+        (tmp_path / name).write_bytes(RED)
+    (tmp_path / "captions.csv").write_text("file,caption\na.jpg,a red cup\na.jpg,a cup\nb.jpg,a ball\n")
+    dataset = open_dataset(tmp_path, "mine")
+    assert (dataset.name, dataset.task) == ("mine", "retrieval")
+    texts = dataset.texts()
+    assert texts["text"].to_pylist() == ["a red cup", "a cup", "a ball"]
+    assert len(set(texts["photo_id"].to_pylist())) == 2
+
+
+def test_photos_without_labels_and_captions_are_told(tmp_path):
+    (tmp_path / "a.jpg").write_bytes(RED)
+    with pytest.raises(DatasetError, match="1 photos without labels and without captions. To score a model"):
+        open_dataset(tmp_path)
+
+
+def test_one_class_folder_is_told(tmp_path):
+    (tmp_path / "cup").mkdir()
+    (tmp_path / "cup" / "a.jpg").write_bytes(RED)
+    with pytest.raises(DatasetError, match=r"one class|without labels"):
+        open_dataset(tmp_path)
+
+
+def test_an_empty_folder_is_told(tmp_path):
+    with pytest.raises(DatasetError, match="photo"):
+        open_dataset(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("folder", "name"),
+    [("red_cup", "red cup"), ("001.Black_footed_Albatross", "Black footed Albatross"), ("7", "7"), ("3-2", "3-2")],
+)
+def test_folder_names_become_words(folder, name):
+    assert readable_class_name(folder) == name
+
+
+def test_captions_of_the_held_out_photos_are_gathered_by_photo():
+    pairs = pa.table(
+        {
+            "photo_id": ["b", "a", "a", "c"],
+            "caption_index": pa.array([0, 1, 0, 0], pa.int32()),
+            "caption": ["b0", "a1", "a0", "c0"],
+            "split": ["test", "test", "test", "train"],
+        }
+    )
+    assert held_out_captions(pairs) == [("a", ["a0", "a1"]), ("b", ["b0"])]

@@ -1,0 +1,144 @@
+from __future__ import annotations
+
+import json
+import re
+from html.parser import HTMLParser
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from clip_pipeline.evaluation.report import write_report
+from clip_pipeline.evaluation.retrieval import retrieval_scores
+from clip_pipeline.evaluation.zero_shot import LabelTruth, zero_shot_scores
+from clip_pipeline.recipes import EvaluationSettings
+from clip_pipeline_tests.evaluation.fakes import write_captions, write_images, write_prompts
+from clip_pipeline_tests.tiny_model import jpeg
+
+SETTINGS = EvaluationSettings(bootstrap_samples=100)
+
+
+@pytest.fixture(scope="module")
+def facts(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("scores")
+    rng = np.random.default_rng(0)
+    classes, labels = np.eye(6), np.arange(24) % 6
+    ids = [f"p{row}" for row in range(24)]
+    images = write_images(folder / "i", ids, classes[labels] + 0.4 * rng.normal(size=(24, 6)))
+    names = ["red <cup>", "blue ball", "key", "car", "tree", "fish"]
+    texts = write_prompts(folder / "t", names, classes)
+    truth = LabelTruth("things", ids, labels, ["unseen"] * 24, names)
+    rows = zero_shot_scores(images, texts, truth, SETTINGS, folder / "zero_shot")
+    captions = write_captions(folder / "c", [(one, [f"the caption of {one}"]) for one in ids], rng.normal(size=(24, 6)))
+    rows += retrieval_scores(images, captions, "held_out", "test", SETTINGS, folder / "retrieval")
+    log = folder / "train_log.csv"
+    columns = "step,epoch,train_loss,validation_loss,learning_rate,logit_scale,gradient_norm,pairs_per_second,seconds"
+    log.write_text(
+        f"{columns}\n0,0,3.4,3.5,0.001,14,1,90,1\n10,1,2.4,,0.0005,15,1,90,2\n20,2,2.0,2.9,0.0001,16,1,90,3\n"
+    )
+
+    def read_photos(wanted):
+        return {one: jpeg((10 * int(one[1:]), 90, 90), (40, 30)) for one in wanted if one != "p3"}
+
+    return {
+        "title": "Words & pictures",
+        "model": "tiny",
+        "scores": rows,
+        "facts_line": {"model": "tiny, 30,000 parameters"},
+        "funnel": {"articles": 120, "words kept": 40, "links": 900, "pairs": 480},
+        "photo_statuses": {"success": 230, "not_found": 10},
+        "pairs_by_split": {"train": {"photos": 200, "pairs": 400}, "test": 80},
+        "training_log": log,
+        "training_batch_size": 32,
+        "zero_shot": {"things": folder / "zero_shot"},
+        "retrieval": {"held_out": folder / "retrieval"},
+        "read_photos": {"things": read_photos, "held_out": read_photos},
+        "timings": {"word_counts": 1.5, "clip_checkpoint": 90.0},
+        "machine": "a machine",
+        "recipe": '{"seed": 0}',
+    }
+
+
+@pytest.fixture(scope="module")
+def report(facts, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("report")
+    write_report(facts, folder)
+    return folder
+
+
+class Page(HTMLParser):
+    """Collects tags that were not closed, sources of pictures and links."""
+
+    def __init__(self, text: str):
+        super().__init__()
+        self.open: list[str] = []
+        self.sources: list[str] = []
+        self.tags: list[str] = []
+        self.feed(text)
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append(tag)
+        if tag not in ("meta", "img", "br"):
+            self.open.append(tag)
+        self.sources += [value for name, value in attrs if name in ("src", "href")]
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+
+def test_all_files_are_there_and_every_figure_is_a_picture(report):
+    assert sorted(path.name for path in report.iterdir()) == [
+        "clip_benchmark.json", "figures", "report.html", "report.md", "scores.csv", "scores.json",
+    ]  # fmt: skip
+    figures = sorted(path.name for path in (report / "figures").iterdir())
+    assert figures == [
+        "confusion_things_unseen.png", "funnel.png", "photos_things_unseen.png", "scores.png", "search_held_out.png",
+        "timings.png", "training.png",
+    ]  # fmt: skip
+    for name in figures:
+        width, height = Image.open(report / "figures" / name).size
+        assert 400 < width < 1600
+        assert 150 < height < 2400
+
+
+def test_the_page_is_whole_and_needs_nothing_from_elsewhere(report):
+    page = Page((report / "report.html").read_text())
+    assert page.open == []
+    assert "script" not in page.tags
+    assert "link" not in page.tags
+    assert len(page.sources) > 10
+    assert all(source.startswith("data:image/") for source in page.sources)
+
+
+def test_names_are_escaped(report):
+    text = (report / "report.html").read_text()
+    assert "<cup>" not in text
+    assert "red &lt;cup&gt;" in text
+    assert "Words &amp; pictures" in text
+
+
+def test_the_markdown_links_figures_that_exist_and_shows_every_score(report, facts):
+    text = (report / "report.md").read_text()
+    links = re.findall(r"!\[[^]]+]\(([^)]+)\)", text)
+    assert len(links) == 7
+    assert all((report / link).is_file() for link in links)
+    assert text.count("| zero-shot |") + text.count("| retrieval |") == len(facts["scores"])
+    assert "| success | 230 |" in text
+    assert "200 photos, 400 pairs" in text
+
+
+def test_scores_json_is_the_flat_list(report, facts):
+    assert json.loads((report / "scores.json").read_text()) == facts["scores"]
+
+
+def test_the_same_facts_give_the_same_bytes(report, facts, tmp_path):
+    write_report(facts, tmp_path)
+    for path in report.rglob("*"):
+        if path.is_file():
+            assert (tmp_path / path.relative_to(report)).read_bytes() == path.read_bytes(), path.name
+
+
+def test_title_and_scores_are_enough(tmp_path):
+    write_report({"title": "Little", "scores": []}, tmp_path)
+    assert "Little" in (tmp_path / "report.html").read_text()
+    assert Page((tmp_path / "report.html").read_text()).open == []
