@@ -166,6 +166,9 @@ class TrainingSettings(CheckedSettings):
     ema_decay: float = setting(
         0.0, "Decay of the averaged weights that are published; 0 publishes the last ones.", low=0, high=0.99999
     )
+    similar_group: int = setting(
+        1, "Photos with similar captions put into a batch together, so that the difference is learnt; 1 is by chance.", low=1
+    )
     shuffle_captions: bool = setting(False, "Control: give each photo a random caption. Scores must then be chance.")
     precision: str = setting("fp32", "Arithmetic of the training.", choices=("fp32", "bf16"))
     seed: int = setting(0, "Seed of the weights, the order and the augmentation.")

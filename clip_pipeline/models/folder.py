@@ -79,11 +79,12 @@ def load_model_folder(
     _check_folder(folder)
     define_missing_operators()
     import open_clip
+    from safetensors import SafetensorError
 
     try:
         model, _, preprocess = open_clip.create_model_and_transforms(f"local-dir:{folder}", device=device)
         tokenizer = open_clip.get_tokenizer(f"local-dir:{folder}")
-    except (RuntimeError, ValueError, TypeError, KeyError, OSError, AssertionError) as error:
+    except (RuntimeError, ValueError, TypeError, KeyError, OSError, AssertionError, SafetensorError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise ModelError(
             f"open_clip cannot load the model in {folder}: {reason} Train it again, or copy the whole folder again."

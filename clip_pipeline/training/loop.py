@@ -130,7 +130,7 @@ class _Trainer:
 
         self.settings, self.device, self.preprocess, self.pad_id = settings, device, preprocess, pad_id
         self.captions, self.pictures, self.held_out = captions, pictures, held_out
-        self.batches = Batches(captions, settings.batch_size, settings.seed)
+        self.batches = Batches(captions, settings.batch_size, settings.seed, settings.similar_group)
         self.total_steps = count_steps(len(captions), settings)
         self.model = build_model(config).to(device)
         self.model.visual.to(memory_format=torch.channels_last)

@@ -104,7 +104,7 @@ def test_a_training_interrupted_twice_ends_with_the_same_bytes(tiny_data, tmp_pa
 
 def test_kill_9_in_the_middle_then_the_same_bytes(tiny_data, tmp_path):
     """A real process, really killed; the time between two states is the shortest that the settings allow."""
-    settings = dataclasses.replace(SETTINGS, epochs=60, checkpoint_seconds=1)
+    settings = dataclasses.replace(SETTINGS, epochs=25, checkpoint_seconds=1)
     (tmp_path / "data.pickle").write_bytes(pickle.dumps((tiny_data, settings, tmp_path / "killed")))
     code = (
         "import pickle, sys, pathlib\n"
