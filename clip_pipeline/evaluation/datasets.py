@@ -1,4 +1,11 @@
-"""Datasets that a model is scored on: labelled photos for zero-shot, photos with captions for retrieval."""
+"""Datasets that a model is scored on: labelled photos for zero-shot, photos with captions for retrieval.
+
+CLIP_benchmark's layout is one of those that are read:
+
+    classnames.txt                            one name a line; a label is an index into it
+    zeroshot_classification_templates.txt     one prompt a line, `{c}` where the name goes
+    SPLIT/0.tar, SPLIT/1.tar, ...             webdataset: KEY.jpg and KEY.cls, the label in decimal
+"""
 
 from __future__ import annotations
 
@@ -13,16 +20,12 @@ import pyarrow.compute as pc
 
 from clip_pipeline.embedding.texts import caption_table, prompt_table
 from clip_pipeline.errors import DatasetError, PhotosError, nearest_name
-from clip_pipeline.evaluation.benchmark_tars import (
-    NAMES_FILE,
-    holds_labels_without_names,
-    is_benchmark_folder,
-    read_benchmark_folder,
-)
 from clip_pipeline.evaluation.zero_shot import LabelTruth
 
 if TYPE_CHECKING:
     from clip_pipeline.sources.image_set import ImageSet
+
+NAMES_FILE, TEMPLATES_FILE = "classnames.txt", "zeroshot_classification_templates.txt"
 
 TEMPLATES = ("{c}", "a {c}", "a photo of a {c}", "a picture of a {c}")
 """Prompts for a labelled dataset that brings none of its own."""
@@ -98,14 +101,7 @@ def open_dataset(path: Path | str, name: str = "") -> Dataset:
             f'There is no dataset "{path}": no folder of that name, and no dataset that comes with the program. '
             f"{nearest_name(folder.name, _neighbours(folder))} Give a folder of class folders, or of photos with captions."
         )
-    if is_benchmark_folder(folder):
-        dataset = _open_benchmark(folder, name)
-    elif folder.is_dir() and holds_labels_without_names(folder):
-        raise DatasetError(
-            f"{folder} holds tars of a labelled dataset and no {NAMES_FILE}. Put the class names there, one a line."
-        )
-    else:
-        dataset = _open_image_set(folder, name)
+    dataset = _open_files(folder, name)
     if dataset.labels is not None and len(set(dataset.labels)) < 2:
         only = dataset.class_names[dataset.labels[0]]
         raise DatasetError(
@@ -121,39 +117,36 @@ def _neighbours(missing: Path) -> list[str]:
     return [*GENERATED, *(name for name in folders if not name.startswith("."))]
 
 
-def _open_benchmark(folder: Path, name: str) -> Dataset:
-    tars = read_benchmark_folder(folder)
-    return Dataset(
-        name,
-        tars.ids,
-        tars.splits,
-        lambda row: tars.members[row].read(),
-        labels=tars.labels,
-        class_names=tuple(tars.class_names),
-        templates=tuple(tars.templates) or TEMPLATES,
-    )
-
-
-def _open_image_set(folder: Path, name: str) -> Dataset:
+def _open_files(folder: Path, name: str) -> Dataset:
     from clip_pipeline.sources.image_set import open_image_set
 
     try:
         photos = open_image_set(folder)
     except PhotosError as error:
         raise DatasetError(str(error)) from error
-    if not photos.ids:
-        raise DatasetError(f"{folder} holds no photos. Give a folder of class folders, or of photos with captions.")
     splits = [split or "test" for split in photos.splits] if photos.splits else ["test"] * len(photos.ids)
-    ids = list(photos.ids)
     if photos.labels is not None and photos.class_names:
-        names = tuple(readable_class_name(one) for one in photos.class_names)
-        return Dataset(name, ids, splits, photos.read, labels=list(photos.labels), class_names=names)
+        names = photos.class_names
+        if not (folder / NAMES_FILE).is_file():  # then they are names of folders
+            names = [readable_class_name(one) for one in names]
+        templates = _lines(folder / TEMPLATES_FILE) or TEMPLATES
+        return Dataset(name, photos.ids, splits, photos.read, photos.labels, tuple(names), tuple(templates))
+    if photos.labels is not None:
+        raise DatasetError(
+            f"{folder} holds tars with labels and no {NAMES_FILE}. Put the class names there, one a line in the order of the labels."
+        )
     if photos.captions is not None and any(photos.captions):
-        return Dataset(name, ids, splits, photos.read, captions=[list(texts) for texts in photos.captions])
+        return Dataset(name, photos.ids, splits, photos.read, captions=photos.captions)
     raise DatasetError(
-        f"{folder} holds {len(ids):,} photos without labels and without captions. To score a model, put them into one "
-        "folder a class, or lay a caption file beside them (captions.csv with the columns file and caption)."
+        f"{folder} holds {len(photos.ids):,} photos without labels and without captions. To score a model, put them into "
+        "one folder a class, or lay a caption file beside them (captions.csv with the columns file and caption)."
     )
+
+
+def _lines(path: Path) -> list[str]:
+    if not path.is_file():
+        return []
+    return [line.strip() for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
 
 
 def readable_class_name(folder_name: str) -> str:
