@@ -50,7 +50,8 @@ def read_table_file(path: Path, headerless: Headerless, error: type[InputError])
     else:
         table = _read_delimited(path, headerless, error)
     if not table.rows:
-        raise error(f"{path} holds no rows. Give a file with a line for each photo.")
+        columns = f" below its columns {', '.join(table.columns)[:200]}" if table.columns else ""
+        raise error(f"{path} holds no rows{columns}. Give a file with a line for each photo.")
     return table
 
 
@@ -115,6 +116,8 @@ def _json_rows(path: Path, error: type[InputError]) -> list[dict[str, Any]]:
 
 def _read_delimited(path: Path, headerless: Headerless, error: type[InputError]) -> FileTable:
     text = read_text(path, error)
+    if path.suffix.lower() == ".txt":
+        text = "\n".join(line for line in text.split("\n") if not line.startswith("#"))  # remarks
     first = next((line for line in text.split("\n") if line.strip()), "")
     if not first:
         raise error(f"{path} is empty. Give a file with a line for each photo.")

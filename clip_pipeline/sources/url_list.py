@@ -71,7 +71,7 @@ def _photos(table: FileTable, url_column: str, columns: dict[str, str | None]) -
     photos: dict[str, dict[str, Any]] = {}
     for row in table.rows:
         url = _text(row.get(url_column))
-        if not url or url.startswith("#"):  # a remark in a list of one url a line
+        if not url:
             continue
         told = {field: row.get(column) if column else None for field, column in columns.items()}
         photo_id = _text(told.get("id")) or hashlib.sha256(url.encode()).hexdigest()[:16]

@@ -1,0 +1,155 @@
+from __future__ import annotations
+
+import gzip
+import io
+import json
+import tarfile
+from concurrent.futures import ThreadPoolExecutor
+
+import pyarrow as pa
+import pytest
+
+from clip_pipeline.errors import PhotosError
+from clip_pipeline.records import PHOTO_FIELDS
+from clip_pipeline.sources.own_files import OwnFiles
+from clip_pipeline.sources.tars import list_tar_photos, parse_tar_url, read_tar_member
+
+
+def write_tar(path, members):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tarfile.open(path, "w") as tar:
+        for name, content in members.items():
+            content = content.encode() if isinstance(content, str) else content
+            entry = tarfile.TarInfo(name)
+            entry.size = len(content)
+            tar.addfile(entry, io.BytesIO(content))
+    return path
+
+
+@pytest.fixture
+def tar(tmp_path):
+    return write_tar(
+        tmp_path / "00001.tar",
+        {
+            "b.jpg": b"photo b",
+            "b.txt": "A dog\nTwo\n",
+            "b.json": json.dumps({"caption": "A dog", "captions": ["Three"], "license": "CC0", "author": "Ann"}),
+            "a.PNG": b"photo a",
+            "a.json": "{broken",
+            "c.txt": "no photo",
+            "deep/d.e.webp": b"no photo either: its ending is e.webp",
+            "deep/f.webp": b"photo f",
+            "deep/f.json": json.dumps({"prompt": "A cat"}),
+        },
+    )
+
+
+def test_a_tar_lists_its_photos_with_their_captions(tar):
+    table = list_tar_photos(tar)
+    assert table.schema == pa.schema(PHOTO_FIELDS)
+    assert [(row["id"], row["url"], row["captions"]) for row in table.to_pylist()] == [
+        ("00001/a", "tar:00001.tar#a", []),
+        ("00001/b", "tar:00001.tar#b", ["A dog", "Two", "Three"]),
+        ("00001/deep/f", "tar:00001.tar#deep/f", ["A cat"]),
+    ]
+    assert table["licence"].to_pylist() == [None, "CC0", None]
+    assert table["attribution"].to_pylist() == [None, "Ann", None]
+
+
+def test_tars_in_split_folders_give_splits_in_the_order_of_their_numbers(tmp_path):
+    for name in ("train/10.tar", "train/9.tar", "val/0.tar", "more/0.tar", "7.tar"):
+        write_tar(tmp_path / name, {"k.jpg": name})
+    table = list_tar_photos(tmp_path)
+    assert table["id"].to_pylist() == ["7/k", "more/0/k", "train/9/k", "train/10/k", "val/0/k"]
+    assert table["split"].to_pylist() == [None, None, "train", "train", "validation"]
+    for url in table["url"].to_pylist():
+        tar_name, key = parse_tar_url(url)
+        assert read_tar_member(tmp_path, tar_name, key) == tar_name.encode()
+
+
+@pytest.mark.parametrize("prefix", ["", "./", "photos/", "./photos/"])
+def test_the_fetcher_of_own_files_reads_every_listed_url(tmp_path, prefix):
+    path = write_tar(
+        tmp_path / "a#b.tar" if prefix else tmp_path / "a.tar", {f"{prefix}{n}.jpg": f"photo {n}" for n in range(3)}
+    )
+    for root in (path, tmp_path):
+        rows = list_tar_photos(root).to_pylist()
+        assert [row["id"] for row in rows] == [f"{path.stem}/{prefix.removeprefix('./')}{n}" for n in range(3)]
+        for number, row in enumerate(rows):
+            assert read_tar_member(root, *parse_tar_url(row["url"])) == f"photo {number}".encode()
+            if "#" not in path.name:
+                assert OwnFiles(root, 1000).read(row["url"]) == f"photo {number}".encode()
+
+
+def test_many_threads_read_one_tar(tmp_path):
+    write_tar(tmp_path / "0.tar", {f"{n:04}.jpg": f"photo {n}" for n in range(500)})
+    with ThreadPoolExecutor(16) as pool:
+        photos = list(pool.map(lambda n: read_tar_member(tmp_path, "0.tar", f"{n:04}"), range(500)))
+    assert photos == [f"photo {n}".encode() for n in range(500)]
+
+
+def test_a_tar_that_is_written_again_is_read_again(tmp_path):
+    write_tar(tmp_path / "0.tar", {"a.jpg": b"old"})
+    assert read_tar_member(tmp_path, "0.tar", "a") == b"old"
+    write_tar(tmp_path / "0.tar", {"b.txt": b"x" * 20_000, "a.jpg": b"new"})
+    assert read_tar_member(tmp_path, "0.tar", "a") == b"new"
+
+
+@pytest.mark.parametrize("name", ["none.tar", "../0.tar", "/etc/passwd"])
+def test_nothing_outside_of_the_root_is_read(tmp_path, name):
+    write_tar(tmp_path / "0.tar", {"a.jpg": b"secret"})
+    (tmp_path / "in").mkdir()
+    with pytest.raises(FileNotFoundError):
+        read_tar_member(tmp_path / "in", name, "a")
+
+
+def test_a_missing_key_is_a_missing_file(tar):
+    for key in ("none", "c"):
+        with pytest.raises(FileNotFoundError, match=f"00001.tar has no photo {key}"):
+            read_tar_member(tar, "00001.tar", key)
+    with pytest.raises(FileNotFoundError):
+        read_tar_member(tar, "other.tar", "a")
+
+
+@pytest.mark.parametrize("keep", [300, 512 + 700, 512 + 2048, 512 + 2048 + 100])
+def test_a_cut_tar_is_refused(tmp_path, keep):
+    whole = write_tar(tmp_path / "0.tar", {"a.jpg": b"x" * 2048, "b.jpg": b"y" * 2048}).read_bytes()
+    (tmp_path / "0.tar").write_bytes(whole[:keep])
+    if keep == 512 + 2048:  # between two members nothing tells that more was to come
+        assert len(list_tar_photos(tmp_path)) == 1
+        return
+    with pytest.raises(PhotosError, match=r"is no whole tar|is cut"):
+        list_tar_photos(tmp_path)
+
+
+def test_what_is_no_tar_says_so(tmp_path):
+    with pytest.raises(PhotosError, match="There is no"):
+        list_tar_photos(tmp_path / "none")
+    with pytest.raises(PhotosError, match="holds no .tar files"):
+        list_tar_photos(tmp_path)
+    write_tar(tmp_path / "0.tar", {"a.txt": "words"})
+    with pytest.raises(PhotosError, match="hold no photos"):
+        list_tar_photos(tmp_path)
+    (tmp_path / "0.tar").write_bytes(b"<html>not found</html>")
+    with pytest.raises(PhotosError, match="is no whole tar"):
+        list_tar_photos(tmp_path)
+    (tmp_path / "0.tar").write_bytes(gzip.compress(b"anything"))
+    with pytest.raises(PhotosError, match="is compressed"):
+        list_tar_photos(tmp_path)
+
+
+@pytest.mark.parametrize("url", ["file:a.jpg", "tar:a.tar", "tar:a.tar#", "tar:a#b"])
+def test_other_urls_are_no_tar_urls(url):
+    with pytest.raises(ValueError, match="is no tar:"):
+        parse_tar_url(url)
+
+
+def test_a_real_webdataset_shard_of_cc12m(shared_data):
+    folder = shared_data("cc12m_shard")
+    table = list_tar_photos(folder)
+    assert len(table) == 32
+    with tarfile.open(folder / "cc12m-train-0000.tar") as tar:
+        for row in table.to_pylist():
+            tar_name, key = parse_tar_url(row["url"])
+            assert read_tar_member(folder, tar_name, key) == tar.extractfile(f"{key}.jpg").read()
+            assert row["captions"][0] == tar.extractfile(f"{key}.txt").read().decode().strip()
