@@ -30,7 +30,8 @@ def perceptual_hash(picture: Image.Image) -> int:
     from PIL import Image
 
     gray = np.asarray(picture.convert("L").resize((FIELD_SIDE, FIELD_SIDE), Image.Resampling.BOX), dtype=np.float64)
-    frequencies = (_COSINES @ gray @ _COSINES.T).ravel()
+    # Rounded, for a plain or mirrored picture has frequencies of zero, whose signs would be noise of the arithmetic.
+    frequencies = (_COSINES @ gray @ _COSINES.T).ravel().round(3)
     bits = frequencies > np.median(frequencies)
     return int.from_bytes(np.packbits(bits).tobytes(), "big")
 

@@ -68,10 +68,10 @@ def _attempt_photo(row: dict[str, Any], settings: DownloadSettings, fetcher: Pho
     caption = row["captions"][0] if row["captions"] else None
     fetched = fetcher.fetch(row["url"])
     if fetched.content is None:
-        return row | {"caption": caption, "status": fetched.status, "error_message": fetched.error_message}, None
+        return _failed(row, caption, fetched.status, fetched.error_message), None
     checked = check_photo(fetched.content, settings)
     if isinstance(checked, RejectedPhoto):
-        return row | {"caption": caption, "status": checked.status, "error_message": checked.message}, None
+        return _failed(row, caption, checked.status, checked.message), None
     found = {
         "caption": caption,
         "status": "success",
@@ -85,6 +85,11 @@ def _attempt_photo(row: dict[str, Any], settings: DownloadSettings, fetcher: Pho
         "thumbnail": colour_thumbnail(checked.picture),
     }
     return row | found, checked.jpeg
+
+
+def _failed(row: dict[str, Any], caption: str | None, status: str, message: str | None) -> dict[str, Any]:
+    """The row of a photo that is not stored: it has no size, whatever the source said of the original."""
+    return row | {"caption": caption, "status": status, "error_message": message, "width": None, "height": None}
 
 
 def _members(row: dict[str, Any], jpeg: bytes) -> dict[str, bytes]:

@@ -53,7 +53,8 @@ def search_words(
     pages = left_out = without_photos = 0
     with pages_path.open("wb") as raw, gzip.GzipFile(fileobj=raw, mode="wb", mtime=0, filename="") as stream:
         for word in sorted(words):
-            lines = _word_pages(work_folder, word).read_text(encoding="utf-8").splitlines()
+            # Not splitlines: captions may hold U+2028 and its like, which JSON leaves as they are.
+            lines = _word_pages(work_folder, word).read_text(encoding="utf-8").split("\n")[:-1]
             stream.write("".join(f"{line}\n" for line in lines).encode())
             found, skipped = _rows_of_word(word, lines, service, photos_per_word)
             rows += found
@@ -89,7 +90,7 @@ def _rows_of_word(
     left_out = 0
     for line in lines:
         for photo in json.loads(json.loads(line)["body"])["results"]:
-            row = service.photo_row(photo)
+            row = service.photo_row(photo) if isinstance(photo, dict) else None
             if row is None:
                 left_out += 1
             elif row["id"] not in seen and len(rows) < photos_per_word:

@@ -45,6 +45,7 @@ def build_pairs(
         settings.duplicate_bits,
     )
     splits = _split_groups(photos, groups, settings)
+    first_with = {photo["sha256"]: photo["id"] for photo in reversed(photos)}
     rows = [
         {
             **{name: photo[name] for name in ("shard", "key", "width", "height")},
@@ -55,7 +56,7 @@ def build_pairs(
             "group": photos[group]["id"],
         }
         for photo, group in zip(photos, groups, strict=True)
-        if _keep_once(photo, photos[group], dropped)
+        if _keep_once(photo, first_with[photo["sha256"]], dropped)
         for place, caption in enumerate(photo["captions"])
     ]
     table = pa.Table.from_pylist(rows, schema=IMAGE_TEXT_PAIRS)
@@ -89,9 +90,9 @@ def _valid_photos(
     return sorted(photos, key=lambda photo: photo["id"])
 
 
-def _keep_once(photo: dict[str, Any], first_of_group: dict[str, Any], dropped: Counter[str]) -> bool:
-    """False for a byte-for-byte copy of the photo that names the group."""
-    copy = photo is not first_of_group and photo["sha256"] == first_of_group["sha256"]
+def _keep_once(photo: dict[str, Any], first_id: str, dropped: Counter[str]) -> bool:
+    """False for a byte-for-byte copy of a photo with a smaller id, `first_id`."""
+    copy = photo["id"] != first_id
     dropped["photo exact_duplicate"] += copy
     return not copy
 

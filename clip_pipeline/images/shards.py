@@ -46,7 +46,16 @@ def read_shard(path: Path) -> Iterator[tuple[str, dict[str, bytes]]]:
                 key = name
                 content = tar.extractfile(entry)
                 members[ending.lower()] = content.read() if content else b""
+            _check_end(path, tar.offset)
             if members:
                 yield key, members
     except tarfile.TarError as error:
         raise PhotosError(f"{path} is no whole tar ({error}). Make or download it again.") from error
+
+
+def _check_end(path: Path, offset: int) -> None:
+    """Raises TarError without the block of zeros that ends a tar: tarfile itself takes a cut or damaged header for the end."""
+    with path.open("rb") as file:
+        file.seek(offset)
+        if file.read(tarfile.BLOCKSIZE) != bytes(tarfile.BLOCKSIZE):
+            raise tarfile.ReadError(f"it breaks off at byte {offset:,}")
