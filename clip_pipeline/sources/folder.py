@@ -143,7 +143,8 @@ def _captions_of(folder: Path, names: list[str], captions: str) -> dict[str, lis
     file = _caption_file(folder, captions)
     if file is None:
         return _captions_beside(folder, names)
-    finder, found = PhotoFinder(names), {}
+    finder = PhotoFinder(names)
+    found: dict[str, list[str]] = {}
     beside = file.absolute().parent
     below = beside.relative_to(folder.absolute()).as_posix() if beside.is_relative_to(folder.absolute()) else "."
     for written, texts in read_caption_file(file):
@@ -194,7 +195,8 @@ def parse_splits(splits: str) -> dict[str, Path]:
 
 
 def _read_splits(folder: Path, splits: str, names: list[str]) -> dict[str, str]:
-    finder, split_of = PhotoFinder(names), {}
+    finder = PhotoFinder(names)
+    split_of: dict[str, str] = {}
     for split, given in parse_splits(splits).items():
         file = given if given.exists() else folder / given
         if not file.is_file():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import posixpath
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from clip_pipeline.errors import PhotosError
@@ -141,7 +142,7 @@ def _open_tars(path: Path) -> ImageSet:
                 if place is None:
                     continue
                 ids.append(sample_id(tar_name, key))
-                readers.append(lambda tar=tar, place=place: read_place(tar, place))
+                readers.append(partial(read_place, tar, place))
                 captions.append(read_captions(stream, members, read_json(stream, members)))
                 labels.append(_label(tar, key, read_text_member(stream, members, "cls")))
                 splits.append(posixpath.dirname(tar_name))
