@@ -10,6 +10,13 @@ import pytest
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 
 
+@pytest.fixture(autouse=True)
+def _own_environment(monkeypatch):
+    """Tests see neither the settings nor the history of the person who runs them."""
+    for name in ("CLIP_PIPELINE_RECIPE", "CLIP_PIPELINE_SETTINGS", "CLIP_PIPELINE_DATA", "DAGSTER_HOME"):
+        monkeypatch.delenv(name, raising=False)
+
+
 @pytest.fixture
 def shared_data() -> Callable[[str], Path]:
     """`shared_data("wikipedia/gensim")` is the real file or folder; the test skips where it is absent."""
@@ -21,3 +28,17 @@ def shared_data() -> Callable[[str], Path]:
         return path
 
     return find
+
+
+@pytest.fixture(scope="session")
+def tiny_data(tmp_path_factory) -> Path:
+    """The data folder of one whole run of the tiny recipe, made once. Tests read it and change nothing in it."""
+    from clip_pipeline.pipeline.graph import STEPS
+    from clip_pipeline.pipeline.run import run_steps
+    from clip_pipeline.pipeline.workspace import Workspace
+    from clip_pipeline.recipes import find_recipe
+
+    folder = tmp_path_factory.mktemp("tiny") / "data"
+    with Workspace(folder, find_recipe("tiny")) as workspace:
+        run_steps(workspace, list(STEPS.values()))
+    return folder
