@@ -108,8 +108,10 @@ class PhotoFetcher:
         raise AssertionError("unreachable: the last try returns")
 
     def _fetch_following_redirects(self, url: str, deadline: float) -> bytes:
+        location: str | None = ""
         for _ in range(MOST_REDIRECTS + 1):
             try:
+                url = urljoin(url, location) if location else url
                 parts = urlsplit(self._sized(_clean(url)))
                 port = parts.port
             except ValueError as error:
@@ -117,7 +119,6 @@ class PhotoFetcher:
             content, location = self._fetch_one(parts, port, deadline)
             if location is None:
                 return content
-            url = urljoin(parts.geturl(), location)
         raise _Failure("http_error", f"more than {MOST_REDIRECTS} redirects")
 
     def _sized(self, url: str) -> str:
@@ -222,7 +223,8 @@ class PhotoFetcher:
         status = response.status
         location = response.getheader("Location")
         if status in REDIRECTS and location:
-            return location
+            # Bytes beyond ASCII are UTF-8 in practice; the standard library reads them as Latin-1.
+            return location.encode("latin-1").decode("utf-8", "replace")
         if status in (404, 410):
             raise _Failure("not_found", f"HTTP {status}")
         wait_seconds = retry_after_seconds(response.headers, time.time()) if status in (429, 503) else None

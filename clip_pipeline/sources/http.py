@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Mapping
 from email.utils import parsedate_to_datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from clip_pipeline.version import __version__
 
@@ -35,7 +35,11 @@ def may_pass(status: int) -> bool:
     return status in (408, 425, 429) or 500 <= status <= 599
 
 
-def retry_after_seconds(headers: Mapping[str, str], now: float) -> float | None:
+class _Headers(Protocol):
+    def get(self, name: str, /) -> str | None: ...
+
+
+def retry_after_seconds(headers: _Headers, now: float) -> float | None:
     """Seconds that `Retry-After` asks to wait, None without one that can be read (RFC 9110, section 10.2.3).
 
     headers: a mapping that ignores case. now: seconds since 1970, for the form that is a date.

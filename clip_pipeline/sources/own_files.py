@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import tarfile
-import threading
-from dataclasses import dataclass
 from pathlib import Path
 
-PHOTO_ENDINGS = ("jpg", "jpeg", "png", "webp", "gif", "bmp", "tif", "tiff", "avif", "jfif")
+from clip_pipeline.errors import PhotosError
+from clip_pipeline.sources.tars import parse_tar_url, photo_place, read_place, tar_index
 
 
 class OwnFileError(Exception):
@@ -16,13 +14,6 @@ class OwnFileError(Exception):
     def __init__(self, status: str, message: str):
         super().__init__(message)
         self.status = status
-
-
-@dataclass(frozen=True)
-class _Member:
-    name: str
-    offset: int
-    size: int
 
 
 class OwnFiles:
@@ -34,20 +25,17 @@ class OwnFiles:
     def __init__(self, root: Path, max_bytes: int):
         self._root = root.expanduser().resolve()
         self._max_bytes = max_bytes
-        self._indexes: dict[Path, dict[str, _Member]] = {}
-        self._lock = threading.Lock()
 
     def read(self, url: str) -> bytes:
         """The bytes of a `file:` or `tar:` url. Raises OwnFileError with the status of the photo."""
-        scheme, _, name = url.partition(":")
         try:
-            if scheme == "file":
-                return self._read_file(self._inside(name))
-            tar_name, _, key = name.partition("#")
-            return self._read_member(self._inside(tar_name), key)
-        except (OSError, tarfile.TarError) as error:
-            reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
-            raise OwnFileError("missing_file", f"{name} cannot be read: {reason}") from error
+            if url.startswith("tar:"):
+                return self._read_member(*parse_tar_url(url))
+            return self._read_file(self._inside(url.removeprefix("file:")))
+        except OSError as error:
+            raise OwnFileError("missing_file", f"{url} cannot be read: {error.strerror or error}") from error
+        except (PhotosError, ValueError) as error:
+            raise OwnFileError("missing_file", str(error)) from error
 
     def _inside(self, name: str) -> Path:
         """The real path of `name`, links followed, which must lie below the root."""
@@ -68,43 +56,14 @@ class OwnFiles:
         self._check_size(len(content))
         return content
 
-    def _read_member(self, path: Path, key: str) -> bytes:
-        member = self._index(path).get(key)
-        if member is None:
-            raise OwnFileError("missing_file", f"{path.name} has no photo with the key {key}")
-        self._check_size(member.size)
-        if member.offset < 0:
-            with tarfile.open(path) as tar:
-                stream = tar.extractfile(member.name)
-                content = stream.read() if stream is not None else b""
-        else:
-            with path.open("rb") as file:
-                file.seek(member.offset)
-                content = file.read(member.size)
-        if len(content) != member.size:
-            raise OwnFileError("missing_file", f"{path.name} ends inside {member.name}")
-        return content
+    def _read_member(self, tar_name: str, key: str) -> bytes:
+        path = self._inside(tar_name)
+        place = photo_place(tar_index(path).get(key, {}))
+        if place is None:
+            raise OwnFileError("missing_file", f"{tar_name} has no photo with the key {key}")
+        self._check_size(place.size)
+        return read_place(path, place)
 
     def _check_size(self, size: int) -> None:
         if size > self._max_bytes:
             raise OwnFileError("too_many_bytes", f"more than {self._max_bytes:,} bytes")
-
-    def _index(self, path: Path) -> dict[str, _Member]:
-        """Photos of a tar by key: the name up to the first dot of its last part, as webdataset cuts it."""
-        with self._lock:
-            if path not in self._indexes:
-                self._indexes[path] = _photos_of(path)
-            return self._indexes[path]
-
-
-def _photos_of(path: Path) -> dict[str, _Member]:
-    photos: dict[str, _Member] = {}
-    with tarfile.open(path) as tar:
-        plain = type(tar.fileobj).__name__ in ("BufferedReader", "FileIO")
-        for member in tar:
-            folder, slash, last = member.name.rpartition("/")
-            stem, _, ending = last.partition(".")
-            if member.isreg() and ending.lower() in PHOTO_ENDINGS:
-                offset = member.offset_data if plain and not member.issparse() else -1
-                photos.setdefault(f"{folder}{slash}{stem}", _Member(member.name, offset, member.size))
-    return photos

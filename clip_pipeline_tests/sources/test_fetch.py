@@ -18,13 +18,20 @@ from clip_pipeline.records import PHOTO_STATUSES
 from clip_pipeline.sources.fetch import Fetched, PhotoFetcher
 from clip_pipeline_tests.sources.loopback import Answer, loopback
 
-SETTINGS = DownloadSettings(deadline=1.0, retries=2, connections=8, max_bytes=100_000)
+SETTINGS = DownloadSettings(deadline=5.0, retries=2, connections=8, max_bytes=100_000)
 PHOTO = b"\xff\xd8 the bytes of a photo"
 
 
 @pytest.fixture
 def fetcher(site):
     with PhotoFetcher(SETTINGS, site.hosts("photos.test", "images.sandbox.test")) as open_fetcher:
+        yield open_fetcher
+
+
+@pytest.fixture
+def hurried_fetcher(site):
+    """With a deadline of half a second."""
+    with PhotoFetcher(replace(SETTINGS, deadline=0.5), site.hosts("photos.test")) as open_fetcher:
         yield open_fetcher
 
 
@@ -102,25 +109,39 @@ def test_five_redirects_are_followed_and_six_are_not(site, fetcher):
     assert fetcher.fetch("http://photos.test/0") == Fetched("http_error", None, "more than 5 redirects")
 
 
+@pytest.mark.parametrize(
+    "target", ["http://[bad", "http://:80/", "http://photos.test:99999/", "https://photos.test:x/"]
+)
+def test_a_redirect_to_nonsense_is_a_connection_error(site, fetcher, target):
+    site.always("/a.jpg", Answer(302, headers={"Location": target}))
+    assert fetcher.fetch("http://photos.test/a.jpg").status == "connection_error"
+
+
+def test_a_redirect_with_letters_beyond_ascii_is_followed(site, fetcher):
+    site.always("/a.jpg", Answer(302, headers={"Location": "/caf\u00e9.jpg".encode().decode("latin-1")}))
+    site.always("/caf%C3%A9.jpg", Answer(body=PHOTO))
+    assert fetcher.fetch("http://photos.test/a.jpg").content == PHOTO
+
+
 # ---- time and size
 
 
-def test_a_server_that_drips_its_body_meets_the_deadline(site, fetcher):
+def test_a_server_that_drips_its_body_meets_the_deadline(site, hurried_fetcher):
     site.always("/drip.jpg", Answer(body=b"x" * 1000, pause=0.05))
     started = time.monotonic()
-    fetched = fetcher.fetch("http://photos.test/drip.jpg")
+    fetched = hurried_fetcher.fetch("http://photos.test/drip.jpg")
     assert fetched.status == "timeout"
-    assert time.monotonic() - started < 1.6
+    assert time.monotonic() - started < 1.4
 
 
-def test_a_server_that_drips_without_telling_a_length_meets_the_deadline(site, fetcher):
+def test_a_server_that_drips_without_telling_a_length_meets_the_deadline(site, hurried_fetcher):
     site.always("/drip.jpg", Answer(body=b"x" * 1000, pause=0.05, length=None))
     started = time.monotonic()
-    assert fetcher.fetch("http://photos.test/drip.jpg").status == "timeout"
-    assert time.monotonic() - started < 1.6
+    assert hurried_fetcher.fetch("http://photos.test/drip.jpg").status == "timeout"
+    assert time.monotonic() - started < 1.4
 
 
-def test_a_server_that_drips_its_headers_meets_the_deadline(site, fetcher):
+def test_a_server_that_drips_its_headers_meets_the_deadline(site, hurried_fetcher):
     def drip(request, count):
         for _ in range(60):
             request.wfile.write(b"X")
@@ -130,16 +151,16 @@ def test_a_server_that_drips_its_headers_meets_the_deadline(site, fetcher):
 
     site.routes["/drip.jpg"] = drip
     started = time.monotonic()
-    assert fetcher.fetch("http://photos.test/drip.jpg").status == "timeout"
-    assert time.monotonic() - started < 1.6
+    assert hurried_fetcher.fetch("http://photos.test/drip.jpg").status == "timeout"
+    assert time.monotonic() - started < 1.4
 
 
-def test_a_server_that_is_silent_meets_the_deadline(site, fetcher):
+def test_a_server_that_is_silent_meets_the_deadline(site, hurried_fetcher):
     ended = threading.Event()
     site.routes["/silent.jpg"] = lambda request, count: ended.wait(5) and Answer()
     started = time.monotonic()
-    assert fetcher.fetch("http://photos.test/silent.jpg").status == "timeout"
-    assert time.monotonic() - started < 1.6
+    assert hurried_fetcher.fetch("http://photos.test/silent.jpg").status == "timeout"
+    assert time.monotonic() - started < 1.4
     ended.set()
 
 
@@ -349,13 +370,12 @@ def test_the_byte_cap_holds_for_files_too(own):
     assert fetcher.fetch("file:big.jpg").status == "too_many_bytes"
 
 
-@pytest.mark.parametrize("mode", ["w", "w:gz"])
-def test_a_member_of_a_tar_is_read_by_its_key(own, mode):
+def test_a_member_of_a_tar_is_read_by_its_key(own):
     import io
     import tarfile
 
     fetcher, root = own
-    with tarfile.open(root / "s.tar", mode) as tar:
+    with tarfile.open(root / "s.tar", "w") as tar:
         for name, content in (
             ("0001.txt", b"words"),
             ("0001.jpg", PHOTO),
