@@ -63,15 +63,19 @@ def near_duplicate_groups(
     equal in both, so no pair is missed and few are compared.
     """
     groups = _DisjointSets(len(hashes_N))
-    for values in same_N:
-        first_of: dict[str, int] = {}
+    looks_N = list(zip(hashes_N, thumbnails_N, strict=True))
+    for values in (*same_N, looks_N):
+        first_of: dict[object, int] = {}
         for index, value in enumerate(values):
             groups.join(index, first_of.setdefault(value, index))
+    # Photos that look exactly the same, such as one placeholder 10,000 times, are compared with others once.
+    distinct = sorted({look: index for index, look in reversed(list(enumerate(looks_N)))}.values())
     thumbnails = (
         np.frombuffer(b"".join(thumbnails_N), np.uint8).reshape(len(hashes_N), THUMBNAIL_BYTES).astype(np.int16)
     )
     hashes = np.array(hashes_N, dtype=np.uint64)
-    for left, right in _candidate_pairs(hashes, most_bits):
+    for first, second in _candidate_pairs(hashes[distinct], most_bits):
+        left, right = distinct[first], distinct[second]
         if groups.find(left) != groups.find(right) and _look_alike(thumbnails[left], thumbnails[right]):
             groups.join(left, right)
     return [groups.find(index) for index in range(len(hashes_N))]
