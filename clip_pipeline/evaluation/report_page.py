@@ -19,12 +19,16 @@ from clip_pipeline.evaluation.report_markdown import (
     score_cells,
 )
 from clip_pipeline.evaluation.report_style import STYLE
-from clip_pipeline.evaluation.scoreboard import interval_text, metric_name, percent
+from clip_pipeline.evaluation.scoreboard import interval_text, percent
 
 if TYPE_CHECKING:
     from clip_pipeline.evaluation.report import Chapter
 
-HEADLINE_METRICS = ("top1", "image_to_text_recall@1", "text_to_image_recall@1", "accuracy")
+HEADLINES = {
+    ("zero_shot", "top1"): "zero-shot top-1",
+    ("retrieval", "image_to_text_recall@1"): "image → text recall@1",
+    ("retrieval", "text_to_image_recall@1"): "text → image recall@1",
+}
 LEFT_ALIGNED = {"task", "dataset", "split", "metric", "what", "status", "class", "called"}
 
 
@@ -77,9 +81,10 @@ def _facts_line(facts: Mapping[str, str]) -> str:
 def _tiles(rows: Iterable[Mapping[str, Any]]) -> str:
     tiles = []
     for row in rows:
-        if row["metric"] not in HEADLINE_METRICS:
+        name = HEADLINES.get((row["task"], row["metric"]))
+        if name is None:
             continue
-        heading = f"{metric_name(row['metric'])}, {row['split']}"
+        heading = f"{name}, {row['split']}"
         limits = f"{interval_text(row)} %<br>chance {percent(row['chance'])}"
         tiles.append(
             f"<div class=tile><span class=name>{escape(heading)}</span>"

@@ -22,7 +22,7 @@ METRIC_NAMES = {
     "top1_among_all": "top-1, all classes as candidates",
     "mean_per_class_recall": "mean per-class recall",
 }
-TASK_NAMES = {"zero_shot": "zero-shot", "retrieval": "retrieval"}
+TASK_NAMES = {"zero_shot": "zero-shot", "retrieval": "retrieval", "linear_probe": "linear probe"}
 
 
 def metric_name(metric: str) -> str:

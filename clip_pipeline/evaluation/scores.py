@@ -13,7 +13,11 @@ from clip_pipeline.records import SCORES
 
 SCORES_FILE, BENCHMARK_FILE = "scores.json", "clip_benchmark.json"
 
-CLIP_BENCHMARK_TASKS = {"zero_shot": "zeroshot_classification", "retrieval": "zeroshot_retrieval"}
+CLIP_BENCHMARK_TASKS = {
+    "zero_shot": "zeroshot_classification",
+    "retrieval": "zeroshot_retrieval",
+    "linear_probe": "linear_probe",
+}
 
 
 def score_row(
@@ -68,6 +72,8 @@ def in_clip_benchmark_form(rows: Iterable[dict[str, Any]], model: str) -> list[d
     entries: dict[tuple[str, str, str], dict[str, float]] = {}
     for row in rows:
         name = _clip_benchmark_metric(row["metric"])
+        if row["task"] == "linear_probe":
+            name = {"acc1": "lp_acc1", "acc5": "lp_acc5"}.get(name, "")
         if name and row["task"] in CLIP_BENCHMARK_TASKS:
             entries.setdefault((row["task"], row["dataset"], row["split"]), {})[name] = row["value"]
     return [

@@ -18,6 +18,7 @@ from clip_pipeline.records import SCORES
 ROWS = [
     score_row("zero_shot", "pets", "test", "top1", 0.5, (0.4, 0.6), 200, 0.1),
     score_row("zero_shot", "pets", "test", "top1_among_all", 0.3, (0.2, 0.4), 200, 0.05),
+    score_row("linear_probe", "pets", "test", "top1", 0.7, (0.6, 0.8), 100, 0.05),
     score_row("retrieval", "photos", "test", "text_to_image_recall@5", 0.25, (0.2, 0.3), 500, 0.01),
     score_row("retrieval", "photos", "test", "image_to_text_recall@5", 0.26, (0.2, 0.3), 100, 0.01),
 ]
@@ -40,6 +41,7 @@ def test_clip_benchmark_names_what_it_knows_and_leaves_out_the_rest():
     entries = in_clip_benchmark_form(ROWS, "tiny")
     assert [(entry["task"], entry["metrics"]) for entry in entries] == [
         ("zeroshot_classification", {"acc1": 0.5}),
+        ("linear_probe", {"lp_acc1": 0.7}),
         ("zeroshot_retrieval", {"image_retrieval_recall@5": 0.25, "text_retrieval_recall@5": 0.26}),
     ]
     assert {"dataset", "model", "pretrained", "task", "metrics", "language"} <= entries[0].keys()
