@@ -1,0 +1,212 @@
+"""Valid pairs of photo and caption, and the split."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from clip_pipeline.errors import PhotosError
+from clip_pipeline.images.dedupe import THUMBNAIL_BYTES
+from clip_pipeline.images.pairs import build_pairs
+from clip_pipeline.recipes import PairsSettings
+from clip_pipeline.records import IMAGE_TEXT_PAIRS, SHARD_ATTEMPTS
+from clip_pipeline_tests.images.photos import photo, shuffled
+
+SETTINGS = PairsSettings()
+
+
+def attempt(photo_id: str, **fields: Any) -> dict[str, Any]:
+    """A stored photo that looks like no other, unless `fields` say so."""
+    digest = hashlib.sha256(photo_id.encode())
+    looks = np.random.default_rng(list(digest.digest()))
+    own = {
+        **{"words": [], "shard": "00000", "key": f"key {photo_id}", "status": "success"},
+        **{"captions": [f"a photo called {photo_id}"], "width": 64, "height": 48, "sha256": digest.hexdigest()},
+        **{"phash": int(looks.integers(0, 2**63)), "thumbnail": looks.bytes(THUMBNAIL_BYTES)},
+    }
+    return photo(photo_id, **{**own, **fields})
+
+
+def table_of(*attempts: dict[str, Any]) -> pa.Table:
+    return pa.Table.from_pylist(list(attempts), schema=SHARD_ATTEMPTS)
+
+
+def pairs_of(*attempts: dict[str, Any], settings: PairsSettings = SETTINGS, clean=str.strip) -> tuple[list[dict], dict]:
+    table, dropped = build_pairs([table_of(*attempts)], settings, clean)
+    assert table.schema == IMAGE_TEXT_PAIRS
+    return table.to_pylist(), dropped
+
+
+def split_of(rows: list[dict]) -> dict[str, str]:
+    return {row["photo_id"]: row["split"] for row in rows}
+
+
+def test_each_caption_of_a_photo_is_a_row_with_the_place_of_the_photo():
+    rows, dropped = pairs_of(attempt("b", captions=["a red cup", "cup on a table"], shard="00003", key="000030007"))
+    assert [(row["caption_index"], row["caption"]) for row in rows] == [(0, "a red cup"), (1, "cup on a table")]
+    split = rows[0]["split"]
+    assert rows[0] == {
+        **{"photo_id": "b", "shard": "00003", "key": "000030007", "caption_index": 0, "caption": "a red cup"},
+        **{"split": split, "group": "b", "width": 64, "height": 48},
+    }
+    assert not any(dropped.values())
+
+
+def test_photos_that_failed_and_captions_that_are_too_short_are_dropped_with_reasons():
+    failed = {"sha256": None, "phash": None, "thumbnail": None, "width": None, "height": None}
+    rows, dropped = pairs_of(
+        attempt("a", captions=["cup", "a red cup", "", "tea  "]),
+        attempt("b", captions=["cup"]),
+        attempt("c", captions=[]),
+        attempt("d", status="not_found", **failed),
+        attempt("e", status="not_found", **failed),
+        attempt("f", status="broken_image", **failed),
+    )
+    assert [(row["photo_id"], row["caption_index"], row["caption"]) for row in rows] == [("a", 0, "a red cup")]
+    assert {reason: count for reason, count in dropped.items() if count} == {
+        "caption too_few_words": 4,
+        "photo without caption": 2,
+        "photo not_found": 2,
+        "photo broken_image": 1,
+    }
+
+
+def test_captions_are_cleaned_before_they_are_counted_and_equal_ones_are_kept_once():
+    rows, _ = pairs_of(
+        attempt("a", captions=["A Cup!", "a cup", "<b> cup"]), clean=lambda text: text.lower().strip("!")
+    )
+    assert [row["caption"] for row in rows] == ["a cup", "<b> cup"]
+
+
+def test_the_least_number_of_words_is_a_setting():
+    rows, _ = pairs_of(attempt("a", captions=["one two three", "one two"]), settings=PairsSettings(min_caption_words=3))
+    assert [row["caption"] for row in rows] == ["one two three"]
+
+
+def test_nothing_left_is_a_sentence():
+    with pytest.raises(PhotosError, match="No valid pair .*photo not_found.*Look at the statuses of image_shards"):
+        build_pairs([table_of(attempt("a", status="not_found"))], SETTINGS, str)
+    with pytest.raises(PhotosError, match="No valid pair"):
+        build_pairs([], SETTINGS, str)
+
+
+def many(count: int, **fields: Any) -> list[dict[str, Any]]:
+    return [attempt(f"photo-{number:04d}", **fields) for number in range(count)]
+
+
+def test_near_duplicates_share_a_split_and_the_name_of_the_smallest_id():
+    settings = PairsSettings(test_percent=40, validation_percent=20)
+    attempts = many(60)
+    for left, right in zip(attempts[::2], attempts[1::2], strict=True):
+        right |= {"phash": left["phash"] ^ 0b1011, "thumbnail": left["thumbnail"]}
+    rows, _ = pairs_of(*reversed(attempts), settings=settings)
+    assert len(rows) == 60
+    splits = split_of(rows)
+    assert set(splits.values()) == {"train", "validation", "test"}
+    groups = {row["photo_id"]: row["group"] for row in rows}
+    for left, right in zip(attempts[::2], attempts[1::2], strict=True):
+        assert splits[left["id"]] == splits[right["id"]]
+        assert groups[left["id"]] == groups[right["id"]] == left["id"]
+
+
+def test_more_bits_than_the_setting_are_two_photos():
+    left = attempt("a")
+    right = attempt("b", phash=left["phash"] ^ 0b1111, thumbnail=left["thumbnail"])
+    for bits, groups in [(4, ["a", "a"]), (3, ["a", "b"])]:
+        rows, _ = pairs_of(left, right, settings=PairsSettings(duplicate_bits=bits))
+        assert [row["group"] for row in rows] == groups
+
+
+def test_the_source_s_own_split_wins_whatever_the_percentages():
+    given = ["train", "validation", "test"] * 10
+    attempts = [row | {"split": split} for row, split in zip(many(30), given, strict=True)]
+    rows, _ = pairs_of(*attempts, settings=PairsSettings(test_percent=50, validation_percent=50))
+    assert split_of(rows) == {row["id"]: row["split"] for row in attempts}
+
+
+def test_a_group_that_the_source_split_is_tested_rather_than_trained_on():
+    alike = {"phash": 77, "thumbnail": bytes(THUMBNAIL_BYTES)}
+    rows, _ = pairs_of(
+        attempt("a", split="train", **alike),
+        attempt("b", split="test", **alike),
+        attempt("c", split="validation", **alike),
+        attempt("d", **alike),
+    )
+    assert set(split_of(rows).values()) == {"test"}
+    rows, _ = pairs_of(
+        attempt("a", **alike), attempt("b", split="validation", **alike), attempt("c", split="train", **alike)
+    )
+    assert set(split_of(rows).values()) == {"validation"}
+
+
+def test_an_unknown_split_of_the_source_counts_as_none():
+    rows, _ = pairs_of(attempt("a", split="dev"))
+    assert split_of(rows) == split_of(pairs_of(attempt("a"))[0])
+
+
+def test_exact_duplicates_are_kept_once_by_the_smallest_id():
+    copied = {"sha256": "same", "phash": 5, "thumbnail": bytes(THUMBNAIL_BYTES)}
+    rows, dropped = pairs_of(attempt("c", **copied), attempt("a", **copied), attempt("b", **copied), attempt("d"))
+    assert [row["photo_id"] for row in rows] == ["a", "d"]
+    assert dropped["photo exact_duplicate"] == 2
+
+
+def test_exact_duplicates_inside_a_group_that_another_photo_names_are_kept_once():
+    alike = {"phash": 5, "thumbnail": bytes(THUMBNAIL_BYTES)}
+    rows, dropped = pairs_of(
+        attempt("a", **alike), attempt("b", **alike, sha256="same"), attempt("c", **alike, sha256="same")
+    )
+    assert [(row["photo_id"], row["group"]) for row in rows] == [("a", "a"), ("b", "a")]
+    assert dropped["photo exact_duplicate"] == 1
+
+
+def test_the_split_of_a_dropped_copy_still_counts():
+    copied = {"sha256": "same", "phash": 5, "thumbnail": bytes(THUMBNAIL_BYTES)}
+    rows, _ = pairs_of(attempt("a", split="train", **copied), attempt("b", split="test", **copied))
+    assert split_of(rows) == {"a": "test"}
+
+
+def test_new_photos_move_no_other_photo_to_another_split():
+    attempts = many(300)
+    before = split_of(pairs_of(*attempts[::2])[0])
+    after = split_of(pairs_of(*attempts)[0])
+    assert {name: after[name] for name in before} == before
+
+
+def test_the_seed_changes_the_split_and_only_that():
+    attempts = many(300)
+    first, second = (pairs_of(*attempts, settings=PairsSettings(seed=seed))[0] for seed in (0, 1))
+    assert split_of(first) != split_of(second)
+    assert [row | {"split": ""} for row in first] == [row | {"split": ""} for row in second]
+
+
+def test_the_shares_of_the_splits_are_near_the_percentages():
+    rows, _ = pairs_of(*many(3000), settings=PairsSettings(validation_percent=10, test_percent=20))
+    counts = Counter(split_of(rows).values())
+    assert counts["test"] == pytest.approx(600, abs=90)  # four standard deviations
+    assert counts["validation"] == pytest.approx(300, abs=66)
+    assert counts["train"] == 3000 - counts["test"] - counts["validation"]
+
+
+def test_zero_percent_is_none_at_all():
+    rows, _ = pairs_of(*many(300), settings=PairsSettings(validation_percent=0, test_percent=0))
+    assert set(split_of(rows).values()) == {"train"}
+
+
+def test_the_order_of_shards_and_rows_changes_nothing():
+    attempts = many(80)
+    attempts[7] |= {"phash": attempts[30]["phash"], "thumbnail": attempts[30]["thumbnail"]}
+    attempts[8] |= {"sha256": attempts[50]["sha256"]}
+    whole = table_of(*attempts)
+    expected, dropped = build_pairs([whole], SETTINGS, str)
+    for tables in ([shuffled(whole, 3)], [whole.slice(50), whole.slice(0, 50)]):
+        found, again = build_pairs(tables, SETTINGS, str)
+        assert found == expected
+        assert again == dropped
+    ids = list(zip(expected["photo_id"].to_pylist(), expected["caption_index"].to_pylist(), strict=True))
+    assert ids == sorted(ids)
