@@ -201,9 +201,9 @@ def _crop(pictures_BCHW: torch.Tensor, draws: np.ndarray, mirrored: np.ndarray, 
     import torch.nn.functional as F
 
     area = smallest + (1 - smallest) * draws[:, 0]
-    aspect = np.exp((2 * draws[:, 1] - 1) * np.log(np.float32(LARGEST_ASPECT)))
-    width = np.minimum(np.sqrt(area * aspect), 1).astype(np.float32)
-    height = np.minimum(np.sqrt(area / aspect), 1).astype(np.float32)
+    steepest = np.minimum(np.log(LARGEST_ASPECT), -np.log(area))  # no side may be longer than the picture's
+    aspect = np.exp((2 * draws[:, 1] - 1) * steepest)
+    width, height = np.sqrt(area * aspect).astype(np.float32), np.sqrt(area / aspect).astype(np.float32)
     matrices = np.zeros((len(draws), 2, 3), dtype=np.float32)
     matrices[:, 0, 0] = np.where(mirrored, -width, width)
     matrices[:, 1, 1] = height
