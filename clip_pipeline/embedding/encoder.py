@@ -36,7 +36,7 @@ class Embedded:
 
 
 def embed_images(
-    model: torch.nn.Module,
+    model: Any,
     preprocess: Callable[[Any], torch.Tensor],
     images: Iterable[tuple[str, bytes]],
     total: int | None = None,
@@ -71,7 +71,7 @@ def embed_images(
 
 
 def embed_texts(
-    model: torch.nn.Module,
+    model: Any,
     tokenizer: Callable[..., torch.Tensor],
     texts: Sequence[str],
     batch_size: int = 256,

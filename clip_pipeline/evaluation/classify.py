@@ -55,7 +55,7 @@ def classify_images(
     if embedded.failures:
         path, _, reason = embedded.failures[0]
         raise PhotosError(f"{path} cannot be decoded as a photo: {reason}. Give JPEG, PNG or WebP files.")
-    logits_NC = float(model.logit_scale.detach().exp()) * (embedded.matrix_ND @ classes_CD.T)
+    logits_NC = float(model.get_parameter("logit_scale").detach().exp()) * (embedded.matrix_ND @ classes_CD.T)
     return [
         Classified(Path(path), _ranked(labels, logits_C))
         for path, logits_C in zip(embedded.ids, logits_NC, strict=True)

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
 
 LARGEST_BLOCK = 4_000_000
 """Resampled indices held at a time, so that a large test set needs no more memory than a small one."""
+
+FEWEST_OUTCOMES = 5
+Z_95 = 1.959964
 
 
 def resampled_sums(values_NK: np.ndarray, samples: int, seed: int) -> np.ndarray:
@@ -36,11 +40,29 @@ def interval(resampled_S: np.ndarray) -> tuple[float, float]:
 
 
 def mean_interval(values_N: Any, samples: int, seed: int, weights_N: Any = None) -> tuple[float, float]:
-    """The interval of a mean, or of sum(values) / sum(weights) where a photo counts for several samples.
+    """The interval of a mean of hits, or of sum(hits) / sum(weights) where a photo counts for several samples.
 
-    A score of exactly 0 or 1 has an interval of no width: no resample of equal values differs from them.
+    Resampling cannot see an outcome that hardly occurred: with fewer than five hits, or fewer than five misses, the
+    interval is widened to Wilson's, of as many samples as there are photos.
     """
     values_N = np.asarray(values_N, np.float64)
     weights_N = np.ones_like(values_N) if weights_N is None else np.asarray(weights_N, np.float64)
     sums_S2 = resampled_sums(np.stack([values_N, weights_N], axis=1), samples, seed)
-    return interval(sums_S2[:, 0] / sums_S2[:, 1])
+    limits = interval(sums_S2[:, 0] / sums_S2[:, 1])
+    return widened_where_rare(limits, float(values_N.sum()), float(weights_N.sum()), len(values_N))
+
+
+def widened_where_rare(limits: tuple[float, float], hits: float, samples: float, photos: int) -> tuple[float, float]:
+    """`limits`, widened to Wilson's interval where fewer than five of the samples hit, or fewer than five missed."""
+    if min(hits, samples - hits) >= FEWEST_OUTCOMES:
+        return limits
+    low, high = wilson_interval(hits / samples, photos)
+    return min(limits[0], low), max(limits[1], high)
+
+
+def wilson_interval(share: float, count: int) -> tuple[float, float]:
+    """95 % interval of a share of `count` independent samples (Wilson 1927); it has a width at 0 and 1 too."""
+    middle = share + Z_95**2 / (2 * count)
+    half = Z_95 * math.sqrt(share * (1 - share) / count + Z_95**2 / (4 * count**2))
+    scale = 1 + Z_95**2 / count
+    return max(0.0, (middle - half) / scale), min(1.0, (middle + half) / scale)

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from clip_pipeline.evaluation.report import Chapter
 
 HOW_TO_READ = (
-    "Each score is a share of test samples, with its 95 % bootstrap interval over photos. Chance is what guessing gives: "
+    "Each score is a share of test samples, with its 95 % bootstrap interval over photos (Wilson’s where nearly all or nearly none hit). Chance is what guessing gives: "
     "one in the number of candidate classes, or for retrieval the odds that k random results hold a right one. "
     "Zero-shot candidates are the classes that occur in the split; “all classes as candidates” uses every class of the dataset. "
     "Ties go to what is listed first, which does not know the truth."
@@ -70,7 +70,7 @@ def score_cells(rows: Iterable[Mapping[str, Any]]) -> list[tuple[str, ...]]:
 
 def count_cells(counts: Mapping[str, Any]) -> list[tuple[str, ...]]:
     """(name, count with thousands separated); a count may itself be a mapping, which is written out."""
-    cells = []
+    cells: list[tuple[str, ...]] = []
     for name, count in counts.items():
         text = ", ".join(f"{v:,} {k}" for k, v in count.items()) if isinstance(count, Mapping) else f"{count:,}"
         cells.append((str(name).replace("_", " "), text))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 HEADLINES = (
@@ -37,7 +37,7 @@ def percent(fraction: float) -> str:
     return f"{100 * fraction:.2f} %" if 0 < fraction < 0.01 else f"{100 * fraction:.1f} %"
 
 
-def interval_text(row: dict[str, Any]) -> str:
+def interval_text(row: Mapping[str, Any]) -> str:
     """`68.9 – 73.5`, in percent."""
     return f"{100 * row['low']:.1f} – {100 * row['high']:.1f}"
 

@@ -19,7 +19,7 @@ import pyarrow.parquet as pq
 from clip_pipeline.embedding.dataset import IMAGES, TEXTS
 from clip_pipeline.embedding.files import aligned_rows, read_embeddings
 from clip_pipeline.errors import DatasetError, ShapeError
-from clip_pipeline.evaluation.intervals import interval, mean_interval, resampled_sums
+from clip_pipeline.evaluation.intervals import interval, mean_interval, resampled_sums, widened_where_rare
 from clip_pipeline.evaluation.scores import score_row, write_scores
 from clip_pipeline.evaluation.similarity import similarities
 from clip_pipeline.recipes import EvaluationSettings
@@ -59,14 +59,14 @@ def class_vectors(prompts_PD: np.ndarray, class_index_P: Sequence[int], class_co
 
     Raises ShapeError when a class has no prompt.
     """
-    class_index_P = np.asarray(class_index_P)
+    index_P = np.asarray(class_index_P)
     prompts_PD = np.asarray(prompts_PD, np.float64)
     prompts_PD = prompts_PD / np.linalg.norm(prompts_PD, axis=1, keepdims=True)
-    prompt_counts_C = np.bincount(class_index_P, minlength=class_count)
+    prompt_counts_C = np.bincount(index_P, minlength=class_count)
     if len(prompt_counts_C) != class_count or (prompt_counts_C == 0).any():
         raise ShapeError(f"The prompts name {np.count_nonzero(prompt_counts_C)} classes, expected {class_count}.")
     means_CD = np.zeros((class_count, prompts_PD.shape[1]))
-    np.add.at(means_CD, class_index_P, prompts_PD)
+    np.add.at(means_CD, index_P, prompts_PD)
     means_CD /= prompt_counts_C[:, None]
     return means_CD / np.linalg.norm(means_CD, axis=1, keepdims=True)
 
@@ -191,7 +191,8 @@ def mean_per_class_recall(
     sums_S2C = resampled_sums(np.concatenate([correct_NC, one_hot_NC], axis=1), samples, seed)
     hits_SC, totals_SC = sums_S2C[:, :class_count], sums_S2C[:, class_count:]
     recall_SC = np.divide(hits_SC, totals_SC, out=np.zeros_like(hits_SC), where=totals_SC > 0)
-    return value, interval(recall_SC.sum(axis=1) / (totals_SC > 0).sum(axis=1))
+    limits = interval(recall_SC.sum(axis=1) / (totals_SC > 0).sum(axis=1))
+    return value, widened_where_rare(limits, float(correct_NC.sum()), len(target_N), len(target_N))
 
 
 def _predictions(

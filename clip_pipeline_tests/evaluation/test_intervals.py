@@ -3,9 +3,10 @@ from __future__ import annotations
 import math
 
 import numpy as np
+import pytest
 
 from clip_pipeline.evaluation import intervals
-from clip_pipeline.evaluation.intervals import interval, mean_interval, resampled_sums
+from clip_pipeline.evaluation.intervals import interval, mean_interval, resampled_sums, wilson_interval
 
 
 def test_resampled_sums_equal_a_loop_over_the_same_draws():
@@ -37,8 +38,23 @@ def test_a_weighted_mean_resamples_photos_with_all_their_captions():
     np.testing.assert_allclose([low, high], [0.5 - half, 0.5 + half], atol=0.006)
 
 
-def test_a_perfect_score_has_an_interval_of_no_width():
-    assert mean_interval(np.ones(50), 500, 0) == (1.0, 1.0)
+def test_a_perfect_score_is_less_sure_for_fewer_photos():
+    low, high = mean_interval(np.ones(50), 500, 0)
+    assert high == 1.0
+    assert low == pytest.approx(50 / (50 + 1.96**2), abs=1e-4)  # Wilson's for 50 of 50
+    assert mean_interval(np.ones(5000), 100, 0)[0] > 0.999
+
+
+def test_a_score_of_zero_does_not_rule_out_a_small_chance():
+    low, high = mean_interval(np.zeros(700), 500, 0)
+    assert low == 0.0
+    assert 1 / 700 < high < 0.01
+
+
+def test_wilsons_interval_is_that_of_the_textbook():
+    # 7 of 20: 0.181 to 0.567 (Newcombe 1998 gives 0.0 to 0.1611 for 0 of 20)
+    assert wilson_interval(7 / 20, 20) == pytest.approx((0.181, 0.567), abs=1e-3)
+    assert wilson_interval(0.0, 20) == pytest.approx((0.0, 0.1611), abs=1e-4)
 
 
 def test_the_seed_decides_the_interval():
