@@ -5,7 +5,7 @@ import dagster as dg
 from clip_pipeline.defs.assets import embedding, evaluation, images, text, training, words
 from clip_pipeline.defs.checks import CHECKS
 from clip_pipeline.defs.jobs import JOBS
-from clip_pipeline.defs.resources import pipeline_resource
+from clip_pipeline.defs.resources import launch_resources
 from clip_pipeline.defs.schedules import SCHEDULES
 from clip_pipeline.defs.sensors import SENSORS
 
@@ -18,5 +18,5 @@ def build_definitions() -> dg.Definitions:
         jobs=JOBS,
         schedules=SCHEDULES,
         sensors=SENSORS,
-        resources={"pipeline": pipeline_resource()},
+        resources=launch_resources(),
     )

@@ -90,12 +90,14 @@ class PipelineResource(dg.ConfigurableResource):
         return [f"{name}={value}" for name, value in given.items() if value]
 
 
-def pipeline_resource() -> PipelineResource:
-    """The resource with nothing set, so that the recipe decides; every part can be set in the launchpad."""
-    return PipelineResource(
-        recipe=RecipeResource(),
-        compute=ComputeResource(),
-        sources=SourcesResource(),
-        politeness=PolitenessResource(),
-        storage=StorageResource(),
-    )
+def launch_resources() -> dict[str, dg.ConfigurableResource]:
+    """The resources by name. Each part is configured in the launchpad (`resources: compute: config: device: cuda`);
+    `pipeline`, which the assets ask for, is made of them."""
+    parts = {
+        "recipe": RecipeResource.configure_at_launch(),
+        "compute": ComputeResource.configure_at_launch(),
+        "sources": SourcesResource.configure_at_launch(),
+        "politeness": PolitenessResource.configure_at_launch(),
+        "storage": StorageResource.configure_at_launch(),
+    }
+    return {**parts, "pipeline": PipelineResource(**parts)}

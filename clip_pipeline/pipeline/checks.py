@@ -111,7 +111,9 @@ def tokenizer_round_trips(workspace: Workspace) -> CheckOutcome:
 
     tokenizer = load_tokenizer(workspace.get("bpe_tokenizer").folder)
     captions = workspace.get("caption_corpus").file("captions.txt").read_text().splitlines()[:CAPTIONS_TRIED]
-    longest = max((len(text.encode()) for text in captions), default=0) + 3  # a token a byte and both ends: nothing is cut
+    longest = (
+        max((len(text.encode()) for text in captions), default=0) + 3
+    )  # a token a byte and both ends: nothing is cut
     rows = tokenizer.encode(captions, longest)
     wrong = [text for text, ids in zip(captions, rows, strict=True) if tokenizer.decode(ids) != text.lower()]
     found = f"{len(wrong)} of {len(captions)} captions change on the way to tokens and back"

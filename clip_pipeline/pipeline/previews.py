@@ -12,12 +12,26 @@ LONGEST_TEXT = 80
 CONTACT_SHEET_PHOTOS = (4, 8)  # rows, columns
 CONTACT_SHEET_PHOTO_PX = 72
 
+
+@dataclass(frozen=True)
+class StoredTable:
+    """The main table of an asset. file: its name. counted: the name under which its rows are counted. columns: shown."""
+
+    file: str
+    counted: str
+    columns: tuple[str, ...]
+
+
 TABLES = {
-    "word_counts": ("counts.parquet", ("word", "count", "documents")),
-    "vocabulary": ("vocabulary.parquet", ("word", "count", "documents")),
-    "image_links": ("links.parquet", ("word", "rank", "id", "captions", "width", "height")),
-    "photo_catalog": ("photos.parquet", ("key", "id", "captions", "words", "licence", "attribution")),
-    "image_text_pairs": ("pairs.parquet", ("photo_id", "caption", "split", "group", "width", "height")),
+    "word_counts": StoredTable("counts.parquet", "words", ("word", "count", "documents")),
+    "vocabulary": StoredTable("vocabulary.parquet", "words", ("word", "count", "documents")),
+    "image_links": StoredTable("links.parquet", "links", ("word", "rank", "id", "captions", "width", "height")),
+    "photo_catalog": StoredTable(
+        "photos.parquet", "photos", ("key", "id", "captions", "words", "licence", "attribution")
+    ),
+    "image_text_pairs": StoredTable(
+        "pairs.parquet", "pairs", ("photo_id", "caption", "split", "group", "width", "height")
+    ),
 }
 
 
@@ -42,8 +56,8 @@ def preview(artifact: Artifact) -> Preview:
     """What is worth showing of an artifact; empty for most."""
     asset = artifact.key.asset
     if asset in TABLES:
-        name, columns = TABLES[asset]
-        return Preview(columns, _first_rows(artifact, name, columns))
+        table = TABLES[asset]
+        return Preview(table.columns, _first_rows(artifact, table))
     if asset == "image_shards":
         return Preview(pictures=_contact_sheet(artifact))
     if asset in ("clip_checkpoint", "benchmark_report"):
@@ -51,13 +65,12 @@ def preview(artifact: Artifact) -> Preview:
     return Preview()
 
 
-def _first_rows(artifact: Artifact, name: str, columns: tuple[str, ...]) -> list[list[str | int]]:
+def _first_rows(artifact: Artifact, table: StoredTable) -> list[list[str | int]]:
     import pyarrow.parquet as pq
 
-    batch = next(pq.ParquetFile(artifact.file(name)).iter_batches(ROWS_SHOWN, columns=list(columns)), None)
-    if batch is None:
-        return []
-    return [[_cell(row[column]) for column in columns] for row in batch.to_pylist()]
+    batches = pq.ParquetFile(artifact.file(table.file)).iter_batches(ROWS_SHOWN, columns=list(table.columns))
+    batch = next(batches, None)
+    return [[_cell(row[column]) for column in table.columns] for row in batch.to_pylist()] if batch else []
 
 
 def _cell(value: object) -> str | int:

@@ -1,0 +1,169 @@
+"""The definitions as Dagster sees them, run in process on the artifacts of the tiny run."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+dg = pytest.importorskip("dagster")
+
+from clip_pipeline.pipeline.checks import CHECKS  # noqa: E402
+from clip_pipeline.pipeline.graph import STEPS  # noqa: E402
+
+
+@pytest.fixture
+def definitions(monkeypatch, tiny_data, tmp_path):
+    """The definitions of the tiny recipe on a copy of its artifacts."""
+    import sys
+
+    data = Path(shutil.copytree(tiny_data, tmp_path / "data", copy_function=shutil.copy2))
+    monkeypatch.setenv("CLIP_PIPELINE_RECIPE", "tiny")
+    monkeypatch.setenv("CLIP_PIPELINE_DATA", str(data))
+    for name in [name for name in sys.modules if name.startswith(("clip_pipeline.defs", "clip_pipeline.definitions"))]:
+        monkeypatch.delitem(sys.modules, name)  # the recipe is read when the definitions are made
+    from clip_pipeline.definitions import defs
+
+    return defs
+
+
+@pytest.fixture
+def instance():
+    with dg.DagsterInstance.ephemeral() as made:
+        made.add_dynamic_partitions("dump_parts", ["part-000", "part-001"])
+        made.add_dynamic_partitions("shards", ["00000", "00001"])
+        yield made
+
+
+def materialize(definitions, instance, asset, partition=None, tags=None, config=None):
+    return dg.materialize(
+        [*definitions.assets, *definitions.asset_checks],
+        selection=dg.AssetSelection.assets(asset),
+        instance=instance,
+        resources=definitions.resources,
+        partition_key=partition,
+        tags=tags,
+        run_config=config,
+    )
+
+
+def test_they_load_and_every_step_is_an_asset(definitions):
+    dg.Definitions.validate_loadable(definitions)
+    keys = {key.to_user_string() for key in definitions.resolve_asset_graph().get_all_asset_keys()}
+    assert keys == set(STEPS)
+
+
+def test_groups_owners_kinds_descriptions_and_code_versions_are_there(definitions):
+    graph = definitions.resolve_asset_graph()
+    groups = []
+    for asset in STEPS:
+        node = graph.get(dg.AssetKey(asset))
+        assert node.description, asset
+        assert node.owners, asset
+        assert node.kinds, asset
+        assert node.code_version, asset
+        groups.append(node.group_name)
+    assert groups == sorted(groups), "groups are numbered in the order of the flow"
+
+
+@pytest.mark.parametrize("asset", [asset for asset in STEPS])
+def test_every_asset_hits_the_cache_of_the_command_line(definitions, instance, asset):
+    from clip_pipeline.defs.partitions import PARTITIONS
+
+    definition = PARTITIONS.get(asset)
+    key = None
+    if definition is not None:
+        keys = definition.get_partition_keys(dynamic_partitions_store=instance)
+        key = next((key for key in keys if "tiny_test" in key), keys[0])
+    result = materialize(definitions, instance, asset, key)
+    assert result.success
+    (event,) = result.asset_materializations_for_node(asset)
+    assert event.metadata["cache"].value == "hit"
+    assert event.tags["dagster/data_version"]
+
+
+def test_checks_run_with_their_assets_and_the_blocking_ones_hold(definitions, instance):
+    names = set()
+    for asset in {check.asset for check in CHECKS} - {"image_shards", "image_embeddings", "text_embeddings"}:
+        result = materialize(definitions, instance, asset)
+        for evaluation in result.get_asset_check_evaluations():
+            names.add(evaluation.check_name)
+            assert evaluation.passed or evaluation.severity == dg.AssetCheckSeverity.WARN, evaluation.description
+    assert {"vocabulary_holds_words", "splits_share_nothing", "tokenizer_round_trips"} <= names
+
+
+def test_a_batched_run_takes_all_partitions_and_describes_each(definitions, instance):
+    tags = {"dagster/asset_partition_range_start": "000", "dagster/asset_partition_range_end": "001"}
+    result = materialize(definitions, instance, "image_links", tags=tags)
+    events = result.asset_materializations_for_node("image_links")
+    assert [event.partition for event in events] == ["000", "001"]
+    assert all(event.metadata["cache"].value == "hit" for event in events)
+
+
+def test_forcing_in_the_launchpad_builds_again(definitions, instance):
+    config = {"ops": {"vocabulary": {"config": {"force": True}}}}
+    result = materialize(definitions, instance, "vocabulary", config=config)
+    (event,) = result.asset_materializations_for_node("vocabulary")
+    assert event.metadata["cache"].value == "built: asked to"
+
+
+def test_the_launchpad_sets_single_settings(definitions, instance):
+    config = {"resources": {"recipe": {"config": {"settings": ["words.min_count=30"]}}}}
+    result = materialize(definitions, instance, "vocabulary", config=config)
+    (event,) = result.asset_materializations_for_node("vocabulary")
+    assert "min_count changed from 20 to 30" in event.metadata["cache"].value
+
+
+def test_a_wrong_setting_fails_with_its_sentence(definitions, instance):
+    config = {"resources": {"recipe": {"config": {"settings": ["words.min_cuont=30"]}}}}
+    with pytest.raises(Exception, match="Did you mean"):
+        materialize(definitions, instance, "vocabulary", config=config)
+
+
+def test_the_dump_tells_dagster_its_parts_and_the_catalog_its_shards(definitions):
+    with dg.DagsterInstance.ephemeral() as fresh:
+        materialize(definitions, fresh, "wikipedia_dump")
+        materialize(definitions, fresh, "photo_catalog")
+        assert list(fresh.get_dynamic_partitions("dump_parts")) == ["part-000", "part-001"]
+        assert list(fresh.get_dynamic_partitions("shards")) == ["00000", "00001"]
+
+
+def test_the_whole_graph_runs_as_one_job_and_reports_every_artifact(definitions, instance):
+    result = definitions.get_job_def("run_pipeline").execute_in_process(instance=instance, raise_on_error=True)
+    keys = {event.asset_key.to_user_string() for event in result.get_asset_materialization_events()}
+    assert keys == set(STEPS)
+
+
+def test_schedules_and_sensor_are_stopped_until_someone_starts_them(definitions):
+    repository = definitions.get_repository_def()
+    assert {schedule.name for schedule in repository.schedule_defs} == {"monthly_words", "monthly_links"}
+    for schedule in repository.schedule_defs:
+        assert schedule.default_status == dg.DefaultScheduleStatus.STOPPED
+    for sensor in repository.sensor_defs:
+        assert sensor.default_status == dg.DefaultSensorStatus.STOPPED
+
+
+def test_a_new_checkpoint_asks_for_one_evaluation(definitions, instance):
+    materialize(definitions, instance, "clip_checkpoint", "tiny_test")
+    sensor = definitions.get_repository_def().get_sensor_def("new_checkpoint")
+    with dg.build_sensor_context(instance=instance, repository_def=definitions.get_repository_def()) as context:
+        data = sensor.evaluate_tick(context)
+    assert [request.job_name or sensor.job_name for request in data.run_requests] == ["evaluate_checkpoint"]
+
+
+def test_what_the_command_line_built_is_in_the_history(definitions, tiny_data, tmp_path, monkeypatch):
+    from clip_pipeline.defs.history import report_run
+    from clip_pipeline.pipeline.run import run_steps
+    from clip_pipeline.pipeline.workspace import Workspace
+    from clip_pipeline.recipes import find_recipe
+
+    home = tmp_path / "home"
+    home.mkdir()
+    monkeypatch.setenv("DAGSTER_HOME", str(home))
+    data = Path(shutil.copytree(tiny_data, tmp_path / "other", copy_function=shutil.copy2))
+    with Workspace(data, find_recipe("tiny")) as workspace:
+        report_run(workspace, run_steps(workspace, [STEPS["word_counts"]], force=True))
+    with dg.DagsterInstance.get() as instance:
+        records = instance.fetch_materializations(dg.AssetKey("word_counts"), limit=10).records
+        assert sorted(record.partition_key for record in records) == ["part-000", "part-001"]
