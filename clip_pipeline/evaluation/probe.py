@@ -102,9 +102,6 @@ def fit_logistic_regression(
     """
     import torch
 
-    from clip_pipeline.embedding.device import use_threads
-
-    use_threads(1)  # the matrices are small: on a busy machine two threads took twenty times as long as one
     features = torch.as_tensor(np.asarray(features_ND, dtype=np.float64))
     labels = torch.as_tensor(np.asarray(labels_N, dtype=np.int64))
     weights = torch.zeros(classes, features.shape[1], dtype=torch.float64, requires_grad=True)
@@ -128,7 +125,12 @@ def fit_logistic_regression(
         value.backward()
         return value
 
-    optimizer.step(step)
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)  # the matrices are small: on a busy machine two threads took twenty times as long as one
+    try:
+        optimizer.step(step)
+    finally:
+        torch.set_num_threads(threads)
     return weights.detach().numpy(), bias.detach().numpy()
 
 
