@@ -166,6 +166,9 @@ class TrainingSettings(CheckedSettings):
     ema_decay: float = setting(
         0.0, "Decay of the averaged weights that are published; 0 publishes the last ones.", low=0, high=0.99999
     )
+    word_dropout: float = setting(
+        0.0, "Share of a caption's tokens left out at random, so that every fact is needed at times.", low=0, high=0.9
+    )
     similar_group: int = setting(
         1, "Photos with similar captions put into a batch together, so that the difference is learnt; 1 is by chance.", low=1
     )

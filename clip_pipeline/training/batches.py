@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import torch
 
 # one random stream a purpose: adding a purpose leaves the others as they are
-_ORDER, _AUGMENTATION, _VALIDATION, _SHUFFLED_CAPTIONS = range(4)
+_ORDER, _AUGMENTATION, _VALIDATION, _SHUFFLED_CAPTIONS, _WORD_DROPOUT = range(5)
 
 LARGEST_ASPECT = 4 / 3
 
@@ -184,6 +184,24 @@ def varied_pictures(
         centre = pictures_BCHW.mean((1, 2, 3), keepdim=True)
         pictures_BCHW = (pictures_BCHW - centre) * (1 + contrast) + centre + brightness
     return pictures_BCHW.contiguous(memory_format=torch.channels_last)
+
+
+def varied_captions(tokens: np.ndarray, step: int, settings: TrainingSettings, pad_id: int) -> np.ndarray:
+    """(B, L) token ids with `settings.word_dropout` of each caption's inner tokens left out, the gaps closed.
+
+    A caption tells more than is needed to find its picture in a batch: colour and background may do, and the shape of
+    things is then learnt late or never. Left without some of its words, each fact is needed at times. The first and the
+    last token stay. A pure function of the seed and the step.
+    """
+    if not settings.word_dropout:
+        return tokens
+    drawn = _generator(settings.seed, _WORD_DROPOUT, step).random(tokens.shape) < settings.word_dropout
+    lengths = (tokens != pad_id).sum(axis=1, keepdims=True)
+    places = np.arange(tokens.shape[1])
+    dropped = drawn & (places > 0) & (places < lengths - 1)
+    order = np.argsort(dropped, axis=1, kind="stable")
+    kept = np.take_along_axis(tokens, order, axis=1)
+    return np.where(np.take_along_axis(dropped, order, axis=1), pad_id, kept).astype(tokens.dtype)
 
 
 def normalised_pictures(pictures: np.ndarray, mean: Sequence[float], std: Sequence[float]) -> torch.Tensor:

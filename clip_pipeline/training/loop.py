@@ -27,7 +27,7 @@ from clip_pipeline.training.arithmetic import (
     encode_pictures,
     reproducible_arithmetic,
 )
-from clip_pipeline.training.batches import Batches, CaptionTable, shuffled_captions, varied_pictures
+from clip_pipeline.training.batches import Batches, CaptionTable, shuffled_captions, varied_captions, varied_pictures
 from clip_pipeline.training.checkpoint import load_state, remove_state, save_state
 from clip_pipeline.training.data import check_enough_photos, hash_data, read_split
 from clip_pipeline.training.log import TrainingLog, plot_log, read_log
@@ -217,7 +217,8 @@ class _Trainer:
         photo_rows, caption_rows = self.batches.pairs(self.step)
         mean, std = self.preprocess["mean"], self.preprocess["std"]
         pictures = varied_pictures(self.pictures[photo_rows], self.step, settings, mean, std).to(self.device)
-        tokens = torch.from_numpy(self.captions.tokens[caption_rows]).long().to(self.device)
+        texts = varied_captions(self.captions.tokens[caption_rows], self.step, settings, self.pad_id)
+        tokens = torch.from_numpy(texts).long().to(self.device)
         torch.manual_seed(_seed_of_step(settings.seed, self.step))  # for dropout, where a model has any
         model.train()
         with autocast(self.device, settings.precision):

@@ -96,7 +96,9 @@ def test_the_same_weights_give_the_same_bytes(model_folder, tmp_path):
     model, _, _ = load_model_folder(model_folder)
     described = json.loads((model_folder / "open_clip_config.json").read_text())
     save_model_folder(model, described["model_cfg"], described["preprocess_cfg"], model_folder, tmp_path)
-    assert {p.name: p.read_bytes() for p in tmp_path.iterdir()} == {p.name: p.read_bytes() for p in model_folder.iterdir()}
+    assert {p.name: p.read_bytes() for p in tmp_path.iterdir()} == {
+        p.name: p.read_bytes() for p in model_folder.iterdir()
+    }
 
 
 def test_small_models_squash_and_large_ones_crop():

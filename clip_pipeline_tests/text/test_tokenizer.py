@@ -13,7 +13,9 @@ from clip_pipeline.errors import CaptionsError, ModelError
 from clip_pipeline.recipes import TokenizerSettings
 from clip_pipeline.text.tokenizer import END, PAD, START, load_tokenizer, train_tokenizer
 
-CAPTIONS = [f"a {colour} {thing} on the table" for colour in ("red", "green", "blue") for thing in ("cup", "ball", "fish")]
+CAPTIONS = [
+    f"a {colour} {thing} on the table" for colour in ("red", "green", "blue") for thing in ("cup", "ball", "fish")
+]
 TEXTS = [*CAPTIONS, "A Red CUP's lid, 12 cm!", "ein größerer Hund — 犬", "", "cup " * 40]
 
 
