@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -74,38 +75,34 @@ def near_duplicate_groups(
         np.frombuffer(b"".join(thumbnails_N), np.uint8).reshape(len(hashes_N), THUMBNAIL_BYTES).astype(np.int16)
     )
     hashes = np.array(hashes_N, dtype=np.uint64)
-    for first, second in _candidate_pairs(hashes[distinct], most_bits):
-        left, right = distinct[first], distinct[second]
-        if groups.find(left) != groups.find(right) and _look_alike(thumbnails[left], thumbnails[right]):
-            groups.join(left, right)
+    for first, second in _pairs_that_look_alike(hashes[distinct], thumbnails[distinct], most_bits):
+        groups.join(distinct[first], distinct[second])
     return [groups.find(index) for index in range(len(hashes_N))]
 
 
-def _candidate_pairs(hashes: np.ndarray, most_bits: int) -> Iterable[tuple[int, int]]:
-    """Pairs (left < right) whose hashes differ in at most `most_bits`; a pair may come more than once."""
-    edges = np.linspace(0, 64, most_bits + 2).astype(int)
-    for low, high in zip(edges[:-1], edges[1:], strict=True):
-        band = (hashes >> np.uint64(low)) & np.uint64((1 << int(high - low)) - 1)
+def _pairs_that_look_alike(hashes: np.ndarray, thumbnails: np.ndarray, most_bits: int) -> Iterable[tuple[int, int]]:
+    """Pairs (left < right), each once, whose hashes differ in at most `most_bits` and whose thumbnails agree.
+
+    hashes: (N,) uint64. thumbnails: (N, THUMBNAIL_BYTES).
+    """
+    # Without its own mean each: a common change of brightness does not count.
+    centred = (thumbnails - thumbnails.mean(axis=1, keepdims=True)).astype(np.float32)
+    edges = np.linspace(0, 64, most_bits + 2).astype(int).tolist()
+    bands = [(hashes >> np.uint64(low)) & np.uint64((1 << high - low) - 1) for low, high in pairwise(edges)]
+    for number, band in enumerate(bands):
         members_of: dict[int, list[int]] = defaultdict(list)
         for index, value in enumerate(band.tolist()):
             members_of[value].append(index)
-        for members in members_of.values():
-            if len(members) > 1:
-                yield from _close_pairs(np.array(members), hashes, most_bits)
-
-
-def _close_pairs(members: np.ndarray, hashes: np.ndarray, most_bits: int) -> Iterable[tuple[int, int]]:
-    for place, left in enumerate(members[:-1]):
-        rest = members[place + 1 :]
-        close = np.bitwise_count(hashes[rest] ^ hashes[left]) <= most_bits
-        for right in rest[close]:
-            yield int(left), int(right)
-
-
-def _look_alike(left: np.ndarray, right: np.ndarray) -> bool:
-    """Whether two thumbnails agree once a common change of brightness is taken out."""
-    difference = left - right
-    return bool(np.abs(difference - difference.mean()).mean() <= LARGEST_COLOUR_DIFFERENCE)
+        for members in map(np.array, members_of.values()):
+            for place, left in enumerate(members[:-1]):
+                right = members[place + 1 :]
+                right = right[np.bitwise_count(hashes[right] ^ hashes[left]) <= most_bits]
+                for earlier in bands[:number]:  # a pair that agrees there was compared there
+                    right = right[earlier[right] != earlier[left]]
+                if len(right):
+                    differences = np.abs(centred[right] - centred[left]).mean(axis=1)
+                    for one in right[differences <= LARGEST_COLOUR_DIFFERENCE]:
+                        yield int(left), int(one)
 
 
 class _DisjointSets:

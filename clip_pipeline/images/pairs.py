@@ -26,8 +26,13 @@ def build_pairs(
 
     attempts: SHARD_ATTEMPTS of every shard. Photos with a status other than success, photos without any caption left, and
     captions that are too short after cleaning are dropped. Exact duplicates (equal sha256) keep one photo, that with
-    the smallest id. A split that the source gave is kept; a group with several takes the last of train, validation, test,
-    so that nothing that is tested was trained on. All other groups are split by a stable hash of their name and the seed.
+    the smallest id.
+
+    Groups are split by a stable hash of their name and the seed. A split that the source gave wins: where a group holds
+    several, photos of the last of train, validation, test stay and those of the others are dropped. Photos that the source
+    put nowhere are not added to a split that it did fill, but trained on. So an official test set stays as it is, and
+    nothing that is tested was trained on.
+
     Raises PhotosError when no pair is left.
     """
     import pyarrow as pa
@@ -45,7 +50,7 @@ def build_pairs(
         settings.duplicate_bits,
     )
     splits = _split_groups(photos, groups, settings)
-    first_with = {photo["sha256"]: photo["id"] for photo in reversed(photos)}
+    copies: set[str] = set()
     rows = [
         {
             **{name: photo[name] for name in ("shard", "key", "width", "height")},
@@ -56,7 +61,7 @@ def build_pairs(
             "group": photos[group]["id"],
         }
         for photo, group in zip(photos, groups, strict=True)
-        if _keep_once(photo, first_with[photo["sha256"]], dropped)
+        if _is_kept(photo, splits[group], copies, dropped)
         for place, caption in enumerate(photo["captions"])
     ]
     table = pa.Table.from_pylist(rows, schema=IMAGE_TEXT_PAIRS)
@@ -90,9 +95,13 @@ def _valid_photos(
     return sorted(photos, key=lambda photo: photo["id"])
 
 
-def _keep_once(photo: dict[str, Any], first_id: str, dropped: Counter[str]) -> bool:
-    """False for a byte-for-byte copy of a photo with a smaller id, `first_id`."""
-    copy = photo["id"] != first_id
+def _is_kept(photo: dict[str, Any], split: str, copies: set[str], dropped: Counter[str]) -> bool:
+    """False for a near-duplicate of a photo in another split, and for a byte-for-byte copy of a photo kept before."""
+    if photo["split"] in SPLITS and photo["split"] != split:
+        dropped[f"photo near_duplicate_in_{split}"] += 1
+        return False
+    copy = photo["sha256"] in copies
+    copies.add(photo["sha256"])
     dropped["photo exact_duplicate"] += copy
     return not copy
 
@@ -103,10 +112,16 @@ def _split_groups(photos: list[dict[str, Any]], groups: list[int], settings: Pai
         given.setdefault(group, set())
         if photo["split"] in SPLITS:
             given[group].add(photo["split"])
+    filled = {split for splits in given.values() for split in splits}
     return {
-        group: max(names, key=SPLITS.index) if names else _hashed_split(photos[group]["id"], settings)
-        for group, names in given.items()
+        group: max(splits, key=SPLITS.index) if splits else _free_split(photos[group]["id"], settings, filled)
+        for group, splits in given.items()
     }
+
+
+def _free_split(name: str, settings: PairsSettings, filled: set[str]) -> str:
+    split = _hashed_split(name, settings)
+    return "train" if split in filled else split
 
 
 def _hashed_split(name: str, settings: PairsSettings) -> str:

@@ -133,7 +133,8 @@ def png_header(width: int, height: int) -> bytes:
     header = b"IHDR" + struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
     data = b"IDAT" + zlib.compress(b"")
     chunks = b"".join(
-        struct.pack(">I", len(chunk) - 4) + chunk + struct.pack(">I", zlib.crc32(chunk)) for chunk in (header, data, b"IEND")
+        struct.pack(">I", len(chunk) - 4) + chunk + struct.pack(">I", zlib.crc32(chunk))
+        for chunk in (header, data, b"IEND")
     )
     return b"\x89PNG\r\n\x1a\n" + chunks
 
@@ -164,3 +165,20 @@ def test_the_fifty_web_images_of_which_thirteen_are_misnamed_all_decode(shared_d
         assert isinstance(check_photo(content, SETTINGS), CheckedPhoto), path.name
     assert len(kinds) == 50
     assert sum(kind != "JPEG" for kind in kinds) == 13
+
+
+def test_what_hides_behind_the_end_of_a_jpeg_is_not_kept():
+    content = encoded(halves("red", "blue", size=(32, 24)), "JPEG") + b"48.858 N, 2.294 E"
+    checked = check_photo(content, SETTINGS)
+    assert isinstance(checked, CheckedPhoto)
+    assert b"48.858" not in checked.jpeg
+
+
+@pytest.mark.parametrize("size", [(32, 24), (64, 48)])
+def test_a_comment_is_not_kept(size):
+    for kind in ("JPEG", "GIF"):
+        content = encoded(halves("red", "blue", size=size), kind, comment=b"my own street")
+        checked = check_photo(content, SETTINGS)
+        assert isinstance(checked, CheckedPhoto)
+        assert b"street" in content
+        assert b"street" not in checked.jpeg

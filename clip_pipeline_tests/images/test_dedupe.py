@@ -12,7 +12,7 @@ from PIL import Image, ImageEnhance
 
 from clip_pipeline.images.dedupe import (
     THUMBNAIL_BYTES,
-    _candidate_pairs,
+    _pairs_that_look_alike,
     colour_thumbnail,
     near_duplicate_groups,
     perceptual_hash,
@@ -103,7 +103,8 @@ def test_candidate_pairs_are_those_of_comparing_each_with_each(hashes, most_bits
         for left in range(right)
         if (hashes[left] ^ hashes[right]).bit_count() <= most_bits
     }
-    assert set(_candidate_pairs(np.array(hashes, np.uint64), most_bits)) == expected
+    alike = np.zeros((len(hashes), THUMBNAIL_BYTES), np.int16)
+    assert set(_pairs_that_look_alike(np.array(hashes, np.uint64), alike, most_bits)) == expected
 
 
 @given(hashes=HASHES, numbers=st.randoms(use_true_random=False))
@@ -152,3 +153,9 @@ def test_twenty_thousand_copies_of_one_placeholder_are_one_group():
 
 def test_no_photos_have_no_groups():
     assert near_duplicate_groups([], [], [], MOST_BITS) == []
+
+
+def test_thousands_of_photos_with_one_hash_and_other_colours_take_no_time_and_no_group():
+    colours = np.random.default_rng(0).integers(0, 256, (3000, THUMBNAIL_BYTES), np.uint8)
+    groups = near_duplicate_groups([7] * 3000, [colour.tobytes() for colour in colours], [], 4)
+    assert groups == list(range(3000))

@@ -129,19 +129,28 @@ def test_the_source_s_own_split_wins_whatever_the_percentages():
     assert split_of(rows) == {row["id"]: row["split"] for row in attempts}
 
 
-def test_a_group_that_the_source_split_is_tested_rather_than_trained_on():
+def test_of_a_group_that_the_source_split_only_the_later_split_stays():
     alike = {"phash": 77, "thumbnail": bytes(THUMBNAIL_BYTES)}
-    rows, _ = pairs_of(
+    rows, dropped = pairs_of(
         attempt("a", split="train", **alike),
         attempt("b", split="test", **alike),
         attempt("c", split="validation", **alike),
-        attempt("d", **alike),
+        attempt("d", split="test", **alike),
     )
-    assert set(split_of(rows).values()) == {"test"}
-    rows, _ = pairs_of(
-        attempt("a", **alike), attempt("b", split="validation", **alike), attempt("c", split="train", **alike)
-    )
-    assert set(split_of(rows).values()) == {"validation"}
+    assert split_of(rows) == {"b": "test", "d": "test"}
+    assert {row["group"] for row in rows} == {"a"}
+    assert dropped["photo near_duplicate_in_test"] == 2
+    rows, _ = pairs_of(attempt("b", split="validation", **alike), attempt("c", split="train", **alike))
+    assert split_of(rows) == {"b": "validation"}
+
+
+def test_photos_that_the_source_put_nowhere_do_not_enter_its_test_set():
+    half = PairsSettings(test_percent=50, validation_percent=50)
+    rows, _ = pairs_of(attempt("a", split="test"), attempt("b", split="validation"), *many(20), settings=half)
+    assert Counter(split_of(rows).values()) == {"test": 1, "validation": 1, "train": 20}
+    rows, _ = pairs_of(attempt("a", split="test"), *many(20), settings=half)
+    assert set(split_of(rows).values()) == {"test", "validation", "train"}
+    assert Counter(split_of(rows).values())["test"] == 1
 
 
 def test_an_unknown_split_of_the_source_counts_as_none():
@@ -165,10 +174,10 @@ def test_exact_duplicates_inside_a_group_that_another_photo_names_are_kept_once(
     assert dropped["photo exact_duplicate"] == 1
 
 
-def test_the_split_of_a_dropped_copy_still_counts():
+def test_of_two_copies_in_two_splits_the_tested_one_stays():
     copied = {"sha256": "same", "phash": 5, "thumbnail": bytes(THUMBNAIL_BYTES)}
     rows, _ = pairs_of(attempt("a", split="train", **copied), attempt("b", split="test", **copied))
-    assert split_of(rows) == {"a": "test"}
+    assert split_of(rows) == {"b": "test"}
 
 
 def test_new_photos_move_no_other_photo_to_another_split():
