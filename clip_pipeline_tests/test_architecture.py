@@ -25,23 +25,23 @@ def room(path: Path) -> str:
 
 
 def allowed(importer: str, imported: str) -> bool:
-    if importer == imported or imported in GROUND - {"store"}:
-        return True
     if importer in GROUND:
-        return False
+        return imported in GROUND
+    if importer == imported or imported in GROUND:
+        return True
     if importer in STAGES_IN_ORDER:
         return imported in STAGES_IN_ORDER[: STAGES_IN_ORDER.index(importer)]
     if importer == "sandbox":
         return False
     if importer == "pipeline":
-        return imported in (*STAGES_IN_ORDER, "sandbox", "store")
+        return imported in (*STAGES_IN_ORDER, "sandbox")
     if importer == "defs":
-        return imported in ("pipeline", "store", "models")
+        return imported in ("pipeline", "models")
     if importer == "definitions":
         return imported == "defs"
     if importer in ("cli", "__main__"):
         return True
-    return importer == "__init__" and imported == "models"
+    return importer == "__init__" and imported in ("models", "embedding")
 
 
 def imported_modules(path: Path) -> set[str]:
