@@ -166,6 +166,9 @@ class TrainingSettings(CheckedSettings):
     ema_decay: float = setting(
         0.0, "Decay of the averaged weights that are published; 0 publishes the last ones.", low=0, high=0.99999
     )
+    word_loss: float = setting(
+        0.0, "Weight of a second loss, guessing a caption's words from the picture alone; 0 is none.", low=0, high=10
+    )
     word_dropout: float = setting(
         0.0, "Share of a caption's tokens left out at random, so that every fact is needed at times.", low=0, high=0.9
     )

@@ -24,7 +24,6 @@ from clip_pipeline.training.arithmetic import (
     choose_device,
     count_threads,
     encode_captions,
-    encode_pictures,
     reproducible_arithmetic,
 )
 from clip_pipeline.training.batches import Batches, CaptionTable, shuffled_captions, varied_captions, varied_pictures
@@ -37,10 +36,12 @@ from clip_pipeline.training.pictures import decode_pictures
 from clip_pipeline.training.schedule import count_steps, learning_rate_at
 from clip_pipeline.training.validation import ValidationSet
 from clip_pipeline.training.watch import LossWatch
+from clip_pipeline.training.word_guess import make_word_head, token_weights, word_loss
 
 if TYPE_CHECKING:
     import numpy as np
     import pyarrow as pa
+    import torch
 
 logger = logging.getLogger(__name__)
 
@@ -134,19 +135,26 @@ class _Trainer:
         self.total_steps = count_steps(len(captions), settings)
         self.model = build_model(config).to(device)
         self.model.visual.to(memory_format=torch.channels_last)
-        self.optimizer = make_optimizer(self.model, settings)
+        self.word_head = self._make_word_head(config) if settings.word_loss else None
+        self.trained = torch.nn.ModuleList([self.model] if self.word_head is None else [self.model, self.word_head])
+        self.optimizer = make_optimizer(self.trained, settings)
         self.averaged = AveragedWeights(self.model, settings.ema_decay) if settings.ema_decay else None
         self.watch = LossWatch(settings, self.total_steps)
         self.step = 0
         self.validation_loss: float | None = None
         self.log_position = self.logged_step = 0
 
+    def _make_word_head(self, config: dict[str, Any]) -> torch.nn.Module:
+        specials = (self.pad_id, self.captions.tokens[0, 0], config["text_cfg"]["eos_id"])
+        weights = token_weights(self.captions, config["text_cfg"]["vocab_size"], specials)
+        return make_word_head(config["embed_dim"], weights).to(self.device)
+
     def resume(self, work_folder: Path, plan: str) -> None:
         """Goes on from the saved state of this very training, where there is one."""
         state = load_state(work_folder, plan)
         if state is None:
             return
-        self.model.load_state_dict(state["model"])
+        self.trained.load_state_dict(state["trained"])
         self.optimizer.load_state_dict(state["optimizer"])
         if self.averaged is not None:
             self.averaged.steps = state["averaged_steps"]
@@ -160,7 +168,7 @@ class _Trainer:
     def _state(self, plan: str) -> dict[str, Any]:
         return {
             "plan": plan,
-            "model": self.model.state_dict(),
+            "trained": self.trained.state_dict(),
             "optimizer": self.optimizer.state_dict(),
             "averaged": self.averaged.weights if self.averaged else {},
             "averaged_steps": self.averaged.steps if self.averaged else 0,
@@ -222,14 +230,19 @@ class _Trainer:
         torch.manual_seed(_seed_of_step(settings.seed, self.step))  # for dropout, where a model has any
         model.train()
         with autocast(self.device, settings.precision):
-            picture_ND, caption_ND = encode_pictures(model, pictures), encode_captions(model, tokens, self.pad_id)
+            features_ND = model.encode_image(pictures).float()
+            caption_ND = encode_captions(model, tokens, self.pad_id)
         scale = model.logit_scale.exp()
-        loss = clip_loss(picture_ND, caption_ND, scale, settings.label_smoothing)
+        loss = clip_loss(
+            torch.nn.functional.normalize(features_ND, dim=-1), caption_ND, scale, settings.label_smoothing
+        )
         loss_value = self.watch.add(loss.item(), self.step, rate)
+        if self.word_head is not None:
+            loss = loss + settings.word_loss * word_loss(self.word_head, features_ND, tokens)
         self.optimizer.zero_grad()
         loss.backward()
         limit = settings.clip_norm or math.inf
-        norm = torch.nn.utils.clip_grad_norm_(model.parameters(), limit)
+        norm = torch.nn.utils.clip_grad_norm_(self.trained.parameters(), limit)
         self.optimizer.step()
         cap_logit_scale(model)
         if self.averaged is not None:

@@ -1,0 +1,55 @@
+"""A second loss that starts the picture tower: guessing the caption's words from the picture alone.
+
+The contrastive loss learns first what tells a batch's pictures apart most easily, colours and backgrounds; what is left of
+it then hardly asks for the shapes of things, and in a short training they come late or never. Guessing words asks for
+every fact from the first step on (as in Huang et al. 2024, "Classification Done Right for Vision-Language
+Pre-Training", here with one yes or no a token). The head serves the training alone and is not published.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from clip_pipeline.training.batches import CaptionTable
+
+if TYPE_CHECKING:
+    import torch
+
+RAREST_SHARE = 0.001
+"""A token of fewer captions cannot be learnt from them and only adds noise."""
+
+
+def token_weights(table: CaptionTable, vocab_size: int, special_ids: tuple[int, ...]) -> np.ndarray:
+    """(V,) float32: 1 for tokens that at least one caption in a thousand holds and one lacks, 0 for all others."""
+    held_by = np.zeros(vocab_size, dtype=np.int64)
+    for row in table.tokens:
+        held_by[np.unique(row)] += 1
+    share = held_by / len(table.tokens)
+    weights = ((share >= RAREST_SHARE) & (share <= 1 - RAREST_SHARE)).astype(np.float32)
+    weights[list(special_ids)] = 0.0
+    return weights
+
+
+def make_word_head(width: int, weights: np.ndarray) -> torch.nn.Module:
+    """A linear layer from picture features (B, width) to token scores (B, V); holds the token weights as a buffer."""
+    import torch
+
+    head = torch.nn.Linear(width, len(weights))
+    head.register_buffer("token_weights", torch.from_numpy(weights))
+    return head
+
+
+def word_loss(head: torch.nn.Module, features_BD: torch.Tensor, tokens_BL: torch.Tensor) -> torch.Tensor:
+    """Sum over the tokens of the binary cross entropy, in nats, averaged over the pictures.
+
+    features_BD: picture features before they are normalised. tokens_BL: token ids; one that occurs twice counts once.
+    """
+    import torch
+    import torch.nn.functional as F
+
+    scores_BV = head(features_BD)
+    said_BV = torch.zeros_like(scores_BV).scatter_(1, tokens_BL, 1.0)
+    losses_BV = F.binary_cross_entropy_with_logits(scores_BV, said_BV, reduction="none")
+    return (losses_BV * head.token_weights).sum(dim=1).mean()

@@ -1,0 +1,32 @@
+"""Guessing a caption's words from the picture."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+import torch
+
+from clip_pipeline.training.batches import make_caption_table
+from clip_pipeline.training.word_guess import make_word_head, token_weights, word_loss
+
+# 0 padding, 7 start, 8 end; every caption holds 1, no caption holds 4
+TOKENS = np.array([[7, 1, 2, 8], [7, 1, 3, 8], [7, 1, 8, 0]], dtype=np.int32)
+
+
+def test_tokens_that_all_or_none_hold_and_the_special_ones_do_not_count():
+    table = make_caption_table([["a red"], ["a blue"], ["a"]], TOKENS)
+    assert token_weights(table, 9, (0, 7, 8)).tolist() == [0, 0, 1, 1, 0, 0, 0, 0, 0]
+
+
+def test_the_loss_by_hand():
+    """Scores of nought say one half: ln 2 for each of the two tokens that count."""
+    head = make_word_head(3, np.array([0, 0, 1, 1, 0, 0, 0, 0, 0], dtype=np.float32))
+    torch.nn.init.zeros_(head.weight)
+    torch.nn.init.zeros_(head.bias)
+    tokens = torch.from_numpy(TOKENS).long()
+    assert float(word_loss(head, torch.randn(3, 3), tokens)) == pytest.approx(2 * math.log(2))
+    with torch.no_grad():
+        head.bias[2] = 50.0  # sure of token 2, which one caption of three holds
+    assert float(word_loss(head, torch.randn(3, 3), tokens)) == pytest.approx(math.log(2) + 50 * 2 / 3, rel=1e-5)
