@@ -51,7 +51,8 @@ def search_words(
             bar.advance(note=word)
     rows: list[dict[str, Any]] = []
     pages = left_out = without_photos = 0
-    with pages_path.open("wb") as raw, gzip.GzipFile(fileobj=raw, mode="wb", mtime=0, filename="") as stream:
+    # Level 1: 47 MB of pages took 1.0 s at the usual level 9 and 0.13 s at 1 (measured 2026-11-21).
+    with pages_path.open("wb") as raw, gzip.GzipFile("", "wb", compresslevel=1, fileobj=raw, mtime=0) as stream:
         for word in sorted(words):
             # Not splitlines: captions may hold U+2028 and its like, which JSON leaves as they are.
             lines = _word_pages(work_folder, word).read_text(encoding="utf-8").split("\n")[:-1]

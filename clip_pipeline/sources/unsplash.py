@@ -94,14 +94,16 @@ class UnsplashClient:
         Raises MissingKeyError for a key that is refused, BudgetSpentError when the wait is longer than allowed, SourceError
         for any other answer that trying again does not mend.
         """
-        kept: set[str] = set()
+        results: list[dict[str, Any]] = []
         for number in range(1, LAST_PAGE + 1):
             body, answer = self._get_page(word, number)
             photos = [photo for photo in answer["results"] if isinstance(photo, dict)]
             yield SearchPage(word, number, body, photos)
-            kept.update(row["id"] for row in map(photo_row, photos) if row is not None)
+            results += photos
             pages = answer.get("total_pages")
-            if not photos or len(kept) >= max_photos or (isinstance(pages, int) and number >= pages):
+            if not photos or (isinstance(pages, int) and number >= pages):
+                return
+            if len(results) >= max_photos and _count_kept(results) >= max_photos:
                 return
 
     def photo_row(self, photo: dict[str, Any]) -> dict[str, Any] | None:
@@ -191,6 +193,11 @@ def photo_row(photo: dict[str, Any]) -> dict[str, Any] | None:
         "terms": TERMS[parts.netloc],
         "split": None,
     }
+
+
+def _count_kept(results: list[dict[str, Any]]) -> int:
+    """How many different photos `photo_row` keeps."""
+    return len({row["id"] for row in map(photo_row, results) if row is not None})
 
 
 def _attribution(photo: dict[str, Any]) -> str | None:
