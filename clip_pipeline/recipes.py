@@ -169,12 +169,6 @@ class TrainingSettings(CheckedSettings):
     word_loss: float = setting(
         0.0, "Weight of a second loss, guessing a caption's words from the picture alone; 0 is none.", low=0, high=10
     )
-    word_dropout: float = setting(
-        0.0, "Share of a caption's tokens left out at random, so that every fact is needed at times.", low=0, high=0.9
-    )
-    similar_group: int = setting(
-        1, "Photos with similar captions put into a batch together, so that the difference is learnt; 1 is by chance.", low=1
-    )
     shuffle_captions: bool = setting(False, "Control: give each photo a random caption. Scores must then be chance.")
     precision: str = setting("fp32", "Arithmetic of the training.", choices=("fp32", "bf16"))
     seed: int = setting(0, "Seed of the weights, the order and the augmentation.")
@@ -304,6 +298,16 @@ SANDBOX = Recipe(
     links=LinksSettings(photos_per_word=3000),
     download=DownloadSettings(image_size=64, request_width=96, photos_per_shard=1000),
     tokenizer=TokenizerSettings(vocab_size=1000),
+    training=TrainingSettings(
+        model="sandbox_small",
+        epochs=13,
+        batch_size=48,
+        learning_rate=1.5e-3,
+        warmup_percent=8,
+        weight_decay=0.1,
+        word_loss=3.0,
+        precision="bf16",
+    ),
 )
 
 TINY = replace(

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import torch
 
 # one random stream a purpose: adding a purpose leaves the others as they are
-_ORDER, _AUGMENTATION, _VALIDATION, _SHUFFLED_CAPTIONS, _WORD_DROPOUT = range(5)
+_ORDER, _AUGMENTATION, _VALIDATION, _SHUFFLED_CAPTIONS = range(4)
 
 LARGEST_ASPECT = 4 / 3
 
@@ -62,8 +62,8 @@ def shuffled_captions(table: CaptionTable, seed: int) -> CaptionTable:
 class Batches:
     """The batches of a training: `pairs(step)` gives (photo rows, caption rows), both (batch,) int64."""
 
-    def __init__(self, table: CaptionTable, batch_size: int, seed: int, similar_group: int = 1):
-        self.table, self.batch_size, self.seed, self.similar_group = table, batch_size, seed, similar_group
+    def __init__(self, table: CaptionTable, batch_size: int, seed: int):
+        self.table, self.batch_size, self.seed = table, batch_size, seed
         self.steps_per_epoch = len(table) // batch_size
         self._epoch_plan = lru_cache(maxsize=2)(self._plan_epoch)
 
@@ -76,23 +76,19 @@ class Batches:
 
     def _plan_epoch(self, epoch: int) -> tuple[np.ndarray, np.ndarray]:
         generator = _generator(self.seed, _ORDER, epoch)
-        return plan_epoch(self.table, self.batch_size, self.steps_per_epoch, generator, self.similar_group)
+        return plan_epoch(self.table, self.batch_size, self.steps_per_epoch, generator)
 
 
 def plan_epoch(
-    table: CaptionTable, batch_size: int, batches: int, generator: np.random.Generator, similar_group: int = 1
+    table: CaptionTable, batch_size: int, batches: int, generator: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray]:
     """A random order of the photos with one random caption each, (batches × batch_size,) photo and caption rows.
 
     A text stands only once in a batch: two pictures of the same caption would each count as the other's wrong answer. A
     photo whose captions are all taken waits for the next batch; texts are repeated only where nothing else is left.
-    similar_group: photos with similar captions come in runs of this many (`_similar_runs`).
     """
-    order = generator.permutation(len(table))
+    waiting = deque(generator.permutation(len(table)).tolist())
     draws = generator.random(len(table))
-    if similar_group > 1:
-        order = _similar_runs(table, order, draws, similar_group, generator)
-    waiting = deque(order.tolist())
     first, text_ids = table.first.tolist(), table.text_ids.tolist()
     photos: list[int] = []
     captions: list[int] = []
@@ -119,24 +115,6 @@ def plan_epoch(
             captions.append(first[photo] + int(draws[photo] * (first[photo + 1] - first[photo])))
         waiting.extendleft(reversed(put_back[batch_size - chosen :]))
     return np.array(photos, dtype=np.int64), np.array(captions, dtype=np.int64)
-
-
-def _similar_runs(
-    table: CaptionTable, order: np.ndarray, draws: np.ndarray, group: int, generator: np.random.Generator
-) -> np.ndarray:
-    """The photos of `order`, those with similar captions in runs of `group`, the runs in random order.
-
-    Each token gets a random weight from a heavy-tailed distribution, and the photos are sorted by the sum over their
-    caption: neighbours share the few tokens that weigh most, in every epoch others. In such a run a picture is told from
-    its neighbours by what the shared words do not say, so no fact of a caption is passed over for being rarely needed.
-    """
-    weights = generator.standard_cauchy(int(table.tokens.max()) + 1)
-    weights[0] = 0.0  # padding says nothing
-    rows = table.first[:-1] + (draws * np.diff(table.first)).astype(np.int64)
-    scores = weights[table.tokens[rows]].sum(axis=1)
-    order = order[np.argsort(scores[order], kind="stable")]
-    runs = np.array_split(order, max(1, len(order) // group))
-    return np.concatenate([runs[i] for i in generator.permutation(len(runs))])
 
 
 def validation_pairs(table: CaptionTable, batch_size: int, seed: int) -> list[tuple[np.ndarray, np.ndarray]]:
@@ -184,24 +162,6 @@ def varied_pictures(
         centre = pictures_BCHW.mean((1, 2, 3), keepdim=True)
         pictures_BCHW = (pictures_BCHW - centre) * (1 + contrast) + centre + brightness
     return pictures_BCHW.contiguous(memory_format=torch.channels_last)
-
-
-def varied_captions(tokens: np.ndarray, step: int, settings: TrainingSettings, pad_id: int) -> np.ndarray:
-    """(B, L) token ids with `settings.word_dropout` of each caption's inner tokens left out, the gaps closed.
-
-    A caption tells more than is needed to find its picture in a batch: colour and background may do, and the shape of
-    things is then learnt late or never. Left without some of its words, each fact is needed at times. The first and the
-    last token stay. A pure function of the seed and the step.
-    """
-    if not settings.word_dropout:
-        return tokens
-    drawn = _generator(settings.seed, _WORD_DROPOUT, step).random(tokens.shape) < settings.word_dropout
-    lengths = (tokens != pad_id).sum(axis=1, keepdims=True)
-    places = np.arange(tokens.shape[1])
-    dropped = drawn & (places > 0) & (places < lengths - 1)
-    order = np.argsort(dropped, axis=1, kind="stable")
-    kept = np.take_along_axis(tokens, order, axis=1)
-    return np.where(np.take_along_axis(dropped, order, axis=1), pad_id, kept).astype(tokens.dtype)
 
 
 def normalised_pictures(pictures: np.ndarray, mean: Sequence[float], std: Sequence[float]) -> torch.Tensor:

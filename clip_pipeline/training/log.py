@@ -8,6 +8,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
+LOG_FILE = "train_log.csv"
 COLUMNS = (
     "step",
     "epoch",
