@@ -92,7 +92,7 @@ def plot_log(log: dict[str, list[float]], path: Path, batch_size: int, title: st
     top.set(ylabel="contrastive loss (nats)", title=title)
     highest = max([math.log(batch_size), *(v for v in log["train_loss"] if not math.isnan(v))])
     top.set_ylim(0, highest * 1.12)
-    top.legend(frameon=False, loc="lower left")
+    top.legend(frameon=False, loc="upper right", bbox_to_anchor=(1, 0.85))
     bottom.plot(steps, log["learning_rate"], color="#3c8d5a", linewidth=2)
     bottom.set(xlabel="step", ylim=(0, None))
     bottom.set_ylabel("learning rate", color="#3c8d5a")
@@ -111,10 +111,7 @@ def plot_log(log: dict[str, list[float]], path: Path, batch_size: int, title: st
 
 
 def _smoothed(values: Sequence[float]) -> list[float]:
-    """Exponential mean over about a twentieth of the rows, corrected for its start."""
-    keep = 1 - 1 / max(1.0, len(values) / 20)
-    smoothed, mean, weight = [], 0.0, 0.0
-    for value in values:
-        mean, weight = keep * mean + (1 - keep) * value, keep * weight + (1 - keep)
-        smoothed.append(mean / weight)
-    return smoothed
+    """Mean over a window of about a twentieth of the rows, centred, so that the curve neither leads nor lags."""
+    half = len(values) // 40
+    windows = (values[max(0, i - half) : i + half + 1] for i in range(len(values)))
+    return [sum(window) / len(window) for window in windows]

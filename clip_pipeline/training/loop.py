@@ -86,7 +86,9 @@ def train_clip(
     summary = trainer.summary() | {"training_photos": len(training), "validation_photos": len(validation)}
     (folder / SUMMARY_FILE).write_text(json.dumps(summary, indent=1, sort_keys=True) + "\n", encoding="utf-8")
     shutil.copyfile(work_folder / LOG_FILE, folder / LOG_FILE)
-    plot_log(read_log(folder / LOG_FILE), folder / PLOT_FILE, settings.batch_size, f"Training {settings.model}")
+    plot_log(
+        read_log(folder / LOG_FILE), folder / PLOT_FILE, settings.batch_size, f"Training {Path(settings.model).stem}"
+    )
     remove_state(work_folder)
     total = time.monotonic() - began
     return summary | {"preparation_seconds": round(prepared, 1), "seconds": round(total, 1), "device": device}
