@@ -170,7 +170,11 @@ class TrainingSettings(CheckedSettings):
         0.0, "Weight of a second loss, guessing a caption's words from the picture alone; 0 is none.", low=0, high=10
     )
     shuffle_captions: bool = setting(False, "Control: give each photo a random caption. Scores must then be chance.")
-    precision: str = setting("fp32", "Arithmetic of the training.", choices=("fp32", "bf16"))
+    precision: str = setting(
+        "fp32",
+        "Arithmetic of the training: fp32, bf16, or auto for bf16 where the processor has it built in.",
+        choices=("auto", "fp32", "bf16"),
+    )
     seed: int = setting(0, "Seed of the weights, the order and the augmentation.")
     checkpoint_seconds: float = setting(
         30.0, "Time between two saved states that a killed run resumes from.", low=1, speed=True

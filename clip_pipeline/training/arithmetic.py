@@ -29,6 +29,18 @@ def choose_device(name: str) -> str:
     return name
 
 
+def choose_precision(precision: str, device: str) -> str:
+    """fp32 or bf16; `auto` is bf16 where the processor computes with it, since imitating it is slower than fp32."""
+    import torch
+
+    if precision != "auto":
+        return precision
+    if device == "cuda":
+        return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "fp32"
+    built_in = device == "cpu" and torch.backends.mkldnn.is_available() and torch.cpu._is_avx512_bf16_supported()
+    return "bf16" if built_in else "fp32"
+
+
 def count_threads(compute: ComputeSettings) -> int:
     """Arithmetic threads: the setting, or one a core that this process may use."""
     if compute.threads:

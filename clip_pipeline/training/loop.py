@@ -7,6 +7,7 @@ import json
 import shutil
 import time
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +15,7 @@ from clip_pipeline.models.folder import preprocess_config, save_model_folder
 from clip_pipeline.models.registry import context_length_of, image_size_of, load_config, with_tokenizer
 from clip_pipeline.recipes import ComputeSettings, TrainingSettings, fingerprinted
 from clip_pipeline.text.tokenizer import load_tokenizer
-from clip_pipeline.training.arithmetic import choose_device, count_threads, reproducible_arithmetic
+from clip_pipeline.training.arithmetic import choose_device, choose_precision, count_threads, reproducible_arithmetic
 from clip_pipeline.training.batches import shuffled_captions
 from clip_pipeline.training.checkpoint import remove_state
 from clip_pipeline.training.data import check_enough_photos, hash_data, read_split
@@ -48,6 +49,8 @@ def train_clip(
     loss does not fall, ModelError for an unknown model.
     """
     began = time.monotonic()
+    device, threads = choose_device(compute.device), count_threads(compute)
+    settings = replace(settings, precision=choose_precision(settings.precision, device))
     config = load_config(settings.model)
     tokenizer = load_tokenizer(tokenizer_folder)
     config = with_tokenizer(config, tokenizer.vocab_size, tokenizer.pad_id, tokenizer.end_id)
@@ -72,7 +75,6 @@ def train_clip(
     held_out = None
     if len(validation):
         held_out = ValidationSet(pictures[len(training) :], validation.table(tokenizer, length), settings, preprocess)
-    device, threads = choose_device(compute.device), count_threads(compute)
     # another thread count or device would finish with other bytes than an undisturbed run
     plan_parts = [fingerprinted(settings), config, hash_data(training, validation, tokenizer_folder=tokenizer_folder)]
     plan = hashlib.sha256(json.dumps([*plan_parts, device, threads], sort_keys=True).encode()).hexdigest()

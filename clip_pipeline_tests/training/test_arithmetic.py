@@ -1,0 +1,32 @@
+"""Device, precision, threads."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from clip_pipeline.errors import SettingsError
+from clip_pipeline.recipes import ComputeSettings
+from clip_pipeline.training.arithmetic import choose_device, choose_precision, count_threads
+
+
+def test_a_device_that_is_not_there_gets_a_sentence():
+    assert choose_device("cpu") == "cpu"
+    assert choose_device("auto") in ("cuda", "mps", "cpu")
+    if not torch.cuda.is_available():
+        with pytest.raises(SettingsError, match="compute.device is cuda, but torch finds none here. Set .* cpu"):
+            choose_device("cuda")
+
+
+def test_auto_takes_bf16_only_where_the_processor_has_it(monkeypatch):
+    assert choose_precision("bf16", "cpu") == "bf16"
+    assert choose_precision("fp32", "cpu") == "fp32"
+    for there, expected in ((True, "bf16"), (False, "fp32")):
+        monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda there=there: there)
+        assert choose_precision("auto", "cpu") == (expected if torch.backends.mkldnn.is_available() else "fp32")
+    assert choose_precision("auto", "mps") == "fp32"
+
+
+def test_threads_are_the_setting_or_the_cores():
+    assert count_threads(ComputeSettings(threads=3)) == 3
+    assert count_threads(ComputeSettings()) >= 1
