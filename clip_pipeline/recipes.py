@@ -310,7 +310,7 @@ SANDBOX = Recipe(
         warmup_percent=8,
         weight_decay=0.1,
         word_loss=3.0,
-        precision="bf16",
+        precision="auto",
     ),
 )
 
@@ -334,7 +334,16 @@ LAPTOP = Recipe(
     links=LinksSettings(source="folder"),
     download=DownloadSettings(image_size=128, photos_per_shard=1000),
     tokenizer=TokenizerSettings(vocab_size=4000),
-    training=TrainingSettings(model="laptop_small"),
+    training=TrainingSettings(
+        model="laptop_small",
+        epochs=16,
+        batch_size=64,
+        learning_rate=1e-3,
+        crop_scale=0.6,
+        flip=True,
+        word_loss=3.0,
+        precision="auto",
+    ),
     evaluation=EvaluationSettings(datasets="held_out"),
 )
 

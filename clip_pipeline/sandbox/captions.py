@@ -44,7 +44,7 @@ RELATION_PHRASES = {
 OPPOSITE = {"left": "right", "right": "left", "above": "below", "below": "above"}
 SIDE_PHRASES = {"left": "on its left", "right": "on its right", "above": "above it", "below": "below it"}
 
-DROPPED_SIZE, DROPPED_LIGHT, DROPPED_BACKGROUND, DROPPED_SECOND = 0.12, 0.35, 0.06, 0.06
+DROPPED_SIZE, DROPPED_LIGHT, DROPPED_BACKGROUND, DROPPED_SECOND = 0.4, 0.8, 0.55, 0.06
 
 ZERO_SHOT_TEMPLATES = tuple(
     f"a {size} {{c}} {phrases[0]}" for phrases in BACKGROUND_PHRASES.values() for size in ("small", "large")

@@ -22,7 +22,7 @@ LIGHTS = ("plain", "bright", "dim", "warm", "spot")
 HELD_OUT_PER_OBJECT = 3
 """Colours in which an object never occurs in a searchable photo: 12 x 3 = 36 of 120 combinations, 30 %."""
 
-SECOND_OBJECT_SHARE = 0.6
+SECOND_OBJECT_SHARE = 0.5
 
 # Hue in degrees, saturation and value: ranges that do not overlap, so that each colour has one right name.
 HSV_RANGES = {
@@ -39,7 +39,7 @@ HSV_RANGES = {
 }
 
 # Largest tilt either way in degrees. A house leans little, a ball lies as it fell.
-TILT = {"ball": 180, "fish": 30, "key": 60, "star": 36, "flower": 20, "umbrella": 18, "boat": 10, "car": 8}
+TILT = {"ball": 180, "fish": 30, "key": 35, "star": 14, "flower": 20, "umbrella": 18, "boat": 10, "car": 8}
 OTHER_TILT = 8
 MIRRORED = ("boat", "car", "cup", "fish", "house", "key", "lamp")
 
@@ -139,11 +139,11 @@ def sample_scene(rng: random.Random, main: Combination, seconds: Sequence[Combin
         relation = pick(rng, RELATIONS)
         others = [combination for combination in seconds if combination[0] != main[0]]
         x, y = _place_beside(rng, relation)
-        radius = between(rng, 0.15, 0.165) if size == "small" else between(rng, 0.235, 0.265)
+        radius = between(rng, 0.17, 0.185) if size == "small" else between(rng, 0.25, 0.27)
         first = _sample_thing(rng, main, x, y, radius)
-        second = _sample_thing(rng, pick(rng, others), -x, -y, between(rng, 0.16, 0.2))
+        second = _sample_thing(rng, pick(rng, others), -x, -y, between(rng, 0.19, 0.22))
     else:
-        radius = between(rng, 0.18, 0.22) if size == "small" else between(rng, 0.33, 0.40)
+        radius = between(rng, 0.28, 0.32) if size == "small" else between(rng, 0.40, 0.44)
         room = 0.46 - radius
         first = _sample_thing(rng, main, between(rng, -room, room), between(rng, -room, room), radius)
     return Scene(

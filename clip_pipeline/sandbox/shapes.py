@@ -127,14 +127,13 @@ def _lamp(a: float, b: float, c: float) -> list[Part]:
 
 
 def _star(a: float, b: float, c: float) -> list[Part]:
-    points = 5 if a < 0.7 else 6
-    inner = 0.40 + 0.12 * b
+    inner = 0.34 + 0.08 * a
     corners = []
-    for i in range(2 * points):
-        angle, length = math.pi * i / points - math.pi / 2, 1.0 if i % 2 == 0 else inner
+    for i in range(10):
+        angle, length = math.pi * i / 5 - math.pi / 2, 1.0 if i % 2 == 0 else inner
         corners.append((length * math.cos(angle), length * math.sin(angle)))
-    heart = [(x * 0.4, y * 0.4) for x, y in corners]
-    return [(corners, "base"), (heart, "light" if c < 0.5 else "base")]
+    heart = [(x * (0.35 + 0.15 * b), y * (0.35 + 0.15 * b)) for x, y in corners]
+    return [(corners, "base"), (heart, "light" if c < 0.7 else "base")]
 
 
 def _tree(a: float, b: float, c: float) -> list[Part]:
