@@ -1,0 +1,109 @@
+"""The Dagster page in a real browser: the graph is there, and an asset that is materialised turns green.
+
+Needs Chromium (`apt-get install chromium`) and the `dev` extra; `defs/test_definitions.py` runs the same definitions without.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+playwright = pytest.importorskip("playwright.sync_api")
+
+ROOT = Path(__file__).resolve().parents[2]
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-first-run",
+]
+LONGEST_START_SECONDS = 90
+LONGEST_RUN_MS = 120_000
+
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine: apt-get install chromium")
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+@pytest.fixture
+def page_url(tiny_data, tmp_path):
+    """`dagster dev` at the root of the checkout, on a copy of the tiny artifacts and with a history of its own."""
+    home = tmp_path / "dagster_home"
+    home.mkdir()
+    shutil.copy(ROOT / "dagster_home" / "dagster.yaml", home)
+    data = shutil.copytree(tiny_data, tmp_path / "data", copy_function=shutil.copy2)
+    port = free_port()
+    environment = os.environ | {
+        "DAGSTER_HOME": str(home),
+        "CLIP_PIPELINE_RECIPE": "tiny",
+        "CLIP_PIPELINE_DATA": str(data),
+        "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+    }
+    log = (tmp_path / "dagster.log").open("w")
+    process = subprocess.Popen(
+        [Path(sys.executable).parent / "dagster", "dev", "--host", "127.0.0.1", "--port", str(port)],
+        cwd=ROOT,
+        env=environment,
+        stdout=log,
+        stderr=subprocess.STDOUT,
+        start_new_session=True,
+        # A shell's background job ignores SIGINT and hands that on: without this, `dagster dev` could not be stopped.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
+    try:
+        _wait_for(f"http://127.0.0.1:{port}/server_info", process, tmp_path / "dagster.log")
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        process.send_signal(signal.SIGINT)
+        try:
+            process.wait(30)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+
+
+def _wait_for(url: str, process: subprocess.Popen, log: Path) -> None:
+    deadline = time.monotonic() + LONGEST_START_SECONDS
+    while time.monotonic() < deadline:
+        try:
+            with urllib.request.urlopen(url, timeout=2):
+                return
+        except OSError:
+            assert process.poll() is None, log.read_text()[-2000:]
+            time.sleep(0.5)
+    pytest.fail(f"the page did not answer within {LONGEST_START_SECONDS} s:\n{log.read_text()[-2000:]}")
+
+
+def test_an_asset_materialised_on_the_page_turns_green(page_url, tmp_path):
+    with playwright.sync_playwright() as browsers:
+        browser = browsers.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        page = browser.new_page(viewport={"width": 1600, "height": 1000})
+        page.goto(f"{page_url}/asset-groups")
+        for group in ("1_words", "2_images", "3_text", "4_training", "5_embedding", "6_evaluation"):
+            page.get_by_text(group, exact=True).first.wait_for(timeout=60_000)
+        page.goto(f"{page_url}/assets/wikipedia_dump")
+        page.get_by_text("Never materialized").first.wait_for(timeout=60_000)
+        page.get_by_role("button", name="Materialize").first.click()
+        page.get_by_text("cache", exact=True).first.wait_for(timeout=LONGEST_RUN_MS)
+        page.screenshot(path=tmp_path / "green.png")
+        assert page.get_by_text("Never materialized").count() == 0
+        assert page.get_by_text("hit", exact=True).count() >= 1
+        page.goto(f"{page_url}/runs")
+        page.get_by_text("Success").first.wait_for(timeout=60_000)
+        browser.close()
