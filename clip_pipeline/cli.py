@@ -20,9 +20,10 @@ CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 
 def main() -> None:
     """Runs the command line. A `ClipPipelineError` becomes one sentence and exit status 1; it never is a traceback."""
-    # Waiting threads sleep: when they spin, as they do by default, a training that shares the machine with one other
-    # busy process runs ten times slower (measured on two cores, 2026-11-21). Must be set before torch is loaded.
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    # Threads that wait for each other spin for a moment, then sleep. With the default, long spinning, a training that
+    # shares two cores with one other busy process runs ten times slower; with no spinning at all it loses a third on a
+    # quiet machine (an epoch of the sandbox: 12.0 s so, 13.9 s by default, 21.2 s passive, 2026-11-21). Read when torch loads.
+    os.environ.setdefault("GOMP_SPINCOUNT", "20000")
     try:
         commands(prog_name="clip-pipeline", standalone_mode=False)
     except ClipPipelineError as error:

@@ -304,7 +304,7 @@ SANDBOX = Recipe(
     tokenizer=TokenizerSettings(vocab_size=1000),
     training=TrainingSettings(
         model="sandbox_small",
-        epochs=13,
+        epochs=12,
         batch_size=48,
         learning_rate=1.5e-3,
         warmup_percent=8,
@@ -336,10 +336,11 @@ LAPTOP = Recipe(
     tokenizer=TokenizerSettings(vocab_size=4000),
     training=TrainingSettings(
         model="laptop_small",
-        epochs=16,
+        epochs=36,
         batch_size=64,
         learning_rate=1e-3,
-        crop_scale=0.6,
+        crop_scale=0.5,
+        ema_decay=0.998,
         flip=True,
         word_loss=3.0,
         precision="auto",
