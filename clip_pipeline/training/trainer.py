@@ -107,8 +107,7 @@ class Trainer:
         validate_every = max(1, self.total_steps // VALIDATIONS)
         started = saved = logged = time.monotonic()
         first_step = self.step
-        with progress("Training", total=self.total_steps, unit="step") as bar:
-            bar.advance(self.step)
+        with progress("Training", total=self.total_steps - first_step, unit="step") as bar:
             while self.step < self.total_steps:
                 measured = self._take_step()
                 self.step += 1
