@@ -40,6 +40,10 @@ def main() -> None:
     except BrokenPipeError:
         sys.stderr.close()
         sys.exit(1)
+    except OSError as error:
+        if error.filename is None:
+            raise
+        _stop(f"{error.filename}: {error.strerror}. Check the path and your right to write there.", 1)
 
 
 def _stop(sentence: str, status: int) -> None:
