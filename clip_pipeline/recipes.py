@@ -304,7 +304,7 @@ SANDBOX = Recipe(
     tokenizer=TokenizerSettings(vocab_size=1000),
     training=TrainingSettings(
         model="sandbox_small",
-        epochs=12,
+        epochs=14,
         batch_size=48,
         learning_rate=1.5e-3,
         warmup_percent=8,
