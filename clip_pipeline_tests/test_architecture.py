@@ -70,7 +70,9 @@ def test_imports_run_one_way(path):
 def test_only_sources_and_the_sandbox_open_sockets(path):
     if room(path) in ("sources", "sandbox"):
         return
-    network = {name for name in imported_modules(path) if name in NETWORK_MODULES or name.split(".")[0] in NETWORK_MODULES}
+    network = {
+        name for name in imported_modules(path) if name in NETWORK_MODULES or name.split(".")[0] in NETWORK_MODULES
+    }
     assert not network, f"{path.relative_to(PACKAGE)} imports {network}"
 
 

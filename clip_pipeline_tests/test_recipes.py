@@ -46,7 +46,10 @@ def test_every_setting_has_help_and_every_recipe_says_what_it_is_for():
 
 
 def test_settings_of_speed_stay_out_of_fingerprints():
-    slow, fast = with_settings(Recipe(), ["download.connections=1"]), with_settings(Recipe(), ["download.connections=99"])
+    slow, fast = (
+        with_settings(Recipe(), ["download.connections=1"]),
+        with_settings(Recipe(), ["download.connections=99"]),
+    )
     assert fingerprinted(slow.download) == fingerprinted(fast.download)
     assert fingerprinted(slow.compute) == {}
     assert "image_size" in fingerprinted(slow.download)

@@ -1,7 +1,7 @@
 """Writes the generated parts of README.md, and docs/settings.md, from the code. A test fails when they drift.
 
-    python docs/generate.py           writes them
-    python docs/generate.py --check   exits 1 when one is out of date
+python docs/generate.py           writes them
+python docs/generate.py --check   exits 1 when one is out of date
 """
 
 from __future__ import annotations
@@ -91,7 +91,19 @@ def tree() -> str:
     return "\n".join([*lines, "```"])
 
 
-_FLOW = ("sources", "words", "images", "text", "models", "training", "embedding", "evaluation", "sandbox", "pipeline", "defs")
+_FLOW = (
+    "sources",
+    "words",
+    "images",
+    "text",
+    "models",
+    "training",
+    "embedding",
+    "evaluation",
+    "sandbox",
+    "pipeline",
+    "defs",
+)
 
 
 def _tree_line(depth: int, name: str, path: Path) -> str:

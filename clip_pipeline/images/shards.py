@@ -59,3 +59,11 @@ def _check_end(path: Path, offset: int) -> None:
         file.seek(offset)
         if file.read(tarfile.BLOCKSIZE) != bytes(tarfile.BLOCKSIZE):
             raise tarfile.ReadError(f"it breaks off at byte {offset:,}")
+
+
+def read_photos(paths: Iterable[Path], id_of: Mapping[str, str]) -> Iterator[tuple[str, bytes]]:
+    """(photo id, JPEG bytes) of the photos whose keys `id_of` names, shard after shard."""
+    for path in paths:
+        for key, members in read_shard(path):
+            if key in id_of:
+                yield id_of[key], members["jpg"]

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from clip_pipeline.sources.fetch import PhotoFetcher
+    from clip_pipeline.sources.unsplash import UnsplashClient
 
 OWN_SOURCES = ("folder", "tars")
 """Sources whose photos are the user's own files."""
@@ -75,9 +76,10 @@ class SearchedPhotos:
     def links(self, words: list[str], folder: Path, work: Path) -> tuple[pa.Table, dict[str, Any]]:
         from clip_pipeline.images.links import search_words
 
-        return search_words(words, self._client(), self.settings.photos_per_word, folder / "pages.jsonl.gz", work)
+        with self._client() as client:
+            return search_words(words, client, self.settings.photos_per_word, folder / "pages.jsonl.gz", work)
 
-    def _client(self) -> Any:
+    def _client(self) -> UnsplashClient:
         from clip_pipeline.sources.unsplash import LIVE_API, UnsplashClient
 
         contact = self.workspace.recipe.download.contact

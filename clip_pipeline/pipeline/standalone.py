@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -121,15 +122,12 @@ def _pairs_of_folder(photos: Path, captions: str, recipe: Recipe, work: Path) ->
     return pairs
 
 
-def _stored_photos(pairs: pa.Table, work: Path):
+def _stored_photos(pairs: pa.Table, work: Path) -> Iterator[tuple[str, bytes]]:
     """(photo id, JPEG bytes) of the photos that the pairs name, from the shards below `work`."""
-    from clip_pipeline.images.shards import read_shard
+    from clip_pipeline.images.shards import read_photos
 
-    id_of = dict(zip(pairs["key"].to_pylist(), pairs["photo_id"].to_pylist(), strict=True))
-    for shard in sorted(set(pairs["shard"].to_pylist())):
-        for key, members in read_shard(work / f"{shard}.tar"):
-            if key in id_of:
-                yield id_of[key], members["jpg"]
+    tars = (work / f"{shard}.tar" for shard in sorted(set(pairs["shard"].to_pylist())))
+    return read_photos(tars, dict(zip(pairs["key"].to_pylist(), pairs["photo_id"].to_pylist(), strict=True)))
 
 
 def embed_images_to(model: Path, images: Path, output: Path, batch_size: int, compute: ComputeSettings) -> int:

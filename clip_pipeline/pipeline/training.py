@@ -38,13 +38,10 @@ def _training_inputs(workspace: Workspace, model: str) -> dict[str, str]:
 
 def _photos_of(workspace: Workspace, pairs: pa.Table) -> Iterator[tuple[str, bytes]]:
     """(photo id, JPEG bytes) of the photos that the pairs name, in the order of the shards."""
-    from clip_pipeline.images.shards import read_shard
+    from clip_pipeline.images.shards import read_photos
 
-    id_of = dict(zip(pairs["key"].to_pylist(), pairs["photo_id"].to_pylist(), strict=True))
-    for shard in shard_keys(workspace):
-        for key, members in read_shard(workspace.get("image_shards", shard).file(f"{shard}.tar")):
-            if key in id_of:
-                yield id_of[key], members["jpg"]
+    tars = (workspace.get("image_shards", shard).file(f"{shard}.tar") for shard in shard_keys(workspace))
+    return read_photos(tars, dict(zip(pairs["key"].to_pylist(), pairs["photo_id"].to_pylist(), strict=True)))
 
 
 def _build_checkpoint(workspace: Workspace, model: str, folder: Path, work: Path) -> Built:

@@ -65,14 +65,16 @@ DECOMPRESSORS: dict[str, Callable[[], Any]] = {
 
 
 def compression_of(path: Path) -> str:
-    """"bz2", "xz", "lzma", "gzip" or "none", by the first bytes and not by the name.
+    """ "bz2", "xz", "lzma", "gzip" or "none", by the first bytes and not by the name.
 
     Raises DumpError where there is no such file, it is empty, or it is packed in a way that has no streams (7z, zip).
     """
     if not path.exists():
         raise DumpError(f"There is no dump file {path}. Check the path, or set wikipedia.dump.")
     if not path.is_file():
-        raise DumpError(f"{path} is a folder, expected a dump file such as enwiki-…-pages-articles-multistream.xml.bz2.")
+        raise DumpError(
+            f"{path} is a folder, expected a dump file such as enwiki-…-pages-articles-multistream.xml.bz2."
+        )
     with path.open("rb") as file:
         beginning = file.read(8)
     if not beginning:
@@ -96,7 +98,9 @@ def read_range(path: Path, start: int, end: int) -> Iterator[bytes]:
         while left > 0:
             chunk = file.read(min(CHUNK_BYTES, left))
             if not chunk:
-                raise DumpError(f"{path.name} became shorter while it was read. Wait until it is whole, then try again.")
+                raise DumpError(
+                    f"{path.name} became shorter while it was read. Wait until it is whole, then try again."
+                )
             left -= len(chunk)
             yield chunk
 

@@ -83,6 +83,7 @@ def describe_dump(path: Path, parts: int) -> DumpDescription:
     _check_beginning(path, compression, size)
     sha256 = hashlib.sha256()
     with progress(f"Reading {path.name}", total=size, unit="byte") as bar:
+
         def chunks() -> Iterator[bytes]:
             for chunk in read_range(path, 0, size):
                 sha256.update(chunk)
@@ -126,7 +127,9 @@ def open_part(path: Path, part: DumpPart) -> BinaryIO:
     compression = compression_of(path)
     size = path.stat().st_size
     if part.end > size:
-        raise DumpError(f"{path.name} has {size:,} bytes, {part.key} needs {part.end:,}. Materialise wikipedia_dump again.")
+        raise DumpError(
+            f"{path.name} has {size:,} bytes, {part.key} needs {part.end:,}. Materialise wikipedia_dump again."
+        )
     pieces = decompressed(read_range(path, part.start, part.end), compression, path.name)
     before = [b"<mediawiki>"] if part.start > 0 else []
     after = [b"</mediawiki>"] if part.end < size else []

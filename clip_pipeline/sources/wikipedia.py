@@ -80,7 +80,9 @@ def download_dump(settings: WikipediaSettings, folder: Path, hosts: Hosts, conta
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EACCES, errno.EROFS, errno.EDQUOT):
             raise
-        raise DiskError(f"{folder} cannot be written ({error.strerror}). The dump needs {remote.size or 0:,} bytes there.") from error
+        raise DiskError(
+            f"{folder} cannot be written ({error.strerror}). The dump needs {remote.size or 0:,} bytes there."
+        ) from error
     raise SourceError(
         f"{remote.name} came twice with a wrong sha1 ({found}, expected {remote.sha1}). "
         "Try another mirror (wikipedia.mirror) or another date (wikipedia.date)."
@@ -90,7 +92,9 @@ def download_dump(settings: WikipediaSettings, folder: Path, hosts: Hosts, conta
 def _find_remote_dump(settings: WikipediaSettings, hosts: Hosts, contact: str) -> RemoteDump:
     mirror = settings.mirror.rstrip("/")
     if not re.fullmatch(r"https?://[^/\s]+(/\S*)?", mirror):
-        raise SettingsError(f'wikipedia.mirror is "{settings.mirror}", expected a url such as https://dumps.wikimedia.org.')
+        raise SettingsError(
+            f'wikipedia.mirror is "{settings.mirror}", expected a url such as https://dumps.wikimedia.org.'
+        )
     if not re.fullmatch(r"\w+", settings.wiki):
         raise SettingsError(f'wikipedia.wiki is "{settings.wiki}", expected a database name such as enwiki.')
     with http_session(contact, hosts) as session:
@@ -105,7 +109,9 @@ def _find_remote_dump(settings: WikipediaSettings, hosts: Hosts, contact: str) -
         listing = _get_small(session, f"{mirror}/{settings.wiki}/")
         if listing is None:
             raise SourceError(f"{mirror} has no wiki {settings.wiki} (404). Check wikipedia.wiki and wikipedia.mirror.")
-        dates = sorted(set(re.findall(r'href="(?:[^"]*/)?(\d{8})/?"', listing.decode("utf-8", "replace"))), reverse=True)
+        dates = sorted(
+            set(re.findall(r'href="(?:[^"]*/)?(\d{8})/?"', listing.decode("utf-8", "replace"))), reverse=True
+        )
         for date in dates:
             # The newest folder is there from the first day of a dump that takes days.
             remote = _read_date(session, mirror, settings.wiki, date)
@@ -169,7 +175,9 @@ def _get_small(session: Any, url: str) -> bytes | None:
                     for chunk in answer.iter_content(CHUNK_BYTES):
                         content += chunk
                         if len(content) > LARGEST_ANSWER_BYTES:
-                            raise SourceError(f"{url} sends more than {LARGEST_ANSWER_BYTES:,} bytes, expected a small list.")
+                            raise SourceError(
+                                f"{url} sends more than {LARGEST_ANSWER_BYTES:,} bytes, expected a small list."
+                            )
                     return content
                 problem = f"status {answer.status_code}"
                 if not may_pass(answer.status_code):
@@ -185,7 +193,10 @@ def _download_resuming(remote: RemoteDump, partial: Path, hosts: Hosts, contact:
     """Appends to `partial` until the file is whole; each new connection asks for the rest only."""
     problem = ""
     failures = 0
-    with http_session(contact, hosts) as session, progress(f"Downloading {remote.name}", total=remote.size, unit="byte") as bar:
+    with (
+        http_session(contact, hosts) as session,
+        progress(f"Downloading {remote.name}", total=remote.size, unit="byte") as bar,
+    ):
         bar.advance(partial.stat().st_size if partial.exists() else 0)
         while failures < TRIES:
             have = partial.stat().st_size if partial.exists() else 0
@@ -199,7 +210,9 @@ def _download_resuming(remote: RemoteDump, partial: Path, hosts: Hosts, contact:
                     if answer.status_code == 416:
                         return  # nothing is left; the sha1 tells whether what is here is right
                     if answer.status_code in (200, 206):
-                        append = answer.status_code == 206 and answer.headers.get("Content-Range", "").startswith(f"bytes {have}-")
+                        append = answer.status_code == 206 and answer.headers.get("Content-Range", "").startswith(
+                            f"bytes {have}-"
+                        )
                         if answer.status_code == 206 and not append:
                             problem = "an answer to another range than was asked"
                         elif _write_answer(answer, partial, append, remote, bar):
@@ -210,7 +223,9 @@ def _download_resuming(remote: RemoteDump, partial: Path, hosts: Hosts, contact:
                         problem = f"status {answer.status_code}"
                         wait_seconds = retry_after_seconds(answer.headers, time.time()) or wait_seconds
                     else:
-                        raise SourceError(f"{remote.url} answers with status {answer.status_code}. Try another mirror or date.")
+                        raise SourceError(
+                            f"{remote.url} answers with status {answer.status_code}. Try another mirror or date."
+                        )
             except _connection_errors() as error:
                 problem = type(error).__name__
             grown = (partial.stat().st_size if partial.exists() else 0) > have
@@ -232,14 +247,21 @@ def _write_answer(answer: Any, partial: Path, append: bool, remote: RemoteDump, 
             file.write(chunk)
             bar.advance(len(chunk))
             if expected is not None and file.tell() > expected:
-                raise SourceError(f"{remote.url} sends more than the {expected:,} bytes it should have. Try another mirror.")
+                raise SourceError(
+                    f"{remote.url} sends more than the {expected:,} bytes it should have. Try another mirror."
+                )
         return expected is None or file.tell() == expected
 
 
 def _connection_errors() -> tuple[type[Exception], ...]:
     import requests
 
-    return (requests.ConnectionError, requests.Timeout, requests.exceptions.ChunkedEncodingError, requests.exceptions.ContentDecodingError)
+    return (
+        requests.ConnectionError,
+        requests.Timeout,
+        requests.exceptions.ChunkedEncodingError,
+        requests.exceptions.ContentDecodingError,
+    )
 
 
 def _sleep_before_retry(url: str, problem: str, seconds: float, attempt: int) -> None:

@@ -83,7 +83,9 @@ def count_dumps(paths: Iterable[Path], workers: int = 1) -> pa.Table:
         total.add_tally(_tally_part(path, part, workers))
     if total.articles == 0:
         names = ", ".join(path.name for path in paths)
-        raise DumpError(f"{names} holds no article (namespace 0, no redirect, no disambiguation). Give a pages-articles dump.")
+        raise DumpError(
+            f"{names} holds no article (namespace 0, no redirect, no disambiguation). Give a pages-articles dump."
+        )
     return total.to_table()
 
 
@@ -142,7 +144,9 @@ def _tally_texts(texts: list[str], link_names: Sequence[str]) -> WordTally:
     return tally
 
 
-def _tally_streams_in_processes(path: Path, pieces: list[DumpPart], link_names: Sequence[str], workers: int) -> WordTally:
+def _tally_streams_in_processes(
+    path: Path, pieces: list[DumpPart], link_names: Sequence[str], workers: int
+) -> WordTally:
     """Each process reads, decompresses and counts ranges of streams of its own."""
     total = WordTally()
     with _process_pool(workers) as pool, progress("Counting words", total=len(pieces), unit="range") as bar:

@@ -99,7 +99,10 @@ class _ExportReader:
         return f'The last whole page read is "{self._last_title}".'
 
     def _explain(self, error: expat.ExpatError) -> str:
-        cut = (expat.errors.codes[expat.errors.XML_ERROR_NO_ELEMENTS], expat.errors.codes[expat.errors.XML_ERROR_UNCLOSED_TOKEN])
+        cut = (
+            expat.errors.codes[expat.errors.XML_ERROR_NO_ELEMENTS],
+            expat.errors.codes[expat.errors.XML_ERROR_UNCLOSED_TOKEN],
+        )
         if self._depth == 0 and not self._root_closed:
             return f"{self.name} is no XML ({error}), expected a MediaWiki export that begins with <mediawiki>. {self._reached()}"
         if error.code in cut:

@@ -46,7 +46,18 @@ def copy_of_tiny(tiny_data, tmp_path) -> Path:
 
 
 def run_command(folder: Path, *more: str) -> list[str]:
-    return [sys.executable, "-m", "clip_pipeline", "run", "--recipe", "tiny", "--data", str(folder), "--no-history", *more]
+    return [
+        sys.executable,
+        "-m",
+        "clip_pipeline",
+        "run",
+        "--recipe",
+        "tiny",
+        "--data",
+        str(folder),
+        "--no-history",
+        *more,
+    ]
 
 
 def test_a_second_run_hits_everything_and_does_not_start_the_sandbox(tiny_data):
@@ -93,7 +104,9 @@ def test_a_deleted_file_is_made_again(copy_of_tiny):
 def test_status_says_what_is_stale_and_why(copy_of_tiny):
     recipe = with_settings(TINY, ["words.min_count=21"])
     with Workspace(copy_of_tiny, recipe) as workspace:
-        statuses = {(status.asset, status.partition): status for status in pipeline_status(workspace, list(STEPS.values()))}
+        statuses = {
+            (status.asset, status.partition): status for status in pipeline_status(workspace, list(STEPS.values()))
+        }
     assert statuses[("vocabulary", "")].state == "stale"
     assert statuses[("vocabulary", "")].why == "the setting min_count changed from 20 to 21"
     assert statuses[("word_counts", "part-000")].state == "fresh"

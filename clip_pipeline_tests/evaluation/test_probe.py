@@ -48,7 +48,9 @@ def test_labels_need_not_start_at_zero():
     assert set(result.predicted) == {7, 17, 27}
 
 
-@pytest.mark.parametrize(("labels", "message"), [([3] * 8, "have 1 class"), ([0] * 6 + [1] * 2, "Class 1 has 2 photos")])
+@pytest.mark.parametrize(
+    ("labels", "message"), [([3] * 8, "have 1 class"), ([0] * 6 + [1] * 2, "Class 1 has 2 photos")]
+)
 def test_too_few_classes_or_photos_are_a_sentence(labels, message):
     with pytest.raises(DatasetError, match=message):
         linear_probe(np.ones((8, 4)), np.array(labels), seed=0)

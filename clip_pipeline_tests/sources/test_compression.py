@@ -29,7 +29,9 @@ def test_concatenated_streams_are_one_content(kind, tmp_path):
     assert b"".join(decompressed(read_range(path, 0, path.stat().st_size), kind, "x")) == CONTENT + b"and more"
 
 
-@given(st.lists(st.binary(max_size=200), max_size=4), st.integers(1, 50), st.sampled_from(["bz2", "xz", "lzma", "gzip"]))
+@given(
+    st.lists(st.binary(max_size=200), max_size=4), st.integers(1, 50), st.sampled_from(["bz2", "xz", "lzma", "gzip"])
+)
 def test_the_content_does_not_depend_on_how_the_bytes_arrive(contents, chunk, kind):
     packed = b"".join(COMPRESS[kind](content) for content in contents)
     chunks = (packed[start : start + chunk] for start in range(0, len(packed), chunk))

@@ -30,7 +30,9 @@ def status(date: str, state: str = "done", sha1: str = SHA1) -> bytes:
         index: {"size": 3, "url": f"/xwiki/{date}/{index}", "sha1": "0" * 40},
         name_of(date): {"size": len(CONTENT), "url": f"/xwiki/{date}/{name_of(date)}", "sha1": sha1},
     }
-    return json.dumps({"version": "0.8", "jobs": {"articlesmultistreamdump": {"status": state, "files": files}}}).encode()
+    return json.dumps(
+        {"version": "0.8", "jobs": {"articlesmultistreamdump": {"status": state, "files": files}}}
+    ).encode()
 
 
 class Mirror(ThreadingHTTPServer):

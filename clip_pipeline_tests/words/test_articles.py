@@ -33,7 +33,9 @@ def test_a_colon_in_the_title_is_no_namespace():
     assert not is_article(Page(1, "Alien", 0, True, "film"))
 
 
-@pytest.mark.parametrize("piece", ["{{", "{{ ", "{{a a (", "[[Category:", "[[Category:a ", "disambig", "{{disambig ", " ", "_"])
+@pytest.mark.parametrize(
+    "piece", ["{{", "{{ ", "{{a a (", "[[Category:", "[[Category:a ", "disambig", "{{disambig ", " ", "_"]
+)
 def test_the_time_is_linear_whatever_is_repeated(piece):
     started = time.process_time()
     assert not is_disambiguation(piece * (200_000 // len(piece)))

@@ -117,7 +117,9 @@ def test_counts_of_real_prose_agree_with_a_rough_independent_rule(shared_data):
     with open_part(path, describe_dump(path, 1).parts[0]) as stream:
         for page in iter_pages(stream):
             if is_article(page):
-                text = re.sub(r"(?s)<!--.*?-->|<ref[^<>]*/>|<ref.*?</ref>|<math.*?</math>|<gallery.*?</gallery>", " ", page.text)
+                text = re.sub(
+                    r"(?s)<!--.*?-->|<ref[^<>]*/>|<ref.*?</ref>|<math.*?</math>|<gallery.*?</gallery>", " ", page.text
+                )
                 for _ in range(5):
                     text = re.sub(r"\{\{[^{}]*\}\}", " ", text)
                 text = re.sub(r"(?s)\n\{\|.*?\n\|\}", " ", text)

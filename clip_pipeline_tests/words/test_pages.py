@@ -21,7 +21,9 @@ def test_pages_come_with_title_namespace_and_decoded_text():
 
 
 def test_redirects_are_marked_by_element_or_by_their_text():
-    pages = read(dump_xml(page_xml("A", "#REDIRECT [[B]]", redirect="B"), page_xml("C", "#redirect [[D]]"), page_xml("D", "x")))
+    pages = read(
+        dump_xml(page_xml("A", "#REDIRECT [[B]]", redirect="B"), page_xml("C", "#redirect [[D]]"), page_xml("D", "x"))
+    )
     assert [page.redirect for page in pages] == [True, True, False]
 
 
@@ -43,7 +45,9 @@ def test_other_encodings_are_read(encoding):
 
 
 def test_of_a_page_with_history_the_newest_revision_counts():
-    page = page_xml("A", "new").replace("    <revision>", "    <revision><id>1</id><text>old</text></revision>\n    <revision>", 1)
+    page = page_xml("A", "new").replace(
+        "    <revision>", "    <revision><id>1</id><text>old</text></revision>\n    <revision>", 1
+    )
     assert read(dump_xml(page))[0].text == "new"
 
 
@@ -79,7 +83,14 @@ def test_the_wiki_s_own_namespace_names_are_read():
     assert names[6] == "Fails" and names[14] == "Category"
 
 
-@given(st.lists(st.tuples(st.text(st.characters(codec="utf-8", exclude_categories=["Cc", "Cs"], exclude_characters="\ufffe\uffff"))), max_size=5))
+@given(
+    st.lists(
+        st.tuples(
+            st.text(st.characters(codec="utf-8", exclude_categories=["Cc", "Cs"], exclude_characters="\ufffe\uffff"))
+        ),
+        max_size=5,
+    )
+)
 def test_any_text_survives(texts):
     pages = read(dump_xml(*(page_xml("T", text, number) for number, (text,) in enumerate(texts))))
     assert [page.text for page in pages] == [text for (text,) in texts]

@@ -4,7 +4,15 @@ from clip_pipeline.words.tokens import split_words
 
 
 def test_words_are_lower_case_with_apostrophes_and_hyphens_inside():
-    assert split_words("Don’t paint 3 X-rays, 'quoted' words- or -these") == ["don't", "paint", "x-rays", "quoted", "words", "or", "these"]
+    assert split_words("Don’t paint 3 X-rays, 'quoted' words- or -these") == [
+        "don't",
+        "paint",
+        "x-rays",
+        "quoted",
+        "words",
+        "or",
+        "these",
+    ]
 
 
 def test_letters_of_any_script_are_words_and_numbers_are_none():

@@ -79,7 +79,9 @@ def test_the_time_is_linear_whatever_is_repeated(piece):
     assert time.process_time() - started < 5
 
 
-@pytest.mark.parametrize("start", ["[[File:a|", "[[File:a|upright", "[[", "[http://a", "{{disambig", "'", "alt", "<b", "<ref"])
+@pytest.mark.parametrize(
+    "start", ["[[File:a|", "[[File:a|upright", "[[", "[http://a", "{{disambig", "'", "alt", "<b", "<ref"]
+)
 @pytest.mark.parametrize("end", ["z]]", "]]", "}}", "=", ">", ""])
 def test_the_time_is_linear_in_a_run_of_blanks_wherever_it_stands(start, end):
     started = time.process_time()
@@ -95,7 +97,11 @@ def test_any_mixture_of_brackets_gives_text_without_double_ones(pieces):
 
 
 @settings(max_examples=200, deadline=None)
-@given(st.recursive(st.just("x"), lambda inner: st.lists(inner, max_size=3).map(lambda parts: "{{t|" + "|".join(parts) + "}}")))
+@given(
+    st.recursive(
+        st.just("x"), lambda inner: st.lists(inner, max_size=3).map(lambda parts: "{{t|" + "|".join(parts) + "}}")
+    )
+)
 def test_balanced_templates_vanish_whatever_their_nesting(template):
     text = plain_text(f"before {template} after").split()
     assert text == (["before", "x", "after"] if template == "x" else ["before", "after"])
