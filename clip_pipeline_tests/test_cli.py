@@ -1,0 +1,166 @@
+"""The command line as a person types it: what it prints, what it writes, how it fails."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from click.testing import CliRunner
+
+from clip_pipeline.cli import commands
+from clip_pipeline.recipes import SandboxSettings
+from clip_pipeline.sandbox.server import start_sandbox
+
+PAGES = """<mediawiki xmlns="http://www.mediawiki.org/xml/export-0.11/" version="0.11" xml:lang="en">
+  <siteinfo><namespaces><namespace key="0" /></namespaces></siteinfo>
+  <page><title>Cup</title><ns>0</ns><id>1</id><revision><id>1</id><text>A '''cup''' is a [[mug|cup]] for tea.</text></revision></page>
+  <page><title>Tea</title><ns>0</ns><id>2</id><revision><id>2</id><text>Tea in a cup. {{Infobox|cup=cup}}</text></revision></page>
+</mediawiki>
+"""
+
+
+def run(*arguments: object) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "clip_pipeline", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True)
+
+
+def fails_with(sentence: str, *arguments: object) -> None:
+    """Exit status 1, one sentence, no traceback."""
+    result = run(*arguments)
+    assert result.returncode == 1, result.stderr
+    assert sentence in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "run",
+        "status",
+        "words",
+        "download",
+        "tokenizer",
+        "train",
+        "embed",
+        "evaluate",
+        "classify",
+        "sandbox",
+        "sandbox serve",
+    ],
+)
+def test_every_command_of_the_contract_has_help(command):
+    result = CliRunner().invoke(commands, [*command.split(), "--help"])
+    assert result.exit_code == 0
+    assert "Usage:" in result.output
+
+
+def test_words_counts_a_dump(tmp_path):
+    dump = tmp_path / "tea.xml"
+    dump.write_text(PAGES)
+    result = run("words", dump, "-o", tmp_path / "counts.parquet", "--min-count", 1)
+    assert result.returncode == 0, result.stderr
+    rows = pq.read_table(tmp_path / "counts.parquet").to_pylist()
+    assert {row["word"]: (row["count"], row["documents"]) for row in rows} == {
+        "cup": (3, 2),
+        "a": (2, 2),
+        "tea": (2, 2),
+    }
+
+
+def test_tokenizer_learns_from_a_text_file(tmp_path):
+    captions = tmp_path / "captions.txt"
+    captions.write_text("a red cup\na blue cup\n" * 50)
+    result = run("tokenizer", captions, "-o", tmp_path / "tokenizer", "--vocab-size", 300)
+    assert result.returncode == 0, result.stderr
+    assert json.loads((tmp_path / "tokenizer/tokenizer.json").read_text())["model"]["type"] == "BPE"
+
+
+def test_download_writes_shards_and_goes_on_where_it_was(tmp_path, monkeypatch):
+    """Photos from loopback are refused without a mapping: the shards hold every attempt with its reason."""
+    with start_sandbox(SandboxSettings(photos=50, articles=50)) as world:
+        links = tmp_path / "links.parquet"
+        urls = [f"http://127.0.0.1:{world.port}/images/photo-{number}" for number in range(5)]
+        pq.write_table(pa.table({"url": urls, "caption": ["a cup"] * 5}), links)
+        first = run("download", links, "-o", tmp_path / "shards")
+    assert first.returncode == 0, first.stderr
+    assert "0 of 5 photos" in first.stdout
+    names = {path.name for path in (tmp_path / "shards").iterdir()}
+    assert names == {"00000.tar", "00000.parquet", "00000_stats.json"}
+    statuses = pq.read_table(tmp_path / "shards/00000.parquet")["status"].to_pylist()
+    assert statuses == ["forbidden_address"] * 5
+    before = (tmp_path / "shards/00000.parquet").stat().st_mtime_ns
+    assert run("download", links, "-o", tmp_path / "shards").returncode == 0
+    assert (tmp_path / "shards/00000.parquet").stat().st_mtime_ns == before
+
+
+def test_train_embed_evaluate_and_classify_on_files_of_ones_own(tiny_data, tmp_path):
+    shards = tmp_path / "tars"
+    shards.mkdir()
+    for tar in (tiny_data / "images/image_shards").glob("*/*.tar"):
+        (shards / tar.name).write_bytes(tar.read_bytes())
+    trained = run("train", "--data", shards, "--recipe", "tiny", "-o", tmp_path / "model")
+    assert trained.returncode == 0, trained.stderr
+    embedded = run("embed", "--model", tmp_path / "model", "--images", shards, "-o", tmp_path / "embeddings")
+    assert embedded.returncode == 0, embedded.stderr
+    assert (tmp_path / "embeddings/images.npy").exists()
+    held_out = tiny_data / "images/benchmark_dataset/held_out"
+    scored = run("evaluate", "--model", tmp_path / "model", "--dataset", held_out, "-o", tmp_path / "scores.json")
+    assert scored.returncode == 0, scored.stderr
+    assert {row["task"] for row in json.loads((tmp_path / "scores.json").read_text())} == {"retrieval"}
+    photo = tmp_path / "photo.jpg"
+    photo.write_bytes(_first_photo(next(shards.glob("*.tar"))))
+    said = run("classify", photo, "--labels", "a red cup, a blue car", "--model", tmp_path / "model")
+    assert said.returncode == 0, said.stderr
+    assert "a red cup" in said.stdout
+    assert "a blue car" in said.stdout
+
+
+def _first_photo(tar: Path) -> bytes:
+    from clip_pipeline.images.shards import read_shard
+
+    return next(read_shard(tar))[1]["jpg"]
+
+
+def test_status_in_json_lists_every_artifact(tiny_data):
+    result = run("status", "--recipe", "tiny", "--data", tiny_data, "--json")
+    assert result.returncode == 0, result.stderr
+    statuses = json.loads(result.stdout)
+    assert {status["state"] for status in statuses} == {"fresh"}
+    assert {"asset", "partition", "state", "why", "bytes", "fingerprint"} <= statuses[0].keys()
+
+
+def test_wrong_input_is_one_sentence(tmp_path):
+    (tmp_path / "no.xml").write_text("hello")
+    (tmp_path / "empty").mkdir()
+    fails_with('no recipe "sandbux". Did you mean "sandbox"?', "run", "--recipe", "sandbux")
+    fails_with('Did you mean "min_count"?', "run", "--set", "words.min_cuont=3")
+    fails_with('no asset "vocabulry". Did you mean "vocabulary"?', "run", "--select", "vocabulry")
+    fails_with("There is no dump file", "words", tmp_path / "none.xml", "-o", tmp_path / "out.parquet")
+    fails_with("is no XML", "words", tmp_path / "no.xml", "-o", tmp_path / "out.parquet")
+    fails_with("There is no file", "tokenizer", tmp_path / "none.txt", "-o", tmp_path / "tokenizer")
+    fails_with("holds no photos", "train", "--data", tmp_path / "empty", "-o", tmp_path / "model", "--recipe", "tiny")
+    fails_with("needs links.path", "run", "--recipe", "laptop", "--data", tmp_path / "data", "--set",
+               f"wikipedia.dump={_dump(tmp_path)}", "--set", "words.min_count=0", "--select", "+image_links")  # fmt: skip
+
+
+def _dump(folder: Path) -> Path:
+    path = folder / "tea.xml"
+    path.write_text(PAGES)
+    return path
+
+
+def test_a_partition_that_no_asset_has_names_the_nearest(tiny_data):
+    fails_with('Did you mean "part-000"?', "run", "--recipe", "tiny", "--data", tiny_data, "--select", "word_counts",
+               "--partition", "part-00x", "--no-history")  # fmt: skip
+
+
+def test_a_folder_that_cannot_be_written_is_a_sentence(tmp_path):
+    (tmp_path / "file").write_text("")
+    fails_with(
+        "Check the path", "run", "--recipe", "tiny", "--data", tmp_path / "file" / "data", "--select", "wikipedia_dump"
+    )
