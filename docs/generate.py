@@ -38,10 +38,10 @@ def readme(text: str) -> str:
     """The README with each `<!-- generated: NAME -->` … `<!-- end -->` filled anew."""
     parts = {"help": command_help, "assets": asset_table, "tree": tree, "recipes": recipe_table}
     for name, make in parts.items():
-        pattern = re.compile(rf"(<!-- generated: {name} -->\n).*?(<!-- end -->)", re.DOTALL)
-        if not pattern.search(text):
+        if f"<!-- generated: {name} -->\n" not in text:
             raise SystemExit(f"README.md has no part <!-- generated: {name} -->.")
-        text = pattern.sub(lambda match, made=make(): match[1] + made + "\n" + match[2], text)
+        before, _, rest = text.partition(f"<!-- generated: {name} -->\n")
+        text = f"{before}<!-- generated: {name} -->\n{make()}\n<!-- end -->{rest.partition('<!-- end -->')[2]}"
     return text
 
 
