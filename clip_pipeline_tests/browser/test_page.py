@@ -100,7 +100,9 @@ def test_an_asset_materialised_on_the_page_turns_green(page_url, tmp_path):
         page.goto(f"{page_url}/assets/wikipedia_dump")
         page.get_by_text("Never materialized").first.wait_for(timeout=60_000)
         page.get_by_role("button", name="Materialize").first.click()
-        page.get_by_text("cache", exact=True).first.wait_for(timeout=LONGEST_RUN_MS)
+        page.get_by_text("Never materialized").first.wait_for(state="detached", timeout=LONGEST_RUN_MS)
+        page.reload()  # the page shows new metadata when it is opened again
+        page.get_by_text("cache", exact=True).first.wait_for(timeout=60_000)
         page.screenshot(path=tmp_path / "green.png")
         assert page.get_by_text("Never materialized").count() == 0
         assert page.get_by_text("hit", exact=True).count() >= 1
