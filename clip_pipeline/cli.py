@@ -180,7 +180,7 @@ def words(dumps: tuple[Path, ...], output: Path, min_count: int, workers: int) -
     import pyarrow.compute as pc
     import pyarrow.parquet as pq
 
-    from clip_pipeline.store import published_file
+    from clip_pipeline.publication import published_file
     from clip_pipeline.words.count import count_dumps
 
     counts = count_dumps(list(dumps), workers)

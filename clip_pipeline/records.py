@@ -12,14 +12,18 @@ WORD_COUNTS = pa.schema(
         pa.field("word", pa.string(), nullable=False),
         pa.field("count", pa.int64(), nullable=False),
         pa.field("documents", pa.int64(), nullable=False),
+        pa.field("capitalised", pa.int64(), nullable=False),
+        pa.field("pictured", pa.int64(), nullable=False),
     ],
 )
-"""One row a word: occurrences, and the number of articles it occurs in."""
+"""One row a word, in lower case: occurrences, the number of articles it occurs in, the occurrences that are written with a
+capital first letter, and those in the captions of pictures."""
 
 PHOTO_FIELDS = [
     pa.field("id", pa.string(), nullable=False),
     pa.field("url", pa.string(), nullable=False),
     pa.field("captions", pa.list_(pa.string()), nullable=False),
+    pa.field("words", pa.list_(pa.string()), nullable=False),
     pa.field("width", pa.int32()),
     pa.field("height", pa.int32()),
     pa.field("licence", pa.string()),
@@ -27,9 +31,11 @@ PHOTO_FIELDS = [
     pa.field("source", pa.string(), nullable=False),
     pa.field("terms", pa.string()),
     pa.field("split", pa.string()),
+    pa.field("download_location", pa.string()),
 ]
-"""One photo as a source describes it. `url` is http(s), or a file: url for the user's own folder. `width`, `height`
-are pixels of the original (null where unknown). `split` is the source's own split, null where it has none."""
+"""One photo as a source describes it. `words` are the keywords that the source itself gives, none for most. `url` is http(s), or a file: url for the user's own folder. `width`, `height`
+are pixels of the original (null where unknown). `split` is the source's own split, null where it has none. `download_location` is where the source wants to be told
+that the photo was taken (Unsplash's API)."""
 
 IMAGE_LINKS = pa.schema(
     [pa.field("word", pa.string(), nullable=False), pa.field("rank", pa.int32(), nullable=False), *PHOTO_FIELDS],
@@ -40,12 +46,11 @@ the user's own that no vocabulary word describes."""
 PHOTO_CATALOG = pa.schema(
     [
         *PHOTO_FIELDS,
-        pa.field("words", pa.list_(pa.string()), nullable=False),
         pa.field("shard", pa.string(), nullable=False),
         pa.field("key", pa.string(), nullable=False),
     ],
 )
-"""One row a photo, sorted by (shard, key). `shard` is five digits, `key` the nine-digit name inside the tar."""
+"""One row a photo, sorted by (shard, key). `words` are the words of the vocabulary that the photo was found for. `shard` is five digits, `key` the nine-digit name inside the tar."""
 
 SHARD_ATTEMPTS = pa.schema(
     [
@@ -59,11 +64,12 @@ SHARD_ATTEMPTS = pa.schema(
         pa.field("sha256", pa.string()),
         pa.field("phash", pa.uint64()),
         pa.field("thumbnail", pa.binary(192)),
+        pa.field("text_share", pa.float32()),
     ],
 )
 """One row for every photo that was tried: img2dataset's columns (key, url, caption, status, error_message, width,
 height, original_width, original_height, exif, sha256) and ours. `width`, `height` are those of the stored JPEG;
-`sha256` is of the bytes as downloaded; `phash` is the 64-bit perceptual hash, `thumbnail` 8 × 8 RGB pixels; all null unless status is success."""
+`sha256` is of the bytes as downloaded; `phash` is the 64-bit perceptual hash, `thumbnail` 8 × 8 RGB pixels, `text_share` the share of the area that shows text (0 to 1); all null unless status is success."""
 
 IMAGE_TEXT_PAIRS = pa.schema(
     [
@@ -111,6 +117,10 @@ PHOTO_STATUSES = {
     "too_many_pixels": "larger than the pixel cap",
     "broken_image": "the decoder failed: truncated or damaged",
     "too_small": "the shorter side is below the minimum",
+    "decoder_crashed": "the decoder's process died or hung over it, twice",
+    "robots_txt": "the host's robots.txt forbids it to robots",
+    "robots_header": "the answer forbids the use (X-Robots-Tag)",
+    "taken_down": "taken down, by id or by its bytes",
     "missing_file": "the user's file is not there or cannot be read",
 }
 """Why a photo is, or is not, in a shard."""

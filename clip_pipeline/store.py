@@ -14,10 +14,8 @@ that was recomputed to the same bytes leaves everything after it fresh.
 from __future__ import annotations
 
 import contextlib
-import errno
 import fcntl
 import fnmatch
-import hashlib
 import importlib.metadata
 import json
 import logging
@@ -31,12 +29,21 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from clip_pipeline.errors import DamagedArtifactError, DiskError, MissingArtifactError, StoreError
+from clip_pipeline.disk import (
+    disk_errors,
+    hash_file,
+    hash_json,
+    previous_of,
+    restore_previous,
+    swap_in,
+    sync_tree,
+    write_synced,
+)
+from clip_pipeline.errors import DamagedArtifactError, MissingArtifactError, StoreError
 
 logger = logging.getLogger(__name__)
 
 MANIFEST = "manifest.json"
-OWN_MARK = ".clip-pipeline"
 RECORDED_LIBRARIES = ("numpy", "open_clip_torch", "pandas", "pillow", "pyarrow", "tokenizers", "torch")
 
 
@@ -154,11 +161,11 @@ class Store:
     def find(self, key: ArtifactKey) -> Artifact | None:
         """The artifact, or None where there is none. Reads the manifest, does not check the files (`verify` does)."""
         folder = self.folder(key)
-        if not (folder / MANIFEST).exists() and _previous(folder).exists():
+        if not (folder / MANIFEST).exists() and previous_of(folder).exists():
             # A run was killed between the two renames of a publication: the old artifact is whole beside its place.
             with self._lock(key, wait=False) as locked:
                 if locked:
-                    _restore_previous(folder)
+                    restore_previous(folder, MANIFEST)
         try:
             manifest = json.loads((folder / MANIFEST).read_text())
         except (FileNotFoundError, NotADirectoryError, json.JSONDecodeError):
@@ -221,7 +228,7 @@ class Store:
         if not force and not self.why_stale(key, wanted):
             return Materialised(self.get(key), True, "", time.monotonic() - started)
         with disk_errors(self.root), self._lock(key, wait=True):
-            _restore_previous(self.folder(key))
+            restore_previous(self.folder(key), MANIFEST)
             reason = self.why_stale(key, wanted)
             if not reason and not force:
                 return Materialised(self.get(key), True, "", time.monotonic() - started)
@@ -257,9 +264,9 @@ class Store:
             "machine": f"{platform.system()} {platform.machine()}, Python {platform.python_version()}, {os.cpu_count()} cores",
         }
         # manifest last: its presence means the artifact is complete
-        _write_synced(staging / MANIFEST, json.dumps(manifest, indent=1, sort_keys=True))
-        _sync_tree(staging)
-        _swap_in(staging, self.folder(key))
+        write_synced(staging / MANIFEST, json.dumps(manifest, indent=1, sort_keys=True))
+        sync_tree(staging)
+        swap_in(staging, self.folder(key))
         shutil.rmtree(work.parent, ignore_errors=True)
         return Artifact(key, self.folder(key), manifest)
 
@@ -325,111 +332,6 @@ class Store:
         return memory[name][2]
 
 
-@contextlib.contextmanager
-def published_file(path: Path | str) -> Iterator[Path]:
-    """Yields a temporary path to write to; on success it takes the place of `path` in one step."""
-    path = Path(path).expanduser().absolute()
-    with disk_errors(path.parent):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = path.with_name(f".{path.name}.{os.getpid()}")
-        try:
-            yield temporary
-            _sync_path(temporary)
-            temporary.replace(path)
-        finally:
-            temporary.unlink(missing_ok=True)
-
-
-@contextlib.contextmanager
-def published_folder(path: Path | str) -> Iterator[tuple[Path, Path]]:
-    """Yields (folder to fill, work folder that survives a crash); on success the first takes the place of `path`.
-
-    For results that go where the user says instead of the data folder. An older result there is replaced whole. Raises
-    StoreError when `path` is a file, or holds files that no run of ours wrote.
-    """
-    target = Path(path).expanduser().absolute()
-    if target.is_file():
-        raise StoreError(f"{target} is a file, a folder was expected. Choose another place with -o.")
-    if target.is_dir() and any(target.iterdir()) and not (target / OWN_MARK).exists():
-        raise StoreError(
-            f"{target} holds files that clip-pipeline did not write. Choose an empty or new folder with -o."
-        )
-    staging, work = target.with_name(f".{target.name}.staging"), target.with_name(f".{target.name}.work")
-    with disk_errors(target.parent):
-        _restore_previous(target, OWN_MARK)
-        shutil.rmtree(staging, ignore_errors=True)
-        staging.mkdir(parents=True)
-        work.mkdir(exist_ok=True)
-        yield staging, work
-        _write_synced(staging / OWN_MARK, "This folder was written by clip-pipeline, which may replace it.\n")
-        _sync_tree(staging)
-        _swap_in(staging, target)
-        shutil.rmtree(work, ignore_errors=True)
-
-
-def published_shard(output: Path, shard: str, plan: str, build: Callable[[Path], dict[str, Any]]) -> dict[str, Any]:
-    """The stats of one shard below `output`, building it unless it is finished for the same plan.
-
-    build(folder): writes NNNNN.tar, NNNNN.parquet and NNNNN_stats.json. They are put in place with the stats last, which say
-    the plan: their presence means the shard is complete. Raises StoreError when `output` is a file.
-    """
-    if output.is_file():
-        raise StoreError(f"{output} is a file, a folder was expected. Choose another place with -o.")
-    stats_path = output / f"{shard}_stats.json"
-    with disk_errors(output), contextlib.suppress(FileNotFoundError, json.JSONDecodeError):
-        stats = json.loads(stats_path.read_text())
-        if stats.get("plan") == plan:
-            return stats
-    with disk_errors(output):
-        staging = output / f".{shard}.staging"
-        shutil.rmtree(staging, ignore_errors=True)
-        staging.mkdir(parents=True)
-        stats = build(staging) | {"plan": plan}
-        _write_synced(staging / stats_path.name, json.dumps(stats, indent=1, sort_keys=True) + "\n")
-        _sync_tree(staging)
-        stats_path.unlink(missing_ok=True)
-        for path in sorted(staging.iterdir(), key=lambda path: path.name == stats_path.name):
-            path.replace(output / path.name)
-        _sync_path(output)
-        staging.rmdir()
-    return stats
-
-
-def hash_json(value: Any) -> str:
-    """sha256 of a JSON value, whatever the order of its keys."""
-    return hashlib.sha256(json.dumps(value, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
-
-
-def hash_file(path: Path) -> str:
-    """sha256 of a file's bytes."""
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
-
-
-def _previous(folder: Path) -> Path:
-    return folder.with_name(f".{folder.name}.previous")
-
-
-def _swap_in(staging: Path, target: Path) -> None:
-    """Puts `staging` where `target` is. Killed at any point, `_restore_previous` brings back the old one."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    previous = _previous(target)
-    shutil.rmtree(previous, ignore_errors=True)
-    if target.exists():
-        target.rename(previous)
-    staging.rename(target)
-    _sync_path(target.parent)
-    shutil.rmtree(previous, ignore_errors=True)
-
-
-def _restore_previous(folder: Path, mark: str = MANIFEST) -> None:
-    """Undoes half a publication; call with the artifact's lock held. `mark` is the file that a whole folder has."""
-    previous = _previous(folder)
-    if previous.exists() and not (folder / mark).exists():
-        shutil.rmtree(folder, ignore_errors=True)
-        previous.rename(folder)
-
-
 def _describe_files(folder: Path, sidecars: tuple[str, ...]) -> dict[str, dict[str, Any]]:
     files = {}
     for path in sorted(p for p in folder.rglob("*") if p.is_file()):
@@ -466,57 +368,3 @@ def _library_versions() -> dict[str, str]:
         with contextlib.suppress(importlib.metadata.PackageNotFoundError):
             versions[library] = importlib.metadata.version(library)
     return versions
-
-
-def _write_synced(path: Path, text: str) -> None:
-    with path.open("w") as stream:
-        stream.write(text)
-        stream.flush()
-        os.fsync(stream.fileno())
-
-
-def _sync_tree(folder: Path) -> None:
-    for path in folder.rglob("*"):
-        _sync_path(path)  # fsync works on a read-only descriptor of a file too
-    _sync_path(folder)
-
-
-def _sync_path(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-@contextlib.contextmanager
-def disk_errors(root: Path) -> Iterator[None]:
-    """Turns the operating system's complaints about the data folder's disk into a sentence."""
-    try:
-        yield
-    except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            free = shutil.disk_usage(_existing_parent(root)).free
-            raise DiskError(
-                f"The disk that holds {root} is full ({free / 1e6:,.0f} MB free). Free some space, or choose another "
-                "folder with --data, and run again: what was finished is kept."
-            ) from error
-        if error.errno in (errno.EROFS, errno.EACCES, errno.EPERM) and _is_below(error.filename, root):
-            raise DiskError(
-                f"{root} cannot be written ({error.strerror}). Give yourself the right to write there, or choose "
-                "another folder with --data."
-            ) from error
-        raise
-
-
-def _existing_parent(path: Path) -> Path:
-    while not path.exists():
-        path = path.parent
-    return path
-
-
-def _is_below(name: Any, root: Path) -> bool:
-    if not isinstance(name, (str, os.PathLike)):
-        return True
-    path = Path(name).absolute()
-    return path.is_relative_to(root) or root.is_relative_to(path)

@@ -13,17 +13,9 @@ from pathlib import Path
 
 import pytest
 
+from clip_pipeline.disk import disk_errors
 from clip_pipeline.errors import DiskError, MissingArtifactError, StoreError
-from clip_pipeline.store import (
-    MANIFEST,
-    ArtifactKey,
-    Built,
-    Store,
-    Wanted,
-    disk_errors,
-    published_file,
-    published_folder,
-)
+from clip_pipeline.store import MANIFEST, ArtifactKey, Built, Store, Wanted
 
 KEY = ArtifactKey("words", "vocabulary")
 
@@ -241,25 +233,3 @@ def test_hashes_of_own_files_are_remembered_until_the_file_changes(tmp_path):
     own.write_text("two")
     os.utime(own, (1, 1))
     assert store.hash_own_file(own) != first
-
-
-def test_a_published_file_is_whole_or_not_there(tmp_path):
-    with pytest.raises(RuntimeError), published_file(tmp_path / "out.txt") as path:
-        path.write_text("half")
-        raise RuntimeError
-    assert list(tmp_path.iterdir()) == []
-    with published_file(tmp_path / "out.txt") as path:
-        path.write_text("whole")
-    assert [p.name for p in tmp_path.iterdir()] == ["out.txt"]
-
-
-def test_a_published_folder_replaces_its_own_but_not_someone_elses_files(tmp_path):
-    for text in ("one", "two"):
-        with published_folder(tmp_path / "model") as (folder, _):
-            (folder / "weights").write_text(text)
-    assert (tmp_path / "model/weights").read_text() == "two"
-    (tmp_path / "mine").mkdir()
-    (tmp_path / "mine/thesis.txt").write_text("precious")
-    with pytest.raises(StoreError, match="did not write"), published_folder(tmp_path / "mine"):
-        pass
-    assert (tmp_path / "mine/thesis.txt").read_text() == "precious"

@@ -11,8 +11,8 @@ from clip_pipeline.embedding.dataset import embed_dataset_images, embed_dataset_
 from clip_pipeline.evaluation.datasets import Dataset, only_split, open_dataset, splits_of
 from clip_pipeline.evaluation.retrieval import retrieval_scores
 from clip_pipeline.evaluation.zero_shot import zero_shot_scores
+from clip_pipeline.publication import published_file
 from clip_pipeline.recipes import ComputeSettings, EmbeddingSettings, EvaluationSettings
-from clip_pipeline.store import published_file
 
 
 def evaluate_model(

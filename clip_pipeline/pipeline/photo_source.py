@@ -11,9 +11,9 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
+from clip_pipeline.disk import hash_json
 from clip_pipeline.errors import MissingKeyError, PhotosError, SettingsError
 from clip_pipeline.pipeline.workspace import Workspace
-from clip_pipeline.store import hash_json
 
 if TYPE_CHECKING:
     import pyarrow as pa

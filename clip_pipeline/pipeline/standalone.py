@@ -12,9 +12,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from clip_pipeline.disk import hash_json
 from clip_pipeline.errors import CaptionsError, PhotosError
+from clip_pipeline.publication import published_folder, published_shard
 from clip_pipeline.recipes import ComputeSettings, EmbeddingSettings, EvaluationSettings, Recipe, TokenizerSettings
-from clip_pipeline.store import hash_json, published_folder, published_shard
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -58,6 +58,7 @@ def list_folder_photos(path: Path, captions: str = "", splits: str = "") -> pa.T
 def photo_table(ids: list[str], urls: list[str], captions: list[list[str]], source: str, **columns: list) -> pa.Table:
     """PHOTO_FIELDS from lists of one value a photo; a column that is not given is null."""
     given = {"id": ids, "url": urls, "captions": captions, "source": [source] * len(ids), **columns}
+    given = {"words": [[]] * len(ids), **given}
     fields = [pa.array(given.get(field.name, [None] * len(ids)), field.type) for field in PHOTO_FIELDS]
     return pa.Table.from_arrays(fields, schema=pa.schema(PHOTO_FIELDS))
 

@@ -185,6 +185,7 @@ def photo_row(photo: dict[str, Any]) -> dict[str, Any] | None:
         "id": photo_id,
         "url": parts._replace(query=urlencode(kept), fragment="").geturl(),
         "captions": list(dict.fromkeys(filter(None, texts))),
+        "words": [],
         "width": _pixels(photo.get("width")),
         "height": _pixels(photo.get("height")),
         "licence": LICENCES[parts.netloc],
@@ -192,6 +193,7 @@ def photo_row(photo: dict[str, Any]) -> dict[str, Any] | None:
         "source": "unsplash" if parts.netloc == UNSPLASH_HOST else "sandbox",
         "terms": TERMS[parts.netloc],
         "split": None,
+        "download_location": None,
     }
 
 

@@ -84,6 +84,7 @@ def _photos(table: FileTable, url_column: str, columns: dict[str, str | None]) -
             "id": photo_id,
             "url": url,
             "captions": captions,
+            "words": [],
             "width": _pixels(told.get("width")),
             "height": _pixels(told.get("height")),
             "licence": _text(told.get("licence")),

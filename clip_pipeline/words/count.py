@@ -56,7 +56,8 @@ class WordTally:
 
     def to_table(self) -> pa.Table:
         words = [word for word in self.words if has_letter(word)]
-        columns = [words, [self.words[word] for word in words], [self.documents[word] for word in words]]
+        zeros = [0] * len(words)
+        columns = [words, [self.words[word] for word in words], [self.documents[word] for word in words], zeros, zeros]
         return _sorted_counts(pa.table(columns, schema=WORD_COUNTS))
 
 
@@ -92,8 +93,9 @@ def count_dumps(paths: Iterable[Path], workers: int = 1) -> pa.Table:
 def merge_counts(tables: Iterable[pa.Table]) -> pa.Table:
     """The sum of several WORD_COUNTS tables; the result does not depend on their order."""
     merged = pa.concat_tables([WORD_COUNTS.empty_table(), *tables]).group_by("word")
-    sums = merged.aggregate([("count", "sum"), ("documents", "sum")])
-    columns = [sums["word"], sums["count_sum"], sums["documents_sum"]]
+    numbers = WORD_COUNTS.names[1:]
+    sums = merged.aggregate([(name, "sum") for name in numbers])
+    columns = [sums["word"], *(sums[f"{name}_sum"] for name in numbers)]
     return _sorted_counts(pa.table(columns, schema=WORD_COUNTS))
 
 

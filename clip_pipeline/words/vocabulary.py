@@ -36,9 +36,9 @@ def select_words(counts: pa.Table, settings: WordsSettings) -> tuple[pa.Table, d
     drop("too_rare", pc.less_equal(kept["count"], settings.min_count))
     letters = pc.utf8_length(pc.replace_substring_regex(kept["word"], "['-]", ""))
     drop("too_short", pc.less(letters, settings.min_length))
-    if settings.english_only:
+    if settings.script == "english":
         drop("not_english", pc.invert(pc.match_substring_regex(kept["word"], ENGLISH_WORD)))
-    if settings.stop_words:
+    if settings.stop_words != "none":
         drop("stop_word", pc.is_in(kept["word"], pa.array(sorted(STOP_WORDS))))
     if settings.max_words:
         reasons["over_max_words"] = max(0, len(kept) - settings.max_words)

@@ -233,6 +233,8 @@ def test_a_photo_becomes_a_row():
         "terms": "Unsplash API terms (https://unsplash.com/api-terms): credit the photographer; "
         "automated mining and model training need permission",
         "split": None,
+        "words": [],
+        "download_location": None,
     }
 
 

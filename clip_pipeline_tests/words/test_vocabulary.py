@@ -12,6 +12,8 @@ COUNTS = pa.table(
         "word": ["the", "cat", "dog", "café", "x", "rare", "x-ray", "mp3", "don't", "zebra"],
         "count": [900, 500, 500, 400, 300, 100, 200, 150, 140, 101],
         "documents": [9, 5, 5, 4, 3, 1, 2, 1, 1, 1],
+        "capitalised": [90, 50, 20, 10, 0, 1, 2, 0, 40, 101],
+        "pictured": [1, 9, 3, 4, 0, 0, 2, 0, 0, 8],
     },
     schema=WORD_COUNTS,
 )
@@ -31,7 +33,7 @@ def test_words_must_occur_more_often_than_the_threshold():
 
 
 def test_without_filters_every_word_stays():
-    kept, dropped = select_words(COUNTS, WordsSettings(min_count=0, min_length=1, english_only=False, stop_words=False))
+    kept, dropped = select_words(COUNTS, WordsSettings(min_count=0, min_length=1, script="any", stop_words="none"))
     assert len(kept) == len(COUNTS) and dropped == {"too_rare": 0, "too_short": 0}
 
 

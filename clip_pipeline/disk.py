@@ -1,0 +1,108 @@
+"""How bytes reach the disk whole: synced writes, a folder put in place in one step, hashes, and the disk's own errors."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from clip_pipeline.errors import DiskError
+
+
+def hash_json(value: Any) -> str:
+    """sha256 of a JSON value, whatever the order of its keys."""
+    return hashlib.sha256(json.dumps(value, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+
+
+def hash_file(path: Path) -> str:
+    """sha256 of a file's bytes."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def previous_of(folder: Path) -> Path:
+    """Where the old folder waits while the new one takes its place."""
+    return folder.with_name(f".{folder.name}.previous")
+
+
+def swap_in(staging: Path, target: Path) -> None:
+    """Puts `staging` where `target` is. Killed at any point, `restore_previous` brings back the old one."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    previous = previous_of(target)
+    shutil.rmtree(previous, ignore_errors=True)
+    if target.exists():
+        target.rename(previous)
+    staging.rename(target)
+    sync_path(target.parent)
+    shutil.rmtree(previous, ignore_errors=True)
+
+
+def restore_previous(folder: Path, mark: str) -> None:
+    """Undoes half a publication; call with the artifact's lock held. `mark` is the file that a whole folder has."""
+    previous = previous_of(folder)
+    if previous.exists() and not (folder / mark).exists():
+        shutil.rmtree(folder, ignore_errors=True)
+        previous.rename(folder)
+
+
+def write_synced(path: Path, text: str) -> None:
+    """Writes a text and returns when it is on the disk."""
+    with path.open("w") as stream:
+        stream.write(text)
+        stream.flush()
+        os.fsync(stream.fileno())
+
+
+def sync_tree(folder: Path) -> None:
+    """Returns when the folder and all below it are on the disk."""
+    for path in folder.rglob("*"):
+        sync_path(path)  # fsync works on a read-only descriptor of a file too
+    sync_path(folder)
+
+
+def sync_path(path: Path) -> None:
+    """Returns when one file, or the list of one folder, is on the disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+@contextlib.contextmanager
+def disk_errors(root: Path) -> Iterator[None]:
+    """Turns the operating system's complaints about the data folder's disk into a sentence."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            free = shutil.disk_usage(_existing_parent(root)).free
+            raise DiskError(
+                f"The disk that holds {root} is full ({free / 1e6:,.0f} MB free). Free some space, or choose another "
+                "folder with --data, and run again: what was finished is kept."
+            ) from error
+        if error.errno in (errno.EROFS, errno.EACCES, errno.EPERM) and _is_below(error.filename, root):
+            raise DiskError(
+                f"{root} cannot be written ({error.strerror}). Give yourself the right to write there, or choose "
+                "another folder with --data."
+            ) from error
+        raise
+
+
+def _existing_parent(path: Path) -> Path:
+    while not path.exists():
+        path = path.parent
+    return path
+
+
+def _is_below(name: Any, root: Path) -> bool:
+    if not isinstance(name, (str, os.PathLike)):
+        return True
+    path = Path(name).absolute()
+    return path.is_relative_to(root) or root.is_relative_to(path)
