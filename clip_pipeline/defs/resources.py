@@ -5,6 +5,7 @@ CLIP_PIPELINE_RECIPE, CLIP_PIPELINE_SETTINGS (separated by ;), CLIP_PIPELINE_DAT
 """
 
 import os
+from typing import Any
 
 import dagster as dg
 from pydantic import Field
@@ -93,7 +94,7 @@ class PipelineResource(dg.ConfigurableResource):
 def launch_resources() -> dict[str, dg.ConfigurableResource]:
     """The resources by name. Each part is configured in the launchpad (`resources: compute: config: device: cuda`);
     `pipeline`, which the assets ask for, is made of them."""
-    parts = {
+    parts: dict[str, Any] = {
         "recipe": RecipeResource.configure_at_launch(),
         "compute": ComputeResource.configure_at_launch(),
         "sources": SourcesResource.configure_at_launch(),

@@ -35,7 +35,8 @@ def read_shard(path: Path) -> Iterator[tuple[str, dict[str, bytes]]]:
     """(key, {ending: bytes}) of every sample, in the order of the tar. Raises PhotosError for a tar that is cut."""
     try:
         with tarfile.open(path, "r:") as tar:
-            key, members = "", {}
+            key = ""
+            members: dict[str, bytes] = {}
             for entry in tar:
                 if not entry.isfile():
                     continue

@@ -5,13 +5,13 @@ from __future__ import annotations
 import copy
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, TypeAlias
 
 from clip_pipeline.errors import ModelError, nearest_name
 from clip_pipeline.models.torchvision_operators import define_missing_operators
 
-if TYPE_CHECKING:
-    import torch
+ClipModel: TypeAlias = Any
+"""open_clip's CLIP. torch gives the attributes of a module no types of their own, so checkers know nothing of it."""
 
 CONFIG_FOLDER = Path(__file__).parent / "configs"
 NEEDED_KEYS = ("embed_dim", "vision_cfg", "text_cfg")
@@ -72,7 +72,7 @@ def with_tokenizer(config: dict[str, Any], vocab_size: int, pad_id: int, eos_id:
     return fitted
 
 
-def build_model(config: dict[str, Any], vocab_size: int | None = None) -> torch.nn.Module:
+def build_model(config: dict[str, Any], vocab_size: int | None = None) -> ClipModel:
     """A CLIP with random weights (drawn from torch's global generator), built by open_clip.
 
     vocab_size: overrides the configuration's. Raises ModelError when open_clip or timm refuses the configuration.

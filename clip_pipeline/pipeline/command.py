@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Callable, Sequence
 
@@ -38,12 +39,12 @@ def run_command(
 
 
 def _say_start(step: Step) -> None:
-    if click.get_text_stream("stdout").isatty():
+    if sys.stdout.isatty():
         click.echo(f"  {step.asset:<20} …", nl=False)
 
 
 def _say_done(outcome: AssetOutcome) -> None:
-    if click.get_text_stream("stdout").isatty():
+    if sys.stdout.isatty():
         click.echo("\r", nl=False)
     done = "cache: hit" if outcome.hits and not outcome.built else f"{outcome.built} built"
     if outcome.built and outcome.hits:

@@ -6,10 +6,11 @@ combinations that none shows. Both label with an index into the one list of all 
 
 from __future__ import annotations
 
+import functools
 import io
 import random
 import tarfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from clip_pipeline.sandbox.captions import ZERO_SHOT_TEMPLATES
@@ -53,17 +54,17 @@ def label_of(combination: Combination) -> int:
     return OBJECTS.index(name) * len(COLOURS) + COLOURS.index(colour)
 
 
-def benchmark_files(world: World) -> dict[str, object]:
+def benchmark_files(world: World) -> dict[str, bytes | Callable[[], bytes]]:
     """Path -> bytes, or a function without arguments that makes them (the tars take a second or two)."""
     tars = -(-SCENES_PER_SPLIT // SAMPLES_PER_TAR)
-    files: dict[str, object] = {
+    files: dict[str, bytes | Callable[[], bytes]] = {
         "classnames.txt": ("\n".join(CLASS_NAMES) + "\n").encode(),
         "zeroshot_classification_templates.txt": ("\n".join(ZERO_SHOT_TEMPLATES) + "\n").encode(),
     }
     for split in SPLITS:
         files[f"{split}/nshards.txt"] = f"{tars}\n".encode()
         for number in range(tars):
-            files[f"{split}/{number}.tar"] = lambda split=split, number=number: benchmark_tar(world, split, number)
+            files[f"{split}/{number}.tar"] = functools.partial(benchmark_tar, world, split, number)
     return files
 
 

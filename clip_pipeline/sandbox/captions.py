@@ -68,7 +68,7 @@ def describe_scene(scene: Scene, rng: random.Random) -> str:
         return _wording_alone(main, background, light, rng)
     if rng.random() < DROPPED_SECOND:
         return _joined(with_article(main), background, light)
-    return _wording_pair(scene, main, background, light, rng)
+    return _wording_pair(scene, scene.second, main, background, light, rng)
 
 
 def describe_in_a_sentence(scene: Scene, rng: random.Random) -> str:
@@ -105,8 +105,8 @@ def _wording_alone(main: str, background: str, light: str, rng: random.Random) -
     return _joined(with_article(main), background, light)
 
 
-def _wording_pair(scene: Scene, main: str, background: str, light: str, rng: random.Random) -> str:
-    second = with_article(_name(scene.second, rng))
+def _wording_pair(scene: Scene, other: Thing, main: str, background: str, light: str, rng: random.Random) -> str:
+    second = with_article(_name(other, rng))
     relation = pick(rng, RELATION_PHRASES[scene.relation])
     opposite = OPPOSITE[scene.relation]
     wording = int(rng.random() * 6)

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from clip_pipeline.errors import SettingsError
+from clip_pipeline.models.registry import ClipModel
 from clip_pipeline.recipes import ComputeSettings
 
 if TYPE_CHECKING:
@@ -85,14 +86,14 @@ def autocast(device: str, precision: str) -> Any:
     return torch.autocast(device, torch.bfloat16, enabled=precision == "bf16")
 
 
-def encode_pictures(model: torch.nn.Module, pictures_BCHW: torch.Tensor) -> torch.Tensor:
+def encode_pictures(model: ClipModel, pictures_BCHW: torch.Tensor) -> torch.Tensor:
     """(B, D) float32 unit-length embeddings of normalised pictures."""
     import torch.nn.functional as F
 
     return F.normalize(model.encode_image(pictures_BCHW).float(), dim=-1)
 
 
-def encode_captions(model: torch.nn.Module, tokens_BL: torch.Tensor, pad_id: int) -> torch.Tensor:
+def encode_captions(model: ClipModel, tokens_BL: torch.Tensor, pad_id: int) -> torch.Tensor:
     """(B, D) float32 unit-length embeddings of token ids, as `model.encode_text` gives them.
 
     The columns that hold nothing but padding are left out: no token looks to its right, so they change no feature, and

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+from clip_pipeline.models.registry import ClipModel
 from clip_pipeline.recipes import TrainingSettings
 
 if TYPE_CHECKING:
@@ -20,7 +21,8 @@ def make_optimizer(model: torch.nn.Module, settings: TrainingSettings) -> torch.
     """AdamW over two groups: matrices and convolution kernels with decay; biases, norms, positions and the scale without."""
     import torch
 
-    decayed, undecayed = [], []
+    decayed: list[torch.Tensor] = []
+    undecayed: list[torch.Tensor] = []
     for name, parameter in model.named_parameters():
         if parameter.requires_grad:
             (decayed if is_decayed(name, parameter) else undecayed).append(parameter)
@@ -39,7 +41,7 @@ def is_decayed(name: str, parameter: torch.Tensor) -> bool:
     return parameter.ndim >= 2 and not name.endswith(UNDECAYED_TABLES)
 
 
-def cap_logit_scale(model: torch.nn.Module) -> None:
+def cap_logit_scale(model: ClipModel) -> None:
     """Keeps the learned logit scale within 1 and 100; `model.logit_scale` is its logarithm."""
     import torch
 

@@ -113,8 +113,9 @@ class Trainer:
                 self.step += 1
                 bar.advance(note=f"loss {measured['train_loss']:.3f}")
                 last = self.step == self.total_steps
-                validated = self.held_out is not None and (self.step % validate_every == 0 or last)
-                if validated:
+                validated = False
+                if self.held_out is not None and (self.step % validate_every == 0 or last):
+                    validated = True
                     self.validation_loss = self.held_out.loss(self.model, self.averaged, self.device, self.pad_id)
                 if validated or last or self.step % log_every == 0:
                     now = time.monotonic()

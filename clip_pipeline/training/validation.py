@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from clip_pipeline.models.registry import ClipModel
 from clip_pipeline.recipes import TrainingSettings
 from clip_pipeline.training.arithmetic import autocast, encode_captions, encode_pictures
 from clip_pipeline.training.batches import CaptionTable, normalised_pictures, validation_pairs
@@ -12,7 +13,6 @@ from clip_pipeline.training.optimizer import AveragedWeights
 
 if TYPE_CHECKING:
     import numpy as np
-    import torch
 
 
 class ValidationSet:
@@ -27,7 +27,7 @@ class ValidationSet:
         self.pictures, self.captions, self.settings, self.preprocess = pictures, captions, settings, preprocess
         self.batches = validation_pairs(captions, settings.batch_size, settings.seed)
 
-    def loss(self, model: torch.nn.Module, averaged: AveragedWeights | None, device: str, pad_id: int) -> float:
+    def loss(self, model: ClipModel, averaged: AveragedWeights | None, device: str, pad_id: int) -> float:
         """Mean loss in nats over all pairs, without augmentation or dropout, of the weights that would be published."""
         import torch
 

@@ -8,7 +8,7 @@ Pre-Training", here with one yes or no a token). The head serves the training al
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -41,10 +41,10 @@ def make_word_head(width: int, weights: np.ndarray) -> torch.nn.Module:
     return head
 
 
-def word_loss(head: torch.nn.Module, features_BD: torch.Tensor, tokens_BL: torch.Tensor) -> torch.Tensor:
+def word_loss(head: Any, features_BD: torch.Tensor, tokens_BL: torch.Tensor) -> torch.Tensor:
     """Sum over the tokens of the binary cross entropy, in nats, averaged over the pictures.
 
-    features_BD: picture features before they are normalised. tokens_BL: token ids; one that occurs twice counts once.
+    head: as `make_word_head` makes it. features_BD: picture features before they are normalised. tokens_BL: token ids; one that occurs twice counts once.
     """
     import torch
     import torch.nn.functional as F
