@@ -101,14 +101,14 @@ def test_a_photo_is_stored_with_its_caption_and_what_is_known_of_it(tmp_path):
     assert sample["txt"].decode() == "a ball"
     known = json.loads(sample["json"])
     assert known == {name: row[name] for name in known}
-    assert set(row) - set(known) == {"thumbnail", "error_message"}
+    assert set(row) - set(known) == {"thumbnail", "error_message", "text_share"}
     assert "ein Bällchen" in sample["json"].decode()
     assert stats == {"shard": "00000", "tried": 1, "bytes": len(sample["jpg"]), "status": {"success": 1}}
 
 
 def test_every_status_is_a_row_with_its_reason_and_only_successes_are_in_the_tar(tmp_path):
     from_fetcher = ["not_found", "http_error", "timeout", "connection_error", "forbidden_address"]
-    from_fetcher += ["forbidden_scheme", "too_many_bytes", "missing_file"]
+    from_fetcher += ["forbidden_scheme", "too_many_bytes", "missing_file", "robots_txt", "robots_header"]
     good = jpeg(scene(2))
     bad = {
         "not_an_image": b"<html>sign in</html>",
@@ -117,7 +117,7 @@ def test_every_status_is_a_row_with_its_reason_and_only_successes_are_in_the_tar
         "too_small": jpeg(Image.new("RGB", (100, 20))),
     }
     expected = [*from_fetcher, *bad, "success", "success"]
-    assert set(expected) == set(PHOTO_STATUSES)
+    assert set(expected) == set(PHOTO_STATUSES) - {"decoder_crashed", "taken_down"}
     failures = [Answer(status, None, f"reason of {status}") for status in from_fetcher]
     photos, answers = answered(*failures, *bad.values(), good, good)
     stats, rows, samples = download(tmp_path, photos, Fetcher(answers))
