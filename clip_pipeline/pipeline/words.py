@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 from clip_pipeline.pipeline.step import Step
 from clip_pipeline.pipeline.workspace import Workspace
@@ -11,7 +12,7 @@ from clip_pipeline.recipes import WikipediaSettings, fingerprinted
 from clip_pipeline.store import Artifact, Built
 
 SANDBOX_MIRROR = "http://dumps.sandbox.test"
-REMOTE_DUMPS = ("sandbox", "mirror")
+REMOTE_DUMPS = ("sandbox", "mirror", "api")
 
 
 # ---- wikipedia_dump: the dump's name, date, size, sha256 and parts; a file of the user's own is observed, not copied
@@ -27,36 +28,61 @@ def _dump_config(workspace: Workspace) -> dict:
 
 def _dump_inputs(workspace: Workspace, partition: str) -> dict[str, str]:
     """A remote dump is known by its date; "latest" is asked for again only when the asset is forced (the schedule does)."""
-    dump = workspace.recipe.wikipedia.dump
-    if dump in REMOTE_DUMPS:
-        return {}
-    from clip_pipeline.sources.dump_files import require_dump_file
+    settings = workspace.recipe.wikipedia
+    if settings.dump == "api":
+        from clip_pipeline.sources.api_articles import titles_file
 
-    return {"the dump file": workspace.store.hash_own_file(require_dump_file(Path(dump)))}
+        titles = titles_file(settings)
+        return {"the file of titles": workspace.store.hash_own_file(titles)} if titles else {}
+    if settings.dump in REMOTE_DUMPS:
+        return {}
+    from clip_pipeline.sources.dump_set import find_dump_files
+
+    paths = find_dump_files(settings.dump)
+    if len(paths) == 1:
+        return {"the dump file": workspace.store.hash_own_file(paths[0])}
+    return {f"the dump file {path.name}": workspace.store.hash_own_file(path) for path in paths}
 
 
 def _build_dump(workspace: Workspace, partition: str, folder: Path, work: Path) -> Built:
-    from clip_pipeline.sources.dump_files import describe_dump
+    from clip_pipeline.sources.dump_set import describe_dump_set, find_dump_files
 
     settings = workspace.recipe.wikipedia
-    path = _fetch_dump(workspace, settings, work, folder) if settings.dump in REMOTE_DUMPS else Path(settings.dump)
-    dump = describe_dump(path, settings.parts)
-    parts = folder / "parts"
-    parts.mkdir()
-    for part in dump.parts:
-        (parts / f"{part.key}.json").write_text(json.dumps({"sha256": dump.sha256, **part.as_json()}, sort_keys=True))
-    inside = path.is_relative_to(folder)
-    (folder / "dump.json").write_text(json.dumps(dump.as_json(), indent=1, sort_keys=True))
-    (folder / "location.txt").write_text(path.name if inside else str(path.expanduser().absolute()))
+    facts: dict[str, Any] = {}
+    if settings.dump == "api":
+        paths, facts = _fetch_articles(workspace, folder, work)
+    elif settings.dump in REMOTE_DUMPS:
+        paths = _fetch_dump(workspace, settings, work, folder)
+    else:
+        paths = find_dump_files(settings.dump)
+    files = describe_dump_set(paths, settings.parts)
+    (folder / "parts").mkdir()
+    for file in files:
+        whole = {"file": file.path.name, "sha256": file.description.sha256}
+        for part in file.description.parts:
+            (folder / "parts" / f"{part.key}.json").write_text(json.dumps(whole | part.as_json(), sort_keys=True))
+    described = [file.description.as_json() for file in files]
+    (folder / "dump.json").write_text(json.dumps({"files": described}, indent=1, sort_keys=True))
+    places = {
+        path.name: path.name if path.is_relative_to(folder) else str(path.expanduser().absolute()) for path in paths
+    }
+    (folder / "locations.json").write_text(json.dumps(places, indent=1, sort_keys=True))
     return Built(
-        rows={"parts": len(dump.parts)},
-        facts={"name": dump.name, "date": dump.date, "bytes": dump.size, "sha256": dump.sha256},
-        sidecars=("location.txt",),
+        rows={"parts": sum(len(file.description.parts) for file in files)},
+        facts={
+            "name": ", ".join(path.name for path in paths[:10]) + (", ..." if len(paths) > 10 else ""),
+            "files": len(paths),
+            "date": max(file.description.date for file in files),
+            "bytes": sum(file.description.size for file in files),
+            "sha256": files[0].description.sha256 if len(files) == 1 else "",
+            **facts,
+        },
+        sidecars=("locations.json", "answers.jsonl.gz"),
     )
 
 
-def _fetch_dump(workspace: Workspace, settings: WikipediaSettings, work: Path, folder: Path) -> Path:
-    """Downloads into the work folder, where a killed download goes on, and links the finished file into `folder`."""
+def _fetch_dump(workspace: Workspace, settings: WikipediaSettings, work: Path, folder: Path) -> list[Path]:
+    """Downloads into the work folder, where a killed download goes on, and links the finished files into `folder`."""
     import os
     from dataclasses import replace
 
@@ -65,14 +91,23 @@ def _fetch_dump(workspace: Workspace, settings: WikipediaSettings, work: Path, f
     hosts = {}
     if settings.dump == "sandbox":
         hosts, settings = workspace.sandbox_hosts(), replace(settings, mirror=SANDBOX_MIRROR)
-    downloaded = download_dump(settings, work, hosts, workspace.recipe.download.contact)
-    os.link(downloaded, folder / downloaded.name)
-    return folder / downloaded.name
+    downloaded = [download_dump(settings, work, hosts, workspace.recipe.download.contact)]
+    for path in downloaded:
+        os.link(path, folder / path.name)
+    return [folder / path.name for path in downloaded]
 
 
-def dump_location(artifact: Artifact) -> Path:
-    """Where the described dump lies: inside the artifact, or the user's own file."""
-    return artifact.folder / (artifact.folder / "location.txt").read_text()
+def _fetch_articles(workspace: Workspace, folder: Path, work: Path) -> tuple[list[Path], dict[str, Any]]:
+    from clip_pipeline.sources.api_articles import download_articles
+
+    recipe = workspace.recipe
+    path, report = download_articles(recipe.wikipedia, work, folder, {}, recipe.download.contact)
+    return [path], report.as_json()
+
+
+def dump_location(artifact: Artifact, name: str) -> Path:
+    """Where the file `name` of the described dump lies: inside the artifact, or the user's own file."""
+    return artifact.folder / json.loads((artifact.folder / "locations.json").read_text())[name]
 
 
 # ---- word_counts: one partition a part of the dump
@@ -88,11 +123,17 @@ def _build_counts(workspace: Workspace, partition: str, folder: Path, work: Path
     import pyarrow.parquet as pq
 
     from clip_pipeline.sources.dump_files import DumpPart
+    from clip_pipeline.sources.html_dumps import is_html_dump
     from clip_pipeline.words.count import count_part
+    from clip_pipeline.words.html_count import count_html_part
 
     dump = workspace.get("wikipedia_dump")
-    part = DumpPart.from_json(json.loads(dump.file(f"parts/{partition}.json").read_text()))
-    counts = count_part(dump_location(dump), part, workspace.recipe.compute.workers)
+    record = json.loads(dump.file(f"parts/{partition}.json").read_text())
+    path, part = dump_location(dump, record["file"]), DumpPart.from_json(record)
+    if is_html_dump(path):
+        counts = count_html_part(path, part)
+    else:
+        counts = count_part(path, part, workspace.recipe.compute.workers)
     pq.write_table(counts, folder / "counts.parquet", compression="zstd")
     return Built(rows={"words": len(counts)}, facts={"occurrences": sum(counts["count"].to_pylist())})
 
@@ -138,7 +179,7 @@ STEPS = (
     Step(
         asset="wikipedia_dump",
         about="The Wikipedia dump: name, date, size, sha256 and the parts it is counted in.",
-        code_version="1",
+        code_version="2",
         after=(),
         config=_dump_config,
         inputs=_dump_inputs,

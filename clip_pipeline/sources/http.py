@@ -114,3 +114,15 @@ def _standing_in_pools(hosts: Hosts) -> dict[str, Any]:
         ConnectionCls = stand_in(HTTPSConnection)
 
     return {"http": Pool, "https": SecurePool}
+
+
+def connection_errors() -> tuple[type[Exception], ...]:
+    """What requests raises for a trouble on the way that another try may not meet."""
+    import requests
+
+    return (
+        requests.ConnectionError,
+        requests.Timeout,
+        requests.exceptions.ChunkedEncodingError,
+        requests.exceptions.ContentDecodingError,
+    )

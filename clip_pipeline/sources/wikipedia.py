@@ -19,7 +19,14 @@ from typing import Any
 from clip_pipeline.errors import DiskError, SettingsError, SourceError
 from clip_pipeline.progress import progress
 from clip_pipeline.recipes import WikipediaSettings
-from clip_pipeline.sources.http import Hosts, backoff_seconds, http_session, may_pass, retry_after_seconds
+from clip_pipeline.sources.http import (
+    Hosts,
+    backoff_seconds,
+    connection_errors,
+    http_session,
+    may_pass,
+    retry_after_seconds,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -183,7 +190,7 @@ def _get_small(session: Any, url: str) -> bytes | None:
                 if not may_pass(answer.status_code):
                     break
                 wait_seconds = retry_after_seconds(answer.headers, time.time()) or wait_seconds
-        except _connection_errors() as error:
+        except connection_errors() as error:
             problem = type(error).__name__
         _sleep_before_retry(url, problem, wait_seconds, attempt)
     raise SourceError(f"{url} cannot be read ({problem}). Check the mirror and the network, then run again.")
@@ -226,7 +233,7 @@ def _download_resuming(remote: RemoteDump, partial: Path, hosts: Hosts, contact:
                         raise SourceError(
                             f"{remote.url} answers with status {answer.status_code}. Try another mirror or date."
                         )
-            except _connection_errors() as error:
+            except connection_errors() as error:
                 problem = type(error).__name__
             grown = (partial.stat().st_size if partial.exists() else 0) > have
             # Only tries in a row that bring nothing count: a long download may break many times.
@@ -251,17 +258,6 @@ def _write_answer(answer: Any, partial: Path, append: bool, remote: RemoteDump, 
                     f"{remote.url} sends more than the {expected:,} bytes it should have. Try another mirror."
                 )
         return expected is None or file.tell() == expected
-
-
-def _connection_errors() -> tuple[type[Exception], ...]:
-    import requests
-
-    return (
-        requests.ConnectionError,
-        requests.Timeout,
-        requests.exceptions.ChunkedEncodingError,
-        requests.exceptions.ContentDecodingError,
-    )
 
 
 def _sleep_before_retry(url: str, problem: str, seconds: float, attempt: int) -> None:
