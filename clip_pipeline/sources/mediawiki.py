@@ -194,9 +194,9 @@ class MediaWikiClient:
             return None, f"the connection broke: {type(error).__name__}", None, False
         answer = _parse(content)
         if isinstance(answer, dict):
-            error = answer.get("error") or (answer.get("errors") or [None])[0]
-            if error:
-                return self._judge_error(error, told_seconds)
+            told_error = answer.get("error") or (answer.get("errors") or [None])[0]
+            if told_error:
+                return self._judge_error(told_error, told_seconds)
             if status == 200:
                 return answer, "", None, False
         if status == 404:
