@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -26,13 +27,17 @@ Route = Callable[[BaseHTTPRequestHandler, int], Answer]
 
 
 class Loopback:
-    """The server. requests: (host header, path with query) in the order they came."""
+    """The server. requests: (host header, path with query) in the order they came. most_at_a_time: requests answered."""
 
     def __init__(self) -> None:
         self.routes: dict[str, Route] = {}
         self.requests: list[tuple[str, str]] = []
         self.headers: list[dict[str, str]] = []
         self.connections = 0
+        self.open_connections = 0
+        self.at_a_time = 0
+        self.most_at_a_time = 0
+        self.lock = threading.Lock()
         self.port = 0
 
     def hosts(self, *names: str) -> dict[str, tuple[str, int]]:
@@ -49,6 +54,14 @@ class Loopback:
         return sum(urlsplit(asked).path == path for _, asked in self.requests)
 
 
+def until(is_so: Callable[[], bool], seconds: float = 5.0) -> None:
+    """Waits for what another thread is about to do."""
+    deadline = time.monotonic() + seconds
+    while not is_so():
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
+
+
 @contextmanager
 def loopback(context=None) -> Iterator[Loopback]:
     """Serves until the block ends. context: an ssl.SSLContext for TLS."""
@@ -62,9 +75,26 @@ def loopback(context=None) -> Iterator[Loopback]:
 
         def setup(self) -> None:
             super().setup()
-            site.connections += 1
+            with site.lock:
+                site.connections += 1
+                site.open_connections += 1
+
+        def finish(self) -> None:
+            with site.lock:
+                site.open_connections -= 1
+            super().finish()
 
         def do_GET(self) -> None:  # noqa: N802
+            with site.lock:
+                site.at_a_time += 1
+                site.most_at_a_time = max(site.most_at_a_time, site.at_a_time)
+            try:
+                self.answer()
+            finally:
+                with site.lock:
+                    site.at_a_time -= 1
+
+        def answer(self) -> None:
             path = urlsplit(self.path).path
             count = site.count(path)
             site.requests.append((self.headers["Host"], self.path))
