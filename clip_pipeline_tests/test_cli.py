@@ -45,6 +45,7 @@ def fails_with(sentence: str, *arguments: object) -> None:
         "words",
         "download",
         "tokenizer",
+        "models",
         "train",
         "embed",
         "evaluate",
@@ -78,6 +79,15 @@ def test_tokenizer_learns_from_a_text_file(tmp_path):
     result = run("tokenizer", captions, "-o", tmp_path / "tokenizer", "--vocab-size", 300)
     assert result.returncode == 0, result.stderr
     assert json.loads((tmp_path / "tokenizer/tokenizer.json").read_text())["model"]["type"] == "BPE"
+
+
+def test_models_prints_the_named_ones_as_a_table_or_as_json():
+    table = run("models", "tiny_test", "sandbox_small")
+    assert table.returncode == 0, table.stderr
+    assert [line.split()[1] for line in table.stdout.splitlines() if line[2] not in "-"][1:] == ["tiny_test", "sandbox_small"]
+    listed = run("models", "tiny_test", "--json")
+    assert json.loads(listed.stdout)[0]["parameters"] == 31425
+    fails_with('no model "tiny". Did you mean "tiny_test"?', "models", "tiny")
 
 
 def test_download_writes_shards_and_goes_on_where_it_was(tmp_path, monkeypatch):

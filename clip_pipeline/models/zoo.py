@@ -1,0 +1,129 @@
+"""What there is to choose from: every model with its towers, size and cost, measured on the model itself."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from clip_pipeline.errors import ModelError
+from clip_pipeline.models.registry import (
+    ClipModel,
+    build_model,
+    context_length_of,
+    image_size_of,
+    list_models,
+    load_config,
+)
+
+COUNTED_ROWS = 2
+"""Batch normalisation refuses a batch of one picture of one pixel, which is what the last stage of a small ResNet sees."""
+
+
+@dataclass(frozen=True)
+class ModelFacts:
+    """One model. image_size: pixels of a side. context_length: tokens. GFLOPs are of one picture or one text, forward
+    only, a multiply and an add counted as two (open_clip's own tables count them as one)."""
+
+    name: str
+    picture_tower: str
+    text_tower: str
+    image_size: int
+    context_length: int
+    embedding: int
+    parameters: int
+    picture_parameters: int
+    image_gflops: float
+    text_gflops: float
+
+
+def describe_model(name_or_path: str | Path) -> ModelFacts:
+    """The facts of one configuration, counted on open_clip's model on torch's meta device: no memory, no weights.
+
+    name_or_path: as of `registry.load_config`. Raises ModelError for an unknown or unusable configuration.
+    """
+    import torch
+
+    config = load_config(name_or_path)
+    size, length = image_size_of(config), context_length_of(config)
+    with torch.device("meta"):
+        model = build_model(config)
+        pictures = torch.empty(COUNTED_ROWS, 3, size, size)
+        texts = torch.empty(COUNTED_ROWS, length, dtype=torch.long)
+    return ModelFacts(
+        name=Path(name_or_path).stem if str(name_or_path).endswith(".json") else str(name_or_path),
+        picture_tower=_picture_tower(model, config["vision_cfg"]),
+        text_tower=_text_tower(config["text_cfg"]),
+        image_size=size,
+        context_length=length,
+        embedding=config["embed_dim"],
+        parameters=sum(p.numel() for p in model.parameters()),
+        picture_parameters=sum(p.numel() for p in model.visual.parameters()),
+        image_gflops=_count_gflops(model.encode_image, pictures),
+        text_gflops=_count_gflops(model.encode_text, texts),
+    )
+
+
+def _count_gflops(encode: Any, rows: Any) -> float:
+    """GFLOPs a row. In training mode: evaluation fuses the attention into one operation that no counter looks into."""
+    import torch
+    from torch.utils.flop_counter import FlopCounterMode
+
+    try:
+        with FlopCounterMode(display=False) as counter, torch.no_grad():
+            encode(rows)
+    except (RuntimeError, ValueError, IndexError, AssertionError) as error:
+        raise ModelError(f"The model cannot take a step: {error} Check the sizes of its configuration.") from error
+    return counter.get_total_flops() / len(rows) / 1e9
+
+
+def _picture_tower(model: ClipModel, vision: dict[str, Any]) -> str:
+    if vision.get("timm_model_name"):
+        return str(vision["timm_model_name"])
+    layers, width = vision.get("layers", 12), vision.get("width", 768)
+    if isinstance(layers, list):
+        return f"ResNet {'-'.join(map(str, layers))}, width {width}"
+    mlp = model.visual.transformer.resblocks[0].mlp.c_fc.out_features
+    heads = width // vision.get("head_width", 64)
+    return f"ViT {layers} × {width}, {heads} heads, MLP {mlp}, patch {vision.get('patch_size', 16)}"
+
+
+def _text_tower(text: dict[str, Any]) -> str:
+    if text.get("hf_model_name"):
+        return str(text["hf_model_name"])
+    width = text.get("width", 512)
+    mlp = int(width * text.get("mlp_ratio", 4.0))
+    return f"{text.get('layers', 12)} × {width}, {text.get('heads', 8)} heads, MLP {mlp}"
+
+
+def zoo_table(names_or_paths: Iterable[str | Path] = ()) -> str:
+    """The models as a Markdown table, the cheapest first; all that come with the package when none is named."""
+    facts = sorted(
+        map(describe_model, names_or_paths or list_models()), key=lambda fact: (fact.image_gflops, fact.name)
+    )
+    rows = [
+        ("model", "px", "picture tower", "text tower", "tokens", "embedding", "parameters", "GFLOPs picture", "text"),
+        *(
+            (
+                *(fact.name, f"{fact.image_size}", fact.picture_tower, fact.text_tower),
+                *(f"{fact.context_length}", f"{fact.embedding}", f"{fact.parameters / 1e6:.2f} M"),
+                *(f"{fact.image_gflops:.3g}", f"{fact.text_gflops:.3g}"),
+            )
+            for fact in facts
+        ),
+    ]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    left = (True, False, True, True, False, False, False, False, False)
+    lines = [
+        "| "
+        + " | ".join(_aligned(cell, width, side) for cell, width, side in zip(row, widths, left, strict=True))
+        + " |"
+        for row in rows
+    ]
+    rule = "|" + "|".join("-" * (width + 1) + ("-" if side else ":") for width, side in zip(widths, left, strict=True))
+    return "\n".join([lines[0], f"{rule}|", *lines[1:]])
+
+
+def _aligned(cell: str, width: int, left: bool) -> str:
+    return cell.ljust(width) if left else cell.rjust(width)

@@ -1,0 +1,149 @@
+"""Every model of the package, built by open_clip and compared with a table written by hand."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from clip_pipeline.errors import ModelError
+from clip_pipeline.models.registry import build_model, context_length_of, image_size_of, list_models, load_config
+from clip_pipeline.models.zoo import describe_model, zoo_table
+from clip_pipeline_tests.models.zoo import TABLE, Row, Tower
+
+VITS = [name for name, row in TABLE.items() if isinstance(row.picture, Tower)]
+
+
+@pytest.fixture(scope="module")
+def models() -> dict[str, torch.nn.Module]:
+    """All models, without memory or weights."""
+    with torch.device("meta"):
+        return {name: build_model(load_config(name)) for name in TABLE}
+
+
+def block_parameters(tower: Tower) -> int:
+    """Attention, MLP and two normalisations."""
+    width, mlp = tower.width, tower.mlp
+    return 4 * (width * width + width) + (2 * width * mlp + mlp + width) + 4 * width
+
+
+def text_parameters(row: Row) -> int:
+    tower = row.text
+    tables = (row.vocabulary + row.tokens) * tower.width
+    return tables + tower.layers * block_parameters(tower) + 2 * tower.width + tower.width * row.embedding
+
+
+def vit_parameters(row: Row, tower: Tower) -> int:
+    places = (row.px // tower.patch) ** 2 + 1
+    start = 3 * tower.patch**2 * tower.width + tower.width + places * tower.width
+    return start + tower.layers * block_parameters(tower) + 4 * tower.width + tower.width * row.embedding
+
+
+def resnet_parameters(row: Row, blocks: tuple[int, ...], width: int) -> int:
+    """CLIP's ResNet: a stem of three convolutions, bottlenecks, attention pooling."""
+    half = width // 2
+    total = 27 * half + 9 * half * half + 9 * half * width + 4 * half + 2 * width
+    inside = width
+    for stage, count in enumerate(blocks):
+        planes = width * 2**stage
+        for number in range(count):
+            total += inside * planes + 9 * planes**2 + 4 * planes**2 + 12 * planes
+            total += (inside * 4 * planes + 8 * planes) if number == 0 else 0
+            inside = 4 * planes
+    places = (row.px // 32) ** 2 + 1
+    return total + places * inside + 3 * (inside**2 + inside) + inside * row.embedding + row.embedding
+
+
+def test_the_table_holds_every_model_of_the_package():
+    assert sorted(TABLE) == list_models()
+
+
+@pytest.mark.parametrize("name", TABLE)
+def test_towers_have_the_published_sizes(name, models):
+    row, config, model = TABLE[name], load_config(name), models[name]
+    assert (image_size_of(config), context_length_of(config)) == (row.px, row.tokens)
+    assert model.token_embedding.weight.shape == (row.vocabulary, row.text.width)
+    assert model.positional_embedding.shape == (row.tokens, row.text.width)
+    towers = [(model.transformer.resblocks, row.text)]
+    if isinstance(row.picture, Tower):
+        patch = row.picture.patch
+        assert model.visual.conv1.weight.shape == (row.picture.width, 3, patch, patch)
+        assert model.visual.positional_embedding.shape == ((row.px // patch) ** 2 + 1, row.picture.width)
+        towers.append((model.visual.transformer.resblocks, row.picture))
+    else:
+        blocks, width = row.picture
+        stages = (model.visual.layer1, model.visual.layer2, model.visual.layer3, model.visual.layer4)
+        assert tuple(map(len, stages)) == blocks
+        assert model.visual.conv3.out_channels == width
+    for blocks, tower in towers:
+        assert len(blocks) == tower.layers
+        for block in blocks:
+            assert (block.attn.embed_dim, block.attn.num_heads) == (tower.width, tower.heads)
+            assert (block.mlp.c_fc.out_features, block.mlp.c_proj.in_features) == (tower.mlp, tower.mlp)
+
+
+@pytest.mark.parametrize("name", TABLE)
+def test_parameters_are_those_counted_by_hand(name, models):
+    row = TABLE[name]
+    if isinstance(row.picture, Tower):
+        picture = vit_parameters(row, row.picture)
+    else:
+        picture = resnet_parameters(row, *row.picture)
+    assert row.parameters == picture + text_parameters(row) + 1, "the table's sum; 1 is the logit scale"
+    assert sum(p.numel() for p in models[name].visual.parameters()) == picture
+    assert sum(p.numel() for p in models[name].parameters()) == row.parameters
+
+
+@pytest.mark.parametrize("name", TABLE)
+def test_both_towers_end_in_the_same_space(name, models):
+    row = TABLE[name]
+    with torch.no_grad():
+        pictures = models[name].encode_image(torch.empty(2, 3, row.px, row.px, device="meta"))
+        texts = models[name].encode_text(torch.empty(2, row.tokens, dtype=torch.long, device="meta"))
+    assert pictures.shape == texts.shape == (2, row.embedding)
+
+
+@pytest.mark.parametrize("name", TABLE)
+def test_heads_divide_the_width(name):
+    """The reference's L text tower asked for 12 heads of a width of 512, and its code cut the rest away."""
+    for tower in (TABLE[name].text, TABLE[name].picture):
+        if isinstance(tower, Tower):
+            assert tower.width % tower.heads == 0
+
+
+def multiplications(tokens: int, tower: Tower) -> int:
+    """Of one row through the layers of a transformer: four projections, two products of attention, two of the MLP."""
+    width = tower.width
+    return tower.layers * (4 * tokens * width**2 + 2 * tokens**2 * width + 2 * tokens * width * tower.mlp)
+
+
+@pytest.mark.parametrize("name", ["tiny_test", "vit_m_14_112", "vit_s_8_112", "tinker_16_224"])
+def test_cost_is_that_counted_by_hand(name):
+    row, facts = TABLE[name], describe_model(name)
+    tower = row.picture
+    assert isinstance(tower, Tower)
+    patches = (row.px // tower.patch) ** 2
+    picture = 3 * tower.patch**2 * patches * tower.width + tower.width * row.embedding
+    assert facts.image_gflops == pytest.approx(2e-9 * (picture + multiplications(patches + 1, tower)))
+    text = multiplications(row.tokens, row.text) + row.text.width * row.embedding
+    assert facts.text_gflops == pytest.approx(2e-9 * text)
+    assert facts.parameters == row.parameters
+
+
+def test_the_printed_table_goes_from_cheap_to_dear():
+    lines = zoo_table(["sandbox_small", "tiny_test"]).splitlines()
+    assert [line.split()[1] for line in lines[2:]] == ["tiny_test", "sandbox_small"]
+    assert len({len(line) for line in lines}) == 1, "columns are aligned"
+    assert "| ViT 1 × 32, 2 heads, MLP 64, patch 4 |" in lines[2]
+    assert "| 2 × 128, 4 heads, MLP 512 |" in lines[3]
+
+
+def test_a_configuration_of_ones_own_is_described_by_its_file_name(tmp_path):
+    import json
+
+    (tmp_path / "mine.json").write_text(json.dumps(load_config("tiny_test")))
+    assert describe_model(tmp_path / "mine.json").name == "mine"
+    broken = load_config("tiny_test")
+    broken["vision_cfg"]["image_size"] = 2
+    (tmp_path / "broken.json").write_text(json.dumps(broken))
+    with pytest.raises(ModelError, match="cannot take a step|cannot build"):
+        describe_model(tmp_path / "broken.json")

@@ -1,0 +1,73 @@
+"""The table of the models, written by hand from their publications, and small copies of them with the same structure."""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import dataclass
+from typing import Any
+
+from clip_pipeline.models.registry import load_config
+
+
+@dataclass(frozen=True)
+class Tower:
+    """Layers, width, attention heads, width of the MLP; patch in pixels for a picture tower."""
+
+    layers: int
+    width: int
+    heads: int
+    mlp: int
+    patch: int = 0
+
+
+@dataclass(frozen=True)
+class Row:
+    """px of a side, picture tower (a tuple is the blocks and width of a ResNet), text tower, tokens, embedding, parameters."""
+
+    px: int
+    picture: Tower | tuple[tuple[int, ...], int]
+    text: Tower
+    tokens: int
+    vocabulary: int
+    embedding: int
+    parameters: int
+
+
+TEXT_S, TEXT_B, TEXT_L = Tower(8, 512, 8, 1024), Tower(12, 512, 8, 2048), Tower(12, 768, 12, 3072)
+TEXT_CLIP = Tower(12, 512, 8, 2048)
+
+TABLE = {
+    # WKIT-24M's models; their L text tower has 12 heads, which divide 768 and not its 512
+    "vit_b_32_224": Row(224, Tower(12, 768, 12, 4096, 32), TEXT_B, 32, 20_000, 512, 155_084_033),
+    "vit_b_16_112": Row(112, Tower(12, 768, 12, 3072, 16), TEXT_B, 32, 20_000, 512, 134_427_905),
+    "vit_s_16_112": Row(112, Tower(8, 512, 8, 2048, 16), TEXT_S, 32, 20_000, 512, 53_244_417),
+    "vit_s_8_112": Row(112, Tower(8, 512, 8, 2048, 8), TEXT_S, 32, 20_000, 512, 53_024_769),
+    "vit_m_14_112": Row(112, Tower(6, 256, 8, 512, 14), TEXT_S, 32, 20_000, 512, 30_803_969),
+    "vit_l_14_224": Row(224, Tower(24, 1024, 16, 4096, 14), TEXT_L, 32, 20_000, 512, 404_537_857),
+    # the CLIP for tinkering: six heads of 128
+    "tinker_16_224": Row(224, Tower(8, 768, 6, 3072, 16), Tower(6, 512, 8, 2048), 77, 49_408, 512, 102_354_945),
+    # the plans for COCO and LAION: open_clip's RN50
+    "rn50_224": Row(224, ((3, 4, 6, 3), 64), TEXT_CLIP, 77, 49_408, 1024, 102_007_137),
+    # ours, for two cores
+    "sandbox_small": Row(48, ((1, 1, 1, 1), 24), Tower(2, 128, 4, 512), 32, 1000, 128, 3_551_733),
+    "laptop_small": Row(64, ((1, 1, 2, 1), 32), Tower(3, 192, 3, 768), 32, 4000, 256, 7_868_529),
+    "laptop_vit": Row(64, Tower(6, 192, 3, 768, 8), Tower(3, 192, 3, 768), 32, 4000, 256, 4_926_913),
+    "tiny_test": Row(16, Tower(1, 32, 2, 64, 4), Tower(1, 32, 2, 64), 12, 300, 32, 31_425),
+}
+
+HEAD_WIDTH, PATCH, LARGEST_GRID, EMBEDDING, VOCABULARY, TOKENS = 4, 4, 4, 32, 300, 8
+
+
+def scaled_down(name: str) -> dict[str, Any]:
+    """The configuration with narrow heads, small patches and few of them; layers, heads and MLP ratios are the model's own."""
+    config = copy.deepcopy(load_config(name))
+    vision, text = config["vision_cfg"], config["text_cfg"]
+    config["embed_dim"] = EMBEDDING
+    if isinstance(vision["layers"], list):
+        vision.update(width=8, image_size=64)
+    else:
+        heads, grid = vision["width"] // vision["head_width"], vision["image_size"] // vision["patch_size"]
+        vision.update(width=heads * HEAD_WIDTH, head_width=HEAD_WIDTH, patch_size=PATCH)
+        vision.update(image_size=PATCH * min(grid, LARGEST_GRID))
+    text.update(width=text["heads"] * HEAD_WIDTH, vocab_size=VOCABULARY, context_length=TOKENS)
+    return config
