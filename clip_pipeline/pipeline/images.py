@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,9 @@ from clip_pipeline.store import Built
 if TYPE_CHECKING:
     import pyarrow as pa
 
+
+READ_ROWS = 16_384
+"""Rows of a table that are in memory at a time."""
 
 SANDBOX_BENCHMARK = "http://dumps.sandbox.test/benchmarks/sandbox"
 
@@ -32,12 +36,9 @@ def _links_inputs(workspace: Workspace, bucket: str) -> dict[str, str]:
 
 
 def _build_links(workspace: Workspace, bucket: str, folder: Path, work: Path) -> Built:
-    import pyarrow.parquet as pq
-
     words = workspace.get("vocabulary").file(f"buckets/{bucket}.txt").read_text().split()
     links, facts = photo_source(workspace).links(words, folder, work)
-    pq.write_table(links, folder / "links.parquet", compression="zstd")
-    return Built(rows={"words": len(words), "links": len(links)}, facts=facts)
+    return Built(rows={"words": len(words), "links": links}, facts=facts)
 
 
 # ---- photo_catalog: one row a photo; one file a shard, so that a new photo touches one shard
@@ -51,23 +52,23 @@ def _catalog_inputs(workspace: Workspace, partition: str) -> dict[str, str]:
 
 
 def _build_catalog(workspace: Workspace, partition: str, folder: Path, work: Path) -> Built:
-    import pyarrow.compute as pc
+    from clip_pipeline.images.catalog import write_catalog
+
+    counts = write_catalog(_all_links(workspace), workspace.recipe.download.photos_per_shard, folder)
+    facts = {name: counts[name] for name in ("same url", "taken down")}
+    return Built(rows={name: counts[name] for name in ("photos", "links", "shards")}, facts=facts)
+
+
+def _all_links(workspace: Workspace) -> Iterator[pa.Table]:
+    """IMAGE_LINKS of every word and of the photos without one, in pieces."""
+    import pyarrow as pa
     import pyarrow.parquet as pq
 
-    from clip_pipeline.images.catalog import build_catalog
-
-    tables = [
-        pq.read_table(workspace.get("image_links", bucket).file("links.parquet")) for bucket in bucket_keys(workspace)
-    ]
-    tables += photo_source(workspace).photos_without_word(tables)
-    catalog = build_catalog(tables, workspace.recipe.download.photos_per_shard)
-    pq.write_table(catalog, folder / "photos.parquet", compression="zstd")
-    (folder / "shards").mkdir()
-    shards = sorted(set(catalog["shard"].to_pylist()))
-    for shard in shards:
-        rows = catalog.filter(pc.equal(catalog["shard"], shard))
-        pq.write_table(rows, folder / "shards" / f"{shard}.parquet", compression="zstd")
-    return Built(rows={"photos": len(catalog), "links": sum(map(len, tables)), "shards": len(shards)})
+    for bucket in bucket_keys(workspace):
+        with pq.ParquetFile(workspace.get("image_links", bucket).file("links.parquet")) as file:
+            for batch in file.iter_batches(READ_ROWS):
+                yield pa.Table.from_batches([batch])
+    yield from photo_source(workspace).photos_without_word()
 
 
 # ---- image_shards: one partition a shard
@@ -217,7 +218,7 @@ STEPS = (
     Step(
         asset="photo_catalog",
         about="One row a photo: captions, words, licence, attribution and the shard it belongs to.",
-        code_version="1",
+        code_version="2",
         after=("image_links",),
         config=lambda workspace: {"download.photos_per_shard": workspace.recipe.download.photos_per_shard},
         inputs=_catalog_inputs,

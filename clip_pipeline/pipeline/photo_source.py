@@ -6,23 +6,36 @@ words are, and what fetches a photo.
 
 from __future__ import annotations
 
+import json
 import os
+import shutil
+from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
+from clip_pipeline.cache import cached_folder
 from clip_pipeline.disk import hash_json
 from clip_pipeline.errors import PhotosError, SettingsError
 from clip_pipeline.pipeline.searched_photos import SearchedPhotos
+from clip_pipeline.pipeline.words import bucket_keys
 from clip_pipeline.pipeline.workspace import Workspace
+from clip_pipeline.records import IMAGE_LINKS
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from clip_pipeline.images.links import Listing
     from clip_pipeline.sources.fetch import PhotoFetcher
 
 OWN_SOURCES = ("folder", "tars")
 """Sources whose photos are the user's own files."""
+
+LISTED_VERSION = 1
+"""Raised when the links of listed photos are written another way."""
+
+COUNTS = "counts.json"
+READ_ROWS = 16_384
 
 
 class PhotoSource(Protocol):
@@ -34,10 +47,12 @@ class PhotoSource(Protocol):
     def identity(self) -> dict[str, str]:
         """Content hashes of the user's own files behind the source, by name; empty for a remote service."""
 
-    def links(self, words: list[str], folder: Path, work: Path) -> tuple[pa.Table, dict[str, Any]]:
-        """The IMAGE_LINKS rows of the words, and facts worth showing; raw answers go into `folder`."""
+    def links(self, words: list[str], folder: Path, work: Path) -> tuple[int, dict[str, Any]]:
+        """Writes folder/links.parquet, the IMAGE_LINKS rows of the words; raw answers go into `folder` too.
 
-    def photos_without_word(self, links: list[pa.Table]) -> list[pa.Table]:
+        Returns the number of links, and facts worth showing."""
+
+    def photos_without_word(self) -> Iterator[pa.Table]:
         """IMAGE_LINKS rows for photos of the user's own that no word describes: they are kept all the same."""
 
     def fetcher(self) -> AbstractContextManager[PhotoFetcher]:
@@ -68,7 +83,11 @@ class ListedPhotos:
             )
 
     def config(self) -> dict[str, Any]:
-        return {"links.source": self.settings.source}
+        config: dict[str, Any] = {"links.source": self.settings.source}
+        if self.settings.source == "unsplash_dataset":
+            config["links.photos_per_word"] = self.settings.photos_per_word
+            config["links.min_confidence"] = self.settings.min_confidence
+        return config
 
     def identity(self) -> dict[str, str]:
         files = {"your photos": own_files_identity(self.workspace, self.path)}
@@ -79,35 +98,63 @@ class ListedPhotos:
             files[f"your {name} split"] = own_files_identity(self.workspace, Path(path))
         return files
 
-    def links(self, words: list[str], folder: Path, work: Path) -> tuple[pa.Table, dict[str, Any]]:
-        from clip_pipeline.images.links import match_words
+    def links(self, words: list[str], folder: Path, work: Path) -> tuple[int, dict[str, Any]]:
+        import pyarrow.parquet as pq
 
-        photos = self._photos()
-        links = match_words(photos, words)
-        return links, {"photos listed": len(photos)}
+        from clip_pipeline.images.links import bucket_of
 
-    def photos_without_word(self, links: list[pa.Table]) -> list[pa.Table]:
-        from clip_pipeline.images.links import links_without_word
+        everything = self._links_of_all_words()
+        target = folder / "links.parquet"
+        if not words:
+            pq.write_table(IMAGE_LINKS.empty_table(), target, compression="zstd")
+        else:
+            shutil.copyfile(everything / f"{bucket_of(words[0], self.settings.buckets):03d}.parquet", target)
+        return pq.read_metadata(target).num_rows, json.loads((everything / COUNTS).read_text())
 
-        linked = {photo_id for table in links for photo_id in table["id"].to_pylist()}
-        return [links_without_word(self._photos(), linked)]
+    def photos_without_word(self) -> Iterator[pa.Table]:
+        import pyarrow as pa
+        import pyarrow.parquet as pq
 
-    def _photos(self) -> pa.Table:
-        return self.workspace.remember("listed photos", self._list_photos)
+        from clip_pipeline.images.links import WITHOUT_WORD
 
-    def _list_photos(self) -> pa.Table:
+        path = self._links_of_all_words() / WITHOUT_WORD
+        if path.exists():
+            with pq.ParquetFile(path) as file:
+                for batch in file.iter_batches(READ_ROWS):
+                    yield pa.Table.from_batches([batch])
+
+    def _links_of_all_words(self) -> Path:
+        """The links of the whole vocabulary, one file a bucket: read once from the files, whatever buckets are wanted."""
+        vocabulary = self.workspace.get("vocabulary")
+        names = [f"buckets/{bucket}.txt" for bucket in bucket_keys(self.workspace)]
+        hashes = {name: vocabulary.file_hash(name) for name in names}
+        identity = hash_json([LISTED_VERSION, self.config(), self.identity(), hashes])
+
+        def build(folder: Path) -> None:
+            from clip_pipeline.images.links import write_listed_links
+
+            words_of = {Path(name).stem: vocabulary.file(name).read_text().split() for name in names}
+            most = self.config().get("links.photos_per_word", 0)
+            counts = write_listed_links(self._listing(), words_of, folder, most)
+            (folder / COUNTS).write_text(json.dumps(counts, sort_keys=True))
+
+        return cached_folder(self.workspace.store.root, "listed_links", identity, build)
+
+    def _listing(self) -> Listing:
+        from clip_pipeline.images.links import Listing
+
         source = self.settings.source
         if source == "folder":
             from clip_pipeline.sources.folder import list_folder_photos
 
-            return list_folder_photos(self.path, self.settings.captions, self.settings.splits)
+            return Listing([list_folder_photos(self.path, self.settings.captions, self.settings.splits)])
         if source == "tars":
             from clip_pipeline.sources.tars import list_tar_photos
 
-            return list_tar_photos(self.path)
+            return Listing([list_tar_photos(self.path)])
         from clip_pipeline.sources.url_list import read_url_list
 
-        return read_url_list(self.path)
+        return Listing([read_url_list(self.path)])
 
     def fetcher(self) -> AbstractContextManager[PhotoFetcher]:
         from clip_pipeline.sources.fetch import PhotoFetcher

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -38,11 +39,15 @@ class SearchedPhotos:
     def identity(self) -> dict[str, str]:
         return {}
 
-    def links(self, words: list[str], folder: Path, work: Path) -> tuple[pa.Table, dict[str, Any]]:
+    def links(self, words: list[str], folder: Path, work: Path) -> tuple[int, dict[str, Any]]:
+        import pyarrow.parquet as pq
+
         from clip_pipeline.images.search import search_words
 
         with self._client() as client:
-            return search_words(words, client, self.settings.photos_per_word, folder / "pages.jsonl.gz", work)
+            links, facts = search_words(words, client, self.settings.photos_per_word, folder / "pages.jsonl.gz", work)
+        pq.write_table(links, folder / "links.parquet", compression="zstd")
+        return len(links), facts
 
     def _client(self) -> UnsplashClient:
         from clip_pipeline.sources.unsplash import LIVE_API, UnsplashClient
@@ -56,8 +61,8 @@ class SearchedPhotos:
             base_url, key, hosts = LIVE_API, live_key(self.settings.accept_terms), {}
         return UnsplashClient(base_url, key, hosts, self.settings.per_page, self.settings.longest_wait, contact)
 
-    def photos_without_word(self, links: list[pa.Table]) -> list[pa.Table]:
-        return []
+    def photos_without_word(self) -> Iterator[pa.Table]:
+        return iter(())
 
     def fetcher(self) -> AbstractContextManager[PhotoFetcher]:
         from clip_pipeline.sources.fetch import PhotoFetcher

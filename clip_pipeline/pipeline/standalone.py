@@ -36,7 +36,7 @@ def download_links(links: Path, output: Path, recipe: Recipe) -> Counter[str]:
     from clip_pipeline.sources.url_list import read_url_list
 
     settings = recipe.download
-    photos = links_without_word(read_url_list(links), ())
+    photos = links_without_word(read_url_list(links))
     catalog = build_catalog([photos], settings.photos_per_shard)
     statuses: Counter[str] = Counter()
     with PhotoFetcher(settings, {}) as fetcher:
@@ -108,7 +108,7 @@ def _pairs_of_folder(photos: Path, captions: str, recipe: Recipe, work: Path) ->
         raise PhotosError(f"There is no {photos}. Give a folder of photos with a caption file, or of webdataset tars.")
     in_tars = photos.is_file() or any(photos.glob("*.tar"))
     listed = list_tar_photos(photos) if in_tars else list_folder_photos(photos, captions, "")
-    catalog = build_catalog([links_without_word(listed, ())], recipe.download.photos_per_shard)
+    catalog = build_catalog([links_without_word(listed)], recipe.download.photos_per_shard)
     tables = []
     with PhotoFetcher(recipe.download, {}, photos) as fetcher:
         for shard in sorted(set(catalog["shard"].to_pylist())):

@@ -40,7 +40,7 @@ def photo(photo_id: str, **fields: Any) -> dict[str, Any]:
 
 def links(word: str, *photos: dict[str, Any]) -> pa.Table:
     """IMAGE_LINKS rows of one word, in the order given."""
-    rows = [{"word": word, "rank": rank, **row} for rank, row in enumerate(photos)]
+    rows = [{"word": word, "rank": rank, "words": [], **row} for rank, row in enumerate(photos)]
     return pa.Table.from_pylist(rows, schema=IMAGE_LINKS)
 
 
