@@ -26,12 +26,14 @@ QUERY_ALIKE = frozenset(b":/?@,;=+!'()")
 
 @dataclass(frozen=True)
 class Robots:
-    """The rules of a robots.txt that concern us. plain: patterns without `*` and `$`, and whether they allow.
+    """The rules of a robots.txt that concern us: patterns, and whether they allow.
 
-    crawl_delay: seconds wanted between two requests.
+    plain: those without `*` and `$`; lengths: theirs, the longest first. wild: the others. crawl_delay: seconds wanted
+    between two requests.
     """
 
     plain: dict[str, bool] = field(default_factory=dict)
+    lengths: tuple[int, ...] = ()
     wild: tuple[tuple[str, bool], ...] = ()
     crawl_delay: float = 0.0
 
@@ -43,9 +45,10 @@ class Robots:
             return True
         target = _normal(target).replace("*", "%2A").replace("$", "%24")
         longest, allowed = 0, True
-        for length in {len(pattern) for pattern in self.plain}:
-            if length > longest and (rule := self.plain.get(target[:length])) is not None and length <= len(target):
+        for length in self.lengths:  # a look-up each, however many rules there are
+            if length <= len(target) and (rule := self.plain.get(target[:length])) is not None:
                 longest, allowed = length, rule
+                break
         for pattern, rule in self.wild:
             length = len(pattern)
             if (length > longest or (length == longest and rule)) and _matches(pattern, target):
@@ -67,10 +70,12 @@ def parse_robots(content: bytes, product: str = PRODUCT) -> Robots:
         if key == "crawl-delay":
             crawl_delay = max(crawl_delay, _seconds(value))
         elif value:  # an empty pattern matches nothing
-            pattern = _normal(value)
-            rules = wild if "*" in pattern or pattern.endswith("$") else plain
+            end = "$" if value.endswith("$") else ""
+            pattern = _normal(value.removesuffix("$")).replace("$", "%24") + end
+            rules = wild if end or "*" in pattern else plain
             rules[pattern] = rules.get(pattern, False) or key == "allow"
-    return Robots(plain, tuple(wild.items()), crawl_delay)
+    lengths = sorted({len(pattern) for pattern in plain}, reverse=True)
+    return Robots(plain, tuple(lengths), tuple(wild.items()), crawl_delay)
 
 
 def forbidding_directive(values: Iterable[str], product: str = PRODUCT) -> str | None:
@@ -107,7 +112,7 @@ def _groups(text: str) -> Iterable[tuple[set[str], list[tuple[str, str]]]]:
                 yield agents, lines
                 agents, lines, in_rules = set(), [], False
             token = PRODUCT_TOKEN.match(value)
-            agents.add("*" if value.startswith("*") else token[0].lower() if token else "")
+            agents.add(token[0].lower() if token else value.split(maxsplit=1)[0] if value else "")
         elif key in ("allow", "disallow"):
             in_rules = True
             lines.append((key, value))
