@@ -146,19 +146,22 @@ def _vocabulary_config(workspace: Workspace) -> dict:
 
 
 def _vocabulary_inputs(workspace: Workspace, partition: str) -> dict[str, str]:
-    return {f"word_counts[{part}]": workspace.get("word_counts", part).content for part in dump_parts(workspace)}
+    from clip_pipeline.words.stop_words import stop_words_file
+
+    inputs = {f"word_counts[{part}]": workspace.get("word_counts", part).content for part in dump_parts(workspace)}
+    own_list = stop_words_file(workspace.recipe.words.stop_words)
+    return inputs | ({"the file of stop words": workspace.store.hash_own_file(own_list)} if own_list else {})
 
 
 def _build_vocabulary(workspace: Workspace, partition: str, folder: Path, work: Path) -> Built:
-    import pyarrow.parquet as pq
-
     from clip_pipeline.images.links import bucket_of
-    from clip_pipeline.words.count import merge_counts
-    from clip_pipeline.words.vocabulary import select_words, write_vocabulary
+    from clip_pipeline.words.vocabulary import merge_frequent_words, select_words, write_vocabulary
 
-    parts = dump_parts(workspace)
-    tables = [pq.read_table(workspace.get("word_counts", part).file("counts.parquet")) for part in parts]
-    kept, dropped = select_words(merge_counts(tables), workspace.recipe.words)
+    settings = workspace.recipe.words
+    files = [workspace.get("word_counts", part).file("counts.parquet") for part in dump_parts(workspace)]
+    frequent, too_rare = merge_frequent_words(files, settings.min_count)
+    kept, dropped = select_words(frequent, settings)
+    dropped["too_rare"] += too_rare
     write_vocabulary(kept, folder)
     buckets = workspace.recipe.links.buckets
     words_of_bucket: dict[int, list[str]] = {bucket: [] for bucket in range(buckets)}
@@ -200,7 +203,7 @@ STEPS = (
     Step(
         asset="vocabulary",
         about="Every word that occurs more often than the threshold and passes the filters.",
-        code_version="1",
+        code_version="2",
         after=("word_counts",),
         config=_vocabulary_config,
         inputs=_vocabulary_inputs,

@@ -1,24 +1,54 @@
-"""English function words: frequent in any text, describing no picture."""
+"""Function words by language: frequent in any text, describing no picture. The lists are in `stop_word_lists/`."""
 
 from __future__ import annotations
 
-_FUNCTION_WORDS = """
-    a an the
-    i me my mine myself we us our ours ourselves you your yours yourself yourselves he him his himself she her hers herself
-    it its itself they them their theirs themselves one one's oneself
-    this that these those who whom whose which what whatever whichever whoever
-    am is are was were be been being have has had having do does did doing done will would shall should can could may might
-    must ought cannot
-    and but or nor so yet if because as until while although though unless since whereas whether than
-    of at by for with about against between into through during before after above below to from up down in out on off over
-    under upon within without toward towards among amongst onto per via despite except
-    again further then once here there when where why how also thus hence therefore however moreover meanwhile
-    all any both each few more most other others another some such every either neither many much several less least
-    no not only own same too very just even still ever never always often almost already quite rather
-    ain't aren't can't couldn't didn't doesn't don't hadn't hasn't haven't isn't mustn't needn't shan't shouldn't wasn't weren't
-    won't wouldn't i'm i've i'll i'd you're you've you'll you'd he's he'll he'd she's she'll she'd it's it'll we're we've
-    we'll we'd they're they've they'll they'd that's who's what's here's there's where's let's
-    etc ie eg vs
-"""
+import functools
+from pathlib import Path
 
-STOP_WORDS = frozenset(_FUNCTION_WORDS.split())
+from clip_pipeline.errors import InputError, SettingsError
+
+_LISTS = Path(__file__).parent / "stop_word_lists"
+
+
+def stop_word_languages() -> list[str]:
+    """Codes of the languages that have a list, such as en."""
+    return sorted(path.stem for path in _LISTS.glob("*.txt"))
+
+
+@functools.cache
+def stop_words_of(language: str) -> frozenset[str]:
+    """The function words of one language, in lower case. Raises SettingsError for a language without a list."""
+    if language not in stop_word_languages():
+        raise SettingsError(
+            f'There is no list of stop words for "{language}" (words.stop_words). There are lists for '
+            f"{', '.join(stop_word_languages())}; give a file of your own with one word a line, or none."
+        )
+    return frozenset((_LISTS / f"{language}.txt").read_text(encoding="utf-8").split())
+
+
+def stop_words_file(choice: str) -> Path | None:
+    """The file that `words.stop_words` names, None where it names languages or none."""
+    path = Path(choice).expanduser()
+    return path if choice and path.is_file() else None
+
+
+def choose_stop_words(choice: str) -> frozenset[str]:
+    """The words to drop for a value of `words.stop_words`: none, languages separated by commas, or a file.
+
+    Raises SettingsError for a language without a list, InputError for a file that is missing or no text.
+    """
+    if choice.strip() in ("", "none"):
+        return frozenset()
+    path = stop_words_file(choice)
+    if path is None:
+        if "/" in choice or choice.endswith(".txt"):
+            raise InputError(
+                f"There is no file {choice} (words.stop_words). Give one with a word a line, or a language."
+            )
+        languages = [code.strip().lower() for code in choice.split(",") if code.strip()]
+        return frozenset().union(*map(stop_words_of, languages))
+    try:
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path} (words.stop_words) is no UTF-8 text ({error.reason}). Save it as UTF-8.") from error
+    return frozenset(line.strip().lower().replace("’", "'") for line in lines if line.strip())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from pathlib import Path
 
 import pyarrow as pa
@@ -10,22 +11,53 @@ import pyarrow.compute as pc
 
 from clip_pipeline.recipes import WordsSettings
 from clip_pipeline.records import WORD_COUNTS
-from clip_pipeline.words.stop_words import STOP_WORDS
+from clip_pipeline.words.count import merge_counts
+from clip_pipeline.words.stop_words import choose_stop_words
 
 logger = logging.getLogger(__name__)
 
-ENGLISH_WORD = r"^[a-z]+(['-][a-z]+)*$"
+LETTERS_OF_SCRIPT = {
+    "english": "a-z",
+    "latin": r"\p{Latin}",
+    "cyrillic": r"\p{Cyrillic}",
+    "greek": r"\p{Greek}",
+    "arabic": r"\p{Arabic}",
+    "hebrew": r"\p{Hebrew}",
+    "devanagari": r"\p{Devanagari}",
+    "bengali": r"\p{Bengali}",
+    "tamil": r"\p{Tamil}",
+    "thai": r"\p{Thai}",
+    "georgian": r"\p{Georgian}",
+    "armenian": r"\p{Armenian}",
+    "hangul": r"\p{Hangul}",
+    "kana": r"\p{Hiragana}\p{Katakana}\x{30fc}",
+    "han": r"\p{Han}",
+}
+"""Character classes (RE2). Kana's mark of length, U+30FC, belongs to no script."""
+
+NAME_SHARE = 0.95
+"""Words written with a capital at least this often are taken for names. In the enwiki sample 313 of the 2,819 words that
+occur 20 times lie above it, nearly all of them names and what English writes like them (american, april); below it each
+five per cent down to 35 hold about 18 words, mostly titles (king 0.77, earth 0.75) (2026-11-21)."""
+
+RULES_MIN_DOCUMENTS = {"plain": 0, "wikipedia-word-frequency": 3}
+"""Articles that a word must occur in by the rules of the list itself."""
+
+ROWS_AT_A_TIME = 4_000_000
+"""Rows merged at once: about 1 GB at the peak (2026-11-21)."""
 
 
 def select_words(counts: pa.Table, settings: WordsSettings) -> tuple[pa.Table, dict[str, int]]:
-    """The words that pass every filter, as WORD_COUNTS, the most frequent first, then by the alphabet.
+    """The words that pass every filter, as WORD_COUNTS, in the order that the settings name, then by the alphabet.
 
     counts: WORD_COUNTS. Returns the kept rows and the number of dropped ones by reason. A word is counted under the first
-    reason that holds: too_rare (at most `min_count` occurrences), too_short (fewer than `min_length` letters),
-    not_english (other characters than a to z, ' and - inside), stop_word, over_max_words.
+    reason that holds: too_rare (at most `min_count` occurrences), in_too_few_articles, too_short (fewer than `min_length`
+    letters), digits, not_SCRIPT (letters of another script), proper_noun, stop_word, over_max_words.
+    Raises SettingsError or InputError for stop words that there are not.
     """
-    kept = counts.sort_by([("count", "descending"), ("word", "ascending")])
-    reasons = {}
+    stop_words = choose_stop_words(settings.stop_words)
+    kept = counts
+    reasons: dict[str, int] = {}
 
     def drop(reason: str, mask: pa.ChunkedArray) -> None:
         nonlocal kept
@@ -34,18 +66,72 @@ def select_words(counts: pa.Table, settings: WordsSettings) -> tuple[pa.Table, d
         reasons[reason] = before - len(kept)
 
     drop("too_rare", pc.less_equal(kept["count"], settings.min_count))
-    letters = pc.utf8_length(pc.replace_substring_regex(kept["word"], "['-]", ""))
+    min_documents = max(settings.min_documents, RULES_MIN_DOCUMENTS[settings.rules])
+    if min_documents:
+        drop("in_too_few_articles", pc.less(kept["documents"], min_documents))
+    letters = pc.utf8_length(pc.replace_substring_regex(kept["word"], r"['\-\p{M}]", ""))
     drop("too_short", pc.less(letters, settings.min_length))
-    if settings.script == "english":
-        drop("not_english", pc.invert(pc.match_substring_regex(kept["word"], ENGLISH_WORD)))
-    if settings.stop_words != "none":
-        drop("stop_word", pc.is_in(kept["word"], pa.array(sorted(STOP_WORDS))))
+    if not settings.digits:
+        drop("digits", pc.match_substring_regex(kept["word"], r"\p{N}"))
+    if settings.script != "any":
+        drop(f"not_{settings.script}", pc.invert(pc.match_substring_regex(kept["word"], _word_pattern(settings))))
+    if not settings.proper_nouns:
+        drop("proper_noun", pc.greater_equal(kept["capitalised"], pc.multiply(kept["count"], NAME_SHARE)))
+    if stop_words:
+        drop("stop_word", pc.is_in(kept["word"], pa.array(sorted(stop_words))))
+    first = ["pictured", "count"] if settings.order == "pictured" else ["count"]
+    kept = kept.sort_by([*((column, "descending") for column in first), ("word", "ascending")])
     if settings.max_words:
         reasons["over_max_words"] = max(0, len(kept) - settings.max_words)
         kept = kept.slice(0, settings.max_words)
     dropped = ", ".join(f"{reason} {number:,}" for reason, number in reasons.items())
     logger.info("Kept %s of %s words (%s)", f"{len(kept):,}", f"{len(counts):,}", dropped)
     return kept.cast(WORD_COUNTS).combine_chunks(), reasons
+
+
+def _word_pattern(settings: WordsSettings) -> str:
+    """Runs of the script's letters, and of digits where they are kept, with ' and - inside."""
+    marks = "" if settings.script == "english" else r"\p{M}"
+    characters = f"[{LETTERS_OF_SCRIPT[settings.script]}{marks}{'0-9' if settings.digits else ''}]+"
+    return f"^{characters}(['-]{characters})*$"
+
+
+def merge_frequent_words(files: Sequence[Path], min_count: int) -> tuple[pa.Table, int]:
+    """The summed WORD_COUNTS of Parquet files, only words that occur more than `min_count` times, and how many do not.
+
+    Memory holds a stretch of the alphabet at a time, so tens of millions of rare words cost passes over the files, not memory.
+    """
+    import pyarrow.dataset as ds
+    import pyarrow.parquet as pq
+
+    rows = sum(pq.read_metadata(file).num_rows for file in files)
+    dataset = ds.dataset([str(file) for file in files], schema=WORD_COUNTS, format="parquet")
+    edges = _alphabet_edges(files, rows // ROWS_AT_A_TIME)
+    kept, too_rare = [], 0
+    for low, high in zip([None, *edges], [*edges, None], strict=True):
+        stretch = None if low is None else ds.field("word") >= low
+        if high is not None:
+            below = ds.field("word") < high
+            stretch = below if stretch is None else stretch & below
+        merged = merge_counts([dataset.to_table(filter=stretch)])
+        frequent = merged.filter(pc.greater(merged["count"], min_count))
+        too_rare += len(merged) - len(frequent)
+        kept.append(frequent)
+    return pa.concat_tables(kept), too_rare
+
+
+def _alphabet_edges(files: Sequence[Path], cuts: int) -> list[str]:
+    """At most `cuts` words that cut the files' rows into stretches of about equal length, from a sample of each file."""
+    import pyarrow.parquet as pq
+
+    if not cuts:
+        return []
+    sample: list[str] = []
+    for file in files:
+        words = pq.ParquetFile(file).read_row_group(0, columns=["word"])["word"]
+        sample += words.take(list(range(0, len(words), max(1, len(words) // 1000)))).to_pylist()
+    sample.sort()
+    return sorted({sample[len(sample) * cut // (cuts + 1)] for cut in range(1, cuts + 1)} - {sample[0]})
 
 
 def write_vocabulary(table: pa.Table, folder: Path) -> None:

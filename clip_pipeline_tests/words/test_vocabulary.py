@@ -2,10 +2,13 @@ from __future__ import annotations
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+import pytest
 
 from clip_pipeline.recipes import WordsSettings
 from clip_pipeline.records import WORD_COUNTS
-from clip_pipeline.words.vocabulary import select_words, write_vocabulary
+from clip_pipeline.words import vocabulary
+from clip_pipeline.words.count import merge_counts
+from clip_pipeline.words.vocabulary import merge_frequent_words, select_words, write_vocabulary
 
 COUNTS = pa.table(
     {
@@ -19,11 +22,95 @@ COUNTS = pa.table(
 )
 
 
+def kept_of(table=COUNTS, **settings) -> list[str]:
+    plain = {"min_count": 0, "min_length": 1, "script": "any", "stop_words": "none", "digits": True}
+    return select_words(table, WordsSettings(**(plain | settings)))[0]["word"].to_pylist()
+
+
+def counts_of(*words: str):
+    zeros = [0] * len(words)
+    numbers = [[100 - place for place in range(len(words))], [1] * len(words), zeros, zeros]
+    return pa.table([list(words), *numbers], schema=WORD_COUNTS)
+
+
 def test_each_dropped_word_is_counted_under_its_reason():
-    kept, dropped = select_words(COUNTS, WordsSettings(min_count=100, min_length=2, max_words=2))
-    assert kept["word"].to_pylist() == ["cat", "dog"]
-    assert dropped == {"too_rare": 1, "too_short": 1, "not_english": 2, "stop_word": 2, "over_max_words": 2}
+    settings = WordsSettings(min_count=100, min_documents=2, min_length=2, max_words=1)
+    kept, dropped = select_words(COUNTS, settings)
+    assert kept["word"].to_pylist() == ["cat"]
+    reasons = {"too_rare": 1, "in_too_few_articles": 3, "too_short": 1, "digits": 0, "not_english": 1, "stop_word": 1}
+    assert dropped == reasons | {"over_max_words": 2}
     assert len(kept) + sum(dropped.values()) == len(COUNTS)
+
+
+def test_names_are_dropped_only_when_asked():
+    settings = {"min_count": 100, "digits": True}
+    assert kept_of(**settings)[-1] == "zebra"
+    assert select_words(COUNTS, WordsSettings(proper_nouns=False))[1]["proper_noun"] == 1
+    assert "zebra" not in kept_of(**settings, proper_nouns=False) and "the" in kept_of(**settings, proper_nouns=False)
+
+
+def test_digits_are_dropped_or_kept_beside_the_letters_of_any_script():
+    table = counts_of("mp3", "x-15", "cat", "м5", "٣م")
+    assert kept_of(table, digits=False) == ["cat"]
+    assert kept_of(table, script="english") == ["mp3", "x-15", "cat"]
+    assert kept_of(table, script="cyrillic") == ["м5"]
+
+
+@pytest.mark.parametrize(
+    ("script", "words"),
+    [
+        ("english", ["cat", "x-ray", "don't"]),
+        ("latin", ["cat", "x-ray", "don't", "café", "straße", "łódź", "e\u0301te"]),
+        ("cyrillic", ["кошка", "из-за", "україна"]),
+        ("greek", ["γάτα"]),
+        ("arabic", ["قطة"]),
+        ("hebrew", ["חתול"]),
+        ("devanagari", ["बिल्ली"]),
+        ("bengali", ["বিড়াল"]),
+        ("tamil", ["பூனை"]),
+        ("thai", ["แมว", "น้ำ"]),
+        ("georgian", ["კატა"]),
+        ("armenian", ["կատու"]),
+        ("hangul", ["고양이"]),
+        ("kana", ["ねこ", "スキー"]),
+        ("han", ["猫"]),
+    ],
+)
+def test_each_script_keeps_its_own_words(script, words):
+    everything = [
+        "cat",
+        "x-ray",
+        "don't",
+        "café",
+        "straße",
+        "łódź",
+        "éte",
+        "кошка",
+        "из-за",
+        "україна",
+        "γάτα",
+        "قطة",
+        "חתול",
+        "बिल्ली",
+        "বিড়াল",
+        "பூனை",
+        "แมว",
+        "น้ำ",
+        "კატა",
+    ]
+    table = counts_of(*everything, *["կատու", "고양이", "ねこ", "スキー", "猫", "catкошка", "'cat", "cat-", "--"])
+    assert kept_of(table, script=script) == words
+    assert len(kept_of(table)) == len(table) - 1, "what has no letter is no word"
+
+
+def test_the_rules_of_the_well_known_list_ask_for_three_articles():
+    assert kept_of(rules="wikipedia-word-frequency") == ["the", "cat", "dog", "café", "x"]
+    assert kept_of(rules="wikipedia-word-frequency", min_documents=5) == ["the", "cat", "dog"]
+
+
+def test_the_most_pictured_words_may_come_first():
+    assert kept_of(order="pictured", max_words=4) == ["cat", "zebra", "café", "dog"]
+    assert kept_of(max_words=4) == ["the", "cat", "dog", "café"]
 
 
 def test_words_must_occur_more_often_than_the_threshold():
@@ -33,7 +120,9 @@ def test_words_must_occur_more_often_than_the_threshold():
 
 
 def test_without_filters_every_word_stays():
-    kept, dropped = select_words(COUNTS, WordsSettings(min_count=0, min_length=1, script="any", stop_words="none"))
+    kept, dropped = select_words(
+        COUNTS, WordsSettings(min_count=0, min_length=1, script="any", stop_words="none", digits=True)
+    )
     assert len(kept) == len(COUNTS) and dropped == {"too_rare": 0, "too_short": 0}
 
 
@@ -47,3 +136,20 @@ def test_the_vocabulary_is_written_as_parquet_and_as_lines(tmp_path):
     write_vocabulary(kept, tmp_path)
     assert pq.read_table(tmp_path / "vocabulary.parquet").equals(kept)
     assert (tmp_path / "words.txt").read_bytes() == b"cat\ndog\nx-ray\nzebra\n"
+
+
+@pytest.mark.parametrize("rows_at_a_time", [3, 10, 1000])
+def test_parts_are_merged_by_stretches_of_the_alphabet_to_the_same_words(tmp_path, monkeypatch, rows_at_a_time):
+    monkeypatch.setattr(vocabulary, "ROWS_AT_A_TIME", rows_at_a_time)
+    tables, files = [], []
+    for part in range(3):
+        words = [f"{letter}{number}é" for letter in "abжy" for number in range(part, part + 4)]
+        numbers = [number * (part + 1) for number in range(len(words))]
+        tables.append(pa.table([words, numbers, numbers, numbers, numbers], schema=WORD_COUNTS))
+        files.append(tmp_path / f"{part}.parquet")
+        pq.write_table(tables[-1], files[-1])
+    whole = merge_counts(tables)
+    frequent, too_rare = merge_frequent_words(files, 20)
+    expected = {row["word"]: row for row in whole.to_pylist() if row["count"] > 20}
+    assert {row["word"]: row for row in frequent.to_pylist()} == expected
+    assert too_rare == len(whole) - len(expected) and len(frequent) == len(expected)
