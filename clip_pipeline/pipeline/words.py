@@ -91,8 +91,8 @@ def _fetch_dump(workspace: Workspace, settings: WikipediaSettings, work: Path, f
     hosts = {}
     if settings.dump == "sandbox":
         hosts, settings = workspace.sandbox_hosts(), replace(settings, mirror=SANDBOX_MIRROR)
-    downloaded = [download_dump(settings, work, hosts, workspace.recipe.download.contact)]
-    for path in downloaded:
+    downloaded = download_dump(settings, work, hosts, workspace.recipe.download.contact)
+    for path in (*downloaded, *work.glob("*-index*.bz2")):
         os.link(path, folder / path.name)
     return [folder / path.name for path in downloaded]
 

@@ -12,6 +12,7 @@ import pytest
 
 from clip_pipeline.errors import DiskError, SettingsError, SourceError
 from clip_pipeline.recipes import WikipediaSettings
+from clip_pipeline.sources import mirror as mirror_listing
 from clip_pipeline.sources import wikipedia
 from clip_pipeline.sources.wikipedia import download_dump, dump_identity
 
@@ -98,7 +99,8 @@ class Handler(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def mirror(monkeypatch):
-    monkeypatch.setattr(wikipedia, "backoff_seconds", lambda attempt, generator: 0.01)
+    for module in (wikipedia, mirror_listing):
+        monkeypatch.setattr(module, "backoff_seconds", lambda attempt, generator: 0.01)
     server = Mirror()
     server.files = {
         "/xwiki/": b'<a href="../">../</a><a href="20250101/">20250101/</a><a href="20250201/">x</a><a href="latest/">latest/</a>',
@@ -115,8 +117,13 @@ def mirror(monkeypatch):
     thread.join()
 
 
+def downloaded(settings, folder, hosts) -> bytes:
+    (path,) = download_dump(settings, folder, hosts)
+    return path.read_bytes()
+
+
 def test_the_newest_dump_is_downloaded_and_verified(mirror, tmp_path):
-    path = download_dump(SETTINGS, tmp_path, mirror.hosts)
+    (path,) = download_dump(SETTINGS, tmp_path, mirror.hosts)
     assert path.name == name_of("20250201") and path.read_bytes() == CONTENT
     assert [file.name for file in tmp_path.iterdir()] == [path.name]
     assert all(agent.startswith("clip_pipeline/") for agent in mirror.agents)
@@ -124,7 +131,7 @@ def test_the_newest_dump_is_downloaded_and_verified(mirror, tmp_path):
 
 def test_a_chosen_date_is_downloaded(mirror, tmp_path):
     settings = WikipediaSettings(mirror=SETTINGS.mirror, wiki="xwiki", date="20250101")
-    assert download_dump(settings, tmp_path, mirror.hosts).name == name_of("20250101")
+    assert [path.name for path in download_dump(settings, tmp_path, mirror.hosts)] == [name_of("20250101")]
 
 
 def test_a_dump_that_is_still_being_made_is_passed_over(mirror):
@@ -148,31 +155,31 @@ def test_a_finished_download_is_not_repeated(mirror, tmp_path):
 
 def test_a_broken_connection_goes_on_where_it_stopped(mirror, tmp_path):
     mirror.cuts = [300_000, 300_000]
-    assert download_dump(SETTINGS, tmp_path, mirror.hosts).read_bytes() == CONTENT
+    assert downloaded(SETTINGS, tmp_path, mirror.hosts) == CONTENT
     assert len(mirror.ranges) == 3 and mirror.ranges[0] is None
     assert all(asked.startswith("bytes=") for asked in mirror.ranges[1:])
 
 
 def test_a_killed_download_goes_on_from_its_part_file(mirror, tmp_path):
     (tmp_path / f"{name_of('20250201')}.part").write_bytes(CONTENT[:1000])
-    assert download_dump(SETTINGS, tmp_path, mirror.hosts).read_bytes() == CONTENT
+    assert downloaded(SETTINGS, tmp_path, mirror.hosts) == CONTENT
     assert mirror.ranges == ["bytes=1000-"]
 
 
 def test_a_server_without_ranges_sends_it_all_again(mirror, tmp_path):
     mirror.honours_ranges = False
     (tmp_path / f"{name_of('20250201')}.part").write_bytes(b"old rubbish")
-    assert download_dump(SETTINGS, tmp_path, mirror.hosts).read_bytes() == CONTENT
+    assert downloaded(SETTINGS, tmp_path, mirror.hosts) == CONTENT
 
 
 def test_a_busy_server_is_asked_again(mirror, tmp_path):
     mirror.statuses = [503, 429]
-    assert download_dump(SETTINGS, tmp_path, mirror.hosts).read_bytes() == CONTENT
+    assert downloaded(SETTINGS, tmp_path, mirror.hosts) == CONTENT
 
 
 def test_a_wrong_checksum_is_mended_once_and_then_told(mirror, tmp_path):
     mirror.spoilt = 1
-    assert download_dump(SETTINGS, tmp_path / "a", mirror.hosts).read_bytes() == CONTENT
+    assert downloaded(SETTINGS, tmp_path / "a", mirror.hosts) == CONTENT
     mirror.spoilt = 2
     with pytest.raises(SourceError, match="came twice with a wrong sha1"):
         download_dump(SETTINGS, tmp_path / "b", mirror.hosts)
@@ -183,7 +190,7 @@ def test_a_mirror_without_status_file_is_read_by_its_checksum_list(mirror, tmp_p
     del mirror.files["/xwiki/20250201/dumpstatus.json"]
     mirror.files["/xwiki/20250201/xwiki-20250201-sha1sums.txt"] = f"{SHA1}  {name_of('20250201')}\n".encode()
     mirror.cuts = [1000]
-    assert download_dump(SETTINGS, tmp_path, mirror.hosts).read_bytes() == CONTENT
+    assert downloaded(SETTINGS, tmp_path, mirror.hosts) == CONTENT
 
 
 def test_what_the_mirror_lacks_is_told(mirror, tmp_path):
@@ -205,7 +212,7 @@ def test_a_name_with_a_path_in_it_is_never_written(mirror, tmp_path):
 def test_a_mirror_that_is_not_there_is_told(tmp_path):
     hosts = {"dumps.sandbox.test": ("127.0.0.1", 9)}
     with pytest.MonkeyPatch.context() as patch, pytest.raises(SourceError, match="cannot be read"):
-        patch.setattr(wikipedia, "backoff_seconds", lambda attempt, generator: 0.01)
+        patch.setattr(mirror_listing, "backoff_seconds", lambda attempt, generator: 0.01)
         download_dump(SETTINGS, tmp_path, hosts)
     with pytest.raises(SettingsError, match="expected a url"):
         download_dump(WikipediaSettings(mirror=""), tmp_path, {})
@@ -218,3 +225,50 @@ def test_a_full_disk_gets_a_sentence(mirror, tmp_path, monkeypatch):
     monkeypatch.setattr(wikipedia, "_write_answer", full)
     with pytest.raises(DiskError, match="cannot be written"):
         download_dump(SETTINGS, tmp_path, mirror.hosts)
+
+
+NUMBERED = [f"xwiki-20250201-pages-articles-multistream{n}.xml-p{n * 1000 - 999}p{n * 1000}.bz2" for n in (1, 2, 10)]
+
+
+def sums_of(contents: dict[str, bytes], kind: str) -> bytes:
+    return "".join(f"{hashlib.new(kind, body).hexdigest()}  {name}\n" for name, body in contents.items()).encode()
+
+
+@pytest.mark.parametrize("kind", ["sha1", "md5"])
+def test_the_numbered_files_of_a_big_wiki_are_taken_where_no_joined_one_is_there(mirror, tmp_path, kind):
+    contents = {name: name.encode() * 1000 for name in reversed(NUMBERED)}
+    indexes = {
+        name.replace("multistream", "multistream-index").replace(".xml", ".txt"): b"0:1:x" for name in NUMBERED[:2]
+    }
+    listed = {**contents, **indexes, "xwiki-20250201-pages-articles1.xml-p1p9.bz2": b"plain", "other.txt": b""}
+    del mirror.files["/xwiki/20250201/dumpstatus.json"]
+    mirror.files[f"/xwiki/20250201/xwiki-20250201-{kind}sums.txt"] = sums_of(listed, kind)
+    mirror.files |= {f"/xwiki/20250201/{name}": body for name, body in {**contents, **indexes}.items()}
+    mirror.cuts = [2, 2, 4000]
+    paths = download_dump(SETTINGS, tmp_path, mirror.hosts)
+    assert [path.name for path in paths] == NUMBERED, "in the order of their pages"
+    assert all(path.read_bytes() == contents[path.name] for path in paths)
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted([*NUMBERED, *indexes])
+    assert all(f"{name} {kind}:" in dump_identity(SETTINGS, mirror.hosts) for name in NUMBERED)
+    asked = len(mirror.ranges)
+    download_dump(SETTINGS, tmp_path, mirror.hosts)
+    assert len(mirror.ranges) == asked, "what is there is not downloaded again"
+
+
+def test_a_joined_dump_is_taken_before_its_numbered_files_and_brings_its_index(mirror, tmp_path):
+    index = "xwiki-20250201-pages-articles-multistream-index.txt.bz2"
+    entries = {
+        name: {"size": len(body), "md5": hashlib.md5(body).hexdigest()}
+        for name, body in [(name_of("20250201"), CONTENT), (index, b"index"), *((name, b"x") for name in NUMBERED)]
+    }
+    jobs = {
+        "articlesmultistreamdumprecombine": {
+            "status": "done",
+            "files": {name_of("20250201"): entries[name_of("20250201")]},
+        },
+        "articlesmultistreamdump": {"status": "done", "files": {name: entries[name] for name in (*NUMBERED, index)}},
+    }
+    mirror.files["/xwiki/20250201/dumpstatus.json"] = json.dumps({"jobs": jobs}).encode()
+    mirror.files[f"/xwiki/20250201/{index}"] = b"index"
+    assert downloaded(SETTINGS, tmp_path, mirror.hosts) == CONTENT
+    assert (tmp_path / index).read_bytes() == b"index"
