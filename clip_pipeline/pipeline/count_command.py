@@ -1,0 +1,74 @@
+"""Counting dumps of the user's own without artifacts: what `clip-pipeline words` does."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pyarrow as pa
+
+from clip_pipeline.errors import DumpError, SettingsError
+from clip_pipeline.publication import published_file
+from clip_pipeline.recipes import WordsSettings
+from clip_pipeline.words.count import count_dumps, merge_counts
+from clip_pipeline.words.stop_words import choose_stop_words, stop_words_of
+
+SCRIPT_OF_LANGUAGE = {"en": "english", "ru": "cyrillic"}
+"""Of the languages with stop words; all others are written in Latin letters."""
+OUTPUT_SUFFIXES = (".parquet", ".txt")
+
+
+def language_settings(language: str) -> tuple[str, str]:
+    """The script and the stop words of a language, as words.script and words.stop_words.
+
+    Raises SettingsError for a language without a list.
+    """
+    stop_words_of(language)
+    return SCRIPT_OF_LANGUAGE.get(language, "latin"), language
+
+
+def count_words(
+    dumps: Sequence[str], output: Path, settings: WordsSettings, workers: int
+) -> tuple[int, int, dict[str, int]]:
+    """Counts the dumps together and writes the words that are kept: as Parquet (WORD_COUNTS) or, as .txt, one a line.
+
+    dumps: files, folders or patterns; XML and HTML may be mixed. Returns how many words are kept, how many there are,
+    and the dropped ones by reason. Raises DumpError for dumps that cannot be read or hold no article, SettingsError for an
+    output of another kind and for stop words that there are not.
+    """
+    import pyarrow.parquet as pq
+
+    from clip_pipeline.words.vocabulary import select_words
+
+    if output.suffix.lower() not in OUTPUT_SUFFIXES:
+        raise SettingsError(f"{output} is neither .parquet (words with their counts) nor .txt (one word a line).")
+    choose_stop_words(settings.stop_words)  # a wrong name is told before hours of counting
+    counts = _count_dumps(dumps, workers)
+    kept, dropped = select_words(counts, settings)
+    with published_file(output) as path:
+        if output.suffix.lower() == ".parquet":
+            pq.write_table(kept, path, compression="zstd")
+        else:
+            path.write_text("".join(f"{word}\n" for word in kept["word"].to_pylist()), encoding="utf-8", newline="\n")
+    return len(kept), len(counts), dropped
+
+
+def _count_dumps(dumps: Sequence[str], workers: int) -> pa.Table:
+    from clip_pipeline.sources.dump_set import find_dump_files
+    from clip_pipeline.sources.html_dumps import describe_html_dump, is_html_dump
+    from clip_pipeline.words.html_count import count_html_part
+
+    paths = [path for dump in dumps for path in find_dump_files(dump)]
+    tables = []
+    for path in paths:
+        if is_html_dump(path):
+            (part,) = describe_html_dump(path, 1).parts
+            tables.append(count_html_part(path, part))
+    exports = [path for path in paths if not is_html_dump(path)]
+    if exports:
+        tables.append(count_dumps(exports, workers))
+    counts = tables[0] if len(tables) == 1 else merge_counts(tables)
+    if not len(counts):
+        names = ", ".join(path.name for path in paths[:5])
+        raise DumpError(f"{names} holds no article, so there are no words. Give a dump of articles.")
+    return counts
