@@ -46,13 +46,14 @@ class RobotsFiles:
         """Seconds that the site wants between two requests. Raises Failure where robots.txt forbids the url.
 
         A site without one (any 4xx) allows everything. Where it cannot be had (5xx, no connection), everything is
-        forbidden until it can: the failure is that of robots.txt, so that another run may try again.
+        forbidden until it can; that is a failure which may pass, not the site's word.
         """
         rules = self._rules.get(url.site)
         if rules is None or rules.until < monotonic() or not rules.known.is_set():
             rules = self._read(url.site)
         if rules.failure is not None:
-            raise Failure(rules.failure.status, f"robots.txt: {rules.failure}", http_status=rules.failure.http_status)
+            status = "connection_error" if rules.failure.status == "http_error" else rules.failure.status
+            raise Failure(status, f"robots.txt: {rules.failure}")
         if not rules.robots.allows(url.target):
             raise Failure("robots_txt", "robots.txt forbids it")
         return min(rules.robots.crawl_delay, LONGEST_CRAWL_DELAY_SECONDS)

@@ -59,7 +59,7 @@ def test_where_robots_txt_cannot_be_had_nothing_is_asked_for_until_it_can(site, 
     monkeypatch.setattr(permissions, "SECONDS_UNTIL_ASKED_AGAIN", 0.1)
     site.in_turn("/robots.txt", Answer(status), rules("User-agent: *\nAllow: /"))
     for _ in range(2):
-        failed = Fetched("http_error", None, f"robots.txt: HTTP {status}")
+        failed = Fetched("connection_error", None, f"robots.txt: HTTP {status}")
         assert fetcher.fetch("http://photos.test/a.jpg") == failed
     assert len(site.requests) == 1
     time.sleep(0.15)
