@@ -213,16 +213,20 @@ def words(dumps: tuple[str, ...], output: Path, language: str, workers: int, **f
 @commands.command(context_settings=CONTEXT)
 @click.argument("links", type=click.Path(path_type=Path))
 @click.option("-o", "--output", required=True, type=click.Path(path_type=Path), help="Folder for the shards.")
+@click.option(
+    "--retry", is_flag=True, help="Ask again for the photos whose failure may have passed, such as a timeout."
+)
 @recipe_options
-def download(links: Path, output: Path, recipe_name: str, assignments: tuple[str, ...]) -> None:
+def download(links: Path, output: Path, retry: bool, recipe_name: str, assignments: tuple[str, ...]) -> None:
     """Download the photos of a url list (Parquet, CSV, TSV, JSONL, txt) into webdataset shards.
 
-    Writes 00000.tar, 00000.parquet (every attempt with its status) and 00000_stats.json, 00001.tar, and so on. Finished
-    shards are kept: run the same command again after a stop and it goes on.
+    Writes 00000.tar, 00000.parquet (every attempt with its status) and 00000_stats.json, 00001.tar, and so on, and
+    sizes.json. Nothing that is finished is fetched twice: run the same command again after a stop and it goes on, or with
+    a longer list and it adds what is new.
     """
     from clip_pipeline.pipeline.standalone import download_links
 
-    counts = download_links(links, output, _recipe(recipe_name, assignments))
+    counts = download_links(links, output, _recipe(recipe_name, assignments), retry)
     click.echo(f"{counts.get('success', 0):,} of {sum(counts.values()):,} photos are in {output}")
     for status_name, count in sorted(counts.items()):
         click.echo(f"  {status_name:<20} {count:>9,}")

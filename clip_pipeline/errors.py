@@ -16,6 +16,7 @@
     │   ├── DamagedArtifactError   files do not match their manifest
     │   └── DiskError          full, read-only or not reachable
     ├── ShapeError             ids or shapes of two things that belong together do not agree
+    ├── DecoderError           no process that decodes photos can be started
     └── TrainingError          training cannot go on: loss not finite, no pairs, ...
 
 Each message is one to three sentences: what was found, what was expected, what to do. The command line
@@ -91,6 +92,10 @@ class DiskError(StoreError):
 
 class ShapeError(ClipPipelineError):
     """Ids or shapes of two things that belong together do not agree."""
+
+
+class DecoderError(ClipPipelineError):
+    """No process that decodes photos can be started."""
 
 
 class TrainingError(ClipPipelineError):

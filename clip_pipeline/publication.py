@@ -6,7 +6,7 @@ import contextlib
 import json
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -58,29 +58,66 @@ def published_folder(path: Path | str) -> Iterator[tuple[Path, Path]]:
         shutil.rmtree(work, ignore_errors=True)
 
 
-def published_shard(output: Path, shard: str, plan: str, build: Callable[[Path], dict[str, Any]]) -> dict[str, Any]:
+def published_shard(
+    output: Path,
+    shard: str,
+    plan: str,
+    settings: str,
+    build: Callable[[Path, Path, bool], dict[str, Any]],
+    again: Callable[[dict[str, Any]], bool] = lambda stats: False,
+) -> dict[str, Any]:
     """The stats of one shard below `output`, building it unless it is finished for the same plan.
 
-    build(folder): writes NNNNN.tar, NNNNN.parquet and NNNNN_stats.json. They are put in place with the stats last, which say
-    the plan: their presence means the shard is complete. Raises StoreError when `output` is a file.
+    plan: a hash of all that decides its bytes; settings: of all but the list of photos. build(folder, work, reusable): writes
+    NNNNN.tar, NNNNN.parquet and NNNNN_stats.json into `folder`; `work` outlives a crash; `reusable` says that the old shard in
+    `output` was made with the same settings. The files are put in place with the stats last: their presence means that the
+    shard is complete. again(stats): whether to build a finished shard once more. Raises StoreError when `output` is a file.
     """
     if output.is_file():
         raise StoreError(f"{output} is a file, a folder was expected. Choose another place with -o.")
-    stats_path = output / f"{shard}_stats.json"
-    with disk_errors(output), contextlib.suppress(FileNotFoundError, json.JSONDecodeError):
-        stats = json.loads(stats_path.read_text())
-        if stats.get("plan") == plan:
-            return stats
     with disk_errors(output):
-        staging = output / f".{shard}.staging"
+        old = shard_stats(output, shard)
+        if old.get("plan") == plan and not again(old):
+            return old
+        staging, works = output / f".{shard}.staging", output / f".{shard}.work"
+        work = works / settings[:16]
         shutil.rmtree(staging, ignore_errors=True)
         staging.mkdir(parents=True)
-        stats = build(staging) | {"plan": plan}
-        write_synced(staging / stats_path.name, json.dumps(stats, indent=1, sort_keys=True) + "\n")
+        for other in works.iterdir() if works.exists() else ():
+            if other != work:
+                shutil.rmtree(other)
+        work.mkdir(parents=True, exist_ok=True)
+        stats = build(staging, work, old.get("settings") == settings) | {"plan": plan, "settings": settings}
+        name = f"{shard}_stats.json"
+        write_synced(staging / name, json.dumps(stats, indent=1, sort_keys=True) + "\n")
         sync_tree(staging)
-        stats_path.unlink(missing_ok=True)
-        for path in sorted(staging.iterdir(), key=lambda path: path.name == stats_path.name):
+        (output / name).unlink(missing_ok=True)
+        for path in sorted(staging.iterdir(), key=lambda path: path.name == name):
             path.replace(output / path.name)
         sync_path(output)
         staging.rmdir()
+        shutil.rmtree(works)
     return stats
+
+
+def shard_stats(output: Path, shard: str) -> dict[str, Any]:
+    """What the stats of a shard below `output` say; empty when it is not complete or is not ours."""
+    try:
+        stats = json.loads((output / f"{shard}_stats.json").read_text())
+    except (FileNotFoundError, json.JSONDecodeError):
+        return {}
+    whole = all((output / f"{shard}{ending}").is_file() for ending in (".tar", ".parquet"))
+    return stats if whole and isinstance(stats, dict) and "plan" in stats else {}
+
+
+def remove_other_shards(output: Path, shards: Collection[str]) -> list[str]:
+    """Removes the shards that an earlier, longer list left below `output`; returns their names. Other files stay."""
+    removed = []
+    for path in sorted(output.glob("*_stats.json")):
+        shard = path.name.removesuffix("_stats.json")
+        if shard not in shards and shard_stats(output, shard):
+            path.unlink()
+            for ending in (".tar", ".parquet"):
+                (output / f"{shard}{ending}").unlink()
+            removed.append(shard)
+    return removed

@@ -100,7 +100,7 @@ def test_download_writes_shards_and_goes_on_where_it_was(tmp_path, monkeypatch):
     assert first.returncode == 0, first.stderr
     assert "0 of 5 photos" in first.stdout
     names = {path.name for path in (tmp_path / "shards").iterdir()}
-    assert names == {"00000.tar", "00000.parquet", "00000_stats.json"}
+    assert names == {"00000.tar", "00000.parquet", "00000_stats.json", "sizes.json"}
     statuses = pq.read_table(tmp_path / "shards/00000.parquet")["status"].to_pylist()
     assert statuses == ["forbidden_address"] * 5
     before = (tmp_path / "shards/00000.parquet").stat().st_mtime_ns

@@ -1,19 +1,22 @@
-"""Photos of one shard: fetched at the same time, checked, and written in the order of their keys."""
+"""Photos of one shard: fetched at the same time, decoded by processes of their own, written in the order of their keys."""
 
 from __future__ import annotations
 
-import hashlib
 import json
 import logging
+import tempfile
+import threading
 from collections import Counter
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Collection, Iterator
+from concurrent.futures import Executor, ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from clip_pipeline.images.decode import RejectedPhoto, check_photo
-from clip_pipeline.images.dedupe import colour_thumbnail, perceptual_hash
-from clip_pipeline.images.shards import write_shard
-from clip_pipeline.progress import progress
+from clip_pipeline.images.decoders import Decoders, Job, shared_decoders
+from clip_pipeline.images.journal import Entry, Journal
+from clip_pipeline.images.previous import PreviousShard
+from clip_pipeline.images.shards import ShardWriter
+from clip_pipeline.progress import ProgressBar, progress
 from clip_pipeline.recipes import DownloadSettings
 from clip_pipeline.records import SHARD_ATTEMPTS
 
@@ -24,79 +27,216 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-Attempt = tuple[dict[str, Any], bytes | None]
+ROWS_AT_A_TIME = 1000
+FAILED_TO_RESIZE = ("not_an_image", "too_many_pixels", "broken_image", "too_small", "decoder_crashed", "taken_down")
+"""What img2dataset counts as failures after the download."""
+
+UNTOLD = ("thumbnail", "error_message", "text_share")
+"""Columns that the JSON beside the photo leaves out."""
 
 
-def download_shard(photos: pa.Table, folder: Path, settings: DownloadSettings, fetcher: PhotoFetcher) -> dict[str, Any]:
+def download_shard(
+    photos: pa.Table,
+    folder: Path,
+    settings: DownloadSettings,
+    fetcher: PhotoFetcher,
+    *,
+    work: Path | None = None,
+    decoders: Decoders | None = None,
+    previous: PreviousShard | None = None,
+    taken_down: Collection[str] = (),
+    threads: Executor | None = None,
+    bar: ProgressBar | None = None,
+) -> dict[str, Any]:
     """Writes NNNNN.tar (jpg, json, txt a photo), NNNNN.parquet (every attempt) and NNNNN_stats.json into `folder`.
 
-    photos: PHOTO_CATALOG rows of one shard. Returns what the stats say: photos tried, bytes stored, and `status`, the
-    number of photos by status. A photo that cannot be had is a row with its reason. The bytes of the three files
-    depend on what was fetched, not on how many connections there were or which answer came first.
-    """
-    import pyarrow as pa
-    import pyarrow.parquet as pq
+    photos: PHOTO_CATALOG rows of one shard, sorted by key. work: folder of the journal of finished attempts: a killed
+    download that finds it again fetches none of them twice. previous: an older shard to take photos from. taken_down:
+    sha256 of downloads that must not be stored. threads: where the fetching is done, by default by as many threads
+    as the settings allow connections.
 
-    rows = photos.to_pylist()
-    shard = rows[0]["shard"]
-    with (
-        progress(f"Downloading shard {shard}", total=len(rows), unit="photo") as bar,
-        ThreadPoolExecutor(settings.connections, thread_name_prefix="download") as pool,
-    ):
-        attempts = []
-        for attempt in pool.map(lambda row: _attempt_photo(row, settings, fetcher), rows):
-            attempts.append(attempt)
-            bar.advance()
-    samples = [(row["key"], _members(row, jpeg)) for row, jpeg in attempts if jpeg is not None]
-    write_shard(folder / f"{shard}.tar", samples)
-    table = pa.Table.from_pylist([row for row, _ in attempts], schema=SHARD_ATTEMPTS)
-    pq.write_table(table, folder / f"{shard}.parquet", compression="zstd")
-    statuses = Counter(row["status"] for row, _ in attempts)
-    stats = {
-        "shard": shard,
-        "tried": len(rows),
-        "bytes": sum(len(jpeg) for _, jpeg in attempts if jpeg is not None),
-        "status": dict(sorted(statuses.items())),
-    }
-    (folder / f"{shard}_stats.json").write_text(json.dumps(stats, indent=1, sort_keys=True) + "\n")
+    Returns what the stats say. A photo that cannot be had is a row with its reason. The bytes of the three files depend
+    on what was fetched, not on how many connections or processes there were or which answer came first. Only the table of
+    the photos is held in memory, not the photos.
+    """
+    shard = photos["shard"][0].as_py()
+    with tempfile.TemporaryDirectory(prefix="clip_pipeline_journal_") as scratch:
+        journal = Journal(work if work is not None else Path(scratch))
+        try:
+            if bar is not None:
+                _attempt_all(photos, journal, settings, fetcher, decoders, previous, taken_down, threads, bar)
+            else:
+                with progress(f"Downloading shard {shard}", total=len(photos), unit="photo") as own:
+                    _attempt_all(photos, journal, settings, fetcher, decoders, previous, taken_down, threads, own)
+            stats = _write_files(photos, journal, folder, shard)
+        finally:
+            journal.close()
     logger.info("Shard %s: %s", shard, stats["status"])
     return stats
 
 
-def _attempt_photo(row: dict[str, Any], settings: DownloadSettings, fetcher: PhotoFetcher) -> Attempt:
-    """One photo from its url to its row, and the JPEG to store unless the status says why not."""
+def _rows(photos: pa.Table) -> Iterator[dict[str, Any]]:
+    for start in range(0, len(photos), ROWS_AT_A_TIME):
+        yield from photos.slice(start, ROWS_AT_A_TIME).to_pylist()
+
+
+def _identity(row: dict[str, Any]) -> tuple[str, str]:
+    return row["id"], row["url"]
+
+
+# ---- every photo into the journal
+
+
+def _attempt_all(
+    photos: pa.Table,
+    journal: Journal,
+    settings: DownloadSettings,
+    fetcher: PhotoFetcher,
+    decoders: Decoders | None,
+    previous: PreviousShard | None,
+    taken_down: Collection[str],
+    threads: Executor | None,
+    bar: ProgressBar,
+) -> None:
+    if previous is not None:
+        with previous:
+            for row in _rows(photos):
+                if _identity(row) not in journal and (known := previous.attempt(row, taken_down)) is not None:
+                    journal.write(*known)
+    identities = zip(photos["id"].to_pylist(), photos["url"].to_pylist(), strict=True)
+    missing = [photo for photo in identities if photo not in journal]
+    bar.advance(len(photos) - len(missing))
+    if not missing:
+        return
+    from clip_pipeline.sources.manners import interleave_by_host
+
+    crew = threads or ThreadPoolExecutor(settings.connections, thread_name_prefix="download")
+    decoders = decoders or shared_decoders(0)
+    try:
+        with decoders.job(journal.folder, settings, taken_down) as job:
+            ordered = [missing[place] for place in interleave_by_host([url for _, url in missing])]
+            fetching = _Fetching(ordered, journal, fetcher, job, bar)
+            running = [crew.submit(fetching.run) for _ in range(min(settings.connections, len(missing)))]
+            for one in running:
+                one.result()
+            job.wait()
+    finally:
+        if threads is None:
+            crew.shutdown()
+
+
+class _Fetching:
+    """What the threads that fetch the photos of one shard share: each takes the next photo until there is none."""
+
+    def __init__(
+        self, photos: list[tuple[str, str]], journal: Journal, fetcher: PhotoFetcher, job: Job, bar: ProgressBar
+    ):
+        self._next = iter(photos)
+        self._journal, self._fetcher, self._job, self._bar = journal, fetcher, job, bar
+        self._lock = threading.Lock()
+
+    def run(self) -> None:
+        """One thread's share. An error that is no photo's fault ends all threads' work."""
+        try:
+            while (photo := self._take()) is not None:
+                self._attempt(photo)
+        except BaseException:
+            self._next = iter(())
+            raise
+
+    def _take(self) -> tuple[str, str] | None:
+        with self._lock:
+            return next(self._next, None)
+
+    def _attempt(self, photo: tuple[str, str]) -> None:
+        about = {"id": photo[0], "url": photo[1]}
+        fetched = self._fetcher.fetch(photo[1])
+        if fetched.content is None:
+            self._note(about | {"status": fetched.status, "error_message": fetched.error_message})
+            return
+
+        def done(entry: Entry | None) -> None:
+            if entry is None:
+                crash = "the decoder's process died, or took too long, over it twice"
+                self._note(about | {"status": "decoder_crashed", "error_message": crash})
+            else:
+                with self._lock:
+                    self._journal.add(photo, entry)
+                    self._bar.advance()
+
+        self._job.submit(json.dumps(about).encode(), fetched.content, done)
+
+    def _note(self, about: dict[str, Any]) -> None:
+        with self._lock:
+            self._journal.write(about)
+            self._bar.advance()
+
+
+# ---- the journal into files
+
+
+def _write_files(photos: pa.Table, journal: Journal, folder: Path, shard: str) -> dict[str, Any]:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    statuses: Counter[str] = Counter()
+    stored_bytes = 0
+    table = folder / f"{shard}.parquet"
+    with (
+        ShardWriter(folder / f"{shard}.tar") as tar,
+        pq.ParquetWriter(table, SHARD_ATTEMPTS, compression="zstd") as writer,
+    ):
+        for start in range(0, max(len(photos), 1), ROWS_AT_A_TIME):
+            rows = []
+            for row in photos.slice(start, ROWS_AT_A_TIME).to_pylist():
+                about, photo = journal.read(_identity(row))
+                ending = about.pop("ending", None)
+                row = _row(row, about)
+                if ending is not None:
+                    tar.add(row["key"], _members(row, photo, ending))
+                    stored_bytes += len(photo)
+                statuses[row["status"]] += 1
+                rows.append(row)
+            writer.write_table(pa.Table.from_pylist(rows, schema=SHARD_ATTEMPTS))
+    stats = _stats(shard, statuses, stored_bytes)
+    (folder / f"{shard}_stats.json").write_text(stats_text(stats))
+    return stats
+
+
+def _row(row: dict[str, Any], about: dict[str, Any]) -> dict[str, Any]:
+    """SHARD_ATTEMPTS. A photo that is not stored has no size, whatever the source said of the original."""
+    if "thumbnail" in about:
+        about["thumbnail"] = bytes.fromhex(about["thumbnail"])
     caption = row["captions"][0] if row["captions"] else None
-    fetched = fetcher.fetch(row["url"])
-    if fetched.content is None:
-        return _failed(row, caption, fetched.status, fetched.error_message), None
-    checked = check_photo(fetched.content, settings)
-    if isinstance(checked, RejectedPhoto):
-        return _failed(row, caption, checked.status, checked.message), None
-    found = {
-        "caption": caption,
-        "status": "success",
-        "width": checked.width,
-        "height": checked.height,
-        "original_width": checked.original_width,
-        "original_height": checked.original_height,
-        "exif": checked.exif,
-        "sha256": hashlib.sha256(fetched.content).hexdigest(),
-        "phash": perceptual_hash(checked.picture),
-        "thumbnail": colour_thumbnail(checked.picture),
-    }
-    return row | found, checked.jpeg
+    return row | {"caption": caption, "error_message": None, "width": None, "height": None} | about
 
 
-def _failed(row: dict[str, Any], caption: str | None, status: str, message: str | None) -> dict[str, Any]:
-    """The row of a photo that is not stored: it has no size, whatever the source said of the original."""
-    return row | {"caption": caption, "status": status, "error_message": message, "width": None, "height": None}
-
-
-def _members(row: dict[str, Any], jpeg: bytes) -> dict[str, bytes]:
+def _members(row: dict[str, Any], photo: bytes, ending: str) -> dict[str, bytes]:
     """The files of one sample: photo, first caption, and everything else that is known of it."""
-    told = {name: value for name, value in row.items() if name not in ("thumbnail", "error_message")}
+    told = {name: value for name, value in row.items() if name not in UNTOLD}
     return {
-        "jpg": jpeg,
+        ending: photo,
         "txt": (row["caption"] or "").encode(),
         "json": json.dumps(told, sort_keys=True, ensure_ascii=False).encode(),
     }
+
+
+def _stats(shard: str, statuses: Counter[str], stored_bytes: int) -> dict[str, Any]:
+    """Ours, and below the names that img2dataset gives them. How long it took is not said: equal shards are equal bytes."""
+    tried, stored = statuses.total(), statuses["success"]
+    unusable = sum(statuses[status] for status in FAILED_TO_RESIZE)
+    return {
+        "shard": shard,
+        "tried": tried,
+        "bytes": stored_bytes,
+        "status": dict(sorted(statuses.items())),
+        "count": tried,
+        "successes": stored,
+        "failed_to_download": tried - stored - unusable,
+        "failed_to_resize": unusable,
+    }
+
+
+def stats_text(stats: dict[str, Any]) -> str:
+    """The stats as they are written."""
+    return json.dumps(stats, indent=1, sort_keys=True) + "\n"

@@ -7,7 +7,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from clip_pipeline.images.previous import SHARDS_VERSION
 from clip_pipeline.pipeline.photo_source import OWN_SOURCES, own_files_identity, photo_source
+from clip_pipeline.pipeline.stages import artifact_key
 from clip_pipeline.pipeline.step import Step
 from clip_pipeline.pipeline.words import bucket_keys
 from clip_pipeline.pipeline.workspace import Workspace
@@ -17,6 +19,7 @@ from clip_pipeline.store import Built
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from clip_pipeline.images.previous import PreviousShard
 
 READ_ROWS = 16_384
 """Rows of a table that are in memory at a time."""
@@ -88,16 +91,43 @@ def _shard_inputs(workspace: Workspace, shard: str) -> dict[str, str]:
     return inputs
 
 
+def _shards_config(workspace: Workspace) -> dict[str, Any]:
+    return fingerprinted(workspace.recipe.download)
+
+
 def _build_shard(workspace: Workspace, shard: str, folder: Path, work: Path) -> Built:
     import pyarrow.parquet as pq
 
+    from clip_pipeline.images.decoders import shared_decoders
     from clip_pipeline.images.download import download_shard
 
     recipe = workspace.recipe
     rows = pq.read_table(workspace.get("photo_catalog").file(f"shards/{shard}.parquet"))
     with photo_source(workspace).fetcher() as fetcher:
-        stats = download_shard(rows, folder, recipe.download, fetcher)
+        stats = download_shard(
+            rows,
+            folder,
+            recipe.download,
+            fetcher,
+            work=work,
+            decoders=shared_decoders(recipe.compute.workers),
+            previous=_previous_shard(workspace, shard),
+        )
     return Built(rows={"tried": len(rows), "photos": stats["status"].get("success", 0)}, facts=stats)
+
+
+def _previous_shard(workspace: Workspace, shard: str) -> PreviousShard | None:
+    """The shard that is there now, where it was made in the same way from the same files of the user, and is whole."""
+    from clip_pipeline.images.previous import PreviousShard
+
+    old = workspace.store.find(artifact_key("image_shards", shard))
+    if old is None or not workspace.recipe.download.reuse or workspace.store.verify(old):
+        return None
+    inputs = _shard_inputs(workspace, shard)
+    links = f"photo_catalog/{shard}"
+    same_files = all(old.manifest["inputs"].get(name) == value for name, value in inputs.items() if name != links)
+    same_way = old.manifest["code_version"] == SHARDS_VERSION and old.manifest["config"] == _shards_config(workspace)
+    return PreviousShard(old.folder, shard) if same_files and same_way else None
 
 
 # ---- image_text_pairs: the index that training depends on
@@ -227,9 +257,9 @@ STEPS = (
     Step(
         asset="image_shards",
         about="Photos as webdataset tars, with the status of every photo that was tried.",
-        code_version="1",
+        code_version=SHARDS_VERSION,
         after=("photo_catalog",),
-        config=lambda workspace: fingerprinted(workspace.recipe.download),
+        config=_shards_config,
         inputs=_shard_inputs,
         build=_build_shard,
         partitions=shard_keys,

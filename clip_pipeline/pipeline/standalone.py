@@ -12,42 +12,29 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from clip_pipeline.disk import hash_json
 from clip_pipeline.errors import CaptionsError, PhotosError
-from clip_pipeline.publication import published_folder, published_shard
+from clip_pipeline.publication import published_folder
 from clip_pipeline.recipes import ComputeSettings, EmbeddingSettings, EvaluationSettings, Recipe, TokenizerSettings
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 
-def download_links(links: Path, output: Path, recipe: Recipe) -> Counter[str]:
+def download_links(links: Path, output: Path, recipe: Recipe, retry: bool = False) -> Counter[str]:
     """Downloads a url list into shards below `output`; returns the number of photos by status.
 
-    A shard is finished when its stats are there and say that they are of the same links and settings: it is not fetched again.
+    Finished shards of the same links and settings are kept; with `retry`, what may succeed now is asked for again.
     """
-    import pyarrow.compute as pc
-
     from clip_pipeline.images.catalog import build_catalog
-    from clip_pipeline.images.download import download_shard
+    from clip_pipeline.images.collection import download_catalog
     from clip_pipeline.images.links import links_without_word
-    from clip_pipeline.recipes import fingerprinted
     from clip_pipeline.sources.fetch import PhotoFetcher
     from clip_pipeline.sources.url_list import read_url_list
 
-    settings = recipe.download
     photos = links_without_word(read_url_list(links))
-    catalog = build_catalog([photos], settings.photos_per_shard)
-    statuses: Counter[str] = Counter()
-    with PhotoFetcher(settings, {}) as fetcher:
-        for shard in sorted(set(catalog["shard"].to_pylist())):
-            rows = catalog.filter(pc.equal(catalog["shard"], shard))
-            plan = hash_json([rows.to_pylist(), fingerprinted(settings)])
-            stats = published_shard(
-                output, shard, plan, lambda folder, rows=rows: download_shard(rows, folder, settings, fetcher)
-            )
-            statuses.update(stats["status"])
-    return statuses
+    catalog = build_catalog([photos], recipe.download.photos_per_shard)
+    with PhotoFetcher(recipe.download, {}) as fetcher:
+        return download_catalog(catalog, output, recipe.download, fetcher, recipe.compute.workers, retry)
 
 
 def train_tokenizer_on_file(captions: Path, output: Path, vocab_size: int, context_length: int) -> dict[str, Any]:
@@ -91,14 +78,12 @@ def train_on_folder(photos: Path, captions: str, output: Path, recipe: Recipe) -
 
 def _pairs_of_folder(photos: Path, captions: str, recipe: Recipe, work: Path) -> pa.Table:
     """Checks and stores the photos as shards below `work`, as the pipeline does, and returns their pairs."""
-    import pyarrow.compute as pc
     import pyarrow.parquet as pq
 
     from clip_pipeline.images.catalog import build_catalog
-    from clip_pipeline.images.download import download_shard
+    from clip_pipeline.images.collection import download_catalog
     from clip_pipeline.images.links import links_without_word
     from clip_pipeline.images.pairs import build_pairs
-    from clip_pipeline.recipes import fingerprinted
     from clip_pipeline.sources.fetch import PhotoFetcher
     from clip_pipeline.sources.folder import list_folder_photos
     from clip_pipeline.sources.tars import list_tar_photos
@@ -109,15 +94,9 @@ def _pairs_of_folder(photos: Path, captions: str, recipe: Recipe, work: Path) ->
     in_tars = photos.is_file() or any(photos.glob("*.tar"))
     listed = list_tar_photos(photos) if in_tars else list_folder_photos(photos, captions, "")
     catalog = build_catalog([links_without_word(listed)], recipe.download.photos_per_shard)
-    tables = []
     with PhotoFetcher(recipe.download, {}, photos) as fetcher:
-        for shard in sorted(set(catalog["shard"].to_pylist())):
-            rows = catalog.filter(pc.equal(catalog["shard"], shard))
-            plan = hash_json([rows.to_pylist(), fingerprinted(recipe.download)])
-            published_shard(
-                work, shard, plan, lambda folder, rows=rows: download_shard(rows, folder, recipe.download, fetcher)
-            )
-            tables.append(pq.read_table(work / f"{shard}.parquet"))
+        download_catalog(catalog, work, recipe.download, fetcher, recipe.compute.workers)
+    tables = [pq.read_table(work / f"{shard}.parquet") for shard in sorted(set(catalog["shard"].to_pylist()))]
     settings = recipe.pairs
     pairs, _ = build_pairs(tables, settings, lambda text: clean_caption(text, settings.max_caption_chars))
     return pairs

@@ -32,7 +32,7 @@ def halves(left: str, right: str, mode: str = "RGB", size: tuple[int, int] = (64
 def stored(content: bytes, settings: DownloadSettings = SETTINGS) -> np.ndarray:
     checked = check_photo(content, settings)
     assert isinstance(checked, CheckedPhoto), checked
-    with Image.open(io.BytesIO(checked.jpeg)) as picture:
+    with Image.open(io.BytesIO(checked.stored)) as picture:
         assert picture.format == "JPEG"
         assert picture.mode == "RGB"
         return np.asarray(picture)
@@ -87,15 +87,15 @@ def test_metadata_is_recorded_without_the_place_and_stripped_from_the_photo():
     checked = check_photo(encoded(halves("red", "blue"), "JPEG", exif=exif), SETTINGS)
     assert isinstance(checked, CheckedPhoto)
     assert checked.exif == '{"Model": "Pinhole 3000"}'
-    assert b"Pinhole" not in checked.jpeg
-    assert b"Exif" not in checked.jpeg
+    assert b"Pinhole" not in checked.stored
+    assert b"Exif" not in checked.stored
 
 
 def test_a_small_upright_jpeg_is_kept_byte_for_byte():
     content = encoded(halves("red", "blue", size=(32, 24)), "JPEG")
     checked = check_photo(content, SETTINGS)
     assert isinstance(checked, CheckedPhoto)
-    assert checked.jpeg == content
+    assert checked.stored == content
 
 
 def test_a_small_photo_is_not_enlarged_and_the_shorter_side_decides():
@@ -171,7 +171,7 @@ def test_what_hides_behind_the_end_of_a_jpeg_is_not_kept():
     content = encoded(halves("red", "blue", size=(32, 24)), "JPEG") + b"48.858 N, 2.294 E"
     checked = check_photo(content, SETTINGS)
     assert isinstance(checked, CheckedPhoto)
-    assert b"48.858" not in checked.jpeg
+    assert b"48.858" not in checked.stored
 
 
 @pytest.mark.parametrize("size", [(32, 24), (64, 48)])
@@ -181,4 +181,4 @@ def test_a_comment_is_not_kept(size):
         checked = check_photo(content, SETTINGS)
         assert isinstance(checked, CheckedPhoto)
         assert b"street" in content
-        assert b"street" not in checked.jpeg
+        assert b"street" not in checked.stored

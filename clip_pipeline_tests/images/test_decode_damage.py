@@ -79,7 +79,7 @@ def test_damaged_tags_are_no_fault_of_the_pixels(tags):
     checked = check_photo(content, SETTINGS)
     assert isinstance(checked, CheckedPhoto)
     assert (checked.width, checked.height, checked.exif) == (43, 32, None)
-    assert b"Exif" not in checked.jpeg
+    assert b"Exif" not in checked.stored
 
 
 def test_tags_that_hold_nothing_but_the_place_are_none():
@@ -96,7 +96,7 @@ def test_a_segment_of_metadata_that_pillow_does_not_know_is_stripped_too():
     content = plain[:2] + b"\xff\xe1" + (len(secret) + 2).to_bytes(2, "big") + secret + plain[2:]
     checked = check_photo(content, SETTINGS)
     assert isinstance(checked, CheckedPhoto)
-    assert b"the place" not in checked.jpeg
+    assert b"the place" not in checked.stored
 
 
 def test_large_photos_give_no_warning_from_any_thread():

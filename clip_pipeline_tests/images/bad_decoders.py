@@ -1,0 +1,36 @@
+"""Decoders that crash, hang or want all memory over marked photos, and decode all others as usual."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from pathlib import Path
+from typing import Any
+
+from clip_pipeline.images.decode import check_photo
+from clip_pipeline.recipes import DownloadSettings
+
+CRASH, HANG, ONCE, HUNGRY = b"CRASH", b"HANG!", b"ONCE:", b"HUNGRY"
+
+
+def check(content: bytes, settings: DownloadSettings) -> Any:
+    """check_photo, with trouble that the bytes behind the photo ask for. ONCE:path crashes when there is no file at path yet."""
+    if content.endswith(CRASH):
+        os.kill(os.getpid(), signal.SIGSEGV)
+    if content.endswith(HANG):
+        while True:
+            time.sleep(1)
+    if content.endswith(HUNGRY):
+        list(map(bytes, [1 << 32] * 8))
+    if ONCE in content:
+        path = Path(content.rpartition(ONCE)[2].decode())
+        if not path.exists():
+            path.touch()
+            os.kill(os.getpid(), signal.SIGKILL)
+    return check_photo(content, settings)
+
+
+def broken_from_the_start(content: bytes, settings: DownloadSettings) -> Any:
+    """No decoder at all."""
+    raise RuntimeError("this decoder cannot even start")
