@@ -84,7 +84,10 @@ def test_tokenizer_learns_from_a_text_file(tmp_path):
 def test_models_prints_the_named_ones_as_a_table_or_as_json():
     table = run("models", "tiny_test", "sandbox_small")
     assert table.returncode == 0, table.stderr
-    assert [line.split()[1] for line in table.stdout.splitlines() if line[2] not in "-"][1:] == ["tiny_test", "sandbox_small"]
+    assert [line.split()[1] for line in table.stdout.splitlines() if line[2] not in "-"][1:] == [
+        "tiny_test",
+        "sandbox_small",
+    ]
     listed = run("models", "tiny_test", "--json")
     assert json.loads(listed.stdout)[0]["parameters"] == 31425
     fails_with('no model "tiny". Did you mean "tiny_test"?', "models", "tiny")

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass
+from html import unescape
 from typing import Any
 
 DROPPED_TAGS = frozenset((
@@ -108,17 +109,15 @@ def is_redirect_html(html: str) -> bool:
 def _is_dropped(element: Any, templates: set[str]) -> bool:
     """templates: the marks (`about`) of templates met so far, by which Parsoid names all elements that one made."""
     tag = element.tag
-    if tag in DROPPED_TAGS:
-        return True
     attributes = element.attrib
     if not attributes:
-        return False
+        return tag in DROPPED_TAGS
     kind = attributes.get("typeof", "")
     if "mw:Transclusion" in kind and _is_all_template(attributes.get("data-mw", "")):
         if "about" in attributes:
             templates.add(attributes["about"])
         return True
-    if templates and attributes.get("about") in templates:
+    if tag in DROPPED_TAGS or (templates and attributes.get("about") in templates):
         return True
     if "mw:Extension/" in kind and any(name not in KEPT_EXTENSIONS for name in _EXTENSION.findall(kind)):
         return True
@@ -143,6 +142,9 @@ def _is_caption(element: Any) -> bool:
 
 
 def _tidy_lines(text: str) -> str:
+    if "&" in text:
+        # Editors and bots write &amp;nbsp; for &nbsp; often enough to make "nbsp" a frequent word; wikitext is read so too.
+        text = unescape(text)
     text = _URL.sub(" ", text).replace("\xad", "")
     lines = (line.strip() for line in _BLANKS.sub(" ", text).split("\n"))
     return "\n".join(line for line in lines if line)
