@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any, Protocol
 
+from clip_pipeline.errors import SourceError
 from clip_pipeline.version import __version__
 
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ Hosts = Mapping[str, tuple[str, int]]
 TIMEOUT_SECONDS = (10.0, 60.0)
 """For a connection, and for the silence between two pieces of an answer."""
 
+MOST_REDIRECTS = 5
 FIRST_PAUSE_SECONDS = 0.25
 LONGEST_PAUSE_SECONDS = 30.0
 LONGEST_RETRY_AFTER_SECONDS = 1e9
@@ -60,10 +62,12 @@ def backoff_seconds(attempt: int, generator: random.Random) -> float:
 
 
 def http_session(contact: str, hosts: Hosts) -> requests.Session:
-    """A session that says who asks, has time limits, and reaches the names in `hosts` at their stand-in addresses.
+    """A session for an API or a mirror that the user named: says who asks, has time limits, follows few redirects, and
+    reaches the names in `hosts` at their stand-in addresses.
 
     Host header, TLS name and the url of the answer stay those of the name. A proxy of the environment is used only when
-    `hosts` is empty.
+    `hosts` is empty. Redirects in a circle or to something that is no web address raise SourceError; other failures are
+    those of requests.
     """
     import requests
     from requests.adapters import HTTPAdapter
@@ -78,7 +82,18 @@ def http_session(contact: str, hosts: Hosts) -> requests.Session:
         def send(self, request: Any, stream: Any = False, timeout: Any = None, *arguments: Any, **options: Any) -> Any:
             return super().send(request, stream, timeout or TIMEOUT_SECONDS, *arguments, **options)
 
-    session = requests.Session()
+    class Session(requests.Session):
+        def request(self, method: Any, url: Any, *arguments: Any, **options: Any) -> requests.Response:
+            try:
+                return super().request(method, url, *arguments, **options)
+            except (ValueError, requests.TooManyRedirects) as error:  # a ValueError for every kind of bad url
+                raise SourceError(
+                    f"{url} leads to no web address, or through more than {MOST_REDIRECTS} of them "
+                    f"({type(error).__name__}). Check the address."
+                ) from error
+
+    session = Session()
+    session.max_redirects = MOST_REDIRECTS
     session.headers["User-Agent"] = user_agent(contact)
     session.trust_env = not hosts
     for scheme in ("http://", "https://"):

@@ -17,11 +17,10 @@ from clip_pipeline.recipes import DownloadSettings
 from clip_pipeline.sources.addresses import AddressBook, ForbiddenAddress, Place, UnknownName
 from clip_pipeline.sources.answers import AnswerError, BodyTooLong, Head, NoAnswer, unpacked
 from clip_pipeline.sources.connections import Connection, Connections
-from clip_pipeline.sources.http import Hosts, backoff_seconds, may_pass, retry_after_seconds, user_agent
+from clip_pipeline.sources.http import MOST_REDIRECTS, Hosts, backoff_seconds, may_pass, retry_after_seconds, user_agent
 from clip_pipeline.sources.manners import Manners
 from clip_pipeline.sources.urls import UrlError, WebUrl, follow, with_width
 
-MOST_REDIRECTS = 5
 REDIRECTS = (301, 302, 303, 307, 308)
 SMALL_BODY_BYTES = 65_536
 """A body that nobody wants is read up to here, which keeps the connection."""

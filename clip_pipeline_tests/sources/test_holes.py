@@ -149,7 +149,7 @@ def peak_megabytes_of(code: str, port: int) -> dict:
 def test_a_body_without_end_is_not_taken_and_never_held():
     block = b"x" * 1_000_000
     packer = zlib.compressobj(wbits=31)
-    bomb = b"".join(packer.compress(bytes(1_000_000)) for _ in range(1000)) + packer.flush()
+    bomb = b"".join(packer.compress(bytes(1_000_000)) for _ in range(100)) + packer.flush()
     starts = {
         b"/length": b"Content-Length: 200000000\r\n\r\n",
         b"/chunks": b"Transfer-Encoding: chunked\r\n\r\n",
@@ -237,7 +237,7 @@ def test_a_png_of_144_megapixels_does_not_cost_a_gigabyte(tmp_path):
         return len(data).to_bytes(4, "big") + kind + data + zlib.crc32(kind + data).to_bytes(4, "big")
 
     side = 12_000
-    packer = zlib.compressobj(9)
+    packer = zlib.compressobj()
     rows = b"".join(packer.compress(bytes(3 * side + 1)) for _ in range(side)) + packer.flush()
     header = side.to_bytes(4, "big") * 2 + b"\x08\x02\x00\x00\x00"
     png = b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", rows) + chunk(b"IEND", b"")

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from clip_pipeline.errors import SourceError
 from clip_pipeline.sources.http import backoff_seconds, http_session, may_pass, retry_after_seconds, user_agent
 from clip_pipeline_tests.sources.loopback import Answer
 
@@ -35,6 +36,34 @@ def test_a_stand_in_is_never_asked_through_a_proxy_of_the_environment(site, monk
     site.always("/page", Answer(body=b"hello"))
     with http_session("", site.hosts("photos.test")) as session:
         assert session.get("http://photos.test/page").status_code == 200
+
+
+def test_five_redirects_are_followed_and_six_are_not(site):
+    for number in range(6):
+        site.always(f"/{number}", Answer(302, headers={"Location": f"/{number + 1}"}))
+    site.always("/6", Answer(body=b"here"))
+    with http_session("", site.hosts("photos.test")) as session:
+        assert session.get("http://photos.test/1").content == b"here"
+        with pytest.raises(SourceError, match="more than 5 of them"):
+            session.get("http://photos.test/0")
+
+
+@pytest.mark.parametrize("target", ["file:///etc/passwd", "ftp://photos.test/", "http://[bad", "http://"])
+def test_a_redirect_to_what_is_no_web_address_is_an_error_of_ours(site, target):
+    site.always("/old", Answer(302, headers={"Location": target}))
+    with (
+        http_session("", site.hosts("photos.test")) as session,
+        pytest.raises(SourceError, match=r"photos\.test/old leads to"),
+    ):
+        session.get("http://photos.test/old")
+
+
+def test_a_key_is_not_sent_on_to_another_host(site):
+    site.always("/old", Answer(302, headers={"Location": "http://second.test/new"}))
+    site.always("/new", Answer(body=b"here"))
+    with http_session("", site.hosts("first.test", "second.test")) as session:
+        session.get("http://first.test/old", headers={"Authorization": "Client-ID secret"})
+    assert ["Authorization" in headers for headers in site.headers] == [True, False]
 
 
 def test_every_request_has_a_time_limit_without_being_told(site, monkeypatch):
