@@ -18,16 +18,25 @@ def random_pairs(count: int = 12, width: int = 8):
     return draw(), draw()
 
 
-def test_it_equals_open_clips_loss():
+@pytest.mark.parametrize(("count", "width"), [(2, 4), (12, 8), (97, 512)])
+@pytest.mark.parametrize("scale", [1.0, 14.3, 100.0])
+def test_it_equals_open_clips_loss_and_gradients(count, width, scale):
     from clip_pipeline.models.torchvision_operators import define_missing_operators
 
     define_missing_operators()
     from open_clip.loss import ClipLoss
 
-    pictures, captions = random_pairs()
-    for scale in (1.0, 14.3, 100.0):
-        theirs = ClipLoss()(pictures, captions, torch.tensor(scale))
-        assert abs(float(clip_loss(pictures, captions, torch.tensor(scale)) - theirs)) < 1e-6
+    results = []
+    for loss_of in (clip_loss, ClipLoss()):
+        pictures, captions = (rows.double().requires_grad_() for rows in random_pairs(count, width))
+        log_scale = torch.tensor(math.log(scale), dtype=torch.float64, requires_grad=True)
+        loss = loss_of(pictures, captions, log_scale.exp())
+        loss.backward()
+        results.append((loss.detach(), pictures.grad, captions.grad, log_scale.grad))
+    for ours, theirs in zip(*results, strict=True):
+        assert torch.allclose(ours, theirs, rtol=0, atol=1e-6)
+    single = (rows.float() for rows in random_pairs(count, width))
+    assert abs(float(clip_loss(*single, scale) - results[1][0])) < 1e-5, "in single precision"
 
 
 def test_equal_embeddings_everywhere_give_ln_n():
