@@ -153,6 +153,18 @@ def status(recipe_name: str, assignments: tuple[str, ...], data_folder: str, as_
         click.echo(status_table(statuses))
 
 
+@commands.command(context_settings=CONTEXT)
+@recipe_options
+@data_option
+def plan(recipe_name: str, assignments: tuple[str, ...], data_folder: str) -> None:
+    """Show what the photo search of the vocabulary will cost: requests, budget, time. Sends nothing."""
+    from clip_pipeline.pipeline.link_plan import plan_table
+    from clip_pipeline.pipeline.workspace import Workspace
+
+    with Workspace(data_folder, _recipe(recipe_name, assignments)) as workspace:
+        click.echo(plan_table(workspace))
+
+
 @commands.group(context_settings=CONTEXT)
 def sandbox() -> None:
     """The generated world: a Wikipedia dump, a photo search and a photo host on loopback."""

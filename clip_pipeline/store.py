@@ -44,6 +44,9 @@ from clip_pipeline.errors import DamagedArtifactError, MissingArtifactError, Sto
 logger = logging.getLogger(__name__)
 
 MANIFEST = "manifest.json"
+SHARED = "shared-"
+"""Begins the names of pieces that are of use whatever the fingerprint."""
+
 RECORDED_LIBRARIES = ("numpy", "open_clip_torch", "pandas", "pillow", "pyarrow", "tokenizers", "torch")
 
 
@@ -270,13 +273,17 @@ class Store:
         shutil.rmtree(work.parent, ignore_errors=True)
         return Artifact(key, self.folder(key), manifest)
 
+    def pieces_folder(self, key: ArtifactKey) -> Path:
+        """Where the pieces of the unfinished artifact lie; removed when it is published."""
+        return self.root / ".work" / key.relative / "pieces"
+
     def _work_folder(self, key: ArtifactKey, fingerprint: str) -> Path:
         """`.work/…/pieces/<fingerprint>`; pieces of other fingerprints are of no use any more and are removed."""
-        pieces = self.root / ".work" / key.relative / "pieces"
+        pieces = self.pieces_folder(key)
         work = pieces / fingerprint[:16]
         if pieces.exists():
             for other in pieces.iterdir():
-                if other != work:
+                if other != work and not other.name.startswith(SHARED):
                     shutil.rmtree(other, ignore_errors=True)
         work.mkdir(parents=True, exist_ok=True)
         return work
@@ -330,6 +337,11 @@ class Store:
             temporary.write_text(json.dumps(memory, indent=1, sort_keys=True))
             temporary.replace(memory_path)
         return memory[name][2]
+
+
+def shared_pieces(pieces: Path, name: str) -> Path:
+    """The folder, beside the work folders, of pieces that a try with another fingerprint may use as well."""
+    return pieces / f"{SHARED}{name}"
 
 
 def _describe_files(folder: Path, sidecars: tuple[str, ...]) -> dict[str, dict[str, Any]]:

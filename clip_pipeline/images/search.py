@@ -1,94 +1,195 @@
-"""Words to photos through a search: every raw page kept, and its results as rows."""
+"""Words to photos through a search: every page on disk as soon as it came, and its results as rows."""
 
 from __future__ import annotations
 
 import gzip
-import hashlib
 import json
 import logging
-import os
-from collections.abc import Iterator, Sequence
+import zlib
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 from clip_pipeline.images.links import links_table
+from clip_pipeline.images.search_pages import WordPages
 from clip_pipeline.progress import progress
-
-if TYPE_CHECKING:
-    import pyarrow as pa
+from clip_pipeline.records import IMAGE_LINKS
 
 logger = logging.getLogger(__name__)
+
+
+ROWS_PER_GROUP = 16_384
+
+ENDED, ENOUGH, CUT = "ended", "enough", "cut"
+"""Why a page is a word's last: the search has no more, the photos are enough, the plan allows no more."""
 
 
 class PhotoSearch(Protocol):
     """A photo service: pages of results for a word, and what is kept of a result."""
 
-    def search(self, word: str, max_photos: int) -> Iterator[Any]:
-        """Pages with `number`, `body` (the raw JSON text) and `photos` (its results)."""
+    def get_page(self, word: str, number: int) -> str:
+        """The JSON text of a page, from 1: an object with `results` and `total_pages`."""
 
     def photo_row(self, photo: dict[str, Any]) -> dict[str, Any] | None:
         """The PHOTO_FIELDS of a result, None for one that is left out (sponsored, not free)."""
 
 
 def search_words(
-    words: Sequence[str], service: PhotoSearch, photos_per_word: int, pages_path: Path, work_folder: Path
-) -> tuple[pa.Table, dict[str, Any]]:
-    """Searches the words one after the other and returns (IMAGE_LINKS rows sorted by word and rank, facts).
+    plan: Mapping[str, int], service: PhotoSearch, photos_per_word: int, folder: Path, kept: Path
+) -> tuple[int, dict[str, Any]]:
+    """Searches the words in the order of the plan, writes their photos, and returns (number of links, facts).
 
-    Every raw page is kept in `pages_path` (gzipped JSON lines: word, number, body). The pages of each finished word lie in
-    `work_folder`, so a killed run asks again for one word at most. Photos come in the order of the search, at most
-    `photos_per_word` a word.
+    plan: word -> most pages. Each page lies in `kept` as soon as it came, and a page that lies there already is not asked
+    for, so a killed run asks again for one page at most. Of a word no more pages are taken than give `photos_per_word`
+    photos. Writes into `folder`: links.parquet, IMAGE_LINKS sorted by word and rank; pages.jsonl.gz, every raw page (JSON lines: word, number, body), and pages.tsv (word,
+    pages, why no more); all are the same bytes whatever the order of the words.
     """
-    with progress("Searching photos", total=len(words), unit="word") as bar:
-        for word in words:
-            _search_word(word, service, photos_per_word, _word_pages(work_folder, word))
+    asked = 0
+    with progress("Searching photos", total=len(plan), unit="word") as bar:
+        for word, most_pages in plan.items():
+            pages = WordPages(kept, word)
+            there = len(pages.bodies)
+            for _ in _needed_pages(pages, most_pages, photos_per_word, service):
+                pass
+            asked += max(len(pages.bodies) - there, 0)
             bar.advance(note=word)
-    rows: list[dict[str, Any]] = []
-    pages = left_out = without_photos = 0
+    facts = {"pages": 0, "words without photos": 0, "results left out": 0}
+    links = 0
     # Level 1: 47 MB of pages took 1.0 s at the usual level 9 and 0.13 s at 1 (measured 2026-11-21).
-    with pages_path.open("wb") as raw, gzip.GzipFile("", "wb", compresslevel=1, fileobj=raw, mtime=0) as stream:
-        for word in sorted(words):
-            # Not splitlines: captions may hold U+2028 and its like, which JSON leaves as they are.
-            lines = _word_pages(work_folder, word).read_text(encoding="utf-8").split("\n")[:-1]
-            stream.write("".join(f"{line}\n" for line in lines).encode())
-            found, skipped = _rows_of_word(word, lines, service, photos_per_word)
-            rows += found
-            pages += len(lines)
-            left_out += skipped
-            without_photos += not found
-    facts = {"pages": pages, "words without photos": without_photos, "results left out": left_out}
-    logger.info("Found %s links for %s words (%s)", f"{len(rows):,}", f"{len(words):,}", facts)
-    return links_table(rows), facts
+    with (
+        (folder / "pages.jsonl.gz").open("wb") as raw,
+        gzip.GzipFile("", "wb", compresslevel=1, fileobj=raw, mtime=0) as stream,
+        (folder / "pages.tsv").open("w", encoding="utf-8", newline="\n") as index,
+        _LinksFile(folder / "links.parquet") as table,
+    ):
+        for word in sorted(plan):
+            pages = WordPages(kept, word)
+            needed = list(_needed_pages(pages, plan[word], photos_per_word, service))
+            stream.write(b"".join(pages.lines[: len(needed)]))
+            index.write(f"{word}\t{len(needed)}\t{needed[-1]}\n")
+            rows, left_out = _rows_of_word(word, pages.bodies[: len(needed)], service, photos_per_word)
+            table.write(rows)
+            links += len(rows)
+            facts["pages"] += len(needed)
+            facts["results left out"] += left_out
+            facts["words without photos"] += not rows
+    logger.info("Found %s links for %s words, %s requests (%s)", f"{links:,}", f"{len(plan):,}", asked, facts)
+    return links, facts
 
 
-def _word_pages(work_folder: Path, word: str) -> Path:
-    return work_folder / f"{hashlib.sha256(word.encode()).hexdigest()[:24]}.jsonl"
+class _LinksFile:
+    """IMAGE_LINKS in a Parquet file, written in pieces so that memory stays small."""
+
+    def __init__(self, path: Path):
+        import pyarrow.parquet as pq
+
+        self._writer = pq.ParquetWriter(path, IMAGE_LINKS, compression="zstd")
+        self._waiting: list[dict[str, Any]] = []
+
+    def write(self, rows: list[dict[str, Any]]) -> None:
+        self._waiting += rows
+        if len(self._waiting) >= ROWS_PER_GROUP:
+            self._flush()
+
+    def _flush(self) -> None:
+        self._writer.write_table(links_table(self._waiting))
+        self._waiting = []
+
+    def __enter__(self) -> _LinksFile:
+        return self
+
+    def __exit__(self, kind: type | None, *_: object) -> None:
+        if kind is None and self._waiting:
+            self._flush()
+        self._writer.close()
 
 
-def _search_word(word: str, service: PhotoSearch, photos_per_word: int, path: Path) -> None:
-    if path.exists():
-        return
-    lines = [
-        json.dumps({"word": word, "number": page.number, "body": page.body}, ensure_ascii=False)
-        for page in service.search(word, photos_per_word)
-    ]
-    temporary = path.with_suffix(".part")
-    temporary.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
-    os.replace(temporary, path)  # noqa: PTH105  # the word is finished when its file has its name
+def _needed_pages(pages: WordPages, most_pages: int, photos_per_word: int, service: PhotoSearch) -> Iterator[str]:
+    """One item a page that the word needs: why it would be the last. Asks for the pages that are not there."""
+    ids: set[str] = set()
+    for number in range(1, most_pages + 1):
+        if number > len(pages.bodies):
+            pages.append(service.get_page(pages.word, number))
+        answer = _parsed(pages.bodies[number - 1])
+        results = _results(answer)
+        total = answer.get("total_pages")
+        ids.update(row["id"] for row in _rows(results, service) if row is not None)
+        if not results or (isinstance(total, int) and number >= total):
+            yield ENDED
+            return
+        if len(ids) >= photos_per_word:
+            yield ENOUGH
+            return
+        yield CUT
 
 
 def _rows_of_word(
-    word: str, lines: Sequence[str], service: PhotoSearch, photos_per_word: int
+    word: str, bodies: list[str], service: PhotoSearch, photos_per_word: int
 ) -> tuple[list[dict[str, Any]], int]:
-    rows: list[dict[str, Any]] = []
-    seen: set[str] = set()
+    """The first `photos_per_word` different photos as IMAGE_LINKS rows, and the number of results that are left out."""
+    rows: dict[str, dict[str, Any]] = {}
     left_out = 0
-    for line in lines:
-        for photo in json.loads(json.loads(line)["body"])["results"]:
-            row = service.photo_row(photo) if isinstance(photo, dict) else None
+    for body in bodies:
+        for row in _rows(_results(_parsed(body)), service):
             if row is None:
                 left_out += 1
-            elif row["id"] not in seen and len(rows) < photos_per_word:
-                seen.add(row["id"])
-                rows.append({"word": word, "rank": len(rows), **row})
-    return rows, left_out
+            elif row["id"] not in rows and len(rows) < photos_per_word:
+                rows[row["id"]] = {"word": word, "rank": len(rows), **row}
+    return list(rows.values()), left_out
+
+
+def _rows(results: list[Any], service: PhotoSearch) -> Iterator[dict[str, Any] | None]:
+    for photo in results:
+        yield service.photo_row(photo) if isinstance(photo, dict) else None
+
+
+def _parsed(body: str) -> dict[str, Any]:
+    """The answer, {} for one that is no JSON object: the service refuses some words with a text."""
+    try:
+        answer = json.loads(body)
+    except (ValueError, RecursionError):
+        return {}
+    return answer if isinstance(answer, dict) else {}
+
+
+def _results(answer: dict[str, Any]) -> list[Any]:
+    results = answer.get("results")
+    return results if isinstance(results, list) else []
+
+
+def keep_known_pages(pages_path: Path, words: Collection[str], kept: Path) -> int:
+    """Puts the pages that an older pages.jsonl.gz holds for these words into `kept`; returns how many.
+
+    Where both have pages of a word, the longer row of pages stays. A file that breaks off gives what it has.
+    """
+    wanted, count = set(words), 0
+    for word, bodies in _pages_by_word(pages_path):
+        if word in wanted:
+            count += WordPages(kept, word).replace_if_longer(bodies)
+    return count
+
+
+def _pages_by_word(path: Path) -> Iterator[tuple[str, list[str]]]:
+    """(word, its pages in order) from a pages.jsonl.gz, which has the pages of a word beside each other."""
+    word = ""
+    bodies: list[str] = []
+    try:
+        with gzip.open(path, "rt", encoding="utf-8", newline="\n") as lines:
+            for line in lines:
+                page = json.loads(line)
+                if page["word"] != word:
+                    yield word, bodies
+                    word, bodies = page["word"], []
+                bodies.append(page["body"])
+    except (OSError, EOFError, zlib.error, ValueError) as error:
+        logger.warning("%s breaks off (%s): its further pages are asked for again.", path, error)
+    yield word, bodies
+
+
+def read_page_index(path: Path) -> dict[str, tuple[int, str]]:
+    """Word -> (pages, why no more) from a pages.tsv."""
+    index = {}
+    for line in path.read_text(encoding="utf-8").split("\n")[:-1]:
+        word, pages, why_last = line.split("\t")
+        index[word] = int(pages), why_last
+    return index

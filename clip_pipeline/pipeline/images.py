@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 from clip_pipeline.images.previous import SHARDS_VERSION
 from clip_pipeline.pipeline.photo_source import OWN_SOURCES, own_files_identity, photo_source
+from clip_pipeline.pipeline.searched_photos import SEARCHED_SOURCES, SearchedPhotos
 from clip_pipeline.pipeline.stages import artifact_key
 from clip_pipeline.pipeline.step import Step
 from clip_pipeline.pipeline.words import bucket_keys
 from clip_pipeline.pipeline.workspace import Workspace
 from clip_pipeline.recipes import Recipe, fingerprinted
-from clip_pipeline.store import Built
+from clip_pipeline.store import Artifact, Built
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -34,13 +35,13 @@ def _links_config(workspace: Workspace) -> dict[str, Any]:
 
 
 def _links_inputs(workspace: Workspace, bucket: str) -> dict[str, str]:
-    words = {f"vocabulary/{bucket}": workspace.get("vocabulary").file_hash(f"buckets/{bucket}.txt")}
-    return words | photo_source(workspace).identity()
+    source = photo_source(workspace)
+    return source.word_inputs(bucket) | source.identity()
 
 
 def _build_links(workspace: Workspace, bucket: str, folder: Path, work: Path) -> Built:
     words = workspace.get("vocabulary").file(f"buckets/{bucket}.txt").read_text().split()
-    links, facts = photo_source(workspace).links(words, folder, work)
+    links, facts = photo_source(workspace).links(words, folder, work, bucket)
     return Built(rows={"words": len(words), "links": links}, facts=facts)
 
 
@@ -128,6 +129,11 @@ def _previous_shard(workspace: Workspace, shard: str) -> PreviousShard | None:
     same_files = all(old.manifest["inputs"].get(name) == value for name, value in inputs.items() if name != links)
     same_way = old.manifest["code_version"] == SHARDS_VERSION and old.manifest["config"] == _shards_config(workspace)
     return PreviousShard(old.folder, shard) if same_files and same_way else None
+
+
+def _tell_downloads(workspace: Workspace, shard: Artifact) -> None:
+    if workspace.recipe.links.source in SEARCHED_SOURCES:
+        SearchedPhotos(workspace).tell_downloads(shard)
 
 
 # ---- image_text_pairs: the index that training depends on
@@ -238,7 +244,7 @@ STEPS = (
     Step(
         asset="image_links",
         about="One row per word and photo found for it, with the pages of the search beside it.",
-        code_version="1",
+        code_version="2",
         after=("vocabulary",),
         config=_links_config,
         inputs=_links_inputs,
@@ -263,6 +269,7 @@ STEPS = (
         inputs=_shard_inputs,
         build=_build_shard,
         partitions=shard_keys,
+        follow_up=_tell_downloads,
     ),
     Step(
         asset="image_text_pairs",

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from clip_pipeline.cache import cached_folder
 from clip_pipeline.disk import hash_json
 from clip_pipeline.errors import PhotosError, SettingsError
-from clip_pipeline.pipeline.searched_photos import SearchedPhotos
+from clip_pipeline.pipeline.searched_photos import SEARCHED_SOURCES, SearchedPhotos
 from clip_pipeline.pipeline.words import bucket_keys
 from clip_pipeline.pipeline.workspace import Workspace
 from clip_pipeline.records import IMAGE_LINKS
@@ -47,7 +47,10 @@ class PhotoSource(Protocol):
     def identity(self) -> dict[str, str]:
         """Content hashes of the user's own files behind the source, by name; empty for a remote service."""
 
-    def links(self, words: list[str], folder: Path, work: Path) -> tuple[int, dict[str, Any]]:
+    def word_inputs(self, bucket: str) -> dict[str, str]:
+        """Hashes of what the vocabulary says for one bucket, by name."""
+
+    def links(self, words: list[str], folder: Path, work: Path, bucket: str) -> tuple[int, dict[str, Any]]:
         """Writes folder/links.parquet, the IMAGE_LINKS rows of the words; raw answers go into `folder` too.
 
         Returns the number of links, and facts worth showing."""
@@ -62,7 +65,7 @@ class PhotoSource(Protocol):
 def photo_source(workspace: Workspace) -> PhotoSource:
     """The source that the recipe names."""
     source = workspace.recipe.links.source
-    if source in ("sandbox", "unsplash"):
+    if source in SEARCHED_SOURCES:
         return SearchedPhotos(workspace)
     return ListedPhotos(workspace)
 
@@ -98,7 +101,10 @@ class ListedPhotos:
             files[f"your {name} split"] = own_files_identity(self.workspace, Path(path))
         return files
 
-    def links(self, words: list[str], folder: Path, work: Path) -> tuple[int, dict[str, Any]]:
+    def word_inputs(self, bucket: str) -> dict[str, str]:
+        return {f"vocabulary/{bucket}": self.workspace.get("vocabulary").file_hash(f"buckets/{bucket}.txt")}
+
+    def links(self, words: list[str], folder: Path, work: Path, bucket: str) -> tuple[int, dict[str, Any]]:
         import pyarrow.parquet as pq
 
         from clip_pipeline.images.links import bucket_of

@@ -9,12 +9,16 @@ from typing import Any
 
 from clip_pipeline.pipeline.stages import artifact_key
 from clip_pipeline.pipeline.workspace import Workspace
-from clip_pipeline.store import Built, Materialised, Wanted
+from clip_pipeline.store import Artifact, Built, Materialised, Wanted
 
 
 def without_partitions(workspace: Workspace) -> list[str]:
     """The partitions of an asset that has none."""
     return [""]
+
+
+def nothing_to_follow(workspace: Workspace, artifact: Artifact) -> None:
+    """What most steps do once their artifact is there."""
 
 
 @dataclass(frozen=True)
@@ -24,7 +28,8 @@ class Step:
     about: one sentence for people. code_version: raise it when the code changes what it writes. after: the assets it
     reads. config(workspace): the settings that can change its bytes. inputs(workspace, partition): content hashes of
     what it reads, by name. build(workspace, partition, folder, work_folder): writes the files.
-    partitions(workspace): the keys that exist now, in order.
+    partitions(workspace): the keys that exist now, in order. follow_up(workspace, artifact): what is done besides, at each
+    run, when the artifact is there and fresh, built or not; it changes no artifact.
     """
 
     asset: str
@@ -35,6 +40,7 @@ class Step:
     inputs: Callable[[Workspace, str], Mapping[str, str]]
     build: Callable[[Workspace, str, Path, Path], Built]
     partitions: Callable[[Workspace], list[str]] = without_partitions
+    follow_up: Callable[[Workspace, Artifact], None] = nothing_to_follow
 
     def wanted(self, workspace: Workspace, partition: str = "") -> Wanted:
         """What decides the bytes of this artifact now. Raises MissingArtifactError when an input was never built."""
@@ -42,9 +48,12 @@ class Step:
 
     def materialise(self, workspace: Workspace, partition: str = "", force: bool = False) -> Materialised:
         """The fresh artifact, built where it is not there."""
-        return workspace.store.materialise(
+        workspace.forced = force
+        materialised = workspace.store.materialise(
             artifact_key(self.asset, partition),
             self.wanted(workspace, partition),
             lambda folder, work: self.build(workspace, partition, folder, work),
             force,
         )
+        self.follow_up(workspace, materialised.artifact)
+        return materialised

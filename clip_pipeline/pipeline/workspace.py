@@ -20,9 +20,12 @@ Hosts = dict[str, tuple[str, int]]
 class Workspace:
     """Use as a context manager: the sandbox, started when first needed, stops at the end."""
 
-    def __init__(self, data_folder: Path | str, recipe: Recipe):
+    def __init__(self, data_folder: Path | str, recipe: Recipe, stand_ins: Hosts | None = None):
+        """stand_ins: addresses to use in place of those that the names of live services lead to."""
         self.store = Store(data_folder)
         self.recipe = recipe
+        self.stand_ins: Hosts = stand_ins or {}
+        self.forced = False  # whether the artifact that is being built is fresh and built all the same
         self._sandbox: RunningSandbox | None = None
         self._remembered: dict[str, Any] = {}
 

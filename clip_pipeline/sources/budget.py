@@ -118,10 +118,11 @@ class RequestLedger:
             else:
                 sql.execute("DELETE FROM downloads WHERE photo = ? AND done = 0", (photo,))
 
-    def told_downloads(self) -> set[str]:
-        """Ids of the photos whose download was told."""
+    def untold_downloads(self, photos: list[str]) -> list[str]:
+        """Those of the photos whose download was never told, in their order."""
+        question = "SELECT 1 FROM downloads WHERE photo = ? AND done = 1"
         with self.transaction() as sql:
-            return {photo for (photo,) in sql.execute("SELECT photo FROM downloads WHERE done = 1")}
+            return [photo for photo in photos if sql.execute(question, (photo,)).fetchone() is None]
 
     # ---- the file
 
@@ -227,6 +228,15 @@ class Budget:
                 sql.execute("DELETE FROM requests WHERE at < ?", (now - 2 * self.ledger.window,))
             self._save(sql, state)
         return number, 0.0
+
+    def withdraw(self, number: int) -> None:
+        """Takes back request `number`, which was surely not sent; only the latest can be."""
+        with self.ledger.transaction() as sql:
+            _, state = self._now_and_state(sql)
+            if number == state.last_number:
+                sql.execute("DELETE FROM requests WHERE key = ? AND number = ?", (self._key, number))
+                state.last_number -= 1
+                self._save(sql, state)
 
     def answered(self, number: int, limit: int | None, remaining: int | None) -> None:
         """What an answer to request `number` said of the budget; None for a header that was not there."""

@@ -1,4 +1,4 @@
-"""The photo search of Unsplash (unsplash.com/documentation): its pages, its request budget, and what is kept of a photo."""
+"""The Unsplash API (unsplash.com/documentation): pages of its search, its request budget, and downloads told to it."""
 
 from __future__ import annotations
 
@@ -6,13 +6,14 @@ import json
 import logging
 import random
 import time
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
-from urllib.parse import parse_qsl, urlencode, urlsplit
+from urllib.parse import urlsplit
 
 from clip_pipeline.errors import BudgetSpentError, MissingKeyError, SourceError
+from clip_pipeline.sources.budget import Budget
 from clip_pipeline.sources.http import Hosts, backoff_seconds, http_session, may_pass, retry_after_seconds
+from clip_pipeline.sources.unsplash_photos import photo_row
 
 if TYPE_CHECKING:
     import requests
@@ -20,44 +21,23 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 LIVE_API = "https://api.unsplash.com"
-LAST_PAGE = 200
-"""Pages beyond are empty, so a query gives at most 6,000 photos at 30 a page."""
 
 TRIES = 5
-FIRST_BUDGET_PAUSE_SECONDS, LONGEST_BUDGET_PAUSE_SECONDS = 1.0, 60.0
+SHORTEST_PAUSE_SECONDS, LONGEST_SLEEP_SECONDS = 1.0, 60.0
+SECONDS_BETWEEN_WAIT_LINES = 600.0
 
-UNSPLASH_HOST, SANDBOX_HOST = "images.unsplash.com", "images.sandbox.test"
-"""Photos lie here and nowhere else: plus.unsplash.com is not free, and mistyped hosts occur in real data."""
+SPAM_STATUS = 410
+"""The answer to a query that the service takes for spam: a word without photos."""
 
-CHANGING_PARAMETERS = ("ixid", "ixlib")
-"""Parameters of a photo's url that differ by application and by day."""
-
-LICENCES = {
-    UNSPLASH_HOST: "Unsplash License (https://unsplash.com/license)",
-    SANDBOX_HOST: "generated picture, no rights reserved",
-}
-TERMS = {
-    UNSPLASH_HOST: "Unsplash API terms (https://unsplash.com/api-terms): credit the photographer; "
-    "automated mining and model training need permission",
-    SANDBOX_HOST: None,
-}
-
-
-@dataclass(frozen=True)
-class SearchPage:
-    """One page of results. number: from 1. body: the JSON text as it came. photos: its results."""
-
-    word: str
-    number: int
-    body: str
-    photos: list[dict[str, Any]]
+GONE_STATUSES = (404, 410)
 
 
 class UnsplashClient:
-    """The search of the API at `base_url`, the live one or the sandbox's.
+    """The API at `base_url`, the live one or the sandbox's.
 
-    key: the application's access key. per_page: 1 to 30. longest_wait: seconds to wait in all, for one page, while the
-    request budget is used up. sleep, clock: for tests; clock gives seconds since 1970.
+    key: the application's access key; it is sent to `base_url` and nowhere else. budget: the requests of the key.
+    per_page: 1 to 30. longest_wait: seconds to wait in all, for one answer, while the budget is used up. sleep, clock:
+    for tests; clock gives seconds since 1970.
     """
 
     def __init__(
@@ -65,6 +45,7 @@ class UnsplashClient:
         base_url: str,
         key: str,
         hosts: Hosts,
+        budget: Budget,
         per_page: int = 30,
         longest_wait: float = 3700.0,
         contact: str = "",
@@ -73,7 +54,7 @@ class UnsplashClient:
         clock: Callable[[], float] = time.time,
     ):
         self._base_url, self._per_page, self._longest_wait = base_url.rstrip("/"), per_page, longest_wait
-        self._sleep, self._clock = sleep, clock
+        self._budget, self._sleep, self._clock = budget, sleep, clock
         self._generator = random.Random()
         self._session = http_session(contact, hosts)
         self._session.headers.update({"Authorization": f"Client-ID {key}", "Accept-Version": "v1"})
@@ -88,183 +69,164 @@ class UnsplashClient:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def search(self, word: str, max_photos: int) -> Iterator[SearchPage]:
-        """Pages of photos for `word`, until `max_photos` that `photo_row` keeps were given or the search ends.
+    def get_page(self, word: str, number: int) -> str:
+        """The JSON text of page `number`, from 1, of the search for `word`, as it came.
 
         Raises MissingKeyError for a key that is refused, BudgetSpentError when the wait is longer than allowed, SourceError
         for any other answer that trying again does not mend.
         """
-        results: list[dict[str, Any]] = []
-        for number in range(1, LAST_PAGE + 1):
-            body, answer = self._get_page(word, number)
-            photos = [photo for photo in answer["results"] if isinstance(photo, dict)]
-            yield SearchPage(word, number, body, photos)
-            results += photos
-            pages = answer.get("total_pages")
-            if not photos or (isinstance(pages, int) and number >= pages):
-                return
-            if len(results) >= max_photos and _count_kept(results) >= max_photos:
-                return
+        query = {"query": word, "page": number, "per_page": self._per_page}
+        told = f'for "{word}", page {number}'
+        content = self._get(f"{self._base_url}/search/photos", query, told, _is_search_page, (SPAM_STATUS,))
+        return content.decode("utf-8", "replace")
 
     def photo_row(self, photo: dict[str, Any]) -> dict[str, Any] | None:
-        """As `photo_row` of this module."""
+        """The PHOTO_FIELDS of a search result, None for one that is left out."""
         return photo_row(photo)
 
-    def _get_page(self, word: str, number: int) -> tuple[str, dict[str, Any]]:
-        """The JSON text of a page and its content, after waits and further tries."""
-        query = {"query": word, "page": number, "per_page": self._per_page}
-        waited, waits, problem = 0.0, 0, ""
-        failures = 0
+    def tell_download(self, location: str) -> None:
+        """Tells the service that a photo was taken, at the `download_location` it gave. A photo that is gone is no error.
+
+        Raises as `get_page`, and SourceError for a location on another host, which the key must not reach.
+        """
+        if urlsplit(location)[:2] != urlsplit(self._base_url)[:2]:
+            raise SourceError(
+                f"The download location {location[:200]} is not at {self._base_url}, so the key is not sent there."
+            )
+        self._get(location, {}, "for a download", lambda content: True, GONE_STATUSES)
+
+    # ---- one answer
+
+    def _get(
+        self,
+        url: str,
+        query: Mapping[str, Any],
+        told: str,
+        is_answer: Callable[[bytes], bool],
+        further_statuses: tuple[int, ...],
+    ) -> bytes:
+        """The body of an answer with status 200 or one of `further_statuses`, after waits and further tries."""
+        waited, failures, problem = 0.0, 0, ""
         while failures < TRIES:
-            response = self._ask(query)
+            number, seconds = self._reserve(told, waited)
+            waited += seconds
+            response = self._ask(url, query, number)
             if isinstance(response, str):
                 problem = response
-            elif _wants_a_pause(response):
-                pause = self._budget_pause(response.headers, waits)
-                if waited + pause > self._longest_wait:
-                    raise BudgetSpentError(_budget_sentence(response.headers, word, pause, self._longest_wait))
-                logger.info('HTTP %d at "%s" page %d: waiting %.0f s', response.status_code, word, number, pause)
-                self._sleep(pause)
-                waited, waits = waited + pause, waits + 1
+            elif _is_budget_spent(response):
+                asked = retry_after_seconds(response.headers, self._clock())
+                pause = self._budget.refused(number, None if asked is None else max(asked, SHORTEST_PAUSE_SECONDS))
+                logger.info("HTTP %d %s: the budget opens again in %.0f s", response.status_code, told, pause)
                 continue
+            elif response.status_code in further_statuses:
+                return response.content
             elif response.status_code == 200:
-                page = _parsed(response.content)
-                if page is not None:
-                    return page
+                if is_answer(response.content):
+                    return response.content
                 problem = "an answer that is no search page"
             elif may_pass(response.status_code):
                 problem = f"HTTP {response.status_code}"
             else:
-                raise _refusal(response, word)
+                raise _refusal(response, told)
             failures += 1
             if failures < TRIES:
                 self._sleep(backoff_seconds(failures - 1, self._generator))
         raise SourceError(
-            f'The search at {self._base_url} failed {TRIES} times for "{word}", page {number} (last: {problem}). '
-            "Check the network and run again: words that are finished are kept."
+            f"The search at {self._base_url} failed {TRIES} times {told} (last: {problem}). "
+            "Check the network and run again: every page that came is kept."
         )
 
-    def _ask(self, query: Mapping[str, Any]) -> requests.Response | str:
+    def _reserve(self, told: str, waited_before: float) -> tuple[int, float]:
+        """(number of the request that may go now, seconds that were waited for it)."""
+        waited, next_line = 0.0, 0.0
+        while True:
+            number, wait = self._budget.reserve()
+            if number:
+                return number, waited
+            if waited_before + waited + wait > self._longest_wait:
+                limit = self._budget.state().limit
+                raise BudgetSpentError(_spent_sentence(limit, told, self._clock() + wait, wait, self._longest_wait))
+            if waited >= next_line:
+                logger.info("The request budget is used up %s: waiting %s", told, duration_text(wait))
+                next_line += SECONDS_BETWEEN_WAIT_LINES
+            pause = min(wait, LONGEST_SLEEP_SECONDS)
+            self._sleep(pause)
+            waited += pause
+
+    def _ask(self, url: str, query: Mapping[str, Any], number: int) -> requests.Response | str:
         """The response, or the name of the trouble that kept it from coming."""
         import requests
+        from urllib3.exceptions import ConnectTimeoutError, NewConnectionError
 
         try:
-            return self._session.get(f"{self._base_url}/search/photos", params=query, allow_redirects=False)
+            response = self._session.get(url, params=query, allow_redirects=False)
         except requests.RequestException as error:
+            cause = getattr(error.args[0], "reason", None) if error.args else None
+            if isinstance(cause, (NewConnectionError, ConnectTimeoutError)):
+                self._budget.withdraw(number)  # nobody was reached, so nobody counted it
             # The text of the error would repeat the whole url; its kind says enough.
             return type(error).__name__
-
-    def _budget_pause(self, headers: Mapping[str, str], waits: int) -> float:
-        """What Retry-After asks for, else 1, 2, 4 ... 60 s: the API does not tell when its hour began."""
-        asked = retry_after_seconds(headers, self._clock())
-        if asked is not None:
-            return max(asked, FIRST_BUDGET_PAUSE_SECONDS)
-        return min(FIRST_BUDGET_PAUSE_SECONDS * 2 ** min(waits, 20), LONGEST_BUDGET_PAUSE_SECONDS)
+        headers = response.headers
+        self._budget.answered(number, _count(headers, "X-Ratelimit-Limit"), _count(headers, "X-Ratelimit-Remaining"))
+        return response
 
 
-def photo_row(photo: dict[str, Any]) -> dict[str, Any] | None:
-    """The PHOTO_FIELDS of one search result, or None for one that is left out.
+def duration_text(seconds: float) -> str:
+    """`40 s`, `38 min`, `0.9 h`, `14 h`, `3 days 15 h`."""
+    hours = seconds / 3600
+    if hours < 0.02:
+        return f"{seconds:.0f} s"
+    if hours < 0.75:
+        return f"{seconds / 60:.0f} min"
+    if hours < 9.95:
+        return f"{hours:.1f} h"
+    days, rest = divmod(round(hours), 24)
+    if not days:
+        return f"{rest} h"
+    return f"{days:,} day{'s' if days > 1 else ''}" + (f" {rest} h" if rest else "")
 
-    Left out: advertisements, photos that are not free, photos on any host but Unsplash's, results without id or url.
-    Everything else may be missing. The url is without the parameters that change from day to day.
-    """
-    if any(photo.get(name) for name in ("sponsorship", "sponsored", "premium", "plus")):
-        return None
-    photo_id, raw = photo.get("id"), _section(photo, "urls").get("raw")
-    if not (isinstance(photo_id, str) and photo_id and isinstance(raw, str)):
-        return None
+
+def _count(headers: Mapping[str, str], name: str) -> int | None:
+    text = headers.get(name, "").strip()
+    return int(text) if text.isascii() and text.isdecimal() and len(text) < 10 else None
+
+
+def _is_search_page(content: bytes) -> bool:
     try:
-        parts = urlsplit(raw)
-    except ValueError:
-        return None
-    if parts.scheme not in ("http", "https") or parts.netloc not in LICENCES:
-        return None
-    kept = [pair for pair in parse_qsl(parts.query, keep_blank_values=True) if pair[0] not in CHANGING_PARAMETERS]
-    texts = (_text(photo, name) for name in ("alt_description", "description"))
-    return {
-        "id": photo_id,
-        "url": parts._replace(query=urlencode(kept), fragment="").geturl(),
-        "captions": list(dict.fromkeys(filter(None, texts))),
-        "words": [],
-        "width": _pixels(photo.get("width")),
-        "height": _pixels(photo.get("height")),
-        "licence": LICENCES[parts.netloc],
-        "attribution": _attribution(photo),
-        "source": "unsplash" if parts.netloc == UNSPLASH_HOST else "sandbox",
-        "terms": TERMS[parts.netloc],
-        "split": None,
-        "download_location": None,
-    }
+        answer = json.loads(content.decode("utf-8"))
+    except (ValueError, RecursionError):
+        return False
+    return isinstance(answer, dict) and isinstance(answer.get("results"), list)
 
 
-def _count_kept(results: list[dict[str, Any]]) -> int:
-    """How many different photos `photo_row` keeps."""
-    return len({row["id"] for row in map(photo_row, results) if row is not None})
-
-
-def _attribution(photo: dict[str, Any]) -> str | None:
-    """`Photo by NAME (@username), https://unsplash.com/photos/...`: what the licence asks to show."""
-    user = _section(photo, "user")
-    name, username, page = _text(user, "name"), _text(user, "username"), _text(_section(photo, "links"), "html")
-    if not (name or username):
-        return None
-    told = f"Photo by {name or username}" + (f" (@{username})" if name and username else "")
-    return f"{told}, {page}" if page else told
-
-
-def _section(value: dict[str, Any], name: str) -> dict[str, Any]:
-    found = value.get(name)
-    return found if isinstance(found, dict) else {}
-
-
-def _text(value: dict[str, Any], name: str) -> str:
-    found = value.get(name)
-    return found.strip() if isinstance(found, str) else ""
-
-
-def _pixels(value: Any) -> int | None:
-    return value if isinstance(value, int) and not isinstance(value, bool) and 0 < value < 2**31 else None
-
-
-def _parsed(content: bytes) -> tuple[str, dict[str, Any]] | None:
-    try:
-        body = content.decode("utf-8")
-        answer = json.loads(body)
-    except ValueError:
-        return None
-    if isinstance(answer, dict) and isinstance(answer.get("results"), list):
-        return body, answer
-    return None
-
-
-def _wants_a_pause(response: requests.Response) -> bool:
+def _is_budget_spent(response: requests.Response) -> bool:
     """429, or the 403 that means a spent budget: its body is "Rate Limit Exceeded" and not JSON."""
     if response.status_code != 403:
         return response.status_code == 429
     return response.headers.get("X-Ratelimit-Remaining") == "0" or b"rate limit exceeded" in response.content.lower()
 
 
-def _budget_sentence(headers: Mapping[str, str], word: str, pause: float, longest: float) -> str:
-    limit = headers.get("X-Ratelimit-Limit")
-    budget = f"budget of {limit} requests an hour" if limit else "request budget"
+def _spent_sentence(limit: int, told: str, at: float, wait: float, longest: float) -> str:
+    when = time.strftime("%H:%M" if wait < 86_400 else "%d %B %H:%M", time.localtime(at))
     return (
-        f'The {budget} is used up at the word "{word}", and another try in {pause:.0f} s would pass the longest wait '
-        f"of {longest:g} s. Run again later, words that are finished are kept; or raise links.longest_wait."
+        f"The budget of {limit:,} requests an hour is used up {told}. The next request may go at {when} "
+        f"(in {duration_text(wait)}), and links.longest_wait is {longest:g} s. Run again then, every page that came is "
+        "kept; or raise links.longest_wait."
     )
 
 
-def _refusal(response: requests.Response, word: str) -> SourceError:
+def _refusal(response: requests.Response, told: str) -> SourceError:
     """An error for a status that trying again does not mend; never with the key in it."""
     try:
         answer = json.loads(response.content)
-        told = "; ".join(str(error) for error in answer["errors"])
-    except (ValueError, KeyError, TypeError):
-        told = response.content[:100].decode("utf-8", "replace").strip()
+        errors = "; ".join(str(error) for error in answer["errors"])
+    except (ValueError, KeyError, TypeError, RecursionError):
+        errors = response.content[:100].decode("utf-8", "replace").strip()
     if response.status_code == 401:
         return MissingKeyError(
-            f"The photo search refuses the key (401: {told}). Check the access key in UNSPLASH_ACCESS_KEY; "
+            f"The photo search refuses the key (401: {errors}). Check the access key in UNSPLASH_ACCESS_KEY; "
             "it is the one called Access Key at unsplash.com/oauth/applications."
         )
     return SourceError(
-        f'The photo search answers {response.status_code} for "{word}" ({told}). Check the word and the application\'s rights.'
+        f"The photo search answers {response.status_code} {told} ({errors}). Check the word and the application's rights."
     )

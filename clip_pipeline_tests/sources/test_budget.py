@@ -325,7 +325,7 @@ def test_a_download_is_told_once_for_ever(ledger, clock):
     ledger.end_download("p1", told=True)
     clock.now += 1e8
     assert not ledger.begin_download("p1")
-    assert ledger.told_downloads() == {"p1"}
+    assert ledger.untold_downloads(["p2", "p1", "p0"]) == ["p2", "p0"]
 
 
 def test_a_download_that_failed_may_be_told_again(ledger):
@@ -338,7 +338,7 @@ def test_a_download_that_a_dead_run_began_is_taken_over_after_an_hour(ledger, cl
     assert ledger.begin_download("p1")
     clock.now += HOUR_SECONDS
     assert ledger.begin_download("p1")
-    assert ledger.told_downloads() == set()
+    assert ledger.untold_downloads(["p1"]) == ["p1"]
 
 
 # ---- files that are wrong
