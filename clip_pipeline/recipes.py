@@ -52,7 +52,8 @@ class WikipediaSettings(CheckedSettings):
 
     dump: str = setting(
         "sandbox",
-        'A dump file (.xml, .bz2, .xz, .gz; HTML as .jsonl, .ndjson or .tar.gz), "sandbox", "mirror" or "api" as below.',
+        "A dump (.xml, .bz2, .xz, .gz; HTML as .jsonl, .ndjson, .tar.gz or .html): a file, a folder or a pattern. "
+        "Or sandbox, mirror or api as below.",
     )
     mirror: str = setting("", "Base url of a Wikimedia dump mirror, used when dump is mirror.")
     wiki: str = setting("enwiki", "Database name of the wiki on the mirror, such as enwiki or simplewiki.")
@@ -74,7 +75,9 @@ class WordsSettings(CheckedSettings):
         choices=("plain", "wikipedia-word-frequency"),
     )
     min_count: int = setting(100, "Words that occur at most this often are dropped.", low=0)
-    min_documents: int = setting(0, "Words that occur in fewer articles are dropped.", low=0)
+    min_documents: int = setting(
+        0, "Words that occur in fewer articles are dropped; the rules of the well-known list ask for 3.", low=0
+    )
     min_length: int = setting(2, "Shortest word kept, in letters.", low=1)
     script: str = setting(
         "english",
@@ -85,10 +88,11 @@ class WordsSettings(CheckedSettings):
         ),
     )
     digits: bool = setting(False, "Keep words with digits inside, such as mp3.")
-    proper_nouns: bool = setting(True, "Keep words that are nearly always written with a capital, such as names.")
+    proper_nouns: bool = setting(True, "Keep words that are written with a capital 95 times of 100, such as names.")
     stop_words: str = setting(
         "en",
-        "Function words to drop (the, of, and ...): languages such as en or de,fr, a file with one a line, or none.",
+        "Function words to drop (the, of, and ...): languages such as de,en (of de, en, es, fr, it, nl, pl, pt, ru, sv), a "
+        "file with one a line, or none.",
     )
     order: str = setting(
         "frequent",

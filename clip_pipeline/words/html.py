@@ -43,7 +43,10 @@ _BLANKS = re.compile(r"[^\S\n]+")
 
 @dataclass(frozen=True)
 class HtmlText:
-    """text: the whole prose, a paragraph, heading or list item a line. captions: those of pictures, which are in `text` too."""
+    """text: the whole prose, a paragraph, heading or list item a line.
+
+    captions: those of pictures, which are in `text` too, and those of galleries, which are not: galleries are no prose.
+    """
 
     text: str
     captions: str
@@ -69,6 +72,7 @@ def html_text(html: str) -> HtmlText:
         if event == "start":
             if dropped is None and _is_dropped(element, templates):
                 dropped = element
+                captions += _gallery_captions(element)
                 walk.skip_subtree()
                 continue
             if tag in BLOCK_TAGS:
@@ -126,6 +130,14 @@ def _is_dropped(element: Any, templates: set[str]) -> bool:
     if not DROPPED_CLASSES.isdisjoint(classes) or (tag == "a" and "free" in classes):
         return True
     return attributes.get("id") in DROPPED_IDS
+
+
+def _gallery_captions(element: Any) -> list[str]:
+    """The captions of a gallery, each with a line's end; nothing for any other element."""
+    if "gallery" not in element.get("class", "").split():
+        return []
+    boxes = element.iterfind(".//li")
+    return ["".join(box.itertext()) + "\n" for box in boxes]
 
 
 def _is_all_template(data: str) -> bool:

@@ -40,7 +40,7 @@ def count_html_part(path: Path, part: DumpPart) -> pa.Table:
 
 
 def count_html_articles(articles: Iterable[HtmlArticle]) -> pa.Table:
-    """The words of articles, as WORD_COUNTS; redirects, disambiguation pages and other namespaces are passed over."""
+    """The words of articles, as WORD_COUNTS; words of galleries alone have a count of 0. Redirects, disambiguation pages and other namespaces are passed over."""
     words: Counter[str] = Counter()
     documents: Counter[str] = Counter()
     capitalised: Counter[str] = Counter()
@@ -54,7 +54,7 @@ def count_html_articles(articles: Iterable[HtmlArticle]) -> pa.Table:
         documents.update(set(found))
         capitalised.update(_capitalised_words(prose.text))
         pictured.update(split_words(prose.captions))
-    names = list(words)
+    names = sorted(words.keys() | pictured.keys())
     columns = [names, *([counter[name] for name in names] for counter in (words, documents, capitalised, pictured))]
     table = pa.table(columns, schema=WORD_COUNTS)
     return table.sort_by([("count", "descending"), ("word", "ascending")]).combine_chunks()

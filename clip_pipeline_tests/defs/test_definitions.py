@@ -101,6 +101,41 @@ def test_a_batched_run_takes_all_partitions_and_describes_each(definitions, inst
     assert all(event.metadata["cache"].value == "hit" for event in events)
 
 
+def test_a_backfill_of_a_range_of_dump_parts_counts_just_those(monkeypatch, tmp_path):
+    """A dump of forty streams in 30 parts: dynamic partitions out of its streams, two ranges, one part again."""
+    import sys
+
+    from clip_pipeline_tests.words.dumps import page_xml, write_multistream
+
+    dump = tmp_path / "enwiki-20260101-pages-articles-multistream.xml.bz2"
+    write_multistream(dump, [[page_xml(f"P{n}", f"word{n} shared", n + 1)] for n in range(40)])
+    monkeypatch.setenv("CLIP_PIPELINE_RECIPE", "tiny")
+    monkeypatch.setenv("CLIP_PIPELINE_DATA", str(tmp_path / "data"))
+    settings = f"wikipedia.dump={dump};wikipedia.parts=30;words.min_count=0;words.digits=true"
+    monkeypatch.setenv("CLIP_PIPELINE_SETTINGS", settings)
+    for name in [name for name in sys.modules if name.startswith(("clip_pipeline.defs", "clip_pipeline.definitions"))]:
+        monkeypatch.delitem(sys.modules, name)
+    from clip_pipeline.definitions import defs
+
+    def count_range(first, last):
+        tags = {"dagster/asset_partition_range_start": first, "dagster/asset_partition_range_end": last}
+        events = materialize(defs, fresh, "word_counts", tags=tags).asset_materializations_for_node("word_counts")
+        return {event.partition: event.metadata["cache"].value for event in events}
+
+    with dg.DagsterInstance.ephemeral() as fresh:
+        materialize(defs, fresh, "wikipedia_dump")
+        keys = list(fresh.get_dynamic_partitions("dump_parts"))
+        assert keys == [f"part-{number:03}" for number in range(len(keys))] and len(keys) > 20
+        first = count_range(keys[3], keys[9])
+        assert sorted(first) == keys[3:10] and all(state.startswith("built") for state in first.values())
+        second = count_range(keys[0], keys[-1])
+        assert sorted(second) == keys
+        assert [key for key in keys if second[key] == "hit"] == keys[3:10], "what the first range counted is kept"
+        materialize(defs, fresh, "vocabulary")
+    words = (tmp_path / "data" / "words" / "vocabulary" / "words.txt").read_text().split()
+    assert words[0] == "shared" and len(words) == 41
+
+
 def test_forcing_in_the_launchpad_builds_again(definitions, instance):
     config = {"ops": {"vocabulary": {"config": {"force": True}}}}
     result = materialize(definitions, instance, "vocabulary", config=config)

@@ -251,3 +251,50 @@ def test_the_recorded_members_of_a_category_are_read(shared_data, site, download
     _, report = download(category="Physics")
     assert wanted == [member["title"] for member in recorded if member["ns"] == 0]
     assert 0 < report.asked < len(recorded)
+
+
+def real_categories(tree: dict) -> dict[str, tuple[list[str], list[str]]]:
+    """Category -> (its pages, its subcategories), out of a tree that repeats what is reached by several ways."""
+    found: dict[str, tuple[list[str], list[str]]] = {}
+    waiting = list(tree.items())
+    while waiting:
+        name, node = waiting.pop()
+        pages, subcategories = found.setdefault(name, ([], []))
+        pages += [title for title in node["links"] if title not in pages]
+        subcategories += [title for title in node["sub-categories"] if title not in subcategories]
+        waiting += node["sub-categories"].items()
+    return found
+
+
+@pytest.mark.parametrize("depth", [0, 1, 2])
+def test_the_real_categories_of_chess_are_read_once_each(shared_data, site, download, depth):
+    path = shared_data("mediawiki_api/barrust-mediawiki/mock_categorytree.json")
+    categories = real_categories(json.loads(path.read_text()))
+    wanted: list[str] = []
+
+    def answer(request, count):
+        question = asked(request.path)
+        if question.get("meta") == "siteinfo":
+            names = {"14": {"id": 14, "name": "Category"}}
+            return answer_json({"query": {"general": {"wikiid": "enwiki"}, "namespaces": names}})
+        if "titles" in question:
+            titles = question["titles"].split("|")
+            wanted.extend(titles)
+            revisions = [{"slots": {"main": {"content": "chess"}}}]
+            pages = [{"pageid": len(wanted) + n, "title": t, "revisions": revisions} for n, t in enumerate(titles)]
+            return answer_json({"query": {"pages": pages}})
+        pages, subcategories = categories[question["cmtitle"].removeprefix("Category:")]
+        members = [{"ns": 100 if title.startswith("Portal:") else 0, "title": title} for title in pages]
+        members += [{"ns": 14, "title": f"Category:{title}"} for title in subcategories]
+        return answer_json({"query": {"categorymembers": members}})
+
+    site.routes[PATH] = answer
+    _, report = download(category="Chess", category_depth=depth)
+    level, reached = {"Chess"}, {"Chess"}
+    for _ in range(depth):
+        level = {below for name in level for below in categories[name][1]} - reached
+        reached |= level
+    expected = {title for name in reached for title in categories[name][0] if not title.startswith("Portal:")}
+    assert set(wanted) == expected and len(wanted) == len(expected)
+    asked_for = [asked(path)["cmtitle"] for _, path in site.requests if "cmtitle" in path]
+    assert len(asked_for) == len(set(asked_for)) == len(reached) == report.categories

@@ -122,6 +122,14 @@ def test_captions_are_told_apart_and_capitals_counted():
     assert rows["cat's"]["capitalised"] == 2 and rows["my"]["pictured"] == 2 and rows["mccat"]["capitalised"] == 2
 
 
+def test_captions_of_galleries_are_pictured_but_no_prose():
+    box = '<li class="gallerybox"><div class="thumb"><img></div><div class="gallerytext">A <a>red</a> kite</div></li>'
+    html = f'<p>A cat</p><ul class="gallery mw-gallery-packed" typeof="mw:Extension/gallery">{box}{box}</ul>'
+    assert html_text(html).text == "A cat" and html_text(html).captions == "A red kite\nA red kite"
+    rows = {row["word"]: row for row in count_html_articles([HtmlArticle("Cat", 0, html)]).to_pylist()}
+    assert rows["kite"] == {"word": "kite", "count": 0, "documents": 0, "capitalised": 0, "pictured": 2}
+
+
 def test_other_namespaces_redirects_and_lists_of_meanings_are_passed_over():
     redirect = '<link rel="mw:PageProp/redirect" href="./Cat"><p>hidden</p>'
     meanings = '<meta property="mw:PageProp/disambiguation"><p>hidden</p>'
