@@ -41,6 +41,7 @@ def fails_with(sentence: str, *arguments: object) -> None:
     "command",
     [
         "run",
+        "plan",
         "status",
         "words",
         "download",

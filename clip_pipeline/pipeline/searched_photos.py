@@ -134,7 +134,7 @@ class SearchedPhotos:
         """What the ledger counts by: the access key, or the sandbox of this run, each of which has an hour of its own."""
         if self.in_sandbox:
             return self.workspace.remember("sandbox budget", lambda: f"sandbox {secrets.token_hex(8)}")
-        return os.environ.get(KEY_VARIABLE, "")
+        return os.environ.get(KEY_VARIABLE, "").strip()
 
     def budget(self, ledger: RequestLedger) -> Budget:
         """The requests of the access key."""
@@ -198,6 +198,11 @@ def live_key(accept_terms: bool) -> str:
         raise MissingKeyError(
             "The live Unsplash API needs a key and none was found. Make one at unsplash.com/developers and set the "
             "environment variable UNSPLASH_ACCESS_KEY, or use links.source=sandbox, folder or url_list."
+        )
+    if not (key.isascii() and key.isprintable() and " " not in key):
+        raise MissingKeyError(
+            "UNSPLASH_ACCESS_KEY holds something else than a key: letters, digits, - and _ were expected. Copy the one "
+            "called Access Key at unsplash.com/oauth/applications."
         )
     if not accept_terms:
         raise MissingKeyError(
