@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import bz2
 import json
+import subprocess
+import sys
+import threading
 
 import pytest
 
@@ -161,3 +164,43 @@ def test_titles_are_read_through_the_api(tmp_path):
         dump = workspace.get("wikipedia_dump")
     assert dump.facts["missing"] == ["Nirgends"]
     assert dump.manifest["files"]["answers.jsonl.gz"]["sidecar"]
+
+
+def test_a_download_of_titles_that_is_killed_goes_on_where_it_was(tmp_path):
+    """kill -9 while the wiki is asked for its third batch: the second run asks for that one and the rest."""
+    from clip_pipeline_tests.sources.test_api_articles import Wiki
+
+    titles = "|".join(f"Seite {number}" for number in range(200))
+
+    def command(site, data):
+        settings = [f"wikipedia.api=http://127.0.0.1:{site.port}/w/api.php", f"wikipedia.titles={titles}"]
+        settings += ["wikipedia.dump=api", "download.contact=ann@example.org"]
+        asked = [argument for setting in settings for argument in ("--set", setting)]
+        selected = ["--select", "wikipedia_dump", "--data", str(data), "--no-history"]
+        return [sys.executable, "-m", "clip_pipeline", "run", *selected, *asked]
+
+    with loopback() as site:
+        wiki = Wiki(site)
+        answer, reached, going_on = site.routes["/w/api.php"], threading.Event(), threading.Event()
+
+        def answer_slowly(request, count):
+            if len(wiki.batches) == 5 and not going_on.is_set():
+                reached.set()
+                going_on.wait(20)
+            return answer(request, count)
+
+        site.routes["/w/api.php"] = answer_slowly
+        run = subprocess.Popen(command(site, tmp_path / "data"), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        assert reached.wait(20)
+        run.kill()
+        run.wait()
+        going_on.set()
+        before = len(site.requests)
+        subprocess.run(command(site, tmp_path / "data"), check=True, capture_output=True)
+        asked = len(site.requests) - before
+        subprocess.run(command(site, tmp_path / "other"), check=True, capture_output=True)
+        whole = len(site.requests) - before - asked
+    # Two batches of two answers each, the site's own description and the first half of the third batch were kept.
+    assert (asked, whole) == (3, 9)
+    name = "words/wikipedia_dump/dewiki-latest-pages-articles-multistream.xml.bz2"
+    assert (tmp_path / "data" / name).read_bytes() == (tmp_path / "other" / name).read_bytes()

@@ -200,3 +200,9 @@ def test_what_was_answered_is_not_asked_again_and_half_a_line_is_cut_off(site, t
     assert (tmp_path / "a.jsonl").read_bytes().count(b"\n") == 1
     assert journal.find({"titles": "C"}) is None
     journal.close()
+    with (tmp_path / "a.jsonl").open("ab") as file:
+        file.write(b'{"request": {"titles": "C"}, "answ')
+    for _ in range(2):
+        with MediaWikiClient(API, tmp_path / "a.jsonl", "ann", hosts) as client:
+            assert client.ask({"titles": "D"}) == {"query": "kept"}
+    assert len(site.requests) == 2
