@@ -19,6 +19,7 @@ from clip_pipeline.images.shards import ShardWriter
 from clip_pipeline.progress import ProgressBar, progress
 from clip_pipeline.recipes import DownloadSettings
 from clip_pipeline.records import SHARD_ATTEMPTS
+from clip_pipeline.sources.turns import Turns
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -108,14 +109,12 @@ def _attempt_all(
     bar.advance(len(photos) - len(missing))
     if not missing:
         return
-    from clip_pipeline.sources.manners import interleave_by_host
-
     crew = threads or ThreadPoolExecutor(settings.connections, thread_name_prefix="download")
     decoders = decoders or shared_decoders(0)
     try:
         with decoders.job(journal.folder, settings, taken_down) as job:
-            ordered = [missing[place] for place in interleave_by_host([url for _, url in missing])]
-            fetching = _Fetching(ordered, journal, fetcher, job, bar)
+            turns = Turns([url for _, url in missing], settings.connections, settings.connections_per_host)
+            fetching = _Fetching(missing, turns, journal, fetcher, job, bar)
             running = [crew.submit(fetching.run) for _ in range(min(settings.connections, len(missing)))]
             for one in running:
                 one.result()
@@ -129,24 +128,26 @@ class _Fetching:
     """What the threads that fetch the photos of one shard share: each takes the next photo until there is none."""
 
     def __init__(
-        self, photos: list[tuple[str, str]], journal: Journal, fetcher: PhotoFetcher, job: Job, bar: ProgressBar
+        self,
+        photos: list[tuple[str, str]],
+        turns: Turns,
+        journal: Journal,
+        fetcher: PhotoFetcher,
+        job: Job,
+        bar: ProgressBar,
     ):
-        self._next = iter(photos)
+        self._photos, self._turns = photos, turns
         self._journal, self._fetcher, self._job, self._bar = journal, fetcher, job, bar
         self._lock = threading.Lock()
 
     def run(self) -> None:
         """One thread's share. An error that is no photo's fault ends all threads' work."""
         try:
-            while (photo := self._take()) is not None:
-                self._attempt(photo)
+            for place in self._turns.each():
+                self._attempt(self._photos[place])
         except BaseException:
-            self._next = iter(())
+            self._turns.end()
             raise
-
-    def _take(self) -> tuple[str, str] | None:
-        with self._lock:
-            return next(self._next, None)
 
     def _attempt(self, photo: tuple[str, str]) -> None:
         about = {"id": photo[0], "url": photo[1]}

@@ -1,16 +1,9 @@
-"""How often a host is asked: so many requests at a time, so many a second, none while it wants quiet.
-
-A photo that waits for its host holds the thread that fetches it, so a slow host could in time hold all threads of a
-pool. Against that, whoever feeds the pool mixes the hosts (`interleave_by_host`): a host then holds as many threads as
-it has photos in the stretch of the list that is being worked on.
-"""
+"""How often a host is asked: so many requests at a time, so many a second, none while it wants quiet."""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
 from time import monotonic
-from urllib.parse import urlsplit
 
 MOST_HOSTS_REMEMBERED = 10_000
 
@@ -110,27 +103,3 @@ class Manners:
                 if not (host.busy or host.waiting) and max(host.next_start, host.quiet_until) <= now:
                     del self._hosts[known]
         return self._hosts.setdefault(name, _Host(self._lock))
-
-
-def interleave_by_host(urls: Sequence[str]) -> list[int]:
-    """The order in which to fetch urls, as positions in `urls`, so that each host's are spread evenly over the whole.
-
-    Of a host with n urls one falls into each n-th part of the order; among equals the earlier url comes first.
-    Deterministic: the same urls give the same order.
-    """
-    of_host: dict[str, list[int]] = {}
-    for position, url in enumerate(urls):
-        of_host.setdefault(_host_of(url), []).append(position)
-    places = [
-        ((turn + 0.5) / len(positions), position)
-        for positions in of_host.values()
-        for turn, position in enumerate(positions)
-    ]
-    return [position for _, position in sorted(places)]
-
-
-def _host_of(url: str) -> str:
-    try:
-        return urlsplit(url).hostname or ""
-    except ValueError:
-        return ""

@@ -4,11 +4,8 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 
-from hypothesis import given
-from hypothesis import strategies as st
-
 from clip_pipeline.sources import manners
-from clip_pipeline.sources.manners import Manners, interleave_by_host
+from clip_pipeline.sources.manners import Manners
 
 
 def test_no_more_requests_run_at_one_host_than_allowed():
@@ -97,25 +94,3 @@ def test_hosts_that_are_done_with_are_forgotten(monkeypatch):
         polite.leave(f"host{number}")
     assert len(polite._hosts) <= 11
     assert {"busy", "quiet"} <= set(polite._hosts)
-
-
-def test_hosts_are_mixed_evenly():
-    urls = [f"http://big.test/{number}" for number in range(6)] + [
-        "http://small.test/0",
-        "http://small.test/1",
-        "nonsense",
-    ]
-    order = interleave_by_host(urls)
-    assert [urls[position] for position in order] == [
-        "http://big.test/0", "http://big.test/1", "http://small.test/0", "http://big.test/2", "nonsense",
-        "http://big.test/3", "http://big.test/4", "http://small.test/1", "http://big.test/5",
-    ]  # fmt: skip
-
-
-@given(st.lists(st.sampled_from(["http://a/1", "http://b/1", "https://c:1/", "http://[", ""])))
-def test_every_url_has_its_place_and_the_order_within_a_host_stays(urls):
-    order = interleave_by_host(urls)
-    assert sorted(order) == list(range(len(urls)))
-    for url in set(urls):
-        positions = [position for position in order if urls[position] == url]
-        assert positions == sorted(positions)
