@@ -10,7 +10,8 @@ import pyarrow as pa
 from clip_pipeline.errors import DumpError, SettingsError
 from clip_pipeline.publication import published_file
 from clip_pipeline.recipes import WordsSettings
-from clip_pipeline.words.count import count_dumps, merge_counts
+from clip_pipeline.words.count import count_dumps
+from clip_pipeline.words.runs import sum_counts
 from clip_pipeline.words.stop_words import choose_stop_words, stop_words_of
 
 SCRIPT_OF_LANGUAGE = {"en": "english", "ru": "cyrillic"}
@@ -43,7 +44,7 @@ def count_words(
     if output.suffix.lower() not in OUTPUT_SUFFIXES:
         raise SettingsError(f"{output} is neither .parquet (words with their counts) nor .txt (one word a line).")
     choose_stop_words(settings.stop_words)  # a wrong name is told before hours of counting
-    counts = _count_dumps(dumps, workers)
+    counts = _count_dumps(dumps, workers, settings.rules)
     kept, dropped = select_words(counts, settings)
     with published_file(output) as path:
         if output.suffix.lower() == ".parquet":
@@ -53,7 +54,7 @@ def count_words(
     return len(kept), len(counts), dropped
 
 
-def _count_dumps(dumps: Sequence[str], workers: int) -> pa.Table:
+def _count_dumps(dumps: Sequence[str], workers: int, rules: str) -> pa.Table:
     from clip_pipeline.sources.dump_set import find_dump_files
     from clip_pipeline.sources.html_dumps import describe_html_dump, is_html_dump
     from clip_pipeline.words.html_count import count_html_part
@@ -66,8 +67,8 @@ def _count_dumps(dumps: Sequence[str], workers: int) -> pa.Table:
             tables.append(count_html_part(path, part))
     exports = [path for path in paths if not is_html_dump(path)]
     if exports:
-        tables.append(count_dumps(exports, workers))
-    counts = tables[0] if len(tables) == 1 else merge_counts(tables)
+        tables.append(count_dumps(exports, workers, rules=rules))
+    counts = tables[0] if len(tables) == 1 else sum_counts(tables)
     if not len(counts):
         names = ", ".join(path.name for path in paths[:5])
         raise DumpError(f"{names} holds no article, so there are no words. Give a dump of articles.")

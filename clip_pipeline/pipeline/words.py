@@ -120,22 +120,25 @@ def dump_parts(workspace: Workspace) -> list[str]:
 
 
 def _build_counts(workspace: Workspace, partition: str, folder: Path, work: Path) -> Built:
-    import pyarrow.parquet as pq
-
     from clip_pipeline.sources.dump_files import DumpPart
     from clip_pipeline.sources.html_dumps import is_html_dump
     from clip_pipeline.words.count import count_part
     from clip_pipeline.words.html_count import count_html_part
+    from clip_pipeline.words.runs import write_run
 
     dump = workspace.get("wikipedia_dump")
     record = json.loads(dump.file(f"parts/{partition}.json").read_text())
     path, part = dump_location(dump, record["file"]), DumpPart.from_json(record)
+    output = folder / "counts.parquet"
     if is_html_dump(path):
-        counts = count_html_part(path, part)
-    else:
-        counts = count_part(path, part, workspace.recipe.compute.workers)
-    pq.write_table(counts, folder / "counts.parquet", compression="zstd")
-    return Built(rows={"words": len(counts)}, facts={"occurrences": sum(counts["count"].to_pylist())})
+        table = count_html_part(path, part)
+        write_run([table.sort_by("word")], output)
+        return Built(rows={"words": len(table)}, facts={"occurrences": sum(table["count"].to_pylist())})
+    recipe = workspace.recipe
+    counts = count_part(path, part, output, workers=recipe.compute.workers, rules=recipe.words.rules, work=work)
+    return Built(
+        rows={"words": counts.words}, facts={"occurrences": counts.occurrences, "articles": counts.articles}
+    )
 
 
 # ---- vocabulary: the words worth a search, and the same words by bucket
@@ -191,9 +194,9 @@ STEPS = (
     Step(
         asset="word_counts",
         about="Occurrences of every word in the article bodies of one part of the dump, and the articles it is in.",
-        code_version="1",
+        code_version="2",
         after=("wikipedia_dump",),
-        config=lambda workspace: {},
+        config=lambda workspace: {"words.rules": workspace.recipe.words.rules},
         inputs=lambda workspace, part: {
             f"wikipedia_dump/{part}": workspace.get("wikipedia_dump").file_hash(f"parts/{part}.json")
         },

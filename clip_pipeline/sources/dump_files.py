@@ -108,6 +108,20 @@ def describe_dump(path: Path, parts: int) -> DumpDescription:
     return description
 
 
+def check_dump(path: Path) -> DumpPart:
+    """The whole dump as one part, after a look at its beginning, and at its index where it has one.
+
+    Raises DumpError as `describe_dump`, which reads the whole file for its checksum; this does not.
+    """
+    path = Path(path)
+    compression = compression_of(path)
+    size = path.stat().st_size
+    _check_beginning(path, compression, size)
+    if compression == "bz2" and _find_index(path) is not None:
+        _check_against_index(path, _find_stream_starts(read_range(path, 0, size), 0), size)
+    return DumpPart("part-000", 0, size)
+
+
 def split_part(path: Path, part: DumpPart, pieces: int) -> list[DumpPart]:
     """The part as at most `pieces` smaller ones, so that several processes can read it; [part] where it has one stream."""
     path = Path(path)
@@ -117,8 +131,8 @@ def split_part(path: Path, part: DumpPart, pieces: int) -> list[DumpPart]:
     return _cut_at_pages(path, starts, part, pieces)
 
 
-def open_part(path: Path, part: DumpPart) -> BinaryIO:
-    """The decompressed XML of a part, as a complete document: a part from the middle gets a root element of its own.
+def part_pieces(path: Path, part: DumpPart) -> Iterator[bytes]:
+    """The decompressed XML of a part in pieces, as a complete document: one from the middle gets a root element of its own.
 
     The end of the last part is the file's own, so that a dump which was cut between two streams is noticed.
     Raises DumpError, while reading, where the compressed data is cut or damaged.
@@ -133,7 +147,12 @@ def open_part(path: Path, part: DumpPart) -> BinaryIO:
     pieces = decompressed(read_range(path, part.start, part.end), compression, path.name)
     before = [b"<mediawiki>"] if part.start > 0 else []
     after = [b"</mediawiki>"] if part.end < size else []
-    return io.BufferedReader(ByteStream(itertools.chain(before, pieces, after), path.name), 1 << 18)
+    return itertools.chain(before, pieces, after)
+
+
+def open_part(path: Path, part: DumpPart) -> BinaryIO:
+    """`part_pieces` as a file that can be read."""
+    return io.BufferedReader(ByteStream(part_pieces(path, part), Path(path).name), 1 << 18)
 
 
 def _check_beginning(path: Path, compression: str, size: int) -> None:

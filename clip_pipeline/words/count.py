@@ -1,219 +1,254 @@
 """How often each word occurs in the articles of a dump, and in how many of them.
 
-Counts add up, so parts, processes and their order change nothing in the result: it is sorted at the end.
+Threads count, each into a table of its own: decompression and the scanner run without the interpreter's lock. Counts add
+up, so parts, threads and their order change nothing in the result. Tables that are full go to disk, sorted by word, and
+are merged at the end a stretch of the alphabet at a time: memory does not grow with the text.
 """
 
 from __future__ import annotations
 
 import logging
-import multiprocessing
 import os
+import queue
+import tempfile
 import threading
-from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
-from dataclasses import dataclass, field
-from multiprocessing.connection import wait as wait_for_sentinels
+from collections.abc import Iterable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass
 from pathlib import Path
 
 import pyarrow as pa
 
 from clip_pipeline.errors import DumpError
 from clip_pipeline.progress import progress
-from clip_pipeline.records import WORD_COUNTS
-from clip_pipeline.sources.dump_files import DumpPart, describe_dump, open_part, split_part
-from clip_pipeline.words.articles import is_article
-from clip_pipeline.words.pages import iter_pages, read_namespaces
-from clip_pipeline.words.tokens import find_tokens, has_letter
-from clip_pipeline.words.wikitext import ENGLISH_LINK_NAMES, plain_text
+from clip_pipeline.sources.dump_files import DumpPart, check_dump, part_pieces, split_part
+from clip_pipeline.words.pages import CANONICAL_NAMESPACES
+from clip_pipeline.words.reading import PageCounter, link_names, page_chunks, read_namespaces
+from clip_pipeline.words.runs import merge_runs, select_counts, sum_counts, write_run
+from clip_pipeline.words.table import MOST_ENTRIES, WordTable
+from clip_pipeline.words.tally import PLAIN, WORD_FREQUENCY
 
 logger = logging.getLogger(__name__)
 
-SMALLEST_PARALLEL_BYTES = 4_000_000
-"""Compressed bytes below which one process is done before others have started (about 0.5 s each, 2026-11)."""
-BATCH_CHARACTERS = 1_000_000
-FILE_NAMESPACE, CATEGORY_NAMESPACE = 6, 14
+RULES = {"plain": PLAIN, "wikipedia-word-frequency": WORD_FREQUENCY}
+SMALLEST_PARALLEL_BYTES = 1_000_000
+"""Compressed bytes below which one thread is done before a second one is worth its table."""
+LARGEST_RANGE_BYTES = 4_000_000
+"""Compressed bytes that a thread takes at a time, so that all threads end at about the same time."""
 
 
-@dataclass
-class WordTally:
-    """Counts while they grow. Tokens without a letter are still among them."""
+@dataclass(frozen=True)
+class PartCounts:
+    """What was counted: words are distinct, occurrences are not."""
 
-    words: Counter[str] = field(default_factory=Counter)
-    documents: Counter[str] = field(default_factory=Counter)
-    articles: int = 0
-
-    def add_text(self, wikitext: str, link_names: Sequence[str]) -> None:
-        tokens = find_tokens(plain_text(wikitext, link_names))
-        self.words.update(tokens)
-        self.documents.update(set(tokens))
-        self.articles += 1
-
-    def add_tally(self, other: WordTally) -> None:
-        self.words.update(other.words)
-        self.documents.update(other.documents)
-        self.articles += other.articles
-
-    def to_table(self) -> pa.Table:
-        words = [word for word in self.words if has_letter(word)]
-        zeros = [0] * len(words)
-        columns = [words, [self.words[word] for word in words], [self.documents[word] for word in words], zeros, zeros]
-        return _sorted_counts(pa.table(columns, schema=WORD_COUNTS))
+    articles: int
+    words: int
+    occurrences: int
 
 
-def count_part(path: Path, part: DumpPart, workers: int = 1) -> pa.Table:
-    """The words of one part's articles, as WORD_COUNTS, the most frequent first, then by the alphabet.
+def count_part(
+    path: Path, part: DumpPart, output: Path, *, workers: int = 1, rules: str = "plain", work: Path | None = None
+) -> PartCounts:
+    """Writes the words of one part's articles to `output`: Parquet of WORD_COUNTS, sorted by word.
 
-    workers: processes, 0 for one a core. The result is the same for any number of them.
+    Words that stand only in the captions of galleries are there too, with a count of 0: galleries are no prose, so they
+    add to `pictured` alone. workers: threads, 0 for one a core; the bytes are the same for any number of them.
+    rules: a name of RULES. work: folder for what does not fit into memory, a temporary one by default.
     Raises DumpError where the part is cut, damaged or no MediaWiki export.
     """
-    tally = _tally_part(Path(path), part, workers)
-    logger.info("%s: %s articles, %s words", part.key, f"{tally.articles:,}", f"{tally.words.total():,}")
-    return tally.to_table()
+    with _Counting(rules, workers, work) as counting:
+        counting.add_part(Path(path), part)
+        counts = PartCounts(counting.articles, write_run(counting.merged(), output), counting.occurrences)
+    logger.info("%s: %s articles, %s words", part.key, f"{counts.articles:,}", f"{counts.occurrences:,}")
+    return counts
 
 
-def count_dumps(paths: Iterable[Path], workers: int = 1) -> pa.Table:
-    """The words of all articles of one or several dump files, as WORD_COUNTS.
+def count_dumps(
+    paths: Iterable[Path], workers: int = 1, *, rules: str = "plain", min_count: int = 0, work: Path | None = None
+) -> pa.Table:
+    """The words of all articles of one or several dump files that occur more than `min_count` times.
 
-    Raises DumpError as `count_part`, and where the dumps hold no article at all.
+    Returns WORD_COUNTS, the most frequent first, then by the alphabet.
+
+    Further arguments as for `count_part`. Raises DumpError as that does, and where the dumps hold no article at all.
     """
-    total = WordTally()
     paths = [Path(path) for path in paths]
-    for path in paths:
-        (part,) = describe_dump(path, parts=1).parts
-        total.add_tally(_tally_part(path, part, workers))
-    if total.articles == 0:
-        names = ", ".join(path.name for path in paths)
-        raise DumpError(
-            f"{names} holds no article (namespace 0, no redirect, no disambiguation). Give a pages-articles dump."
-        )
-    return total.to_table()
+    with _Counting(rules, workers, work) as counting:
+        for path in paths:
+            counting.add_part(path, check_dump(path))
+        if counting.articles == 0:
+            names = ", ".join(path.name for path in paths)
+            raise DumpError(
+                f"{names} holds no article (namespace 0, no redirect, no disambiguation). Give a pages-articles dump."
+            )
+        counts = select_counts(counting.merged(), min_count)
+    logger.info("%s articles, %s words", f"{counting.articles:,}", f"{counts.occurrences:,}")
+    return counts.table
 
 
-def merge_counts(tables: Iterable[pa.Table]) -> pa.Table:
-    """The sum of several WORD_COUNTS tables; the result does not depend on their order."""
-    merged = pa.concat_tables([WORD_COUNTS.empty_table(), *tables]).group_by("word")
-    numbers = WORD_COUNTS.names[1:]
-    sums = merged.aggregate([(name, "sum") for name in numbers])
-    columns = [sums["word"], *(sums[f"{name}_sum"] for name in numbers)]
-    return _sorted_counts(pa.table(columns, schema=WORD_COUNTS))
+class _Counting:
+    """The tables of all threads, and the folder for their runs."""
 
+    def __init__(self, rules: str, workers: int, work: Path | None):
+        self.rules = RULES[rules]
+        self.workers = workers or _cores()
+        self.articles = 0
+        self.occurrences = 0
+        self._tables: list[pa.Table] = []
+        self._runs: list[Path] = []
+        self._temporary = tempfile.TemporaryDirectory(prefix="runs-", dir=work)
 
-def _sorted_counts(table: pa.Table) -> pa.Table:
-    return table.sort_by([("count", "descending"), ("word", "ascending")]).combine_chunks()
+    def __enter__(self) -> _Counting:
+        return self
 
+    def __exit__(self, *_: object) -> None:
+        self._temporary.cleanup()
 
-def _tally_part(path: Path, part: DumpPart, workers: int) -> WordTally:
-    link_names = _read_link_names(path, part)
-    workers = workers or _cores()
-    if workers < 2 or part.end - part.start < SMALLEST_PARALLEL_BYTES:
-        return _tally_range(path, part, link_names)
-    pieces = split_part(path, part, 4 * workers)
-    if len(pieces) > 1:
-        return _tally_streams_in_processes(path, pieces, link_names, workers)
-    return _tally_texts_in_processes(path, part, link_names, workers)
-
-
-def _read_link_names(path: Path, part: DumpPart) -> tuple[str, ...]:
-    """What the wiki calls its files and categories; it stands at the head of the file, not of each part."""
-    names = set(ENGLISH_LINK_NAMES)
-    with open_part(path, DumpPart("head", 0, path.stat().st_size)) as stream:
+    def add_part(self, path: Path, part: DumpPart) -> None:
+        """Counts one part of a dump."""
+        namespaces = _read_namespaces(path, part)
+        names = link_names(namespaces)
+        workers = self.workers if part.end - part.start >= SMALLEST_PARALLEL_BYTES else 1
+        pieces = max(4 * workers, (part.end - part.start) // LARGEST_RANGE_BYTES)
+        ranges = split_part(path, part, pieces) if workers > 1 else [part]
+        # Memory is for all threads together; on many cores each table is smaller.
+        entries = max(MOST_ENTRIES // 8, 2 * MOST_ENTRIES // workers)
+        folder = Path(self._temporary.name)
         try:
-            namespaces = read_namespaces(stream)
-        except DumpError:
-            if part.start == 0:
-                raise
-            # A damaged head is the first part's error; this part's own pages can still be counted.
-            return ENGLISH_LINK_NAMES
-    names |= {namespaces[key] for key in (FILE_NAMESPACE, CATEGORY_NAMESPACE) if namespaces.get(key)}
-    return tuple(sorted(names))
+            tables = [WordTable(names, self.rules, folder, entries) for _ in range(workers)]
+            if len(ranges) == 1 and workers > 1:
+                _count_one_stream(path, part, namespaces, tables)
+            else:
+                _count_ranges(path, ranges, namespaces, tables)
+        except _NotSplittable:
+            tables = [WordTable(names, self.rules, folder, entries)]
+            _count_ranges(path, [part], namespaces, tables)
+        for table in tables:
+            self._tables.append(table.finish())
+            self._runs += table.runs
+            self.articles += table.articles
+            self.occurrences += table.words
+
+    def merged(self) -> Iterator[pa.Table]:
+        """All counts as tables that follow each other by word."""
+        if not self._runs:
+            return iter([sum_counts(self._tables)])
+        for number, table in enumerate(self._tables):
+            path = Path(self._temporary.name) / f"last-{number:05}.parquet"
+            write_run([table], path)
+            self._runs.append(path)
+        self._tables = []
+        return merge_runs(self._runs)
 
 
-def _tally_range(path: Path, part: DumpPart, link_names: Sequence[str]) -> WordTally:
-    tally = WordTally()
-    with open_part(path, part) as stream, progress(f"Counting words of {part.key}", unit="article") as bar:
-        for page in iter_pages(stream):
-            if is_article(page):
-                tally.add_text(page.text, link_names)
-                bar.advance()
-    return tally
+class _NotSplittable(Exception):
+    """A page could not be read from its chunk alone, so that one thread must read the document from its beginning."""
 
 
-def _tally_texts(texts: list[str], link_names: Sequence[str]) -> WordTally:
-    tally = WordTally()
-    for text in texts:
-        tally.add_text(text, link_names)
-    return tally
+def _read_namespaces(path: Path, part: DumpPart) -> dict[int, str]:
+    """They stand at the head of the file, not of each part."""
+    try:
+        return read_namespaces(part_pieces(path, DumpPart("head", 0, path.stat().st_size)), path.name)
+    except DumpError:
+        if part.start == 0:
+            raise
+        # A damaged head is the first part's error; this part's own pages can still be counted.
+        return dict(CANONICAL_NAMESPACES)
 
 
-def _tally_streams_in_processes(
-    path: Path, pieces: list[DumpPart], link_names: Sequence[str], workers: int
-) -> WordTally:
-    """Each process reads, decompresses and counts ranges of streams of its own."""
-    total = WordTally()
-    with _process_pool(workers) as pool, progress("Counting words", total=len(pieces), unit="range") as bar:
-        for tally in pool.map(_tally_range, [path] * len(pieces), pieces, [link_names] * len(pieces)):
-            total.add_tally(tally)
-            bar.advance()
-    return total
+def _count_range(
+    path: Path, part: DumpPart, namespaces: dict[int, str], table: WordTable, stop: threading.Event
+) -> None:
+    counter = PageCounter(path.name, table, namespaces)
+    chunks = page_chunks(part_pieces(path, part))
+    while not stop.is_set():
+        try:
+            chunk = next(chunks, None)
+        except DumpError as error:
+            raise DumpError(f"{error} {counter.reached()}") from error
+        if chunk is None:
+            counter.close()
+            return
+        counter.add(chunk)
 
 
-def _tally_texts_in_processes(path: Path, part: DumpPart, link_names: Sequence[str], workers: int) -> WordTally:
-    """This process decompresses the one stream there is; the others count batches of articles."""
-    total = WordTally()
-    waiting: set[Future[WordTally]] = set()
-    with (
-        open_part(path, part) as stream,
-        _process_pool(workers) as pool,
-        progress(f"Counting words of {part.key}", unit="article") as bar,
-    ):
-        for texts in _article_batches(stream):
-            if len(waiting) >= 2 * workers:
-                # A bound on the batches under way keeps memory constant where decompression is the faster half.
-                finished, waiting = wait(waiting, return_when=FIRST_COMPLETED)
-                for future in finished:
-                    total.add_tally(future.result())
-            waiting.add(pool.submit(_tally_texts, texts, link_names))
-            bar.advance(len(texts))
-        for future in waiting:
-            total.add_tally(future.result())
-    return total
+def _count_ranges(path: Path, ranges: list[DumpPart], namespaces: dict[int, str], tables: list[WordTable]) -> None:
+    """Each thread reads, decompresses and counts ranges of streams of its own; the first error stops them all."""
+    free = _free_tables(tables)
+    stop = threading.Event()
+
+    def count(part: DumpPart) -> int:
+        table = free.get()
+        try:
+            _count_range(path, part, namespaces, table, stop)
+        finally:
+            free.put(table)
+        return part.end - part.start
+
+    total = sum(part.end - part.start for part in ranges)
+    with ThreadPoolExecutor(len(tables)) as pool, progress("Counting words", total=total, unit="byte") as bar:
+        try:
+            for size in pool.map(count, ranges):
+                bar.advance(size)
+        finally:
+            stop.set()
 
 
-def _article_batches(stream) -> Iterator[list[str]]:
-    texts: list[str] = []
-    characters = 0
-    for page in iter_pages(stream):
-        if is_article(page):
-            texts.append(page.text)
-            characters += len(page.text)
-            if characters >= BATCH_CHARACTERS:
-                yield texts
-                texts, characters = [], 0
-    if texts:
-        yield texts
+def _count_one_stream(path: Path, part: DumpPart, namespaces: dict[int, str], tables: list[WordTable]) -> None:
+    """This thread decompresses the one stream there is; the others count its chunks.
+
+    The first and the last chunk are this thread's too: the head and the end of the document are in them. Raises
+    _NotSplittable where anything is unusual: the one thread that reads it all again says what, and how far it came.
+    """
+    own = WordTable({}, tables[0].rules)
+    own.language = tables[0].language
+    free = _free_tables(tables)
+    counter = PageCounter(path.name, own, namespaces)
+
+    def count(chunk: bytes) -> int:
+        table = free.get()
+        try:
+            _count_chunk(PageCounter(path.name, table, namespaces, at_pages=True), chunk)
+        finally:
+            free.put(table)
+        return len(chunk)
+
+    waiting: set[Future[int]] = set()
+    with ThreadPoolExecutor(len(tables)) as pool, progress(f"Counting words of {part.key}", unit="byte") as bar:
+        try:
+            chunks = page_chunks(part_pieces(path, part))
+            _count_chunk(counter, next(chunks))
+            last = next(chunks, b"")
+            for chunk in chunks:
+                if len(waiting) >= 2 * len(tables):
+                    # A bound on the chunks under way keeps memory constant where decompression is the faster half.
+                    finished, waiting = wait(waiting, return_when=FIRST_COMPLETED)
+                    bar.advance(sum(future.result() for future in finished))
+                waiting.add(pool.submit(count, last))
+                last = chunk
+            counter.add(last)
+            counter.close()
+            for future in waiting:
+                bar.advance(future.result())
+        except DumpError as error:
+            raise _NotSplittable from error
+    tables.append(own)
+
+
+def _count_chunk(counter: PageCounter, chunk: bytes) -> None:
+    counter.add(chunk)
+    if not counter.between_pages:
+        raise _NotSplittable
+
+
+def _free_tables(tables: list[WordTable]) -> queue.SimpleQueue[WordTable]:
+    free: queue.SimpleQueue[WordTable] = queue.SimpleQueue()
+    for table in tables:
+        free.put(table)
+    return free
 
 
 def _cores() -> int:
     if hasattr(os, "sched_getaffinity"):  # not on macOS
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
-
-
-def _process_pool(workers: int) -> ProcessPoolExecutor:
-    # Spawned, not forked: the caller may have threads (Dagster does), and a lock that one of them holds stays locked in a fork.
-    context = multiprocessing.get_context("spawn")
-    return ProcessPoolExecutor(workers, mp_context=context, initializer=_exit_with_parent)
-
-
-def _exit_with_parent() -> None:
-    """A worker whose parent was killed would wait for work for ever."""
-    parent = multiprocessing.parent_process()
-    if parent is None:
-        return
-
-    def watch(sentinel: int) -> None:
-        wait_for_sentinels([sentinel])
-        os._exit(1)
-
-    threading.Thread(target=watch, args=(parent.sentinel,), daemon=True).start()

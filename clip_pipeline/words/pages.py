@@ -1,7 +1,8 @@
 """The pages of a dump: XML in, one `Page` at a time out, in constant memory.
 
 The parser is expat. It loads nothing from outside, and a dump has no document type, so one that declares entities is
-refused before they could be expanded.
+refused before they could be expanded. It is the careful reader: counting finds most pages without it (`page_scan.py`)
+and gives it the beginning of the document, every page that is written in an unusual way, and the end.
 """
 
 from __future__ import annotations
@@ -42,25 +43,32 @@ def iter_pages(stream: BinaryIO) -> Iterator[Page]:
     stream: the decompressed XML. Versions before 0.5 name no namespace, it is then looked up from the title's prefix.
     Raises DumpError where the document is no XML, no MediaWiki export, damaged, or ends before its root element does.
     """
-    reader = _ExportReader(getattr(stream, "name", "the dump"))
-    yield from reader.read(stream)
+    reader = ExportReader(getattr(stream, "name", "the dump"))
+    while True:
+        try:
+            data = stream.read(READ_BYTES)
+        except DumpError as error:
+            raise DumpError(f"{error} {reader.reached()}") from error
+        yield from reader.feed(data) if data else reader.close()
+        if not data:
+            return
 
 
-def read_namespaces(stream: BinaryIO) -> dict[int, str]:
-    """The wiki's own namespace names from the head of an export document, the canonical ones where it has no head."""
-    reader = _ExportReader(getattr(stream, "name", "the dump"))
-    for _ in reader.read(stream):
-        break
-    return reader.namespaces
+class ExportReader:
+    """Reads an export document that arrives in pieces.
 
+    name: of the file, for errors. namespaces: the wiki's own names, where the head that lists them is not in the document.
+    """
 
-class _ExportReader:
-    def __init__(self, name: str):
+    def __init__(self, name: str, namespaces: dict[int, str] | None = None, last_title: str | None = None):
         self.name = name
-        self.namespaces = dict(CANONICAL_NAMESPACES)
+        self.namespaces = dict(namespaces or CANONICAL_NAMESPACES)
+        self.last_title = last_title
+        self.encoding = "utf-8"
         self._namespace_keys: dict[str, int] = {}
         self._pages: list[Page] = []
-        self._last_title: str | None = None
+        self._fed = 0
+        self._page_end = -1
         self._depth = 0
         self._root_closed = False
         self._in_page = False
@@ -73,30 +81,46 @@ class _ExportReader:
         self._parser.StartElementHandler = self._start
         self._parser.EndElementHandler = self._end
         self._parser.StartDoctypeDeclHandler = self._refuse_doctype
+        self._parser.XmlDeclHandler = self._read_encoding
 
-    def read(self, stream: BinaryIO) -> Iterator[Page]:
-        while True:
-            try:
-                data = stream.read(READ_BYTES)
-            except DumpError as error:
-                raise DumpError(f"{error} {self._reached()}") from error
-            try:
-                self._parser.Parse(data, not data)
-            except expat.ExpatError as error:
-                yield from self._take_pages()
-                raise DumpError(self._explain(error)) from error
-            yield from self._take_pages()
-            if not data:
-                return
+    def feed(self, data: bytes) -> Iterator[Page]:
+        """The pages that end in the next bytes. Raises DumpError where they are no export, after the pages before that."""
+        self._fed += len(data)
+        return self._parse(data, False)
 
-    def _take_pages(self) -> list[Page]:
-        pages, self._pages = self._pages, []
-        return pages
+    def close(self) -> Iterator[Page]:
+        """To be called after the last byte: raises DumpError where the document is not complete."""
+        return self._parse(b"", True)
 
-    def _reached(self) -> str:
-        if self._last_title is None:
+    @property
+    def between_pages(self) -> bool:
+        """Whether the last byte was the last one of </page>, and what follows can be read without knowing what was before."""
+        return self._page_end == self._fed
+
+    @property
+    def in_root(self) -> bool:
+        """Whether the root element is open and no other is."""
+        return self._depth == 1
+
+    def reached(self) -> str:
+        """How far the reading came, for errors."""
+        if self.last_title is None:
             return "No whole page was read."
-        return f'The last whole page read is "{self._last_title}".'
+        return f'The last whole page read is "{self.last_title}".'
+
+    def _parse(self, data: bytes, final: bool) -> Iterator[Page]:
+        error = None
+        try:
+            self._parser.Parse(data, final)
+        except expat.ExpatError as found:
+            error = found
+        pages, self._pages = self._pages, []
+        yield from pages
+        if error is not None:
+            raise DumpError(self._explain(error)) from error
+
+    def _read_encoding(self, version: str, encoding: str | None, standalone: int) -> None:
+        self.encoding = (encoding or "utf-8").lower()
 
     def _explain(self, error: expat.ExpatError) -> str:
         cut = (
@@ -104,13 +128,13 @@ class _ExportReader:
             expat.errors.codes[expat.errors.XML_ERROR_UNCLOSED_TOKEN],
         )
         if self._depth == 0 and not self._root_closed:
-            return f"{self.name} is no XML ({error}), expected a MediaWiki export that begins with <mediawiki>. {self._reached()}"
+            return f"{self.name} is no XML ({error}), expected a MediaWiki export that begins with <mediawiki>. {self.reached()}"
         if error.code in cut:
             return (
-                f"{self.name} is cut: the XML ends before </mediawiki>. {self._reached()} "
+                f"{self.name} is cut: the XML ends before </mediawiki>. {self.reached()} "
                 "Download the rest of the dump, or check its size against the mirror's."
             )
-        return f"{self.name} is damaged: the XML breaks off ({error}). {self._reached()} Download the dump again."
+        return f"{self.name} is damaged: the XML breaks off ({error}). {self.reached()} Download the dump again."
 
     def _refuse_doctype(self, name: str, *_: object) -> None:
         raise DumpError(
@@ -147,7 +171,7 @@ class _ExportReader:
         self._length += len(piece)
         if self._length > LONGEST_TEXT:
             raise DumpError(
-                f"{self.name} holds a text of more than {LONGEST_TEXT:,} characters, which no wiki allows. {self._reached()} "
+                f"{self.name} holds a text of more than {LONGEST_TEXT:,} characters, which no wiki allows. {self.reached()} "
                 "Download the dump again."
             )
         self._pieces.append(piece)
@@ -166,7 +190,8 @@ class _ExportReader:
                 self._fields[tag] = text
         elif self._depth == 2 and self._in_page:
             self._pages.append(self._make_page())
-            self._last_title = self._pages[-1].title
+            self.last_title = self._pages[-1].title
+            self._page_end = self._parser.CurrentByteIndex + len("</page>")
         self._depth -= 1
         self._root_closed = self._depth == 0
 

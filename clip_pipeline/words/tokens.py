@@ -13,7 +13,8 @@ _WORD = re.compile(r"\w+(?:['-]\w+)*")
 
 def find_tokens(text: str) -> list[str]:
     """All words of a text in order, and tokens without a letter, such as years, among them (see `has_letter`)."""
-    text = text.lower()
+    # The lower case of İ is an i and a dot above it, which is no part of a word and would cut it in two.
+    text = text.lower().replace("i\u0307", "i")
     if "_" in text:
         text = text.replace("_", " ")
     return _WORD.findall(text.replace("’", "'"))

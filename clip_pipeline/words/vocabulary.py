@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 
 from clip_pipeline.recipes import WordsSettings
 from clip_pipeline.records import WORD_COUNTS
-from clip_pipeline.words.count import merge_counts
+from clip_pipeline.words.runs import sum_counts
 from clip_pipeline.words.stop_words import choose_stop_words
 
 logger = logging.getLogger(__name__)
@@ -113,7 +113,7 @@ def merge_frequent_words(files: Sequence[Path], min_count: int) -> tuple[pa.Tabl
         if high is not None:
             below = ds.field("word") < high
             stretch = below if stretch is None else stretch & below
-        merged = merge_counts([dataset.to_table(filter=stretch)])
+        merged = sum_counts([dataset.to_table(filter=stretch)])
         frequent = merged.filter(pc.greater(merged["count"], min_count))
         too_rare += len(merged) - len(frequent)
         kept.append(frequent)

@@ -10,7 +10,8 @@ from clip_pipeline.errors import DumpError
 from clip_pipeline.records import WORD_COUNTS
 from clip_pipeline.sources.dump_files import describe_dump
 from clip_pipeline.words import count
-from clip_pipeline.words.count import count_dumps, count_part, merge_counts
+from clip_pipeline.words.count import count_dumps, count_part
+from clip_pipeline.words.runs import merge_counts
 from clip_pipeline_tests.words.dumps import dump_xml, page_xml, write_multistream
 
 PAGES = [
@@ -56,11 +57,12 @@ def test_parts_forms_and_workers_do_not_change_the_counts(tmp_path, monkeypatch)
     for parts in (1, 2, 3, 5, 50):
         described = describe_dump(multistream, parts)
         assert len(described.parts) == min(parts, 9)
-        tables = [count_part(multistream, part) for part in described.parts]
-        assert merge_counts(tables).equals(expected)
-        assert merge_counts(tables[::-1]).equals(expected)
+        runs = [tmp_path / f"{parts}-{part.key}.parquet" for part in described.parts]
+        for part, run in zip(described.parts, runs, strict=True):
+            count_part(multistream, part, run)
+        assert merge_counts(runs).table.equals(expected)
+        assert merge_counts(runs[::-1]).table.equals(expected)
     monkeypatch.setattr(count, "SMALLEST_PARALLEL_BYTES", 0)
-    monkeypatch.setattr(count, "BATCH_CHARACTERS", 500)
     assert count_dumps([multistream], workers=2).equals(expected)
     assert count_dumps([plain], workers=2).equals(expected)
 
@@ -87,19 +89,22 @@ def test_a_dump_cut_anywhere_raises(tmp_path, monkeypatch, workers):
 
 
 def test_merging_nothing_gives_an_empty_table():
-    assert merge_counts([]).equals(WORD_COUNTS.empty_table())
+    assert merge_counts([]).table.equals(WORD_COUNTS.empty_table())
 
 
 # ---- real files
 
 
-def test_both_forms_of_the_real_sample_give_the_same_counts(shared_data):
+def test_both_forms_of_the_real_sample_give_the_same_counts(shared_data, tmp_path):
     plain = next(shared_data("wikipedia/gensim").glob("*shortened.bz2"))
     multistream = shared_data("wikipedia/derived_multistream/enwiki-sample-pages-articles-multistream.xml.bz2")
     expected = count_dumps([plain])
     parts = describe_dump(multistream, 3).parts
     assert len(parts) == 3
-    assert merge_counts(count_part(multistream, part) for part in parts).equals(expected)
+    runs = [tmp_path / part.key for part in parts]
+    for part, run in zip(parts, runs, strict=True):
+        count_part(multistream, part, run)
+    assert merge_counts(runs).table.equals(expected)
     counts = as_dict(expected)
     assert counts["the"][0] > 30_000 and counts["autism"][0] > 100
     for furniture in ("thumb", "px", "infobox", "nbsp", "wikitable", "href"):
@@ -109,14 +114,14 @@ def test_both_forms_of_the_real_sample_give_the_same_counts(shared_data):
 def test_counts_of_real_prose_agree_with_a_rough_independent_rule(shared_data):
     """Markup cut away by a few crude patterns, as frequency lists on the web do it: the frequent words must nearly agree."""
     from clip_pipeline.sources.dump_files import open_part
-    from clip_pipeline.words.articles import is_article
     from clip_pipeline.words.pages import iter_pages
+    from clip_pipeline.words.wikitext import is_disambiguation
 
     path = shared_data("wikipedia/derived_multistream/enwiki-sample-pages-articles-multistream.xml.bz2")
     rough: Counter[str] = Counter()
     with open_part(path, describe_dump(path, 1).parts[0]) as stream:
         for page in iter_pages(stream):
-            if is_article(page):
+            if page.namespace == 0 and not page.redirect and not is_disambiguation(page.text):
                 text = re.sub(
                     r"(?s)<!--.*?-->|<ref[^<>]*/>|<ref.*?</ref>|<math.*?</math>|<gallery.*?</gallery>", " ", page.text
                 )

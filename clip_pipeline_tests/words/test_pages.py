@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from clip_pipeline.errors import DumpError
-from clip_pipeline.words.pages import Page, iter_pages, read_namespaces
+from clip_pipeline.words.pages import Page, iter_pages
+from clip_pipeline.words.reading import read_namespaces
 from clip_pipeline_tests.words.dumps import FOOT, HEAD, dump_xml, page_xml
 
 
@@ -79,7 +80,7 @@ def test_what_is_no_export_is_refused_with_a_sentence(text, message):
 
 
 def test_the_wiki_s_own_namespace_names_are_read():
-    names = read_namespaces(io.BytesIO(dump_xml(page_xml("A", "x")).replace(">File<", ">Fails<").encode()))
+    names = read_namespaces([dump_xml(page_xml("A", "x")).replace(">File<", ">Fails<").encode()], "x.xml")
     assert names[6] == "Fails" and names[14] == "Category"
 
 

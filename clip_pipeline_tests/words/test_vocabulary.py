@@ -7,7 +7,7 @@ import pytest
 from clip_pipeline.recipes import WordsSettings
 from clip_pipeline.records import WORD_COUNTS
 from clip_pipeline.words import vocabulary
-from clip_pipeline.words.count import merge_counts
+from clip_pipeline.words.runs import sum_counts
 from clip_pipeline.words.vocabulary import merge_frequent_words, select_words, write_vocabulary
 
 COUNTS = pa.table(
@@ -148,7 +148,7 @@ def test_parts_are_merged_by_stretches_of_the_alphabet_to_the_same_words(tmp_pat
         tables.append(pa.table([words, numbers, numbers, numbers, numbers], schema=WORD_COUNTS))
         files.append(tmp_path / f"{part}.parquet")
         pq.write_table(tables[-1], files[-1])
-    whole = merge_counts(tables)
+    whole = sum_counts(tables)
     frequent, too_rare = merge_frequent_words(files, 20)
     expected = {row["word"]: row for row in whole.to_pylist() if row["count"] > 20}
     assert {row["word"]: row for row in frequent.to_pylist()} == expected

@@ -4,8 +4,7 @@ import time
 
 import pytest
 
-from clip_pipeline.words.articles import is_article, is_disambiguation
-from clip_pipeline.words.pages import Page
+from clip_pipeline.words.wikitext import is_disambiguation
 
 
 @pytest.mark.parametrize(
@@ -25,12 +24,6 @@ def test_disambiguation_pages_say_so_by_template_or_category(text):
 )  # fmt: skip
 def test_articles_that_only_mention_disambiguation_are_articles(text):
     assert not is_disambiguation(text)
-
-
-def test_a_colon_in_the_title_is_no_namespace():
-    assert is_article(Page(1, "Alien: Resurrection", 0, False, "film"))
-    assert not is_article(Page(1, "Talk:Alien", 1, False, "film"))
-    assert not is_article(Page(1, "Alien", 0, True, "film"))
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,144 @@
+"""The words counted so far by one thread: a hash table of bounded size, which goes to disk as a sorted run when full."""
+
+from __future__ import annotations
+
+import functools
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from clip_pipeline.records import WORD_COUNTS
+from clip_pipeline.words.characters import character_tables
+from clip_pipeline.words.elements import element_table
+from clip_pipeline.words.engine import GROW, PADDING, Language, Work, scan
+from clip_pipeline.words.entities import entity_table
+from clip_pipeline.words.links import make_link_names, option_table
+from clip_pipeline.words.runs import write_run
+from clip_pipeline.words.tally import (
+    ARENA,
+    ARTICLES,
+    CAPITALISED,
+    COUNT,
+    DOCUMENTS,
+    ENTRIES,
+    PICTURED,
+    PLACE,
+    SIZE_BITS,
+    WORDS,
+    Table,
+)
+
+MOST_ENTRIES = 1_000_000
+"""Words that a table holds before it goes to disk: 64 bytes each, 16 for its slots and about 10 for its letters."""
+FEWEST_ENTRIES = 1 << 15
+_NO_DATA = np.frombuffer(bytes(PADDING), np.uint8)
+
+
+@functools.lru_cache(maxsize=4)
+def language_tables(names: tuple[tuple[str, int], ...]) -> Language:
+    """All tables that `scan` reads. names: (name of a namespace, PICTURE, SOUND or CATEGORY)."""
+    return Language(character_tables(), element_table(), option_table(), entity_table(), make_link_names(dict(names)))
+
+
+def make_work(size: int) -> Work:
+    """Room for texts of at most `size` bytes."""
+    return Work(
+        text=np.empty(size + 2 * PADDING, np.uint8),
+        prose=np.empty(8 * size + 2 * PADDING, np.uint8),
+        captions=np.empty(8 * size + 2 * PADDING, np.uint8),
+        stack=np.empty(4 * size + 2 * PADDING, np.int64),
+        title=np.zeros(2, np.int64),
+    )
+
+
+class WordTable:
+    """Counts words; `finish` gives them back. Not for several threads at a time.
+
+    names: the wiki's names of namespaces whose links show no label, with what they are (`links.py`).
+    rules: PLAIN or WORD_FREQUENCY (`tally.py`). folder: where runs go; without it the table grows without a bound.
+    """
+
+    def __init__(
+        self, names: Mapping[str, int], rules: int = 0, folder: Path | None = None, most_entries: int = MOST_ENTRIES
+    ):
+        self.language = language_tables(tuple(sorted(names.items())))
+        self.rules = rules
+        self.folder = folder
+        self.most_entries = most_entries
+        self.runs: list[Path] = []
+        self.articles = 0
+        self.words = 0
+        self.work = make_work(1 << 20)
+        self._seed = np.frombuffer(os.urandom(8), np.uint64)
+        self._table = self._empty_table(FEWEST_ENTRIES, 16 * FEWEST_ENTRIES)
+
+    def scan(self, data: np.ndarray, i: int, n: int, task: int) -> tuple[int, int]:
+        """`engine.scan` over data[i:n], with as much room as it needs. Returns DONE or ODD_PAGE, and the byte reached."""
+        if n - i > self.work.text.size - 2 * PADDING:
+            self.work = make_work(max(n - i, 2 * self.work.text.size))
+        if self._table.token.size < 3 * self.work.text.size:
+            self._table = self._table._replace(token=np.empty(3 * self.work.text.size, np.uint8))
+        while True:
+            status, i, needed = scan(data, i, n, task, self.rules, self.work, self.language, self._table)
+            if not needed:
+                return status, i
+            self._make_room(needed)
+
+    def finish(self) -> pa.Table:
+        """What has been counted since the last run, as WORD_COUNTS sorted by word; the table is empty afterwards."""
+        table = self._to_arrow()
+        self._table = self._empty_table(FEWEST_ENTRIES, 16 * FEWEST_ENTRIES)
+        return table
+
+    def _empty_table(self, entries: int, arena: int) -> Table:
+        slots = 4 << (entries - 1).bit_length()
+        return Table(
+            slots=np.zeros(slots, np.uint64),
+            entries=np.empty((entries, 8), np.uint64),
+            arena=np.empty(arena, np.uint8),
+            token=np.empty(3 * self.work.text.size, np.uint8),
+            used=np.zeros(4, np.int64),
+            seed=self._seed,
+        )
+
+    def _make_room(self, prose: int) -> None:
+        """Room for the words of `prose` bytes more: a table twice the size, or an empty one, the full one on disk."""
+        old = self._table
+        entries = int(old.used[ENTRIES]) + prose // 2 + 1
+        if self.folder is not None and old.used[ENTRIES] and entries > self.most_entries:
+            path = self.folder / f"{id(self):x}-{len(self.runs):05}.parquet"
+            write_run([self._to_arrow()], path)
+            self.runs.append(path)
+            entries = prose // 2 + 1
+            self._table = self._empty_table(max(entries, len(old.entries)), max(2 * prose + PADDING, old.arena.size))
+            return
+        arena = int(old.used[ARENA]) + 2 * prose + PADDING
+        grown = self._empty_table(max(entries, 2 * len(old.entries)), max(arena, 2 * old.arena.size))
+        grown.entries[: old.used[ENTRIES]] = old.entries[: old.used[ENTRIES]]
+        grown.arena[: old.used[ARENA]] = old.arena[: old.used[ARENA]]
+        grown.used[:] = old.used
+        scan(_NO_DATA, 0, 0, GROW, self.rules, self.work, self.language, grown)
+        self._table = grown
+
+    def _to_arrow(self) -> pa.Table:
+        used = self._table.used
+        self.articles += int(used[ARTICLES])
+        self.words += int(used[WORDS])
+        rows = int(used[ENTRIES])
+        entries = self._table.entries[:rows]
+        # The arena holds the words one after the other in the order of their entries.
+        offsets = np.empty(rows + 1, np.int64)
+        offsets[:-1] = entries[:, PLACE] >> np.uint64(SIZE_BITS)
+        offsets[-1] = used[ARENA]
+        data = self._table.arena[: used[ARENA]]
+        words = pa.LargeStringArray.from_buffers(rows, pa.py_buffer(offsets), pa.py_buffer(data))
+        order = pc.array_sort_indices(words)
+        columns = [entries[:, column].astype(np.int64) for column in (COUNT, DOCUMENTS, CAPITALISED, PICTURED)]
+        return pa.table(
+            [words.take(order).cast(pa.string()), *(pa.array(column).take(order) for column in columns)],
+            schema=WORD_COUNTS,
+        )
