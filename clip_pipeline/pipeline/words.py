@@ -136,9 +136,7 @@ def _build_counts(workspace: Workspace, partition: str, folder: Path, work: Path
         return Built(rows={"words": len(table)}, facts={"occurrences": sum(table["count"].to_pylist())})
     recipe = workspace.recipe
     counts = count_part(path, part, output, workers=recipe.compute.workers, rules=recipe.words.rules, work=work)
-    return Built(
-        rows={"words": counts.words}, facts={"occurrences": counts.occurrences, "articles": counts.articles}
-    )
+    return Built(rows={"words": counts.words}, facts={"occurrences": counts.occurrences, "articles": counts.articles})
 
 
 # ---- vocabulary: the words worth a search, and the same words by bucket

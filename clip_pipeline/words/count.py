@@ -132,7 +132,7 @@ class _Counting:
     def merged(self) -> Iterator[pa.Table]:
         """All counts as tables that follow each other by word."""
         if not self._runs:
-            return iter([sum_counts(self._tables)])
+            return iter(self._tables if len(self._tables) == 1 else [sum_counts(self._tables)])
         for number, table in enumerate(self._tables):
             path = Path(self._temporary.name) / f"last-{number:05}.parquet"
             write_run([table], path)

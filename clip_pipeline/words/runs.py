@@ -63,7 +63,8 @@ def merge_runs(paths: Sequence[Path]) -> Iterator[pa.Table]:
     while sources:
         last = min(source.last_word for source in sources)
         taken = [source.take_until(last) for source in sources]
-        yield sum_counts([table for table in taken if len(table)])
+        taken = [table for table in taken if len(table)]
+        yield taken[0] if len(taken) == 1 else sum_counts(taken)
         sources = [source for source in sources if len(source.table) or source.advance()]
 
 

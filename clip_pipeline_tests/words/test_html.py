@@ -12,11 +12,10 @@ from hypothesis import strategies as st
 
 from clip_pipeline.sandbox.articles import make_pages
 from clip_pipeline.sources.html_dumps import HtmlArticle
-from clip_pipeline.words.articles import is_disambiguation
 from clip_pipeline.words.html import html_text, is_disambiguation_html, is_redirect_html
 from clip_pipeline.words.html_count import count_html_articles
 from clip_pipeline.words.tokens import split_words
-from clip_pipeline.words.wikitext import plain_text
+from clip_pipeline.words.wikitext import is_disambiguation, plain_text
 from clip_pipeline_tests.words.parsoid import render
 
 TOLERANCE = 0.03
