@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -71,7 +72,7 @@ def photo_source(workspace: Workspace) -> PhotoSource:
 
 
 class ListedPhotos:
-    """Photos that the user lists: a folder with captions, webdataset tars, or a file of urls."""
+    """Photos that the user lists: a folder with captions, webdataset tars, files of urls, or the Unsplash Dataset."""
 
     def __init__(self, workspace: Workspace):
         self.workspace, self.settings = workspace, workspace.recipe.links
@@ -158,9 +159,15 @@ class ListedPhotos:
             from clip_pipeline.sources.tars import list_tar_photos
 
             return Listing([list_tar_photos(self.path)])
-        from clip_pipeline.sources.url_list import read_url_list
+        counts: Counter[str] = Counter()
+        if source == "unsplash_dataset":
+            from clip_pipeline.sources.unsplash_dataset import dataset_keywords, dataset_photos
 
-        return Listing([read_url_list(self.path)])
+            keywords = dataset_keywords(self.path, self.settings.min_confidence, counts)
+            return Listing(dataset_photos(self.path, counts), keywords, counts)
+        from clip_pipeline.sources.url_list import list_url_photos
+
+        return Listing(list_url_photos(self.path, counts), counts=counts)
 
     def fetcher(self) -> AbstractContextManager[PhotoFetcher]:
         from clip_pipeline.sources.fetch import PhotoFetcher

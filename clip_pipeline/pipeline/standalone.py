@@ -29,10 +29,10 @@ def download_links(links: Path, output: Path, recipe: Recipe, retry: bool = Fals
     from clip_pipeline.images.collection import download_catalog
     from clip_pipeline.images.links import links_without_word
     from clip_pipeline.sources.fetch import PhotoFetcher
-    from clip_pipeline.sources.url_list import read_url_list
+    from clip_pipeline.sources.url_list import list_url_photos
 
-    photos = links_without_word(read_url_list(links))
-    catalog = build_catalog([photos], recipe.download.photos_per_shard)
+    photos = map(links_without_word, list_url_photos(links, Counter()))
+    catalog = build_catalog(photos, recipe.download.photos_per_shard)
     with PhotoFetcher(recipe.download, {}) as fetcher:
         return download_catalog(catalog, output, recipe.download, fetcher, recipe.compute.workers, retry)
 

@@ -5,17 +5,20 @@ from __future__ import annotations
 import hashlib
 import logging
 import math
-from collections.abc import Sequence
+import re
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
-
-import pyarrow as pa
+from typing import TYPE_CHECKING, Any
 
 from clip_pipeline.errors import PhotosError
 from clip_pipeline.records import PHOTO_FIELDS
 from clip_pipeline.sources.caption_files import CAPTION_COLUMNS
 from clip_pipeline.sources.folder import SPLIT_NAMES
-from clip_pipeline.sources.table_files import FileTable, read_table_file, texts_of
+from clip_pipeline.sources.table_files import plain_ending, plain_text, stream_table_file, texts_of
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 logger = logging.getLogger(__name__)
 
@@ -23,6 +26,7 @@ URL_COLUMNS = ("url", "urls", "image_url", "photo_image_url", "img_url", "link",
 OTHER_COLUMNS: dict[str, Sequence[str]] = {
     "id": ("id", "photo_id", "image_id", "sample_id", "key"),
     "captions": ("captions", *CAPTION_COLUMNS, "photo_description", "ai_description"),
+    "words": ("words", "keywords", "keyword", "tags", "labels"),
     "width": ("width", "original_width", "photo_width"),
     "height": ("height", "original_height", "photo_height"),
     "licence": ("licence", "license"),
@@ -32,28 +36,36 @@ OTHER_COLUMNS: dict[str, Sequence[str]] = {
 }
 
 
-def read_url_list(path: Path) -> pa.Table:
-    """Photos of a list of urls: PHOTO_FIELDS, one row an id, in the order of the file.
+LIST_ENDINGS = (".csv", ".tsv", ".txt", ".jsonl", ".ndjson", ".json", ".parquet", ".pq")
+KEYWORD_ENDS = re.compile(r"[,;|]")
+ROWS_AT_A_TIME = 4096
 
-    The file has a column url, and may have captions (or caption, text), id, width, height (pixels), licence,
+
+def list_url_photos(path: Path, counts: Counter[str]) -> Iterator[pa.Table]:
+    """Photos of a list of urls, or of all lists in a folder: PHOTO_FIELDS in pieces, in the order of the file.
+
+    A file has a column url, and may have captions (or caption, text), keywords, id, width, height (pixels), licence,
     attribution, terms and split; without a header a line is one url, or a url and a caption in either order. `id` is
-    the given one or 16 hex digits of the url's SHA-256. Rows of one id become one, with all their captions; rows without a url are
-    left out and counted in the log. Raises PhotosError with the columns found where none holds urls.
+    the given one or 16 hex digits of the url's SHA-256; several rows may have one id. Rows without a url are left out and
+    counted in `counts`. Raises PhotosError with the columns found where none holds urls, and where there is no url at all.
     """
-    table = read_table_file(path, _columns_of_data, PhotosError)
-    url_column = table.column(URL_COLUMNS)
-    if url_column is None:
-        raise PhotosError(
-            f"{path} has the columns {', '.join(table.columns)[:300]}, and none that is known to hold urls. Name it url; "
-            "captions (or caption, text), id, width, height and licence are read too where they are there."
-        )
-    columns = {field: column for field, names in OTHER_COLUMNS.items() if (column := table.column(names)) != url_column}
-    photos = _photos(table, url_column, columns)
-    if not photos:
-        raise PhotosError(f"{path} has no url in its column {url_column}. Give a file with a url for each photo.")
-    dropped = sum(1 for row in table.rows if not _text(row.get(url_column)))
-    logger.info("Read %d photos from %s (rows %d, without url %d)", len(photos), path, len(table.rows), dropped)
-    return pa.Table.from_pylist(list(photos.values()), pa.schema(PHOTO_FIELDS))
+    import pyarrow as pa
+
+    path = path.expanduser()
+    for file in _list_files(path) if path.is_dir() else [path]:
+        found = 0
+        for rows in _photos(file, counts):
+            found += len(rows)
+            yield pa.Table.from_pylist(rows, pa.schema(PHOTO_FIELDS))
+        logger.info("Read %d photos from %s (left out so far: %s)", found, file, dict(counts))
+
+
+def _list_files(folder: Path) -> list[Path]:
+    files = [file for file in sorted(folder.iterdir()) if file.is_file() and plain_ending(file) in LIST_ENDINGS]
+    files = [file for file in files if not file.name.startswith((".", "_"))]
+    if not files:
+        raise PhotosError(f"{folder} holds no list of urls. Files ending in {', '.join(LIST_ENDINGS)} were expected.")
+    return files
 
 
 def _columns_of_data(cells: list[str]) -> list[str] | None:
@@ -67,33 +79,56 @@ def _columns_of_data(cells: list[str]) -> list[str] | None:
     return names
 
 
-def _photos(table: FileTable, url_column: str, columns: dict[str, str | None]) -> dict[str, dict[str, Any]]:
-    photos: dict[str, dict[str, Any]] = {}
+def _photos(path: Path, counts: Counter[str]) -> Iterator[list[dict[str, Any]]]:
+    table = stream_table_file(path, _columns_of_data, PhotosError)
+    url_column = table.column(URL_COLUMNS)
+    if url_column is None:
+        raise PhotosError(
+            f"{path} has the columns {', '.join(table.columns)[:300]}, and none that is known to hold urls. Name it url; "
+            "captions (or caption, text), id, width, height and licence are read too where they are there."
+        )
+    columns = {field: column for field, names in OTHER_COLUMNS.items() if (column := table.column(names)) != url_column}
+    rows, any_url = [], False
     for row in table.rows:
-        url = _text(row.get(url_column))
-        if not url:
+        photo = _photo(row, url_column, columns)
+        if photo is None:
+            counts["rows without url"] += 1
             continue
-        told = {field: row.get(column) if column else None for field, column in columns.items()}
-        photo_id = _text(told.get("id")) or hashlib.sha256(url.encode()).hexdigest()[:16]
-        captions = list(dict.fromkeys(texts_of(told.get("captions"))))
-        if photo_id in photos:
-            known = photos[photo_id]["captions"]
-            known.extend(text for text in captions if text not in known)
-            continue
-        photos[photo_id] = {
-            "id": photo_id,
-            "url": url,
-            "captions": captions,
-            "words": [],
-            "width": _pixels(told.get("width")),
-            "height": _pixels(told.get("height")),
-            "licence": _text(told.get("licence")),
-            "attribution": _text(told.get("attribution")),
-            "source": "url_list",
-            "terms": _text(told.get("terms")),
-            "split": SPLIT_NAMES.get((_text(told.get("split")) or "").lower()),
-        }
-    return photos
+        any_url = True
+        rows.append(photo)
+        if len(rows) >= ROWS_AT_A_TIME:
+            yield rows
+            rows = []
+    if not any_url:
+        raise PhotosError(f"{path} has no url in its column {url_column}. Give a file with a url for each photo.")
+    counts.update(table.dropped)
+    yield rows
+
+
+def _photo(row: dict[str, Any], url_column: str, columns: dict[str, str | None]) -> dict[str, Any] | None:
+    url = _text(row.get(url_column))
+    if not url:
+        return None
+    told = {field: row.get(column) if column else None for field, column in columns.items()}
+    return {
+        "id": _text(told.get("id")) or hashlib.sha256(url.encode()).hexdigest()[:16],
+        "url": url,
+        "captions": list(dict.fromkeys(texts_of(told.get("captions")))),
+        "words": _keywords(told.get("words")),
+        "width": _pixels(told.get("width")),
+        "height": _pixels(told.get("height")),
+        "licence": _text(told.get("licence")),
+        "attribution": _text(told.get("attribution")),
+        "source": "url_list",
+        "terms": _text(told.get("terms")),
+        "split": SPLIT_NAMES.get((_text(told.get("split")) or "").lower()),
+    }
+
+
+def _keywords(value: Any) -> list[str]:
+    """Keywords of a list, or of a text with commas, semicolons or bars between."""
+    parts = [part for text in texts_of(value) for part in KEYWORD_ENDS.split(text)]
+    return list(dict.fromkeys(part.strip() for part in parts if part.strip()))
 
 
 def _text(value: Any) -> str | None:
@@ -102,7 +137,7 @@ def _text(value: Any) -> str | None:
         return None
     if isinstance(value, float) and value.is_integer():
         value = int(value)
-    return str(value).strip() or None
+    return plain_text(str(value).strip()) or None
 
 
 def _pixels(value: Any) -> int | None:
