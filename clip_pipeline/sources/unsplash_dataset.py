@@ -289,6 +289,8 @@ def _keywords_in_blocks(part: Part, min_confidence: float, counts: Counter[str])
     short: Counter[str] = Counter()
 
     def skip(row: Any) -> str:
+        if "\n" in (row.text or "\n"):
+            return "error"  # a quotation mark swallowed lines
         short["rows with too few or too many columns"] += 1
         return "skip"
 
