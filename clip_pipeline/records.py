@@ -111,7 +111,7 @@ PHOTO_STATUSES = {
     "timeout": "no complete answer within the total deadline",
     "connection_error": "no connection, or it broke, after the last retry",
     "forbidden_address": "the address is loopback, private or otherwise not on the public internet",
-    "forbidden_scheme": "the url is neither http nor https",
+    "forbidden_scheme": "the url, or where it leads, is neither http nor https, or leads from https to http",
     "too_many_bytes": "larger than the byte cap",
     "not_an_image": "the bytes are no image of a known kind",
     "too_many_pixels": "larger than the pixel cap",

@@ -1,14 +1,12 @@
-"""HTTP/1.1 answers as any server may send them, honest or not (RFC 9112): what is not plain is refused.
-
-The standard library reads the fields of an answer as an e-mail's: a third of a photo's processor time (2026-11-21).
-"""
+"""HTTP/1.1 answers as any server may send them, read from one connection with a limit on everything (RFC 9112)."""
 
 from __future__ import annotations
 
 import re
 import zlib
 from collections.abc import Callable
-from dataclasses import dataclass
+
+from clip_pipeline.sources.heads import CHUNKED, AnswerError, Head, parse_head
 
 MOST_HEAD_BYTES = 65_536
 MOST_INTERIM_ANSWERS = 8
@@ -18,21 +16,7 @@ READ_BYTES = 1 << 16
 """As much as the first read takes: head and body of most photos that were resized."""
 
 END_OF_HEAD = re.compile(rb"\r?\n\r?\n")
-STATUS_LINE = re.compile(r"HTTP/1\.([01]) ([1-9][0-9]{2})(?: [^\r\n\0]*)?\r?\n")
-FIELD = re.compile(r"(?m)^([!#$%&'*+\-.^_`|~0-9A-Za-z]+):[ \t]*([^\r\n\0]*)\r?\n")
-FOLD = re.compile(r"\r?\n[ \t]+")
-CHUNK_SIZE = re.compile(rb"[ \t]*([0-9A-Fa-f]{1,15})[ \t]*(?:;.*)?\r?\n", re.DOTALL)
-
-FIELDS_READ = frozenset(
-    ["connection", "content-encoding", "content-length", "location", "retry-after", "transfer-encoding", "x-robots-tag"]
-)
-
-CHUNKED, UNTIL_CLOSE = -1, -2
-"""Lengths of bodies that tell none."""
-
-
-class AnswerError(Exception):
-    """What came is no proper HTTP answer. The text is the same in every run."""
+CHUNK_SIZE = re.compile(rb"[ \t]*+([0-9A-Fa-f]{1,15})[ \t]*+(?:;.*)?\r?\n", re.DOTALL)
 
 
 class NoAnswer(AnswerError):
@@ -49,74 +33,6 @@ class BodyTooLong(Exception):
     def __init__(self, told: int | None, beginning: bytes | bytearray = b""):
         super().__init__(told)
         self.told, self.beginning = told, beginning
-
-
-@dataclass(slots=True)
-class Head:
-    """Status and fields of an answer; of the fields only those in FIELDS_READ are kept, each value for itself.
-
-    length: of the body in bytes, CHUNKED or UNTIL_CLOSE. stays_open: whether another request may follow the body.
-    """
-
-    status: int
-    fields: dict[str, list[str]]
-    length: int = 0
-    stays_open: bool = False
-
-    def get(self, name: str, /) -> str | None:
-        """The values of a field, joined by commas; None when there is none. Ignores case."""
-        values = self.fields.get(name.lower())
-        return ", ".join(values) if values else None
-
-
-def parse_head(raw: bytes) -> Head:
-    """Status line and fields; each line ends with a line feed, the empty line is not included. Raises AnswerError."""
-    text = raw.decode("latin-1")
-    first = STATUS_LINE.match(text)
-    if first is None:
-        raise AnswerError("no proper answer: the status line is not HTTP/1.1's")
-    text = text[first.end() :]
-    if "\n " in text or "\n\t" in text:
-        text = FOLD.sub(" ", text)
-    found = FIELD.findall(text)
-    if len(found) != text.count("\n") or "\0" in text:
-        raise AnswerError("no proper answer: a line among the fields is none")
-    fields: dict[str, list[str]] = {}
-    for name, value in found:
-        name = name.lower()
-        if name in FIELDS_READ:
-            fields.setdefault(name, []).append(value.rstrip(" \t"))
-    head = Head(int(first[2]), fields)
-    _decide_framing(head, minor_version=first[1])
-    return head
-
-
-def _decide_framing(head: Head, minor_version: str) -> None:
-    """Sets length and stays_open (RFC 9112, section 6.3)."""
-    fields = head.fields
-    connection = fields.get("connection")
-    if connection is None:
-        head.stays_open = minor_version == "1"
-    else:
-        options = [option.strip().lower() for value in connection for option in value.split(",")]
-        head.stays_open = "close" not in options and (minor_version == "1" or "keep-alive" in options)
-    coding, told = fields.get("transfer-encoding"), fields.get("content-length")
-    if head.status < 200 or head.status in (204, 304):
-        head.length = 0
-    elif coding is not None:
-        if [value.strip().lower() for value in ",".join(coding).split(",")] != ["chunked"]:
-            raise AnswerError("no proper answer: a transfer encoding that was not asked for")
-        head.length = CHUNKED
-        head.stays_open &= told is None and minor_version == "1"  # two lengths are how answers are smuggled
-    elif told is not None:
-        lengths = {value.strip() for value in ",".join(told).split(",")}
-        length = lengths.pop()
-        if lengths or not (length.isascii() and length.isdecimal() and len(length) <= 18):
-            raise AnswerError("no proper answer: Content-Length is no number, or two")
-        head.length = int(length)
-    else:
-        head.length = UNTIL_CLOSE
-        head.stays_open = False
 
 
 class AnswerReader:

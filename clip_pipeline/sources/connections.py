@@ -9,7 +9,8 @@ import threading
 from time import monotonic
 
 from clip_pipeline.sources.addresses import Place
-from clip_pipeline.sources.answers import AnswerReader, Head
+from clip_pipeline.sources.answers import AnswerReader
+from clip_pipeline.sources.heads import Head
 from clip_pipeline.sources.urls import Site
 
 

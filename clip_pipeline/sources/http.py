@@ -46,7 +46,7 @@ def retry_after_seconds(headers: _Headers, now: float) -> float | None:
 
     headers: a mapping that ignores case. now: seconds since 1970, for the form that is a date.
     """
-    text = (headers.get("Retry-After") or "").strip()
+    text = (headers.get("Retry-After") or "")[:100].strip()
     if text.isascii() and text.isdecimal():
         return min(float(text), LONGEST_RETRY_AFTER_SECONDS)
     try:

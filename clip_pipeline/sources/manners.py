@@ -9,12 +9,13 @@ MOST_HOSTS_REMEMBERED = 10_000
 
 
 class _Host:
-    """One host. busy: requests that run. waiting: those that wait for a turn. Times are on the monotonic clock."""
+    """One host. busy: requests that run, at most `limit`. waiting: those that wait for a turn. Times are on the monotonic clock."""
 
-    __slots__ = ("busy", "next_start", "quiet_until", "room", "waiting")
+    __slots__ = ("busy", "limit", "next_start", "quiet_until", "room", "waiting")
 
-    def __init__(self, lock: threading.Lock):
-        self.busy, self.waiting, self.next_start, self.quiet_until = 0, 0, 0.0, 0.0
+    def __init__(self, limit: float, lock: threading.Lock):
+        self.busy, self.waiting, self.limit = 0, 0, limit
+        self.next_start, self.quiet_until = 0.0, 0.0
         self.room = threading.Condition(lock)
 
 
@@ -42,7 +43,7 @@ class Manners:
             host = self._hosts.get(name)
             if host is None:
                 host = self._remember(name)
-            if host.busy < self._most and not spacing and not host.quiet_until:
+            if host.busy < host.limit and not spacing and not host.quiet_until:
                 host.busy += 1
                 return 0.0
             host.waiting += 1
@@ -56,13 +57,21 @@ class Manners:
         with self._lock:
             host = self._hosts[name]
             host.busy -= 1
+            if host.limit < self._most:
+                host.limit = min(host.limit + 1 / host.limit, self._most)
             host.room.notify()
 
     def quiet(self, name: str, seconds: float) -> None:
-        """No request to the host for so long, from any thread."""
+        """No request to the host for so long, from any thread; afterwards half as many at a time, then slowly more again.
+
+        As TCP does it: all that waited would else come back in the same moment, and be sent away again.
+        """
         with self._lock:
             host = self._hosts.get(name) or self._remember(name)
-            host.quiet_until = max(host.quiet_until, monotonic() + seconds)
+            now = monotonic()
+            if host.quiet_until <= now:  # once for all those that were sent away together
+                host.limit = max(host.limit / 2, 1.0)
+            host.quiet_until = max(host.quiet_until, now + seconds)
 
     def pause(self, seconds: float) -> bool:
         """Waits; False when the end came before."""
@@ -86,7 +95,7 @@ class Manners:
                 if host.quiet_until <= now:
                     host.quiet_until = 0.0
             start = max(host.quiet_until, host.next_start if spacing else 0.0)
-            if host.busy >= self._most:
+            if host.busy >= host.limit:
                 host.room.wait()
             elif start > now:
                 host.room.wait(start - now)
@@ -102,4 +111,4 @@ class Manners:
             for known, host in list(self._hosts.items()):
                 if not (host.busy or host.waiting) and max(host.next_start, host.quiet_until) <= now:
                     del self._hosts[known]
-        return self._hosts.setdefault(name, _Host(self._lock))
+        return self._hosts.setdefault(name, _Host(self._most, self._lock))

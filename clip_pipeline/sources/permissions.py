@@ -6,7 +6,7 @@ import threading
 from dataclasses import dataclass, field
 from time import monotonic
 
-from clip_pipeline.sources.answers import Head
+from clip_pipeline.sources.heads import Head
 from clip_pipeline.sources.robots import Robots, forbidding_directive, parse_robots
 from clip_pipeline.sources.urls import Site, WebUrl
 from clip_pipeline.sources.visits import Failure, Visits, Wish

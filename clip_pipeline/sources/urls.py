@@ -116,7 +116,7 @@ def _clean(url: str) -> str:
         return url
     if not url.isascii():
         host = urlsplit(url).hostname or ""
-        if not host.isascii():
+        if not host.isascii() and len(host) <= 253:
             with contextlib.suppress(UnicodeError):  # the quoted name is no name, which the status then says
                 url = url.replace(host, host.encode("idna").decode(), 1)
     return quote(url, safe=SAFE)

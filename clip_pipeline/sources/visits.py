@@ -15,8 +15,9 @@ from time import monotonic
 
 from clip_pipeline.recipes import DownloadSettings
 from clip_pipeline.sources.addresses import AddressBook, ForbiddenAddress, Place, UnknownName
-from clip_pipeline.sources.answers import AnswerError, BodyTooLong, Head, NoAnswer, unpacked
+from clip_pipeline.sources.answers import BodyTooLong, NoAnswer, unpacked
 from clip_pipeline.sources.connections import Connection, Connections
+from clip_pipeline.sources.heads import AnswerError, Head
 from clip_pipeline.sources.http import MOST_REDIRECTS, Hosts, backoff_seconds, may_pass, retry_after_seconds, user_agent
 from clip_pipeline.sources.manners import Manners
 from clip_pipeline.sources.urls import UrlError, WebUrl, follow, with_width

@@ -9,17 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from clip_pipeline.sources.answers import (
-    UNTIL_CLOSE,
-    AnswerError,
-    AnswerReader,
-    BodyTooLong,
-    CutAnswer,
-    Head,
-    NoAnswer,
-    parse_head,
-    unpacked,
-)
+from clip_pipeline.sources.answers import AnswerReader, BodyTooLong, CutAnswer, NoAnswer, unpacked
+from clip_pipeline.sources.heads import UNTIL_CLOSE, AnswerError, Head, parse_head
 
 MOST = 1000
 OK = b"HTTP/1.1 200 OK\r\n"

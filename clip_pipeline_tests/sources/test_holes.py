@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import subprocess
 import sys
@@ -124,6 +125,31 @@ def test_one_byte_every_0_8_seconds_meets_the_total_deadline(site):
         timed_out = Fetched("timeout", None, "no complete answer in time (deadline 2 s)")
         assert fetcher.fetch("http://photos.test/drip.jpg") == timed_out
         assert 1.5 < time.monotonic() - started < 2.5
+
+
+@pytest.mark.parametrize("pieces", [0, 500], ids=["silent", "dripping"])
+def test_a_handshake_without_end_meets_the_deadline(pieces):
+    import socket
+
+    listener = socket.create_server(("127.0.0.1", 0))
+
+    def drip() -> None:
+        connection, _ = listener.accept()
+        with connection, contextlib.suppress(OSError):
+            for byte in (b"\x16\x03\x03\x40\x00\x02\x00\x3f\xf0" + bytes(500))[:pieces]:
+                connection.sendall(bytes([byte]))
+                time.sleep(0.02)
+            connection.recv(1)
+            time.sleep(2)
+
+    threading.Thread(target=drip, daemon=True).start()
+    settings = replace(SETTINGS, deadline=1.0, retries=0, robots_txt=False)
+    with PhotoFetcher(settings, {"photos.test": listener.getsockname()}) as fetcher:
+        started = time.monotonic()
+        timed_out = Fetched("timeout", None, "no complete answer in time (deadline 1 s)")
+        assert fetcher.fetch("https://photos.test/a.jpg") == timed_out
+        assert time.monotonic() - started < 1.3
+    listener.close()
 
 
 def peak_megabytes_of(code: str, port: int) -> dict:
@@ -265,6 +291,25 @@ def test_too_many_requests_with_retry_after_is_waited_for_and_succeeds(site):
         started = time.monotonic()
         assert fetcher.fetch("http://photos.test/a.jpg") == Fetched("success", PHOTO)
         assert 1.0 <= time.monotonic() - started < 2.0
+
+
+def test_a_host_that_sends_a_crowd_away_gets_a_smaller_one_next_and_no_photo_is_lost(site):
+    lock, running = threading.Lock(), 0
+
+    def busy_server(request, count):
+        nonlocal running
+        with lock:
+            running += 1
+            answer = Answer(429, headers={"Retry-After": "1"}) if running > 6 else Answer(body=PHOTO)
+        time.sleep(0.01)
+        with lock:
+            running -= 1
+        return answer
+
+    site.routes["/a.jpg"] = busy_server
+    settings = replace(SETTINGS, connections=16, retries=3)
+    with PhotoFetcher(settings, site.hosts("photos.test")) as fetcher, ThreadPoolExecutor(16) as pool:
+        assert {fetched.status for fetched in pool.map(fetcher.fetch, ["http://photos.test/a.jpg"] * 40)} == {"success"}
 
 
 def test_a_host_is_asked_for_no_more_photos_at_a_time_than_the_limit(site):

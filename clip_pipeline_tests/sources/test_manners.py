@@ -72,6 +72,21 @@ def test_a_quiet_host_is_waited_for_and_one_that_wants_too_long_a_quiet_is_not()
     assert polite.enter("b") == 0.0
 
 
+def test_after_a_quiet_half_as_many_requests_run_and_then_slowly_more():
+    polite = Manners(8, 0.0, 0.5)
+    polite.quiet("a", 0.02)
+    polite.quiet("a", 0.03)  # another answer of the same burst
+    limits = []
+    for _ in range(40):
+        polite.enter("a")
+        limits.append(polite._hosts["a"].limit)
+        polite.leave("a")
+    assert limits[0] == 4
+    assert limits == sorted(limits)
+    assert 4 < limits[4] < 6
+    assert limits[-1] == 8
+
+
 def test_closing_ends_all_waiting():
     polite = Manners(1, 0.001, 5000.0)
     polite.enter("full")
