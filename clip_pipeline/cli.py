@@ -165,6 +165,36 @@ def plan(recipe_name: str, assignments: tuple[str, ...], data_folder: str) -> No
         click.echo(plan_table(workspace))
 
 
+@commands.command(context_settings=CONTEXT)
+@click.argument("names", nargs=-1, metavar="[ID|URL|SHA256]...")
+@click.option("--reason", default="", help="Why, and who asked: kept with the record.")
+@click.option("--list", "only_list", is_flag=True, help="Show what was taken down so far, and change nothing.")
+@recipe_options
+@data_option
+def takedown(
+    names: tuple[str, ...],
+    reason: str,
+    only_list: bool,
+    recipe_name: str,
+    assignments: tuple[str, ...],
+    data_folder: str,
+) -> None:
+    """Remove photos everywhere, for good: shards, pairs, embeddings, scores, report.
+
+    A photo is named by its id, its url, or the sha256 of the file as it was downloaded; others with the same bytes go with
+    it. Only the shards that held it are written again, nothing is downloaded, and the record in takedowns.jsonl
+    keeps it from coming back. Give the same --recipe and --set as for the run.
+
+    \b
+    Examples:
+      clip-pipeline takedown LF8gK8-HGSg --reason "asked by the photographer, 3 May"
+      clip-pipeline takedown --list
+    """
+    from clip_pipeline.pipeline.command import takedown_command
+
+    takedown_command(_recipe(recipe_name, assignments), data_folder, names, reason, only_list)
+
+
 @commands.group(context_settings=CONTEXT)
 def sandbox() -> None:
     """The generated world: a Wikipedia dump, a photo search and a photo host on loopback."""

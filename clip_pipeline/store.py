@@ -288,6 +288,10 @@ class Store:
         work.mkdir(parents=True, exist_ok=True)
         return work
 
+    def forget_pieces(self, key: ArtifactKey) -> None:
+        """Removes the pieces of unfinished builds of an asset, all partitions: a killed one starts anew."""
+        shutil.rmtree(self.root / ".work" / key.relative, ignore_errors=True)
+
     @contextlib.contextmanager
     def _lock(self, key: ArtifactKey, wait: bool) -> Iterator[bool]:
         """Holds the artifact's lock. Without `wait`, yields False when another process has it."""

@@ -108,7 +108,8 @@ def _catalog_pieces(
     distinct = (_united_by_url(piece, taken_down, counts) for piece in photos)
     with _counted_aside(distinct, schema, work / "photos.arrow") as (count, pieces):
         counts["photos"] = count
-        shards = _shard_count(count, photos_per_shard)
+        # Photos that were taken down count: without them the number of shards could fall, and every shard would change.
+        shards = _shard_count(count + counts["taken down"], photos_per_shard)
         keys = _shard_keys(shards)
         for piece in in_order(pieces, schema, work / "shards", keys):
             yield _with_keys(piece, shards)

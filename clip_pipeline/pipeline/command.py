@@ -38,6 +38,29 @@ def run_command(
         _say_scores(workspace, outcomes)
 
 
+def takedown_command(recipe: Recipe, data_folder: str, names: Sequence[str], reason: str, only_list: bool) -> None:
+    """Takes photos down and says what went; or lists what was taken down so far."""
+    from clip_pipeline.pipeline.takedown import take_down
+
+    with Workspace(data_folder, recipe) as workspace:
+        if only_list or not names:
+            photos = workspace.takedowns().photos
+            click.echo(f"{len(photos):,} photos were taken down in {workspace.store.root}")
+            for photo in photos:
+                click.echo(f"  {photo.date}  {photo.id or photo.sha256}  {photo.reason}")
+            if not only_list:
+                raise click.UsageError("Name what to take down: an id, a url or a sha256.")
+            return
+        outcome = take_down(workspace, names, reason, _say_done)
+        for photo in outcome.found.photos:
+            click.echo(f"Taken down: {photo.id or 'no photo here yet'}  sha256 {photo.sha256 or 'unknown'}")
+        if outcome.found.look_alikes:
+            shown = ", ".join(outcome.found.look_alikes[:10])
+            click.echo(f"{len(outcome.found.look_alikes)} more look the same and were left: {shown}")
+        if outcome.stale:
+            click.echo(f"Learnt with the photo, until the next clip-pipeline run: {', '.join(outcome.stale)}")
+
+
 def _say_start(step: Step) -> None:
     if sys.stdout.isatty():
         click.echo(f"  {step.asset:<20} …", nl=False)

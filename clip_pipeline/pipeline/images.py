@@ -52,13 +52,14 @@ def _catalog_inputs(workspace: Workspace, partition: str) -> dict[str, str]:
     links = {
         f"image_links[{bucket}]": workspace.get("image_links", bucket).content for bucket in bucket_keys(workspace)
     }
-    return links | photo_source(workspace).identity()
+    return links | photo_source(workspace).identity() | workspace.takedowns().inputs()
 
 
 def _build_catalog(workspace: Workspace, partition: str, folder: Path, work: Path) -> Built:
     from clip_pipeline.images.catalog import write_catalog
 
-    counts = write_catalog(_all_links(workspace), workspace.recipe.download.photos_per_shard, folder)
+    photos_per_shard = workspace.recipe.download.photos_per_shard
+    counts = write_catalog(_all_links(workspace), photos_per_shard, folder, workspace.takedowns().ids)
     facts = {name: counts[name] for name in ("same url", "taken down")}
     return Built(rows={name: counts[name] for name in ("photos", "links", "shards")}, facts=facts)
 
@@ -113,6 +114,7 @@ def _build_shard(workspace: Workspace, shard: str, folder: Path, work: Path) -> 
             work=work,
             decoders=shared_decoders(recipe.compute.workers),
             previous=_previous_shard(workspace, shard),
+            taken_down=workspace.takedowns().sha256s,
         )
     return Built(rows={"tried": len(rows), "photos": stats["status"].get("success", 0)}, facts=stats)
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
+from clip_pipeline.images.takedown import TAKEDOWNS_FILE, Takedowns, read_takedowns
 from clip_pipeline.pipeline.stages import artifact_key
 from clip_pipeline.recipes import Recipe
 from clip_pipeline.store import Artifact, Store
@@ -38,6 +39,10 @@ class Workspace:
         if name not in self._remembered:
             self._remembered[name] = make()
         return self._remembered[name]
+
+    def takedowns(self) -> Takedowns:
+        """What was taken down in this data folder; the list lies beside the artifacts and outlives them."""
+        return read_takedowns(self.store.root / TAKEDOWNS_FILE)
 
     def sandbox_hosts(self) -> Hosts:
         """Names of the sandbox's servers and the loopback addresses they are at; starts the world when first asked."""

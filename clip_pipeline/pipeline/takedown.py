@@ -1,0 +1,116 @@
+"""Takes photos out of everything that was built, for good."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import date
+
+from clip_pipeline.errors import InputError, SettingsError
+from clip_pipeline.images.takedown import TAKEDOWNS_FILE, Found, add_takedowns, find_photos
+from clip_pipeline.pipeline.graph import STEPS
+from clip_pipeline.pipeline.run import AssetOutcome
+from clip_pipeline.pipeline.stages import artifact_key
+from clip_pipeline.pipeline.workspace import Workspace
+
+HOLDS_PHOTOS = (
+    *("photo_catalog", "image_shards", "image_text_pairs", "benchmark_dataset", "image_embeddings", "text_embeddings"),
+    *("zero_shot_scores", "retrieval_scores", "probe_scores", "benchmark_report"),
+)
+"""Assets that hold photos, their captions or their vectors, in the order of the flow. Scores and report are among them:
+they list photos by id, and the report shows some."""
+LEARNT_FROM_PHOTOS = ("caption_corpus", "bpe_tokenizer", "clip_checkpoint")
+"""Not built again by a take-down: a training takes hours, and whoever asked for a photo's removal should not wait for it."""
+
+
+@dataclass(frozen=True)
+class TakedownOutcome:
+    """What a take-down did. found: the photos. outcomes: what was built again. stale: assets that still know the photos
+    from learning and are built again by the next run."""
+
+    found: Found
+    outcomes: list[AssetOutcome]
+    stale: tuple[str, ...]
+
+
+def take_down(
+    workspace: Workspace,
+    names: Sequence[str],
+    reason: str = "",
+    on_done: Callable[[AssetOutcome], None] = lambda outcome: None,
+) -> TakedownOutcome:
+    """Removes photos, named by id, url or sha256, from every artifact that holds them, and keeps them from coming back.
+
+    Only shards that held one of them are written again, from the photos that they hold: nothing is fetched. Raises
+    SettingsError when the catalog was made with other settings than the workspace's, InputError when a name means no photo.
+    """
+    _require_fresh_catalog(workspace)
+    found = find_photos(_attempts(workspace), names, date.today().isoformat(), reason)
+    known = workspace.takedowns()
+    unknown = [name for name in found.unknown if name not in known.ids]
+    if unknown:
+        raise InputError(
+            f"No photo in {workspace.store.root} has the id, url or sha256 {', '.join(unknown[:5])}. "
+            "Look it up in the column id of images/image_shards/*/*.parquet; nothing was changed."
+        )
+    add_takedowns(workspace.store.root / TAKEDOWNS_FILE, found.photos)
+    outcomes = []
+    for asset in HOLDS_PHOTOS:
+        outcome = _build_what_exists(workspace, asset)
+        if outcome.partitions:
+            outcomes.append(outcome)
+            on_done(outcome)
+    for asset in LEARNT_FROM_PHOTOS:
+        workspace.store.forget_pieces(artifact_key(asset))
+    return TakedownOutcome(found, outcomes, tuple(_stale_after(workspace)))
+
+
+def _require_fresh_catalog(workspace: Workspace) -> None:
+    """A catalog of other settings would be built anew, and all shards with it."""
+    catalog = STEPS["photo_catalog"]
+    key = artifact_key("photo_catalog")
+    workspace.store.get(key)
+    reason = workspace.store.why_stale(key, catalog.wanted(workspace))
+    if reason:
+        raise SettingsError(
+            f"The catalog in {workspace.store.root} is not up to date ({reason}), so a take-down would build more than the "
+            "photo's own shard. Give the --recipe and --set that the photos were downloaded with, or bring the catalog up to "
+            "date first: clip-pipeline run --select photo_catalog"
+        )
+
+
+def _attempts(workspace: Workspace) -> list:
+    import pyarrow.parquet as pq
+
+    columns = ["id", "url", "sha256", "phash"]
+    tables = []
+    for shard in STEPS["image_shards"].partitions(workspace):
+        artifact = workspace.store.find(artifact_key("image_shards", shard))
+        if artifact is not None:
+            tables.append(pq.read_table(artifact.file(f"{shard}.parquet"), columns=columns))
+    return tables
+
+
+def _build_what_exists(workspace: Workspace, asset: str) -> AssetOutcome:
+    """Brings those partitions up to date that were built before; a photo cannot be in any other."""
+    started = time.monotonic()
+    step, outcome = STEPS[asset], AssetOutcome(asset)
+    for partition in step.partitions(workspace):
+        if workspace.store.find(artifact_key(asset, partition)) is not None:
+            outcome.partitions[partition] = step.materialise(workspace, partition)
+    outcome.seconds = time.monotonic() - started
+    return outcome
+
+
+def _stale_after(workspace: Workspace) -> list[str]:
+    stale = []
+    for asset in LEARNT_FROM_PHOTOS:
+        step = STEPS[asset]
+        for partition in step.partitions(workspace):
+            key = artifact_key(asset, partition)
+            if workspace.store.find(key) is not None and workspace.store.why_stale(
+                key, step.wanted(workspace, partition)
+            ):
+                stale.append(asset)
+    return stale
