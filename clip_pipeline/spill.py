@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import zlib
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -73,10 +74,10 @@ def _in_order(
             _add_by_key(spill, first.pop(0), keys_of, shift)
         for table in tables:
             _add_by_key(spill, table.select(schema.names).cast(schema), keys_of, shift)
-        for part in spill.finished_parts():
-            inner = folder / f"{part:02d}"
-            yield from _in_order(spill.read(part), schema, inner, keys_of, most_rows, shift - DIGIT_BITS)
-            spill.remove(part)
+        for parts in spill.finished_parts(most_rows):
+            inner = folder / f"{parts[0]:02d}"
+            yield from _in_order(spill.read(parts), schema, inner, keys_of, most_rows, shift - DIGIT_BITS)
+            spill.remove(parts)
     finally:
         spill.close()
         shutil.rmtree(folder, ignore_errors=True)
@@ -95,6 +96,7 @@ class Spill:
         self._folder, self._schema = folder, schema
         self._waiting: dict[int, list[pa.Table]] = {}
         self._bytes = 0
+        self._rows: Counter[int] = Counter()
         self._writers: dict[int, pa.ipc.RecordBatchStreamWriter] = {}
         folder.mkdir(parents=True, exist_ok=True)
 
@@ -106,6 +108,7 @@ class Spill:
         ends = np.append(starts[1:], len(order))
         for part, start, end in zip(numbers.tolist(), starts.tolist(), ends.tolist(), strict=True):
             self._waiting.setdefault(part, []).append(together.slice(start, end - start))
+            self._rows[part] += end - start
         self._bytes += together.nbytes
         if self._bytes > BUFFER_BYTES:
             self._write()
@@ -123,23 +126,32 @@ class Spill:
     def _path(self, part: int) -> str:
         return str(self._folder / f"{part:02d}.arrow")
 
-    def finished_parts(self) -> list[int]:
-        """Writes what waits, and returns the parts that have rows, in order."""
+    def finished_parts(self, most_rows: int) -> list[list[int]]:
+        """Writes what waits, and returns the parts that have rows, in order; small neighbours are taken together."""
         self._write()
-        parts = sorted(self._writers)
         self.close()
-        return parts
+        groups: list[list[int]] = []
+        rows = most_rows
+        for part in sorted(self._rows):
+            rows += self._rows[part]
+            if rows > most_rows:
+                groups.append([])
+                rows = self._rows[part]
+            groups[-1].append(part)
+        return groups
 
-    def read(self, part: int) -> Iterator[pa.Table]:
-        """The rows of one part, as they were added."""
+    def read(self, parts: Iterable[int]) -> Iterator[pa.Table]:
+        """The rows of some parts, each as they were added."""
         import pyarrow as pa
 
-        with pa.OSFile(self._path(part)) as file, pa.ipc.open_stream(file) as stream:
-            for batch in stream:
-                yield pa.Table.from_batches([batch])
+        for part in parts:
+            with pa.OSFile(self._path(part)) as file, pa.ipc.open_stream(file) as stream:
+                for batch in stream:
+                    yield pa.Table.from_batches([batch])
 
-    def remove(self, part: int) -> None:
-        Path(self._path(part)).unlink()
+    def remove(self, parts: Iterable[int]) -> None:
+        for part in parts:
+            Path(self._path(part)).unlink()
 
     def close(self) -> None:
         for writer in self._writers.values():

@@ -15,7 +15,7 @@ import numpy as np
 
 from clip_pipeline.images.unite import united_rows
 from clip_pipeline.records import IMAGE_LINKS, PHOTO_FIELDS
-from clip_pipeline.spill import in_order, range_keys, text_keys
+from clip_pipeline.spill import MOST_ROWS, in_order, range_keys, text_keys
 from clip_pipeline.words.tokens import split_words
 
 if TYPE_CHECKING:
@@ -24,7 +24,9 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 WITHOUT_WORD = "without_word.parquet"
-KEYWORDS_REMEMBERED = 200_000
+KEYWORDS_REMEMBERED = 100_000
+MOST_PAIRS, MOST_KEYWORDS = 500_000, 65_536
+"""Rows in memory at a time of (word, id, order), 40 bytes each, and of photos among their many keywords."""
 
 
 def bucket_of(word: str, buckets: int) -> int:
@@ -62,7 +64,8 @@ def write_listed_links(
     work = folder / ".unsorted"
     joined = _Join(vocabulary, listing.keywords is not None, folder, counts)
     pairs = joined.pairs(listing, work)
-    best = _ranked(in_order(pairs, _schema("word", "id", "order"), work / "pairs", joined.word_keys), photos_per_word)
+    ordered = in_order(pairs, _schema("word", "id", "order"), work / "pairs", joined.word_keys, MOST_PAIRS)
+    best = _ranked(ordered, photos_per_word)
     chosen = joined.chosen(best, work)
     links = in_order(chosen, _schema("word", "rank", "photo"), work / "links", joined.word_keys)
     counts["links"] = _write_buckets(links, vocabulary, sorted(words_of), folder)
@@ -138,7 +141,8 @@ class _Join:
 
     def pairs(self, listing: Listing, work: Path) -> Iterator[pa.Table]:
         """(word, id, order) of every match; the photos, one row an id, are kept aside."""
-        rows = in_order(_tagged(listing), _schema("photo", "place", "keyword"), work / "ids", _id_keys)
+        most = MOST_KEYWORDS if self._by_keyword else MOST_ROWS
+        rows = in_order(_tagged(listing), _schema("photo", "place", "keyword"), work / "ids", _id_keys, most)
         for piece in rows:
             photos = self._photos_of(piece)
             if self._by_keyword:
