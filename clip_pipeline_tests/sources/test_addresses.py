@@ -70,3 +70,61 @@ def test_a_resolver_that_hangs_is_not_waited_for(monkeypatch):
     with pytest.raises(TimeoutError):
         AddressBook({}).find("slow.test", 80, 0.05)
     ended.set()
+
+
+def test_a_name_is_looked_up_once_by_many_threads_and_refusals_are_kept(monkeypatch):
+    import time
+    from concurrent.futures import ThreadPoolExecutor
+
+    asked = []
+
+    def resolve(name, *_, **__):
+        asked.append(name)
+        time.sleep(0.05)
+        if name == "gone.test":
+            raise socket.gaierror(socket.EAI_NONAME, "text that differs between systems")
+        return [(2, 1, 6, "", (address, 0)) for address in ("192.168.0.9", "10.0.0.1")]
+
+    monkeypatch.setattr(socket, "getaddrinfo", resolve)
+    book = AddressBook({})
+
+    def find(name):
+        with pytest.raises((ForbiddenAddress, UnknownName)) as raised:
+            book.find(name, 80, 5)
+        return str(raised.value)
+
+    with ThreadPoolExecutor(8) as pool:
+        told = set(pool.map(find, ["gone.test", "inside.test"] * 10))
+    assert told == {"gone.test has no address", "inside.test leads to 10.0.0.1, which is not on the public internet"}
+    assert sorted(asked) == ["gone.test", "inside.test"]
+
+
+def test_a_trouble_of_the_resolver_passes(monkeypatch):
+    from clip_pipeline.sources import addresses
+
+    monkeypatch.setattr(addresses, "SECONDS_TROUBLE_KEPT", 0.0)
+    answers = [socket.gaierror(socket.EAI_AGAIN, "for now"), [(2, 1, 6, "", ("1.1.1.1", 0))]]
+
+    def resolve(*_, **__):
+        answer = answers.pop(0)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    monkeypatch.setattr(socket, "getaddrinfo", resolve)
+    book = AddressBook({})
+    with pytest.raises(socket.gaierror):
+        book.find("flaky.test", 80, 5)
+    assert book.find("flaky.test", 443, 5) == [("1.1.1.1", 443)]
+
+
+def test_the_number_of_names_kept_is_bounded(monkeypatch):
+    from clip_pipeline.sources import addresses
+
+    monkeypatch.setattr(addresses, "MOST_NAMES_KEPT", 10)
+    monkeypatch.setattr(addresses, "SECONDS_KEPT", 0.0)
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: [(2, 1, 6, "", ("1.1.1.1", 0))])
+    book = AddressBook({})
+    for number in range(100):
+        book.find(f"name{number}.test", 80, 5)
+    assert len(book._kept) <= 10
