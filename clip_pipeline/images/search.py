@@ -66,8 +66,10 @@ def search_words(
             pages = WordPages(kept, word)
             needed = list(_needed_pages(pages, plan[word], photos_per_word, service))
             stream.write(b"".join(pages.lines[: len(needed)]))
-            index.write(f"{word}\t{len(needed)}\t{needed[-1]}\n")
-            rows, left_out = _rows_of_word(word, pages.bodies[: len(needed)], service, photos_per_word)
+            index.write(f"{word}\t{len(needed)}\t{needed[-1][0]}\n")
+            rows, left_out = _rows_of_word(
+                word, [found for _, page in needed for found in page], service, photos_per_word
+            )
             table.write(rows)
             links += len(rows)
             facts["pages"] += len(needed)
@@ -104,43 +106,49 @@ class _LinksFile:
         self._writer.close()
 
 
-def _needed_pages(pages: WordPages, most_pages: int, photos_per_word: int, service: PhotoSearch) -> Iterator[str]:
-    """One item a page that the word needs: why it would be the last. Asks for the pages that are not there."""
-    ids: set[str] = set()
+def _needed_pages(
+    pages: WordPages, most_pages: int, photos_per_word: int, service: PhotoSearch
+) -> Iterator[tuple[str, list[Any]]]:
+    """(why it would be the last, its results) for each page that the word needs. Asks for the pages that are not there."""
+    everything: list[Any] = []
     for number in range(1, most_pages + 1):
         if number > len(pages.bodies):
             pages.append(service.get_page(pages.word, number))
         answer = _parsed(pages.bodies[number - 1])
-        results = _results(answer)
-        total = answer.get("total_pages")
-        ids.update(row["id"] for row in _rows(results, service) if row is not None)
+        found, total = answer.get("results"), answer.get("total_pages")
+        results = found if isinstance(found, list) else []
+        everything += results
         if not results or (isinstance(total, int) and number >= total):
-            yield ENDED
+            yield ENDED, results
             return
-        if len(ids) >= photos_per_word:
-            yield ENOUGH
+        if len(everything) >= photos_per_word and _count_photos(everything, service) >= photos_per_word:
+            yield ENOUGH, results
             return
-        yield CUT
+        yield CUT, results
 
 
-def _rows_of_word(
-    word: str, bodies: list[str], service: PhotoSearch, photos_per_word: int
-) -> tuple[list[dict[str, Any]], int]:
-    """The first `photos_per_word` different photos as IMAGE_LINKS rows, and the number of results that are left out."""
-    rows: dict[str, dict[str, Any]] = {}
-    left_out = 0
-    for body in bodies:
-        for row in _rows(_results(_parsed(body)), service):
-            if row is None:
-                left_out += 1
-            elif row["id"] not in rows and len(rows) < photos_per_word:
-                rows[row["id"]] = {"word": word, "rank": len(rows), **row}
-    return list(rows.values()), left_out
+def _count_photos(results: list[Any], service: PhotoSearch) -> int:
+    """How many different photos are kept of the results."""
+    return len({row["id"] for row in _rows(results, service) if row is not None})
 
 
 def _rows(results: list[Any], service: PhotoSearch) -> Iterator[dict[str, Any] | None]:
     for photo in results:
         yield service.photo_row(photo) if isinstance(photo, dict) else None
+
+
+def _rows_of_word(
+    word: str, results: list[Any], service: PhotoSearch, photos_per_word: int
+) -> tuple[list[dict[str, Any]], int]:
+    """The first `photos_per_word` different photos as IMAGE_LINKS rows, and the number of results that are left out."""
+    rows: dict[str, dict[str, Any]] = {}
+    left_out = 0
+    for row in _rows(results, service):
+        if row is None:
+            left_out += 1
+        elif row["id"] not in rows and len(rows) < photos_per_word:
+            rows[row["id"]] = {"word": word, "rank": len(rows), **row}
+    return list(rows.values()), left_out
 
 
 def _parsed(body: str) -> dict[str, Any]:
@@ -150,11 +158,6 @@ def _parsed(body: str) -> dict[str, Any]:
     except (ValueError, RecursionError):
         return {}
     return answer if isinstance(answer, dict) else {}
-
-
-def _results(answer: dict[str, Any]) -> list[Any]:
-    results = answer.get("results")
-    return results if isinstance(results, list) else []
 
 
 def keep_known_pages(pages_path: Path, words: Collection[str], kept: Path) -> int:

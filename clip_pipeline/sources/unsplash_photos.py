@@ -77,11 +77,7 @@ def _download_location(photo: dict[str, Any], api_host: str) -> str | None:
     location = _section(photo, "links").get("download_location")
     if not _is_plain(location):
         return None
-    try:
-        parts = urlsplit(location)
-    except ValueError:
-        return None
-    return location if parts.scheme in ("http", "https") and parts.netloc == api_host else None
+    return location if location.startswith((f"https://{api_host}/", f"http://{api_host}/")) else None
 
 
 def _section(value: dict[str, Any], name: str) -> dict[str, Any]:
@@ -91,7 +87,13 @@ def _section(value: dict[str, Any], name: str) -> dict[str, Any]:
 
 def _is_plain(value: Any) -> TypeGuard[str]:
     """Whether it is a text that is not empty and that UTF-8 can hold."""
-    return isinstance(value, str) and bool(value) and not any("\ud800" <= letter <= "\udfff" for letter in value)
+    if not (isinstance(value, str) and value):
+        return False
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _text(value: dict[str, Any], name: str) -> str:
@@ -99,7 +101,9 @@ def _text(value: dict[str, Any], name: str) -> str:
     found = value.get(name)
     if not isinstance(found, str):
         return ""
-    return found.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace").strip()
+    if not found.isascii():
+        found = found.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+    return found.strip()
 
 
 def _pixels(value: Any) -> int | None:
