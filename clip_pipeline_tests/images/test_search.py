@@ -4,6 +4,11 @@ from __future__ import annotations
 
 import gzip
 import json
+import random
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -265,3 +270,56 @@ def test_a_damaged_older_artifact_gives_what_it_has(tmp_path, elsewhere, caplog)
     table, _ = search(tmp_path, {}, [f"word{number}" for number in range(50)], service=service)
     assert len(service.asked) == 450 - found
     assert len(table) == 50 * 27
+
+
+SEARCHER = """
+import json, sys
+from pathlib import Path
+from clip_pipeline.images.search import search_words
+
+folder, log, words, pages = Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3].split(), int(sys.argv[4])
+
+
+class Search:
+    def get_page(self, word, number):
+        with log.open("a") as stream:
+            stream.write(f"{word} {number}\\n")
+        results = [{"id": f"{word}{number}-{place}", "text": "x" * 3000} for place in range(30)]
+        return json.dumps({"total_pages": pages, "results": results})
+
+    def photo_row(self, result):
+        return {"id": result["id"], "url": "http://x/" + result["id"], "captions": [], "words": [], "source": "test"}
+
+
+(folder / "kept").mkdir(parents=True, exist_ok=True)
+print("ready", flush=True)
+search_words(dict.fromkeys(words, pages), Search(), 6000, folder, folder / "kept")
+"""
+
+
+def start_search(folder: Path, log: Path, words: list[str], pages: int) -> subprocess.Popen:
+    """A search in a process of its own, which has loaded what it needs."""
+    command = [sys.executable, "-c", SEARCHER, str(folder), str(log), " ".join(words), str(pages)]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE)
+    assert process.stdout is not None
+    process.stdout.readline()
+    return process
+
+
+def test_killed_at_any_moment_a_search_asks_again_for_one_page_at_most(tmp_path):
+    log, words, pages, kills = tmp_path / "asked.txt", [f"word{number}" for number in range(6)], 30, 5
+    moments = random.Random(0)
+    for _ in range(kills):
+        process = start_search(tmp_path / "killed", log, words, pages)
+        time.sleep(moments.uniform(0.0, 0.06))
+        process.send_signal(signal.SIGKILL)
+        process.communicate()
+    last = start_search(tmp_path / "killed", log, words, pages)
+    last.communicate()
+    assert last.returncode == 0
+    asked = log.read_text().splitlines()
+    assert len(set(asked)) == len(words) * pages
+    assert len(asked) - len(set(asked)) <= kills
+    undisturbed = start_search(tmp_path / "whole", tmp_path / "other.txt", words, pages)
+    undisturbed.communicate()
+    assert written(tmp_path / "killed") == written(tmp_path / "whole")
