@@ -216,6 +216,7 @@ def serve(recipe_name: str, assignments: tuple[str, ...], port: int) -> None:
 @commands.command(context_settings=CONTEXT)
 @click.argument("dumps", nargs=-1, required=True, metavar="DUMP...")
 @click.option("-o", "--output", required=True, type=click.Path(path_type=Path), help="Parquet file to write (word, count, documents, capitalised, pictured), or .txt for the words alone.")  # fmt: skip
+@click.option("--rules", default="plain", show_default=True, type=click.Choice(["plain", "wikipedia-word-frequency"]), help="What a word is: plain, or as in the well-known list.")  # fmt: skip
 @click.option("--min-count", default=100, show_default=True, help="Words that occur at most this often are left out.")
 @click.option("--min-documents", default=0, help="Words that occur in fewer articles are left out.")
 @click.option("--min-length", default=1, show_default=True, help="Shortest word kept, in letters.")

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
-
-import pyarrow as pa
 
 from clip_pipeline.errors import DumpError, SettingsError
 from clip_pipeline.publication import published_file
 from clip_pipeline.recipes import WordsSettings
-from clip_pipeline.words.count import count_dumps
-from clip_pipeline.words.runs import sum_counts
+from clip_pipeline.words.runs import MergedCounts, merge_counts
 from clip_pipeline.words.stop_words import choose_stop_words, stop_words_of
 
 SCRIPT_OF_LANGUAGE = {"en": "english", "ru": "cyrillic"}
@@ -44,32 +42,39 @@ def count_words(
     if output.suffix.lower() not in OUTPUT_SUFFIXES:
         raise SettingsError(f"{output} is neither .parquet (words with their counts) nor .txt (one word a line).")
     choose_stop_words(settings.stop_words)  # a wrong name is told before hours of counting
-    counts = _count_dumps(dumps, workers, settings.rules)
-    kept, dropped = select_words(counts, settings)
+    counts = _count_dumps(dumps, workers, settings)
+    kept, dropped = select_words(counts.table, settings)
+    dropped["too_rare"] += counts.words - len(counts.table)
     with published_file(output) as path:
         if output.suffix.lower() == ".parquet":
             pq.write_table(kept, path, compression="zstd")
         else:
             path.write_text("".join(f"{word}\n" for word in kept["word"].to_pylist()), encoding="utf-8", newline="\n")
-    return len(kept), len(counts), dropped
+    return len(kept), counts.words, dropped
 
 
-def _count_dumps(dumps: Sequence[str], workers: int, rules: str) -> pa.Table:
+def _count_dumps(dumps: Sequence[str], workers: int, settings: WordsSettings) -> MergedCounts:
+    from clip_pipeline.sources.dump_files import DumpPart, check_dump
     from clip_pipeline.sources.dump_set import find_dump_files
-    from clip_pipeline.sources.html_dumps import describe_html_dump, is_html_dump
+    from clip_pipeline.sources.html_dumps import is_html_dump
+    from clip_pipeline.words.count import count_part
     from clip_pipeline.words.html_count import count_html_part
 
     paths = [path for dump in dumps for path in find_dump_files(dump)]
-    tables = []
-    for path in paths:
-        if is_html_dump(path):
-            (part,) = describe_html_dump(path, 1).parts
-            tables.append(count_html_part(path, part))
-    exports = [path for path in paths if not is_html_dump(path)]
-    if exports:
-        tables.append(count_dumps(exports, workers, rules=rules))
-    counts = tables[0] if len(tables) == 1 else sum_counts(tables)
-    if not len(counts):
+    runs = []
+    with tempfile.TemporaryDirectory(prefix="counts-") as work:
+        for number, path in enumerate(paths):
+            runs.append(Path(work, f"{number}.parquet"))
+            if is_html_dump(path):
+                part, count = DumpPart("part-000", 0, path.stat().st_size), count_html_part
+            else:
+                part, count = check_dump(path), count_part
+            count(path, part, runs[-1], workers=workers, rules=settings.rules, work=Path(work))
+        counts = merge_counts(runs, settings.min_count)
+    if not counts.occurrences:
         names = ", ".join(path.name for path in paths[:5])
-        raise DumpError(f"{names} holds no article, so there are no words. Give a dump of articles.")
+        raise DumpError(
+            f"{names} holds no article (namespace 0, no redirect, no disambiguation), so there are no words. "
+            "Give a pages-articles dump, or HTML of articles."
+        )
     return counts

@@ -124,18 +124,14 @@ def _build_counts(workspace: Workspace, partition: str, folder: Path, work: Path
     from clip_pipeline.sources.html_dumps import is_html_dump
     from clip_pipeline.words.count import count_part
     from clip_pipeline.words.html_count import count_html_part
-    from clip_pipeline.words.runs import write_run
 
     dump = workspace.get("wikipedia_dump")
     record = json.loads(dump.file(f"parts/{partition}.json").read_text())
     path, part = dump_location(dump, record["file"]), DumpPart.from_json(record)
     output = folder / "counts.parquet"
-    if is_html_dump(path):
-        table = count_html_part(path, part)
-        write_run([table.sort_by("word")], output)
-        return Built(rows={"words": len(table)}, facts={"occurrences": sum(table["count"].to_pylist())})
     recipe = workspace.recipe
-    counts = count_part(path, part, output, workers=recipe.compute.workers, rules=recipe.words.rules, work=work)
+    count = count_html_part if is_html_dump(path) else count_part
+    counts = count(path, part, output, workers=recipe.compute.workers, rules=recipe.words.rules, work=work)
     return Built(rows={"words": counts.words}, facts={"occurrences": counts.occurrences, "articles": counts.articles})
 
 
@@ -156,13 +152,15 @@ def _vocabulary_inputs(workspace: Workspace, partition: str) -> dict[str, str]:
 
 def _build_vocabulary(workspace: Workspace, partition: str, folder: Path, work: Path) -> Built:
     from clip_pipeline.images.links import bucket_of
-    from clip_pipeline.words.vocabulary import merge_frequent_words, select_words, write_vocabulary
+    from clip_pipeline.words.runs import merge_counts
+    from clip_pipeline.words.vocabulary import select_words, write_vocabulary
 
     settings = workspace.recipe.words
     files = [workspace.get("word_counts", part).file("counts.parquet") for part in dump_parts(workspace)]
-    frequent, too_rare = merge_frequent_words(files, settings.min_count)
-    kept, dropped = select_words(frequent, settings)
-    dropped["too_rare"] += too_rare
+    # Rare words are counted but never held: all of a large Wikipedia has tens of millions.
+    merged = merge_counts(files, settings.min_count)
+    kept, dropped = select_words(merged.table, settings)
+    dropped["too_rare"] += merged.words - len(merged.table)
     write_vocabulary(kept, folder)
     buckets = workspace.recipe.links.buckets
     words_of_bucket: dict[int, list[str]] = {bucket: [] for bucket in range(buckets)}

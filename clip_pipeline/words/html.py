@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from html import unescape
 from typing import Any
 
+from clip_pipeline.words.links import CAPTION_BEGINS, CAPTION_ENDS
+
 DROPPED_TAGS = frozenset((
     "head", "style", "script", "noscript", "template", "table", "math", "svg", "audio", "video", "iframe", "object", "select",
     "input", "button", "textarea", "map", "title", "meta", "link",
@@ -41,15 +43,24 @@ _URL = re.compile(r"(?:http|https|ftp)://[^\s\[\]<>\"|{}]++")
 _BLANKS = re.compile(r"[^\S\n]+")
 
 
+_BEGIN, _END = chr(CAPTION_BEGINS), chr(CAPTION_ENDS)
+_CAPTION_MARKS = {CAPTION_BEGINS: None, CAPTION_ENDS: None}
+
+
 @dataclass(frozen=True)
 class HtmlText:
-    """text: the whole prose, a paragraph, heading or list item a line.
+    """marked: the prose, a paragraph, heading or list item a line; captions stand between the marks of `words/links.py`.
 
-    captions: those of pictures, which are in `text` too, and those of galleries, which are not: galleries are no prose.
+    galleries: the captions of galleries, which are no prose.
     """
 
-    text: str
-    captions: str
+    marked: str
+    galleries: str
+
+    @property
+    def text(self) -> str:
+        """The prose without the marks."""
+        return self.marked.translate(_CAPTION_MARKS)
 
 
 def html_text(html: str) -> HtmlText:
@@ -58,13 +69,13 @@ def html_text(html: str) -> HtmlText:
     from lxml import etree
 
     parser = etree.HTMLParser(encoding="utf-8", remove_comments=True, remove_pis=True, huge_tree=True)
+    html = html.translate(_CAPTION_MARKS)
     root = etree.fromstring(html.encode("utf-8", "replace"), parser) if html.strip() else None
     if root is None:
         return HtmlText("", "")
     pieces: list[str] = []
-    captions: list[str] = []
+    galleries: list[str] = []
     templates: set[str] = set()
-    caption_began: list[int] = []
     walk = etree.iterwalk(root, events=("start", "end"))
     dropped = None
     for event, element in walk:
@@ -72,13 +83,13 @@ def html_text(html: str) -> HtmlText:
         if event == "start":
             if dropped is None and _is_dropped(element, templates):
                 dropped = element
-                captions += _gallery_captions(element)
+                galleries += _gallery_captions(element)
                 walk.skip_subtree()
                 continue
             if tag in BLOCK_TAGS:
                 pieces.append("\n")
             if _is_caption(element):
-                caption_began.append(len(pieces))
+                pieces.append(_BEGIN)
             if element.text:
                 pieces.append(element.text)
             continue
@@ -88,12 +99,12 @@ def html_text(html: str) -> HtmlText:
             pieces.append(" ")
         else:
             if _is_caption(element):
-                captions += [*pieces[caption_began.pop() :], "\n"]
+                pieces.append(_END)
             if tag in BLOCK_TAGS or tag == "br":
                 pieces.append("\n")
         if element.tail:
             pieces.append(element.tail)
-    return HtmlText(_tidy_lines("".join(pieces)), _tidy_lines("".join(captions)))
+    return HtmlText(_tidy_lines("".join(pieces)), _tidy_lines("".join(galleries)))
 
 
 def is_disambiguation_html(html: str) -> bool:

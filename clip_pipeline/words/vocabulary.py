@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
 from pathlib import Path
 
 import pyarrow as pa
@@ -11,7 +10,6 @@ import pyarrow.compute as pc
 
 from clip_pipeline.recipes import WordsSettings
 from clip_pipeline.records import WORD_COUNTS
-from clip_pipeline.words.runs import sum_counts
 from clip_pipeline.words.stop_words import choose_stop_words
 
 logger = logging.getLogger(__name__)
@@ -42,9 +40,6 @@ five per cent down to 35 hold about 18 words, mostly titles (king 0.77, earth 0.
 
 RULES_MIN_DOCUMENTS = {"plain": 0, "wikipedia-word-frequency": 3}
 """Articles that a word must occur in by the rules of the list itself."""
-
-ROWS_AT_A_TIME = 4_000_000
-"""Rows merged at once: about 1 GB at the peak (2026-11-21)."""
 
 
 def select_words(counts: pa.Table, settings: WordsSettings) -> tuple[pa.Table, dict[str, int]]:
@@ -94,44 +89,6 @@ def _word_pattern(settings: WordsSettings) -> str:
     marks = "" if settings.script == "english" else r"\p{M}"
     characters = f"[{LETTERS_OF_SCRIPT[settings.script]}{marks}{'0-9' if settings.digits else ''}]+"
     return f"^{characters}(['-]{characters})*$"
-
-
-def merge_frequent_words(files: Sequence[Path], min_count: int) -> tuple[pa.Table, int]:
-    """The summed WORD_COUNTS of Parquet files, only words that occur more than `min_count` times, and how many do not.
-
-    Memory holds a stretch of the alphabet at a time, so tens of millions of rare words cost passes over the files, not memory.
-    """
-    import pyarrow.dataset as ds
-    import pyarrow.parquet as pq
-
-    rows = sum(pq.read_metadata(file).num_rows for file in files)
-    dataset = ds.dataset([str(file) for file in files], schema=WORD_COUNTS, format="parquet")
-    edges = _alphabet_edges(files, rows // ROWS_AT_A_TIME)
-    kept, too_rare = [], 0
-    for low, high in zip([None, *edges], [*edges, None], strict=True):
-        stretch = None if low is None else ds.field("word") >= low
-        if high is not None:
-            below = ds.field("word") < high
-            stretch = below if stretch is None else stretch & below
-        merged = sum_counts([dataset.to_table(filter=stretch)])
-        frequent = merged.filter(pc.greater(merged["count"], min_count))
-        too_rare += len(merged) - len(frequent)
-        kept.append(frequent)
-    return pa.concat_tables(kept), too_rare
-
-
-def _alphabet_edges(files: Sequence[Path], cuts: int) -> list[str]:
-    """At most `cuts` words that cut the files' rows into stretches of about equal length, from a sample of each file."""
-    import pyarrow.parquet as pq
-
-    if not cuts:
-        return []
-    sample: list[str] = []
-    for file in files:
-        words = pq.ParquetFile(file).read_row_group(0, columns=["word"])["word"]
-        sample += words.take(list(range(0, len(words), max(1, len(words) // 1000)))).to_pylist()
-    sample.sort()
-    return sorted({sample[len(sample) * cut // (cuts + 1)] for cut in range(1, cuts + 1)} - {sample[0]})
 
 
 def write_vocabulary(table: pa.Table, folder: Path) -> None:

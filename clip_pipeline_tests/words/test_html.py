@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import functools
+import json
 import time
 from collections import Counter
 from html import unescape
 
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from clip_pipeline.sandbox.articles import make_pages
-from clip_pipeline.sources.html_dumps import HtmlArticle
+from clip_pipeline.sources.dump_files import DumpPart
+from clip_pipeline.words import html_count
 from clip_pipeline.words.html import html_text, is_disambiguation_html, is_redirect_html
-from clip_pipeline.words.html_count import count_html_articles
+from clip_pipeline.words.html_count import count_html_part
+from clip_pipeline.words.table import WordTable
 from clip_pipeline.words.tokens import split_words
 from clip_pipeline.words.wikitext import is_disambiguation, plain_text
 from clip_pipeline_tests.words.parsoid import render
@@ -39,6 +44,20 @@ def test_articles_as_html_have_the_words_of_their_wikitext_within_three_per_cent
     assert len(articles) > 50 and wikitext_words.total() > 10_000
     assert html_words["markuponly"] == 0
     assert share_that_differs(wikitext_words, html_words) <= most
+
+
+@pytest.fixture
+def count(tmp_path):
+    """`count([(namespace, html), ...])` counts articles as a dump of JSON lines; returns the rows by word."""
+
+    def counting(articles, **options) -> dict[str, dict]:
+        path, output = tmp_path / "x.ndjson", tmp_path / "counts.parquet"
+        lines = (json.dumps({"namespace": {"identifier": ns}, "article_body": {"html": html}}) for ns, html in articles)
+        path.write_text("\n".join(lines))
+        count_html_part(path, DumpPart("part-000", 0, path.stat().st_size), output, **options)
+        return {row["word"]: row for row in pq.read_table(output).to_pylist()}
+
+    return counting
 
 
 PAIRS = {
@@ -110,31 +129,43 @@ def test_a_construct_gives_the_same_words_in_both_forms(name):
     assert words and "hidden" not in words
 
 
-def test_captions_are_told_apart_and_capitals_counted():
+def test_captions_are_told_apart_and_capitals_counted(count):
     html = (
         "<p>The Cat. A cat, McCat; CAT’S</p><figure typeof='mw:File/Thumb'><figcaption>My cat</figcaption></figure>"
         "<div class='thumbcaption'>Old cat</div>"
     )
-    assert html_text(html).captions == "My cat\nOld cat"
-    rows = {row["word"]: row for row in count_html_articles([HtmlArticle("Cat", 0, html)] * 2).to_pylist()}
+    rows = count([(0, html)] * 2)
     assert rows["cat"] == {"word": "cat", "count": 8, "documents": 2, "capitalised": 2, "pictured": 4}
     assert rows["cat's"]["capitalised"] == 2 and rows["my"]["pictured"] == 2 and rows["mccat"]["capitalised"] == 2
 
 
-def test_captions_of_galleries_are_pictured_but_no_prose():
+def test_captions_of_galleries_are_pictured_but_no_prose(count):
     box = '<li class="gallerybox"><div class="thumb"><img></div><div class="gallerytext">A <a>red</a> kite</div></li>'
     html = f'<p>A cat</p><ul class="gallery mw-gallery-packed" typeof="mw:Extension/gallery">{box}{box}</ul>'
-    assert html_text(html).text == "A cat" and html_text(html).captions == "A red kite\nA red kite"
-    rows = {row["word"]: row for row in count_html_articles([HtmlArticle("Cat", 0, html)]).to_pylist()}
+    assert html_text(html).text == "A cat" and html_text(html).galleries == "A red kite\nA red kite"
+    rows = count([(0, html)])
     assert rows["kite"] == {"word": "kite", "count": 0, "documents": 0, "capitalised": 0, "pictured": 2}
 
 
-def test_other_namespaces_redirects_and_lists_of_meanings_are_passed_over():
+def test_other_namespaces_redirects_and_lists_of_meanings_are_passed_over(count):
     redirect = '<link rel="mw:PageProp/redirect" href="./Cat"><p>hidden</p>'
     meanings = '<meta property="mw:PageProp/disambiguation"><p>hidden</p>'
     assert is_redirect_html(redirect) and is_disambiguation_html(meanings)
-    articles = [HtmlArticle("a", 0, redirect), HtmlArticle("b", 0, meanings), HtmlArticle("c", 1, "<p>hidden</p>")]
-    assert len(count_html_articles(articles)) == 0
+    assert count([(0, redirect), (0, meanings), (1, "<p>hidden</p>")]) == {}
+
+
+def test_the_number_of_processes_and_the_room_in_memory_change_nothing(count, monkeypatch):
+    articles = [(0, render(page.text, page.title)) for page in make_pages(4, 60) if not page.redirect]
+    expected = count(articles)
+    monkeypatch.setattr(html_count, "SMALLEST_PARALLEL_BYTES", 0)
+    monkeypatch.setattr(html_count, "BATCH_CHARACTERS", 20_000)
+    monkeypatch.setattr(html_count, "WordTable", functools.partial(WordTable, most_entries=100))
+    assert count(articles, workers=2) == expected and expected["the"]["count"] > 1000
+
+
+def test_the_rules_of_the_well_known_list_hold_for_html_too(count):
+    words = count([(0, "<p>x-ray’s a mp3 don’t -- Ein–Aus</p>")], rules="wikipedia-word-frequency")
+    assert set(words) == {"x-ray's", "a", "don't", "ein-aus"}
 
 
 @given(st.text(max_size=200))

@@ -6,9 +6,7 @@ import pytest
 
 from clip_pipeline.recipes import WordsSettings
 from clip_pipeline.records import WORD_COUNTS
-from clip_pipeline.words import vocabulary
-from clip_pipeline.words.runs import sum_counts
-from clip_pipeline.words.vocabulary import merge_frequent_words, select_words, write_vocabulary
+from clip_pipeline.words.vocabulary import select_words, write_vocabulary
 
 COUNTS = pa.table(
     {
@@ -136,20 +134,3 @@ def test_the_vocabulary_is_written_as_parquet_and_as_lines(tmp_path):
     write_vocabulary(kept, tmp_path)
     assert pq.read_table(tmp_path / "vocabulary.parquet").equals(kept)
     assert (tmp_path / "words.txt").read_bytes() == b"cat\ndog\nx-ray\nzebra\n"
-
-
-@pytest.mark.parametrize("rows_at_a_time", [3, 10, 1000])
-def test_parts_are_merged_by_stretches_of_the_alphabet_to_the_same_words(tmp_path, monkeypatch, rows_at_a_time):
-    monkeypatch.setattr(vocabulary, "ROWS_AT_A_TIME", rows_at_a_time)
-    tables, files = [], []
-    for part in range(3):
-        words = [f"{letter}{number}é" for letter in "abжy" for number in range(part, part + 4)]
-        numbers = [number * (part + 1) for number in range(len(words))]
-        tables.append(pa.table([words, numbers, numbers, numbers, numbers], schema=WORD_COUNTS))
-        files.append(tmp_path / f"{part}.parquet")
-        pq.write_table(tables[-1], files[-1])
-    whole = sum_counts(tables)
-    frequent, too_rare = merge_frequent_words(files, 20)
-    expected = {row["word"]: row for row in whole.to_pylist() if row["count"] > 20}
-    assert {row["word"]: row for row in frequent.to_pylist()} == expected
-    assert too_rare == len(whole) - len(expected) and len(frequent) == len(expected)
