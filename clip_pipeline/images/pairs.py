@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import logging
 from collections import Counter
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+import numpy as np
 
 from clip_pipeline.errors import PhotosError
+from clip_pipeline.images.caption_rules import CaptionRules
 from clip_pipeline.images.dedupe import near_duplicate_groups
 from clip_pipeline.recipes import PairsSettings
 from clip_pipeline.records import IMAGE_TEXT_PAIRS, SPLITS
@@ -24,50 +28,34 @@ def build_pairs(
 ) -> tuple[pa.Table, dict[str, int]]:
     """(IMAGE_TEXT_PAIRS sorted by photo id and caption, number of things dropped by reason).
 
-    attempts: SHARD_ATTEMPTS of every shard. Photos with a status other than success, photos without any caption left, and
-    captions that are too short after cleaning are dropped. Exact duplicates (equal sha256) keep one photo, that with
-    the smallest id.
+    attempts: SHARD_ATTEMPTS of every shard. Dropped are photos with a status other than success, of a size, shape or share
+    of text that the settings exclude, or without any caption left; and captions that after cleaning have too few or too many
+    words, another script or language, or stand with too many photos. Exact duplicates (equal sha256) keep one photo, that
+    with the smallest id, with the captions of all.
 
     Groups are split by a stable hash of their name and the seed. A split that the source gave wins: where a group holds
     several, photos of the last of train, validation, test stay and those of the others are dropped. Photos that the source
     put nowhere are not added to a split that it did fill, but trained on. So an official test set stays as it is, and
     nothing that is tested was trained on.
 
-    Raises PhotosError when no pair is left.
+    Raises PhotosError when no pair is left, SettingsError for a language that has no list of function words.
     """
-    import pyarrow as pa
-
     dropped: Counter[str] = Counter()
     photos = _valid_photos(attempts, settings, clean_caption, dropped)
-    if not photos:
+    if not len(photos):
         raise PhotosError(
             f"No valid pair of photo and caption is left: {dict(dropped)}. Look at the statuses of image_shards."
         )
+    sha256 = photos["sha256"].to_pylist()
     groups = near_duplicate_groups(
-        [photo["phash"] for photo in photos],
-        [photo["thumbnail"] for photo in photos],
-        [[photo["sha256"] for photo in photos]],
-        settings.duplicate_bits,
+        photos["phash"].to_numpy(), photos["thumbnail"].to_pylist(), [sha256], settings.duplicate_bits
     )
-    splits = _split_groups(photos, groups, settings)
-    copies: set[str] = set()
-    rows = [
-        {
-            **{name: photo[name] for name in ("shard", "key", "width", "height")},
-            "photo_id": photo["id"],
-            "caption_index": place,
-            "caption": caption,
-            "split": splits[group],
-            "group": photos[group]["id"],
-        }
-        for photo, group in zip(photos, groups, strict=True)
-        if _is_kept(photo, splits[group], copies, dropped)
-        for place, caption in enumerate(photo["captions"])
-    ]
-    table = pa.Table.from_pylist(rows, schema=IMAGE_TEXT_PAIRS)
-    logger.info(
-        "Kept %s pairs of %s photos in %s groups", f"{len(rows):,}", f"{len(photos):,}", f"{len(set(groups)):,}"
-    )
+    given, ids = photos["split"].to_pylist(), photos["id"].to_pylist()
+    splits = _split_groups(ids, given, groups, settings)
+    kept, copies = _kept_rows(sha256, given, [splits[group] for group in groups], dropped)
+    names = {"split": [splits[groups[row]] for row in kept], "group": [ids[groups[row]] for row in kept]}
+    table = _pair_rows(photos, kept, copies, names)
+    logger.info("Kept %s pairs of %s photos in %s groups", f"{len(table):,}", f"{len(kept):,}", f"{len(set(groups)):,}")
     return table, dict(sorted(dropped.items()))
 
 
@@ -76,46 +64,141 @@ def _valid_photos(
     settings: PairsSettings,
     clean_caption: Callable[[str], str],
     dropped: Counter[str],
-) -> list[dict[str, Any]]:
-    """Successful photos with cleaned captions, sorted by id: the first of a group is then the one that names it."""
-    columns = ["id", "shard", "key", "captions", "status", "width", "height", "sha256", "phash", "thumbnail", "split"]
-    photos = []
+) -> pa.Table:
+    """Stored photos with cleaned captions, sorted by id: the first of a group is then the one that names it."""
+    import pyarrow as pa
+
+    rules = CaptionRules(settings)
+    tables = []
     for table in attempts:
-        for photo in table.select(columns).to_pylist():
-            if photo["status"] != "success":
-                dropped[f"photo {photo['status']}"] += 1
-                continue
-            cleaned = dict.fromkeys(clean_caption(caption) for caption in photo["captions"])
-            photo["captions"] = [text for text in cleaned if len(text.split()) >= settings.min_caption_words]
-            dropped["caption too_few_words"] += len(cleaned) - len(photo["captions"])
-            if photo["captions"]:
-                photos.append(photo)
-            else:
-                dropped["photo without caption"] += 1
-    return sorted(photos, key=lambda photo: photo["id"])
+        photos = _photos_that_fit(table, settings, dropped)
+        captions = [_cleaned(texts, clean_caption, rules, dropped) for texts in photos.column("captions").to_pylist()]
+        place = photos.schema.get_field_index("captions")
+        tables.append(photos.set_column(place, "captions", pa.array(captions, pa.list_(pa.string()))))
+    if not tables:
+        return pa.table({})
+    photos = pa.concat_tables(tables)
+    if settings.max_caption_photos:
+        photos = _without_repeated(photos, settings.max_caption_photos, dropped)
+    return _with_captions(photos, dropped).sort_by("id").combine_chunks()
 
 
-def _is_kept(photo: dict[str, Any], split: str, copies: set[str], dropped: Counter[str]) -> bool:
-    """False for a near-duplicate of a photo in another split, and for a byte-for-byte copy of a photo kept before."""
-    if photo["split"] in SPLITS and photo["split"] != split:
-        dropped[f"photo near_duplicate_in_{split}"] += 1
-        return False
-    copy = photo["sha256"] in copies
-    copies.add(photo["sha256"])
-    dropped["photo exact_duplicate"] += copy
-    return not copy
+def _photos_that_fit(table: pa.Table, settings: PairsSettings, dropped: Counter[str]) -> pa.Table:
+    """The columns that pairs need of the photos whose status, size, shape and share of text are right."""
+    import pyarrow.compute as pc
+
+    for status in table["status"].value_counts().to_pylist():
+        if status["values"] != "success":
+            dropped[f"photo {status['values']}"] += status["counts"]
+    photos = table.filter(pc.equal(table["status"], "success"))
+    width, height = (photos[f"original_{side}"].fill_null(0).to_numpy() for side in ("width", "height"))
+    shorter, longer = np.minimum(width, height), np.maximum(width, height)
+    shown = photos["text_share"].fill_null(0.0).to_numpy()
+    small = (shorter < settings.min_side) & (longer > 0)
+    long = (longer > settings.max_aspect * shorter) & bool(settings.max_aspect)
+    reasons = {"small": small, "long_and_narrow": long, "mostly_text": shown > settings.max_text_share}
+    fits = np.ones(len(photos), bool)
+    for reason, wrong in reasons.items():
+        dropped[f"photo {reason}"] += int((fits & wrong).sum())
+        fits &= ~wrong
+    columns = ["id", "shard", "key", "captions", "width", "height", "sha256", "phash", "thumbnail", "split"]
+    return photos.select(columns).filter(fits)
 
 
-def _split_groups(photos: list[dict[str, Any]], groups: list[int], settings: PairsSettings) -> dict[int, str]:
-    given: dict[int, set[str]] = {}
-    for photo, group in zip(photos, groups, strict=True):
-        given.setdefault(group, set())
-        if photo["split"] in SPLITS:
-            given[group].add(photo["split"])
-    filled = {split for splits in given.values() for split in splits}
+def _cleaned(
+    captions: list[str], clean_caption: Callable[[str], str], rules: CaptionRules, dropped: Counter[str]
+) -> list[str]:
+    kept = []
+    for caption in dict.fromkeys(clean_caption(text) for text in captions):
+        reason = rules.reason(caption)
+        if reason:
+            dropped[f"caption {reason}"] += 1
+        else:
+            kept.append(caption)
+    return kept
+
+
+def _without_repeated(photos: pa.Table, most_photos: int, dropped: Counter[str]) -> pa.Table:
+    """Without the captions that stand with more photos than that, upper and lower case being the same."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    captions = photos["captions"].combine_chunks()
+    folded = pc.utf8_lower(captions.flatten())
+    owners = pc.list_parent_indices(captions)
+    once = pa.table({"caption": folded, "photo": owners}).group_by(["caption", "photo"]).aggregate([])
+    counts = once["caption"].value_counts()
+    repeated = counts.field("values").filter(pc.greater(counts.field("counts"), most_photos))
+    few = pc.invert(pc.is_in(folded, value_set=repeated)).to_numpy(zero_copy_only=False)
+    dropped["caption on_many_photos"] += int((~few).sum())
+    sizes = np.bincount(owners.to_numpy()[few], minlength=len(photos))
+    offsets = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int32)
+    left = pa.ListArray.from_arrays(offsets, captions.flatten().filter(pa.array(few)))
+    return photos.set_column(photos.schema.get_field_index("captions"), "captions", left)
+
+
+def _with_captions(photos: pa.Table, dropped: Counter[str]) -> pa.Table:
+    import pyarrow.compute as pc
+
+    told = pc.greater(pc.list_value_length(photos["captions"]), 0)
+    left = photos.filter(told)
+    dropped["photo without caption"] += len(photos) - len(left)
+    return left
+
+
+def _kept_rows(
+    sha256: list[str], given: list[str | None], splits: list[str], dropped: Counter[str]
+) -> tuple[list[int], dict[int, list[int]]]:
+    """(the photos kept, the byte-for-byte copies of each that has some). Not kept either: a near-duplicate of a photo that
+    the source put into another split."""
+    first_of: dict[str, int] = {}
+    copies: dict[int, list[int]] = {}
+    for row, (digest, own, split) in enumerate(zip(sha256, given, splits, strict=True)):
+        if own in SPLITS and own != split:
+            dropped[f"photo near_duplicate_in_{split}"] += 1
+        elif first_of.setdefault(digest, row) != row:
+            dropped["photo exact_duplicate"] += 1
+            copies.setdefault(first_of[digest], []).append(row)
+    return list(first_of.values()), copies
+
+
+def _pair_rows(
+    photos: pa.Table, kept: list[int], copies: dict[int, list[int]], names: dict[str, list[str]]
+) -> pa.Table:
+    """IMAGE_TEXT_PAIRS of the kept photos, each with its captions and those of its copies that are new."""
+    import pyarrow as pa
+
+    lists = photos["captions"].take(pa.array(kept, pa.int64())).to_pylist()
+    for place, row in enumerate(kept):
+        if row in copies:
+            more = photos["captions"].take(pa.array(copies[row], pa.int64())).to_pylist()
+            lists[place] = list(dict.fromkeys(itertools.chain(lists[place], *more)))
+    sizes = [len(captions) for captions in lists]
+    owners = np.repeat(np.arange(len(kept)), sizes)
+    rows = photos.take(pa.array(np.array(kept, np.int64)[owners]))
+    starts = np.repeat(np.cumsum(sizes) - sizes, sizes)
+    columns = {
+        "photo_id": rows["id"],
+        **{name: rows[name] for name in ("shard", "key", "width", "height")},
+        "caption_index": pa.array((np.arange(len(owners)) - starts).astype(np.int32)),
+        "caption": pa.array(list(itertools.chain.from_iterable(lists)), pa.string()),
+        **{name: pa.array(values, pa.string()).take(pa.array(owners)) for name, values in names.items()},
+    }
+    return pa.Table.from_arrays([columns[name] for name in IMAGE_TEXT_PAIRS.names], schema=IMAGE_TEXT_PAIRS)
+
+
+def _split_groups(
+    ids: list[str], given: list[str | None], groups: list[int], settings: PairsSettings
+) -> dict[int, str]:
+    told: dict[int, set[str]] = {}
+    for split, group in zip(given, groups, strict=True):
+        told.setdefault(group, set())
+        if split in SPLITS:
+            told[group].add(split)
+    filled = {split for splits in told.values() for split in splits}
     return {
-        group: max(splits, key=SPLITS.index) if splits else _free_split(photos[group]["id"], settings, filled)
-        for group, splits in given.items()
+        group: max(splits, key=SPLITS.index) if splits else _free_split(ids[group], settings, filled)
+        for group, splits in told.items()
     }
 
 

@@ -156,9 +156,9 @@ def _build_pairs(workspace: Workspace, partition: str, folder: Path, work: Path)
     from clip_pipeline.images.pairs import build_pairs
     from clip_pipeline.text.captions import clean_caption
 
-    tables = [
+    tables = (
         pq.read_table(workspace.get("image_shards", shard).file(f"{shard}.parquet")) for shard in shard_keys(workspace)
-    ]
+    )
     settings = workspace.recipe.pairs
     pairs, reasons = build_pairs(tables, settings, lambda text: clean_caption(text, settings.max_caption_chars))
     pq.write_table(pairs, folder / "pairs.parquet", compression="zstd")
@@ -276,7 +276,7 @@ STEPS = (
     Step(
         asset="image_text_pairs",
         about="Valid pairs of photo and caption, split so that near-duplicates stay on one side.",
-        code_version="1",
+        code_version="2",
         after=("image_shards",),
         config=lambda workspace: fingerprinted(workspace.recipe.pairs),
         inputs=_pairs_inputs,

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import hashlib
+import re
+import tarfile
 from collections import Counter
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
-from clip_pipeline.errors import PhotosError
+from clip_pipeline.errors import PhotosError, SettingsError
+from clip_pipeline.images.caption_rules import main_script, may_be_in
 from clip_pipeline.images.dedupe import THUMBNAIL_BYTES
 from clip_pipeline.images.pairs import build_pairs
 from clip_pipeline.recipes import PairsSettings
@@ -161,7 +165,12 @@ def test_an_unknown_split_of_the_source_counts_as_none():
 def test_exact_duplicates_are_kept_once_by_the_smallest_id():
     copied = {"sha256": "same", "phash": 5, "thumbnail": bytes(THUMBNAIL_BYTES)}
     rows, dropped = pairs_of(attempt("c", **copied), attempt("a", **copied), attempt("b", **copied), attempt("d"))
-    assert [row["photo_id"] for row in rows] == ["a", "d"]
+    assert [(row["photo_id"], row["caption_index"], row["caption"]) for row in rows] == [
+        ("a", 0, "a photo called a"),
+        ("a", 1, "a photo called b"),
+        ("a", 2, "a photo called c"),
+        ("d", 0, "a photo called d"),
+    ]
     assert dropped["photo exact_duplicate"] == 2
 
 
@@ -170,7 +179,11 @@ def test_exact_duplicates_inside_a_group_that_another_photo_names_are_kept_once(
     rows, dropped = pairs_of(
         attempt("a", **alike), attempt("b", **alike, sha256="same"), attempt("c", **alike, sha256="same")
     )
-    assert [(row["photo_id"], row["group"]) for row in rows] == [("a", "a"), ("b", "a")]
+    assert [(row["photo_id"], row["group"], row["caption"][-1]) for row in rows] == [
+        ("a", "a", "a"),
+        ("b", "a", "b"),
+        ("b", "a", "c"),
+    ]
     assert dropped["photo exact_duplicate"] == 1
 
 
@@ -219,3 +232,86 @@ def test_the_order_of_shards_and_rows_changes_nothing():
         assert again == dropped
     ids = list(zip(expected["photo_id"].to_pylist(), expected["caption_index"].to_pylist(), strict=True))
     assert ids == sorted(ids)
+
+
+def test_captions_of_a_copy_in_another_split_do_not_enter_the_test_set():
+    copied = {"sha256": "same", "phash": 5, "thumbnail": bytes(THUMBNAIL_BYTES)}
+    rows, _ = pairs_of(attempt("a", split="train", **copied), attempt("b", split="test", **copied))
+    assert [row["caption"] for row in rows] == ["a photo called b"]
+
+
+def reasons_of(*attempts: dict[str, Any], **settings: Any) -> tuple[list[str], dict[str, int]]:
+    rows, dropped = pairs_of(*attempts, settings=PairsSettings(**settings))
+    return sorted({row["photo_id"] for row in rows}), {reason: count for reason, count in dropped.items() if count}
+
+
+def test_photos_of_the_wrong_size_shape_or_full_of_text_are_dropped_with_reasons():
+    sized = [
+        attempt("small", original_width=99, original_height=500),
+        attempt("long", original_width=1000, original_height=300),
+        attempt("page", original_width=400, original_height=300, text_share=0.6),
+        attempt("good", original_width=400, original_height=300, text_share=0.1),
+        attempt("unknown"),
+    ]
+    kept, reasons = reasons_of(*sized, min_side=100, max_aspect=3, max_text_share=0.3)
+    assert kept == ["good", "unknown"]
+    assert reasons == {"photo small": 1, "photo long_and_narrow": 1, "photo mostly_text": 1}
+    assert reasons_of(*sized) == (sorted(row["id"] for row in sized), {})
+
+
+def test_captions_with_too_many_words_or_another_script_are_dropped_with_reasons():
+    told = [
+        attempt("a", captions=["one two three four", "one two"]),
+        attempt("b", captions=["красная чашка", "a чашка красная"]),
+        attempt("c", captions=["赤い カップ", "42 1000"]),
+    ]
+    kept, reasons = reasons_of(*told, max_caption_words=3, caption_script="latin")
+    assert kept == ["a"]
+    assert reasons == {"caption too_many_words": 1, "caption other_script": 4, "photo without caption": 2}
+    assert reasons_of(*told, caption_script="cyrillic")[0] == ["b"]
+
+
+def test_captions_in_another_language_are_dropped_and_those_without_function_words_believed():
+    told = [
+        attempt("en", captions=["a dog that is on the beach with its ball"]),
+        attempt("de", captions=["ein Hund, der mit dem Ball auf der Wiese ist"]),
+        attempt("short", captions=["red cup"]),
+    ]
+    assert reasons_of(*told, caption_language="en") == (
+        ["en", "short"],
+        {"caption other_language": 1, "photo without caption": 1},
+    )
+    assert reasons_of(*told, caption_language="de")[0] == ["de", "short"]
+    with pytest.raises(SettingsError, match='caption_language is "xx".*lists for .*de, en'):
+        reasons_of(*told, caption_language="xx")
+
+
+def test_a_caption_of_many_photos_is_dropped_from_all_of_them():
+    told = [attempt(f"p{n}", captions=["Image may contain", f"photo number {n}"]) for n in range(4)]
+    told.append(attempt("q", captions=["image MAY contain", "image MAY contain"]))
+    kept, reasons = reasons_of(*told, max_caption_photos=4)
+    assert kept == ["p0", "p1", "p2", "p3"]
+    assert reasons == {"caption on_many_photos": 5, "photo without caption": 1}
+    assert len(reasons_of(*told, max_caption_photos=5)[0]) == 5
+
+
+def test_the_pairs_are_the_same_bytes_whatever_the_order_of_the_shards(tmp_path):
+    attempts = many(60)
+    attempts[7] |= {"sha256": attempts[50]["sha256"]}
+    whole = table_of(*attempts)
+    written = []
+    for number, tables in enumerate(([whole], [whole.slice(40), whole.slice(0, 40)], [shuffled(whole, 3)])):
+        table, _ = build_pairs(tables, PairsSettings(max_caption_photos=3), str)
+        path = tmp_path / f"{number}.parquet"
+        pq.write_table(table, path)
+        written.append(path.read_bytes())
+    assert written[0] == written[1] == written[2]
+
+
+def test_real_english_captions_are_in_english_and_in_latin_letters(shared_data):
+    with tarfile.open(shared_data("flickr8k_orig_1000.tar")) as tar:
+        member = next(entry for entry in tar if entry.name.endswith("captions.txt"))
+        lines = tar.extractfile(member).read().decode().splitlines()[:3000]
+    captions = [re.split(r"[\t,|]", line, maxsplit=1)[-1] for line in lines]
+    assert sum(may_be_in(caption, "en") for caption in captions) > 0.99 * len(captions)
+    assert all(main_script(caption) == "latin" for caption in captions if any(map(str.isalpha, caption)))
