@@ -133,23 +133,25 @@ def _decode(content: bytes, kind: str, picture: Image.Image, settings: DownloadS
     plain = kind == "JPEG" and picture.mode == "RGB" and _segments(picture) <= PLAIN_SEGMENTS
     plain = plain and turn == 1 and content.endswith(END_OF_JPEG)
     # Of CMYK and gray, `as_rgb` follows the profile itself.
-    profile = picture.info.get("icc_profile") if picture.mode not in ("CMYK", "L") else None
+    profile = b"" if picture.mode in ("CMYK", "L") else picture.info.get("icc_profile") or b""
     width, height = picture.size[::-1] if turn in LYING else picture.size
     frame = frame_of(width, height, settings)
     lying = frame.turned() if turn in LYING else frame
-    shown = Image.fromarray(put_in_frame(_pixels(content, kind, picture, lying), lying))
-    if profile:
-        shown = profile_to_srgb(shown, profile)
-    shown = _turned(shown, turn)
+    pixels = put_in_frame(_pixels(content, kind, picture, lying), lying)
+    shown = Image.fromarray(pixels)
+    if profile or turn != 1:
+        shown = _turned(profile_to_srgb(shown, profile), turn)
+        pixels = np.asarray(shown)
     if frame.bars:
-        shown = Image.fromarray(put_on_bars(np.asarray(shown), frame.bars))
+        pixels = put_on_bars(pixels, frame.bars)
+        shown = Image.fromarray(pixels)
     ending = "jpg"
     if settings.resize == "original":
         stored, ending = content, ENDINGS[kind]
     elif plain and frame == Frame(width, height):
         stored = content
     else:
-        stored = _encode_jpeg(np.asarray(shown), settings.quality)
+        stored = _encode_jpeg(pixels, settings.quality)
     return CheckedPhoto(stored, ending, shown, *shown.size, width, height, _exif_text(tags))
 
 

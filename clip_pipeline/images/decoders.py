@@ -6,6 +6,7 @@ tried once more, alone; if that kills a worker too, its status is `decoder_crash
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import dataclasses
 import fcntl
@@ -38,7 +39,12 @@ PIPE_BYTES = 1 << 20
 IDLE_SECONDS = 20.0
 """Workers that have had nothing to do for so long are sent home: training needs their memory."""
 
-_QUIET = {"OPENBLAS_NUM_THREADS": "1", "MALLOC_ARENA_MAX": "1", "MALLOC_MMAP_THRESHOLD_": "1048576"}
+_QUIET = {
+    "OPENBLAS_NUM_THREADS": "1",
+    "MALLOC_ARENA_MAX": "1",
+    "MALLOC_MMAP_THRESHOLD_": "4194304",
+    "MALLOC_TRIM_THRESHOLD_": "16777216",
+}
 """Of a worker: arithmetic without threads of its own; large blocks go back to the system at once."""
 
 Done = Callable[[Entry | None], None]
@@ -69,9 +75,9 @@ class Job:
 
     def wait(self) -> None:
         """Returns when all photos are done. Raises what `submit` does."""
-        free = self._decoders.free
-        with free:
-            free.wait_for(lambda: self.open == 0 or self._decoders.failure is not None)
+        finished = self._decoders.finished
+        with finished:
+            finished.wait_for(lambda: self.open == 0 or self._decoders.failure is not None)
             if self._decoders.failure is not None:
                 raise self._decoders.failure
 
@@ -90,7 +96,8 @@ class Decoders:
 
     def __init__(self, workers: int = 0, check: str = CHECK, seconds: int = SECONDS_A_PHOTO):
         self.check, self.seconds = check, seconds
-        self.free = threading.Condition()
+        lock = threading.RLock()
+        self.free, self.finished = threading.Condition(lock), threading.Condition(lock)
         self.failure: Exception | None = None
         self.families: list[subprocess.Popen] = []
         self._numbers = itertools.count()
@@ -111,11 +118,17 @@ class Decoders:
         for worker in self._workers:
             worker.stop()
 
+    def end(self) -> None:
+        """Ends the workers and returns when they have."""
+        self.close()
+        for family in self.families:
+            family.wait()
+
     def __enter__(self) -> Decoders:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.close()
+        self.end()
 
     def _submit(self, photo: _Photo) -> None:
         with self.free:
@@ -145,7 +158,9 @@ class Decoders:
         with self.free:
             worker.load = max(worker.load - 1, 0)
             photo.job.open -= 1
-            self.free.notify_all()
+            self.free.notify()
+            if photo.job.open == 0:
+                self.finished.notify_all()
 
     def _fail(self, error: Exception) -> None:
         with self.free:
@@ -153,6 +168,7 @@ class Decoders:
             for worker in self._workers:
                 worker.load = 0
             self.free.notify_all()
+            self.finished.notify_all()
 
     def _stop_if_idle(self) -> None:
         with self.free:
@@ -336,4 +352,5 @@ def shared_decoders(workers: int) -> Decoders:
     with _SHARED_LOCK:
         if workers not in _SHARED:
             _SHARED[workers] = Decoders(workers)
+            atexit.register(_SHARED[workers].end)
         return _SHARED[workers]

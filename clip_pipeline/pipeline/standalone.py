@@ -19,11 +19,16 @@ from clip_pipeline.recipes import ComputeSettings, EmbeddingSettings, Evaluation
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from clip_pipeline.sources.http import Hosts
 
-def download_links(links: Path, output: Path, recipe: Recipe, retry: bool = False) -> Counter[str]:
+
+def download_links(
+    links: Path, output: Path, recipe: Recipe, retry: bool = False, hosts: Hosts | None = None
+) -> Counter[str]:
     """Downloads a url list into shards below `output`; returns the number of photos by status.
 
-    Finished shards of the same links and settings are kept; with `retry`, what may succeed now is asked for again.
+    Finished shards of the same links and settings are kept; with `retry`, what may succeed now is asked for again. hosts:
+    names that stand for an address of ours, the only way to loopback.
     """
     from clip_pipeline.images.catalog import build_catalog
     from clip_pipeline.images.collection import download_catalog
@@ -33,7 +38,7 @@ def download_links(links: Path, output: Path, recipe: Recipe, retry: bool = Fals
 
     photos = map(links_without_word, list_url_photos(links, Counter()))
     catalog = build_catalog(photos, recipe.download.photos_per_shard)
-    with PhotoFetcher(recipe.download, {}) as fetcher:
+    with PhotoFetcher(recipe.download, hosts or {}) as fetcher:
         return download_catalog(catalog, output, recipe.download, fetcher, recipe.compute.workers, retry)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -34,3 +35,8 @@ def check(content: bytes, settings: DownloadSettings) -> Any:
 def broken_from_the_start(content: bytes, settings: DownloadSettings) -> Any:
     """No decoder at all."""
     raise RuntimeError("this decoder cannot even start")
+
+
+def light(content: bytes, settings: DownloadSettings) -> Any:
+    """Keeps every photo as it came: starts in half the time, for it needs no compiled code."""
+    return check_photo(content, replace(settings, resize="original"))

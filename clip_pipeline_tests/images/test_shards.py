@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import io
 import tarfile
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from clip_pipeline.errors import PhotosError
-from clip_pipeline.images.shards import read_shard, write_shard
+from clip_pipeline.images.shards import ShardWriter, find_members, read_shard, tar_header, write_shard
 
 SAMPLES = [
     ("000000001", {"jpg": b"\xff\xd8 two", "txt": "zwei Äpfel".encode(), "json": b'{"id": "b"}'}),
@@ -107,3 +108,53 @@ def test_samples_come_back_as_they_were_written(tmp_path_factory, samples):
     assert list(read_shard(path)) == sorted(samples.items())
     with tarfile.open(path) as tar:
         assert len(tar.getmembers()) == sum(map(len, samples.values()))
+
+
+def by_tarfile(path, samples) -> bytes:
+    """The same shard by the standard library."""
+    with tarfile.open(path, "w", format=tarfile.USTAR_FORMAT) as tar:
+        for key, members in sorted(samples.items()):
+            for ending, content in sorted(members.items()):
+                entry = tarfile.TarInfo(f"{key}.{ending}")
+                entry.size, entry.mode, entry.mtime = len(content), 0o644, 0
+                tar.addfile(entry, io.BytesIO(content))
+    return path.read_bytes()
+
+
+SIZES = st.integers(0, 1600) | st.sampled_from([0, 1, 511, 512, 513, 1023, 1024, 1025, 10239, 10240, 10241])
+TEXTS = st.text(max_size=200).map(str.encode) | SIZES.map(bytes)
+
+
+@settings(deadline=None)
+@given(
+    samples=st.dictionaries(
+        KEYS, st.fixed_dictionaries({"jpg": SIZES.map(bytes), "txt": TEXTS, "json": TEXTS}), max_size=5
+    )
+)
+def test_the_bytes_are_those_of_tarfile_and_webdataset_finds_every_sample(tmp_path_factory, samples):
+    folder = tmp_path_factory.mktemp("shard")
+    write_shard(folder / "a.tar", samples.items())
+    assert (folder / "a.tar").read_bytes() == by_tarfile(folder / "b.tar", samples)
+    content = (folder / "a.tar").read_bytes()
+    for key, members in find_members(folder / "a.tar").items():
+        assert {ending: content[start : start + size] for ending, (start, size) in members.items()} == samples[key]
+    webdataset = pytest.importorskip("webdataset")
+    if samples:
+        found = webdataset.WebDataset(str(folder / "a.tar"), shardshuffle=False, handler=webdataset.reraise_exception)
+        assert {one["__key__"]: {ending: one[ending] for ending in ("jpg", "txt", "json")} for one in found} == samples
+
+
+@given(
+    name=st.text(st.characters(min_codepoint=33, max_codepoint=126, exclude_characters="/"), min_size=1, max_size=100)
+)
+def test_a_header_is_tarfile_s_own_to_the_byte(name):
+    for size in (0, 1, 512, 8**7, 8**11 - 1):
+        entry = tarfile.TarInfo(name)
+        entry.size, entry.mode, entry.mtime = size, 0o644, 0
+        assert tar_header(name, size) == entry.tobuf(tarfile.USTAR_FORMAT)
+
+
+def test_samples_out_of_order_are_refused(tmp_path):
+    with pytest.raises(ValueError, match="in the order of their keys"), ShardWriter(tmp_path / "a.tar") as tar:
+        tar.add("b", {"jpg": b""})
+        tar.add("a", {"jpg": b""})
