@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date
 
-from clip_pipeline.errors import InputError, SettingsError
+from clip_pipeline.errors import InputError, MissingArtifactError, SettingsError
 from clip_pipeline.images.takedown import TAKEDOWNS_FILE, Found, add_takedowns, find_photos
 from clip_pipeline.pipeline.graph import STEPS
 from clip_pipeline.pipeline.run import AssetOutcome
@@ -68,10 +68,12 @@ def take_down(
 
 def _require_fresh_catalog(workspace: Workspace) -> None:
     """A catalog of other settings would be built anew, and all shards with it."""
-    catalog = STEPS["photo_catalog"]
     key = artifact_key("photo_catalog")
     workspace.store.get(key)
-    reason = workspace.store.why_stale(key, catalog.wanted(workspace))
+    try:
+        reason = workspace.store.why_stale(key, STEPS["photo_catalog"].wanted(workspace))
+    except MissingArtifactError as error:
+        reason = str(error).partition(".")[0]
     if reason:
         raise SettingsError(
             f"The catalog in {workspace.store.root} is not up to date ({reason}), so a take-down would build more than the "
