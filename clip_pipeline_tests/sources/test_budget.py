@@ -136,6 +136,17 @@ def test_what_the_service_said_an_hour_ago_does_not_hold_for_ever(ledger, clock)
     assert budget.reserve() == (2, 0.0)
 
 
+def test_what_is_left_of_a_new_hour_holds_for_that_hour(ledger, clock):
+    budget = ledger.budget("key", 50)
+    budget.answered(budget.reserve()[0], 50, 1)
+    last, _ = budget.reserve()
+    clock.now += 3000
+    budget.answered(last, 50, 5)  # a new hour, of which another program has used the most
+    assert reserve_all(budget) == 5
+    clock.now += 700
+    assert budget.reserve() == (0, HOUR_SECONDS - 700)
+
+
 def test_an_answer_that_was_overtaken_changes_nothing(ledger):
     budget = ledger.budget("key", 50)
     first, second = budget.reserve()[0], budget.reserve()[0]
@@ -182,6 +193,15 @@ def test_a_clock_that_is_set_back_gives_nothing_away(ledger, clock):
     assert (number, wait) == (0, 1800 + HOUR_SECONDS)
     clock.now += 1800 + 10
     assert budget.reserve() == (0, HOUR_SECONDS - 10)
+
+
+def test_a_clock_that_is_set_back_and_right_again_gives_nothing_away(ledger, clock):
+    budget = ledger.budget("key", 3)
+    budget.reserve()
+    clock.now -= 1800
+    assert reserve_all(budget) == 2
+    clock.now += 1800 + 3000
+    assert budget.reserve() == (0, 600.0)
 
 
 def test_a_clock_that_was_years_ahead_blocks_for_an_hour_and_not_for_years(ledger, clock):
