@@ -229,10 +229,15 @@ class PairsSettings(CheckedSettings):
 
 @dataclass(frozen=True)
 class TokenizerSettings(CheckedSettings):
-    """The byte-level BPE."""
+    """How texts become numbers."""
 
-    vocab_size: int = setting(20_000, "Tokens, the 256 bytes and the special tokens included.", low=300)
-    min_frequency: int = setting(2, "Pairs seen less often are not merged.", low=1)
+    kind: str = setting(
+        "bpe",
+        "bpe learns a byte-level BPE from the captions; clip is CLIP's own, of 49,408 tokens; anything else is a tokenizer "
+        "of Hugging Face, by name or folder.",
+    )
+    vocab_size: int = setting(20_000, "Tokens of bpe, the 256 bytes and three special tokens included.", low=259)
+    min_frequency: int = setting(2, "Pairs seen less often are not merged by bpe.", low=1)
 
 
 @dataclass(frozen=True)

@@ -156,7 +156,7 @@ def test_wrong_input_is_one_sentence(tmp_path):
     fails_with('no asset "vocabulry". Did you mean "vocabulary"?', "run", "--select", "vocabulry")
     fails_with("There is no dump file", "words", tmp_path / "none.xml", "-o", tmp_path / "out.parquet")
     fails_with("is no XML", "words", tmp_path / "no.xml", "-o", tmp_path / "out.parquet")
-    fails_with("There is no file", "tokenizer", tmp_path / "none.txt", "-o", tmp_path / "tokenizer")
+    fails_with("does not exist", "tokenizer", tmp_path / "none.txt", "-o", tmp_path / "tokenizer")
     fails_with("holds no photos", "train", "--data", tmp_path / "empty", "-o", tmp_path / "model", "--recipe", "tiny")
     fails_with("needs links.path", "run", "--recipe", "laptop", "--data", tmp_path / "data", "--set",
                f"wikipedia.dump={_dump(tmp_path)}", "--set", "words.min_count=0", "--select", "+image_links")  # fmt: skip

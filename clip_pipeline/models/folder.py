@@ -111,10 +111,15 @@ def _check_folder(folder: Path) -> None:
 
 
 def _check_tokenizer(folder: Path, model: torch.nn.Module, tokenizer: Any) -> None:
-    """An id beyond the embedding table would be an IndexError deep inside torch."""
-    tokens = len(getattr(tokenizer, "tokenizer", ()) or ())
+    """An id beyond the token table would be an IndexError deep inside torch."""
+    inner = getattr(
+        tokenizer, "tokenizer", None
+    )  # open_clip's own tokenizer of CLIP has none, and fits by construction
     rows = int(getattr(model, "vocab_size", 0) or 0)
-    if tokens and rows and tokens > rows:
+    if inner is None or not rows:
+        return
+    tokens = max(inner.get_vocab().values()) + 1
+    if tokens > rows:
         raise ModelError(
             f"The tokenizer in {folder} has {tokens:,} tokens, the model was trained with {rows:,}. "
             "They belong to different models: copy both from one training."

@@ -59,15 +59,25 @@ def context_length_of(config: dict[str, Any]) -> int:
     return int(config["text_cfg"].get("context_length", 77))
 
 
-def with_tokenizer(config: dict[str, Any], vocab_size: int, pad_id: int, eos_id: int) -> dict[str, Any]:
-    """The configuration fitted to a tokenizer of ours, as it is published beside the weights.
+def with_tokenizer(
+    config: dict[str, Any], vocab_size: int, pad_id: int, eos_id: int, context_length: int | None = None
+) -> dict[str, Any]:
+    """The configuration fitted to a tokenizer, as it is published beside the weights.
 
-    The end token has the highest id, so open_clip's default pooling (argmax of the ids) finds it in every version.
-    `hf_tokenizer_name` makes open_clip read the tokenizer files of the model's own folder.
+    Where the end token has the highest id, as in our own tokenizers, open_clip's default pooling (argmax of the ids)
+    finds it in every version. `hf_tokenizer_name` makes open_clip read the tokenizer files of the model's own folder.
+    context_length: tokens that the tokenizer was made for, where it says so. Raises ModelError when the model sees fewer.
     """
+    positions = context_length_of(config)
+    if context_length is not None and context_length > positions:
+        raise ModelError(
+            f"The tokenizer was made for texts of {context_length:,} tokens, the model sees {positions:,}. Make the "
+            f"tokenizer again with a context length of {positions:,}, or choose a model with a longer one."
+        )
     fitted = copy.deepcopy(config)
+    pooling = "argmax" if eos_id == vocab_size - 1 else "eos"
     fitted["text_cfg"].update(
-        vocab_size=vocab_size, pad_id=pad_id, eos_id=eos_id, pool_type="argmax", hf_tokenizer_name="."
+        vocab_size=vocab_size, pad_id=pad_id, eos_id=eos_id, pool_type=pooling, hf_tokenizer_name="."
     )
     return fitted
 

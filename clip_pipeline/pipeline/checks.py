@@ -19,6 +19,7 @@ MOST_MISSING_CAPTIONS = 0.25
 MOST_DECODE_FAILURES = 0.05
 MOST_FAILED_DOWNLOADS = 0.15
 CAPTIONS_TRIED = 500
+MOST_CHANGED_CAPTIONS = 0.05
 UNDECODED = ("not_an_image", "broken_image", "too_many_pixels")
 
 
@@ -107,19 +108,28 @@ def splits_share_nothing(workspace: Workspace) -> CheckOutcome:
 
 
 def tokenizer_round_trips(workspace: Workspace) -> CheckOutcome:
+    """Our BPE gives each caption back in lower case. Another tokenizer may drop accents or move spaces; what it gives back
+    has the same tokens again, but for captions with unknown characters."""
     from clip_pipeline.text.tokenizer import load_tokenizer
 
     tokenizer = load_tokenizer(workspace.get("bpe_tokenizer").folder)
     captions = workspace.get("caption_corpus").file("captions.txt").read_text().splitlines()[:CAPTIONS_TRIED]
-    longest = (
-        max((len(text.encode()) for text in captions), default=0) + 3
-    )  # a token a byte and both ends: nothing is cut
+    longest = 4 * max((len(text.encode()) for text in captions), default=0) + 3  # both ends, and nothing is cut
     rows = tokenizer.encode(captions, longest)
-    wrong = [text for text, ids in zip(captions, rows, strict=True) if tokenizer.decode(ids) != text.lower()]
+    back = [tokenizer.decode(ids) for ids in rows]
+    if workspace.recipe.tokenizer.kind == "bpe":
+        wrong = [text for text, found in zip(captions, back, strict=True) if found != text.lower()]
+        most = 0
+    else:
+        again = tokenizer.encode(back, longest)
+        wrong = [text for text, one, two in zip(captions, rows, again, strict=True) if (one != two).any()]
+        most = int(MOST_CHANGED_CAPTIONS * len(captions))
     found = f"{len(wrong)} of {len(captions)} captions change on the way to tokens and back"
     if wrong:
         found += f", such as {wrong[0]!r}"
-    return CheckOutcome(bool(captions) and not wrong, found, {"captions": len(captions), "changed": len(wrong)})
+    return CheckOutcome(
+        bool(captions) and len(wrong) <= most, found, {"captions": len(captions), "changed": len(wrong)}
+    )
 
 
 def image_embeddings_are_whole(workspace: Workspace) -> CheckOutcome:

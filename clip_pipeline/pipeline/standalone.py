@@ -12,7 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from clip_pipeline.errors import CaptionsError, PhotosError
+from clip_pipeline.errors import PhotosError
 from clip_pipeline.publication import published_folder
 from clip_pipeline.recipes import ComputeSettings, EmbeddingSettings, EvaluationSettings, Recipe, TokenizerSettings
 
@@ -42,17 +42,20 @@ def download_links(
         return download_catalog(catalog, output, recipe.download, fetcher, recipe.compute.workers, retry)
 
 
-def train_tokenizer_on_file(captions: Path, output: Path, vocab_size: int, context_length: int) -> dict[str, Any]:
-    """Trains a tokenizer on a text file, one caption a line. Raises CaptionsError for a missing or empty file."""
-    from clip_pipeline.text.tokenizer import train_tokenizer
+def train_tokenizer_on_file(
+    captions: Path, output: Path, settings: TokenizerSettings, context_length: int
+) -> dict[str, Any]:
+    """Makes a tokenizer for a text file, one caption a line; returns how well it fits.
 
-    if not captions.is_file():
-        raise CaptionsError(f"There is no file {captions}. Give a text file with one caption a line.")
-    with captions.open(encoding="utf-8", errors="replace") as lines:
-        if not any(line.strip() for line in lines):
-            raise CaptionsError(f"{captions} holds no captions. Expected a text file with one caption a line.")
+    Raises CaptionsError for a missing or empty file, ModelError for a tokenizer that cannot be had.
+    """
+    from clip_pipeline.text.tokenizer import train_tokenizer
+    from clip_pipeline.text.tokenizer_report import write_report
+
     with published_folder(output) as (folder, _):
-        return train_tokenizer(captions, TokenizerSettings(vocab_size=vocab_size), context_length, folder)
+        facts = train_tokenizer(captions, settings, context_length, folder)
+        write_report(facts, folder)
+        return facts
 
 
 def train_on_folder(photos: Path, captions: str, output: Path, recipe: Recipe) -> dict[str, Any]:

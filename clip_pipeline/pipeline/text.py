@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 
+from clip_pipeline.disk import hash_file
 from clip_pipeline.pipeline.step import Step
 from clip_pipeline.pipeline.workspace import Workspace
 from clip_pipeline.recipes import fingerprinted
 from clip_pipeline.store import Built
+
+logger = logging.getLogger(__name__)
 
 
 def _build_corpus(workspace: Workspace, partition: str, folder: Path, work: Path) -> Built:
@@ -29,13 +33,28 @@ def _tokenizer_config(workspace: Workspace) -> dict:
     return fingerprinted(workspace.recipe.tokenizer) | {"context_length": context_length}
 
 
+def _tokenizer_inputs(workspace: Workspace, partition: str) -> dict[str, str]:
+    """A tokenizer in a folder of the user's own is an input too: its files decide the bytes."""
+    inputs = {"caption_corpus": workspace.get("caption_corpus").content}
+    folder = Path(workspace.recipe.tokenizer.kind).expanduser()
+    if folder.is_dir():
+        inputs |= {
+            f"tokenizer.kind/{path.name}": hash_file(path) for path in sorted(folder.iterdir()) if path.is_file()
+        }
+    return inputs
+
+
 def _build_tokenizer(workspace: Workspace, partition: str, folder: Path, work: Path) -> Built:
     from clip_pipeline.text.tokenizer import train_tokenizer
+    from clip_pipeline.text.tokenizer_report import FIGURE_FILE, REPORT_FILE, write_report
 
     corpus = workspace.get("caption_corpus").file("captions.txt")
     context_length = _tokenizer_config(workspace)["context_length"]
     facts = train_tokenizer(corpus, workspace.recipe.tokenizer, context_length, folder)
-    return Built(rows={"tokens": facts["tokens"]}, facts=facts)
+    write_report(facts, folder)
+    for sentence in facts["warnings"]:
+        logger.warning("%s", sentence)
+    return Built(rows={"tokens": facts["tokens"]}, facts=facts, sidecars=(REPORT_FILE, FIGURE_FILE))
 
 
 STEPS = (
@@ -52,11 +71,11 @@ STEPS = (
     ),
     Step(
         asset="bpe_tokenizer",
-        about="A byte-level BPE tokenizer that loads in tokenizers, transformers and open_clip.",
-        code_version="1",
+        about="A byte-level BPE tokenizer, CLIP's or another, that loads in transformers and open_clip; how well it fits the captions.",
+        code_version="2",
         after=("caption_corpus",),
         config=_tokenizer_config,
-        inputs=lambda workspace, _: {"caption_corpus": workspace.get("caption_corpus").content},
+        inputs=_tokenizer_inputs,
         build=_build_tokenizer,
     ),
 )

@@ -1,79 +1,59 @@
-"""Byte-level BPE, trained on the captions and stored as transformers reads it.
+"""Tokenizers as folders that transformers and open_clip read: made of captions or of a ready tokenizer, and loaded.
 
-The ids: [NON] (padding) is 0, then the 256 bytes, then the merges, then [SOS] and [EOS]. The end token has the highest
-id because open_clip takes a text's features at the highest id (`pool_type: argmax`).
+    tokenizer.json            the tokenizer, with both ends of a text
+    tokenizer_config.json     the names of the special tokens, and the context length
+
+What a caption says is never a special token: a literal "[EOS]" in it is read as letters (`split_special_tokens`).
 """
 
 from __future__ import annotations
 
 import json
-import logging
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from clip_pipeline.errors import CaptionsError, ModelError
 from clip_pipeline.recipes import TokenizerSettings
+from clip_pipeline.text.bpe import END, PAD, START, learn_bpe
+from clip_pipeline.text.ready_tokenizers import clip_tokenizer, hugging_face_tokenizer
+from clip_pipeline.text.tokenizer_report import describe_tokenizer
 
 if TYPE_CHECKING:
     import numpy as np
 
-logger = logging.getLogger(__name__)
+TOKENIZER_FILE, CONFIG_FILE = "tokenizer.json", "tokenizer_config.json"
+SPECIAL_TOKENS_FILE = "special_tokens_map.json"
+SHORTEST_CONTEXT = 3
+"""Both ends and one token between them."""
 
-PAD, START, END = "[NON]", "[SOS]", "[EOS]"
-
-# words with a leading space, contractions, single digits, runs of punctuation: CLIP's pattern, but every character of the
-# text is kept, so that decoding gives the lower-cased caption back
-_PIECES = r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}| ?[^\s\p{L}\p{N}]+|\s+"
+TEXTS_AT_A_TIME = 10_000
 
 
 def train_tokenizer(
     corpus_path: Path, settings: TokenizerSettings, context_length: int, folder: Path
 ) -> dict[str, Any]:
-    """Learns the merges from a text file (one caption a line) and writes `tokenizer.json` and the Hugging Face files.
+    """Makes the tokenizer of `settings.kind`, writes its folder, and says how well it fits the captions.
 
-    context_length: tokens of the text tower, [SOS] and [EOS] included. Returns facts: tokens, merges, captions,
-    tokens_per_caption (mean, both ends included), cut_captions (share in 0..1 that does not fit).
-    Raises CaptionsError for a missing or empty corpus.
+    corpus_path: a text file, one caption a line. bpe learns from it; the others are only measured on it.
+    context_length: tokens of the text tower, both ends included. Returns the facts of
+    `tokenizer_report.describe_tokenizer`. Raises CaptionsError for a missing or empty corpus, ModelError for a tokenizer
+    that cannot be had or a context that is too short.
     """
-    from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
-
+    if context_length < SHORTEST_CONTEXT:
+        raise ModelError(
+            f"The context length is {context_length}, the least that works is {SHORTEST_CONTEXT}: both ends and a token."
+        )
     if not corpus_path.is_file():
         raise CaptionsError(f"The caption file {corpus_path} does not exist. Expected a text file, one caption a line.")
-    tokenizer = Tokenizer(models.BPE())
-    tokenizer.normalizer = normalizers.Sequence(
-        [
-            normalizers.NFC(),
-            normalizers.Replace(Regex(r"\s+"), " "),
-            normalizers.Strip(),
-            normalizers.Lowercase(),
-            normalizers.Prepend(" "),  # the first word is the same token as the word elsewhere
-        ]
-    )
-    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
-        [
-            pre_tokenizers.Split(Regex(_PIECES), behavior="isolated"),
-            pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
-        ]
-    )
-    tokenizer.decoder = decoders.Sequence([decoders.ByteLevel(), decoders.Strip(" ", 1, 0)])
-    trainer = trainers.BpeTrainer(
-        vocab_size=settings.vocab_size - 2,  # the two ends come after the merges
-        min_frequency=settings.min_frequency,
-        special_tokens=[PAD],
-        initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()),
-        show_progress=False,
-    )
-    tokenizer.train_from_iterator(_corpus_lines(corpus_path), trainer)
-    tokenizer.add_special_tokens([START, END])
-    start, end = tokenizer.token_to_id(START), tokenizer.token_to_id(END)
-    tokenizer.post_processor = processors.TemplateProcessing(
-        single=f"{START} $A {END}", special_tokens=[(START, start), (END, end)]
-    )
-    folder.mkdir(parents=True, exist_ok=True)
-    tokenizer.save(str(folder / "tokenizer.json"))
-    _write_hugging_face_files(folder, context_length)
-    return _describe(tokenizer, corpus_path, context_length)
+    if settings.kind == "bpe":
+        tokenizer = learn_bpe(_corpus_lines(corpus_path), settings)
+        names = {"bos_token": START, "eos_token": END, "pad_token": PAD}
+    else:
+        tokenizer, names = clip_tokenizer() if settings.kind == "clip" else hugging_face_tokenizer(settings.kind)
+    _write_folder(tokenizer, names, context_length, folder)
+    asked = settings.vocab_size if settings.kind == "bpe" else None
+    return describe_tokenizer(load_tokenizer(folder), _corpus_lines(corpus_path), context_length, asked)
 
 
 def _corpus_lines(path: Path) -> Iterator[str]:
@@ -90,8 +70,16 @@ def _corpus_lines(path: Path) -> Iterator[str]:
         raise CaptionsError(f"The caption file {path} is empty. Expected one caption a line.")
 
 
-def _write_hugging_face_files(folder: Path, context_length: int) -> None:
-    names = {"bos_token": START, "eos_token": END, "pad_token": PAD}
+def _write_folder(tokenizer: Any, names: dict[str, str], context_length: int, folder: Path) -> None:
+    from tokenizers import processors
+
+    start, end = names["bos_token"], names["eos_token"]
+    ids = [(name, tokenizer.token_to_id(name)) for name in (start, end)]
+    tokenizer.post_processor = processors.TemplateProcessing(single=f"{start} $A {end}", special_tokens=ids)
+    tokenizer.no_truncation()
+    tokenizer.no_padding()
+    folder.mkdir(parents=True, exist_ok=True)
+    tokenizer.save(str(folder / TOKENIZER_FILE))
     config = {
         **names,
         "tokenizer_class": "PreTrainedTokenizerFast",
@@ -99,62 +87,63 @@ def _write_hugging_face_files(folder: Path, context_length: int) -> None:
         "padding_side": "right",
         "truncation_side": "right",
         "clean_up_tokenization_spaces": False,
+        "split_special_tokens": True,
     }
-    for name, content in (("tokenizer_config.json", config), ("special_tokens_map.json", names)):
+    for name, content in ((CONFIG_FILE, config), (SPECIAL_TOKENS_FILE, names)):
         (folder / name).write_text(json.dumps(content, indent=2, sort_keys=True) + "\n", encoding="utf-8")
 
 
-def _describe(tokenizer: Any, corpus_path: Path, context_length: int) -> dict[str, Any]:
-    lengths: list[int] = []
-    lines = list(_corpus_lines(corpus_path))
-    for start in range(0, len(lines), 10_000):
-        lengths.extend(len(encoding.ids) for encoding in tokenizer.encode_batch_fast(lines[start : start + 10_000]))
-    facts = {
-        "tokens": tokenizer.get_vocab_size(),
-        "merges": tokenizer.get_vocab_size() - 256 - 3,
-        "captions": len(lines),
-        "tokens_per_caption": round(sum(lengths) / len(lengths), 3),
-        "cut_captions": round(sum(length > context_length for length in lengths) / len(lengths), 5),
-    }
-    logger.info(
-        "Learned %s tokens from %s captions: %s tokens a caption, %.2f %% are cut at %s",
-        *(f"{facts['tokens']:,}", f"{facts['captions']:,}", facts["tokens_per_caption"]),
-        *(100 * facts["cut_captions"], context_length),
-    )
-    return facts
-
-
 class CaptionTokenizer:
-    """Texts to token ids, the same as open_clip's HFTokenizer gives for clean captions, without importing transformers."""
+    """Texts to token ids, the same as open_clip's HFTokenizer gives for clean captions, without importing transformers.
 
-    def __init__(self, tokenizer: Any):
+    vocab_size: rows that an embedding table needs. context_length: tokens that the texts are meant to be cut at.
+    """
+
+    def __init__(self, tokenizer: Any, names: dict[str, str], context_length: int):
         self._tokenizer = tokenizer
-        self.pad_id, self.start_id, self.end_id = (tokenizer.token_to_id(name) for name in (PAD, START, END))
-        self.vocab_size: int = tokenizer.get_vocab_size()
+        tokenizer.encode_special_tokens = True
+        self.context_length = context_length
+        self.start_id, self.end_id, self.pad_id = (
+            int(tokenizer.token_to_id(names[part])) for part in ("bos_token", "eos_token", "pad_token")
+        )
+        self.unknown_id: int | None = tokenizer.token_to_id(names["unk_token"]) if "unk_token" in names else None
+        if self.pad_id == self.end_id:
+            self.pad_id = 0  # CLIP: what comes after the first end token is never read
+        self.vocab_size: int = max(tokenizer.get_vocab().values()) + 1
+
+    @property
+    def backend(self) -> Any:
+        """The `tokenizers.Tokenizer`, without truncation."""
+        self._tokenizer.no_truncation()
+        return self._tokenizer
 
     def encode(self, texts: Sequence[str], context_length: int) -> np.ndarray:
-        """(N, context_length) int32 ids: [SOS], the text cut to fit, [EOS], padding."""
+        """(N, context_length) int32 ids: the start token, the text cut to fit, the end token, padding."""
         import numpy as np
 
         self._tokenizer.enable_truncation(context_length)
         ids = np.full((len(texts), context_length), self.pad_id, dtype=np.int32)
-        for start in range(0, len(texts), 10_000):
-            for row, encoding in enumerate(
-                self._tokenizer.encode_batch_fast(list(texts[start : start + 10_000])), start
-            ):
+        for start in range(0, len(texts), TEXTS_AT_A_TIME):
+            rows = self._tokenizer.encode_batch_fast(list(texts[start : start + TEXTS_AT_A_TIME]))
+            for row, encoding in enumerate(rows, start):
                 ids[row, : len(encoding.ids)] = encoding.ids
         return ids
 
     def decode(self, ids: Iterable[int]) -> str:
-        """The text of a row of ids, without the special tokens; a caption comes back lower-cased."""
-        return self._tokenizer.decode([int(i) for i in ids])
+        """The text of a row of ids, without the special tokens; with bpe a caption comes back lower-cased."""
+        kept = []
+        for number in map(int, ids):
+            if number == self.end_id:
+                break
+            kept.append(number)
+        return self._tokenizer.decode(kept)
 
 
 def load_tokenizer(folder: Path) -> CaptionTokenizer:
     """The tokenizer that `train_tokenizer` wrote. Raises ModelError when it is absent, broken or not one of ours."""
     from tokenizers import Tokenizer
 
-    path = folder / "tokenizer.json"
+    path = folder / TOKENIZER_FILE
     if not path.is_file():
         raise ModelError(
             f"{folder} holds no tokenizer.json. Materialise bpe_tokenizer, or run `clip-pipeline tokenizer`."
@@ -163,7 +152,19 @@ def load_tokenizer(folder: Path) -> CaptionTokenizer:
         tokenizer = Tokenizer.from_file(str(path))
     except Exception as error:  # noqa: BLE001  the library raises bare Exception for a broken file
         raise ModelError(f"{path} cannot be read as a tokenizer: {error}.") from error
-    missing = [name for name in (PAD, START, END) if tokenizer.token_to_id(name) is None]
+    try:
+        config = json.loads((folder / CONFIG_FILE).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ModelError(f"{folder / CONFIG_FILE} cannot be read: {error}. Copy the whole folder again.") from error
+    parts = ("bos_token", "eos_token", "pad_token")
+    missing = [part for part in parts if tokenizer.token_to_id(str(config.get(part))) is None]
     if missing:
-        raise ModelError(f"{path} lacks the tokens {', '.join(missing)}. Expected one that clip_pipeline trained.")
-    return CaptionTokenizer(tokenizer)
+        raise ModelError(
+            f"{folder} names no {', '.join(missing)} that its tokenizer.json holds. Expected a folder that "
+            "`clip-pipeline tokenizer` wrote; it makes one of any tokenizer of Hugging Face with --kind."
+        )
+    return CaptionTokenizer(
+        tokenizer,
+        {part: config[part] for part in (*parts, "unk_token") if config.get(part)},
+        int(config.get("model_max_length", 0)),
+    )

@@ -106,7 +106,7 @@ def encode_captions(model: ClipModel, tokens_BL: torch.Tensor, pad_id: int) -> t
 
     if type(model) is not CLIP or model.attn_mask is None:
         return F.normalize(model.encode_text(tokens_BL).float(), dim=-1)
-    used = int((tokens_BL != pad_id).any(dim=0).sum())
+    used = int((tokens_BL != pad_id).any(dim=0).nonzero().max()) + 1  # CLIP pads with an id that is also a letter
     tokens_BL = tokens_BL[:, :used]
     x = model.token_embedding(tokens_BL) + model.positional_embedding[:used]
     x = model.transformer(x, attn_mask=model.attn_mask[:used, :used])

@@ -53,7 +53,7 @@ def train_clip(
     settings = replace(settings, precision=choose_precision(settings.precision, device))
     config = load_config(settings.model)
     tokenizer = load_tokenizer(tokenizer_folder)
-    config = with_tokenizer(config, tokenizer.vocab_size, tokenizer.pad_id, tokenizer.end_id)
+    config = with_tokenizer(config, tokenizer.vocab_size, tokenizer.pad_id, tokenizer.end_id, tokenizer.context_length)
     training, validation = read_split(pairs, "train"), read_split(pairs, "validation")
     check_enough_photos(training, settings.batch_size)
     work_folder.mkdir(parents=True, exist_ok=True)

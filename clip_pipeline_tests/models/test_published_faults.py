@@ -134,7 +134,7 @@ def share_of_positions(model: torch.nn.Module, pixels: torch.Tensor) -> float:
     """How large the positions stand beside the patches in what the first layer is given."""
     with torch.no_grad():
         patches = model.visual.conv1(pixels[None])
-    return float(model.visual.positional_embedding.std() / patches.std())
+    return (model.visual.positional_embedding.std() / patches.std()).item()
 
 
 @every_vit
