@@ -128,7 +128,7 @@ def test_marks_comments_and_line_ends_of_all_kinds(end):
     assert robots.allows("/b")
 
 
-PATHS = st.lists(st.sampled_from(["a", "b", "ab", "c.jpg", ""]), max_size=3).map(lambda parts: "/" + "/".join(parts))
+PATHS = st.lists(st.sampled_from(["a", "b", "ab", "c.jpg"]), max_size=3).map(lambda parts: "/" + "/".join(parts))
 
 
 @given(
