@@ -17,7 +17,7 @@ dev: $(VENV)/installed ## the Dagster page on http://127.0.0.1:3000
 lint: $(VENV)/installed-dev ## style and types
 	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
 
-readme: $(VENV)/installed-dev ## writes the generated parts of README.md and docs/settings.md anew
+readme: $(VENV)/installed-dev ## writes the generated parts of README.md and docs/ anew
 	$(BIN)/python docs/generate.py
 
 clean: ## forgets artifacts and history, keeps the environment
