@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tarfile
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 
 from clip_pipeline.errors import PhotosError
@@ -116,9 +116,14 @@ def _check_end(path: Path, offset: int) -> None:
             raise tarfile.ReadError(f"it breaks off at byte {offset:,}")
 
 
-def photo_member(members: Mapping[str, bytes]) -> bytes | None:
-    """The photo among the files of a sample, whatever kind it is stored in."""
-    return next((members[ending] for ending in ENDINGS.values() if ending in members), None)
+def photo_ending(members: Collection[str]) -> str:
+    """The ending of the photo among those of a sample, whatever kind it is stored in. Raises PhotosError without one."""
+    for ending in ENDINGS.values():
+        if ending in members:
+            return ending
+    raise PhotosError(
+        f"A sample holds no photo, only {', '.join(members)}. Expected one of {', '.join(ENDINGS.values())}."
+    )
 
 
 def find_members(path: Path) -> dict[str, dict[str, tuple[int, int]]]:
@@ -140,6 +145,4 @@ def read_photos(paths: Iterable[Path], id_of: Mapping[str, str]) -> Iterator[tup
     for path in paths:
         for key, members in read_shard(path):
             if key in id_of:
-                photo = photo_member(members)
-                if photo is not None:
-                    yield id_of[key], photo
+                yield id_of[key], members[photo_ending(members)]

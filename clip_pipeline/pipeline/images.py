@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -163,6 +164,10 @@ def _build_pairs(workspace: Workspace, partition: str, folder: Path, work: Path)
     pairs, reasons = build_pairs(tables, settings, lambda text: clean_caption(text, settings.max_caption_chars))
     pq.write_table(pairs, folder / "pairs.parquet", compression="zstd")
     pyarrow.csv.write_csv(pairs, folder / "pairs.csv")
+    # open_clip's trainer looks for it beside the first tar it is given: copy it there, or add the numbers up for
+    # --train-num-samples. It cannot lie there by itself, for a shard that changes must leave the others as they are.
+    sizes = {f"{shard}.tar": workspace.get("image_shards", shard).rows["photos"] for shard in shard_keys(workspace)}
+    (folder / "sizes.json").write_text(json.dumps(sizes, indent=1, sort_keys=True) + "\n")
     return Built(rows=_rows_by_split(pairs), facts={"dropped": reasons})
 
 
@@ -225,13 +230,13 @@ def _write_held_out(workspace: Workspace, folder: Path) -> Built:
     import pyarrow.parquet as pq
 
     from clip_pipeline.evaluation.datasets import held_out_captions
-    from clip_pipeline.images.shards import read_shard, write_shard
+    from clip_pipeline.images.shards import photo_ending, read_shard, write_shard
 
     pairs = pq.read_table(workspace.get("image_text_pairs").file("pairs.parquet"))
     captions_of = dict(held_out_captions(pairs))
     id_of = dict(zip(pairs["key"].to_pylist(), pairs["photo_id"].to_pylist(), strict=True))
     samples = [
-        (key, {"jpg": members["jpg"], "txt": "\n".join(captions_of[id_of[key]]).encode()})
+        (key, {(ending := photo_ending(members)): members[ending], "txt": "\n".join(captions_of[id_of[key]]).encode()})
         for shard in shard_keys(workspace)
         for key, members in read_shard(workspace.get("image_shards", shard).file(f"{shard}.tar"))
         if id_of.get(key) in captions_of
@@ -276,7 +281,7 @@ STEPS = (
     Step(
         asset="image_text_pairs",
         about="Valid pairs of photo and caption, split so that near-duplicates stay on one side.",
-        code_version="2",
+        code_version="3",
         after=("image_shards",),
         config=lambda workspace: fingerprinted(workspace.recipe.pairs),
         inputs=_pairs_inputs,

@@ -83,14 +83,14 @@ def _cell(value: object) -> str | int:
 def _contact_sheet(artifact: Artifact) -> dict[str, Picture]:
     from PIL import Image, ImageOps
 
-    from clip_pipeline.images.shards import read_shard
+    from clip_pipeline.images.shards import photo_ending, read_shard
 
     rows, columns = CONTACT_SHEET_PHOTOS
     size = CONTACT_SHEET_PHOTO_PX
     sheet = Image.new("RGB", (columns * size, rows * size), "white")
     shard = artifact.file(f"{artifact.key.partition}.tar")
     for place, (_, members) in zip(range(rows * columns), read_shard(shard), strict=False):
-        with Image.open(io.BytesIO(members["jpg"])) as photo:
+        with Image.open(io.BytesIO(members[photo_ending(members)])) as photo:
             tile = ImageOps.fit(photo.convert("RGB"), (size, size))
         sheet.paste(tile, (place % columns * size, place // columns * size))
     return {"sample photos": _as_jpeg(sheet)}
