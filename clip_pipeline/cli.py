@@ -227,7 +227,7 @@ def serve(recipe_name: str, assignments: tuple[str, ...], port: int) -> None:
 @click.option("--proper-nouns/--no-proper-nouns", default=True, show_default=True, help="Keep words that are nearly always capitalised.")  # fmt: skip
 @click.option("--order", default="frequent", show_default=True, type=click.Choice(["frequent", "pictured"]), help="What comes first: words frequent in the text, or in captions of pictures.")  # fmt: skip
 @click.option("--max-words", default=0, help="Keep only this many of the first; 0 keeps all.")
-@click.option("--workers", default=0, help="Threads; 0 is one a core.")
+@click.option("--workers", default=0, help="Threads, or processes for HTML; 0 is one a core.")
 def words(dumps: tuple[str, ...], output: Path, language: str, workers: int, **filters: Any) -> None:
     """Count the words of Wikipedia dumps, and keep those that pass the filters.
 

@@ -180,7 +180,11 @@ def _article_of_page(stream: BinaryIO, title: str, name: str) -> HtmlArticle:
     content = stream.read(LONGEST_LINE_BYTES)
     if b"<" not in content[:4096]:
         raise DumpError(f"{name} is no HTML: it begins with {content[:30]!r}. Give the HTML of an article.")
-    return HtmlArticle(title.replace("_", " "), 0, content.decode("utf-8", "replace"))
+    from bs4 import UnicodeDammit
+
+    # A saved page says in itself how its letters are written, not always in UTF-8.
+    html = UnicodeDammit(content, is_html=True).unicode_markup
+    return HtmlArticle(title.replace("_", " "), 0, html or content.decode("utf-8", "replace"))
 
 
 def _cut_evenly(whole: DumpPart, parts: int) -> list[DumpPart]:

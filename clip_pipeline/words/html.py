@@ -44,7 +44,6 @@ _BLANKS = re.compile(r"[^\S\n]+")
 
 
 _BEGIN, _END = chr(CAPTION_BEGINS), chr(CAPTION_ENDS)
-_CAPTION_MARKS = {CAPTION_BEGINS: None, CAPTION_ENDS: None}
 
 
 @dataclass(frozen=True)
@@ -60,7 +59,11 @@ class HtmlText:
     @property
     def text(self) -> str:
         """The prose without the marks."""
-        return self.marked.translate(_CAPTION_MARKS)
+        return _unmarked(self.marked)
+
+
+def _unmarked(text: str) -> str:
+    return text.replace(_BEGIN, "").replace(_END, "") if _BEGIN in text or _END in text else text
 
 
 def html_text(html: str) -> HtmlText:
@@ -69,7 +72,6 @@ def html_text(html: str) -> HtmlText:
     from lxml import etree
 
     parser = etree.HTMLParser(encoding="utf-8", remove_comments=True, remove_pis=True, huge_tree=True)
-    html = html.translate(_CAPTION_MARKS)
     root = etree.fromstring(html.encode("utf-8", "replace"), parser) if html.strip() else None
     if root is None:
         return HtmlText("", "")
@@ -91,7 +93,7 @@ def html_text(html: str) -> HtmlText:
             if _is_caption(element):
                 pieces.append(_BEGIN)
             if element.text:
-                pieces.append(element.text)
+                pieces.append(_unmarked(element.text))
             continue
         if element is dropped:
             dropped = None
@@ -103,7 +105,7 @@ def html_text(html: str) -> HtmlText:
             if tag in BLOCK_TAGS or tag == "br":
                 pieces.append("\n")
         if element.tail:
-            pieces.append(element.tail)
+            pieces.append(_unmarked(element.tail))
     return HtmlText(_tidy_lines("".join(pieces)), _tidy_lines("".join(galleries)))
 
 

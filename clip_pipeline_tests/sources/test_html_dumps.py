@@ -55,3 +55,11 @@ def test_only_lines_that_are_not_packed_are_cut(lines, tmp_path, monkeypatch):
                                             ("a.html", True), ("a.xml.bz2", False), ("a.xml", False), ("json", False)])  # fmt: skip
 def test_html_dumps_are_known_by_their_names(tmp_path, name, html):
     assert is_html_dump(tmp_path / name) == html
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "windows-1251", "utf-16"])
+def test_a_page_is_read_in_the_letters_that_it_declares(tmp_path, encoding):
+    path = tmp_path / "Рыжая_кошка.html"
+    path.write_bytes(f'<html><head><meta charset="{encoding}"></head><body>кошка спит</body></html>'.encode(encoding))
+    (article,) = iter_html_articles(path, DumpPart("part-000", 0, path.stat().st_size))
+    assert "кошка спит" in article.html

@@ -139,6 +139,11 @@ def test_captions_are_told_apart_and_capitals_counted(count):
     assert rows["cat's"]["capitalised"] == 2 and rows["my"]["pictured"] == 2 and rows["mccat"]["capitalised"] == 2
 
 
+def test_marks_in_the_html_itself_are_no_captions(count):
+    rows = count([(0, "<p>a \x01cat\x02 &#1;dog &amp;#1;fox</p>")])
+    assert set(rows) == {"a", "cat", "dog", "fox"} and not any(row["pictured"] for row in rows.values())
+
+
 def test_captions_of_galleries_are_pictured_but_no_prose(count):
     box = '<li class="gallerybox"><div class="thumb"><img></div><div class="gallerytext">A <a>red</a> kite</div></li>'
     html = f'<p>A cat</p><ul class="gallery mw-gallery-packed" typeof="mw:Extension/gallery">{box}{box}</ul>'
