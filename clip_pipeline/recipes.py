@@ -246,20 +246,64 @@ class TrainingSettings(CheckedSettings):
 
     model: str = setting("sandbox_small", "Name of a configuration in models/configs/, or a path to one.")
     epochs: float = setting(10.0, "Passes over the training photos.", low=0.001)
-    batch_size: int = setting(256, "Pairs a step.", low=2)
+    steps: int = setting(0, "Length of the training in steps instead of epochs; 0 takes the epochs.", low=0)
+    samples: int = setting(0, "Length in pairs seen instead of epochs; 0 takes the epochs.", low=0)
+    batch_size: int = setting(256, "Pairs a step; the contrastive loss compares all of them.", low=2)
+    chunk_size: int = setting(
+        0,
+        "Pairs whose activations are in memory at a time; each chunk goes through the towers twice, and the gradient is "
+        "that of the whole batch. 0 takes the batch at once.",
+        low=0,
+    )
+    repeat_captions: str = setting(
+        "never",
+        "Captions that read the same in one batch, each of them a wrong answer to the other: never, unavoidable (only "
+        "where nothing else is left), or free.",
+        choices=("never", "unavoidable", "free"),
+    )
+    loss: str = setting(
+        "softmax",
+        "softmax (CLIP's, over the batch) or sigmoid (SigLIP's, a yes or no for each pair).",
+        choices=("softmax", "sigmoid"),
+    )
     learning_rate: float = setting(1e-3, "Peak learning rate of AdamW.", low=1e-9, high=1.0)
     warmup_percent: float = setting(
         5.0, "Share of the steps with a linearly rising learning rate, in percent.", low=0, high=100
     )
+    warmup_steps: int = setting(0, "Warmup in steps instead of percent; 0 takes the percent.", low=0)
+    schedule: str = setting(
+        "cosine",
+        "Learning rate after the warmup: cosine or linear (falling to the end), constant, or cooldown (constant, then a "
+        "linear fall over the last cooldown_percent of the steps).",
+        choices=("cosine", "linear", "constant", "cooldown"),
+    )
+    cooldown_percent: float = setting(20.0, "Share of the steps in the cooldown, in percent.", low=0, high=100)
     final_rate_percent: float = setting(
-        1.0, "Learning rate at the end of the cosine, in percent of the peak.", low=0, high=100
+        1.0, "Learning rate at the end of the fall, in percent of the peak.", low=0, high=100
     )
     weight_decay: float = setting(0.2, "Weight decay, on matrices only.", low=0)
     beta_1: float = setting(0.9, "AdamW's first moment.", low=0, high=1)
     beta_2: float = setting(0.98, "AdamW's second moment.", low=0, high=1)
     epsilon: float = setting(1e-6, "AdamW's epsilon.", low=0)
     clip_norm: float = setting(1.0, "Gradients are scaled down to this norm; 0 leaves them.", low=0)
-    label_smoothing: float = setting(0.0, "Label smoothing of the contrastive loss.", low=0, high=0.9)
+    label_smoothing: float = setting(0.0, "Label smoothing of the softmax loss.", low=0, high=0.9)
+    temperature: float = setting(
+        0.0,
+        "Temperature at the start, learned from there on; 0 is 0.07 for softmax and 0.1 for sigmoid.",
+        low=0,
+        high=1,
+    )
+    max_logit_scale: float = setting(100.0, "Cap of the inverse temperature.", low=1)
+    patch_dropout: float = setting(
+        0.0, "Share of the patches that a vision transformer leaves out while training.", low=0, high=0.95
+    )
+    freeze: str = setting(
+        "none", "Tower whose weights stay as they are: none, picture or text.", choices=("none", "picture", "text")
+    )
+    freeze_norms: bool = setting(True, "Freeze the normalisation layers of that tower too.")
+    start_from: str = setting(
+        "", "Model folder to go on from, with its tokenizer and preprocessing, instead of random weights."
+    )
     crop_scale: float = setting(
         1.0, "Smallest area of the random crop, as a fraction; 1 is no crop.", low=0.05, high=1.0
     )
@@ -274,12 +318,26 @@ class TrainingSettings(CheckedSettings):
     shuffle_captions: bool = setting(False, "Control: give each photo a random caption. Scores must then be chance.")
     precision: str = setting(
         "fp32",
-        "Arithmetic of the training: fp32, bf16, or auto for bf16 where the processor has it built in.",
-        choices=("auto", "fp32", "bf16"),
+        "Arithmetic of the training: fp32, bf16, fp16 (with scaled gradients), or auto for bf16 where the processor has "
+        "it built in.",
+        choices=("auto", "fp32", "bf16", "fp16"),
     )
+    gradient_checkpointing: bool = setting(
+        False, "Compute activations a second time instead of keeping them: less memory, a third more time."
+    )
+    compile: bool = setting(False, "Compile the towers with torch.compile: minutes at the start, faster steps.")
     seed: int = setting(0, "Seed of the weights, the order and the augmentation.")
     checkpoint_seconds: float = setting(
         30.0, "Time between two saved states that a killed run resumes from.", low=1, speed=True
+    )
+    checkpoint_steps: int = setting(
+        0, "Steps between two saved states, besides the time; 0 is none.", low=0, speed=True
+    )
+    keep_checkpoints: int = setting(1, "Saved states kept while training, the latest ones.", low=1, speed=True)
+    publish: str = setting(
+        "last",
+        "Weights that become the model: last, or best for those of the lowest validation loss.",
+        choices=("last", "best"),
     )
 
 

@@ -31,7 +31,7 @@ def choose_device(name: str) -> str:
 
 
 def choose_precision(precision: str, device: str) -> str:
-    """fp32 or bf16; `auto` is bf16 where the processor computes with it, since imitating it is slower than fp32."""
+    """fp32, bf16 or fp16; `auto` is bf16 where the processor computes with it, since imitating it is slower than fp32."""
     import torch
 
     if precision != "auto":
@@ -80,10 +80,18 @@ def reproducible_arithmetic(seed: int, device: str, threads: int) -> Iterator[No
 
 
 def autocast(device: str, precision: str) -> Any:
-    """The context of the forward passes: bf16 products with fp32 weights, or plain fp32."""
+    """The context of the forward passes: bf16 or fp16 products with fp32 weights, or plain fp32."""
     import torch
 
-    return torch.autocast(device, torch.bfloat16, enabled=precision == "bf16")
+    half = torch.float16 if precision == "fp16" else torch.bfloat16
+    return torch.autocast(device, half, enabled=precision != "fp32")
+
+
+def make_scaler(device: str, precision: str) -> Any:
+    """The scaler that keeps small fp16 gradients from becoming nought; None for the other precisions."""
+    import torch
+
+    return torch.amp.GradScaler(device) if precision == "fp16" else None
 
 
 def encode_pictures(model: ClipModel, pictures_BCHW: torch.Tensor) -> torch.Tensor:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from clip_pipeline.errors import TrainingError
 from clip_pipeline.recipes import TrainingSettings
 
 if TYPE_CHECKING:
@@ -62,13 +63,13 @@ def shuffled_captions(table: CaptionTable, seed: int) -> CaptionTable:
 class Batches:
     """The batches of a training: `pairs(step)` gives (photo rows, caption rows), both (batch,) int64."""
 
-    def __init__(self, table: CaptionTable, batch_size: int, seed: int):
-        self.table, self.batch_size, self.seed = table, batch_size, seed
+    def __init__(self, table: CaptionTable, batch_size: int, seed: int, repeat_captions: str = "never"):
+        self.table, self.batch_size, self.seed, self.repeat_captions = table, batch_size, seed, repeat_captions
         self.steps_per_epoch = len(table) // batch_size
         self._epoch_plan = lru_cache(maxsize=2)(self._plan_epoch)
 
     def pairs(self, step: int) -> tuple[np.ndarray, np.ndarray]:
-        """Photos and captions of one step. In one epoch a photo comes at most once, in a batch a caption text likewise."""
+        """Photos and captions of one step; see `plan_epoch`."""
         epoch, place = divmod(step, self.steps_per_epoch)
         photos, captions = self._epoch_plan(epoch)
         rows = slice(place * self.batch_size, (place + 1) * self.batch_size)
@@ -76,45 +77,85 @@ class Batches:
 
     def _plan_epoch(self, epoch: int) -> tuple[np.ndarray, np.ndarray]:
         generator = _generator(self.seed, _ORDER, epoch)
-        return plan_epoch(self.table, self.batch_size, self.steps_per_epoch, generator)
+        return plan_epoch(self.table, self.batch_size, self.steps_per_epoch, generator, self.repeat_captions)
 
 
 def plan_epoch(
-    table: CaptionTable, batch_size: int, batches: int, generator: np.random.Generator
+    table: CaptionTable, batch_size: int, batches: int, generator: np.random.Generator, repeat_captions: str = "never"
 ) -> tuple[np.ndarray, np.ndarray]:
     """A random order of the photos with one random caption each, (batches × batch_size,) photo and caption rows.
 
     A text stands only once in a batch: two pictures of the same caption would each count as the other's wrong answer. A
-    photo whose captions are all taken waits for the next batch; texts are repeated only where nothing else is left.
+    photo whose captions are all taken waits for the next batch. Where an epoch's last photos all share their captions,
+    `never` takes photos a second time in their place, `unavoidable` lets texts repeat there; `free` does not look at texts.
+    Raises TrainingError when there are too few different captions for a batch.
     """
-    waiting = deque(generator.permutation(len(table)).tolist())
+    order = generator.permutation(len(table))
+    if repeat_captions == "free":
+        counts = np.diff(table.first)
+        photos = order[: batches * batch_size]
+        return photos, (table.first[photos] + (generator.random(len(table)) * counts)[photos].astype(np.int64))
+    waiting = deque(order.tolist())
     draws = generator.random(len(table))
-    first, text_ids = table.first.tolist(), table.text_ids.tolist()
     photos: list[int] = []
     captions: list[int] = []
     for _ in range(batches):
-        taken: set[int] = set()
+        batch = _Batch(table, draws)
         put_back: list[int] = []
-        chosen = 0
-        while waiting and chosen < batch_size:
+        while waiting and len(batch.photos) < batch_size:
             photo = waiting.popleft()
-            start, count = first[photo], first[photo + 1] - first[photo]
-            drawn = int(draws[photo] * count)
-            for turn in range(count):
-                caption = start + (drawn + turn) % count
-                if text_ids[caption] not in taken:
-                    taken.add(text_ids[caption])
-                    photos.append(photo)
-                    captions.append(caption)
-                    chosen += 1
-                    break
-            else:
+            if not batch.take(photo):
                 put_back.append(photo)
-        for photo in put_back[: batch_size - chosen]:
-            photos.append(photo)
-            captions.append(first[photo] + int(draws[photo] * (first[photo + 1] - first[photo])))
-        waiting.extendleft(reversed(put_back[batch_size - chosen :]))
+        if repeat_captions == "unavoidable":
+            repeated = put_back[: batch_size - len(batch.photos)]
+            for photo in repeated:
+                batch.take(photo, repeat=True)
+            put_back = put_back[len(repeated) :]
+        waiting.extendleft(reversed(put_back))
+        if len(batch.photos) < batch_size:
+            _fill(batch, order.tolist(), batch_size)
+        photos += batch.photos
+        captions += batch.captions
     return np.array(photos, dtype=np.int64), np.array(captions, dtype=np.int64)
+
+
+class _Batch:
+    """Photos and their captions, of which no two read the same. draws: one random number a photo, 0..1."""
+
+    def __init__(self, table: CaptionTable, draws: np.ndarray):
+        self.table, self.draws = table, draws
+        self.photos: list[int] = []
+        self.captions: list[int] = []
+        self.texts: set[int] = set()
+
+    def take(self, photo: int, repeat: bool = False) -> bool:
+        """Takes the photo with the drawn caption or the next that is not in the batch; False where all of them are."""
+        start, end = self.table.first[photo : photo + 2].tolist()
+        drawn = int(self.draws[photo] * (end - start))
+        for turn in range(end - start):
+            caption = start + (drawn + turn) % (end - start)
+            text = int(self.table.text_ids[caption])
+            if repeat or text not in self.texts:
+                self.texts.add(text)
+                self.photos.append(photo)
+                self.captions.append(caption)
+                return True
+        return False
+
+
+def _fill(batch: _Batch, order: list[int], batch_size: int) -> None:
+    """Takes photos of the whole epoch until the batch is full."""
+    inside = set(batch.photos)
+    for photo in order:
+        if len(batch.photos) == batch_size:
+            return
+        if photo not in inside:
+            batch.take(photo)
+    if len(batch.photos) < batch_size:
+        raise TrainingError(
+            f"A batch of {batch_size} pairs with different captions cannot be filled: {len(batch.photos)} is the most "
+            "that was found. Lower training.batch_size, or set training.repeat_captions to unavoidable."
+        )
 
 
 def validation_pairs(table: CaptionTable, batch_size: int, seed: int) -> list[tuple[np.ndarray, np.ndarray]]:
@@ -125,7 +166,7 @@ def validation_pairs(table: CaptionTable, batch_size: int, seed: int) -> list[tu
     generator = _generator(seed, _VALIDATION)
     size = min(batch_size, len(table))
     full = len(table) // size
-    photos, captions = plan_epoch(table, size, full, generator)
+    photos, captions = plan_epoch(table, size, full, generator, "unavoidable")
     rest = np.setdiff1d(np.arange(len(table)), photos)
     photos = np.concatenate([photos, rest])
     captions = np.concatenate([captions, table.first[rest]])
@@ -138,19 +179,26 @@ def validation_pairs(table: CaptionTable, batch_size: int, seed: int) -> list[tu
 
 
 def varied_pictures(
-    pictures: np.ndarray, step: int, settings: TrainingSettings, mean: Sequence[float], std: Sequence[float]
+    pictures: np.ndarray,
+    step: int,
+    settings: TrainingSettings,
+    mean: Sequence[float],
+    std: Sequence[float],
+    share: slice = slice(None),
+    batch_size: int = 0,
 ) -> torch.Tensor:
     """(B, 3, S, S) float32, channels last in memory: cropped, mirrored and jittered as the settings say, then normalised.
 
-    pictures: (B, S, S, 3) uint8. The variation is a pure function of the seed and the step.
+    pictures: (B, S, S, 3) uint8. The variation is a pure function of the seed and the step; where `pictures` are but a
+    share of a batch of `batch_size`, it is that of the same rows of the whole batch.
     """
     import torch
 
     generator = _generator(settings.seed, _AUGMENTATION, step)
-    count = len(pictures)
-    crops = generator.random((count, 4)).astype(np.float32)
-    mirrored = generator.random(count) < 0.5 if settings.flip else np.zeros(count, dtype=bool)
-    jitter = generator.uniform(-1, 1, (count, 2)).astype(np.float32)
+    count = batch_size or len(pictures)
+    crops = generator.random((count, 4)).astype(np.float32)[share]
+    mirrored = (generator.random(count) < 0.5 if settings.flip else np.zeros(count, dtype=bool))[share]
+    jitter = generator.uniform(-1, 1, (count, 2)).astype(np.float32)[share]
     pictures_BCHW = normalised_pictures(pictures, mean, std)
     if settings.crop_scale < 1:
         pictures_BCHW = _crop(pictures_BCHW, crops, mirrored, settings.crop_scale)

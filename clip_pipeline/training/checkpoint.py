@@ -1,54 +1,113 @@
-"""The state that a killed training goes on from."""
+"""The states that a killed training goes on from, and its best weights so far.
+
+checkpoints/step_000001234/   weights.safetensors, state.pt (optimizer, scaler, counters)
+best.safetensors              the weights of the lowest validation loss
+"""
 
 from __future__ import annotations
 
 import logging
-import os
 import pickle
+import shutil
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+from clip_pipeline.disk import disk_errors, sync_path, sync_tree
+
+if TYPE_CHECKING:
+    import torch
 
 logger = logging.getLogger(__name__)
 
-STATE_FILE = "training_state.pt"
+FOLDER, WEIGHTS, STATE, BEST = "checkpoints", "weights.safetensors", "state.pt", "best.safetensors"
 
 
-def save_state(state: dict[str, Any], work_folder: Path) -> None:
-    """Writes the state under a temporary name, then puts it in place: a kill leaves the old state or the new one."""
+def save_state(state: dict[str, Any], weights: dict[str, torch.Tensor], work_folder: Path, keep: int = 1) -> None:
+    """Writes a state beside the older ones, then removes all but the latest `keep`.
+
+    A kill or a full disk leaves the older ones as they were: the new one gets its name when it is whole and on the disk.
+    state: with its `step`. Raises DiskError when the disk is full.
+    """
     import torch
 
-    temporary = work_folder / f"{STATE_FILE}.tmp"
-    with temporary.open("wb") as stream:
-        torch.save(state, stream)
-        stream.flush()
-        os.fsync(stream.fileno())
-    temporary.replace(work_folder / STATE_FILE)
+    folder = work_folder / FOLDER
+    target = folder / f"step_{state['step']:09d}"
+    staging = folder / f".{target.name}.tmp"
+    with disk_errors(work_folder):
+        shutil.rmtree(staging, ignore_errors=True)
+        staging.mkdir(parents=True)
+        try:
+            (staging / WEIGHTS).write_bytes(_safetensors(weights))
+            with (staging / STATE).open("wb") as stream:
+                torch.save(state, stream)
+            sync_tree(staging)
+            shutil.rmtree(target, ignore_errors=True)
+            staging.rename(target)
+        except BaseException:
+            shutil.rmtree(staging, ignore_errors=True)
+            raise
+        sync_path(folder)
+    for old in _saved(work_folder)[:-keep]:
+        shutil.rmtree(old)
 
 
-def load_state(work_folder: Path, plan: str) -> dict[str, Any] | None:
-    """The saved state of this very training, or None where there is none.
+def load_state(work_folder: Path, plan: str) -> tuple[dict[str, Any], dict[str, torch.Tensor]] | None:
+    """The latest whole state of this very training and its weights, or None where there is none.
 
     plan: a hash of the settings and the data; the state of another training is of no use and is left aside. Only plain
     tensors and values are read (`weights_only`), never code.
     """
     import torch
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
 
-    path = work_folder / STATE_FILE
-    if not path.is_file():
-        return None
-    try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
-    except (RuntimeError, EOFError, ValueError, pickle.UnpicklingError) as error:
-        logger.warning("The saved state %s cannot be read (%s); training starts from the beginning", path, error)
-        return None
-    if state.get("plan") != plan:
-        logger.info(
-            "The saved state in %s is of other settings or data; training starts from the beginning", work_folder
-        )
-        return None
-    return state
+    for folder in reversed(_saved(work_folder)):
+        try:
+            state = torch.load(folder / STATE, map_location="cpu", weights_only=True)
+            weights = load_file(folder / WEIGHTS)
+        except (RuntimeError, EOFError, ValueError, OSError, pickle.UnpicklingError, SafetensorError) as error:
+            logger.warning("The saved state %s cannot be read (%s) and is passed over", folder, error)
+            continue
+        if state.get("plan") != plan:
+            logger.info(
+                "The saved state in %s is of other settings or data; training starts from the beginning", work_folder
+            )
+            return None
+        return state, weights
+    return None
 
 
-def remove_state(work_folder: Path) -> None:
-    """Removes the state once the model is written."""
-    (work_folder / STATE_FILE).unlink(missing_ok=True)
+def save_best(weights: dict[str, torch.Tensor], work_folder: Path) -> None:
+    """Puts the best weights so far in the place of the ones before."""
+    temporary = work_folder / f".{BEST}.tmp"
+    with disk_errors(work_folder):
+        try:
+            temporary.write_bytes(_safetensors(weights))
+            sync_path(temporary)
+            temporary.replace(work_folder / BEST)
+        finally:
+            temporary.unlink(missing_ok=True)
+
+
+def load_best(work_folder: Path) -> dict[str, torch.Tensor]:
+    """The weights of `save_best`."""
+    from safetensors.torch import load_file
+
+    return load_file(work_folder / BEST)
+
+
+def remove_states(work_folder: Path) -> None:
+    """Removes all of it once the model is written."""
+    shutil.rmtree(work_folder / FOLDER, ignore_errors=True)
+    (work_folder / BEST).unlink(missing_ok=True)
+
+
+def _saved(work_folder: Path) -> list[Path]:
+    return sorted((work_folder / FOLDER).glob("step_*"))
+
+
+def _safetensors(weights: dict[str, torch.Tensor]) -> bytes:
+    """The file's bytes, put together here: the library's own writer reports a full disk in words of its own."""
+    from safetensors.torch import save
+
+    return save({name: tensor.detach().cpu().contiguous() for name, tensor in sorted(weights.items())})

@@ -18,6 +18,8 @@ COLUMNS = (
     "logit_scale",
     "gradient_norm",
     "pairs_per_second",
+    "data_wait_share",
+    "memory_mb",
     "seconds",
 )
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import shutil
 import time
@@ -11,16 +10,19 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from clip_pipeline.models.folder import preprocess_config, save_model_folder
+from clip_pipeline.disk import hash_file, hash_json
+from clip_pipeline.models.folder import WEIGHTS_FILE, save_model_folder
 from clip_pipeline.models.registry import context_length_of, image_size_of, load_config, with_tokenizer
 from clip_pipeline.recipes import ComputeSettings, TrainingSettings, fingerprinted
 from clip_pipeline.text.tokenizer import load_tokenizer
 from clip_pipeline.training.arithmetic import choose_device, choose_precision, count_threads, reproducible_arithmetic
 from clip_pipeline.training.batches import shuffled_captions
-from clip_pipeline.training.checkpoint import remove_state
+from clip_pipeline.training.checkpoint import remove_states
 from clip_pipeline.training.data import check_enough_photos, hash_data, read_split
 from clip_pipeline.training.log import LOG_FILE, plot_log, read_log
 from clip_pipeline.training.pictures import decode_pictures
+from clip_pipeline.training.starting_model import starting_preprocess, with_loss
+from clip_pipeline.training.summary import summarise
 from clip_pipeline.training.trainer import Trainer
 from clip_pipeline.training.validation import ValidationSet
 
@@ -52,14 +54,17 @@ def train_clip(
     device, threads = choose_device(compute.device), count_threads(compute)
     settings = replace(settings, precision=choose_precision(settings.precision, device))
     config = load_config(settings.model)
+    preprocess = starting_preprocess(config, settings)
+    if settings.start_from:
+        tokenizer_folder = Path(settings.start_from)  # the weights know no other one's tokens
     tokenizer = load_tokenizer(tokenizer_folder)
     config = with_tokenizer(config, tokenizer.vocab_size, tokenizer.pad_id, tokenizer.end_id, tokenizer.context_length)
+    config = with_loss(config, settings)
     training, validation = read_split(pairs, "train"), read_split(pairs, "validation")
     check_enough_photos(training, settings.batch_size)
     work_folder.mkdir(parents=True, exist_ok=True)
     folder.mkdir(parents=True, exist_ok=True)
 
-    preprocess = preprocess_config(config)
     pictures = decode_pictures(
         photos,
         [*training.photo_ids, *validation.photo_ids],
@@ -77,20 +82,22 @@ def train_clip(
         held_out = ValidationSet(pictures[len(training) :], validation.table(tokenizer, length), settings, preprocess)
     # another thread count or device would finish with other bytes than an undisturbed run
     plan_parts = [fingerprinted(settings), config, hash_data(training, validation, tokenizer_folder=tokenizer_folder)]
-    plan = hashlib.sha256(json.dumps([*plan_parts, device, threads], sort_keys=True).encode()).hexdigest()
+    if settings.start_from:
+        plan_parts.append(hash_file(Path(settings.start_from) / WEIGHTS_FILE))
+    plan = hash_json([*plan_parts, device, threads])
     with reproducible_arithmetic(settings.seed, device, threads):
         trainer = Trainer(config, captions, pictures, held_out, preprocess, settings, device, tokenizer.pad_id)
         trainer.resume(work_folder, plan)
         prepared = time.monotonic() - began
         trainer.run(work_folder, plan)
-        trainer.load_published_weights()
+        trainer.load_published_weights(work_folder)
     save_model_folder(trainer.model, config, preprocess, tokenizer_folder, folder)
-    summary = trainer.summary() | {"training_photos": len(training), "validation_photos": len(validation)}
+    summary = summarise(trainer) | {"training_photos": len(training), "validation_photos": len(validation)}
     (folder / SUMMARY_FILE).write_text(json.dumps(summary, indent=1, sort_keys=True) + "\n", encoding="utf-8")
     shutil.copyfile(work_folder / LOG_FILE, folder / LOG_FILE)
     plot_log(
         read_log(folder / LOG_FILE), folder / PLOT_FILE, settings.batch_size, f"Training {Path(settings.model).stem}"
     )
-    remove_state(work_folder)
+    remove_states(work_folder)
     total = time.monotonic() - began
     return summary | {"preparation_seconds": round(prepared, 1), "seconds": round(total, 1), "device": device}

@@ -1,13 +1,20 @@
-"""The contrastive loss."""
+"""The contrastive losses: softmax over the batch (CLIP) and a yes or no for each pair (SigLIP)."""
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 from clip_pipeline.errors import ShapeError
+from clip_pipeline.models.registry import ClipModel
+from clip_pipeline.recipes import TrainingSettings
 
 if TYPE_CHECKING:
     import torch
+
+SIGMOID_TEMPERATURE, SIGMOID_BIAS = 0.1, -10.0
+"""Zhai et al. 2023, section 3.2: the start at which most of the batch's wrong pairs cost next to nothing."""
+SOFTMAX_TEMPERATURE = 0.07
 
 
 def clip_loss(
@@ -22,13 +29,55 @@ def clip_loss(
     import torch
     import torch.nn.functional as F
 
-    if image_ND.shape != text_ND.shape:
-        raise ShapeError(
-            f"The picture embeddings are {tuple(image_ND.shape)}, the caption embeddings {tuple(text_ND.shape)}. "
-            "Expected one row a pair and the same width."
-        )
+    _check_shapes(image_ND, text_ND)
     logits_NN = logit_scale * image_ND @ text_ND.T
     target_N = torch.arange(len(logits_NN), device=logits_NN.device)
     over_captions = F.cross_entropy(logits_NN, target_N, label_smoothing=label_smoothing)
     over_pictures = F.cross_entropy(logits_NN.T, target_N, label_smoothing=label_smoothing)
     return (over_captions + over_pictures) / 2
+
+
+def sigmoid_loss(
+    image_ND: torch.Tensor,
+    text_ND: torch.Tensor,
+    logit_scale: torch.Tensor | float,
+    logit_bias: torch.Tensor | float,
+) -> torch.Tensor:
+    """Binary cross entropy of all N × N pairs (Zhai et al. 2023, algorithm 1), summed over a row, averaged over rows.
+
+    image_ND, text_ND: unit-length embeddings. logit_bias: added to every logit. Returns nats a row.
+    Raises ShapeError when the batches differ in shape.
+    """
+    import torch
+    import torch.nn.functional as F
+
+    _check_shapes(image_ND, text_ND)
+    logits_NN = logit_scale * image_ND @ text_ND.T + logit_bias
+    signs_NN = 2 * torch.eye(len(logits_NN), device=logits_NN.device, dtype=logits_NN.dtype) - 1
+    return -F.logsigmoid(signs_NN * logits_NN).sum() / len(logits_NN)
+
+
+def contrastive_loss(
+    model: ClipModel, image_ND: torch.Tensor, text_ND: torch.Tensor, settings: TrainingSettings, smoothed: bool = True
+) -> torch.Tensor:
+    """The loss that the settings name, at the model's own scale and bias. smoothed: with the label smoothing."""
+    scale = model.logit_scale.exp()
+    if settings.loss == "sigmoid":
+        return sigmoid_loss(image_ND, text_ND, scale, model.logit_bias)
+    return clip_loss(image_ND, text_ND, scale, settings.label_smoothing if smoothed else 0.0)
+
+
+def guessing_loss(settings: TrainingSettings) -> float:
+    """The loss, in nats, of a model that tells no pair from another: ln N, or N times the entropy of one in N."""
+    size = settings.batch_size
+    if settings.loss == "sigmoid":
+        return math.log(size) - (size - 1) * math.log1p(-1 / size)
+    return math.log(size)
+
+
+def _check_shapes(image_ND: torch.Tensor, text_ND: torch.Tensor) -> None:
+    if image_ND.shape != text_ND.shape:
+        raise ShapeError(
+            f"The picture embeddings are {tuple(image_ND.shape)}, the caption embeddings {tuple(text_ND.shape)}. "
+            "Expected one row a pair and the same width."
+        )

@@ -11,9 +11,6 @@ from clip_pipeline.recipes import TrainingSettings
 if TYPE_CHECKING:
     import torch
 
-LARGEST_LOGIT_SCALE = 100.0
-"""Radford et al. 2021, section 2.5: a larger scale makes training unstable."""
-
 UNDECAYED_TABLES = ("positional_embedding", "class_embedding", "pos_embed", "cls_token")
 
 
@@ -41,12 +38,15 @@ def is_decayed(name: str, parameter: torch.Tensor) -> bool:
     return parameter.ndim >= 2 and not name.endswith(UNDECAYED_TABLES)
 
 
-def cap_logit_scale(model: ClipModel) -> None:
-    """Keeps the learned logit scale within 1 and 100; `model.logit_scale` is its logarithm."""
+def cap_logit_scale(model: ClipModel, largest: float) -> None:
+    """Keeps the learned logit scale within 1 and `largest`; `model.logit_scale` is its logarithm.
+
+    A scale above 100 makes training unstable (Radford et al. 2021, section 2.5).
+    """
     import torch
 
     with torch.no_grad():
-        model.logit_scale.clamp_(0.0, math.log(LARGEST_LOGIT_SCALE))
+        model.logit_scale.clamp_(0.0, math.log(largest))
 
 
 class AveragedWeights:

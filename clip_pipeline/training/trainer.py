@@ -10,19 +10,21 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from clip_pipeline.errors import TrainingError
-from clip_pipeline.models.registry import build_model
 from clip_pipeline.progress import progress
-from clip_pipeline.recipes import TrainingSettings, fingerprinted
-from clip_pipeline.training.arithmetic import autocast, encode_captions
+from clip_pipeline.recipes import TrainingSettings
+from clip_pipeline.training.arithmetic import make_scaler
 from clip_pipeline.training.batches import Batches, CaptionTable, varied_pictures
-from clip_pipeline.training.checkpoint import load_state, save_state
+from clip_pipeline.training.checkpoint import load_best, load_state, save_best, save_state
 from clip_pipeline.training.log import LOG_FILE, TrainingLog
-from clip_pipeline.training.loss import clip_loss
+from clip_pipeline.training.meter import Meter
 from clip_pipeline.training.optimizer import AveragedWeights, cap_logit_scale, make_optimizer
+from clip_pipeline.training.processes import ONE_PROCESS, Processes
 from clip_pipeline.training.schedule import count_steps, learning_rate_at
+from clip_pipeline.training.starting_model import make_model, training_mode
+from clip_pipeline.training.step import Learner
 from clip_pipeline.training.validation import ValidationSet
-from clip_pipeline.training.watch import LossWatch
-from clip_pipeline.training.word_guess import make_word_head, token_weights, word_loss
+from clip_pipeline.training.watch import LossWatch, memory_explained
+from clip_pipeline.training.word_guess import make_word_head, token_weights
 
 if TYPE_CHECKING:
     import numpy as np
@@ -47,95 +49,134 @@ class Trainer:
         settings: TrainingSettings,
         device: str,
         pad_id: int,
+        processes: Processes = ONE_PROCESS,
     ):
         import torch
 
         self.settings, self.device, self.preprocess, self.pad_id = settings, device, preprocess, pad_id
-        self.captions, self.pictures, self.held_out = captions, pictures, held_out
-        self.batches = Batches(captions, settings.batch_size, settings.seed)
+        self.captions, self.pictures, self.held_out, self.processes = captions, pictures, held_out, processes
+        self.batches = Batches(captions, settings.batch_size, settings.seed, settings.repeat_captions)
+        self.share = processes.share(settings.batch_size)
         self.total_steps = count_steps(len(captions), settings)
-        self.model = build_model(config).to(device)
-        self.model.visual.to(memory_format=torch.channels_last)
-        self.word_head = self._make_word_head(config) if settings.word_loss else None
-        self.trained = torch.nn.ModuleList([self.model] if self.word_head is None else [self.model, self.word_head])
+        self.model = make_model(config, settings, device)
+        word_head = self._make_word_head(config) if settings.word_loss else None
+        self.trained = torch.nn.ModuleList([self.model] if word_head is None else [self.model, word_head])
         self.optimizer = make_optimizer(self.trained, settings)
+        self.scaler = make_scaler(device, settings.precision)
+        self.learner = Learner(self.model, word_head, settings, device, pad_id, self.scaler, processes)
         self.averaged = AveragedWeights(self.model, settings.ema_decay) if settings.ema_decay else None
         self.watch = LossWatch(settings, self.total_steps)
-        self.step = 0
+        self.step = self.log_position = self.logged_step = self.best_step = 0
         self.validation_loss: float | None = None
-        self.log_position = self.logged_step = 0
+        self.best_loss = math.inf
 
     def _make_word_head(self, config: dict[str, Any]) -> torch.nn.Module:
         specials = (self.pad_id, self.captions.tokens[0, 0], config["text_cfg"]["eos_id"])
         weights = token_weights(self.captions, config["text_cfg"]["vocab_size"], specials)
         return make_word_head(config["embed_dim"], weights).to(self.device)
 
+    # ---- the state
+
     def resume(self, work_folder: Path, plan: str) -> None:
         """Goes on from the saved state of this very training, where there is one."""
-        state = load_state(work_folder, plan)
-        if state is None:
+        found = load_state(work_folder, plan)
+        if found is None:
             return
-        self.trained.load_state_dict(state["trained"])
+        state, weights = found
+        for part, into in self._stored_weights().items():
+            for name, tensor in into.items():
+                tensor.copy_(weights[f"{part}.{name}"])
         self.optimizer.load_state_dict(state["optimizer"])
+        if self.scaler is not None:
+            self.scaler.load_state_dict(state["scaler"])
         if self.averaged is not None:
             self.averaged.steps = state["averaged_steps"]
-            for name, tensor in state["averaged"].items():
-                self.averaged.weights[name].copy_(tensor)
         self.watch.losses = state["losses"]
         self.step, self.log_position, self.logged_step = state["step"], state["log_position"], state["logged_step"]
         self.validation_loss = state["validation_loss"]
+        self.best_loss, self.best_step = state["best_loss"], state["best_step"]
         logger.info("Going on at step %s of %s", f"{self.step:,}", f"{self.total_steps:,}")
 
-    def _state(self, plan: str) -> dict[str, Any]:
-        return {
+    def save(self, work_folder: Path, plan: str) -> None:
+        """Writes the state. The data order, the augmentation and dropout are functions of (seed, step): the step is enough."""
+        state = {
             "plan": plan,
-            "trained": self.trained.state_dict(),
             "optimizer": self.optimizer.state_dict(),
-            "averaged": self.averaged.weights if self.averaged else {},
+            "scaler": self.scaler.state_dict() if self.scaler else {},
             "averaged_steps": self.averaged.steps if self.averaged else 0,
             "losses": self.watch.losses,
             "step": self.step,
             "log_position": self.log_position,
             "logged_step": self.logged_step,
             "validation_loss": self.validation_loss,
+            "best_loss": self.best_loss,
+            "best_step": self.best_step,
         }
+        parts = self._stored_weights().items()
+        weights = {f"{part}.{name}": tensor for part, tensors in parts for name, tensor in tensors.items()}
+        save_state(state, weights, work_folder, self.settings.keep_checkpoints)
+
+    def _stored_weights(self) -> dict[str, dict[str, torch.Tensor]]:
+        """The tensors of `self`, not copies, by part and name."""
+        averaged = self.averaged.weights if self.averaged else {}
+        trained = {name: tensor.detach() for name, tensor in self.trained.state_dict().items()}
+        return {"trained": trained, "averaged": averaged}
+
+    def published_weights(self) -> dict[str, torch.Tensor]:
+        """The averaged weights where there are any, else the model's own."""
+        return self.averaged.weights if self.averaged is not None else self.model.state_dict()
+
+    # ---- the steps
 
     def run(self, work_folder: Path, plan: str) -> None:
         """Takes the remaining steps; validates, logs and saves the state at their intervals."""
-        log = TrainingLog(work_folder / LOG_FILE, self.log_position)
+        log = TrainingLog(work_folder / LOG_FILE, self.log_position) if self.processes.first else None
         log_every = max(1, self.total_steps // LOG_ROWS)
         validate_every = max(1, self.total_steps // VALIDATIONS)
-        started = saved = logged = time.monotonic()
+        saved = time.monotonic()
+        meter = Meter(time.monotonic, self.device)
         first_step = self.step
-        with progress("Training", total=self.total_steps - first_step, unit="step") as bar:
+        with (
+            progress("Training", total=self.total_steps - first_step, unit="step") as bar,
+            memory_explained(self.settings),
+        ):
             while self.step < self.total_steps:
-                measured = self._take_step()
+                measured = self._take_step(meter)
                 self.step += 1
                 bar.advance(note=f"loss {measured['train_loss']:.3f}")
                 last = self.step == self.total_steps
-                validated = False
-                if self.held_out is not None and (self.step % validate_every == 0 or last):
-                    validated = True
-                    self.validation_loss = self.held_out.loss(self.model, self.averaged, self.device, self.pad_id)
+                if log is None:
+                    continue
+                validated = self.held_out is not None and (self.step % validate_every == 0 or last)
+                if validated:
+                    self._validate(work_folder)
                 if validated or last or self.step % log_every == 0:
-                    now = time.monotonic()
                     measured["train_loss"] = self.watch.mean_of_last(self.step - self.logged_step)
+                    pairs = (self.step - max(self.logged_step, first_step)) * self.settings.batch_size
                     log.append(
                         step=self.step,
                         epoch=self.step * self.settings.batch_size / len(self.captions),
                         validation_loss=self.validation_loss if validated else None,
-                        pairs_per_second=(self.step - max(self.logged_step, first_step))
-                        * self.settings.batch_size
-                        / max(now - logged, 1e-9),
-                        seconds=now - started,
+                        **meter.row(pairs),
                         **measured,
                     )
-                    logged, self.logged_step, self.log_position = now, self.step, log.position
-                if time.monotonic() - saved >= self.settings.checkpoint_seconds and not last:
-                    save_state(self._state(plan), work_folder)
+                    self.logged_step, self.log_position = self.step, log.position
+                if not last and self._is_time_to_save(time.monotonic() - saved):
+                    self.save(work_folder, plan)
                     saved = time.monotonic()
 
-    def _take_step(self) -> dict[str, float]:
+    def _is_time_to_save(self, seconds: float) -> bool:
+        every = self.settings.checkpoint_steps
+        return seconds >= self.settings.checkpoint_seconds or bool(every and self.step % every == 0)
+
+    def _validate(self, work_folder: Path) -> None:
+        assert self.held_out is not None
+        self.validation_loss = self.held_out.loss(self.model, self.averaged, self.device, self.pad_id)
+        if self.validation_loss < self.best_loss:
+            self.best_loss, self.best_step = self.validation_loss, self.step
+            save_best(self.published_weights(), work_folder)
+
+    def _take_step(self, meter: Meter) -> dict[str, float]:
         """One optimizer step; returns loss, learning rate, logit scale and gradient norm."""
         import torch
 
@@ -143,40 +184,46 @@ class Trainer:
         rate = learning_rate_at(self.step, self.total_steps, settings)
         for group in self.optimizer.param_groups:
             group["lr"] = rate
-        photo_rows, caption_rows = self.batches.pairs(self.step)
-        mean, std = self.preprocess["mean"], self.preprocess["std"]
-        pictures = varied_pictures(self.pictures[photo_rows], self.step, settings, mean, std).to(self.device)
-        tokens = torch.from_numpy(self.captions.tokens[caption_rows]).long().to(self.device)
-        torch.manual_seed(_seed_of_step(settings.seed, self.step))  # for dropout, where a model has any
-        model.train()
-        with autocast(self.device, settings.precision):
-            features_ND = model.encode_image(pictures).float()
-            caption_ND = encode_captions(model, tokens, self.pad_id)
-        scale = model.logit_scale.exp()
-        loss = clip_loss(
-            torch.nn.functional.normalize(features_ND, dim=-1), caption_ND, scale, settings.label_smoothing
-        )
-        loss_value = self.watch.add(loss.item(), self.step, rate)
-        if self.word_head is not None:
-            loss = loss + settings.word_loss * word_loss(self.word_head, features_ND, tokens)
+        with meter.waiting():
+            pictures, tokens = self._batch()
+        torch.manual_seed(_seed_of_step(settings.seed, self.step, self.processes.rank))  # for dropout
+        training_mode(model, settings)
+        scale = model.logit_scale.detach().exp().item()
         self.optimizer.zero_grad()
-        loss.backward()
+        loss = self.watch.add(self.learner.backward(pictures, tokens), self.step, rate)
+        if self.scaler is not None:
+            self.scaler.unscale_(self.optimizer)
         limit = settings.clip_norm or math.inf
         norm = torch.nn.utils.clip_grad_norm_(self.trained.parameters(), limit)
-        self.optimizer.step()
-        cap_logit_scale(model)
+        if self.scaler is None:
+            self.optimizer.step()
+        else:  # leaves out a step whose scaled gradients were too large for fp16, and scales less from then on
+            self.scaler.step(self.optimizer)
+            self.scaler.update()
+        cap_logit_scale(model, settings.max_logit_scale)
         if self.averaged is not None:
             self.averaged.update(model)
-        return {
-            "train_loss": loss_value,
-            "learning_rate": rate,
-            "logit_scale": scale.item(),
-            "gradient_norm": float(norm),
-        }
+        return {"train_loss": loss, "learning_rate": rate, "logit_scale": scale, "gradient_norm": float(norm)}
 
-    def load_published_weights(self) -> None:
-        """Puts the averaged weights, where there are any, into the model."""
-        if self.averaged is not None:
+    def _batch(self) -> tuple[torch.Tensor, torch.Tensor]:
+        """This process's pictures and tokens of the step, on the device."""
+        import torch
+
+        photo_rows, caption_rows = (rows[self.share] for rows in self.batches.pairs(self.step))
+        mean, std = self.preprocess["mean"], self.preprocess["std"]
+        pictures = varied_pictures(
+            self.pictures[photo_rows], self.step, self.settings, mean, std, self.share, self.settings.batch_size
+        )
+        tokens = torch.from_numpy(self.captions.tokens[caption_rows]).long()
+        return pictures.to(self.device), tokens.to(self.device)
+
+    # ---- the end
+
+    def load_published_weights(self, work_folder: Path) -> None:
+        """Puts the weights that are published into the model: the last, the averaged, or those of the best validation."""
+        if self.settings.publish == "best" and self.best_step:
+            self.model.load_state_dict(load_best(work_folder))
+        elif self.averaged is not None:
             self.model.load_state_dict(self.averaged.weights)
         weights = (tensor for tensor in self.model.state_dict().values() if tensor.is_floating_point())
         if not all(bool(tensor.isfinite().all()) for tensor in weights):
@@ -185,22 +232,7 @@ class Trainer:
                 f"(now {self.settings.learning_rate:g}) or set training.precision to fp32."
             )
 
-    def summary(self) -> dict[str, Any]:
-        """What training.json says; no time in it, so that equal models have equal files."""
-        towers = {"picture": self.model.visual, "all": self.model}
-        counted = {name: sum(p.numel() for p in tower.parameters()) for name, tower in towers.items()}
-        return {
-            "settings": fingerprinted(self.settings),
-            "steps": self.total_steps,
-            "epochs": round(self.total_steps * self.settings.batch_size / len(self.captions), 3),
-            "final_train_loss": round(self.watch.recent_mean(), 5),
-            "final_validation_loss": None if self.validation_loss is None else round(self.validation_loss, 5),
-            "guessing_loss": round(math.log(self.settings.batch_size), 5),
-            "logit_scale": round(float(self.model.logit_scale.detach().exp()), 4),
-            "parameters": counted["all"],
-            "picture_tower_parameters": counted["picture"],
-        }
 
-
-def _seed_of_step(seed: int, step: int) -> int:
-    return int.from_bytes(hashlib.sha256(f"{seed} {step}".encode()).digest()[:7], "big")
+def _seed_of_step(seed: int, step: int, rank: int) -> int:
+    text = f"{seed} {step}" if rank == 0 else f"{seed} {step} {rank}"
+    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:7], "big")

@@ -8,7 +8,7 @@ from clip_pipeline.models.registry import ClipModel
 from clip_pipeline.recipes import TrainingSettings
 from clip_pipeline.training.arithmetic import autocast, encode_captions, encode_pictures
 from clip_pipeline.training.batches import CaptionTable, normalised_pictures, validation_pairs
-from clip_pipeline.training.loss import clip_loss
+from clip_pipeline.training.loss import contrastive_loss
 from clip_pipeline.training.optimizer import AveragedWeights
 
 if TYPE_CHECKING:
@@ -44,7 +44,8 @@ class ValidationSet:
                 tokens = torch.from_numpy(self.captions.tokens[caption_rows]).long().to(device)
                 picture_ND = encode_pictures(model, pictures)
                 caption_ND = encode_captions(model, tokens, pad_id)
-                total += float(clip_loss(picture_ND, caption_ND, model.logit_scale.exp())) * len(photo_rows)
+                loss = contrastive_loss(model, picture_ND, caption_ND, self.settings, smoothed=False)
+                total += float(loss) * len(photo_rows)
         if trained is not None:
             model.load_state_dict(trained)
         model.train()

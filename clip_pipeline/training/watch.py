@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
+from collections.abc import Iterator
 
 from clip_pipeline.errors import TrainingError
 from clip_pipeline.recipes import TrainingSettings
+from clip_pipeline.training.loss import guessing_loss
 
 FEWEST_STEPS_TO_JUDGE = 200
 STUCK_SHARE = 0.985
 """A mean loss above this share of ln(batch size) is guessing: 8,000 steps at a rate 100 times too high stay above it."""
+
+
+def guessing_text(settings: TrainingSettings) -> str:
+    """The level of guessing, such as `ln 64 = 4.159`."""
+    formula = f"ln {settings.batch_size}" if settings.loss == "softmax" else f"the best bias for {settings.batch_size}"
+    return f"{formula} = {guessing_loss(settings):.3f}"
 
 
 class LossWatch:
@@ -37,14 +46,14 @@ class LossWatch:
         return loss
 
     def _check_that_it_fell(self, step: int) -> None:
-        guessing = math.log(self.settings.batch_size)
+        guessing = guessing_loss(self.settings)
         if self.settings.shuffle_captions or step < FEWEST_STEPS_TO_JUDGE:
             return  # the control is meant to learn nothing, and a handful of steps cannot
         mean = self.recent_mean()
         if mean > STUCK_SHARE * guessing:
             raise TrainingError(
-                f"After {step + 1:,} steps the loss is {mean:.3f}, and guessing gives ln {self.settings.batch_size} = "
-                f"{guessing:.3f}: nothing was learnt. Try a lower training.learning_rate (now "
+                f"After {step + 1:,} steps the loss is {mean:.3f}, and guessing gives "
+                f"{guessing_text(self.settings)}: nothing was learnt. Try a lower training.learning_rate (now "
                 f"{self.settings.learning_rate:g}), and check that the captions describe their photos."
             )
 
@@ -56,3 +65,25 @@ class LossWatch:
         """Mean loss of the last `count` steps, or of as many as are kept."""
         recent = self.losses[-count:] if count else []
         return sum(recent) / len(recent) if recent else math.nan
+
+
+@contextlib.contextmanager
+def memory_explained(settings: TrainingSettings) -> Iterator[None]:
+    """Turns running out of memory into a TrainingError that says what to lower."""
+    try:
+        yield
+    except (MemoryError, RuntimeError) as error:
+        if not is_out_of_memory(error):
+            raise
+        pairs = settings.chunk_size or settings.batch_size
+        raise TrainingError(
+            f"The memory is not enough for {pairs} pairs at a time. Set training.chunk_size to {max(1, pairs // 2)}: the "
+            f"batch stays {settings.batch_size} pairs and takes a third more time. training.gradient_checkpointing=true, "
+            "a lower training.precision and a smaller training.model need less memory too."
+        ) from error
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether an error is torch's or Python's way to say that memory is used up, on a CPU or a GPU."""
+    text = str(error)
+    return isinstance(error, MemoryError) or "out of memory" in text or "can't allocate memory" in text

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from clip_pipeline.errors import TrainingError
 from clip_pipeline.recipes import TrainingSettings
 from clip_pipeline.training.batches import (
     Batches,
@@ -53,21 +54,31 @@ def test_every_caption_of_a_photo_is_drawn_in_time():
 
 
 def test_no_caption_text_stands_twice_in_a_batch():
-    """Four of eighteen photos are nothing but "a dog", and every other one may be called so too."""
+    """Four of eighteen photos are nothing but "a dog", and every other one may be called so too; a reference compared ids."""
     captions = [["a dog"] if i < 4 else [f"cat {i}", "a dog"] for i in range(18)]
     table = table_of(captions)
     for seed in range(20):
         batches = Batches(table, 4, seed)
         for step in range(8):
-            _, rows = batches.pairs(step)
-            texts = table.text_ids[rows].tolist()
-            assert len(texts) == 4
-            # in the last batch of an epoch nothing else may be left
-            assert len(set(texts)) == 4 or step % 4 == 3
+            photos, rows = batches.pairs(step)
+            assert len(set(table.text_ids[rows].tolist())) == len(set(photos.tolist())) == 4
+            assert ((table.first[photos] <= rows) & (rows < table.first[photos + 1])).all()
 
 
-def test_where_all_captions_read_the_same_batches_are_full_all_the_same():
-    batches = Batches(table_of([["a dog"]] * 10), 4, 0)
+def test_told_so_texts_repeat_where_nothing_else_is_left_or_freely():
+    table = table_of([["a dog"]] * 6 + [[f"cat {i}"] for i in range(6)])
+    for mode, repeats in (("unavoidable", 3), ("free", 3)):
+        batches = Batches(table, 4, 0, mode)
+        shown = [batches.pairs(step) for step in range(3)]
+        assert sorted(np.concatenate([photos for photos, _ in shown])) == list(range(12))
+        texts = [table.text_ids[rows].tolist() for _, rows in shown]
+        assert sum(4 - len(set(row)) for row in texts) >= repeats
+
+
+def test_too_few_different_captions_for_a_batch_get_a_sentence():
+    with pytest.raises(TrainingError, match="4 pairs with different captions cannot be filled: 1 is the most"):
+        Batches(table_of([["a dog"]] * 10), 4, 0).pairs(0)
+    batches = Batches(table_of([["a dog"]] * 10), 4, 0, "unavoidable")
     assert [len(batches.pairs(step)[0]) for step in range(3)] == [4, 4, 4]
 
 
@@ -131,3 +142,11 @@ def test_a_crop_shows_a_part_of_the_picture():
     means = (varied > 0).float().mean((1, 2, 3))
     assert means.min() < 0.4 and means.max() > 0.6
     assert (varied[..., -1] >= varied[..., 0] - 1e-5).all()
+
+
+def test_a_share_of_a_batch_is_varied_as_the_same_rows_of_the_whole():
+    pictures = random_pictures(8)
+    settings = TrainingSettings(crop_scale=0.5, flip=True, colour_jitter=0.3)
+    whole = varied_pictures(pictures, 3, settings, MEAN, STD)
+    part = varied_pictures(pictures[4:], 3, settings, MEAN, STD, slice(4, 8), 8)
+    assert torch.equal(whole[4:], part)

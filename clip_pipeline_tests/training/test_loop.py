@@ -64,7 +64,9 @@ def test_the_folder_holds_model_tokenizer_log_and_summary(trained):
     assert summary["steps"] == 65 == round(10 * 52 / 8)
     assert summary["final_train_loss"] < 0.8 * math.log(8)
     assert summary["training_photos"] == 52 and summary["validation_photos"] == 12
-    assert not (trained / "work" / "training_state.pt").exists()
+    assert {path.suffix for path in (trained / "work").iterdir()} == {".npy", ".json", ".csv"}, (
+        "no state is left behind"
+    )
 
 
 def test_the_log_holds_each_step_once_with_the_rates_of_the_schedule(trained):
@@ -84,15 +86,28 @@ def test_a_second_training_gives_the_same_bytes_and_another_seed_does_not(tiny_d
 
 
 @pytest.mark.parametrize(
-    "extra", [{}, {"ema_decay": 0.95, "precision": "bf16", "crop_scale": 0.6, "flip": True, "word_loss": 1.0}]
+    "extra",
+    [
+        {},
+        {"ema_decay": 0.95, "precision": "bf16", "crop_scale": 0.6, "flip": True, "word_loss": 1.0},
+        {"loss": "sigmoid", "chunk_size": 3, "patch_dropout": 0.5, "ema_decay": 0.9, "publish": "best"},
+        {
+            "precision": "fp16",
+            "gradient_checkpointing": True,
+            "chunk_size": 4,
+            "freeze": "text",
+            "schedule": "cooldown",
+        },
+    ],
+    ids=["plain", "averaged_bf16", "sigmoid_in_chunks", "fp16_in_chunks"],
 )
 def test_a_training_interrupted_twice_ends_with_the_same_bytes(tiny_data, tmp_path, monkeypatch, extra):
     settings = dataclasses.replace(SETTINGS, epochs=4, **extra)
     tiny_data.train(tmp_path / "undisturbed", settings)
     real_save = trainer.save_state
 
-    def save_then_die(state, work_folder):
-        real_save(state, work_folder)
+    def save_then_die(state, *rest):
+        real_save(state, *rest)
         if state["step"] in (7, 20):
             raise KeyboardInterrupt
 
@@ -120,9 +135,9 @@ def test_kill_9_in_the_middle_then_the_same_bytes(tiny_data, tmp_path):
     )
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
     process = subprocess.Popen([sys.executable, "-c", code], env=environment)
-    state = tmp_path / "killed" / "work" / "training_state.pt"
+    state = tmp_path / "killed" / "work" / "checkpoints"
     deadline = time.monotonic() + 60
-    while not state.exists() and process.poll() is None and time.monotonic() < deadline:
+    while not list(state.glob("step_*")) and process.poll() is None and time.monotonic() < deadline:
         time.sleep(0.02)
     process.kill()
     process.wait()
@@ -132,10 +147,10 @@ def test_kill_9_in_the_middle_then_the_same_bytes(tiny_data, tmp_path):
 
 
 def test_a_state_of_other_settings_is_left_aside(tiny_data, trained, tmp_path, monkeypatch):
-    monkeypatch.setattr(loop, "remove_state", lambda folder: None)
+    monkeypatch.setattr(loop, "remove_states", lambda folder: None)
     monkeypatch.setattr(trainer, "time", clock_with_step(40.0))
     tiny_data.train(tmp_path, dataclasses.replace(SETTINGS, seed=5))
-    assert (tmp_path / "work" / "training_state.pt").exists()
+    assert len(list((tmp_path / "work" / "checkpoints").iterdir())) == 1
     tiny_data.train(tmp_path)
     assert model_bytes(tmp_path) == model_bytes(trained)
 

@@ -33,7 +33,7 @@ def test_the_temperature_is_a_parameter_and_its_inverse_stays_within_100(model):
     assert float(model.logit_scale.detach().exp()) == pytest.approx(1 / 0.07)
     for value, expected in ((9.0, 100.0), (-3.0, 1.0), (2.0, math.exp(2))):
         model.logit_scale.data.fill_(value)
-        cap_logit_scale(model)
+        cap_logit_scale(model, 100.0)
         assert float(model.logit_scale.detach().exp()) == pytest.approx(expected, rel=1e-5)
 
 

@@ -1,0 +1,132 @@
+"""The gradient of one batch: at once, or in chunks that need the memory of one chunk.
+
+In chunks (Gao et al. 2021, "Scaling Deep Contrastive Learning Batch Size under Memory Limited Setup"): every chunk goes
+through the towers without a graph, the loss and its gradient with respect to all embeddings are taken, then every chunk
+goes through once more and takes its embeddings' gradient down into the weights. The random numbers of the first passage
+are drawn again in the second, so dropout leaves out the same things. Adding up the gradients of small batches instead, as
+is often done, saves the memory too, but its loss compares only the pairs of a small batch.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from clip_pipeline.models.registry import ClipModel
+from clip_pipeline.recipes import TrainingSettings
+from clip_pipeline.training.arithmetic import autocast, encode_captions
+from clip_pipeline.training.loss import contrastive_loss
+from clip_pipeline.training.processes import ONE_PROCESS, Processes
+from clip_pipeline.training.word_guess import word_loss
+
+if TYPE_CHECKING:
+    import torch
+
+
+@dataclass(frozen=True)
+class Learner:
+    """What takes part in a step. word_head: None without the word loss. scaler: of fp16 gradients, or None."""
+
+    model: ClipModel
+    word_head: Any
+    settings: TrainingSettings
+    device: str
+    pad_id: int
+    scaler: Any = None
+    processes: Processes = ONE_PROCESS
+
+    def features(self, pictures: torch.Tensor, tokens: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Picture features before they are normalised, and unit-length caption embeddings, both (N, D) float32."""
+        with autocast(self.device, self.settings.precision):
+            return self.model.encode_image(pictures).float(), encode_captions(self.model, tokens, self.pad_id)
+
+    def losses(
+        self, features_ND: torch.Tensor, captions_ND: torch.Tensor, tokens_NL: torch.Tensor
+    ) -> tuple[torch.Tensor, float]:
+        """(what is minimised, the contrastive part in nats) of a whole batch's features."""
+        import torch.nn.functional as F
+
+        contrastive = contrastive_loss(self.model, F.normalize(features_ND, dim=-1), captions_ND, self.settings)
+        if self.word_head is None:
+            return contrastive, contrastive.item()
+        words = word_loss(self.word_head, features_ND, tokens_NL)
+        return contrastive + self.settings.word_loss * words, contrastive.item()
+
+    def backward(self, pictures: torch.Tensor, tokens: torch.Tensor) -> float:
+        """Puts the batch's gradient into the weights; returns its contrastive loss in nats.
+
+        pictures, tokens: this process's share of the batch.
+        """
+        chunked = 0 < self.settings.chunk_size < len(pictures)
+        if chunked or self.processes.count > 1:
+            return self._backward_from_features(
+                pictures, tokens, self.settings.chunk_size if chunked else len(pictures)
+            )
+        loss, contrastive = self.losses(*self.features(pictures, tokens), tokens)
+        self._scaled(loss).backward()
+        return contrastive
+
+    def _backward_from_features(self, pictures: torch.Tensor, tokens: torch.Tensor, size: int) -> float:
+        import torch
+
+        chunks = [slice(start, start + size) for start in range(0, len(pictures), size)]
+        keeps_graph = len(chunks) == 1
+        passages: list[RandomState] = []
+        pairs: list[tuple[torch.Tensor, torch.Tensor]] = []
+        with torch.set_grad_enabled(keeps_graph), quiet_statistics(self.model, not keeps_graph):
+            for rows in chunks:
+                passages.append(RandomState(self.device))
+                pairs.append(self.features(pictures[rows], tokens[rows]))
+        mine = [torch.cat(parts).detach() for parts in zip(*pairs, strict=True)]
+        features, captions = (self.processes.gathered(part).requires_grad_() for part in mine)
+        loss, contrastive = self.losses(features, captions, self.processes.gathered(tokens))
+        self._scaled(loss).backward()
+        downward = [self.processes.own_rows(whole.grad) for whole in (features, captions)]
+        for rows, random_state, pair in zip(chunks, passages, pairs, strict=True):
+            if not keeps_graph:
+                random_state.restore()
+                pair = self.features(pictures[rows], tokens[rows])
+            # a frozen tower's features have no graph
+            learnt = [(part, whole[rows]) for part, whole in zip(pair, downward, strict=True) if part.requires_grad]
+            torch.autograd.backward(*zip(*learnt, strict=True))
+        self.processes.add_up_tower_gradients(self.model)
+        return contrastive
+
+    def _scaled(self, loss: torch.Tensor) -> torch.Tensor:
+        return loss if self.scaler is None else self.scaler.scale(loss)
+
+
+class RandomState:
+    """The state of torch's generators when it is made, to be drawn from again."""
+
+    def __init__(self, device: str):
+        import torch
+
+        self.cpu = torch.random.get_rng_state()
+        self.cuda = torch.cuda.get_rng_state() if device == "cuda" else None
+
+    def restore(self) -> None:
+        """Puts the generators back."""
+        import torch
+
+        torch.random.set_rng_state(self.cpu)
+        if self.cuda is not None:
+            torch.cuda.set_rng_state(self.cuda)
+
+
+@contextlib.contextmanager
+def quiet_statistics(model: torch.nn.Module, quiet: bool = True) -> Iterator[None]:
+    """Batch norms inside leave their running statistics alone, as they take each picture in only once."""
+    import torch
+
+    norms = [m for m in model.modules() if isinstance(m, torch.nn.modules.batchnorm._BatchNorm)] if quiet else []
+    tracked = [norm for norm in norms if norm.track_running_stats]
+    for norm in tracked:
+        norm.track_running_stats = False
+    try:
+        yield
+    finally:
+        for norm in tracked:
+            norm.track_running_stats = True

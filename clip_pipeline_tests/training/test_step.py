@@ -1,0 +1,133 @@
+"""The gradient of a batch taken in chunks, against the same batch at once."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import subprocess
+import sys
+
+import pytest
+import torch
+
+from clip_pipeline.models.registry import load_config
+from clip_pipeline.recipes import TrainingSettings
+from clip_pipeline.training.starting_model import make_model, with_loss
+from clip_pipeline.training.step import Learner, RandomState, quiet_statistics
+from clip_pipeline.training.word_guess import make_word_head
+
+SETTINGS = TrainingSettings(model="tiny_test", batch_size=12, word_loss=0.5)
+
+
+def learner_of(settings: TrainingSettings) -> Learner:
+    torch.manual_seed(0)
+    config = load_config(settings.model)
+    model = make_model(with_loss(config, settings), settings, "cpu")
+    model.train()
+    weights = torch.ones(config["text_cfg"]["vocab_size"]).numpy()
+    return Learner(model, make_word_head(config["embed_dim"], weights), settings, "cpu", 0)
+
+
+def random_batch(learner: Learner, count: int = 12) -> tuple[torch.Tensor, torch.Tensor]:
+    size, length = learner.model.visual.image_size, learner.model.context_length
+    generator = torch.Generator().manual_seed(1)
+    pictures = torch.randn(count, 3, *(size if isinstance(size, tuple) else (size, size)), generator=generator)
+    tokens = torch.randint(1, 290, (count, length), generator=generator)
+    tokens[:, -1] = 299
+    return pictures, tokens
+
+
+def gradients(learner: Learner) -> dict[str, torch.Tensor]:
+    parameters = {**dict(learner.model.named_parameters()), **dict(learner.word_head.named_parameters())}
+    return {name: p.grad.clone() for name, p in parameters.items()}
+
+
+def assert_equal_gradients(ours: dict, theirs: dict) -> None:
+    assert set(ours) == set(theirs)
+    for name, gradient in ours.items():
+        assert torch.allclose(gradient, theirs[name], atol=1e-5, rtol=1e-5), name
+    assert any(gradient.abs().max() > 1e-3 for gradient in ours.values())
+
+
+@pytest.mark.parametrize("loss", ["softmax", "sigmoid"])
+@pytest.mark.parametrize("size", [1, 4, 5])
+def test_the_gradient_in_chunks_is_that_of_the_whole_batch(loss, size):
+    whole = learner_of(dataclasses.replace(SETTINGS, loss=loss))
+    chunked = learner_of(dataclasses.replace(SETTINGS, loss=loss, chunk_size=size))
+    batch = random_batch(whole)
+    assert chunked.backward(*batch) == pytest.approx(whole.backward(*batch), abs=1e-5)
+    assert_equal_gradients(gradients(chunked), gradients(whole))
+
+
+@pytest.mark.parametrize("loss", ["softmax", "sigmoid"])
+def test_dropout_leaves_out_the_same_things_in_both_passages(loss):
+    """Patches are left out at random; beside a graph of all chunks that is drawn once and kept."""
+    settings = dataclasses.replace(SETTINGS, loss=loss, chunk_size=4, patch_dropout=0.5)
+    chunked, plain = learner_of(settings), learner_of(settings)
+    pictures, tokens = random_batch(plain)
+    torch.manual_seed(5)
+    parts = [plain.features(pictures[i : i + 4], tokens[i : i + 4]) for i in (0, 4, 8)]
+    total, contrastive = plain.losses(*(torch.cat(part) for part in zip(*parts, strict=True)), tokens)
+    total.backward()
+    torch.manual_seed(5)
+    assert chunked.backward(pictures, tokens) == pytest.approx(contrastive, abs=1e-5)
+    assert_equal_gradients(gradients(chunked), gradients(plain))
+
+
+def test_random_numbers_are_drawn_again():
+    state = RandomState("cpu")
+    drawn = torch.rand(3)
+    state.restore()
+    assert torch.equal(torch.rand(3), drawn)
+
+
+def test_the_statistics_of_batch_norms_take_each_picture_in_once():
+    layer = torch.nn.BatchNorm1d(2)
+    batch = torch.randn(6, 2)
+    with quiet_statistics(layer):
+        layer(batch)
+    assert int(layer.num_batches_tracked) == 0 and torch.equal(layer.running_mean, torch.zeros(2))
+    layer(batch)
+    assert int(layer.num_batches_tracked) == 1 and layer.running_mean.abs().max() > 0
+
+
+@pytest.mark.parametrize("loss", ["softmax", "sigmoid"])
+def test_gradient_checkpointing_changes_no_gradient(loss):
+    plain = learner_of(dataclasses.replace(SETTINGS, loss=loss))
+    checkpointed = learner_of(dataclasses.replace(SETTINGS, loss=loss, gradient_checkpointing=True))
+    assert (
+        checkpointed.model.visual.transformer.grad_checkpointing and checkpointed.model.transformer.grad_checkpointing
+    )
+    batch = random_batch(plain)
+    plain.backward(*batch), checkpointed.backward(*batch)
+    assert_equal_gradients(gradients(checkpointed), gradients(plain))
+
+
+MEASURED = """
+import gc, json, pathlib, sys, torch
+torch.set_num_threads(1)
+from clip_pipeline.recipes import TrainingSettings
+from clip_pipeline.training.meter import peak_memory_bytes
+from clip_pipeline_tests.training.test_step import learner_of, random_batch
+added = []
+for changes in json.loads(sys.argv[1]):
+    learner = learner_of(TrainingSettings(model="tiny_test", batch_size=2048, **changes))
+    batch = random_batch(learner, 2048)
+    gc.collect()
+    pathlib.Path("/proc/self/clear_refs").write_text("5")  # the peak so far is forgotten
+    before = peak_memory_bytes("cpu")
+    learner.backward(*batch)
+    added.append(peak_memory_bytes("cpu") - before)
+print(json.dumps(added))
+"""
+
+
+def test_chunks_and_checkpointing_need_less_memory_than_the_batch_at_once():
+    """A reference's accumulation kept the graph of the whole batch. The least needy first: freed memory stays with the process."""
+    changes = [{"chunk_size": 64}, {"gradient_checkpointing": True}, {}]
+    command = [sys.executable, "-c", MEASURED, json.dumps(changes)]
+    in_chunks, checkpointed, at_once = json.loads(
+        subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    )
+    assert at_once > 60e6 and in_chunks < 0.5 * at_once
+    assert checkpointed < 0.8 * at_once
