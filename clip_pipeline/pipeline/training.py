@@ -68,7 +68,7 @@ STEPS = (
     Step(
         asset="clip_checkpoint",
         about="A CLIP trained from scratch, as a folder that plain open_clip loads.",
-        code_version="1",
+        code_version="2",
         after=("image_shards", "image_text_pairs", "bpe_tokenizer"),
         config=_training_config,
         inputs=_training_inputs,

@@ -92,9 +92,9 @@ def plan_epoch(
     """
     order = generator.permutation(len(table))
     if repeat_captions == "free":
-        counts = np.diff(table.first)
-        photos = order[: batches * batch_size]
-        return photos, (table.first[photos] + (generator.random(len(table)) * counts)[photos].astype(np.int64))
+        drawn = (generator.random(len(table)) * np.diff(table.first)).astype(np.int64)
+        order = order[: batches * batch_size]
+        return order, table.first[order] + drawn[order]
     waiting = deque(order.tolist())
     draws = generator.random(len(table))
     photos: list[int] = []

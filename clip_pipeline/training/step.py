@@ -83,14 +83,15 @@ class Learner:
         features, captions = (self.processes.gathered(part).requires_grad_() for part in mine)
         loss, contrastive = self.losses(features, captions, self.processes.gathered(tokens))
         self._scaled(loss).backward()
-        downward = [self.processes.own_rows(whole.grad) for whole in (features, captions)]
+        assert features.grad is not None and captions.grad is not None
+        downward = [self.processes.own_rows(gradient) for gradient in (features.grad, captions.grad)]
         for rows, random_state, pair in zip(chunks, passages, pairs, strict=True):
             if not keeps_graph:
                 random_state.restore()
                 pair = self.features(pictures[rows], tokens[rows])
             # a frozen tower's features have no graph
             learnt = [(part, whole[rows]) for part, whole in zip(pair, downward, strict=True) if part.requires_grad]
-            torch.autograd.backward(*zip(*learnt, strict=True))
+            torch.autograd.backward([part for part, _ in learnt], [gradient for _, gradient in learnt])
         self.processes.add_up_tower_gradients(self.model)
         return contrastive
 

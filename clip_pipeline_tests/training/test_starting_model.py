@@ -46,7 +46,7 @@ def test_temperature_and_bias_start_where_the_settings_say(changes, temperature,
 def test_a_sigmoid_model_is_a_folder_that_open_clip_loads_with_its_bias(tiny_data: TinyData, tmp_path):
     tiny_data.train(tmp_path, dataclasses.replace(SETTINGS, loss="sigmoid", epochs=3))
     model, _, _ = load_model_folder(tmp_path / "model")
-    assert float(model.logit_bias) == float(weights_of(tmp_path)["logit_bias"]) != -10
+    assert model.logit_bias.item() == float(weights_of(tmp_path)["logit_bias"]) != -10
 
 
 @pytest.mark.parametrize("tower", ["picture", "text"])

@@ -19,9 +19,10 @@ from clip_pipeline.training.word_guess import make_word_head
 SETTINGS = TrainingSettings(model="tiny_test", batch_size=12, word_loss=0.5)
 
 
-def learner_of(settings: TrainingSettings) -> Learner:
+def learner_of(settings: TrainingSettings, layers: int = 1) -> Learner:
     torch.manual_seed(0)
     config = load_config(settings.model)
+    config["vision_cfg"]["layers"] = config["text_cfg"]["layers"] = layers
     model = make_model(with_loss(config, settings), settings, "cpu")
     model.train()
     weights = torch.ones(config["text_cfg"]["vocab_size"]).numpy()
@@ -111,8 +112,8 @@ from clip_pipeline.training.meter import peak_memory_bytes
 from clip_pipeline_tests.training.test_step import learner_of, random_batch
 added = []
 for changes in json.loads(sys.argv[1]):
-    learner = learner_of(TrainingSettings(model="tiny_test", batch_size=2048, **changes))
-    batch = random_batch(learner, 2048)
+    learner = learner_of(TrainingSettings(model="tiny_test", batch_size=1024, **changes), layers=4)
+    batch = random_batch(learner, 1024)
     gc.collect()
     pathlib.Path("/proc/self/clear_refs").write_text("5")  # the peak so far is forgotten
     before = peak_memory_bytes("cpu")
