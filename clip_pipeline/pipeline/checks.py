@@ -6,10 +6,10 @@ Each check is a function of the workspace; Dagster (`defs/checks.py`) shows them
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import Any
 
+from clip_pipeline.pipeline.check import Check, CheckOutcome
+from clip_pipeline.pipeline.data_checks import DATA_CHECKS
 from clip_pipeline.pipeline.images import dataset_names, shard_keys
 from clip_pipeline.pipeline.stages import artifact_key
 from clip_pipeline.pipeline.training import model_names
@@ -21,26 +21,6 @@ MOST_FAILED_DOWNLOADS = 0.15
 CAPTIONS_TRIED = 500
 MOST_CHANGED_CAPTIONS = 0.05
 UNDECODED = ("not_an_image", "broken_image", "too_many_pixels")
-
-
-@dataclass(frozen=True)
-class CheckOutcome:
-    """passed, a sentence with what was found, and the numbers behind it."""
-
-    passed: bool
-    found: str
-    numbers: dict[str, float | int | str] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class Check:
-    """asset: what is checked. blocking: a failure is an error and stops what comes after; else it is a warning."""
-
-    name: str
-    asset: str
-    about: str
-    blocking: bool
-    function: Callable[[Workspace], CheckOutcome]
 
 
 def vocabulary_holds_words(workspace: Workspace) -> CheckOutcome:
@@ -192,4 +172,5 @@ CHECKS = (
     Check("image_embeddings_are_whole", "image_embeddings", "Unit length, finite, one key a vector.", True, image_embeddings_are_whole),
     Check("text_embeddings_are_whole", "text_embeddings", "Unit length, finite, one key a vector.", True, text_embeddings_are_whole),
     Check("scores_beat_chance", "benchmark_report", "Every score's interval lies above chance.", False, scores_beat_chance),
+    *DATA_CHECKS,
 )  # fmt: skip
