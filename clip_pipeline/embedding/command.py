@@ -15,6 +15,6 @@ def embed_folder(
     """Embeds a folder of photos, a webdataset tar or a folder of tars; writes and returns what `embed_dataset_images` does."""
     from clip_pipeline.sources.image_set import open_image_set
 
-    photos = open_image_set(images_path)
+    photos = open_image_set(images_path, with_captions=False)
     images = ((photo_id, photos.read(row)) for row, photo_id in enumerate(photos.ids))
     return embed_dataset_images(model_dir, images, len(photos.ids), out_folder, settings, compute)

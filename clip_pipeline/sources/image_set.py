@@ -49,7 +49,7 @@ class ImageSet:
         return len(self.ids)
 
 
-def open_image_set(path: Path) -> ImageSet:
+def open_image_set(path: Path, with_captions: bool = True) -> ImageSet:
     """Opens photos without reading them. What lies at `path` may be
 
     - a folder of photos, at any depth, with or without a caption file (see `list_folder_photos`);
@@ -58,6 +58,7 @@ def open_image_set(path: Path) -> ImageSet:
       from KEY.txt and KEY.json, labels from KEY.cls with classnames.txt beside the tars or above;
     - one photo.
 
+    with_captions: without, caption files are not read, so that a broken one is no hindrance.
     Raises PhotosError for a path that is missing, holds no photos or holds a broken tar.
     """
     path = Path(path).expanduser()
@@ -70,6 +71,8 @@ def open_image_set(path: Path) -> ImageSet:
     names = find_photos(path)
     if all("/" in name for name in names) and find_caption_file(path) is None and not _captions_beside(path, names[0]):
         return _open_class_folders(path, names)
+    if not with_captions:
+        return ImageSet(photo_ids(names), [(path / name).read_bytes for name in names])
     return _open_captioned(path, set(names))
 
 

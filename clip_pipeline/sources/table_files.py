@@ -24,6 +24,7 @@ logger = logging.getLogger(__name__)
 
 COMPRESSED: dict[str, Any] = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open, ".zst": None}
 UNPACKING_ERRORS = (EOFError, OSError, zlib.error, lzma.LZMAError)
+KEYWORD_ENDS = re.compile("[,;|]")
 UNWRITABLE = re.compile("[\ud800-\udfff]")
 ROWS_LOOKED_AT = 1000
 TOO_FEW = "rows with too few columns"
@@ -294,3 +295,9 @@ def texts_of(value: Any) -> list[str]:
     if isinstance(value, dict):  # the sentences of Karpathy's lists are objects with their text under "raw"
         return next((texts_of(value[name]) for name in ("raw", "caption", "text") if name in value), [])
     return [plain_text(value.strip())] if isinstance(value, str) and value.strip() else []
+
+
+def keywords_of(value: Any) -> list[str]:
+    """The keywords in a cell: of a list all, of a text those between its commas, semicolons and bars; each once."""
+    parts = [part.strip() for text in texts_of(value) for part in KEYWORD_ENDS.split(text)]
+    return list(dict.fromkeys(part for part in parts if part))

@@ -17,13 +17,14 @@ import pyarrow as pa
 
 from clip_pipeline.errors import PhotosError
 from clip_pipeline.sources.folder import SPLIT_NAMES, photo_table
-from clip_pipeline.sources.table_files import texts_of
+from clip_pipeline.sources.table_files import keywords_of, plain_text, texts_of
 
 logger = logging.getLogger(__name__)
 
 TAR_PHOTO_ENDINGS = ("jpg", "jpeg", "png", "webp", "gif", "bmp", "tif", "tiff")
 CAPTION_KEYS = ("caption", "captions", "prompt", "text")
 LICENCE_KEYS = ("licence", "license")
+KEYWORD_KEYS = ("words", "keywords", "tags")
 ATTRIBUTION_KEYS = ("attribution", "author", "photographer")
 
 
@@ -42,13 +43,15 @@ TarIndex = dict[str, dict[str, TarPlace]]
 def list_tar_photos(path: Path) -> pa.Table:
     """Photos of one webdataset tar or of a folder of them (or of folders of them): PHOTO_FIELDS, in order of tar and key.
 
-    Captions come from KEY.txt, one a line, and from `caption`, `captions`, `prompt` or `text` in KEY.json. `url` is
+    Captions come from KEY.txt, one a line, and from `caption`, `captions`, `prompt` or `text` in KEY.json; keywords from its
+    `words`, `keywords` and `tags`. `url` is
     `tar:TAR#KEY`, `id` is `TAR/KEY` without `.tar`; `split` is the folder of the tar where it is called train,
     validation (val, dev) or test. Raises PhotosError for tars that are missing, cut, compressed or without photos.
     """
     ids: list[str] = []
     urls: list[str] = []
     captions: list[list[str]] = []
+    keywords: list[list[str]] = []
     more: dict[str, list[str | None]] = {"split": [], "licence": [], "attribution": []}
     tar_names = find_tars(path)
     for tar_name in tar_names:
@@ -62,6 +65,7 @@ def list_tar_photos(path: Path) -> pa.Table:
                 urls.append(f"tar:{tar_name}#{key}")
                 told = read_json(stream, members)
                 captions.append(read_captions(stream, members, told))
+                keywords.append(keywords_of([told.get(key) for key in KEYWORD_KEYS]))
                 more["split"].append(split)
                 more["licence"].append(_first_text(told, LICENCE_KEYS))
                 more["attribution"].append(_first_text(told, ATTRIBUTION_KEYS))
@@ -70,7 +74,7 @@ def list_tar_photos(path: Path) -> pa.Table:
     logger.info(
         "Found %d photos in %d tars of %s, %d with captions", len(ids), len(tar_names), path, sum(map(bool, captions))
     )
-    return photo_table(ids=ids, urls=urls, captions=captions, source="tars", **more)
+    return photo_table(ids=ids, urls=urls, captions=captions, source="tars", words=keywords, **more)
 
 
 def parse_tar_url(url: str) -> tuple[str, str]:
@@ -221,4 +225,4 @@ def read_captions(stream: Any, members: dict[str, TarPlace], told: dict[str, Any
 
 
 def _first_text(told: dict[str, Any], keys: Iterable[str]) -> str | None:
-    return next((told[key] for key in keys if isinstance(told.get(key), str) and told[key]), None)
+    return next((plain_text(told[key]) for key in keys if isinstance(told.get(key), str) and told[key]), None)

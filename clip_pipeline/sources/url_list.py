@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import logging
 import math
-import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -15,7 +14,7 @@ from clip_pipeline.errors import PhotosError
 from clip_pipeline.records import PHOTO_FIELDS
 from clip_pipeline.sources.caption_files import CAPTION_COLUMNS
 from clip_pipeline.sources.folder import SPLIT_NAMES
-from clip_pipeline.sources.table_files import plain_ending, plain_text, stream_table_file, texts_of
+from clip_pipeline.sources.table_files import keywords_of, plain_ending, plain_text, stream_table_file, texts_of
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -37,7 +36,6 @@ OTHER_COLUMNS: dict[str, Sequence[str]] = {
 
 
 LIST_ENDINGS = (".csv", ".tsv", ".txt", ".jsonl", ".ndjson", ".json", ".parquet", ".pq")
-KEYWORD_ENDS = re.compile(r"[,;|]")
 ROWS_AT_A_TIME = 4096
 
 
@@ -114,7 +112,7 @@ def _photo(row: dict[str, Any], url_column: str, columns: dict[str, str | None])
         "id": _text(told.get("id")) or hashlib.sha256(url.encode()).hexdigest()[:16],
         "url": url,
         "captions": list(dict.fromkeys(texts_of(told.get("captions")))),
-        "words": _keywords(told.get("words")),
+        "words": keywords_of(told.get("words")),
         "width": _pixels(told.get("width")),
         "height": _pixels(told.get("height")),
         "licence": _text(told.get("licence")),
@@ -123,12 +121,6 @@ def _photo(row: dict[str, Any], url_column: str, columns: dict[str, str | None])
         "terms": _text(told.get("terms")),
         "split": SPLIT_NAMES.get((_text(told.get("split")) or "").lower()),
     }
-
-
-def _keywords(value: Any) -> list[str]:
-    """Keywords of a list, or of a text with commas, semicolons or bars between."""
-    parts = [part for text in texts_of(value) for part in KEYWORD_ENDS.split(text)]
-    return list(dict.fromkeys(part.strip() for part in parts if part.strip()))
 
 
 def _text(value: Any) -> str | None:

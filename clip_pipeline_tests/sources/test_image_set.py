@@ -4,7 +4,7 @@ import tarfile
 
 import pytest
 
-from clip_pipeline.errors import PhotosError
+from clip_pipeline.errors import CaptionsError, PhotosError
 from clip_pipeline.sources.image_set import open_image_set
 from clip_pipeline_tests.sources.test_tars import write_tar
 
@@ -128,3 +128,14 @@ def test_a_real_webdataset_tar_is_a_set(shared_data):
     photos = open_image_set(shared_data("cc12m_shard") / "cc12m-train-0000.tar")
     assert len(photos) == 32 and all(len(texts) == 1 for texts in photos.captions)
     assert photos.read(0)[:2] == b"\xff\xd8"
+
+
+def test_a_broken_caption_file_is_no_hindrance_where_captions_are_not_wanted(tmp_path):
+    (tmp_path / "b").mkdir()
+    for name in ("a.jpg", "b/c.jpg"):
+        (tmp_path / name).write_bytes(name.encode())
+    (tmp_path / "captions.csv").write_bytes(b"file,caption\na.jpg,\xff\xfe\x00")
+    with pytest.raises(CaptionsError):
+        open_image_set(tmp_path)
+    found = open_image_set(tmp_path, with_captions=False)
+    assert (found.ids, found.read(1), found.captions) == (["a", "b/c"], b"b/c.jpg", None)

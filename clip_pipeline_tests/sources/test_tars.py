@@ -153,3 +153,13 @@ def test_a_real_webdataset_shard_of_cc12m(shared_data):
             tar_name, key = parse_tar_url(row["url"])
             assert read_tar_member(folder, tar_name, key) == tar.extractfile(f"{key}.jpg").read()
             assert row["captions"][0] == tar.extractfile(f"{key}.txt").read().decode().strip()
+
+
+def test_keywords_of_the_json_are_words_and_what_cannot_be_written_is_replaced(tmp_path):
+    told = json.dumps(
+        {"keywords": ["New York", "cat"], "tags": "cat; dog", "caption": "a \ud83d cat\0", "author": "\udcffA"}
+    )
+    write_tar(tmp_path / "0.tar", {"a.jpg": b"x", "a.json": told, "b.jpg": b"y"})
+    rows = list_tar_photos(tmp_path).to_pylist()
+    assert [row["words"] for row in rows] == [["New York", "cat", "dog"], []]
+    assert (rows[0]["captions"], rows[0]["attribution"]) == (["a \ufffd cat "], "\ufffdA")
