@@ -19,8 +19,6 @@ from clip_pipeline.publication import published_file, published_shard, remove_ot
 from clip_pipeline.recipes import DownloadSettings, fingerprinted
 
 if TYPE_CHECKING:
-    import pyarrow as pa
-
     from clip_pipeline.sources.fetch import PhotoFetcher
 
 logger = logging.getLogger(__name__)
@@ -30,7 +28,7 @@ SHARDS_AT_A_TIME = 2
 
 
 def download_catalog(
-    catalog: pa.Table,
+    catalog: Path,
     output: Path,
     settings: DownloadSettings,
     fetcher: PhotoFetcher,
@@ -38,26 +36,27 @@ def download_catalog(
     retry: bool = False,
     taken_down: Collection[str] = (),
 ) -> Counter[str]:
-    """Downloads PHOTO_CATALOG into NNNNN.tar, .parquet and _stats.json below `output`, and sizes.json, which says how many
+    """Downloads a catalog, a folder of `write_catalog`, into NNNNN.tar, .parquet and _stats.json below `output`, and sizes.json, which says how many
     photos each tar holds. Returns the number of photos by status.
 
     A shard is finished when its stats are there and say that they are of the same photos and settings. With `retry`, it is
     made again when it has failures that may pass; unless the settings say otherwise, a shard that is made again takes what
-    it can from the old one. Shards that the catalog has no more are removed. workers: processes that decode; 0 is one a core.
+    it can from the old one. Shards that the catalog has no more are removed. Memory holds two shards' tables, however many there are. workers: processes that decode; 0 is one a core.
     """
-    shards = sorted(set(catalog["shard"].to_pylist()))
+    import pyarrow.parquet as pq
+
+    tables = {path.stem: path for path in sorted((catalog / "shards").glob("*.parquet"))}
+    photos = sum(pq.read_metadata(path).num_rows for path in tables.values())
     made_with = hash_json([SHARDS_VERSION, fingerprinted(settings), sorted(taken_down)])
     decoders = shared_decoders(workers)
     with (
-        progress("Downloading", total=len(catalog), unit="photo") as bar,
+        progress("Downloading", total=photos, unit="photo") as bar,
         ThreadPoolExecutor(settings.connections, thread_name_prefix="download") as threads,
         ThreadPoolExecutor(SHARDS_AT_A_TIME, thread_name_prefix="shard") as builders,
     ):
 
         def make(shard: str) -> dict[str, Any]:
-            import pyarrow.compute as pc
-
-            rows = catalog.filter(pc.equal(catalog["shard"], shard))
+            rows = pq.read_table(tables[shard])
 
             def build(folder: Path, work: Path, reusable: bool) -> dict[str, Any]:
                 return download_shard(
@@ -78,8 +77,8 @@ def download_catalog(
                 output, shard, plan, made_with, build, lambda stats: retry and _may_gain(output, shard)
             )
 
-        stats_of = dict(zip(shards, builders.map(make, shards), strict=True))
-    removed = remove_other_shards(output, shards)
+        stats_of = dict(zip(tables, builders.map(make, tables), strict=True))
+    removed = remove_other_shards(output, tables)
     if removed:
         logger.info("Removed %d shards that the list has no more", len(removed))
     with published_file(output / "sizes.json") as path:

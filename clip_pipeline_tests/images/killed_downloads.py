@@ -1,6 +1,6 @@
 """Runs a download again and again and kills it each time; started by test_collection as a process of its own.
 
-    python -m clip_pipeline_tests.images.killed_downloads CATALOG.parquet OUTPUT PORT KILLS
+    python -m clip_pipeline_tests.images.killed_downloads CATALOG OUTPUT PORT KILLS
 
 Each run is a fork of this process, which has all modules loaded already, so that a run is at work within a few milliseconds
 and kills fall into every phase of it. Half of them are counted from the start, half from the first photo in the journal. Prints
@@ -16,8 +16,6 @@ import sys
 import time
 from pathlib import Path
 
-import pyarrow.parquet as pq
-
 from clip_pipeline.images import collection
 from clip_pipeline.images.decoders import Decoders
 from clip_pipeline.recipes import DownloadSettings
@@ -27,12 +25,12 @@ LIGHT = "clip_pipeline_tests.images.bad_decoders:light"
 SETTINGS = DownloadSettings(min_side=8, connections=4, photos_per_shard=100, robots_txt=False)
 
 
-def run_download(catalog_path: Path, output: Path, port: int) -> None:
+def run_download(catalog: Path, output: Path, port: int) -> None:
     """One download from its start to its end."""
     decoders = Decoders(1, check=LIGHT)
     collection.shared_decoders = lambda workers: decoders
     with fetch.PhotoFetcher(SETTINGS, {"photos.test": ("127.0.0.1", port)}) as fetcher:
-        collection.download_catalog(pq.read_table(catalog_path), output, SETTINGS, fetcher)
+        collection.download_catalog(catalog, output, SETTINGS, fetcher)
     decoders.end()
 
 

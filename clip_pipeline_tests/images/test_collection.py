@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 import time
@@ -12,12 +13,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
 from clip_pipeline.errors import DiskError
-from clip_pipeline.images.catalog import build_catalog
+from clip_pipeline.images.catalog import write_catalog
 from clip_pipeline.images.collection import download_catalog
 from clip_pipeline.images.shards import read_shard
 from clip_pipeline.recipes import DownloadSettings
@@ -40,13 +40,17 @@ def photos_at(site: Loopback, count: int, start: int = 0) -> list[dict[str, Any]
     return rows
 
 
-def catalog_of(rows: list[dict[str, Any]], settings: DownloadSettings = SETTINGS) -> pa.Table:
-    return build_catalog([links("cup", *rows)], settings.photos_per_shard)
+def catalog_of(rows: list[dict[str, Any]], output: Path, settings: DownloadSettings = SETTINGS) -> Path:
+    """A catalog of the photos, beside the output."""
+    folder = output.with_name(f"{output.name} catalog")
+    shutil.rmtree(folder, ignore_errors=True)
+    write_catalog([links("cup", *rows)], settings.photos_per_shard, folder)
+    return folder
 
 
 def download(site: Loopback, rows: list[dict[str, Any]], output: Path, settings=SETTINGS, **options) -> Counter[str]:
     with PhotoFetcher(settings, site.hosts("photos.test")) as fetcher:
-        return download_catalog(catalog_of(rows, settings), output, settings, fetcher, **options)
+        return download_catalog(catalog_of(rows, output, settings), output, settings, fetcher, **options)
 
 
 def files(folder: Path) -> dict[str, bytes]:
@@ -160,7 +164,7 @@ def test_a_download_that_was_stopped_goes_on_without_asking_again(tmp_path):
                 return super().fetch(url)
 
         with Stop(SETTINGS, site.hosts("photos.test")) as fetcher, pytest.raises(KeyboardInterrupt):
-            download_catalog(catalog_of(rows), tmp_path / "a", SETTINGS, fetcher)
+            download_catalog(catalog_of(rows, tmp_path / "a"), tmp_path / "a", SETTINGS, fetcher)
         before = asked(site)
         assert before.total() > 5
         site.routes["/39.jpg"] = answer
@@ -215,17 +219,17 @@ def test_fifty_kills_at_random_moments_end_with_the_bytes_of_an_undisturbed_run(
 
         for path in bodies:
             site.routes[path] = slow(path)
-        pq.write_table(build_catalog([links("cup", *rows)], 100), tmp_path / "catalog.parquet")
+        write_catalog([links("cup", *rows)], 100, tmp_path / "catalog")
         command = [sys.executable, "-m", "clip_pipeline_tests.images.killed_downloads"]
-        command += [str(tmp_path / "catalog.parquet"), str(tmp_path / "killed"), str(site.port), str(KILLS)]
+        command += [str(tmp_path / "catalog"), str(tmp_path / "killed"), str(site.port), str(KILLS)]
         (tmp_path / "killed").mkdir()
         said = subprocess.run(command, capture_output=True, text=True, timeout=100)
         assert said.returncode == 0, said.stderr
         killed = int(said.stdout.split()[-1])
         while_killed = asked(site)
-        run_download(tmp_path / "catalog.parquet", tmp_path / "killed", site.port)
+        run_download(tmp_path / "catalog", tmp_path / "killed", site.port)
         site.requests.clear()
-        run_download(tmp_path / "catalog.parquet", tmp_path / "calm", site.port)
+        run_download(tmp_path / "catalog", tmp_path / "calm", site.port)
         assert set(asked(site).values()) == {1}
     assert files(tmp_path / "killed") == files(tmp_path / "calm")
     assert killed >= 15, "most runs were done before they could be killed"

@@ -10,7 +10,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 from PIL import Image, ImageCms
 
-from clip_pipeline.images.catalog import build_catalog
+from clip_pipeline.images.catalog import write_catalog
 from clip_pipeline.images.collection import download_catalog
 from clip_pipeline.images.links import links_without_word
 from clip_pipeline.images.shards import read_shard
@@ -24,7 +24,8 @@ SETTINGS = DownloadSettings(image_size=64, photos_per_shard=600)
 
 def into_shards(photos: Path, output: Path) -> tuple[Counter[str], dict[str, dict], dict[str, dict[str, bytes]]]:
     """(number of photos by status, rows by id, samples by id) of a folder of photos."""
-    catalog = build_catalog([links_without_word(list_folder_photos(photos, "", ""))], SETTINGS.photos_per_shard)
+    catalog = output.with_name("catalog")
+    write_catalog([links_without_word(list_folder_photos(photos, "", ""))], SETTINGS.photos_per_shard, catalog)
     with PhotoFetcher(SETTINGS, {}, photos) as fetcher:
         statuses = download_catalog(catalog, output, SETTINGS, fetcher)
     rows = {row["key"]: row for path in output.glob("*.parquet") for row in pq.read_table(path).to_pylist()}
@@ -52,7 +53,7 @@ def test_the_thousand_flickr_photos_are_all_in_the_shards(tmp_path, shared_data)
 
 def test_the_fifty_web_images_are_all_in_the_shard_though_thirteen_are_misnamed(tmp_path, shared_data):
     photos = shared_data("clip_embeddings/decoyer_50_images/images")
-    statuses, _, samples = into_shards(photos, tmp_path)
+    statuses, _, samples = into_shards(photos, tmp_path / "shards")
     assert statuses == {"success": 50}
     assert_upright_rgb(samples)
 
