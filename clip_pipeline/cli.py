@@ -25,6 +25,9 @@ def main() -> None:
     # shares two cores with one other busy process runs ten times slower; with no spinning at all it loses a third on a
     # quiet machine (an epoch of the sandbox: 12.0 s so, 13.9 s by default, 21.2 s passive, 2026-11-21). Read when torch loads.
     os.environ.setdefault("GOMP_SPINCOUNT", "20000")
+    # Arrow's own memory pool keeps what small tables leave behind in many threads: a download of 4,000 photos holds 140 MB
+    # with it and 87 with the system's (2026-11-21). Read when pyarrow loads.
+    os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
     try:
         commands(prog_name="clip-pipeline", standalone_mode=False)
     except ClipPipelineError as error:

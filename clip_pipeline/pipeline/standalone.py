@@ -46,22 +46,13 @@ def _download_photos(
     """IMAGE_LINKS into shards below `output`; returns the number of photos by status."""
     import tempfile
 
-    import pyarrow as pa
-
     from clip_pipeline.images.catalog import write_catalog
     from clip_pipeline.images.collection import download_catalog
 
-    # Arrow's own pool keeps what many small tables leave in many threads: 140 MB where the system's malloc holds 87
-    # (this process at 4,000 photos, 2026-11-21).
-    pool = pa.default_memory_pool()
-    pa.set_memory_pool(pa.system_memory_pool())
-    try:
-        with tempfile.TemporaryDirectory(prefix="clip_pipeline_catalog_") as scratch:
-            catalog = Path(scratch, "catalog")
-            write_catalog(photos, recipe.download.photos_per_shard, catalog)
-            return download_catalog(catalog, output, recipe.download, fetcher, recipe.compute.workers, retry)
-    finally:
-        pa.set_memory_pool(pool)
+    with tempfile.TemporaryDirectory(prefix="clip_pipeline_catalog_") as scratch:
+        catalog = Path(scratch, "catalog")
+        write_catalog(photos, recipe.download.photos_per_shard, catalog)
+        return download_catalog(catalog, output, recipe.download, fetcher, recipe.compute.workers, retry)
 
 
 def train_tokenizer_on_file(
