@@ -4,7 +4,9 @@
     data/.staging/   artifacts being written; thrown away when their build starts again
     data/.work/      finished pieces of an unfinished artifact, by fingerprint; a killed run resumes from them
     data/.locks/     one lock an artifact, so that two runs never build the same one at once
-    data/.cache/     remembered sha256 of the user's own large files
+    data/.cache/     remembered sha256 of the user's own large files, and the links of their own lists
+    data/.ledger/    the count of requests to a photo search (`sources/budget.py`)
+    data/takedowns.jsonl   photos that must not come back (`images/takedown.py`)
 
 An artifact's fingerprint is a hash of the code version of its step, the settings that can change its bytes, and the
 content hashes of its inputs. Its content hash covers its files but for sidecars (logs with timings), so an input
