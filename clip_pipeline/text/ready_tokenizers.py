@@ -52,9 +52,8 @@ def clip_tokenizer() -> tuple[Any, dict[str, str]]:
             pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
         ]
     )
-    tokenizer.decoder = decoders.Sequence(
-        [decoders.ByteLevel(), decoders.Replace("</w>", " "), decoders.Strip(" ", 0, 1)]
-    )
+    word_ends = [decoders.Replace(Regex("</w>$"), ""), decoders.Replace("</w>", " ")]
+    tokenizer.decoder = decoders.Sequence([decoders.ByteLevel(), *word_ends])
     tokenizer.add_special_tokens([CLIP_START, CLIP_END])
     return tokenizer, {"bos_token": CLIP_START, "eos_token": CLIP_END, "pad_token": CLIP_END}
 

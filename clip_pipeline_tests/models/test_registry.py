@@ -44,6 +44,20 @@ def test_with_tokenizer_fits_a_copy():
     assert config["text_cfg"]["vocab_size"] != 777
 
 
+def test_a_text_is_pooled_at_its_end_wherever_the_end_token_stands_in_the_vocabulary():
+    """BERT's separator is token 102: the highest id of a text is then some word."""
+    config = load_config("tiny_test")
+    assert with_tokenizer(config, 300, 0, 299)["text_cfg"]["pool_type"] == "argmax"
+    fitted = with_tokenizer(config, 300, 0, 3)
+    assert (fitted["text_cfg"]["pool_type"], fitted["text_cfg"]["eos_id"]) == ("eos", 3)
+
+
+def test_a_tokenizer_for_longer_texts_than_the_model_sees_gets_a_sentence():
+    with_tokenizer(load_config("tiny_test"), 300, 0, 299, 12)
+    with pytest.raises(ModelError, match="made for texts of 77 tokens, the model sees 12"):
+        with_tokenizer(load_config("tiny_test"), 300, 0, 299, 77)
+
+
 def test_unknown_and_broken_configurations_get_a_sentence(tmp_path):
     with pytest.raises(ModelError, match='no model "vit_b_16". Did you mean "vit_'):
         load_config("vit_b_16")

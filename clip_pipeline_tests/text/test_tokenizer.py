@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
+import unicodedata
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from clip_pipeline.errors import CaptionsError, ModelError
 from clip_pipeline.recipes import TokenizerSettings
-from clip_pipeline.text.tokenizer import END, PAD, START, load_tokenizer, train_tokenizer
+from clip_pipeline.text.bpe import END, PAD, START
+from clip_pipeline.text.captions import clean_caption
+from clip_pipeline.text.tokenizer import load_tokenizer, train_tokenizer
 
 CAPTIONS = [
     f"a {colour} {thing} on the table" for colour in ("red", "green", "blue") for thing in ("cup", "ball", "fish")
@@ -25,6 +31,20 @@ def tokenizer_folder(tmp_path_factory):
     (folder / "corpus.txt").write_text("\n".join(CAPTIONS))
     train_tokenizer(folder / "corpus.txt", TokenizerSettings(vocab_size=300), 16, folder)
     return folder
+
+
+@pytest.fixture(scope="module")
+def loaded(tokenizer_folder):
+    return load_tokenizer(tokenizer_folder)
+
+
+@pytest.fixture(scope="module")
+def in_transformers(tokenizer_folder):
+    from transformers import AutoTokenizer
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("HF_HUB_OFFLINE", "1")
+        return AutoTokenizer.from_pretrained(tokenizer_folder)
 
 
 def test_frequent_words_become_one_token_wherever_they_stand(tokenizer_folder):
@@ -50,18 +70,57 @@ def test_a_caption_comes_back_in_lower_case(tokenizer_folder):
         assert tokenizer.decode(tokenizer.encode([text], 64)[0]) == text.lower()
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
-@given(text=st.text(alphabet=st.characters(codec="utf-8", categories=("L", "N", "P", "S")), max_size=30))
-def test_any_text_is_covered_by_the_256_bytes(tokenizer_folder, text):
-    import unicodedata
+def lower_cased(text: str) -> str:
+    """Letter by letter, as the tokenizers library does; Python's own writes a last sigma differently."""
+    return "".join(map(str.lower, text))
 
-    tokenizer = load_tokenizer(tokenizer_folder)
-    normal = unicodedata.normalize("NFC", text)
-    if any(name in text for name in (PAD, START, END)):
-        return
-    decoded = tokenizer.decode(tokenizer.encode([text], 300)[0])
-    assert len(decoded) == len(normal.lower()) or decoded.casefold() == normal.casefold()
-    assert "\N{REPLACEMENT CHARACTER}" not in decoded or "\N{REPLACEMENT CHARACTER}" in text
+
+any_text = st.text(alphabet=st.characters(codec="utf-8"), max_size=40) | st.text(alphabet="aB [EOS]'s1é\t", max_size=30)
+
+
+@settings(deadline=None, max_examples=300)
+@given(text=any_text)
+def test_any_clean_text_comes_back_in_lower_case(loaded, text):
+    """Nothing is unknown: the 256 bytes cover every character. "[EOS]" in a text is text."""
+    caption = unicodedata.normalize("NFC", clean_caption(text))
+    row = loaded.encode([caption], 4 * len(caption) * 4 + 3)[0]
+    assert loaded.decode(row) == lower_cased(caption)
+    assert (row == loaded.end_id).sum() == 1
+
+
+@settings(deadline=None, max_examples=100)
+@given(texts=st.lists(any_text, min_size=1, max_size=4), length=st.integers(min_value=3, max_value=20))
+def test_any_text_has_the_same_ids_in_transformers(loaded, in_transformers, texts, length):
+    rows = loaded.encode(texts, length)
+    theirs = in_transformers(texts, max_length=length, padding="max_length", truncation=True).input_ids
+    assert rows.tolist() == theirs
+
+
+@pytest.mark.parametrize("tokens", [259, 260, 261, 280, 2000])
+def test_a_vocabulary_of_any_size_is_never_exceeded(tokenizer_folder, tmp_path, tokens):
+    facts = train_tokenizer(tokenizer_folder / "corpus.txt", TokenizerSettings(vocab_size=tokens), 16, tmp_path)
+    tokenizer = load_tokenizer(tmp_path)
+    assert tokenizer.vocab_size == facts["tokens"] == facts["merges"] + 259 <= tokens
+    assert facts["tokens"] == tokens or tokens == 2000, "the captions hold fewer pairs"
+    assert tokenizer.decode(tokenizer.encode(["a red cup"], 64)[0]) == "a red cup"
+
+
+def test_the_order_of_the_captions_and_the_threads_leave_the_bytes_unchanged(tmp_path):
+    words = ["red", "green", "blue", "cup", "ball", "table", "grass", "é", "犬", "12"]
+    lines = [f"{one} {two} {three}" for one in words for two in words for three in words]
+    (tmp_path / "one.txt").write_text("\n".join(lines))
+    (tmp_path / "two.txt").write_text("\n".join(reversed(lines)))
+    made = []
+    for name, parallel in (("one", "true"), ("two", "false")):
+        code = (
+            "import sys; from pathlib import Path; from clip_pipeline.recipes import TokenizerSettings\n"
+            "from clip_pipeline.text.tokenizer import train_tokenizer\n"
+            "train_tokenizer(Path(sys.argv[1]), TokenizerSettings(vocab_size=320), 16, Path(sys.argv[2]))"
+        )
+        command = [sys.executable, "-c", code, str(tmp_path / f"{name}.txt"), str(tmp_path / name)]
+        subprocess.run(command, check=True, env=os.environ | {"TOKENIZERS_PARALLELISM": parallel})
+        made.append((tmp_path / name / "tokenizer.json").read_bytes())
+    assert made[0] == made[1]
 
 
 def test_open_clip_and_transformers_read_the_same_ids(tokenizer_folder, monkeypatch):
@@ -106,3 +165,17 @@ def test_missing_empty_and_foreign_files_get_a_sentence(tmp_path):
     (tmp_path / "tokenizer.json").write_text("{}")
     with pytest.raises(ModelError, match="cannot be read as a tokenizer"):
         load_tokenizer(tmp_path)
+    train_tokenizer(_captions(tmp_path), TokenizerSettings(vocab_size=300), 16, tmp_path / "named")
+    (tmp_path / "named/tokenizer_config.json").write_text("{}")
+    with pytest.raises(ModelError, match="names no bos_token, eos_token, pad_token"):
+        load_tokenizer(tmp_path / "named")
+    (tmp_path / "named/tokenizer_config.json").unlink()
+    with pytest.raises(ModelError, match="tokenizer_config.json cannot be read"):
+        load_tokenizer(tmp_path / "named")
+    with pytest.raises(ModelError, match="context length is 2, the least that works is 3"):
+        train_tokenizer(_captions(tmp_path), TokenizerSettings(vocab_size=300), 2, tmp_path / "short")
+
+
+def _captions(folder):
+    (folder / "captions.txt").write_text("\n".join(CAPTIONS))
+    return folder / "captions.txt"
