@@ -30,10 +30,16 @@ def _training_config(workspace: Workspace) -> dict:
 
 
 def _training_inputs(workspace: Workspace, model: str) -> dict[str, str]:
-    return shard_hashes(workspace) | {
-        "image_text_pairs": workspace.get("image_text_pairs").file_hash("pairs.parquet"),
-        "bpe_tokenizer": workspace.get("bpe_tokenizer").content,
-    }
+    from clip_pipeline.training.starting_model import hash_start
+
+    return (
+        shard_hashes(workspace)
+        | {
+            "image_text_pairs": workspace.get("image_text_pairs").file_hash("pairs.parquet"),
+            "bpe_tokenizer": workspace.get("bpe_tokenizer").content,
+        }
+        | hash_start(workspace.recipe.training)
+    )
 
 
 def _photos_of(workspace: Workspace, pairs: pa.Table) -> Iterator[tuple[str, bytes]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import shutil
 import time
 from collections.abc import Iterable
@@ -10,8 +11,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from clip_pipeline.disk import hash_file, hash_json
-from clip_pipeline.models.folder import WEIGHTS_FILE, save_model_folder
+from clip_pipeline.disk import hash_json
+from clip_pipeline.models.folder import save_model_folder
 from clip_pipeline.models.registry import context_length_of, image_size_of, load_config, with_tokenizer
 from clip_pipeline.recipes import ComputeSettings, TrainingSettings, fingerprinted
 from clip_pipeline.text.tokenizer import load_tokenizer
@@ -21,13 +22,17 @@ from clip_pipeline.training.checkpoint import remove_states
 from clip_pipeline.training.data import check_enough_photos, hash_data, read_split
 from clip_pipeline.training.log import LOG_FILE, plot_log, read_log
 from clip_pipeline.training.pictures import decode_pictures
-from clip_pipeline.training.starting_model import starting_preprocess, with_loss
+from clip_pipeline.training.preflight import check_length, check_tokens, look_at_data, look_at_memory, look_at_settings
+from clip_pipeline.training.processes import ONE_PROCESS, Processes
+from clip_pipeline.training.starting_model import has_batch_norms, hash_start, starting_preprocess, with_loss
 from clip_pipeline.training.summary import summarise
 from clip_pipeline.training.trainer import Trainer
 from clip_pipeline.training.validation import ValidationSet
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+logger = logging.getLogger(__name__)
 
 PLOT_FILE, SUMMARY_FILE = "loss.png", "training.json"
 
@@ -40,6 +45,7 @@ def train_clip(
     compute: ComputeSettings,
     work_folder: Path,
     folder: Path,
+    processes: Processes = ONE_PROCESS,
 ) -> dict[str, Any]:
     """Trains on the `train` split and writes the model folder, `train_log.csv`, `loss.png` and `training.json`.
 
@@ -47,11 +53,13 @@ def train_clip(
     order; read only when `work_folder` does not hold their pictures yet.
     work_folder: kept between runs; holds the decoded pictures and the state from which a killed run goes on. With the
     same threads on the same machine, the resumed model has the same bytes as that of an undisturbed run.
+    processes: those that train together; only the first one decodes, writes and returns the summary.
     Returns what `training.json` says and the seconds spent. Raises TrainingError when there are too few photos or the
     loss does not fall, ModelError for an unknown model.
     """
     began = time.monotonic()
-    device, threads = choose_device(compute.device), count_threads(compute)
+    device = choose_device(compute.device)
+    threads = count_threads(compute) if compute.threads else max(1, count_threads(compute) // processes.on_this_machine)
     settings = replace(settings, precision=choose_precision(settings.precision, device))
     config = load_config(settings.model)
     preprocess = starting_preprocess(config, settings)
@@ -62,19 +70,22 @@ def train_clip(
     config = with_loss(config, settings)
     training, validation = read_split(pairs, "train"), read_split(pairs, "validation")
     check_enough_photos(training, settings.batch_size)
+    check_length(len(training), settings)
     work_folder.mkdir(parents=True, exist_ok=True)
-    folder.mkdir(parents=True, exist_ok=True)
 
-    pictures = decode_pictures(
-        photos,
-        [*training.photo_ids, *validation.photo_ids],
-        image_size_of(config),
-        preprocess["resize_mode"],
-        work_folder,
-        compute.workers,
-    )
+    with processes.first_goes_ahead():  # the others find the file that it made
+        pictures = decode_pictures(
+            photos,
+            [*training.photo_ids, *validation.photo_ids],
+            image_size_of(config),
+            preprocess["resize_mode"],
+            work_folder,
+            compute.workers,
+        )
     length = context_length_of(config)
     captions = training.table(tokenizer, length)
+    check_tokens(captions, config)
+    warnings = look_at_data(training, captions, tokenizer, settings) if processes.first else []
     if settings.shuffle_captions:
         captions = shuffled_captions(captions, settings.seed)
     held_out = None
@@ -82,17 +93,28 @@ def train_clip(
         held_out = ValidationSet(pictures[len(training) :], validation.table(tokenizer, length), settings, preprocess)
     # another thread count or device would finish with other bytes than an undisturbed run
     plan_parts = [fingerprinted(settings), config, hash_data(training, validation, tokenizer_folder=tokenizer_folder)]
-    if settings.start_from:
-        plan_parts.append(hash_file(Path(settings.start_from) / WEIGHTS_FILE))
-    plan = hash_json([*plan_parts, device, threads])
+    plan = hash_json([*plan_parts, hash_start(settings), device, threads, processes.count])
     with reproducible_arithmetic(settings.seed, device, threads):
-        trainer = Trainer(config, captions, pictures, held_out, preprocess, settings, device, tokenizer.pad_id)
+        trainer = Trainer(
+            config, captions, pictures, held_out, preprocess, settings, device, tokenizer.pad_id, processes
+        )
+        warnings += look_at_settings(settings, has_batch_norms(trainer.model))
+        if processes.first:
+            _warn(warnings, look_at_memory(trainer))
         trainer.resume(work_folder, plan)
         prepared = time.monotonic() - began
         trainer.run(work_folder, plan)
+        processes.wait()
+        if not processes.first:
+            return {"steps": trainer.total_steps}
         trainer.load_published_weights(work_folder)
+    folder.mkdir(parents=True, exist_ok=True)
     save_model_folder(trainer.model, config, preprocess, tokenizer_folder, folder)
-    summary = summarise(trainer) | {"training_photos": len(training), "validation_photos": len(validation)}
+    summary = summarise(trainer) | {
+        "warnings": warnings,
+        "training_photos": len(training),
+        "validation_photos": len(validation),
+    }
     (folder / SUMMARY_FILE).write_text(json.dumps(summary, indent=1, sort_keys=True) + "\n", encoding="utf-8")
     shutil.copyfile(work_folder / LOG_FILE, folder / LOG_FILE)
     plot_log(
@@ -101,3 +123,8 @@ def train_clip(
     remove_states(work_folder)
     total = time.monotonic() - began
     return summary | {"preparation_seconds": round(prepared, 1), "seconds": round(total, 1), "device": device}
+
+
+def _warn(warnings: list[str], about_memory: str | None) -> None:
+    for sentence in [*warnings, *([about_memory] if about_memory else [])]:
+        logger.warning("%s", sentence)

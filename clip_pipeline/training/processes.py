@@ -10,6 +10,7 @@ import contextlib
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from clip_pipeline.errors import SettingsError
@@ -33,6 +34,20 @@ class Processes:
     def first(self) -> bool:
         """Whether this process is the one that writes."""
         return self.rank == 0
+
+    @property
+    def on_this_machine(self) -> int:
+        """How many of them share the cores."""
+        return int(os.environ.get("LOCAL_WORLD_SIZE", "1")) if self.count > 1 else 1
+
+    @contextlib.contextmanager
+    def first_goes_ahead(self) -> Iterator[None]:
+        """The first process does what is inside, then the others do."""
+        if not self.first:
+            self.wait()
+        yield
+        if self.first:
+            self.wait()
 
     def wait(self) -> None:
         """Returns when all processes have come here."""
@@ -94,7 +109,8 @@ def joined_processes() -> Iterator[Processes]:
     cuda = torch.cuda.is_available()
     if cuda:
         torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")))
-    torch.distributed.init_process_group("nccl" if cuda else "gloo")
+    # the others wait while the first one decodes the pictures
+    torch.distributed.init_process_group("nccl" if cuda else "gloo", timeout=timedelta(hours=24))
     try:
         yield Processes(torch.distributed.get_rank(), count)
     finally:

@@ -9,6 +9,7 @@ import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from clip_pipeline.disk import hash_file
 from clip_pipeline.errors import ModelError, SettingsError
 from clip_pipeline.models.folder import CONFIG_FILE, WEIGHTS_FILE, preprocess_config
 from clip_pipeline.models.registry import ClipModel, build_model
@@ -91,6 +92,12 @@ def _check_that_patches_can_be_left_out(config: dict[str, Any], settings: Traini
             f"training.patch_dropout is {settings.patch_dropout:g}, but the picture tower of {settings.model} is no vision "
             "transformer and has no patches to leave out. Set it to 0 or choose a ViT."
         )
+
+
+def hash_start(settings: TrainingSettings) -> dict[str, str]:
+    """sha256 of the weights that are gone on from; empty for a training from scratch."""
+    path = Path(settings.start_from) / WEIGHTS_FILE
+    return {"start_from": hash_file(path)} if settings.start_from and path.is_file() else {}
 
 
 def load_start(model: ClipModel, folder: Path, settings: TrainingSettings) -> None:
@@ -182,6 +189,13 @@ def _is_norm(module: torch.nn.Module) -> bool:
     import torch
 
     return isinstance(module, (torch.nn.LayerNorm, torch.nn.GroupNorm, torch.nn.modules.batchnorm._BatchNorm))
+
+
+def has_batch_norms(model: torch.nn.Module) -> bool:
+    """Whether a batch's pictures influence one another inside the model."""
+    import torch
+
+    return any(isinstance(module, torch.nn.modules.batchnorm._BatchNorm) for module in model.modules())
 
 
 def training_mode(model: ClipModel, settings: TrainingSettings) -> None:

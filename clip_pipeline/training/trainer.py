@@ -13,7 +13,7 @@ from clip_pipeline.errors import TrainingError
 from clip_pipeline.progress import progress
 from clip_pipeline.recipes import TrainingSettings
 from clip_pipeline.training.arithmetic import make_scaler
-from clip_pipeline.training.batches import Batches, CaptionTable, varied_pictures
+from clip_pipeline.training.batches import Batches, CaptionTable, normalised_pictures, varied_pictures
 from clip_pipeline.training.checkpoint import load_best, load_state, save_best, save_state
 from clip_pipeline.training.log import LOG_FILE, TrainingLog
 from clip_pipeline.training.meter import Meter
@@ -215,6 +215,14 @@ class Trainer:
             self.pictures[photo_rows], self.step, self.settings, mean, std, self.share, self.settings.batch_size
         )
         tokens = torch.from_numpy(self.captions.tokens[caption_rows]).long()
+        return pictures.to(self.device), tokens.to(self.device)
+
+    def first_pairs(self, count: int) -> tuple[torch.Tensor, torch.Tensor]:
+        """Pictures and tokens of the first photos, on the device: something to measure with."""
+        import torch
+
+        pictures = normalised_pictures(self.pictures[:count], self.preprocess["mean"], self.preprocess["std"])
+        tokens = torch.from_numpy(self.captions.tokens[self.captions.first[:count]]).long()
         return pictures.to(self.device), tokens.to(self.device)
 
     # ---- the end

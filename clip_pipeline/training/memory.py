@@ -1,0 +1,113 @@
+"""How much memory a training will take, measured on four pairs before the first step, and how much there is."""
+
+from __future__ import annotations
+
+import contextlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from clip_pipeline.training.starting_model import training_mode
+from clip_pipeline.training.step import Learner, RandomState, quiet_statistics
+
+if TYPE_CHECKING:
+    import torch
+
+PAIRS_MEASURED = 4
+BACKWARD_OVERHEAD = 1.25
+"""Gradients of activations that live beside the activations themselves: 1.1 to 1.4 for ResNets and ViTs on a CPU."""
+BATCH_COPIES = 3
+"""A batch of pictures as floats: normalised, varied, and one copy on the way."""
+
+
+@dataclass(frozen=True)
+class MemoryEstimate:
+    """Bytes that the training will take beside what the process has already.
+
+    pictures_file: decoded pictures in a mapped file; the system keeps as much of it in memory as is free.
+    """
+
+    gradients: int
+    optimizer: int
+    activations: int
+    batch: int
+    pictures_file: int
+
+    @property
+    def total(self) -> int:
+        """Without the file, whose pages are given back when they are needed."""
+        return self.gradients + self.optimizer + self.activations + self.batch
+
+
+def estimate_memory(learner: Learner, pictures: torch.Tensor, tokens: torch.Tensor, file_bytes: int) -> MemoryEstimate:
+    """pictures, tokens: a few pairs, on the device; the model is left as it was."""
+    settings = learner.settings
+    trained = sum(p.numel() for p in learner.model.parameters() if p.requires_grad)
+    pairs = settings.batch_size // learner.processes.count
+    at_a_time = min(pairs, settings.chunk_size or pairs)
+    width = pictures[0].numel() * 4
+    return MemoryEstimate(
+        gradients=4 * trained,
+        optimizer=8 * trained,
+        activations=int(activation_bytes(learner, pictures, tokens) * at_a_time * BACKWARD_OVERHEAD),
+        batch=pairs * width * BATCH_COPIES,
+        pictures_file=file_bytes,
+    )
+
+
+def activation_bytes(learner: Learner, pictures: torch.Tensor, tokens: torch.Tensor) -> float:
+    """Bytes a pair that a forward pass keeps for the backward pass; nothing of the model or the generators changes."""
+    state = RandomState(learner.device)
+    training_mode(learner.model, learner.settings)
+    try:
+        with quiet_statistics(learner.model):
+            kept = _kept_bytes(learner, pictures, tokens)
+            if learner.settings.gradient_checkpointing:  # one block at a time is computed again and then kept whole
+                learner.model.set_grad_checkpointing(False)
+                kept += _kept_bytes(learner, pictures, tokens) // _blocks(learner.model)
+                learner.model.set_grad_checkpointing(True)
+    finally:
+        state.restore()
+    return kept / len(pictures)
+
+
+def _kept_bytes(learner: Learner, pictures: torch.Tensor, tokens: torch.Tensor) -> int:
+    import torch
+
+    weights = {t.untyped_storage().data_ptr() for t in [*learner.model.parameters(), *learner.model.buffers()]}
+    kept: dict[int, int] = {}
+    alive: list[Any] = []  # a freed tensor's address could come back with another
+
+    def note(tensor: torch.Tensor) -> torch.Tensor:
+        storage = tensor.untyped_storage()
+        if storage.data_ptr() not in weights:
+            kept[storage.data_ptr()] = storage.nbytes()
+            alive.append(storage)
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(note, lambda tensor: tensor):
+        features = learner.features(pictures, tokens)
+    del features
+    return sum(kept.values())
+
+
+def _blocks(model: Any) -> int:
+    """Blocks of the deeper transformer, at least one."""
+    towers = (getattr(model.visual, "transformer", None), getattr(model, "transformer", None))
+    return max([1, *(len(tower.resblocks) for tower in towers if tower is not None)])
+
+
+def free_bytes(device: str) -> int | None:
+    """Memory that this process may still take: of the GPU, or of the machine and its container; None where unknown."""
+    if device == "cuda":
+        import torch
+
+        return torch.cuda.mem_get_info()[0]
+    free = []
+    with contextlib.suppress(OSError, IndexError):
+        free.append(int(Path("/proc/meminfo").read_text().split("MemAvailable:")[1].split()[0]) * 1024)
+    with contextlib.suppress(OSError, ValueError):
+        group = Path("/sys/fs/cgroup")
+        limit, used = ((group / name).read_text().strip() for name in ("memory.max", "memory.current"))
+        free.append(int(limit) - int(used))
+    return max(0, min(free)) if free else None

@@ -1,0 +1,143 @@
+"""What is wrong with a training, said before its first step."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any
+
+from clip_pipeline.errors import ModelError, SettingsError, TrainingError
+from clip_pipeline.recipes import TrainingSettings
+from clip_pipeline.text.tokenizer import CaptionTokenizer
+from clip_pipeline.training.batches import CaptionTable
+from clip_pipeline.training.data import SplitPairs
+from clip_pipeline.training.memory import PAIRS_MEASURED, estimate_memory, free_bytes
+from clip_pipeline.training.schedule import count_steps, count_warmup_steps
+from clip_pipeline.training.trainer import Trainer
+
+if TYPE_CHECKING:
+    import numpy as np
+
+logger = logging.getLogger(__name__)
+
+CAPTIONS_MEASURED = 2000
+WORTH_SAYING = 0.05
+"""Share of cut captions, or of photos without a caption of their own, from which on a warning is due."""
+ESTIMATE_ERROR = 1.5
+
+
+def check_length(photos: int, settings: TrainingSettings) -> None:
+    """Raises SettingsError for two lengths at once, TrainingError for a warmup that does not end."""
+    if settings.steps and settings.samples:
+        raise SettingsError(
+            f"training.steps is {settings.steps} and training.samples is {settings.samples}. Give one of them."
+        )
+    steps = count_steps(photos, settings)
+    warmup = count_warmup_steps(steps, settings)
+    if settings.warmup_steps and warmup >= steps:
+        raise TrainingError(
+            f"training.warmup_steps is {warmup:,}, but the training has only {steps:,} steps: the learning rate would "
+            f"never reach its peak. Set it to {max(1, steps // 20):,} or less, or train longer."
+        )
+
+
+def check_tokens(table: CaptionTable, config: dict[str, Any]) -> None:
+    """Raises ModelError where the tokenizer gives ids that the model has no embedding for."""
+    largest, size = int(table.tokens.max()), int(config["text_cfg"]["vocab_size"])
+    if largest >= size:
+        raise ModelError(
+            f"The tokenizer gives the token {largest:,}, the model's vocabulary ends at {size - 1:,}. Use the tokenizer "
+            "that belongs to the model."
+        )
+
+
+def look_at_data(
+    training: SplitPairs, table: CaptionTable, tokenizer: CaptionTokenizer, settings: TrainingSettings
+) -> list[str]:
+    """Sentences about captions that repeat or are cut. Raises TrainingError for fewer different captions than a batch has."""
+    found = []
+    photos_of = _photos_by_text(table)
+    if settings.repeat_captions == "never" and len(photos_of) < settings.batch_size:
+        raise TrainingError(
+            f"There are only {len(photos_of):,} different captions, training.batch_size is {settings.batch_size}, and no "
+            f"caption may repeat in a batch. Set training.batch_size to {max(2, len(photos_of) // 2)} or less, or "
+            "training.repeat_captions to unavoidable."
+        )
+    shared = sum(
+        all(photos_of[text] > 1 for text in table.text_ids[table.first[row] : table.first[row + 1]].tolist())
+        for row in range(len(table))
+    ) / len(table)
+    if shared > WORTH_SAYING:
+        found.append(
+            f"{shared:.0%} of the photos have no caption of their own: others read the same. The model cannot tell them "
+            "apart, and what repeats in a batch counts as wrong. pairs.max_caption_photos drops such captions."
+        )
+    length = table.tokens.shape[1]
+    cut = share_of_cut_captions(training, tokenizer, length)
+    if cut > WORTH_SAYING:
+        most = "most" if cut > 0.5 else "many"
+        found.append(
+            f"{cut:.0%} of the captions are longer than the {length} tokens of the text tower, which is too few for "
+            f"{most} of them. Raise context_length in the model's configuration, tokenizer.vocab_size, or lower "
+            "pairs.max_caption_words."
+        )
+    return found
+
+
+def look_at_settings(settings: TrainingSettings, has_batch_norms: bool) -> list[str]:
+    """Sentences about settings that do not go well together."""
+    found = []
+    if settings.loss == "sigmoid" and settings.label_smoothing:
+        found.append("training.label_smoothing has no effect on the sigmoid loss.")
+    if settings.chunk_size and has_batch_norms:
+        found.append(
+            f"The model has batch norms: with training.chunk_size they see {settings.chunk_size} pictures at a time, not "
+            f"the whole batch of {settings.batch_size}."
+        )
+    if settings.start_from and not settings.steps:
+        found.append("training.start_from without training.steps trains for whole epochs; a step limit is usual.")
+    return found
+
+
+def look_at_memory(trainer: Trainer) -> str | None:
+    """A sentence where the training may not fit. Raises TrainingError where it cannot, whatever the estimate's error."""
+    pairs = min(PAIRS_MEASURED, trainer.settings.batch_size)
+    pictures, tokens = trainer.first_pairs(pairs)
+    estimate = estimate_memory(trainer.learner, pictures, tokens, int(trainer.pictures.nbytes))
+    free = free_bytes(trainer.device)
+    logger.info("The training will take about %.0f MB more", estimate.total / 1e6)
+    if free is None or estimate.total <= free:
+        return None
+    sentence = (
+        f"The training needs about {estimate.total / 1e6:,.0f} MB (activations {estimate.activations / 1e6:,.0f}, "
+        f"gradients and optimizer {(estimate.gradients + estimate.optimizer) / 1e6:,.0f}, batch "
+        f"{estimate.batch / 1e6:,.0f}), and {free / 1e6:,.0f} MB are free."
+    )
+    advice = "Lower training.chunk_size (the batch stays as large) or training.batch_size, or take a smaller model."
+    if estimate.total > ESTIMATE_ERROR * free:
+        raise TrainingError(f"{sentence} {advice}")
+    return f"{sentence} If it stops for want of memory: {advice}"
+
+
+def share_of_cut_captions(training: SplitPairs, tokenizer: CaptionTokenizer, length: int) -> float:
+    """Share of the captions, of up to 2,000 evenly chosen ones, with more tokens than `length`."""
+    texts = [text for captions in training.captions for text in captions]
+    chosen = texts[:: max(1, len(texts) // CAPTIONS_MEASURED)]
+    rows = tokenizer.encode(chosen, 4 * length)
+    return float((_lengths(rows, tokenizer.pad_id) > length).mean())
+
+
+def _lengths(rows: np.ndarray, pad_id: int) -> np.ndarray:
+    """Tokens of each row up to the last that is no padding."""
+    import numpy as np
+
+    places = np.arange(1, rows.shape[1] + 1)
+    return np.where(rows != pad_id, places, 0).max(axis=1)
+
+
+def _photos_by_text(table: CaptionTable) -> dict[int, int]:
+    """How many photos each different text is a caption of."""
+    counts: dict[int, int] = {}
+    for row in range(len(table)):
+        for text in set(table.text_ids[table.first[row] : table.first[row + 1]].tolist()):
+            counts[text] = counts.get(text, 0) + 1
+    return counts
