@@ -46,29 +46,41 @@ def estimate_memory(learner: Learner, pictures: torch.Tensor, tokens: torch.Tens
     pairs = settings.batch_size // learner.processes.count
     at_a_time = min(pairs, settings.chunk_size or pairs)
     width = pictures[0].numel() * 4
+    fixed, each = activation_bytes(learner, pictures, tokens)
     return MemoryEstimate(
         gradients=4 * trained,
         optimizer=8 * trained,
-        activations=int(activation_bytes(learner, pictures, tokens) * at_a_time * BACKWARD_OVERHEAD),
+        activations=int(fixed + each * at_a_time * BACKWARD_OVERHEAD),
         batch=pairs * width * BATCH_COPIES,
         pictures_file=file_bytes,
     )
 
 
-def activation_bytes(learner: Learner, pictures: torch.Tensor, tokens: torch.Tensor) -> float:
-    """Bytes a pair that a forward pass keeps for the backward pass; nothing of the model or the generators changes."""
+def activation_bytes(learner: Learner, pictures: torch.Tensor, tokens: torch.Tensor) -> tuple[float, float]:
+    """(bytes for any batch, bytes a pair) that a forward pass keeps for the backward pass.
+
+    The first is for copies of the weights in half precision. Nothing of the model or the generators changes.
+    pictures, tokens: at least two pairs.
+    """
     state = RandomState(learner.device)
     training_mode(learner.model, learner.settings)
+    half = len(pictures) // 2
     try:
         with quiet_statistics(learner.model):
-            kept = _kept_bytes(learner, pictures, tokens)
-            if learner.settings.gradient_checkpointing:  # one block at a time is computed again and then kept whole
-                learner.model.set_grad_checkpointing(False)
-                kept += _kept_bytes(learner, pictures, tokens) // _blocks(learner.model)
-                learner.model.set_grad_checkpointing(True)
+            whole, part = (_kept_with_recomputed(learner, pictures[:n], tokens[:n]) for n in (len(pictures), half))
     finally:
         state.restore()
-    return kept / len(pictures)
+    each = (whole - part) / (len(pictures) - half)
+    return max(0.0, whole - each * len(pictures)), each
+
+
+def _kept_with_recomputed(learner: Learner, pictures: torch.Tensor, tokens: torch.Tensor) -> int:
+    kept = _kept_bytes(learner, pictures, tokens)
+    if learner.settings.gradient_checkpointing:  # one block at a time is computed again and kept, with its gradients
+        learner.model.set_grad_checkpointing(False)
+        kept += 2 * _kept_bytes(learner, pictures, tokens) // _blocks(learner.model)
+        learner.model.set_grad_checkpointing(True)
+    return kept
 
 
 def _kept_bytes(learner: Learner, pictures: torch.Tensor, tokens: torch.Tensor) -> int:

@@ -101,7 +101,7 @@ def look_at_settings(settings: TrainingSettings, has_batch_norms: bool) -> list[
 def look_at_memory(trainer: Trainer) -> str | None:
     """A sentence where the training may not fit. Raises TrainingError where it cannot, whatever the estimate's error."""
     pairs = min(PAIRS_MEASURED, trainer.settings.batch_size)
-    pictures, tokens = trainer.first_pairs(pairs)
+    pictures, tokens = trainer.pairs_to_measure(pairs)
     estimate = estimate_memory(trainer.learner, pictures, tokens, int(trainer.pictures.nbytes))
     free = free_bytes(trainer.device)
     logger.info("The training will take about %.0f MB more", estimate.total / 1e6)

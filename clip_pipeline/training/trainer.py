@@ -217,12 +217,13 @@ class Trainer:
         tokens = torch.from_numpy(self.captions.tokens[caption_rows]).long()
         return pictures.to(self.device), tokens.to(self.device)
 
-    def first_pairs(self, count: int) -> tuple[torch.Tensor, torch.Tensor]:
-        """Pictures and tokens of the first photos, on the device: something to measure with."""
+    def pairs_to_measure(self, count: int) -> tuple[torch.Tensor, torch.Tensor]:
+        """Pictures of the first photos and the longest captions, on the device: something to measure memory with."""
         import torch
 
         pictures = normalised_pictures(self.pictures[:count], self.preprocess["mean"], self.preprocess["std"])
-        tokens = torch.from_numpy(self.captions.tokens[self.captions.first[:count]]).long()
+        longest = (self.captions.tokens != self.pad_id).sum(1).argsort()[-count:]
+        tokens = torch.from_numpy(self.captions.tokens[longest]).long()
         return pictures.to(self.device), tokens.to(self.device)
 
     # ---- the end

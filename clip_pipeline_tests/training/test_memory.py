@@ -1,0 +1,68 @@
+"""The estimate of memory against what a training takes."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import torch
+
+from clip_pipeline.recipes import TrainingSettings
+from clip_pipeline.training.memory import activation_bytes, free_bytes
+from clip_pipeline_tests.training.test_step import learner_of, random_batch
+
+MEASURED = """
+import gc, json, pathlib, sys, torch
+torch.set_num_threads(1)
+from clip_pipeline.recipes import TrainingSettings
+from clip_pipeline.training.memory import estimate_memory
+from clip_pipeline.training.meter import peak_memory_bytes
+from clip_pipeline.training.optimizer import make_optimizer
+from clip_pipeline_tests.training.test_step import learner_of, random_batch
+changes, count, layers = json.loads(sys.argv[1])
+learner = learner_of(TrainingSettings(batch_size=count, **changes), layers)
+estimate = estimate_memory(learner, *random_batch(learner, 4), 0)
+gc.collect()
+pathlib.Path("/proc/self/clear_refs").write_text("5")
+before = peak_memory_bytes("cpu")
+optimizer = make_optimizer(learner.model, learner.settings)
+for _ in range(2):  # the optimizer's moments are there from the second step on
+    learner.backward(*random_batch(learner, count))
+    optimizer.step()
+print(json.dumps([estimate.total, peak_memory_bytes("cpu") - before]))
+"""
+
+
+def test_the_estimate_is_within_a_factor_of_one_and_a_half_of_the_measured_peak():
+    """One process a case: memory that a process has freed is there for its next case."""
+    cases = [
+        ({"model": "tiny_test", "precision": "bf16"}, 2048, 4),
+        ({"model": "tiny_test", "chunk_size": 512}, 2048, 4),
+        ({"model": "tiny_test", "gradient_checkpointing": True}, 2048, 4),
+    ]
+    for case in cases:
+        command = [sys.executable, "-c", MEASURED, json.dumps(case)]
+        estimated, measured = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+        assert 1 / 1.5 < estimated / measured < 1.5, (case, estimated, measured)
+
+
+def test_measuring_leaves_the_model_and_the_random_numbers_alone():
+    learner = learner_of(TrainingSettings(model="tiny_test", patch_dropout=0.5, gradient_checkpointing=True))
+    before = {name: tensor.clone() for name, tensor in learner.model.state_dict().items()}
+    state = torch.random.get_rng_state()
+    assert activation_bytes(learner, *random_batch(learner, 4))[1] > 1000
+    assert all(torch.equal(before[name], tensor) for name, tensor in learner.model.state_dict().items())
+    assert torch.equal(torch.random.get_rng_state(), state)
+    assert all(p.grad is None for p in learner.model.parameters())
+    assert learner.model.transformer.grad_checkpointing
+
+
+def test_longer_captions_and_more_layers_take_more():
+    few, many = (learner_of(TrainingSettings(model="tiny_test"), layers) for layers in (1, 6))
+    assert activation_bytes(many, *random_batch(many, 4))[1] > 3 * activation_bytes(few, *random_batch(few, 4))[1]
+
+
+def test_a_machine_has_some_memory_free():
+    free = free_bytes("cpu")
+    assert free is None or free > 0
