@@ -341,7 +341,8 @@ def train(
 
     recipe = _with_device(_recipe(recipe_name, assignments), device)
     facts = train_on_folder(photos, captions, output, recipe)
-    click.echo(f"Trained {facts['steps']:,} steps. Wrote {output}")
+    if facts:  # with torchrun, only the first process reports
+        click.echo(f"Trained {facts['steps']:,} steps. Wrote {output}")
 
 
 @commands.command(context_settings=CONTEXT)

@@ -31,6 +31,12 @@ def published_file(path: Path | str) -> Iterator[Path]:
             temporary.unlink(missing_ok=True)
 
 
+def work_folder_of(path: Path | str) -> Path:
+    """The work folder of `published_folder(path)`, for processes that help to fill it."""
+    target = Path(path).expanduser().absolute()
+    return target.with_name(f".{target.name}.work")
+
+
 @contextlib.contextmanager
 def published_folder(path: Path | str) -> Iterator[tuple[Path, Path]]:
     """Yields (folder to fill, work folder that survives a crash); on success the first takes the place of `path`.
@@ -45,7 +51,7 @@ def published_folder(path: Path | str) -> Iterator[tuple[Path, Path]]:
         raise StoreError(
             f"{target} holds files that clip-pipeline did not write. Choose an empty or new folder with -o."
         )
-    staging, work = target.with_name(f".{target.name}.staging"), target.with_name(f".{target.name}.work")
+    staging, work = target.with_name(f".{target.name}.staging"), work_folder_of(target)
     with disk_errors(target.parent):
         restore_previous(target, OWN_MARK)
         shutil.rmtree(staging, ignore_errors=True)

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from clip_pipeline.errors import PhotosError
-from clip_pipeline.publication import published_folder
+from clip_pipeline.publication import published_folder, work_folder_of
 from clip_pipeline.recipes import ComputeSettings, EmbeddingSettings, EvaluationSettings, Recipe, TokenizerSettings
 
 if TYPE_CHECKING:
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from clip_pipeline.sources.fetch import PhotoFetcher
     from clip_pipeline.sources.http import Hosts
+    from clip_pipeline.training.processes import Processes
 
 
 def download_links(
@@ -72,29 +73,55 @@ def train_tokenizer_on_file(
 
 
 def train_on_folder(photos: Path, captions: str, output: Path, recipe: Recipe) -> dict[str, Any]:
-    """Photos with captions → pairs → tokenizer → model folder. Raises PhotosError or CaptionsError for unusable input."""
+    """Photos with captions → pairs → tokenizer → model folder; empty in a process of torchrun's that is not the first.
+
+    Raises PhotosError or CaptionsError for unusable input.
+    """
+    import pyarrow.parquet as pq
+
     from clip_pipeline.models.registry import load_config
     from clip_pipeline.text.captions import write_corpus
     from clip_pipeline.text.tokenizer import train_tokenizer
     from clip_pipeline.training.loop import train_clip
+    from clip_pipeline.training.processes import joined_processes
 
     context_length = load_config(recipe.training.model)["text_cfg"]["context_length"]
-    with published_folder(output) as (folder, work):
-        pairs = _pairs_of_folder(photos, captions, recipe, work)
-        training = [row["caption"] for row in pairs.to_pylist() if row["split"] == "train"]
-        write_corpus(training, work / "captions.txt")
-        train_tokenizer(work / "captions.txt", recipe.tokenizer, context_length, work / "tokenizer")
-        facts = train_clip(
-            pairs,
-            _stored_photos(pairs, work),
-            work / "tokenizer",
-            recipe.training,
-            recipe.compute,
-            work / "training",
-            folder,
-        )
-        (folder / "recipe.json").write_text(json.dumps(facts, indent=1, sort_keys=True, default=str))
+    with joined_processes() as processes:
+        if not processes.first:
+            _train_along(output, recipe, processes)
+            return {}
+        with published_folder(output) as (folder, work):
+            pairs = _pairs_of_folder(photos, captions, recipe, work)
+            pq.write_table(pairs, work / "pairs.parquet")
+            training = [row["caption"] for row in pairs.to_pylist() if row["split"] == "train"]
+            write_corpus(training, work / "captions.txt")
+            train_tokenizer(work / "captions.txt", recipe.tokenizer, context_length, work / "tokenizer")
+            processes.wait()
+            facts = train_clip(
+                pairs,
+                _stored_photos(pairs, work),
+                work / "tokenizer",
+                recipe.training,
+                recipe.compute,
+                work / "training",
+                folder,
+                processes,
+            )
+            (folder / "recipe.json").write_text(json.dumps(facts, indent=1, sort_keys=True, default=str))
     return facts
+
+
+def _train_along(output: Path, recipe: Recipe, processes: Processes) -> None:
+    """What the other processes of a training do: the first one has put pairs, tokenizer and pictures into its work folder."""
+    import pyarrow.parquet as pq
+
+    from clip_pipeline.training.loop import train_clip
+
+    processes.wait()
+    work = work_folder_of(output)
+    pairs = pq.read_table(work / "pairs.parquet")
+    tokenizer, inner = work / "tokenizer", work / "training"
+    train_clip(pairs, iter(()), tokenizer, recipe.training, recipe.compute, inner, output, processes)
 
 
 def _pairs_of_folder(photos: Path, captions: str, recipe: Recipe, work: Path) -> pa.Table:

@@ -106,7 +106,7 @@ def train_clip(
         trainer.run(work_folder, plan)
         processes.wait()
         if not processes.first:
-            return {"steps": trainer.total_steps}
+            return {}
         trainer.load_published_weights(work_folder)
     folder.mkdir(parents=True, exist_ok=True)
     save_model_folder(trainer.model, config, preprocess, tokenizer_folder, folder)
