@@ -158,7 +158,7 @@ class DownloadSettings(CheckedSettings):
     resize: str = setting(
         "shorter_side",
         "How image_size is meant: shorter_side, longest_side, crop (a square from the middle), pad (a square with white "
-        "bars), squash (a square, bent), or original for the bytes as they came.",
+        "bars), squash (a square, bent), or original for the bytes as they came, EXIF and place included.",
         choices=("shorter_side", "longest_side", "crop", "pad", "squash", "original"),
     )
     image_size: int = setting(256, "Side of the stored JPEG that resize speaks of, in pixels.", low=16)

@@ -37,6 +37,7 @@ ANSWER = struct.Struct("<IIQII")
 READY, FAILED = 0xFFFFFFFF, 0xFFFFFFFE
 """Instead of a job's number: the worker has started; the journal could not be written, and the next number is the errno."""
 
+TAKEN_DOWN = "these bytes were taken down"
 FREE_BYTES, BYTES_A_PIXEL = 1 << 30, 20
 """What a worker may allocate: a palette with transparency takes 16 bytes a pixel on its way to white (2026-11-21)."""
 
@@ -56,7 +57,7 @@ def attempt(about: dict[str, Any], content: bytes, job: Job, check: Check) -> tu
     """(the attempt as JSON, the bytes to store) of one photo. about: its id and url."""
     digest = hashlib.sha256(content).hexdigest()
     if digest in job.taken_down:
-        failure = {"status": "taken_down", "error_message": "these bytes were taken down"}
+        failure = {"status": "taken_down", "error_message": TAKEN_DOWN}
         return json.dumps(about | failure).encode(), b""
     checked = check(content, job.settings)
     if isinstance(checked, RejectedPhoto):

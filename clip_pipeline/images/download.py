@@ -12,6 +12,7 @@ from concurrent.futures import Executor, ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from clip_pipeline.images.decode_worker import TAKEN_DOWN
 from clip_pipeline.images.decoders import Decoders, Job, shared_decoders
 from clip_pipeline.images.journal import Entry, Journal
 from clip_pipeline.images.previous import PreviousShard
@@ -69,7 +70,7 @@ def download_shard(
             else:
                 with progress(f"Downloading shard {shard}", total=len(photos), unit="photo") as own:
                     _attempt_all(photos, journal, settings, fetcher, decoders, previous, taken_down, threads, own)
-            stats = _write_files(photos, journal, folder, shard)
+            stats = _write_files(photos, journal, folder, shard, frozenset(taken_down))
         finally:
             journal.close()
     logger.info("Shard %s: %s", shard, stats["status"])
@@ -102,7 +103,7 @@ def _attempt_all(
     if previous is not None:
         with previous:
             for row in _rows(photos):
-                if _identity(row) not in journal and (known := previous.attempt(row, taken_down)) is not None:
+                if _identity(row) not in journal and (known := previous.attempt(row)) is not None:
                     journal.write(*known)
     identities = zip(photos["id"].to_pylist(), photos["url"].to_pylist(), strict=True)
     missing = [photo for photo in identities if photo not in journal]
@@ -176,7 +177,9 @@ class _Fetching:
 # ---- the journal into files
 
 
-def _write_files(photos: pa.Table, journal: Journal, folder: Path, shard: str) -> dict[str, Any]:
+def _write_files(
+    photos: pa.Table, journal: Journal, folder: Path, shard: str, taken_down: Collection[str]
+) -> dict[str, Any]:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -191,6 +194,8 @@ def _write_files(photos: pa.Table, journal: Journal, folder: Path, shard: str) -
             rows = []
             for row in photos.slice(start, ROWS_AT_A_TIME).to_pylist():
                 about, photo = journal.read(_identity(row))
+                if about.get("sha256") in taken_down:  # from an older shard, or from before the take-down
+                    about = {"status": "taken_down", "error_message": TAKEN_DOWN}
                 ending = about.pop("ending", None)
                 row = _row(row, about)
                 if ending is not None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -53,7 +52,7 @@ class PreviousShard:
     def __exit__(self, *_: object) -> None:
         self._tar.close()
 
-    def attempt(self, row: dict[str, Any], taken_down: Collection[str]) -> tuple[dict[str, Any], bytes] | None:
+    def attempt(self, row: dict[str, Any]) -> tuple[dict[str, Any], bytes] | None:
         """(attempt, bytes stored) of the photo with the same url as that row of the catalog, as the journal has it."""
         old = self._rows.get(row["url"])
         if old is None:
@@ -61,8 +60,6 @@ class PreviousShard:
         about = {"id": row["id"], "url": row["url"], "status": old["status"]}
         if old["status"] != "success":
             return about | {"error_message": old["error_message"]}, b""
-        if old["sha256"] in taken_down:
-            return about | {"status": "taken_down", "error_message": "these bytes were taken down"}, b""
         members = self._members.get(old["key"], {})
         ending = next((ending for ending in ENDINGS.values() if ending in members), None)
         if ending is None:

@@ -19,6 +19,7 @@ import pytest
 from clip_pipeline.errors import DiskError
 from clip_pipeline.images.catalog import write_catalog
 from clip_pipeline.images.collection import download_catalog
+from clip_pipeline.images.download import download_shard
 from clip_pipeline.images.shards import read_shard
 from clip_pipeline.recipes import DownloadSettings
 from clip_pipeline.sources.fetch import PhotoFetcher
@@ -149,6 +150,23 @@ def test_bytes_that_were_taken_down_are_not_stored_from_the_net_or_from_an_older
         assert files(tmp_path / "a") == files(tmp_path / "b")
         row = attempts(tmp_path / "a")["p0002"]
         assert (row["status"], row["sha256"], row["width"]) == ("taken_down", None, None)
+
+
+def test_bytes_taken_down_while_a_download_was_stopped_are_not_stored_from_its_journal(tmp_path):
+    with loopback() as site:
+        rows = photos_at(site, 6)
+        download(site, rows, tmp_path / "known")
+        digest = attempts(tmp_path / "known")["p0002"]["sha256"]
+        catalog = pq.read_table(next((tmp_path / "known catalog/shards").iterdir()))
+        for folder, taken_down in (("a", ()), ("b", (digest,))):
+            (tmp_path / folder).mkdir()
+            with PhotoFetcher(SETTINGS, site.hosts("photos.test")) as fetcher:
+                stats = download_shard(
+                    catalog, tmp_path / folder, SETTINGS, fetcher, work=tmp_path / "work", taken_down=taken_down
+                )
+        assert stats["status"] == {"success": 5, "taken_down": 1}
+        assert len(list(read_shard(tmp_path / "b/00000.tar"))) == 5
+        assert set(asked(site).values()) == {2}
 
 
 def test_a_download_that_was_stopped_goes_on_without_asking_again(tmp_path):
