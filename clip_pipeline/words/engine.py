@@ -88,7 +88,7 @@ def _has_room(table, n):
     entries = table.used[ENTRIES] + words
     return (
         entries <= table.entries.shape[0]
-        and 2 * entries <= table.slots.size
+        and entries + entries // 3 <= table.slots.size
         and table.used[ARENA] + 2 * n + PADDING <= table.arena.size
     )
 

@@ -28,13 +28,12 @@ from clip_pipeline.words.tally import (
     PICTURED,
     PLACE,
     SIZE_BITS,
-    WORDS,
     Table,
 )
 
 MOST_ENTRIES = 1_000_000
-"""Words that a table holds before it goes to disk: 64 bytes each, 16 for its slots and about 10 for its letters."""
-FEWEST_ENTRIES = 1 << 15
+"""Words that a table holds before it goes to disk: 56 bytes each, 8 for its slots and about 10 for its letters."""
+FEWEST_ENTRIES = 3 << 15
 _NO_DATA = np.frombuffer(bytes(PADDING), np.uint8)
 
 
@@ -53,6 +52,13 @@ def make_work(size: int) -> Work:
         stack=np.empty(4 * size + 2 * PADDING, np.int64),
         title=np.zeros(2, np.int64),
     )
+
+
+def _aligned_rows(entries: int) -> np.ndarray:
+    """uint64 (entries, 4), none of whose rows lies in two cache lines."""
+    room = np.empty(4 * entries + 8, np.uint64)
+    start = -room.ctypes.data % 64 // 8
+    return room[start : start + 4 * entries].reshape(entries, 4)
 
 
 class WordTable:
@@ -95,13 +101,14 @@ class WordTable:
         return table
 
     def _empty_table(self, entries: int, arena: int) -> Table:
-        slots = 4 << (entries - 1).bit_length()
+        slots = 1 << (entries + entries // 3 - 1).bit_length()
         return Table(
-            slots=np.zeros(slots, np.uint64),
-            entries=np.empty((entries, 8), np.uint64),
+            slots=np.zeros(slots, np.uint32),
+            entries=_aligned_rows(entries),
+            more=np.empty((entries, 3), np.uint64),
             arena=np.empty(arena, np.uint8),
             token=np.empty(3 * self.work.text.size, np.uint8),
-            used=np.zeros(4, np.int64),
+            used=np.zeros(3, np.int64),
             seed=self._seed,
         )
 
@@ -119,6 +126,7 @@ class WordTable:
         arena = int(old.used[ARENA]) + 2 * prose + PADDING
         grown = self._empty_table(max(entries, 2 * len(old.entries)), max(arena, 2 * old.arena.size))
         grown.entries[: old.used[ENTRIES]] = old.entries[: old.used[ENTRIES]]
+        grown.more[: old.used[ENTRIES]] = old.more[: old.used[ENTRIES]]
         grown.arena[: old.used[ARENA]] = old.arena[: old.used[ARENA]]
         grown.used[:] = old.used
         scan(_NO_DATA, 0, 0, GROW, self.rules, self.work, self.language, grown)
@@ -127,18 +135,21 @@ class WordTable:
     def _to_arrow(self) -> pa.Table:
         used = self._table.used
         self.articles += int(used[ARTICLES])
-        self.words += int(used[WORDS])
         rows = int(used[ENTRIES])
-        entries = self._table.entries[:rows]
+        entries, more = self._table.entries[:rows], self._table.more[:rows]
+        self.words += int(entries[:, COUNT].sum())
         # The arena holds the words one after the other in the order of their entries.
         offsets = np.empty(rows + 1, np.int64)
-        offsets[:-1] = entries[:, PLACE] >> np.uint64(SIZE_BITS)
+        offsets[:-1] = more[:, PLACE] >> np.uint64(SIZE_BITS)
         offsets[-1] = used[ARENA]
         data = self._table.arena[: used[ARENA]]
         words = pa.LargeStringArray.from_buffers(rows, pa.py_buffer(offsets), pa.py_buffer(data))
         order = pc.array_sort_indices(words)
-        columns = [entries[:, column].astype(np.int64) for column in (COUNT, DOCUMENTS, CAPITALISED, PICTURED)]
+        numbers = (entries[:, COUNT], entries[:, DOCUMENTS] >> np.uint64(32), more[:, CAPITALISED], more[:, PICTURED])
         return pa.table(
-            [words.take(order).cast(pa.string()), *(pa.array(column).take(order) for column in columns)],
+            [
+                words.take(order).cast(pa.string()),
+                *(pa.array(column.astype(np.int64)).take(order) for column in numbers),
+            ],
             schema=WORD_COUNTS,
         )

@@ -27,10 +27,14 @@ from clip_pipeline.words.links import CAPTION_BEGINS, CAPTION_ENDS
 PLAIN, WORD_FREQUENCY = 0, 1
 """Rules of what a word is: see `tokens.py`."""
 
-FIRST, SECOND, PLACE, COUNT, DOCUMENTS, LAST_DOCUMENT, CAPITALISED, PICTURED = range(8)
-"""Columns of an entry: the word's first 16 bytes, its offset and size in the arena (offset << 28 | size), and numbers."""
+FIRST, SECOND, COUNT, DOCUMENTS = range(4)
+"""Columns of `Table.entries`: the word's first 16 bytes, its occurrences, and documents << 32 | the last document."""
+PLACE, CAPITALISED, PICTURED = range(3)
+"""Columns of `Table.more`, which few words need: offset and size in the arena (offset << 28 | size), and numbers."""
 SIZE_BITS = 28
-ENTRIES, ARENA, ARTICLES, WORDS = range(4)
+ENTRY_BITS = 25
+"""Of a slot; the text of one page may hold 32 million words. The other 7 bits are of the hash."""
+ENTRIES, ARENA, ARTICLES = range(3)
 """Cells of `Table.used`."""
 
 _FACTOR = np.uint64(0x9E3779B97F4A7C15)
@@ -38,25 +42,30 @@ _FACTOR_2 = np.uint64(0xC2B2AE3D27D4EB4F)
 
 
 class Table(NamedTuple):
-    """slots: uint64, high half of the hash and number of the entry + 1, a power of two of them, 0 where free.
-    entries: uint64 (entries, 8). arena: uint8, the bytes of all words. token: uint8, room for the longest word.
-    used: int64, entries and arena bytes in use, articles and words counted so far. seed: of the hash."""
+    """slots: uint32, number of the entry + 1 and bits of the hash, a power of two of them, 0 where free.
+    entries: uint64 (entries, 4). more: uint64 (entries, 3). arena: uint8, the bytes of all words. token: uint8, room for
+    the longest word. used: int64, entries and arena bytes in use, articles counted so far. seed: of the hash.
+
+    What every word touches is small, 36 bytes: the time goes into waiting for memory. The functions that every word goes
+    through are inlined by force, for a call hands over seven numbers an array (2026-11-21: half of the time of counting).
+    """
 
     slots: np.ndarray
     entries: np.ndarray
+    more: np.ndarray
     arena: np.ndarray
     token: np.ndarray
     used: np.ndarray
     seed: np.ndarray
 
 
-@njit
+@njit(forceinline=True)
 def _mix(value):
     value *= _FACTOR
     return value ^ value >> np.uint64(32)
 
 
-@njit
+@njit(forceinline=True)
 def _hash(first, second, size, token, seed):
     value = _mix(_mix(first ^ seed) + second ^ np.uint64(size))
     for j in range(16, size):
@@ -72,74 +81,86 @@ def _same_bytes(arena, offset, token, size):
     return True
 
 
-@njit
-def find_entry(table, first, second, size):
-    """The entry of the word in table.token[:size], whose first 16 bytes are also given; a new one where there is none."""
-    value = _hash(first, second, size, table.token, table.seed[0])
-    mask = table.slots.size - 1
+@njit(forceinline=True)
+def _tag(value, size):
+    """What a slot holds beside the entry: 6 bits of the hash, and whether the word is longer than 16 bytes."""
+    bits = np.uint32(value >> np.uint64(58)) << np.uint32(1) | np.uint32(1 if size > 16 else 0)
+    return bits << np.uint32(ENTRY_BITS)
+
+
+@njit(forceinline=True)
+def _find_entry(slots, entries, more, arena, token, used, seed, first, second, size):
+    """The entry of the word in token[:size], whose first 16 bytes are also given; a new one where there is none."""
+    value = _hash(first, second, size, token, seed)
+    mask = slots.size - 1
     slot = np.int64(value) & mask
-    tag = value >> np.uint64(32) << np.uint64(32)
+    tag = _tag(value, size)
     while True:
-        cell = table.slots[slot]
+        cell = slots[slot]
         if cell == 0:
             break
-        if cell >> np.uint64(32) << np.uint64(32) == tag:
-            entry = np.int64(cell & np.uint64(0xFFFFFFFF)) - 1
-            place = np.int64(table.entries[entry, PLACE])
-            if (
-                table.entries[entry, FIRST] == first
-                and table.entries[entry, SECOND] == second
-                and place & (1 << SIZE_BITS) - 1 == size
-                and (size <= 16 or _same_bytes(table.arena, place >> SIZE_BITS, table.token, size))
-            ):
+        entry = np.int64(cell & np.uint32((1 << ENTRY_BITS) - 1)) - 1
+        if (
+            cell >> np.uint32(ENTRY_BITS) << np.uint32(ENTRY_BITS) == tag
+            and entries[entry, FIRST] == first
+            and entries[entry, SECOND] == second
+        ):
+            if size <= 16:  # no word holds a byte 0, so the 16 bytes tell the size too
+                return entry
+            place = np.int64(more[entry, PLACE])
+            if place & (1 << SIZE_BITS) - 1 == size and _same_bytes(arena, place >> SIZE_BITS, token, size):
                 return entry
         slot = slot + 1 & mask
-    entry = table.used[ENTRIES]
-    offset = table.used[ARENA]
-    table.slots[slot] = tag | np.uint64(entry + 1)
-    table.entries[entry, FIRST] = first
-    table.entries[entry, SECOND] = second
-    table.entries[entry, PLACE] = np.uint64(offset << SIZE_BITS | size)
-    for column in range(COUNT, PICTURED + 1):
-        table.entries[entry, column] = 0
+    entry = used[ENTRIES]
+    offset = used[ARENA]
+    slots[slot] = tag | np.uint32(entry + 1)
+    entries[entry, FIRST] = first
+    entries[entry, SECOND] = second
+    entries[entry, COUNT] = 0
+    entries[entry, DOCUMENTS] = 0
+    more[entry, PLACE] = np.uint64(offset << SIZE_BITS | size)
+    more[entry, CAPITALISED] = 0
+    more[entry, PICTURED] = 0
     for j in range(size):
-        table.arena[offset + j] = table.token[j]
-    table.used[ENTRIES] = entry + 1
-    table.used[ARENA] = offset + size
+        arena[offset + j] = token[j]
+    used[ENTRIES] = entry + 1
+    used[ARENA] = offset + size
     return entry
 
 
 @njit
 def fill_slots(table):
     """Fills the empty slots of a table with its entries: after it has grown."""
-    mask = table.slots.size - 1
+    slots, entries, more, arena, token = table.slots, table.entries, table.more, table.arena, table.token
+    mask = slots.size - 1
     for entry in range(table.used[ENTRIES]):
-        place = np.int64(table.entries[entry, PLACE])
+        place = np.int64(more[entry, PLACE])
         size = place & (1 << SIZE_BITS) - 1
         offset = place >> SIZE_BITS
         for j in range(16, size):
-            table.token[j] = table.arena[offset + j]
-        value = _hash(table.entries[entry, FIRST], table.entries[entry, SECOND], size, table.token, table.seed[0])
+            token[j] = arena[offset + j]
+        value = _hash(entries[entry, FIRST], entries[entry, SECOND], size, token, table.seed[0])
         slot = np.int64(value) & mask
-        while table.slots[slot]:
+        while slots[slot]:
             slot = slot + 1 & mask
-        table.slots[slot] = value >> np.uint64(32) << np.uint64(32) | np.uint64(entry + 1)
+        slots[slot] = _tag(value, size) | np.uint32(entry + 1)
 
 
-@njit
-def _add(table, first, second, size, document, capital, pictured, only_pictured):
-    entry = find_entry(table, first, second, size)
+@njit(forceinline=True)
+def _add(
+    slots, entries, more, arena, token, used, seed, first, second, size, document, capital, pictured, only_pictured
+):
+    entry = _find_entry(slots, entries, more, arena, token, used, seed, first, second, size)
     if pictured:
-        table.entries[entry, PICTURED] += np.uint64(1)
+        more[entry, PICTURED] += np.uint64(1)
     if only_pictured:
         return
-    table.entries[entry, COUNT] += np.uint64(1)
+    entries[entry, COUNT] += np.uint64(1)
+    documents = entries[entry, DOCUMENTS]
+    if documents & np.uint64(0xFFFFFFFF) != np.uint64(document):
+        entries[entry, DOCUMENTS] = ((documents >> np.uint64(32)) + np.uint64(1)) << np.uint64(32) | np.uint64(document)
     if capital:
-        table.entries[entry, CAPITALISED] += np.uint64(1)
-    if table.entries[entry, LAST_DOCUMENT] != np.uint64(document):
-        table.entries[entry, LAST_DOCUMENT] = np.uint64(document)
-        table.entries[entry, DOCUMENTS] += np.uint64(1)
-    table.used[WORDS] += 1
+        more[entry, CAPITALISED] += np.uint64(1)
 
 
 @njit
@@ -191,9 +212,12 @@ def count_words(text, n, table, characters, document, only_pictured, rules):
 
     only_pictured: count nothing but words in captions, and those as pictured only. rules: PLAIN or WORD_FREQUENCY.
     """
-    flags = characters.flags
-    lower = characters.lower
-    token = table.token
+    flags, lower = characters.flags, characters.lower
+    slots, entries, more, arena = table.slots, table.entries, table.more, table.arena
+    token, used, seed = table.token, table.used, table.seed[0]
+    if rules == WORD_FREQUENCY:
+        _count_runs(text, n, slots, entries, more, arena, token, used, seed, flags, lower, document, only_pictured)
+        return
     pictured = 0
     i = _begin_line(text, 0, n, flags)
     while i < n:
@@ -208,22 +232,14 @@ def count_words(text, n, table, characters, document, only_pictured, rules):
                 elif c == CAPTION_ENDS:
                     pictured = max(0, pictured - 1)
                     i = _begin_line(text, i + 1, n, flags)
-                elif rules == WORD_FREQUENCY and (c == 39 or c == 45 or c == 95):
-                    i = _count_run(text, i, n, table, characters, document, pictured > 0, only_pictured)
                 else:
                     i += 1
                 continue
         else:
             code, size = code_point_at(text, i)
             if not flags[code] & WORD:
-                if rules == WORD_FREQUENCY and (code == 0x2019 or code == 0x2013):
-                    i = _count_run(text, i, n, table, characters, document, pictured > 0, only_pictured)
-                else:
-                    i += size
+                i += size
                 continue
-        if rules == WORD_FREQUENCY:
-            i = _count_run(text, i, n, table, characters, document, pictured > 0, only_pictured)
-            continue
         first, second = np.uint64(0), np.uint64(0)
         length = 0
         letters = 0
@@ -272,51 +288,60 @@ def count_words(text, n, table, characters, document, only_pictured, rules):
                     second |= np.uint64(token[length]) << np.uint64(8 * (length - 8))
                 length += 1
         if letters & LETTER:
-            _add(table, first, second, length, document, capital, pictured > 0, only_pictured)
+            _add(
+                slots, entries, more, arena, token, used, seed, first, second, length, document, capital, pictured > 0, only_pictured
+            )  # fmt: skip
 
 
 @njit
-def _count_run(text, i, n, table, characters, document, pictured, only_pictured):
-    """Counts the run of word characters, hyphens and apostrophes at i by the rules of wikipedia-word-frequency.
+def _count_runs(text, n, slots, entries, more, arena, token, used, seed, flags, lower, document, only_pictured):
+    """`count_words` by the rules of wikipedia-word-frequency.
 
-    It is a word where it begins and ends with a letter, digit or underscore and holds no decimal digit. Returns the byte
-    after it.
+    A run of letters, digits, underscores, hyphens and apostrophes is a word where it begins and ends with none of the last
+    two and holds no decimal digit. Dashes are hyphens, typographic apostrophes are straight ones.
     """
-    flags = characters.flags
-    lower = characters.lower
-    token = table.token
+    pictured = 0
     length = 0
     every = 0
     begins = False
     capital = False
-    while i < n:
-        c = np.int64(text[i])
-        code, size = (c, 1) if c < 128 else code_point_at(text, i)
+    i = _begin_line(text, 0, n, flags)
+    while i <= n:
+        code, size = (np.int64(text[i]), 1) if text[i] < 128 else code_point_at(text, i)
         if code == 0x2019:
             code = 39
         elif code == 0x2013:
             code = 45
         flag = np.int64(flags[code])
-        ends = flag & WORD != 0 or code == 95
-        if not ends and code != 39 and code != 45:
-            break
-        i += size
-        if length == 0:
-            begins = ends
-            capital = flag & CAPITAL != 0
-        if code == 0x3A3:
-            code = _small_sigma(text, i, flags, every)
-        elif code < lower.size:
-            code = np.int64(lower[code])
-        every |= flag
-        length = write_code_point(token, length, code)
-    if begins and every & DIGIT == 0:
-        last = token[length - 1]
-        if last != 39 and last != 45:
+        in_word = flag & WORD != 0 or code == 95
+        if in_word or code == 39 or code == 45:
+            i += size
+            if length == 0:
+                begins = in_word
+                capital = flag & CAPITAL != 0
+            if code == 0x3A3:
+                code = _small_sigma(text, i, flags, every)
+            elif code < lower.size:
+                code = np.int64(lower[code])
+            every |= flag
+            length = write_code_point(token, length, code)
+            continue
+        # The byte after the text is a 0, which ends its last word.
+        if length and begins and every & DIGIT == 0 and token[length - 1] != 39 and token[length - 1] != 45:
             first, second = np.uint64(0), np.uint64(0)
             for j in range(min(length, 8)):
                 first |= np.uint64(token[j]) << np.uint64(8 * j)
             for j in range(8, min(length, 16)):
                 second |= np.uint64(token[j]) << np.uint64(8 * (j - 8))
-            _add(table, first, second, length, document, capital, pictured, only_pictured)
-    return i
+            _add(
+                slots, entries, more, arena, token, used, seed, first, second, length, document, capital, pictured > 0, only_pictured
+            )  # fmt: skip
+        length = 0
+        every = 0
+        i += size
+        if code in (10, CAPTION_BEGINS, CAPTION_ENDS):
+            if code == CAPTION_BEGINS:
+                pictured += 1
+            elif code == CAPTION_ENDS:
+                pictured = max(0, pictured - 1)
+            i = _begin_line(text, i, n, flags)
