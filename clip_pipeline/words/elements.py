@@ -31,6 +31,9 @@ NOWIKI, GALLERY, FIRST_DROPPED, INLINE, BLOCK = 1, 2, 3, 100, 101
 NO_TAG, COMMENT, OPENS, OPENS_AND_CLOSES, CLOSES = 0, 1, 2, 3, 4
 NOTHING = 0
 """Stands for <nowiki/>, which keeps quotes or brackets apart: ''Foo''<nowiki/>'s. No XML text holds this character."""
+_STOPS = np.zeros(256, np.bool_)
+_STOPS[[0, ord("<")]] = True
+"""Where copying stops to look: the 0 stands behind every text, so that its end needs no check at each byte."""
 HASH_FACTOR = np.uint64(0x9E3779B97F4A7C15)
 
 
@@ -102,6 +105,8 @@ def _tag_at(text, i, n, flags, elements):
 def _find_closing(text, i, n, flags, elements, wanted):
     """Where the closing tag of the element `wanted` begins and ends, from i on; -1 where there is none."""
     while i < n:
+        while not _STOPS[text[i]]:
+            i += 1
         if text[i] != 60:
             i += 1
             continue
@@ -174,6 +179,15 @@ def drop_elements(text, n, flags, elements, captions):
     unclosed = np.uint64(0)  # a bit an element that has no closing tag in the rest of the text: not looked for again
     while i < n:
         c = text[i]
+        if not _STOPS[c]:
+            start = i
+            while not _STOPS[text[i]]:
+                i += 1
+            if w != start:
+                for k in range(i - start):
+                    text[w + k] = text[start + k]
+            w += i - start
+            continue
         if c != 60:
             text[w] = c
             w += 1

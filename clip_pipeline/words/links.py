@@ -28,7 +28,7 @@ _OPTIONS = dict.fromkeys(
 _OPTIONS |= {"upright": 3, "text": 4, "thumb": 5, "thumbnail": 5, "top": 6, "bottom": 6}
 
 _STOPS = np.zeros(256, np.bool_)
-_STOPS[[ord(c) for c in "[]:"]] = True
+_STOPS[[ord(c) for c in "[]:\0"]] = True
 _ENDS_URL = np.zeros(256, np.bool_)
 _ENDS_URL[[ord(c) for c in '[]<>"|{}\t\n\r\x0b\x0c\x1c\x1d\x1e\x1f ']] = True
 
@@ -316,9 +316,13 @@ def resolve_links(text, n, characters, names, options, stack):
     while i < n:
         c = text[i]
         if not _STOPS[c]:
-            text[w] = c
-            w += 1
-            i += 1
+            start = i
+            while not _STOPS[text[i]]:
+                i += 1
+            if w != start:
+                for k in range(i - start):
+                    text[w + k] = text[start + k]
+            w += i - start
             continue
         if c == 91:
             label, closing = _external_link(text, i, n, characters.flags)
@@ -356,7 +360,7 @@ def resolve_links(text, n, characters, names, options, stack):
                     w += 1
                 i += 2
                 continue
-        elif text[i + 1] == 47 and text[i + 2] == 47:
+        elif c == 58 and text[i + 1] == 47 and text[i + 2] == 47:
             scheme = _scheme_before(text, w)
             if scheme > 0:
                 end = _url_end(text, i + 3, n, characters.flags, bracket)

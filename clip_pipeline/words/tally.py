@@ -47,7 +47,7 @@ class Table(NamedTuple):
     the longest word. used: int64, entries and arena bytes in use, articles counted so far. seed: of the hash.
 
     What every word touches is small, 36 bytes: the time goes into waiting for memory. The functions that every word goes
-    through are inlined by force, for a call hands over seven numbers an array (2026-11-21: half of the time of counting).
+    through are inlined, for a call hands over seven numbers an array: 7.4 ms a MB of XML with calls, 4.1 without (2026-11-21).
     """
 
     slots: np.ndarray
@@ -59,13 +59,13 @@ class Table(NamedTuple):
     seed: np.ndarray
 
 
-@njit(forceinline=True)
+@njit(inline="always")
 def _mix(value):
     value *= _FACTOR
     return value ^ value >> np.uint64(32)
 
 
-@njit(forceinline=True)
+@njit(inline="always")
 def _hash(first, second, size, token, seed):
     value = _mix(_mix(first ^ seed) + second ^ np.uint64(size))
     for j in range(16, size):
@@ -81,14 +81,14 @@ def _same_bytes(arena, offset, token, size):
     return True
 
 
-@njit(forceinline=True)
+@njit(inline="always")
 def _tag(value, size):
     """What a slot holds beside the entry: 6 bits of the hash, and whether the word is longer than 16 bytes."""
     bits = np.uint32(value >> np.uint64(58)) << np.uint32(1) | np.uint32(1 if size > 16 else 0)
     return bits << np.uint32(ENTRY_BITS)
 
 
-@njit(forceinline=True)
+@njit(inline="always")
 def _find_entry(slots, entries, more, arena, token, used, seed, first, second, size):
     """The entry of the word in token[:size], whose first 16 bytes are also given; a new one where there is none."""
     value = _hash(first, second, size, token, seed)
@@ -146,7 +146,7 @@ def fill_slots(table):
         slots[slot] = _tag(value, size) | np.uint32(entry + 1)
 
 
-@njit(forceinline=True)
+@njit(inline="always")
 def _add(
     slots, entries, more, arena, token, used, seed, first, second, size, document, capital, pictured, only_pictured
 ):

@@ -31,7 +31,7 @@ _DISAMBIGUATION = np.frombuffer(b"disambiguation", np.uint8).copy()
 _PAGES = np.frombuffer(b"pages", np.uint8).copy()
 
 _STOPS = np.zeros(256, np.bool_)
-_STOPS[[ord(c) for c in "{}|[\n"]] = True
+_STOPS[[ord(c) for c in "{}|[\n\0"]] = True
 
 
 @njit
@@ -172,9 +172,13 @@ def drop_templates_and_tables(text, n, flags, stack):
     while i < n:
         c = text[i]
         if not _STOPS[c]:
-            text[w] = c
-            w += 1
-            i += 1
+            start = i
+            while not _STOPS[text[i]]:
+                i += 1
+            if w != start:
+                for k in range(i - start):
+                    text[w + k] = text[start + k]
+            w += i - start
             continue
         d = text[i + 1] if i + 1 < n else np.uint8(0)
         inside_template = depth > 0 and stack[depth - 1] >= 0
