@@ -82,6 +82,20 @@ def test_tokenizer_learns_from_a_text_file(tmp_path):
     assert json.loads((tmp_path / "tokenizer/tokenizer.json").read_text())["model"]["type"] == "BPE"
 
 
+def test_tokenizer_says_how_well_it_fits_and_takes_others_in_place_of_its_own(tmp_path):
+    captions = tmp_path / "captions.txt"
+    captions.write_text("a red cup\na blue cup on the table\n" * 50)
+    learned = run("tokenizer", captions, "-o", tmp_path / "bpe", "--vocab-size", 300, "--context-length", 6)
+    assert learned.returncode == 0, learned.stderr
+    assert "50.00 % cut at 6" in learned.stdout
+    assert "Note: 50.00 % of the captions have more than 6 tokens" in learned.stdout
+    assert (tmp_path / "bpe/lengths.png").exists()
+    clips = run("tokenizer", captions, "-o", tmp_path / "clip", "--kind", "clip")
+    assert clips.stdout.startswith("49,408 tokens, 48,894 merges"), clips.stderr
+    again = run("tokenizer", captions, "-o", tmp_path / "again", "--kind", tmp_path / "bpe")
+    assert again.stdout.splitlines()[0] == learned.stdout.splitlines()[0], again.stderr
+
+
 def test_models_prints_the_named_ones_as_a_table_or_as_json():
     table = run("models", "tiny_test", "sandbox_small")
     assert table.returncode == 0, table.stderr

@@ -154,6 +154,24 @@ def test_a_caption_comes_back_from_clip(both_clips):
     assert back == ["a red cup", "a dog 's ball , 1 2 !? hello", "ein größerer hund — 犬", ""]
 
 
+def test_an_exclamation_mark_inside_a_text_is_not_taken_for_padding(both_clips):
+    """CLIP pads with 0, which is also the mark before other punctuation. A text tower that leaves padded columns out must
+    still see the end of such a text when it stands alone."""
+    import torch
+
+    from clip_pipeline.models.registry import build_model, load_config, with_tokenizer
+    from clip_pipeline.training.arithmetic import encode_captions
+
+    tokenizer, _ = both_clips
+    row = tokenizer.encode(["!¿"], 12)
+    assert row[0, 1] == 0 and row[0, 3] == tokenizer.end_id
+    torch.manual_seed(0)
+    model = build_model(with_tokenizer(load_config("tiny_test"), tokenizer.vocab_size, 0, tokenizer.end_id)).eval()
+    ids = torch.from_numpy(row).long()
+    with torch.no_grad():
+        assert torch.allclose(encode_captions(model, ids, 0), model.encode_text(ids, normalize=True), atol=1e-6)
+
+
 def test_transformers_gives_clips_ids_but_for_the_padding(clip_folder):
     from transformers import AutoTokenizer
 
