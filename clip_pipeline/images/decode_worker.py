@@ -18,6 +18,7 @@ import os
 import signal
 import struct
 import sys
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -124,6 +125,15 @@ def _limit_memory(max_pixels: int) -> None:
         resource.setrlimit(resource.RLIMIT_AS, (wanted if hard == resource.RLIM_INFINITY else min(wanted, hard), hard))
 
 
+def _be_quiet() -> None:
+    """Libraries write what they think of a damaged photo to the standard error; only our own tracebacks still go there."""
+    sys.stderr = os.fdopen(os.dup(2), "w")
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
+    os.close(nowhere)
+    warnings.simplefilter("ignore")
+
+
 def _warm_up(check: Check) -> None:
     """Loads and compiles all that an ordinary photo needs, once for all workers."""
     from PIL import Image
@@ -147,6 +157,7 @@ def main() -> None:
                 if other != (source, answers):
                     os.close(other[0])
                     os.close(other[1])
+            _be_quiet()
             with open(source, "rb", buffering=1 << 16) as photos:  # noqa: PTH123
                 serve(photos, answers, check, told["seconds"])
             os._exit(0)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import time
+import warnings
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from typing import Any
 from clip_pipeline.images.decode import check_photo
 from clip_pipeline.recipes import DownloadSettings
 
-CRASH, HANG, ONCE, HUNGRY = b"CRASH", b"HANG!", b"ONCE:", b"HUNGRY"
+CRASH, HANG, ONCE, HUNGRY, LOUD, WRONG = b"CRASH", b"HANG!", b"ONCE:", b"HUNGRY", b"LOUD!", b"WRONG"
 
 
 def check(content: bytes, settings: DownloadSettings) -> Any:
@@ -22,6 +23,11 @@ def check(content: bytes, settings: DownloadSettings) -> Any:
     if content.endswith(HANG):
         while True:
             time.sleep(1)
+    if content.endswith(LOUD):
+        os.write(2, b"libnoise: your photo is bad\n")
+        warnings.warn("your photo is bad", stacklevel=1)
+    if content.endswith(WRONG):
+        raise RuntimeError("a mistake of ours")
     if content.endswith(HUNGRY):
         list(map(bytes, [1 << 32] * 8))
     if ONCE in content:

@@ -15,7 +15,7 @@ from clip_pipeline.images import decoders as module
 from clip_pipeline.images.decoders import Decoders
 from clip_pipeline.images.journal import Entry, Journal
 from clip_pipeline.recipes import DownloadSettings
-from clip_pipeline_tests.images.bad_decoders import CRASH, HANG, HUNGRY, ONCE
+from clip_pipeline_tests.images.bad_decoders import CRASH, HANG, HUNGRY, LOUD, ONCE, WRONG
 from clip_pipeline_tests.images.photos import jpeg, scene
 
 SETTINGS = DownloadSettings(image_size=32, min_side=16, max_pixels=1_000_000)
@@ -73,6 +73,14 @@ def test_a_decoder_that_wants_too_much_memory_gets_none(tmp_path):
     attempts = decode_all(tmp_path, [GOOD[0], GOOD[1] + HUNGRY, GOOD[2]], workers=1, check=BAD + "check")
     assert attempts[0]["status"] == attempts[2]["status"] == "success"
     assert attempts[1] is None or attempts[1]["status"] == "broken_image"
+
+
+def test_what_libraries_say_of_a_photo_is_not_heard_but_our_own_mistakes_are(tmp_path, capfd):
+    attempts = decode_all(tmp_path, [GOOD[0] + LOUD, GOOD[1] + WRONG, GOOD[2]], workers=1, check=BAD + "check")
+    assert [attempt is None for attempt in attempts] == [False, True, False]
+    heard = capfd.readouterr().err
+    assert "your photo is bad" not in heard
+    assert "a mistake of ours" in heard
 
 
 def test_a_decoder_that_cannot_start_is_an_error_of_ours(tmp_path, capfd):
