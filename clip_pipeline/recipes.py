@@ -16,6 +16,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from clip_pipeline.errors import SettingsError, nearest_name
+from clip_pipeline.plans import plan_assignments
 
 
 def setting(default: Any, help: str, *, choices: tuple[str, ...] = (), low=None, high=None, speed: bool = False) -> Any:
@@ -24,6 +25,7 @@ def setting(default: Any, help: str, *, choices: tuple[str, ...] = (), low=None,
     return field(default=default, metadata=metadata)
 
 
+PLAN_SETTING = "training.plan"
 SECTION_NAMES: dict[type, str] = {}  # filled below, once the sections are known
 
 
@@ -244,6 +246,9 @@ class TokenizerSettings(CheckedSettings):
 class TrainingSettings(CheckedSettings):
     """The model and how it is trained."""
 
+    plan: str = setting(
+        "", "A published training whose settings are taken before your own: a name of training/plans/, or a JSON file."
+    )
     model: str = setting("sandbox_small", "Name of a configuration in models/configs/, or a path to one.")
     epochs: float = setting(10.0, "Passes over the training photos.", low=0.001)
     steps: int = setting(0, "Length of the training in steps instead of epochs; 0 takes the epochs.", low=0)
@@ -411,27 +416,38 @@ def fingerprinted(section: Any) -> dict[str, Any]:
 
 
 def with_settings(recipe: Recipe, assignments: list[str] | tuple[str, ...]) -> Recipe:
-    """The recipe with `stage.field=value` assignments applied.
+    """The recipe with `stage.field=value` assignments applied; those of a `training.plan` come first, the others on top.
 
     Raises SettingsError for an unknown stage or field (with the nearest right name), a value of the wrong type, or one
     outside its limits.
     """
+    plans = [text.strip() for name, _, text in (a.partition("=") for a in assignments) if name.strip() == PLAN_SETTING]
+    for plan in filter(None, plans[-1:]):
+        for assignment in plan_assignments(plan):
+            try:
+                recipe = _with_setting(recipe, assignment)
+            except SettingsError as error:
+                raise SettingsError(f"The plan {plan}: {error}") from None
     for assignment in assignments:
-        name, equals, text = assignment.partition("=")
-        section_name, dot, field_name = name.strip().partition(".")
-        if not (equals and dot):
-            raise SettingsError(f'"{assignment}" is no setting. Write stage.field=value, such as words.min_count=50.')
-        if section_name not in SECTIONS:
-            raise SettingsError(
-                f'There is no stage "{section_name}" in "{assignment}". {nearest_name(section_name, SECTIONS)}'
-            )
-        section = getattr(recipe, section_name)
-        specs = {spec.name: spec for spec in dataclasses.fields(section)}
-        if field_name not in specs:
-            raise SettingsError(f'There is no setting "{section_name}.{field_name}". {nearest_name(field_name, specs)}')
-        value = _parse_value(f"{section_name}.{field_name}", text.strip(), type(getattr(section, field_name)))
-        recipe = replace(recipe, **{section_name: replace(section, **{field_name: value})})
+        recipe = _with_setting(recipe, assignment)
     return recipe
+
+
+def _with_setting(recipe: Recipe, assignment: str) -> Recipe:
+    name, equals, text = assignment.partition("=")
+    section_name, dot, field_name = name.strip().partition(".")
+    if not (equals and dot):
+        raise SettingsError(f'"{assignment}" is no setting. Write stage.field=value, such as words.min_count=50.')
+    if section_name not in SECTIONS:
+        raise SettingsError(
+            f'There is no stage "{section_name}" in "{assignment}". {nearest_name(section_name, SECTIONS)}'
+        )
+    section = getattr(recipe, section_name)
+    specs = {spec.name: spec for spec in dataclasses.fields(section)}
+    if field_name not in specs:
+        raise SettingsError(f'There is no setting "{section_name}.{field_name}". {nearest_name(field_name, specs)}')
+    value = _parse_value(f"{section_name}.{field_name}", text.strip(), type(getattr(section, field_name)))
+    return replace(recipe, **{section_name: replace(section, **{field_name: value})})
 
 
 def _parse_value(name: str, text: str, kind: type) -> Any:

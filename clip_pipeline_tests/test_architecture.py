@@ -12,7 +12,19 @@ import pytest
 import clip_pipeline
 
 PACKAGE = Path(clip_pipeline.__file__).parent
-GROUND = {"cache", "disk", "errors", "progress", "publication", "recipes", "records", "spill", "store", "version"}
+GROUND = {
+    "cache",
+    "disk",
+    "errors",
+    "plans",
+    "progress",
+    "publication",
+    "recipes",
+    "records",
+    "spill",
+    "store",
+    "version",
+}
 STAGES_IN_ORDER = ("sources", "words", "images", "text", "models", "training", "embedding", "evaluation")
 NETWORK_MODULES = {"socket", "requests", "urllib3", "http", "httpx", "aiohttp", "ftplib", "urllib.request"}
 HEAVY_MODULES = ("torch", "torchvision", "open_clip", "timm", "matplotlib", "transformers", "ray")
