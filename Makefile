@@ -21,7 +21,7 @@ readme: $(VENV)/installed-dev ## writes the generated parts of README.md and doc
 	$(BIN)/python docs/generate.py
 
 clean: ## forgets artifacts and history; keeps the environment, the ledger of requests and what was taken down
-	git clean -fdXq -e '!takedowns.jsonl' -e '!requests.sqlite*' data dagster_home
+	git clean -fdXq -e '!takedowns.jsonl' -e '!.ledger' data dagster_home
 
 $(VENV)/bin/python:
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "clip_pipeline needs Python 3.11 to 3.13, this is " + sys.version.split()[0] + ". Run: make PYTHON=python3.12 ...")'
