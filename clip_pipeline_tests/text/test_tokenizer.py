@@ -75,7 +75,8 @@ def lower_cased(text: str) -> str:
     return "".join(map(str.lower, text))
 
 
-any_text = st.text(alphabet=st.characters(codec="utf-8"), max_size=40) | st.text(alphabet="aB [EOS]'s1é\t", max_size=30)
+pieces = st.sampled_from([PAD, START, END, "a dog", " ", "Größe", "'s", "1", "\t", "犬"])
+any_text = st.text(alphabet=st.characters(codec="utf-8"), max_size=40) | st.lists(pieces, max_size=6).map("".join)
 
 
 @settings(deadline=None, max_examples=300)
