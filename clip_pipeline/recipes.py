@@ -339,6 +339,9 @@ class TrainingSettings(CheckedSettings):
         0, "Steps between two saved states, besides the time; 0 is none.", low=0, speed=True
     )
     keep_checkpoints: int = setting(1, "Saved states kept while training, the latest ones.", low=1, speed=True)
+    tensorboard: bool = setting(
+        False, "Write the log for TensorBoard too; needs clip_pipeline[tensorboard].", speed=True
+    )
     publish: str = setting(
         "last",
         "Weights that become the model: last, or best for those of the lowest validation loss.",

@@ -116,7 +116,8 @@ def draw_timings(seconds: Mapping[str, float], path: Path) -> None:
 
 def draw_training(log_path: Path, batch_size: int, path: Path) -> None:
     """The loss, the learning rate and the logit scale of a training log."""
-    from clip_pipeline.training.log import plot_log, read_log
+    from clip_pipeline.training.log import read_log
+    from clip_pipeline.training.log_plot import plot_log
 
     plot_log(read_log(log_path), path, batch_size)
 

@@ -67,7 +67,7 @@ def _build_checkpoint(workspace: Workspace, model: str, folder: Path, work: Path
         folder,
     )
     (folder / "recipe.json").write_text(json.dumps(fingerprinted(recipe.training), indent=1, sort_keys=True))
-    return Built(rows={"steps": facts["steps"]}, facts=facts, sidecars=("train_log.csv", "*.png"))
+    return Built(rows={"steps": facts["steps"]}, facts=facts, sidecars=("train_log.*", "*.png", "tensorboard/*"))
 
 
 STEPS = (

@@ -1,14 +1,13 @@
-"""The training's log, a CSV that a resumed run continues without a repeated row, and its picture."""
+"""The training's log, a CSV that a resumed run continues without a repeated row; at the end a Parquet table too."""
 
 from __future__ import annotations
 
 import csv
 import math
 import os
-from collections.abc import Sequence
 from pathlib import Path
 
-LOG_FILE = "train_log.csv"
+LOG_FILE, TABLE_FILE = "train_log.csv", "train_log.parquet"
 COLUMNS = (
     "step",
     "epoch",
@@ -61,59 +60,13 @@ def read_log(path: Path) -> dict[str, list[float]]:
     return {column: [float(row[column]) if row[column] else math.nan for row in rows] for column in COLUMNS}
 
 
-def plot_log(log: dict[str, list[float]], path: Path, batch_size: int, title: str = "") -> None:
-    """Draws loss (training, validation, the level of guessing) and, below it, learning rate and logit scale."""
-    import matplotlib
+def write_log_table(log: dict[str, list[float]], path: Path) -> None:
+    """The log as Parquet: step as a whole number, the rest as numbers, null where a value was not measured."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
 
-    matplotlib.use("Agg")
-    from matplotlib import pyplot as plt
-
-    figure, (top, bottom) = plt.subplots(
-        2, 1, figsize=(8, 6), sharex=True, height_ratios=(2.2, 1), layout="constrained", dpi=120
-    )
-    steps = log["step"]
-    top.plot(steps, log["train_loss"], color="#9ec1e6", linewidth=1, label="training, each logged step")
-    top.plot(steps, _smoothed(log["train_loss"]), color="#1f5fa8", linewidth=2, label="training, smoothed")
-    measured = [(s, v) for s, v in zip(steps, log["validation_loss"], strict=True) if not math.isnan(v)]
-    if measured:
-        top.plot(
-            *zip(*measured, strict=True), color="#d1603d", linewidth=2, marker="o", markersize=4, label="validation"
-        )
-    top.axhline(math.log(batch_size), color="#777777", linewidth=1, linestyle=(0, (4, 3)))
-    top.annotate(
-        f"guessing: ln {batch_size} = {math.log(batch_size):.2f}",
-        xy=(0.99, math.log(batch_size)),
-        xycoords=("axes fraction", "data"),
-        xytext=(0, 3),
-        textcoords="offset points",
-        ha="right",
-        va="bottom",
-        fontsize=9,
-        color="#555555",
-    )
-    top.set(ylabel="contrastive loss (nats)", title=title)
-    highest = max([math.log(batch_size), *(v for v in log["train_loss"] if not math.isnan(v))])
-    top.set_ylim(0, highest * 1.12)
-    top.legend(frameon=False, loc="upper right", bbox_to_anchor=(1, 0.85))
-    bottom.plot(steps, log["learning_rate"], color="#3c8d5a", linewidth=2)
-    bottom.set(xlabel="step", ylim=(0, None))
-    bottom.set_ylabel("learning rate", color="#3c8d5a")
-    scale = bottom.twinx()
-    scale.plot(steps, log["logit_scale"], color="#7b5ea7", linewidth=2, linestyle=(0, (5, 2)))
-    scale.set_ylabel("logit scale", color="#7b5ea7")
-    for axes in (top, bottom, scale):
-        axes.spines["top"].set_visible(False)
-        axes.margins(x=0.01)
-    for axes in (top, bottom):
-        axes.grid(axis="y", color="#e6e6e6", linewidth=0.8)
-        axes.set_axisbelow(True)
-    top.spines["right"].set_visible(False)
-    figure.savefig(path, metadata={"Software": None})
-    plt.close(figure)
-
-
-def _smoothed(values: Sequence[float]) -> list[float]:
-    """Mean over a window of about a twentieth of the rows, centred, so that the curve neither leads nor lags."""
-    half = len(values) // 40
-    windows = (values[max(0, i - half) : i + half + 1] for i in range(len(values)))
-    return [sum(window) / len(window) for window in windows]
+    columns = {
+        name: pa.array([None if math.isnan(v) else v for v in values], pa.float64()) for name, values in log.items()
+    }
+    columns["step"] = columns["step"].cast(pa.int64())
+    pq.write_table(pa.table(columns), path, compression="zstd")

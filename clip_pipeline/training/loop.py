@@ -20,12 +20,14 @@ from clip_pipeline.training.arithmetic import choose_device, choose_precision, c
 from clip_pipeline.training.batches import shuffled_captions
 from clip_pipeline.training.checkpoint import remove_states
 from clip_pipeline.training.data import check_enough_photos, hash_data, read_split
-from clip_pipeline.training.log import LOG_FILE, plot_log, read_log
+from clip_pipeline.training.log import LOG_FILE, TABLE_FILE, read_log, write_log_table
+from clip_pipeline.training.log_plot import plot_log
 from clip_pipeline.training.pictures import decode_pictures
 from clip_pipeline.training.preflight import check_length, check_tokens, look_at_data, look_at_memory, look_at_settings
 from clip_pipeline.training.processes import ONE_PROCESS, Processes
 from clip_pipeline.training.starting_model import has_batch_norms, hash_start, starting_preprocess, with_loss
 from clip_pipeline.training.summary import summarise
+from clip_pipeline.training.tensorboard import FOLDER as TENSORBOARD_FOLDER
 from clip_pipeline.training.trainer import Trainer
 from clip_pipeline.training.validation import ValidationSet
 
@@ -117,9 +119,12 @@ def train_clip(
     }
     (folder / SUMMARY_FILE).write_text(json.dumps(summary, indent=1, sort_keys=True) + "\n", encoding="utf-8")
     shutil.copyfile(work_folder / LOG_FILE, folder / LOG_FILE)
-    plot_log(
-        read_log(folder / LOG_FILE), folder / PLOT_FILE, settings.batch_size, f"Training {Path(settings.model).stem}"
-    )
+    log = read_log(folder / LOG_FILE)
+    write_log_table(log, folder / TABLE_FILE)
+    title = f"Training {Path(settings.model).stem}"
+    plot_log(log, folder / PLOT_FILE, settings.batch_size, title, settings.loss)
+    if settings.tensorboard:
+        shutil.copytree(work_folder / TENSORBOARD_FOLDER, folder / TENSORBOARD_FOLDER)
     remove_states(work_folder)
     total = time.monotonic() - began
     return summary | {"preparation_seconds": round(prepared, 1), "seconds": round(total, 1), "device": device}

@@ -75,6 +75,12 @@ def guessing_loss(settings: TrainingSettings) -> float:
     return math.log(size)
 
 
+def guessing_text(settings: TrainingSettings, digits: int = 3) -> str:
+    """The level of guessing, such as `ln 64 = 4.159`."""
+    formula = f"ln {settings.batch_size}" if settings.loss == "softmax" else f"the best bias for {settings.batch_size}"
+    return f"{formula} = {guessing_loss(settings):.{digits}f}"
+
+
 def _check_shapes(image_ND: torch.Tensor, text_ND: torch.Tensor) -> None:
     if image_ND.shape != text_ND.shape:
         raise ShapeError(

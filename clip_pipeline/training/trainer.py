@@ -22,6 +22,8 @@ from clip_pipeline.training.processes import ONE_PROCESS, Processes
 from clip_pipeline.training.schedule import count_steps, learning_rate_at
 from clip_pipeline.training.starting_model import make_model, training_mode
 from clip_pipeline.training.step import Learner
+from clip_pipeline.training.tensorboard import FOLDER as TENSORBOARD_FOLDER
+from clip_pipeline.training.tensorboard import tensorboard_log
 from clip_pipeline.training.validation import ValidationSet
 from clip_pipeline.training.watch import LossWatch, memory_explained
 from clip_pipeline.training.word_guess import make_word_head, token_weights
@@ -136,7 +138,9 @@ class Trainer:
         saved = time.monotonic()
         meter = Meter(time.monotonic, self.device)
         first_step = self.step
+        wanted = self.settings.tensorboard and self.processes.first
         with (
+            tensorboard_log(work_folder / TENSORBOARD_FOLDER, work_folder / LOG_FILE, wanted) as board,
             progress("Training", total=self.total_steps - first_step, unit="step") as bar,
             memory_explained(self.settings),
         ):
@@ -153,13 +157,16 @@ class Trainer:
                 if validated or last or self.step % log_every == 0:
                     measured["train_loss"] = self.watch.mean_of_last(self.step - self.logged_step)
                     pairs = (self.step - max(self.logged_step, first_step)) * self.settings.batch_size
-                    log.append(
-                        step=self.step,
-                        epoch=self.step * self.settings.batch_size / len(self.captions),
-                        validation_loss=self.validation_loss if validated else None,
+                    row: dict[str, Any] = {
+                        "step": self.step,
+                        "epoch": self.step * self.settings.batch_size / len(self.captions),
+                        "validation_loss": self.validation_loss if validated else None,
                         **meter.row(pairs),
                         **measured,
-                    )
+                    }
+                    log.append(**row)
+                    if board is not None:
+                        board.append(**row)
                     self.logged_step, self.log_position = self.step, log.position
                 if not last and self._is_time_to_save(time.monotonic() - saved):
                     self.save(work_folder, plan)

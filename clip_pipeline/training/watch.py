@@ -8,17 +8,11 @@ from collections.abc import Iterator
 
 from clip_pipeline.errors import TrainingError
 from clip_pipeline.recipes import TrainingSettings
-from clip_pipeline.training.loss import guessing_loss
+from clip_pipeline.training.loss import guessing_loss, guessing_text
 
 FEWEST_STEPS_TO_JUDGE = 200
 STUCK_SHARE = 0.985
 """A mean loss above this share of ln(batch size) is guessing: 8,000 steps at a rate 100 times too high stay above it."""
-
-
-def guessing_text(settings: TrainingSettings) -> str:
-    """The level of guessing, such as `ln 64 = 4.159`."""
-    formula = f"ln {settings.batch_size}" if settings.loss == "softmax" else f"the best bias for {settings.batch_size}"
-    return f"{formula} = {guessing_loss(settings):.3f}"
 
 
 class LossWatch:

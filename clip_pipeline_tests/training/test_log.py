@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 
-from clip_pipeline.training.log import COLUMNS, TrainingLog, plot_log, read_log
+from clip_pipeline.training.log import COLUMNS, TrainingLog, read_log, write_log_table
+from clip_pipeline.training.log_plot import plot_log
 
 
 def test_rows_after_the_saved_position_are_dropped_when_a_run_goes_on(tmp_path):
@@ -33,3 +34,22 @@ def test_the_plot_is_drawn_also_of_one_row_and_without_validation(tmp_path):
         plot_log(read_log(tmp_path / "log.csv"), tmp_path / "loss.png", 64)
         assert (tmp_path / "loss.png").read_bytes()[:4] == b"\x89PNG"
         assert (tmp_path / "loss.png").stat().st_size < 100_000
+
+
+def test_the_table_holds_the_same_rows_with_nulls_where_nothing_was_measured(tmp_path):
+    import pyarrow.parquet as pq
+
+    log = TrainingLog(tmp_path / "log.csv")
+    log.append(step=1, train_loss=4.0)
+    log.append(step=2, train_loss=3.0, validation_loss=3.5)
+    write_log_table(read_log(tmp_path / "log.csv"), tmp_path / "log.parquet")
+    table = pq.read_table(tmp_path / "log.parquet")
+    assert tuple(table.column_names) == COLUMNS
+    assert table["step"].to_pylist() == [1, 2] and table["validation_loss"].to_pylist() == [None, 3.5]
+
+
+def test_the_level_of_guessing_is_that_of_the_loss(tmp_path):
+    log = {column: [1.0, 2.0] for column in COLUMNS}
+    for loss in ("softmax", "sigmoid"):
+        plot_log(log, tmp_path / f"{loss}.png", 64, loss=loss)
+    assert (tmp_path / "softmax.png").read_bytes() != (tmp_path / "sigmoid.png").read_bytes()

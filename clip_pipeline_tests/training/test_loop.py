@@ -29,7 +29,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 def model_bytes(root: Path) -> dict[str, bytes]:
     """The published files without those that hold times."""
-    files = (path for path in (root / "model").iterdir() if path.name not in ("train_log.csv", "loss.png"))
+    files = (path for path in (root / "model").iterdir() if path.suffix not in (".csv", ".png", ".parquet"))
     return {path.name: path.read_bytes() for path in files}
 
 
@@ -58,7 +58,7 @@ def test_the_folder_holds_model_tokenizer_log_and_summary(trained):
     names = {path.name for path in (trained / "model").iterdir()}
     assert names == {
         *("open_clip_config.json", "open_clip_model.safetensors", "tokenizer.json", "tokenizer_config.json"),
-        *("special_tokens_map.json", "train_log.csv", "loss.png", "training.json"),
+        *("special_tokens_map.json", "train_log.csv", "train_log.parquet", "loss.png", "training.json"),
     }
     summary = json.loads((trained / "model" / "training.json").read_text())
     assert summary["steps"] == 65 == round(10 * 52 / 8)

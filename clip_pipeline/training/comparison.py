@@ -1,0 +1,104 @@
+"""Several trainings in one picture."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from clip_pipeline.errors import InputError
+from clip_pipeline.training.log import LOG_FILE, read_log
+
+COLOURS = ("#1f5fa8", "#d1603d", "#3c8d5a", "#7b5ea7", "#b8860b", "#2a9d9d", "#8c564b", "#555555")
+NOT_COMPARED = ("plan", "start_from")
+
+
+@dataclass(frozen=True)
+class Run:
+    """One training. label: what tells it from the others."""
+
+    label: str
+    log: dict[str, list[float]]
+    batch_size: int
+
+
+def read_runs(folders: Sequence[Path]) -> list[Run]:
+    """The trainings in model folders, each labelled by its name and by the settings in which it differs from the first.
+
+    Raises InputError for a folder without a log.
+    """
+    settings = [_settings_of(folder) for folder in folders]
+    labels = _labels(folders, settings)
+    return [
+        Run(label, read_log(folder / LOG_FILE), int(own["batch_size"]))
+        for label, folder, own in zip(labels, folders, settings, strict=True)
+    ]
+
+
+def _settings_of(folder: Path) -> dict[str, Any]:
+    missing = [name for name in (LOG_FILE, "training.json") if not (folder / name).is_file()]
+    if missing:
+        raise InputError(f"{folder} holds no {' and no '.join(missing)}. Give the folder of a trained model.")
+    return json.loads((folder / "training.json").read_text(encoding="utf-8"))["settings"]
+
+
+def _labels(folders: Sequence[Path], settings: Sequence[dict[str, Any]]) -> list[str]:
+    first = settings[0]
+    labels = []
+    for folder, own in zip(folders, settings, strict=True):
+        name = folder.name if len({f.name for f in folders}) == len(folders) else str(folder)
+        different = [
+            f"{key} {own[key]}" for key in own if key not in NOT_COMPARED and key in first and own[key] != first[key]
+        ]
+        labels.append(", ".join([name, *different[:3]]) + (", …" if len(different) > 3 else ""))
+    return labels
+
+
+def plot_runs(runs: Sequence[Run], path: Path) -> None:
+    """Draws training loss (thin), validation loss (marked) and learning rate over pairs seen, one colour a training."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot as plt
+
+    figure, (top, bottom) = plt.subplots(
+        2, 1, figsize=(9, 7), sharex=True, height_ratios=(3, 1), layout="constrained", dpi=120
+    )
+    for number, run in enumerate(runs):
+        colour, dashes = COLOURS[number % len(COLOURS)], (None, None) if number < len(COLOURS) else (3, 2)
+        pairs = [step * run.batch_size for step in run.log["step"]]
+        top.plot(pairs, run.log["train_loss"], color=colour, linewidth=0.8, alpha=0.4)
+        measured = [(p, v) for p, v in zip(pairs, run.log["validation_loss"], strict=True) if not math.isnan(v)]
+        final = f" (validation {measured[-1][1]:.3f})" if measured else ""
+        shown = list(zip(*measured, strict=True)) or [[], []]
+        top.plot(*shown, color=colour, dashes=dashes, linewidth=2, marker="o", markersize=4, label=run.label + final)
+        bottom.plot(pairs, run.log["learning_rate"], color=colour, dashes=dashes, linewidth=1.5)
+    top.set(ylabel="contrastive loss (nats)", ylim=(0, None), title="Validation (marked) and training loss (thin)")
+    top.legend(frameon=False, fontsize=9)
+    bottom.set(xlabel="pairs seen", ylabel="learning rate", ylim=(0, None))
+    bottom.xaxis.set_major_formatter(matplotlib.ticker.StrMethodFormatter("{x:,.0f}"))
+    for axes in (top, bottom):
+        axes.grid(axis="y", color="#e6e6e6", linewidth=0.8)
+        axes.set_axisbelow(True)
+        axes.margins(x=0.01)
+        for side in ("top", "right"):
+            axes.spines[side].set_visible(False)
+    figure.savefig(path, metadata={"Software": None}, format="png")
+    plt.close(figure)
+
+
+def runs_table(runs: Sequence[Run]) -> str:
+    """One line a training: steps, last and best validation loss, pairs a second."""
+    width = max(len(run.label) for run in runs)
+    lines = [f"{'run':<{width}}  {'steps':>8}  {'final':>7}  {'best':>7}  {'pairs/s':>8}"]
+    for run in runs:
+        losses = [loss for loss in run.log["validation_loss"] if not math.isnan(loss)]
+        final, best = (f"{losses[-1]:.3f}", f"{min(losses):.3f}") if losses else ("-", "-")
+        steps = int(run.log["step"][-1]) if run.log["step"] else 0
+        speeds = sorted(run.log["pairs_per_second"])
+        speed = speeds[len(speeds) // 2] if speeds else math.nan
+        lines.append(f"{run.label:<{width}}  {steps:>8,}  {final:>7}  {best:>7}  {speed:>8,.0f}")
+    return "\n".join(lines)
