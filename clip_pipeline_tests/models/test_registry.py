@@ -58,6 +58,14 @@ def test_a_tokenizer_for_longer_texts_than_the_model_sees_gets_a_sentence():
         with_tokenizer(load_config("tiny_test"), 300, 0, 299, 77)
 
 
+def test_heads_that_do_not_divide_the_width_get_a_sentence():
+    """The reference's L text tower: twelve heads of a width of 512."""
+    config = load_config("tiny_test")
+    config["text_cfg"].update(width=512, heads=12)
+    with pytest.raises(ModelError, match="cannot build this model configuration: embed_dim must be divisible"):
+        build_model(config)
+
+
 def test_unknown_and_broken_configurations_get_a_sentence(tmp_path):
     with pytest.raises(ModelError, match='no model "vit_b_16". Did you mean "vit_'):
         load_config("vit_b_16")

@@ -137,6 +137,18 @@ def test_the_printed_table_goes_from_cheap_to_dear():
     assert "| 2 × 128, 4 heads, MLP 512 |" in lines[3]
 
 
+def test_a_picture_tower_of_timm_is_described_by_its_name(tmp_path):
+    import json
+
+    config = load_config("tiny_test")
+    config["vision_cfg"] = {"timm_model_name": "convnext_atto", "timm_pool": "avg", "image_size": 64}
+    (tmp_path / "atto.json").write_text(json.dumps(config))
+    facts = describe_model(tmp_path / "atto.json")
+    assert facts.picture_tower == "convnext_atto"
+    assert facts.picture_parameters > 3e6
+    assert facts.image_gflops > 0.05
+
+
 def test_a_configuration_of_ones_own_is_described_by_its_file_name(tmp_path):
     import json
 
