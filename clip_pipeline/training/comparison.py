@@ -73,11 +73,20 @@ def plot_runs(runs: Sequence[Run], path: Path) -> None:
         top.plot(pairs, run.log["train_loss"], color=colour, linewidth=0.8, alpha=0.4)
         measured = [(p, v) for p, v in zip(pairs, run.log["validation_loss"], strict=True) if not math.isnan(v)]
         final = f" (validation {measured[-1][1]:.3f})" if measured else ""
-        shown = list(zip(*measured, strict=True)) or [[], []]
-        top.plot(*shown, color=colour, dashes=dashes, linewidth=2, marker="o", markersize=4, label=run.label + final)
+        top.plot(
+            [p for p, _ in measured],
+            [v for _, v in measured],
+            color=colour,
+            dashes=dashes,
+            linewidth=2,
+            marker="o",
+            markersize=4,
+            label=run.label + final,
+        )
         bottom.plot(pairs, run.log["learning_rate"], color=colour, dashes=dashes, linewidth=1.5)
-    top.set(ylabel="contrastive loss (nats)", ylim=(0, None), title="Validation (marked) and training loss (thin)")
-    top.legend(frameon=False, fontsize=9)
+    top.set(ylabel="contrastive loss (nats)", title="Validation (marked) and training loss (thin)")
+    top.set_ylim(0, _highest_shown(runs))
+    top.legend(frameon=False, fontsize=9, loc="upper right")
     bottom.set(xlabel="pairs seen", ylabel="learning rate", ylim=(0, None))
     bottom.xaxis.set_major_formatter(matplotlib.ticker.StrMethodFormatter("{x:,.0f}"))
     for axes in (top, bottom):
@@ -88,6 +97,13 @@ def plot_runs(runs: Sequence[Run], path: Path) -> None:
             axes.spines[side].set_visible(False)
     figure.savefig(path, metadata={"Software": None}, format="png")
     plt.close(figure)
+
+
+def _highest_shown(runs: Sequence[Run]) -> float | None:
+    """The first steps' losses, several times as high as all that follows, run out of the picture."""
+    losses = [loss for run in runs for loss in run.log["validation_loss"] if not math.isnan(loss)]
+    losses += [loss for run in runs for loss in run.log["train_loss"][len(run.log["step"]) // 20 + 1 :]]
+    return 1.25 * max(losses) if losses else None
 
 
 def runs_table(runs: Sequence[Run]) -> str:

@@ -124,26 +124,37 @@ def test_a_training_interrupted_twice_ends_with_the_same_bytes(tiny_data, tmp_pa
     assert log["train_loss"] == read_log(tmp_path / "undisturbed" / "model" / "train_log.csv")["train_loss"]
 
 
-def test_kill_9_in_the_middle_then_the_same_bytes(tiny_data, tmp_path):
-    """A real process, really killed; the time between two states is the shortest that the settings allow."""
-    settings = dataclasses.replace(SETTINGS, epochs=25, checkpoint_seconds=1)
-    (tmp_path / "data.pickle").write_bytes(pickle.dumps((tiny_data, settings, tmp_path / "killed")))
+def test_kill_9_at_several_moments_then_the_same_losses_and_bytes(tiny_data, tmp_path):
+    """A real process, really killed at steps that chance chooses; everything on that has a state or draws numbers."""
+    settings = dataclasses.replace(
+        SETTINGS, epochs=25, loss="sigmoid", chunk_size=3, ema_decay=0.9, patch_dropout=0.5, word_loss=0.5, flip=True
+    )
+    eager = dataclasses.replace(settings, checkpoint_steps=1, keep_checkpoints=2)
+    (tmp_path / "data.pickle").write_bytes(pickle.dumps((tiny_data, eager, tmp_path / "killed")))
     code = (
         "import pickle, sys, pathlib\n"
         f"data, settings, root = pickle.loads(pathlib.Path({str(tmp_path / 'data.pickle')!r}).read_bytes())\n"
         "data.train(root, settings)\n"
     )
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
-    process = subprocess.Popen([sys.executable, "-c", code], env=environment)
-    state = tmp_path / "killed" / "work" / "checkpoints"
-    deadline = time.monotonic() + 60
-    while not list(state.glob("step_*")) and process.poll() is None and time.monotonic() < deadline:
-        time.sleep(0.02)
-    process.kill()
-    process.wait()
-    tiny_data.train(tmp_path / "killed", settings)
+    states = tmp_path / "killed" / "work" / "checkpoints"
+    chance = np.random.default_rng()
+    for moment in sorted(chance.integers(1, 150, 2).tolist()):
+        process = subprocess.Popen([sys.executable, "-c", code], env=environment)
+        deadline = time.monotonic() + 120
+        while process.poll() is None and time.monotonic() < deadline:
+            if any(int(path.name.removeprefix("step_")) >= moment for path in states.glob("step_*")):
+                break
+            time.sleep(0.002)
+        process.kill()
+        process.wait()
+    assert list(states.glob("step_*")), "it was killed before its end"
+    tiny_data.train(tmp_path / "killed", eager)
     tiny_data.train(tmp_path / "undisturbed", settings)
     assert model_bytes(tmp_path / "killed") == model_bytes(tmp_path / "undisturbed")
+    killed, undisturbed = (read_log(tmp_path / name / "model/train_log.csv") for name in ("killed", "undisturbed"))
+    for column in ("step", "train_loss", "gradient_norm", "logit_scale"):
+        assert killed[column] == undisturbed[column], column
 
 
 def test_a_state_of_other_settings_is_left_aside(tiny_data, trained, tmp_path, monkeypatch):

@@ -128,3 +128,13 @@ def test_the_learned_temperature_stays_below_its_cap(tiny_data: TinyData, tmp_pa
     settings = dataclasses.replace(SETTINGS, epochs=2, max_logit_scale=14.0)
     tiny_data.train(tmp_path, settings)
     assert float(weights_of(tmp_path)["logit_scale"]) <= math.log(14.0) + 1e-6
+
+
+def test_compiling_is_asked_of_both_towers_and_keeps_the_weights_names(monkeypatch):
+    asked = []
+    monkeypatch.setattr(
+        torch.nn.Module, "compile", lambda module, **options: asked.append((type(module).__name__, options))
+    )
+    model, _ = model_of(compile=True)
+    assert asked == [("VisionTransformer", {}), ("Transformer", {"dynamic": True})]
+    assert set(model.state_dict()) == set(model_of()[0].state_dict())

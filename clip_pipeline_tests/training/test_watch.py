@@ -5,10 +5,12 @@ from __future__ import annotations
 import math
 
 import pytest
+import torch
 
 from clip_pipeline.errors import TrainingError
 from clip_pipeline.recipes import TrainingSettings
-from clip_pipeline.training.watch import LossWatch
+from clip_pipeline.training.loss import guessing_loss
+from clip_pipeline.training.watch import LossWatch, memory_explained
 
 
 def feed(settings: TrainingSettings, loss: float, steps: int) -> None:
@@ -32,3 +34,27 @@ def test_a_short_training_and_the_control_may_guess():
 def test_a_loss_that_is_no_number_is_an_error_at_once():
     with pytest.raises(TrainingError, match="loss at step 0 is nan.*or set training.precision to fp32"):
         feed(TrainingSettings(precision="bf16"), math.nan, 1)
+
+
+def test_guessing_with_the_sigmoid_loss_is_noticed_too():
+    settings = TrainingSettings(batch_size=64, loss="sigmoid")
+    with pytest.raises(TrainingError, match=r"the loss is 5.15\d, and guessing gives the best bias for 64 = 5.15"):
+        feed(settings, guessing_loss(settings), 1000)
+
+
+@pytest.mark.parametrize("error", [MemoryError(), RuntimeError("CUDA out of memory. Tried"), "allocate"])
+def test_running_out_of_memory_says_what_to_lower(error):
+    with (
+        pytest.raises(
+            TrainingError, match="not enough for 32 pairs at a time. Set training.chunk_size to 16: the batch"
+        ),
+        memory_explained(TrainingSettings(batch_size=64, chunk_size=32)),
+    ):
+        if error == "allocate":
+            torch.empty(10**15)  # torch's own error on a CPU
+        raise error
+
+
+def test_other_errors_pass_through():
+    with pytest.raises(RuntimeError, match="shapes"), memory_explained(TrainingSettings()):
+        raise RuntimeError("shapes do not match")
