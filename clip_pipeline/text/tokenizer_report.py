@@ -6,7 +6,7 @@ import json
 import logging
 from collections import Counter
 from collections.abc import Iterable
-from itertools import islice
+from itertools import accumulate, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -52,21 +52,25 @@ def describe_tokenizer(
     used[[tokenizer.start_id, tokenizer.end_id]] -= total  # the ends of each caption; GPT-2's start may also be text
     inside = max(int(used.sum()), 1)
     unknown = 0 if tokenizer.unknown_id is None else int(used[tokenizer.unknown_id])
-    in_order = np.repeat(sorted(lengths), [lengths[length] for length in sorted(lengths)])
+    in_order = sorted(lengths)
     model = json.loads(backend.to_str())["model"]
     specials = {number for number, token in backend.get_added_tokens_decoder().items() if token.special}
     facts: dict[str, Any] = {
         "tokens": tokenizer.vocab_size,
         "merges": len(model["merges"]) if "merges" in model else None,
         "captions": total,
-        "tokens_per_caption": round(float(in_order.mean()), 3),
-        "longest_caption": int(in_order[-1]),
+        "tokens_per_caption": round(sum(length * count for length, count in lengths.items()) / total, 3),
+        "longest_caption": in_order[-1],
         "characters_per_token": round(characters / inside, 3),
         "unknown_rate": round(unknown / inside, 6),
         "context_length": context_length,
-        "cut_captions": round(float((in_order > context_length).mean()), 5),
-        "context_for_99_percent": int(np.quantile(in_order, WHOLE_SHARE, method="higher")),
-        "length_counts": {str(length): lengths[length] for length in sorted(lengths)},
+        "cut_captions": round(sum(count for length, count in lengths.items() if length > context_length) / total, 5),
+        "context_for_99_percent": next(
+            length
+            for length, whole in zip(in_order, accumulate(lengths[length] for length in in_order), strict=True)
+            if whole >= WHOLE_SHARE * total
+        ),
+        "length_counts": {str(length): lengths[length] for length in in_order},
         **_tokens_worth_showing(backend, used, specials),
     }
     facts["warnings"] = _warnings(facts, asked_tokens)
