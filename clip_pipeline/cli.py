@@ -68,13 +68,18 @@ def commands(verbose: bool) -> None:
     logging.getLogger("clip_pipeline").setLevel(logging.INFO if verbose else logging.WARNING)
 
 
-def recipe_options(command):
-    """The options that choose a recipe and change single settings of it."""
-    names = ", ".join(RECIPES)
-    command = click.option(
+def settings_option(command):
+    """The option that changes single settings."""
+    return click.option(
         "--set", "assignments", multiple=True, metavar="STAGE.FIELD=VALUE",
         help="Change one setting, such as words.min_count=50. May be given many times; see docs/settings.md.",
     )(command)  # fmt: skip
+
+
+def recipe_options(command):
+    """The options that choose a recipe and change single settings of it."""
+    names = ", ".join(RECIPES)
+    command = settings_option(command)
     return click.option(
         "--recipe", "recipe_name", default="sandbox", show_default=True, envvar="CLIP_PIPELINE_RECIPE",
         metavar="NAME", help=f"A named set of settings: {names}.",
@@ -262,9 +267,12 @@ def words(dumps: tuple[str, ...], output: Path, language: str, workers: int, **f
 @click.option(
     "--retry", is_flag=True, help="Ask again for the photos whose failure may have passed, such as a timeout."
 )
-@recipe_options
-def download(links: Path, output: Path, retry: bool, recipe_name: str, assignments: tuple[str, ...]) -> None:
+@settings_option
+def download(links: Path, output: Path, retry: bool, assignments: tuple[str, ...]) -> None:
     """Download the photos of a url list (Parquet, CSV, TSV, JSONL, txt) into webdataset shards.
+
+    Photos are stored as JPEGs whose shorter side has 256 pixels; `--set download.image_size=224 --set
+    download.resize=crop` and the like change that.
 
     Writes 00000.tar, 00000.parquet (every attempt with its status) and 00000_stats.json, 00001.tar, and so on, and
     sizes.json. Nothing that is finished is fetched twice: run the same command again after a stop and it goes on, or with
@@ -272,7 +280,7 @@ def download(links: Path, output: Path, retry: bool, recipe_name: str, assignmen
     """
     from clip_pipeline.pipeline.standalone import download_links
 
-    counts = download_links(links, output, _recipe(recipe_name, assignments), retry)
+    counts = download_links(links, output, with_settings(Recipe(), assignments), retry)
     click.echo(f"{counts.get('success', 0):,} of {sum(counts.values()):,} photos are in {output}")
     for status_name, count in sorted(counts.items()):
         click.echo(f"  {status_name:<20} {count:>9,}")
