@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from clip_pipeline.store import Artifact
 
 ROWS_SHOWN = 8
+READ_ROWS = 65_536
 LONGEST_TEXT = 80
 CONTACT_SHEET_PHOTOS = (4, 8)  # rows, columns
 CONTACT_SHEET_PHOTO_PX = 72
@@ -15,16 +16,18 @@ CONTACT_SHEET_PHOTO_PX = 72
 
 @dataclass(frozen=True)
 class StoredTable:
-    """The main table of an asset. file: its name. counted: the name under which its rows are counted. columns: shown."""
+    """The main table of an asset. file: its name. counted: the name under which its rows are counted. columns: shown.
+    largest: the column whose largest values are shown; "" shows the first rows."""
 
     file: str
     counted: str
     columns: tuple[str, ...]
+    largest: str = ""
 
 
 TABLES = {
-    "word_counts": StoredTable("counts.parquet", "words", ("word", "count", "documents")),
-    "vocabulary": StoredTable("vocabulary.parquet", "words", ("word", "count", "documents")),
+    "word_counts": StoredTable("counts.parquet", "words", ("word", "count", "documents", "pictured"), largest="count"),
+    "vocabulary": StoredTable("vocabulary.parquet", "words", ("word", "count", "documents", "pictured")),
     "image_links": StoredTable("links.parquet", "links", ("word", "rank", "id", "captions", "width", "height")),
     "photo_catalog": StoredTable(
         "photos.parquet", "photos", ("key", "id", "captions", "words", "licence", "attribution")
@@ -66,11 +69,18 @@ def preview(artifact: Artifact) -> Preview:
 
 
 def _first_rows(artifact: Artifact, table: StoredTable) -> list[list[str | int]]:
+    import pyarrow as pa
     import pyarrow.parquet as pq
 
-    batches = pq.ParquetFile(artifact.file(table.file)).iter_batches(ROWS_SHOWN, columns=list(table.columns))
-    batch = next(batches, None)
-    return [[_cell(row[column]) for column in table.columns] for row in batch.to_pylist()] if batch else []
+    file = pq.ParquetFile(artifact.file(table.file))
+    columns = list(table.columns)
+    rows = file.schema_arrow.empty_table().select(columns)
+    for batch in file.iter_batches(READ_ROWS if table.largest else ROWS_SHOWN, columns=columns):
+        rows = pa.concat_tables([rows, pa.Table.from_batches([batch])])
+        if not table.largest:
+            break
+        rows = rows.sort_by([(table.largest, "descending"), (columns[0], "ascending")]).slice(0, ROWS_SHOWN)
+    return [[_cell(row[column]) for column in columns] for row in rows.to_pylist()]
 
 
 def _cell(value: object) -> str | int:
