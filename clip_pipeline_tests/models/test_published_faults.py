@@ -13,6 +13,7 @@ from PIL import Image
 
 from clip_pipeline.models.folder import preprocess_config
 from clip_pipeline.models.registry import build_model, load_config
+from clip_pipeline.recipes import TrainingSettings
 from clip_pipeline.training.loss import clip_loss
 from clip_pipeline.training.optimizer import cap_logit_scale
 from clip_pipeline_tests.models.zoo import TABLE, TOKENS, VOCABULARY, Tower, scaled_down
@@ -113,7 +114,7 @@ def test_the_temperature_is_a_parameter_that_learns_and_is_capped(name):
     assert float(model.logit_scale.grad) != 0
     with torch.no_grad():
         model.logit_scale.fill_(10.0)
-    cap_logit_scale(model)
+    cap_logit_scale(model, TrainingSettings().max_logit_scale)
     assert model.logit_scale.exp().item() == pytest.approx(100.0, rel=1e-5)
 
 
