@@ -18,6 +18,10 @@ WORD, LETTER, CAPITAL, SPACE, DIGIT = 1, 2, 4, 8, 16
 LAST_CASED = 0x20000
 """No letter above has a lower case (checked when the table is made)."""
 
+kernel = functools.partial(njit, error_model="numpy", _nrt=False, no_cpython_wrapper=True, no_cfunc_wrapper=True)
+"""What compiles a function that only compiled ones call: without the wrappers for callers in Python or C, and without
+arrays of its own."""
+
 
 class Characters(NamedTuple):
     """flags: uint8 a code point. lower: the lower case of each code point below LAST_CASED, as a code point."""
@@ -52,7 +56,7 @@ def character_tables() -> Characters:
     return Characters(flags, lower)
 
 
-@njit
+@kernel
 def code_point_at(text, i):
     """The code point at byte i, where a character of two bytes or more begins, and the bytes that it has."""
     first = np.int64(text[i])
@@ -65,7 +69,7 @@ def code_point_at(text, i):
     return (first & 0x07) << 18 | second << 12 | third << 6 | (np.int64(text[i + 3]) & 0x3F), 4
 
 
-@njit
+@kernel
 def write_code_point(text, w, code):
     """Writes a character as UTF-8 at byte w; returns the byte after it."""
     if code < 0x80:
@@ -87,7 +91,7 @@ def write_code_point(text, w, code):
     return w + 4
 
 
-@njit
+@kernel
 def flags_at(text, i, flags):
     """The flags of the character at byte i, and the bytes that it has."""
     first = text[i]
@@ -97,7 +101,7 @@ def flags_at(text, i, flags):
     return flags[code], size
 
 
-@njit
+@kernel
 def skip_space(text, i, n, flags):
     """The first byte from i on, before n, that is no white space of any kind."""
     while i < n:
@@ -108,7 +112,7 @@ def skip_space(text, i, n, flags):
     return i
 
 
-@njit
+@kernel
 def short_name_at(text, i):
     """A name of ASCII letters and digits at byte i, in lower case, packed into two uint64 (0, 0 where none or over 16).
 

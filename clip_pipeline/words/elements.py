@@ -8,9 +8,8 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
-from clip_pipeline.words.characters import WORD, flags_at, pack_name, short_name_at
+from clip_pipeline.words.characters import WORD, flags_at, kernel, pack_name, short_name_at
 
 DROPPED_ELEMENTS = (
     "ref", "references", "math", "chem", "ce", "timeline", "source", "syntaxhighlight", "pre", "score", "hiero",
@@ -65,7 +64,7 @@ def element_table() -> NameTable:
     return make_name_table(kinds | dict.fromkeys(INLINE_TAGS, INLINE) | dict.fromkeys(BLOCK_TAGS, BLOCK))
 
 
-@njit
+@kernel
 def find_name(table, first, second):
     """The number of a packed name, 0 where the table has none."""
     mask = table.kinds.size - 1
@@ -77,7 +76,7 @@ def find_name(table, first, second):
     return 0
 
 
-@njit
+@kernel
 def _tag_at(text, i, n, flags, elements):
     """What begins with the "<" at i: its kind (NO_TAG ... CLOSES), its element, and the byte after it."""
     if text[i + 1] == 33:  # !
@@ -101,7 +100,7 @@ def _tag_at(text, i, n, flags, elements):
     return OPENS_AND_CLOSES if text[j - 1] == 47 else OPENS, element, j + 1
 
 
-@njit
+@kernel
 def _find_closing(text, i, n, flags, elements, wanted):
     """Where the closing tag of the element `wanted` begins and ends, from i on; -1 where there is none."""
     while i < n:
@@ -117,7 +116,7 @@ def _find_closing(text, i, n, flags, elements, wanted):
     return -1, -1
 
 
-@njit
+@kernel
 def _write_nowiki(text, start, end, w):
     """Moves the content of <nowiki> to w, its markup characters blanked. Returns the byte after it."""
     i = start
@@ -140,7 +139,7 @@ def _write_nowiki(text, start, end, w):
     return w
 
 
-@njit
+@kernel
 def _append_gallery(text, start, end, captions, filled):
     """Appends each line of a gallery that has a caption as a picture of its own: [[File:x|caption]]."""
     i = start
@@ -165,7 +164,7 @@ def _append_gallery(text, start, end, captions, filled):
     return filled
 
 
-@njit
+@kernel
 def drop_elements(text, n, flags, elements, captions):
     """Takes comments and DROPPED_ELEMENTS out of text[:n], in place; what <nowiki> holds stays, its markup blanked.
 
@@ -173,9 +172,10 @@ def drop_elements(text, n, flags, elements, captions):
     MediaWiki. The captions of galleries are appended to `captions` (an array of 12 n bytes at least). Returns the new
     length, and the length of `captions`.
     """
-    w = 0
-    i = 0
-    filled = 0
+    # Whole numbers of a type, not literals: a function that is given a literal first is compiled twice.
+    w = np.int64(0)
+    i = np.int64(0)
+    filled = np.int64(0)
     unclosed = np.uint64(0)  # a bit an element that has no closing tag in the rest of the text: not looked for again
     while i < n:
         c = text[i]
@@ -224,7 +224,7 @@ def drop_elements(text, n, flags, elements, captions):
     return w, filled
 
 
-@njit
+@kernel
 def prose_tag_at(text, i, n, elements, flags):
     """INLINE or BLOCK and the byte after it, where a tag of that kind begins with the "<" at i; otherwise 0."""
     first, second, j = short_name_at(text, i + 2 if text[i + 1] == 47 else i + 1)

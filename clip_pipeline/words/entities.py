@@ -11,9 +11,8 @@ import html.entities
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
-from clip_pipeline.words.characters import write_code_point
+from clip_pipeline.words.characters import kernel, write_code_point
 
 LONGEST_NAME = 32
 _HASH_FACTOR = np.uint64(0x100000001B3)
@@ -60,7 +59,7 @@ def entity_table() -> Entities:
     return Entities(hashes, codes)
 
 
-@njit
+@kernel
 def _find_entity(entities, value):
     mask = entities.hashes.size - 1
     slot = np.int64(value >> np.uint64(20)) & mask
@@ -71,7 +70,7 @@ def _find_entity(entities, value):
     return -1
 
 
-@njit
+@kernel
 def _number(text, i, n):
     """The code point of the reference "#..." at i, -1 where there is none, -2 where it shows nothing; the byte after it."""
     j = i + 1
@@ -106,7 +105,7 @@ def _number(text, i, n):
     return code, j
 
 
-@njit
+@kernel
 def _reference_at(text, i, n, entities):
     """The one or two code points that the "&" at i begins (0 for no second), and the byte after the reference.
 
@@ -139,7 +138,7 @@ def _reference_at(text, i, n, entities):
     return np.int64(entities.codes[found, 0]), np.int64(entities.codes[found, 1]), found_end
 
 
-@njit
+@kernel
 def write_reference(text, i, n, out, w, entities):
     """Writes to out[w:] what the "&" at i of text[:n] stands for. Returns the bytes after it in text and in out.
 
@@ -165,7 +164,7 @@ def write_reference(text, i, n, out, w, entities):
     return end, w
 
 
-@njit
+@kernel
 def _again(text, end, n, entities):
     kept = text[end - 1]
     text[end - 1] = 38

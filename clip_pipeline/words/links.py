@@ -9,9 +9,8 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
-from clip_pipeline.words.characters import SPACE, code_point_at, flags_at, short_name_at, skip_space
+from clip_pipeline.words.characters import SPACE, code_point_at, flags_at, kernel, short_name_at, skip_space
 from clip_pipeline.words.elements import NameTable, find_name, make_name_table
 
 CAPTION_BEGINS, CAPTION_ENDS = 1, 2
@@ -55,7 +54,7 @@ def option_table() -> NameTable:
     return make_name_table(_OPTIONS)
 
 
-@njit
+@kernel
 def _scheme_end(text, i):
     """The byte after "http://", "//", "mailto:" ... at i; -1 where no external link begins there."""
     c = text[i]
@@ -89,7 +88,7 @@ def _scheme_end(text, i):
     return i + 3 if text[i] == 58 and text[i + 1] == 47 and text[i + 2] == 47 else -1
 
 
-@njit
+@kernel
 def _external_link(text, i, n, flags):
     """Where label and closing bracket of the external link that begins with "[" at i are; -1, -1 where there is none."""
     j = _scheme_end(text, i + 1)
@@ -110,7 +109,7 @@ def _external_link(text, i, n, flags):
     return -1, -1
 
 
-@njit
+@kernel
 def _opens_link(text, i, n, flags):
     """Whether the "[[" at i opens a link, and not its second bracket an external link, or its last two of three a link."""
     if text[i + 2] == 91 and text[i + 3] != 91:
@@ -118,7 +117,7 @@ def _opens_link(text, i, n, flags):
     return _external_link(text, i + 1, n, flags)[0] < 0
 
 
-@njit
+@kernel
 def _url_end(text, i, n, flags, bracket):
     """The byte after the address that goes on at i. `bracket` is a closing bracket that is already spoken for."""
     while i < n:
@@ -135,7 +134,7 @@ def _url_end(text, i, n, flags, bracket):
     return i
 
 
-@njit
+@kernel
 def _scheme_before(text, w):
     """The size of "http", "https" or "ftp" that ends before byte w; 0 where there is none."""
     if w >= 4 and text[w - 1] == 112 and text[w - 2] == 116 and text[w - 3] == 116 and text[w - 4] == 104:
@@ -154,7 +153,7 @@ def _scheme_before(text, w):
     return 0
 
 
-@njit
+@kernel
 def _special_prefix(text, i, end, names, characters):
     """The kind of the link whose content is text[i:end], and the byte after its "File:"; -1 for an ordinary link."""
     i = skip_space(text, i, end, characters.flags)
@@ -184,7 +183,7 @@ def _special_prefix(text, i, end, names, characters):
     return -1, 0
 
 
-@njit
+@kernel
 def _is_language_link(text, i, end):
     """Whether text[i:end] reads [a-z]{2,3}(-[a-z-]{2,12})?: and no bracket or bar after it."""
     start = i
@@ -208,7 +207,7 @@ def _is_language_link(text, i, end):
     return True
 
 
-@njit
+@kernel
 def _is_option(text, i, end, flags, options):
     """Whether the parameter text[i:end] of a picture is an option such as thumb, left, 250px or alt=..."""
     i = skip_space(text, i, end, flags)
@@ -246,7 +245,7 @@ def _is_option(text, i, end, flags, options):
     return j < end and text[j] == 61
 
 
-@njit
+@kernel
 def _write_caption(text, start, end, w, kind):
     """Moves a caption to w, on a line of its own, marked where it belongs to a picture. Returns the byte after it."""
     text[w] = CAPTION_BEGINS if kind == PICTURE else 10
@@ -269,7 +268,7 @@ def _write_caption(text, start, end, w, kind):
     return w + 1
 
 
-@njit
+@kernel
 def _close_link(text, start, w, names, options, characters):
     """Writes what a reader sees of the link text[start + 2:w] to `start`; returns the byte after it."""
     begin = start + 2
@@ -301,18 +300,18 @@ def _close_link(text, start, w, names, options, characters):
     return start + w - label
 
 
-@njit
+@kernel
 def resolve_links(text, n, characters, names, options, stack):
     """[[a|b]] to b, [[a]] to a, [http://a b] to b, a picture to its caption, addresses and categories to nothing; in place.
 
     Inner links come first, so that a caption has none left when its picture's turn comes. stack: int64, DEEPEST_LINK
     cells. Returns the new length.
     """
-    w = 0
-    i = 0
-    depth = 0
+    w = np.int64(0)
+    i = np.int64(0)
+    depth = np.int64(0)
     too_deep = 0
-    bracket = -1  # closes an external link whose label is being copied
+    bracket = np.int64(-1)  # closes an external link whose label is being copied
     while i < n:
         c = text[i]
         if not _STOPS[c]:

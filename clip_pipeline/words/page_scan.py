@@ -8,11 +8,14 @@ that are no UTF-8, ...) is not interpreted: the page is called odd, and expat re
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
+
+from clip_pipeline.words.characters import kernel
 
 LONGEST_TEXT = 64_000_000
 MOST_ELEMENTS = 12
 MOST_ATTRIBUTES = 6
+OPEN = 2 * MOST_ATTRIBUTES
+"""The cell of `stack` where the names of the open elements begin."""
 
 ODD = -1
 OTHER_NAMESPACE, REDIRECT, ARTICLE = 0, 1, 2
@@ -32,7 +35,7 @@ _TEXT = np.frombuffer(b"text", np.uint8).copy()
 _HASH_REDIRECT = np.frombuffer(b"#redirect", np.uint8).copy()
 
 
-@njit
+@kernel
 def _is_name(data, start, end, name):
     if end - start != name.size:
         return False
@@ -42,7 +45,7 @@ def _is_name(data, start, end, name):
     return True
 
 
-@njit
+@kernel
 def _entity(data, j):
     """The character and the size of the XML entity whose name begins at j; 0, 0 for all but the five."""
     c = data[j]
@@ -59,7 +62,7 @@ def _entity(data, j):
     return 0, 0
 
 
-@njit
+@kernel
 def _character_size(data, j):
     """Bytes of the character at j, which is no ASCII; 0 where it is no UTF-8 or XML forbids it."""
     c, d = data[j], data[j + 1]
@@ -79,13 +82,13 @@ def _character_size(data, j):
     return 4
 
 
-@njit
-def copy_text(data, j, end_mark, out):
-    """Copies character data from j to the byte `end_mark`, its entities decoded, to `out`.
+@kernel
+def copy_text(data, j, end_mark, out, w):
+    """Copies character data from j to the byte `end_mark`, its entities decoded, to out[w:].
 
-    data ends with bytes 0. Returns the place of the end mark and the bytes written; ODD where something else comes first.
+    data ends with bytes 0. Returns the place of the end mark, and the byte after what was written; ODD where something
+    else comes first.
     """
-    w = 0
     while True:
         c = data[j]
         if _PLAIN[c] and c != end_mark:
@@ -113,11 +116,12 @@ def copy_text(data, j, end_mark, out):
             return ODD, 0
 
 
-@njit
-def _attributes(data, j, out):
-    """Reads attributes up to the end of a tag; returns the byte after it and whether it closes itself, or ODD."""
-    starts = np.zeros(MOST_ATTRIBUTES, np.int64)
-    ends = np.zeros(MOST_ATTRIBUTES, np.int64)
+@kernel
+def _attributes(data, j, out, w, stack):
+    """Reads attributes up to the end of a tag; returns the byte after it and whether it closes itself, or ODD.
+
+    Their values are written to out[w:], which nobody reads.
+    """
     number = 0
     while True:
         spaces = 0
@@ -134,21 +138,22 @@ def _attributes(data, j, out):
         if not spaces or j == start or number == MOST_ATTRIBUTES or data[j] != 61 or data[j + 1] != 34:
             return ODD, False
         for other in range(number):
-            if ends[other] - starts[other] == j - start:
+            first = stack[2 * other]
+            if stack[2 * other + 1] - first == j - start:
                 same = True
                 for k in range(j - start):
-                    same = same and data[starts[other] + k] == data[start + k]
+                    same = same and data[first + k] == data[start + k]
                 if same:
                     return ODD, False
-        starts[number], ends[number] = start, j
+        stack[2 * number], stack[2 * number + 1] = start, j
         number += 1
-        j, _ = copy_text(data, j + 2, 34, out)
+        j, _ = copy_text(data, j + 2, np.int64(34), out, w)
         if j < 0:
             return ODD, False
         j += 1
 
 
-@njit
+@kernel
 def _number(data, start, end):
     """The whole number in data[start:end], -10**9 where it is none."""
     negative = data[start] == 45
@@ -164,27 +169,26 @@ def _number(data, start, end):
     return -value if negative else value
 
 
-@njit
+@kernel
 def begins_page(data, i):
     """Whether "<page>" stands at byte i."""
     return _is_name(data, i, i + 6, _PAGE)
 
 
-@njit
-def scan_page(data, i, out, title):
+@kernel
+def scan_page(data, i, out, title, stack):
     """Reads the page whose <page> is at byte i; `out` becomes the text of its newest revision, decoded.
 
-    title: int64, becomes the place of the title, [start, end). Returns the byte after </page>, the kind of the page
+    title: int64, becomes the place of the title, [start, end). stack: int64, where names begin and end: of the open
+    elements, behind those of a tag's attributes. Returns the byte after </page>, the kind of the page
     (OTHER_NAMESPACE, REDIRECT, ARTICLE) and the size of the text; ODD in front where expat must read the page.
     """
-    starts = np.zeros(MOST_ELEMENTS, np.int64)
-    ends = np.zeros(MOST_ELEMENTS, np.int64)
-    starts[0], ends[0] = i + 1, i + 5
+    stack[OPEN], stack[OPEN + 1] = i + 1, i + 5
     depth = 1
     j = i + 6
     namespace = -(10**9)
     redirect = False
-    size = 0
+    size = np.int64(0)
     while True:
         while data[j] == 10 or data[j] == 32:
             j += 1
@@ -197,10 +201,11 @@ def scan_page(data, i, out, title):
             while _NAME[data[j]]:
                 j += 1
             depth -= 1
-            if data[j] != 62 or j - start != ends[depth] - starts[depth]:
+            opened = stack[OPEN + 2 * depth]
+            if data[j] != 62 or j - start != stack[OPEN + 2 * depth + 1] - opened:
                 return ODD, 0, 0
             for k in range(j - start):
-                if data[start + k] != data[starts[depth] + k]:
+                if data[start + k] != data[opened + k]:
                     return ODD, 0, 0
             j += 1
             if depth == 0:
@@ -213,7 +218,7 @@ def scan_page(data, i, out, title):
         if end == start or 48 <= data[start] <= 57 or depth == MOST_ELEMENTS:
             return ODD, 0, 0
         is_text = depth == 2 and _is_name(data, start, end, _TEXT)
-        j, closed = _attributes(data, j, out[size:])
+        j, closed = _attributes(data, j, out, size, stack)
         if j < 0:
             return ODD, 0, 0
         if depth == 1 and _is_name(data, start, end, _REDIRECT):
@@ -224,7 +229,7 @@ def scan_page(data, i, out, title):
             if depth == 1 and (_is_name(data, start, end, _TITLE) or _is_name(data, start, end, _NS)):
                 return ODD, 0, 0
             continue
-        starts[depth], ends[depth] = start, end
+        stack[OPEN + 2 * depth], stack[OPEN + 2 * depth + 1] = start, end
         depth += 1
         is_title = depth == 2 and _is_name(data, start, end, _TITLE)
         is_namespace = depth == 2 and _is_name(data, start, end, _NS)
@@ -237,7 +242,7 @@ def scan_page(data, i, out, title):
                 continue
         # What is outside of <text> is checked and written behind it.
         begin = j
-        j, written = copy_text(data, j, 60, out[size:])
+        j, written = copy_text(data, j, np.int64(60), out, size)
         if j < 0 or data[j + 1] != 47:
             return ODD, 0, 0
         if is_text:
@@ -253,7 +258,7 @@ def scan_page(data, i, out, title):
     return j, REDIRECT if redirect or _says_redirect(out, size) else ARTICLE, size
 
 
-@njit
+@kernel
 def _says_redirect(text, n):
     """Whether the text begins with #REDIRECT, after white space that leaves it within its first 20 characters."""
     i = 0

@@ -6,8 +6,8 @@ Compiled; text is UTF-8 as a uint8 array with at least 64 further bytes, all 0, 
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
+from clip_pipeline.words.characters import kernel
 from clip_pipeline.words.elements import BLOCK, NOTHING, prose_tag_at
 from clip_pipeline.words.entities import write_reference
 from clip_pipeline.words.templates import has_word
@@ -17,14 +17,14 @@ _STOPS = np.zeros(256, np.bool_)
 _STOPS[[ord("<"), ord("'"), ord("_"), ord("&"), NOTHING, 0xC2]] = True
 
 
-@njit
+@kernel
 def write_prose(text, n, out, flags, elements, entities):
     """Writes text[:n] to `out` (2 n + 64 bytes at least) as it is read.
 
     Returns its length, and whether a magic word marks a disambiguation page.
     """
-    i = 0
-    w = 0
+    i = np.int64(0)
+    w = np.int64(0)
     disambiguation = False
     while i < n:
         c = text[i]

@@ -10,7 +10,6 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
 from clip_pipeline.words.characters import (
     CAPITAL,
@@ -20,6 +19,7 @@ from clip_pipeline.words.characters import (
     WORD,
     code_point_at,
     flags_at,
+    kernel,
     write_code_point,
 )
 from clip_pipeline.words.links import CAPTION_BEGINS, CAPTION_ENDS
@@ -59,13 +59,13 @@ class Table(NamedTuple):
     seed: np.ndarray
 
 
-@njit(inline="always")
+@kernel(inline="always")
 def _mix(value):
     value *= _FACTOR
     return value ^ value >> np.uint64(32)
 
 
-@njit(inline="always")
+@kernel(inline="always")
 def _hash(first, second, size, token, seed):
     value = _mix(_mix(first ^ seed) + second ^ np.uint64(size))
     for j in range(16, size):
@@ -73,7 +73,7 @@ def _hash(first, second, size, token, seed):
     return value ^ value >> np.uint64(29)
 
 
-@njit
+@kernel
 def _same_bytes(arena, offset, token, size):
     for j in range(16, size):
         if arena[offset + j] != token[j]:
@@ -81,14 +81,33 @@ def _same_bytes(arena, offset, token, size):
     return True
 
 
-@njit(inline="always")
+@kernel(inline="always")
 def _tag(value, size):
     """What a slot holds beside the entry: 6 bits of the hash, and whether the word is longer than 16 bytes."""
     bits = np.uint32(value >> np.uint64(58)) << np.uint32(1) | np.uint32(1 if size > 16 else 0)
     return bits << np.uint32(ENTRY_BITS)
 
 
-@njit(inline="always")
+@kernel
+def _add_entry(slots, entries, more, arena, token, used, slot, tag, first, second, size):
+    entry = used[ENTRIES]
+    offset = used[ARENA]
+    slots[slot] = tag | np.uint32(entry + 1)
+    entries[entry, FIRST] = first
+    entries[entry, SECOND] = second
+    entries[entry, COUNT] = 0
+    entries[entry, DOCUMENTS] = 0
+    more[entry, PLACE] = np.uint64(offset << SIZE_BITS | size)
+    more[entry, CAPITALISED] = 0
+    more[entry, PICTURED] = 0
+    for j in range(size):
+        arena[offset + j] = token[j]
+    used[ENTRIES] = entry + 1
+    used[ARENA] = offset + size
+    return entry
+
+
+@kernel(inline="always")
 def _find_entry(slots, entries, more, arena, token, used, seed, first, second, size):
     """The entry of the word in token[:size], whose first 16 bytes are also given; a new one where there is none."""
     value = _hash(first, second, size, token, seed)
@@ -111,24 +130,10 @@ def _find_entry(slots, entries, more, arena, token, used, seed, first, second, s
             if place & (1 << SIZE_BITS) - 1 == size and _same_bytes(arena, place >> SIZE_BITS, token, size):
                 return entry
         slot = slot + 1 & mask
-    entry = used[ENTRIES]
-    offset = used[ARENA]
-    slots[slot] = tag | np.uint32(entry + 1)
-    entries[entry, FIRST] = first
-    entries[entry, SECOND] = second
-    entries[entry, COUNT] = 0
-    entries[entry, DOCUMENTS] = 0
-    more[entry, PLACE] = np.uint64(offset << SIZE_BITS | size)
-    more[entry, CAPITALISED] = 0
-    more[entry, PICTURED] = 0
-    for j in range(size):
-        arena[offset + j] = token[j]
-    used[ENTRIES] = entry + 1
-    used[ARENA] = offset + size
-    return entry
+    return _add_entry(slots, entries, more, arena, token, used, slot, tag, first, second, size)
 
 
-@njit
+@kernel
 def fill_slots(table):
     """Fills the empty slots of a table with its entries: after it has grown."""
     slots, entries, more, arena, token = table.slots, table.entries, table.more, table.arena, table.token
@@ -146,7 +151,7 @@ def fill_slots(table):
         slots[slot] = _tag(value, size) | np.uint32(entry + 1)
 
 
-@njit(inline="always")
+@kernel(inline="always")
 def _add(
     slots, entries, more, arena, token, used, seed, first, second, size, document, capital, pictured, only_pictured
 ):
@@ -163,7 +168,7 @@ def _add(
         more[entry, CAPITALISED] += np.uint64(1)
 
 
-@njit
+@kernel
 def _begin_line(text, i, n, flags):
     """The byte where the prose of the line that begins at i begins: the rest of a broken table is skipped."""
     while i < n:
@@ -188,7 +193,7 @@ def _begin_line(text, i, n, flags):
     return i
 
 
-@njit
+@kernel
 def _small_sigma(text, i, flags, letters):
     """ς at the end of a word, σ elsewhere: the lower case of the Σ whose next character is at i."""
     if not letters & LETTER:
@@ -197,7 +202,7 @@ def _small_sigma(text, i, flags, letters):
     return 0x3C3 if after & LETTER else 0x3C2
 
 
-@njit
+@kernel
 def _is_word_at(text, i, n, flags):
     if i >= n:
         return False
@@ -206,20 +211,17 @@ def _is_word_at(text, i, n, flags):
     return flags[code_point_at(text, i)[0]] & WORD != 0
 
 
-@njit
-def count_words(text, n, table, characters, document, only_pictured, rules):
+@kernel
+def count_words(text, n, table, characters, document, only_pictured):
     """Adds the words of text[:n] to the table, as those of one document (its number, from 1).
 
-    only_pictured: count nothing but words in captions, and those as pictured only. rules: PLAIN or WORD_FREQUENCY.
+    only_pictured: count nothing but words in captions, and those as pictured only.
     """
     flags, lower = characters.flags, characters.lower
     slots, entries, more, arena = table.slots, table.entries, table.more, table.arena
     token, used, seed = table.token, table.used, table.seed[0]
-    if rules == WORD_FREQUENCY:
-        _count_runs(text, n, slots, entries, more, arena, token, used, seed, flags, lower, document, only_pictured)
-        return
     pictured = 0
-    i = _begin_line(text, 0, n, flags)
+    i = _begin_line(text, np.int64(0), n, flags)
     while i < n:
         c = text[i]
         if c < 128:
@@ -241,8 +243,8 @@ def count_words(text, n, table, characters, document, only_pictured, rules):
                 i += size
                 continue
         first, second = np.uint64(0), np.uint64(0)
-        length = 0
-        letters = 0
+        length = np.int64(0)
+        letters = np.int64(0)
         capital = False
         while i < n:
             c = np.int64(text[i])
@@ -293,19 +295,22 @@ def count_words(text, n, table, characters, document, only_pictured, rules):
             )  # fmt: skip
 
 
-@njit
-def _count_runs(text, n, slots, entries, more, arena, token, used, seed, flags, lower, document, only_pictured):
+@kernel
+def count_runs(text, n, table, characters, document, only_pictured):
     """`count_words` by the rules of wikipedia-word-frequency.
 
     A run of letters, digits, underscores, hyphens and apostrophes is a word where it begins and ends with none of the last
     two and holds no decimal digit. Dashes are hyphens, typographic apostrophes are straight ones.
     """
+    flags, lower = characters.flags, characters.lower
+    slots, entries, more, arena = table.slots, table.entries, table.more, table.arena
+    token, used, seed = table.token, table.used, table.seed[0]
     pictured = 0
-    length = 0
-    every = 0
+    length = np.int64(0)
+    every = np.int64(0)
     begins = False
     capital = False
-    i = _begin_line(text, 0, n, flags)
+    i = _begin_line(text, np.int64(0), n, flags)
     while i <= n:
         code, size = (np.int64(text[i]), 1) if text[i] < 128 else code_point_at(text, i)
         if code == 0x2019:

@@ -7,9 +7,8 @@ Compiled; text is UTF-8 as a uint8 array with at least 64 further bytes, all 0, 
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
-from clip_pipeline.words.characters import WORD, code_point_at
+from clip_pipeline.words.characters import WORD, code_point_at, kernel
 
 LONGEST_INDENT = 40
 """Colons and blanks that may stand before a table on its line."""
@@ -34,7 +33,7 @@ _STOPS = np.zeros(256, np.bool_)
 _STOPS[[ord(c) for c in "{}|[\n\0"]] = True
 
 
-@njit
+@kernel
 def has_word(text, i, word):
     """Whether the ASCII word (lower case) stands at byte i, in upper or lower case."""
     for j in range(word.size):
@@ -44,26 +43,26 @@ def has_word(text, i, word):
     return True
 
 
-@njit
+@kernel
 def _skip_blanks(text, i):
     while text[i] == 32 or text[i] == 95 or 9 <= text[i] <= 13:
         i += 1
     return i
 
 
-@njit
+@kernel
 def _ends_name(text, i):
     i = _skip_blanks(text, i)
     return text[i] == 124 or text[i] == 125
 
 
-@njit
+@kernel
 def _ends_disambig(text, i):
     """Whether the name of a template ends well after "disambig" at i: "(uation)( page)( cleanup)"."""
     return (has_word(text, i, _UATION) and _ends_name_or_more(text, i + 6)) or _ends_name_or_more(text, i)
 
 
-@njit
+@kernel
 def _ends_name_or_more(text, i):
     if _ends_name(text, i):
         return True
@@ -78,7 +77,7 @@ def _ends_name_or_more(text, i):
     )
 
 
-@njit
+@kernel
 def _marks_disambiguation(text, i, n, flags):
     """Whether the template whose name begins at i marks a disambiguation page: {{disambig}}, {{hndis|...}}, ...
 
@@ -116,7 +115,7 @@ def _marks_disambiguation(text, i, n, flags):
     return False
 
 
-@njit
+@kernel
 def _is_disambiguation_category(text, i, n):
     """Whether the link at i is [[Category:... disambiguation pages."""
     i += 2
@@ -142,7 +141,7 @@ def _is_disambiguation_category(text, i, n):
     return False
 
 
-@njit
+@kernel
 def _begins_line(text, line_read, line_written, i, w):
     """Whether only colons and blanks stand before i on its line, which began at line_read and was copied to line_written.
 
@@ -156,18 +155,18 @@ def _begins_line(text, line_read, line_written, i, w):
     return True
 
 
-@njit
+@kernel
 def drop_templates_and_tables(text, n, flags, stack):
     """Takes {{...}} and {|...|}, nested ones included, out of text[:n], in place; a blank stands for each.
 
     Unclosed ones are left, their closed inner ones are dropped. Inside a template only its own braces count.
     stack: int64, n / 2 + 1 cells at least. Returns the new length, and whether the page is marked as a disambiguation.
     """
-    w = 0
-    i = 0
-    depth = 0
-    line_read = 0
-    line_written = 0
+    w = np.int64(0)
+    i = np.int64(0)
+    depth = np.int64(0)
+    line_read = np.int64(0)
+    line_written = np.int64(0)
     disambiguation = False
     while i < n:
         c = text[i]
