@@ -177,12 +177,14 @@ def plan(recipe_name: str, assignments: tuple[str, ...], data_folder: str) -> No
 @click.argument("names", nargs=-1, metavar="[ID|URL|SHA256]...")
 @click.option("--reason", default="", help="Why, and who asked: kept with the record.")
 @click.option("--list", "only_list", is_flag=True, help="Show what was taken down so far, and change nothing.")
+@click.option("--shards", "shards_folder", default=None, type=click.Path(path_type=Path), help="A folder that the download command wrote, instead of the data folder.")  # fmt: skip
 @recipe_options
 @data_option
 def takedown(
     names: tuple[str, ...],
     reason: str,
     only_list: bool,
+    shards_folder: Path | None,
     recipe_name: str,
     assignments: tuple[str, ...],
     data_folder: str,
@@ -196,11 +198,20 @@ def takedown(
     \b
     Examples:
       clip-pipeline takedown LF8gK8-HGSg --reason "asked by the photographer, 3 May"
+      clip-pipeline takedown https://example.org/a.jpg --shards shards/
       clip-pipeline takedown --list
     """
-    from clip_pipeline.pipeline.command import takedown_command
+    from clip_pipeline.pipeline.command import say_takedowns, say_taken_down, takedown_command
+    from clip_pipeline.pipeline.standalone import take_down_from_shards
 
-    takedown_command(_recipe(recipe_name, assignments), data_folder, names, reason, only_list)
+    if only_list:
+        say_takedowns(shards_folder or Path(data_folder))
+    elif not names:
+        raise click.UsageError("Name what to take down: an id, a url or a sha256.")
+    elif shards_folder is not None:
+        say_taken_down(take_down_from_shards(shards_folder, names, reason))
+    else:
+        takedown_command(_recipe(recipe_name, assignments), data_folder, names, reason)
 
 
 @commands.group(context_settings=CONTEXT)

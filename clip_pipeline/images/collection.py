@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,10 +15,13 @@ from clip_pipeline.images.decoders import shared_decoders
 from clip_pipeline.images.download import download_shard
 from clip_pipeline.images.previous import SHARDS_VERSION, PreviousShard, may_pass
 from clip_pipeline.progress import progress
-from clip_pipeline.publication import published_file, published_shard, remove_other_shards
+from clip_pipeline.publication import published_file, published_shard, remove_other_shards, shard_stats
 from clip_pipeline.recipes import DownloadSettings, fingerprinted
+from clip_pipeline.records import PHOTO_CATALOG
 
 if TYPE_CHECKING:
+    import pyarrow as pa
+
     from clip_pipeline.sources.fetch import PhotoFetcher
 
 logger = logging.getLogger(__name__)
@@ -47,7 +50,7 @@ def download_catalog(
 
     tables = {path.stem: path for path in sorted((catalog / "shards").glob("*.parquet"))}
     photos = sum(pq.read_metadata(path).num_rows for path in tables.values())
-    made_with = hash_json([SHARDS_VERSION, fingerprinted(settings), sorted(taken_down)])
+    made_with = hash_json([SHARDS_VERSION, fingerprinted(settings)])
     decoders = shared_decoders(workers)
     with (
         progress("Downloading", total=photos, unit="photo") as bar,
@@ -73,21 +76,78 @@ def download_catalog(
                 )
 
             plan = hash_json([hash_json(rows.to_pylist()), made_with])
-            return published_shard(
-                output, shard, plan, made_with, build, lambda stats: retry and _may_gain(output, shard)
-            )
+
+            def again(stats: dict[str, Any]) -> bool:
+                return _holds(output, shard, taken_down) or (retry and _may_gain(output, shard))
+
+            return published_shard(output, shard, plan, made_with, build, again)
 
         stats_of = dict(zip(tables, builders.map(make, tables), strict=True))
     removed = remove_other_shards(output, tables)
     if removed:
         logger.info("Removed %d shards that the list has no more", len(removed))
-    with published_file(output / "sizes.json") as path:
-        sizes = {f"{shard}.tar": stats["successes"] for shard, stats in stats_of.items()}
-        path.write_text(json.dumps(sizes, indent=1, sort_keys=True) + "\n")
+    _write_sizes(output, stats_of)
     statuses: Counter[str] = Counter()
     for stats in stats_of.values():
         statuses.update(stats["status"])
     return statuses
+
+
+def _write_sizes(output: Path, stats_of: Mapping[str, dict[str, Any]]) -> None:
+    """sizes.json, where open_clip's trainer looks for the number of photos of each tar."""
+    with published_file(output / "sizes.json") as path:
+        sizes = {f"{shard}.tar": stats["successes"] for shard, stats in stats_of.items()}
+        path.write_text(json.dumps(sizes, indent=1, sort_keys=True) + "\n")
+
+
+def finished_shards(output: Path) -> dict[str, dict[str, Any]]:
+    """Shard -> its stats, of the finished shards in a folder of `download_catalog`."""
+    names = sorted(path.name.removesuffix("_stats.json") for path in output.glob("*_stats.json"))
+    return {shard: stats for shard in names if (stats := shard_stats(output, shard))}
+
+
+def remove_photos(output: Path, ids: Collection[str]) -> list[str]:
+    """Writes those shards again, without these photos and from what they hold, that have one; returns their names."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+    import pyarrow.parquet as pq
+
+    changed = []
+    stats_of = finished_shards(output)
+    for shard, old in stats_of.items():
+        rows = pq.read_table(output / f"{shard}.parquet", columns=PHOTO_CATALOG.names)
+        kept = rows.filter(pc.invert(pc.is_in(rows["id"], pa.array(sorted(ids), pa.string()))))
+        if len(kept) == len(rows):
+            continue
+        if len(kept) == 0:
+            remove_other_shards(output, stats_of.keys() - {shard})
+        else:
+            _write_without(output, shard, kept, old["settings"])
+        changed.append(shard)
+    _write_sizes(output, finished_shards(output))
+    return changed
+
+
+def _write_without(output: Path, shard: str, kept: pa.Table, made_with: str) -> None:
+    """Publishes the shard with the photos that are kept. Its plan is of no list, so the next download looks it through."""
+    from clip_pipeline.sources.fetch import PhotoFetcher
+
+    def build(folder: Path, work: Path, reusable: bool) -> dict[str, Any]:
+        old = PreviousShard(output, shard, with_passing=True)
+        with PhotoFetcher(DownloadSettings(), {}) as fetcher:  # never asked: the old shard knows all of them
+            return download_shard(kept, folder, DownloadSettings(), fetcher, previous=old)
+
+    published_shard(output, shard, f"without {hash_json(kept['id'].to_pylist())}", made_with, build)
+
+
+def _holds(output: Path, shard: str, taken_down: Collection[str]) -> bool:
+    """Whether a finished shard holds bytes that were taken down."""
+    import pyarrow.parquet as pq
+
+    if not taken_down:
+        return False
+    held = pq.read_table(output / f"{shard}.parquet", columns=["sha256"])["sha256"].to_pylist()
+    return not set(taken_down).isdisjoint(held)
 
 
 def _may_gain(output: Path, shard: str) -> bool:

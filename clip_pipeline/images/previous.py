@@ -33,10 +33,13 @@ def may_pass(status: str, message: str | None) -> bool:
 
 
 class PreviousShard:
-    """A finished shard in a folder, made with the same settings. Use as a context manager around `attempt`."""
+    """A finished shard in a folder, made with the same settings. Use as a context manager around `attempt`.
 
-    def __init__(self, folder: Path, shard: str):
-        self._folder, self._shard = folder, shard
+    with_passing: give also the failures that another try may not meet, so that nothing needs another try.
+    """
+
+    def __init__(self, folder: Path, shard: str, with_passing: bool = False):
+        self._folder, self._shard, self._with_passing = folder, shard, with_passing
 
     def __enter__(self) -> PreviousShard:
         import pyarrow.parquet as pq
@@ -44,7 +47,8 @@ class PreviousShard:
         tar = self._folder / f"{self._shard}.tar"
         columns = ["id", "url", "key", "status", "error_message", *FOUND]
         rows = pq.read_table(self._folder / f"{self._shard}.parquet", columns=columns).to_pylist()
-        self._rows = {row["url"]: row for row in rows if not may_pass(row["status"], row["error_message"])}
+        lasting = (row for row in rows if self._with_passing or not may_pass(row["status"], row["error_message"]))
+        self._rows = {row["url"]: row for row in lasting}
         self._members = find_members(tar)
         self._tar = tar.open("rb")
         return self

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 TAKEDOWNS_FILE = "takedowns.jsonl"
+ATTEMPT_COLUMNS = ["id", "url", "sha256", "phash"]
+"""Columns of SHARD_ATTEMPTS that a photo is found by."""
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
@@ -108,7 +110,7 @@ def find_photos(attempts: Sequence[pa.Table], names: Sequence[str], date: str, r
     attempts: SHARD_ATTEMPTS of every shard (columns id, url, sha256, phash). A sha256 that no photo has is taken down all
     the same, so that its bytes are refused when they come.
     """
-    rows = [row for table in attempts for row in table.select(["id", "url", "sha256", "phash"]).to_pylist()]
+    rows = [row for table in attempts for row in table.select(ATTEMPT_COLUMNS).to_pylist()]
     wanted = set(names)
     named = [row for row in rows if wanted & {row["id"], row["url"], row["sha256"]}]
     bytes_of_named = {row["sha256"] for row in named if row["sha256"]}

@@ -5,9 +5,11 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 import click
 
+from clip_pipeline.images.takedown import TAKEDOWNS_FILE, Found, read_takedowns
 from clip_pipeline.pipeline.graph import select
 from clip_pipeline.pipeline.run import AssetOutcome, run_steps
 from clip_pipeline.pipeline.stages import STAGE_OF, artifact_key
@@ -38,25 +40,30 @@ def run_command(
         _say_scores(workspace, outcomes)
 
 
-def takedown_command(recipe: Recipe, data_folder: str, names: Sequence[str], reason: str, only_list: bool) -> None:
-    """Takes photos down and says what went; or lists what was taken down so far."""
+def say_takedowns(folder: Path) -> None:
+    """Prints what was taken down in a data folder, or in a folder of shards."""
+    photos = read_takedowns(folder / TAKEDOWNS_FILE).photos
+    click.echo(f"{len(photos):,} photos were taken down in {folder}")
+    for photo in photos:
+        click.echo(f"  {photo.date}  {photo.id or photo.sha256}  {photo.reason}")
+
+
+def say_taken_down(found: Found) -> None:
+    """Prints what went, and what only looks the same."""
+    for photo in found.photos:
+        click.echo(f"Taken down: {photo.id or 'no photo here yet'}  sha256 {photo.sha256 or 'unknown'}")
+    if found.look_alikes:
+        shown = ", ".join(found.look_alikes[:10])
+        click.echo(f"{len(found.look_alikes)} more look the same and were left: {shown}")
+
+
+def takedown_command(recipe: Recipe, data_folder: str, names: Sequence[str], reason: str) -> None:
+    """Takes photos down and says what went."""
     from clip_pipeline.pipeline.takedown import take_down
 
     with Workspace(data_folder, recipe) as workspace:
-        if only_list or not names:
-            photos = workspace.takedowns().photos
-            click.echo(f"{len(photos):,} photos were taken down in {workspace.store.root}")
-            for photo in photos:
-                click.echo(f"  {photo.date}  {photo.id or photo.sha256}  {photo.reason}")
-            if not only_list:
-                raise click.UsageError("Name what to take down: an id, a url or a sha256.")
-            return
         outcome = take_down(workspace, names, reason, _say_done)
-        for photo in outcome.found.photos:
-            click.echo(f"Taken down: {photo.id or 'no photo here yet'}  sha256 {photo.sha256 or 'unknown'}")
-        if outcome.found.look_alikes:
-            shown = ", ".join(outcome.found.look_alikes[:10])
-            click.echo(f"{len(outcome.found.look_alikes)} more look the same and were left: {shown}")
+        say_taken_down(outcome.found)
         if outcome.stale:
             click.echo(f"Learnt with the photo, until the next clip-pipeline run: {', '.join(outcome.stale)}")
 

@@ -7,18 +7,20 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
+from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from clip_pipeline.errors import PhotosError
+from clip_pipeline.errors import InputError, PhotosError
 from clip_pipeline.publication import published_folder, work_folder_of
 from clip_pipeline.recipes import ComputeSettings, EmbeddingSettings, EvaluationSettings, Recipe, TokenizerSettings
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from clip_pipeline.images.takedown import Found
     from clip_pipeline.sources.fetch import PhotoFetcher
     from clip_pipeline.sources.http import Hosts
     from clip_pipeline.training.processes import Processes
@@ -30,7 +32,7 @@ def download_links(
     """Downloads a url list into shards below `output`; returns the number of photos by status.
 
     Finished shards of the same links and settings are kept; with `retry`, what may succeed now is asked for again. hosts:
-    names that stand for an address of ours, the only way to loopback.
+    names that stand for an address of ours, the only way to loopback. What was taken down in `output` does not come back.
     """
     from clip_pipeline.images.links import links_without_word
     from clip_pipeline.sources.fetch import PhotoFetcher
@@ -49,11 +51,40 @@ def _download_photos(
 
     from clip_pipeline.images.catalog import write_catalog
     from clip_pipeline.images.collection import download_catalog
+    from clip_pipeline.images.takedown import TAKEDOWNS_FILE, read_takedowns
 
+    gone = read_takedowns(output / TAKEDOWNS_FILE)
+    workers = recipe.compute.workers
     with tempfile.TemporaryDirectory(prefix="clip_pipeline_catalog_") as scratch:
         catalog = Path(scratch, "catalog")
-        write_catalog(photos, recipe.download.photos_per_shard, catalog)
-        return download_catalog(catalog, output, recipe.download, fetcher, recipe.compute.workers, retry)
+        write_catalog(photos, recipe.download.photos_per_shard, catalog, gone.ids)
+        return download_catalog(catalog, output, recipe.download, fetcher, workers, retry, gone.sha256s)
+
+
+def take_down_from_shards(output: Path, names: Sequence[str], reason: str) -> Found:
+    """Removes photos, named by id, url or sha256, from a folder of `download_links`, and keeps them from coming back.
+
+    Only the shards that held one are written again, from what they hold. Raises PhotosError for a folder without shards
+    of ours, InputError for a name that means no photo.
+    """
+    import pyarrow.parquet as pq
+
+    from clip_pipeline.images.collection import finished_shards, remove_photos
+    from clip_pipeline.images.takedown import ATTEMPT_COLUMNS, TAKEDOWNS_FILE, add_takedowns, find_photos
+
+    shards = finished_shards(output)
+    if not shards:
+        raise PhotosError(f"{output} holds no shards that clip-pipeline download wrote. Give the folder of 00000.tar.")
+    tables = [pq.read_table(output / f"{shard}.parquet", columns=ATTEMPT_COLUMNS) for shard in shards]
+    found = find_photos(tables, names, date.today().isoformat(), reason)
+    if found.unknown:
+        raise InputError(
+            f"No photo in {output} has the id, url or sha256 {', '.join(found.unknown[:5])}. "
+            "Look it up in the column id of its .parquet files; nothing was changed."
+        )
+    together = add_takedowns(output / TAKEDOWNS_FILE, found.photos)
+    remove_photos(output, together.ids)
+    return found
 
 
 def train_tokenizer_on_file(

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import date
 
 from clip_pipeline.errors import InputError, MissingArtifactError, SettingsError
-from clip_pipeline.images.takedown import TAKEDOWNS_FILE, Found, add_takedowns, find_photos
+from clip_pipeline.images.takedown import ATTEMPT_COLUMNS, TAKEDOWNS_FILE, Found, add_takedowns, find_photos
 from clip_pipeline.pipeline.graph import STEPS
 from clip_pipeline.pipeline.run import AssetOutcome
 from clip_pipeline.pipeline.stages import artifact_key
@@ -85,12 +85,11 @@ def _require_fresh_catalog(workspace: Workspace) -> None:
 def _attempts(workspace: Workspace) -> list:
     import pyarrow.parquet as pq
 
-    columns = ["id", "url", "sha256", "phash"]
     tables = []
     for shard in STEPS["image_shards"].partitions(workspace):
         artifact = workspace.store.find(artifact_key("image_shards", shard))
         if artifact is not None:
-            tables.append(pq.read_table(artifact.file(f"{shard}.parquet"), columns=columns))
+            tables.append(pq.read_table(artifact.file(f"{shard}.parquet"), columns=ATTEMPT_COLUMNS))
     return tables
 
 

@@ -1,0 +1,78 @@
+"""Photos taken down from a folder that the download command wrote."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+
+from clip_pipeline.errors import InputError, PhotosError
+from clip_pipeline.images.shards import read_shard
+from clip_pipeline.pipeline.standalone import download_links, take_down_from_shards
+from clip_pipeline.recipes import Recipe
+from clip_pipeline_tests.images.photos import jpeg, scene
+from clip_pipeline_tests.sources.loopback import Answer, loopback
+
+RECIPE = Recipe()
+RECIPE = replace(RECIPE, download=replace(RECIPE.download, photos_per_shard=10, robots_txt=False, retries=0))
+PHOTOS = 30
+
+
+@pytest.fixture
+def site():
+    with loopback() as server:
+        for number in range(PHOTOS):
+            server.always(f"/{number}.jpg", Answer(body=jpeg(scene(number))))
+        server.always("/copy.jpg", Answer(body=jpeg(scene(3))))
+        yield server
+
+
+def url_list(folder: Path, site, *more: str) -> Path:
+    names = [*(f"{n}.jpg" for n in range(PHOTOS)), *more]
+    path = folder / "urls.jsonl"
+    rows = [{"id": name, "url": f"http://photos.test/{name}", "caption": f"photo {name}"} for name in names]
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return path
+
+
+def download(folder: Path, site, *more: str) -> None:
+    download_links(url_list(folder, site, *more), folder / "shards", RECIPE, hosts=site.hosts("photos.test"))
+
+
+def ids(folder: Path) -> set[str]:
+    return {row["id"] for path in folder.glob("*.parquet") for row in pq.read_table(path).to_pylist()}
+
+
+def test_a_photo_goes_from_its_shard_alone_without_a_request_and_does_not_come_back(tmp_path, site):
+    shards = tmp_path / "shards"
+    download(tmp_path, site)
+    before = {path.name: path.read_bytes() for path in shards.glob("*.tar")}
+    asked = len(site.requests)
+    found = take_down_from_shards(shards, ["3.jpg"], "asked")
+    assert [photo.id for photo in found.photos] == ["3.jpg"]
+    assert len(site.requests) == asked
+    assert "3.jpg" not in ids(shards) and len(ids(shards)) == PHOTOS - 1
+    changed = [name for name, content in before.items() if (shards / name).read_bytes() != content]
+    assert len(changed) == 1
+    keys = {key for path in shards.glob("*.tar") for key, _ in read_shard(path)}
+    assert len(keys) == PHOTOS - 1 == sum(json.loads((shards / "sizes.json").read_text()).values())
+    download(tmp_path, site, "copy.jpg")
+    rows = [row for path in shards.glob("*.parquet") for row in pq.read_table(path).to_pylist()]
+    assert {row["id"]: row["status"] for row in rows}["copy.jpg"] == "taken_down"
+    assert "3.jpg" not in {row["id"] for row in rows}
+    gone = hashlib.sha256(jpeg(scene(3))).hexdigest()
+    assert gone not in {row["sha256"] for row in rows}
+    assert {path for _, path in site.requests[asked:]} == {"/copy.jpg"}
+
+
+def test_a_folder_without_shards_and_an_unknown_name_are_sentences(tmp_path, site):
+    with pytest.raises(PhotosError, match="holds no shards that clip-pipeline download wrote"):
+        take_down_from_shards(tmp_path, ["3.jpg"], "")
+    download(tmp_path, site)
+    with pytest.raises(InputError, match="No photo in .* has the id, url or sha256 cat"):
+        take_down_from_shards(tmp_path / "shards", ["cat"], "")
+    assert not (tmp_path / "shards" / "takedowns.jsonl").exists()
