@@ -112,6 +112,16 @@ def tokenizer_round_trips(workspace: Workspace) -> CheckOutcome:
     )
 
 
+def model_learnt(workspace: Workspace) -> CheckOutcome:
+    facts = workspace.get("clip_checkpoint", model_names(workspace)[0]).facts
+    guessing, losses = facts["guessing_loss"], {"trained": facts["final_train_loss"]}
+    if facts["final_validation_loss"] is not None:
+        losses["validation"] = facts["final_validation_loss"]
+    found = ", ".join(f"{name} {loss:.3f}" for name, loss in losses.items()) + f"; guessing gives {guessing:.3f}"
+    sentences = [found, *facts["warnings"]]
+    return CheckOutcome(max(losses.values()) < guessing, ". ".join(sentences), {**losses, "guessing": guessing})
+
+
 def image_embeddings_are_whole(workspace: Workspace) -> CheckOutcome:
     return _embeddings_are_whole(workspace, "image_embeddings", "images")
 
@@ -169,6 +179,7 @@ CHECKS = (
     Check("photos_decode", "image_shards", "Few photos could not be decoded.", False, photos_decode),
     Check("splits_share_nothing", "image_text_pairs", "No photo, near-duplicate or file is in two splits.", True, splits_share_nothing),
     Check("tokenizer_round_trips", "bpe_tokenizer", "Captions survive encoding and decoding.", True, tokenizer_round_trips),
+    Check("model_learnt", "clip_checkpoint", "The losses are below that of guessing.", False, model_learnt),
     Check("image_embeddings_are_whole", "image_embeddings", "Unit length, finite, one key a vector.", True, image_embeddings_are_whole),
     Check("text_embeddings_are_whole", "text_embeddings", "Unit length, finite, one key a vector.", True, text_embeddings_are_whole),
     Check("scores_beat_chance", "benchmark_report", "Every score's interval lies above chance.", False, scores_beat_chance),
