@@ -104,7 +104,7 @@ def _tag_at(text, i, n, flags, elements):
 def _find_closing(text, i, n, flags, elements, wanted):
     """Where the closing tag of the element `wanted` begins and ends, from i on; -1 where there is none."""
     while i < n:
-        while not _STOPS[text[i]]:
+        while not _STOPS[text[np.uint64(i)]]:
             i += 1
         if text[i] != 60:
             i += 1
@@ -178,16 +178,14 @@ def drop_elements(text, n, flags, elements, captions):
     filled = np.int64(0)
     unclosed = np.uint64(0)  # a bit an element that has no closing tag in the rest of the text: not looked for again
     while i < n:
-        c = text[i]
-        if not _STOPS[c]:
-            start = i
-            while not _STOPS[text[i]]:
-                i += 1
-            if w != start:
-                for k in range(i - start):
-                    text[w + k] = text[start + k]
-            w += i - start
-            continue
+        c = text[np.uint64(i)]
+        while not _STOPS[c]:
+            text[np.uint64(w)] = c
+            w += 1
+            i += 1
+            c = text[np.uint64(i)]
+        if i >= n:
+            break
         if c != 60:
             text[w] = c
             w += 1

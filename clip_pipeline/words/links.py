@@ -313,16 +313,14 @@ def resolve_links(text, n, characters, names, options, stack):
     too_deep = 0
     bracket = np.int64(-1)  # closes an external link whose label is being copied
     while i < n:
-        c = text[i]
-        if not _STOPS[c]:
-            start = i
-            while not _STOPS[text[i]]:
-                i += 1
-            if w != start:
-                for k in range(i - start):
-                    text[w + k] = text[start + k]
-            w += i - start
-            continue
+        c = text[np.uint64(i)]
+        while not _STOPS[c]:
+            text[np.uint64(w)] = c
+            w += 1
+            i += 1
+            c = text[np.uint64(i)]
+        if i >= n:
+            break
         if c == 91:
             label, closing = _external_link(text, i, n, characters.flags)
             if label >= 0:

@@ -1,4 +1,5 @@
 # ruff: noqa: SIM110  (numba compiles plain loops, no generators)
+# mypy: disable-error-code="assignment"
 """The pages of an export as MediaWiki writes it, found in its bytes without an XML parser: compiled.
 
 What is not exactly of that form (prefixes, comments, CDATA, character references by number, a page without <ns>, bytes
@@ -22,7 +23,7 @@ OTHER_NAMESPACE, REDIRECT, ARTICLE = 0, 1, 2
 
 _PLAIN = np.zeros(256, np.bool_)
 _PLAIN[[9, 10, *range(32, 128)]] = True
-_PLAIN[[ord(c) for c in "&<>"]] = False
+_PLAIN[[ord(c) for c in '&<>"']] = False
 _NAME = np.zeros(256, np.bool_)
 _NAME[[ord(c) for c in "abcdefghijklmnopqrstuvwxyz0123456789_"]] = True
 _ATTRIBUTE = np.zeros(256, np.bool_)
@@ -90,13 +91,18 @@ def copy_text(data, j, end_mark, out, w):
     else comes first.
     """
     while True:
-        c = data[j]
-        if _PLAIN[c] and c != end_mark:
+        c = data[np.uint64(j)]
+        while _PLAIN[c]:
+            out[np.uint64(w)] = c
+            w += 1
+            j += 1
+            c = data[np.uint64(j)]
+        if c == end_mark:
+            return j, w
+        if c == 34:
             out[w] = c
             w += 1
             j += 1
-        elif c == end_mark:
-            return j, w
         elif c == 38:
             character, size = _entity(data, j + 1)
             if size == 0:

@@ -27,12 +27,14 @@ def write_prose(text, n, out, flags, elements, entities):
     w = np.int64(0)
     disambiguation = False
     while i < n:
-        c = text[i]
-        if not _STOPS[c]:
-            out[w] = c
+        c = text[np.uint64(i)]
+        while not _STOPS[c]:
+            out[np.uint64(w)] = c
             w += 1
             i += 1
-            continue
+            c = text[np.uint64(i)]
+        if i >= n:
+            break
         if c == 39 and text[i + 1] == 39:  # '' and '''
             while i < n and text[i] == 39:
                 i += 1

@@ -1,5 +1,5 @@
 # ruff: noqa: SIM110  (numba compiles plain loops, no generators)
-# mypy: disable-error-code="assignment"
+# mypy: disable-error-code="assignment, call-overload"
 """Words of a plain text, told apart and counted in a hash table: compiled.
 
 A table is a set of arrays (`Table`) of fixed size; whoever calls sees to it that there is room (`table.py`).
@@ -223,7 +223,7 @@ def count_words(text, n, table, characters, document, only_pictured):
     pictured = 0
     i = _begin_line(text, np.int64(0), n, flags)
     while i < n:
-        c = text[i]
+        c = text[np.uint64(i)]
         if c < 128:
             if not flags[c] & WORD:
                 if c == 10:
@@ -247,18 +247,18 @@ def count_words(text, n, table, characters, document, only_pictured):
         letters = np.int64(0)
         capital = False
         while i < n:
-            c = np.int64(text[i])
+            c = text[np.uint64(i)]
             if c < 128:
-                flag = np.int64(flags[c])
+                flag = flags[c]
                 if flag & WORD:
                     if flag & CAPITAL:
-                        c += 32
+                        c |= np.uint8(32)
                         if length == 0:
                             capital = True
                 elif not (c == 39 or c == 45) or not _is_word_at(text, i + 1, n, flags):
                     break
                 letters |= flag
-                token[length] = c
+                token[np.uint64(length)] = c
                 if length < 8:
                     first |= np.uint64(c) << np.uint64(8 * length)
                 elif length < 16:

@@ -169,16 +169,14 @@ def drop_templates_and_tables(text, n, flags, stack):
     line_written = np.int64(0)
     disambiguation = False
     while i < n:
-        c = text[i]
-        if not _STOPS[c]:
-            start = i
-            while not _STOPS[text[i]]:
-                i += 1
-            if w != start:
-                for k in range(i - start):
-                    text[w + k] = text[start + k]
-            w += i - start
-            continue
+        c = text[np.uint64(i)]
+        while not _STOPS[c]:
+            text[np.uint64(w)] = c
+            w += 1
+            i += 1
+            c = text[np.uint64(i)]
+        if i >= n:
+            break
         d = text[i + 1] if i + 1 < n else np.uint8(0)
         inside_template = depth > 0 and stack[depth - 1] >= 0
         if c == 10:
