@@ -3,8 +3,9 @@
     python -m clip_pipeline_tests.images.killed_downloads CATALOG OUTPUT PORT KILLS
 
 Each run is a fork of this process, which has all modules loaded already, so that a run is at work within a few milliseconds
-and kills fall into every phase of it. Half of them are counted from the start, half from the first photo in the journal. Prints
-how many runs were killed before their end.
+and kills fall into every phase of it. Half of them are counted from the start, half from the first photo in the journal. Each
+download that comes to its end in spite of them is followed by another in a folder of its own: OUTPUT/0, OUTPUT/1 ... Prints the
+number of the last folder.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import signal
 import sys
 import time
 from pathlib import Path
+from unittest import mock
 
 from clip_pipeline.images import collection
 from clip_pipeline.images.decoders import Decoders
@@ -28,8 +30,10 @@ SETTINGS = DownloadSettings(min_side=8, connections=4, photos_per_shard=100, rob
 def run_download(catalog: Path, output: Path, port: int) -> None:
     """One download from its start to its end."""
     decoders = Decoders(1, check=LIGHT)
-    collection.shared_decoders = lambda workers: decoders
-    with fetch.PhotoFetcher(SETTINGS, {"photos.test": ("127.0.0.1", port)}) as fetcher:
+    with (
+        mock.patch.object(collection, "shared_decoders", lambda workers: decoders),
+        fetch.PhotoFetcher(SETTINGS, {"photos.test": ("127.0.0.1", port)}) as fetcher,
+    ):
         collection.download_catalog(catalog, output, SETTINGS, fetcher)
     decoders.end()
 
@@ -56,12 +60,15 @@ def kill_once(arguments: tuple[Path, Path, int], seconds: float, from_first_phot
 def main() -> None:
     catalog, output, port, kills = Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3]), int(sys.argv[4])
     chance = random.Random(7)
-    killed = 0
-    for number in range(kills):
-        late = number % 2 == 0
-        seconds = chance.uniform(0, 0.2) if late else chance.uniform(0.05, 0.6)
-        killed += kill_once((catalog, output, port), seconds, late)
-    sys.stdout.write(f"{killed}\n")
+    killed = folder = 0
+    (output / "0").mkdir(parents=True)
+    while killed < kills:
+        at_work = kill_once((catalog, output / str(folder), port), chance.uniform(0.0, 0.35), killed % 2 == 1)
+        killed += at_work
+        if not at_work:
+            folder += 1
+            (output / str(folder)).mkdir()
+    sys.stdout.write(f"{folder}\n")
 
 
 if __name__ == "__main__":
