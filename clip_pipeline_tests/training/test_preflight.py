@@ -96,7 +96,7 @@ def test_too_little_memory_stops_the_training_before_its_first_step(tiny_data, t
     monkeypatch.setattr(preflight, "free_bytes", lambda device: 50_000)
     with pytest.raises(TrainingError, match=r"needs about \d+ MB \(activations .* Lower training.chunk_size"):
         tiny_data.train(tmp_path, settings)
-    with caplog.at_level(logging.INFO):
+    with caplog.at_level(logging.INFO, logger="clip_pipeline"):
         monkeypatch.setattr(preflight, "free_bytes", lambda device: None)
         tiny_data.train(tmp_path, settings)
     estimate = next(float(r.args[0]) for r in caplog.records if "will take about" in r.message)
