@@ -251,7 +251,7 @@ STEPS = (
     Step(
         asset="image_links",
         about="One row per word and photo found for it, with the pages of the search beside it.",
-        code_version="2",
+        code_version="3",
         after=("vocabulary",),
         config=_links_config,
         inputs=_links_inputs,
@@ -281,7 +281,7 @@ STEPS = (
     Step(
         asset="image_text_pairs",
         about="Valid pairs of photo and caption, split so that near-duplicates stay on one side.",
-        code_version="3",
+        code_version="4",
         after=("image_shards",),
         config=lambda workspace: fingerprinted(workspace.recipe.pairs),
         inputs=_pairs_inputs,

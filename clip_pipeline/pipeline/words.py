@@ -190,7 +190,7 @@ STEPS = (
     Step(
         asset="word_counts",
         about="Occurrences of every word in the article bodies of one part of the dump, and the articles it is in.",
-        code_version="2",
+        code_version="3",
         after=("wikipedia_dump",),
         config=lambda workspace: {"words.rules": workspace.recipe.words.rules},
         inputs=lambda workspace, part: {

@@ -13,8 +13,11 @@ from typing import Any, NamedTuple
 import numpy as np
 from numba import njit
 
-WORD, LETTER, CAPITAL, SPACE, DIGIT = 1, 2, 4, 8, 16
-"""Bits of `Characters.flags`: str.isalnum, isalpha, isupper or istitle, isspace, isdecimal. The underscore is no WORD."""
+from clip_pipeline.words.tokens import combining_marks
+
+WORD, LETTER, CAPITAL, SPACE, DIGIT, MARK = 1, 2, 4, 8, 16, 32
+"""Bits of `Characters.flags`: str.isalnum, isalpha, isupper or istitle, isspace, isdecimal, and marks that go on a word but
+begin none. The underscore is no WORD."""
 LAST_CASED = 0x20000
 """No letter above has a lower case (checked when the table is made)."""
 
@@ -57,6 +60,7 @@ def character_tables() -> Characters:
             flags[code] = flag
     for match in re.finditer(r"\s", everything):
         flags[ord(match.group())] |= SPACE
+    flags[[ord(mark) for mark in combining_marks()]] |= MARK
     return Characters(flags, lower)
 
 

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
 from clip_pipeline.words.characters import Characters, kernel
 from clip_pipeline.words.elements import NameTable, drop_elements
@@ -98,7 +97,7 @@ def _make_scan(digest):
     # know the values that a function closes over: another digest is another entry.
     # Each function that is called is optimised again with all that it calls, so calls are few levels deep, and each of the
     # large functions is called at one place: 29 s of compiling became 12 s (2026-11-21).
-    @njit(cache=True, nogil=True, error_model="numpy", _nrt=False)
+    @kernel(cache=True, nogil=True, no_cpython_wrapper=False)
     def scan(data, i, n, task, rules, work, language, table):
         if len(digest) == 0:
             return DONE, 0, 0

@@ -15,6 +15,7 @@ from clip_pipeline.words.characters import (
     CAPITAL,
     DIGIT,
     LETTER,
+    MARK,
     SPACE,
     WORD,
     code_point_at,
@@ -37,6 +38,7 @@ ENTRY_BITS = 25
 ENTRIES, ARENA, ARTICLES = range(3)
 """Cells of `Table.used`."""
 
+DOT_ABOVE = 0x307
 _FACTOR = np.uint64(0x9E3779B97F4A7C15)
 _FACTOR_2 = np.uint64(0xC2B2AE3D27D4EB4F)
 
@@ -198,7 +200,10 @@ def _small_sigma(text, i, flags, letters):
     """ς at the end of a word, σ elsewhere: the lower case of the Σ whose next character is at i."""
     if not letters & LETTER:
         return 0x3C3
-    after, _ = flags_at(text, i, flags)
+    after, size = flags_at(text, i, flags)
+    while after & MARK:
+        i += size
+        after, size = flags_at(text, i, flags)
     return 0x3C3 if after & LETTER else 0x3C2
 
 
@@ -272,8 +277,11 @@ def count_words(text, n, table, characters, document, only_pictured):
                 if not _is_word_at(text, i + 3, n, flags):
                     break
                 code = 39
-            elif not flag & WORD:
+            elif not flag & (WORD | MARK):
                 break
+            elif code == DOT_ABOVE and token[length - 1] == 105:  # as the lower case of İ, which is the same letter
+                i += size
+                continue
             elif flag & CAPITAL and length == 0:
                 capital = True
             i += size

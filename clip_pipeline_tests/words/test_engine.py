@@ -77,7 +77,25 @@ def test_real_dumps_have_the_words_of_the_reference(shared_data, name):
 
 
 WORDS = st.sampled_from(
-    ["cat", "Dog", "x-ray", "don't", "Émile", "Ελλάς", "1990", "mp3", "naïve", "猫", " ", "\n", ", ", "’", "–"]
+    [
+        "cat",
+        "Dog",
+        "x-ray",
+        "don't",
+        "Émile",
+        "Ελλάς",
+        "1990",
+        "mp3",
+        "naïve",
+        "猫",
+        "हिन्दी",
+        "עִבְרִית",
+        " ",
+        "\n",
+        ", ",
+        "’",
+        "–",
+    ]
 )
 INLINE = st.sampled_from(
     ["&nbsp;", "&amp;", "&amp;nbsp;", "&eacute;", "&#233;", "&lt;", "<br/>", "<b>", "</b>", "''", "'''", "<nowiki/>", "__NOTOC__", "\n* ", "\n== "]
@@ -108,7 +126,7 @@ def test_generated_wikitext_has_the_words_of_the_reference(text):
 
 
 @settings(max_examples=200, deadline=None)
-@given(st.text(st.sampled_from("ab'-’_Σσİ1 ²½éÉ\u0301中あ,\n")))
+@given(st.text(st.sampled_from("ab'-’_ΣσİIi1 ²½éÉ\u0301\u0307\ufe0fहिन्ไืகி中あ,\n")))
 def test_words_of_plain_text_are_those_of_tokens_py(text):
     # Σ at the end of a word is told by the next letter alone; Python looks past marks and apostrophes.
     words = Counter(word.replace("ς", "σ") for word in split_words(text.replace("''", " ")))
@@ -117,6 +135,15 @@ def test_words_of_plain_text_are_those_of_tokens_py(text):
     for word, (number, _) in found.items():
         straightened[word.replace("ς", "σ")] += number
     assert straightened == words
+
+
+@pytest.mark.parametrize("word", ["हिन्दी", "ไทย", "தமிழ்", "বাংলা", "עִבְרִית", "cafe\u0301", "ἄνθρωπος", "İzmir"])
+def test_words_with_vowel_signs_stay_whole(word):
+    small = word.replace("İ", "i")
+    assert counted([f"{word} [[{word}]] ''{word}''-{word} {word}\u200b\u0301{word}"]) == {
+        small: (4, 1),
+        f"{small}-{small}": (1, 1),
+    }
 
 
 @pytest.mark.parametrize(
