@@ -54,10 +54,10 @@ def _number_text(value: float | int | None) -> str:
 
 
 def read_log(path: Path) -> dict[str, list[float]]:
-    """The columns of a training log; NaN where a value was not measured."""
+    """The columns of a training log; NaN where a value was not measured, as in logs of older versions."""
     with path.open(encoding="utf-8", newline="") as stream:
         rows = list(csv.DictReader(stream))
-    return {column: [float(row[column]) if row[column] else math.nan for row in rows] for column in COLUMNS}
+    return {column: [float(row[column]) if row.get(column) else math.nan for row in rows] for column in COLUMNS}
 
 
 def write_log_table(log: dict[str, list[float]], path: Path) -> None:
