@@ -7,6 +7,7 @@ it: XML (`page_scan.py`), elements, templates and tables, links, prose, words (`
 from __future__ import annotations
 
 import hashlib
+import logging
 from pathlib import Path
 from typing import NamedTuple
 
@@ -20,6 +21,8 @@ from clip_pipeline.words.page_scan import ARTICLE, ODD, begins_page, scan_page
 from clip_pipeline.words.prose import write_prose
 from clip_pipeline.words.tally import ARENA, ARTICLES, ENTRIES, WORD_FREQUENCY, count_runs, count_words, fill_slots
 from clip_pipeline.words.templates import drop_templates_and_tables
+
+logger = logging.getLogger(__name__)
 
 PAGES, WIKITEXT, PLAIN_TEXT, CLEAN, GROW = 0, 1, 2, 3, 4
 """What `scan` is given and does: count XML pages, one wikitext, one plain text; turn a wikitext to prose and count nothing;
@@ -97,7 +100,6 @@ def _make_scan(digest):
     # know the values that a function closes over: another digest is another entry.
     # Each function that is called is optimised again with all that it calls, so calls are few levels deep, and each of the
     # large functions is called at one place: 29 s of compiling became 12 s (2026-11-21).
-    @kernel(cache=True, nogil=True, no_cpython_wrapper=False)
     def scan(data, i, n, task, rules, work, language, table):
         if len(digest) == 0:
             return DONE, 0, 0
@@ -150,7 +152,11 @@ def _make_scan(digest):
                 break
         return DONE, i, 0
 
-    return scan
+    try:
+        return kernel(scan, cache=True, nogil=True, no_cpython_wrapper=False)
+    except RuntimeError as error:  # numba's, where neither the package's folder nor the user's can be written to
+        logger.warning("The word scanner is compiled in every run, 12 s each: %s. Set NUMBA_CACHE_DIR.", error)
+        return kernel(scan, nogil=True, no_cpython_wrapper=False)
 
 
 scan = _make_scan(_digest())

@@ -11,8 +11,9 @@ from collections import Counter
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from numba.core import caching
 
-from clip_pipeline.words import runs, table
+from clip_pipeline.words import engine, runs, table
 from clip_pipeline.words.count import count_dumps
 from clip_pipeline.words.engine import WIKITEXT
 from clip_pipeline.words.pages import iter_pages
@@ -259,3 +260,12 @@ def test_a_merge_of_runs_is_their_sum_in_order(tmp_path_factory, parts):
     rows = [row for merged in merge_runs(paths) for row in merged.select(["word", "count"]).to_pylist()]
     total = sum((Counter(part) for part in parts), Counter())
     assert [(row["word"], row["count"]) for row in rows] == sorted(total.items(), key=lambda item: item[0].encode())
+
+
+# ---- compiling
+
+
+def test_without_a_writable_folder_the_scanner_is_compiled_in_memory(monkeypatch, caplog):
+    monkeypatch.setattr(caching.CacheImpl, "_locator_classes", [])
+    assert callable(engine._make_scan("another digest"))
+    assert "Set NUMBA_CACHE_DIR" in caplog.text
