@@ -131,6 +131,9 @@ def profile(path: Path, megabytes: float) -> None:
     print(
         f"words       {1000 * whole / megabytes:6.2f} ms of CPU a MB, of which ours {1000 * (whole - bare) / megabytes:.2f}"
     )
+    print(
+        f"words / bare bz2: {bare / whole:.2f} (target {TARGET_OF_BARE}: {'met' if bare / whole >= TARGET_OF_BARE else 'missed'})"
+    )
 
 
 if __name__ == "__main__":
