@@ -16,6 +16,7 @@ GROUND = {
     "cache",
     "disk",
     "errors",
+    "memory",
     "plans",
     "progress",
     "publication",

@@ -14,6 +14,7 @@ from clip_pipeline.disk import hash_json
 from clip_pipeline.images.decoders import shared_decoders
 from clip_pipeline.images.download import download_shard
 from clip_pipeline.images.previous import SHARDS_VERSION, PreviousShard, may_pass
+from clip_pipeline.memory import give_memory_back, use_few_arenas
 from clip_pipeline.progress import progress
 from clip_pipeline.publication import published_file, published_shard, remove_other_shards, shard_stats
 from clip_pipeline.recipes import DownloadSettings, fingerprinted
@@ -48,6 +49,7 @@ def download_catalog(
     """
     import pyarrow.parquet as pq
 
+    use_few_arenas()
     tables = {path.stem: path for path in sorted((catalog / "shards").glob("*.parquet"))}
     photos = sum(pq.read_metadata(path).num_rows for path in tables.values())
     made_with = hash_json([SHARDS_VERSION, fingerprinted(settings)])
@@ -80,7 +82,9 @@ def download_catalog(
             def again(stats: dict[str, Any]) -> bool:
                 return _holds(output, shard, taken_down) or (retry and _may_gain(output, shard))
 
-            return published_shard(output, shard, plan, made_with, build, again)
+            stats = published_shard(output, shard, plan, made_with, build, again)
+            give_memory_back()
+            return stats
 
         stats_of = dict(zip(tables, builders.map(make, tables), strict=True))
     removed = remove_other_shards(output, tables)
