@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from clip_pipeline.disk import hash_json
 from clip_pipeline.errors import InputError
@@ -126,8 +126,3 @@ def find_photos(attempts: Sequence[pa.Table], names: Sequence[str], date: str, r
         tuple(alike),
         tuple(name for name in unknown if not _SHA256.fullmatch(name)),
     )
-
-
-def describe(takedowns: Takedowns) -> list[dict[str, Any]]:
-    """The list as JSON records, for people."""
-    return [dataclasses.asdict(photo) for photo in takedowns.photos]

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from clip_pipeline.errors import DumpError
-from clip_pipeline.sources.dump_files import DumpDescription, DumpPart, describe_dump, require_dump_file
+from clip_pipeline.sources.dump_files import DumpDescription, describe_dump, require_dump_file
 from clip_pipeline.sources.html_dumps import HTML_SUFFIXES, describe_html_dump, is_html_dump
 
 DUMP_SUFFIXES = (".xml", ".bz2", ".xz", ".lzma", ".gz", ".7z", *HTML_SUFFIXES)
@@ -63,11 +63,6 @@ def describe_dump_set(paths: Sequence[Path], parts: int) -> list[FileDescription
         number += len(numbered)
         described.append(FileDescription(path, replace(description, parts=numbered)))
     return described
-
-
-def all_parts(files: Iterable[FileDescription]) -> list[DumpPart]:
-    """The parts of all files in order."""
-    return [part for file in files for part in file.description.parts]
 
 
 def _is_dump_name(name: str) -> bool:

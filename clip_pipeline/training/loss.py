@@ -14,7 +14,6 @@ if TYPE_CHECKING:
 
 SIGMOID_TEMPERATURE, SIGMOID_BIAS = 0.1, -10.0
 """Zhai et al. 2023, section 3.2: the start at which most of the batch's wrong pairs cost next to nothing."""
-SOFTMAX_TEMPERATURE = 0.07
 
 
 def clip_loss(

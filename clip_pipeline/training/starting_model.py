@@ -14,7 +14,7 @@ from clip_pipeline.errors import ModelError, SettingsError
 from clip_pipeline.models.folder import CONFIG_FILE, WEIGHTS_FILE, preprocess_config
 from clip_pipeline.models.registry import ClipModel, build_model
 from clip_pipeline.recipes import TrainingSettings
-from clip_pipeline.training.loss import SIGMOID_BIAS, SIGMOID_TEMPERATURE, SOFTMAX_TEMPERATURE
+from clip_pipeline.training.loss import SIGMOID_BIAS, SIGMOID_TEMPERATURE
 
 if TYPE_CHECKING:
     import torch
@@ -74,11 +74,6 @@ def make_model(config: dict[str, Any], settings: TrainingSettings, device: str) 
     if settings.compile:
         compile_towers(model)
     return model
-
-
-def starting_temperature(settings: TrainingSettings) -> float:
-    """The temperature at the start: the setting, or the loss's own."""
-    return settings.temperature or (SIGMOID_TEMPERATURE if settings.loss == "sigmoid" else SOFTMAX_TEMPERATURE)
 
 
 def is_vision_transformer(config: dict[str, Any]) -> bool:
