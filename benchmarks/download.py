@@ -189,7 +189,7 @@ def url_list(path: Path, host: str, count: int) -> Path:
 def run_ours(urls: Path, output: Path, port: int) -> None:
     """What `clip-pipeline download` does, with the name of the benchmark's host pointing to loopback."""
     from clip_pipeline.pipeline.standalone import download_links
-    from clip_pipeline.recipes import Recipe, with_settings
+    from clip_pipeline.settings import Recipe, with_settings
 
     recipe = with_settings(Recipe(), [f"download.image_size={SIDE}", f"download.quality={QUALITY}"])
     download_links(urls, output, recipe, hosts={HOST: ("127.0.0.1", port)})
@@ -304,7 +304,7 @@ def stages(bench: Bench) -> None:
     from clip_pipeline.images.decode import check_photo
     from clip_pipeline.images.looks import looks_of
     from clip_pipeline.images.resize import resize_rgb
-    from clip_pipeline.recipes import DownloadSettings
+    from clip_pipeline.settings import DownloadSettings
 
     settings = DownloadSettings(image_size=SIDE, quality=QUALITY)
     contents = [path.read_bytes() for path in sorted(bench.photos.glob("*.jpg"))[:500]]

@@ -13,7 +13,8 @@ from typing import Any
 import click
 
 from clip_pipeline.errors import ClipPipelineError
-from clip_pipeline.recipes import RECIPES, Recipe, TokenizerSettings, find_recipe, with_settings
+from clip_pipeline.recipes import RECIPES, find_recipe
+from clip_pipeline.settings import Recipe, TokenizerSettings, with_settings
 from clip_pipeline.version import __version__
 
 CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
@@ -261,7 +262,7 @@ def words(dumps: tuple[str, ...], output: Path, language: str, workers: int, **f
       clip-pipeline words enwiki_namespace_0.tar.gz -o words.parquet --order pictured --max-words 20000
     """
     from clip_pipeline.pipeline.count_command import count_words, language_settings
-    from clip_pipeline.recipes import WordsSettings
+    from clip_pipeline.settings import WordsSettings
 
     if language:
         filters["script"], filters["stop_words"] = language_settings(language)

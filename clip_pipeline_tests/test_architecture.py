@@ -22,6 +22,7 @@ GROUND = {
     "publication",
     "recipes",
     "records",
+    "settings",
     "spill",
     "store",
     "version",

@@ -13,8 +13,8 @@ import pytest
 from click.testing import CliRunner
 
 from clip_pipeline.cli import commands
-from clip_pipeline.recipes import SandboxSettings
 from clip_pipeline.sandbox.server import start_sandbox
+from clip_pipeline.settings import SandboxSettings
 
 PAGES = """<mediawiki xmlns="http://www.mediawiki.org/xml/export-0.11/" version="0.11" xml:lang="en">
   <siteinfo><namespaces><namespace key="0" /></namespaces></siteinfo>

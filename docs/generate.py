@@ -17,7 +17,8 @@ import click
 from clip_pipeline.cli import commands
 from clip_pipeline.pipeline.graph import STEPS
 from clip_pipeline.pipeline.stages import STAGE_OF
-from clip_pipeline.recipes import RECIPES, SECTIONS, Recipe
+from clip_pipeline.recipes import RECIPES
+from clip_pipeline.settings import SECTIONS, Recipe
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "clip_pipeline"
@@ -114,6 +115,7 @@ def code_page() -> str:
 
 
 _FLOW = (
+    "settings",
     "sources",
     "words",
     "images",

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from clip_pipeline.embedding.dataset import embed_dataset_images
-from clip_pipeline.recipes import ComputeSettings, EmbeddingSettings
+from clip_pipeline.settings import ComputeSettings, EmbeddingSettings
 
 
 def embed_folder(

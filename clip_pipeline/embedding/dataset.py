@@ -14,7 +14,7 @@ from clip_pipeline.embedding.device import choose_device, use_threads
 from clip_pipeline.embedding.encoder import embed_images, embed_texts
 from clip_pipeline.embedding.files import write_embeddings
 from clip_pipeline.errors import PhotosError
-from clip_pipeline.recipes import ComputeSettings, EmbeddingSettings
+from clip_pipeline.settings import ComputeSettings, EmbeddingSettings
 
 IMAGES, TEXTS = "images", "texts"
 FAILURES_FILE = "images_failures.parquet"

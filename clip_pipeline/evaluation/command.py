@@ -12,7 +12,7 @@ from clip_pipeline.evaluation.datasets import Dataset, only_split, open_dataset,
 from clip_pipeline.evaluation.retrieval import retrieval_scores
 from clip_pipeline.evaluation.zero_shot import zero_shot_scores
 from clip_pipeline.publication import published_file
-from clip_pipeline.recipes import ComputeSettings, EmbeddingSettings, EvaluationSettings
+from clip_pipeline.settings import ComputeSettings, EmbeddingSettings, EvaluationSettings
 
 
 def evaluate_model(

@@ -17,7 +17,7 @@ from clip_pipeline.errors import DatasetError
 from clip_pipeline.evaluation.intervals import mean_interval
 from clip_pipeline.evaluation.scores import score_row, write_scores
 from clip_pipeline.evaluation.zero_shot import LabelTruth
-from clip_pipeline.recipes import EvaluationSettings
+from clip_pipeline.settings import EvaluationSettings
 
 logger = logging.getLogger(__name__)
 

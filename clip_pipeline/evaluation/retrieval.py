@@ -23,7 +23,7 @@ from clip_pipeline.errors import DatasetError, ShapeError
 from clip_pipeline.evaluation.intervals import mean_interval
 from clip_pipeline.evaluation.scores import score_row, write_scores
 from clip_pipeline.evaluation.similarity import similarities
-from clip_pipeline.recipes import EvaluationSettings
+from clip_pipeline.settings import EvaluationSettings
 
 RECALL_AT = (1, 5, 10)
 TEXT_TO_IMAGE_FILE, IMAGE_TO_TEXT_FILE = "text_to_image.parquet", "image_to_text.parquet"

@@ -22,7 +22,7 @@ from clip_pipeline.errors import DatasetError, ShapeError
 from clip_pipeline.evaluation.intervals import interval, mean_interval, resampled_sums, widened_where_rare
 from clip_pipeline.evaluation.scores import score_row, write_scores
 from clip_pipeline.evaluation.similarity import similarities
-from clip_pipeline.recipes import EvaluationSettings
+from clip_pipeline.settings import EvaluationSettings
 
 logger = logging.getLogger(__name__)
 

@@ -6,7 +6,7 @@ import unicodedata
 from functools import lru_cache
 
 from clip_pipeline.errors import SettingsError
-from clip_pipeline.recipes import PairsSettings
+from clip_pipeline.settings import PairsSettings
 from clip_pipeline.words.stop_words import stop_word_languages, stop_words_of
 from clip_pipeline.words.tokens import find_tokens
 

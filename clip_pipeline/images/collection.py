@@ -17,8 +17,8 @@ from clip_pipeline.images.previous import SHARDS_VERSION, PreviousShard, may_pas
 from clip_pipeline.memory import give_memory_back, use_few_arenas
 from clip_pipeline.progress import progress
 from clip_pipeline.publication import published_file, published_shard, remove_other_shards, shard_stats
-from clip_pipeline.recipes import DownloadSettings, fingerprinted
 from clip_pipeline.records import PHOTO_CATALOG
+from clip_pipeline.settings import DownloadSettings, fingerprinted
 
 if TYPE_CHECKING:
     import pyarrow as pa

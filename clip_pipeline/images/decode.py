@@ -18,7 +18,7 @@ import numpy as np
 from clip_pipeline.images.colours import as_rgb, profile_to_srgb
 from clip_pipeline.images.framing import Frame, frame_of, put_in_frame, put_on_bars
 from clip_pipeline.images.shards import ENDINGS
-from clip_pipeline.recipes import DownloadSettings
+from clip_pipeline.settings import DownloadSettings
 
 if TYPE_CHECKING:
     from PIL import Image

@@ -26,7 +26,7 @@ from typing import Any, BinaryIO
 from clip_pipeline.images.decode import RejectedPhoto
 from clip_pipeline.images.journal import Segment
 from clip_pipeline.images.looks import looks_of
-from clip_pipeline.recipes import DownloadSettings
+from clip_pipeline.settings import DownloadSettings
 
 MESSAGE = struct.Struct("<BIII")
 """Kind of the message, number of its job, length of its JSON, length of its photo."""

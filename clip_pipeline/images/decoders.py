@@ -26,7 +26,7 @@ import clip_pipeline
 from clip_pipeline.errors import DecoderError
 from clip_pipeline.images.decode_worker import ANSWER, END_OF_JOB, FAILED, JOB, LEAVE, MESSAGE, PHOTO, READY
 from clip_pipeline.images.journal import Entry
-from clip_pipeline.recipes import DownloadSettings
+from clip_pipeline.settings import DownloadSettings
 
 logger = logging.getLogger(__name__)
 

@@ -18,8 +18,8 @@ from clip_pipeline.images.journal import Entry, Journal
 from clip_pipeline.images.previous import PreviousShard
 from clip_pipeline.images.shards import ShardWriter
 from clip_pipeline.progress import ProgressBar, progress
-from clip_pipeline.recipes import DownloadSettings
 from clip_pipeline.records import SHARD_ATTEMPTS
+from clip_pipeline.settings import DownloadSettings
 from clip_pipeline.sources.turns import Turns
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from clip_pipeline.images.resize import resize_rgb
-from clip_pipeline.recipes import DownloadSettings
+from clip_pipeline.settings import DownloadSettings
 
 WHITE = 255
 

@@ -14,8 +14,8 @@ import numpy as np
 from clip_pipeline.errors import PhotosError
 from clip_pipeline.images.caption_rules import CaptionRules
 from clip_pipeline.images.dedupe import near_duplicate_groups
-from clip_pipeline.recipes import PairsSettings
 from clip_pipeline.records import IMAGE_TEXT_PAIRS, SPLITS
+from clip_pipeline.settings import PairsSettings
 
 if TYPE_CHECKING:
     import pyarrow as pa

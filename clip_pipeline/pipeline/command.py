@@ -17,7 +17,7 @@ from clip_pipeline.pipeline.status import ArtifactStatus
 from clip_pipeline.pipeline.step import Step
 from clip_pipeline.pipeline.training import model_names
 from clip_pipeline.pipeline.workspace import Workspace
-from clip_pipeline.recipes import Recipe
+from clip_pipeline.settings import Recipe
 
 
 def run_command(

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from clip_pipeline.errors import DumpError, SettingsError
 from clip_pipeline.publication import published_file
-from clip_pipeline.recipes import WordsSettings
+from clip_pipeline.settings import WordsSettings
 from clip_pipeline.words.runs import MergedCounts, merge_counts
 from clip_pipeline.words.stop_words import choose_stop_words, stop_words_of
 

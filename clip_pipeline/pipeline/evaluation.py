@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from clip_pipeline.pipeline.embedding import datasets_by_model, halves, stored_dataset
 from clip_pipeline.pipeline.step import Step
 from clip_pipeline.pipeline.workspace import Workspace
-from clip_pipeline.recipes import fingerprinted
+from clip_pipeline.settings import fingerprinted
 from clip_pipeline.store import Built
 
 if TYPE_CHECKING:

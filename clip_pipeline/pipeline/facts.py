@@ -12,7 +12,7 @@ from clip_pipeline.pipeline.stages import ASSETS, artifact_key
 from clip_pipeline.pipeline.training import model_names
 from clip_pipeline.pipeline.words import bucket_keys, dump_parts
 from clip_pipeline.pipeline.workspace import Workspace
-from clip_pipeline.recipes import settings_text
+from clip_pipeline.settings import settings_text
 from clip_pipeline.store import Artifact
 
 SCORE_ASSETS = ("zero_shot_scores", "retrieval_scores", "probe_scores")

@@ -15,7 +15,7 @@ from clip_pipeline.pipeline.stages import artifact_key
 from clip_pipeline.pipeline.step import Step
 from clip_pipeline.pipeline.words import bucket_keys
 from clip_pipeline.pipeline.workspace import Workspace
-from clip_pipeline.recipes import Recipe, fingerprinted
+from clip_pipeline.settings import Recipe, fingerprinted
 from clip_pipeline.store import Artifact, Built
 
 if TYPE_CHECKING:

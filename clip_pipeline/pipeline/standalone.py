@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from clip_pipeline.errors import InputError, PhotosError
 from clip_pipeline.publication import published_folder, work_folder_of
-from clip_pipeline.recipes import ComputeSettings, EmbeddingSettings, EvaluationSettings, Recipe, TokenizerSettings
+from clip_pipeline.settings import ComputeSettings, EmbeddingSettings, EvaluationSettings, Recipe, TokenizerSettings
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -211,8 +211,8 @@ def evaluate_to(model: Path, dataset: str, output: Path, batch_size: int, comput
 
 def _sandbox_benchmark(folder: Path) -> Path:
     from clip_pipeline.pipeline.images import SANDBOX_BENCHMARK
-    from clip_pipeline.recipes import SandboxSettings
     from clip_pipeline.sandbox.server import start_sandbox
+    from clip_pipeline.settings import SandboxSettings
     from clip_pipeline.sources.benchmarks import download_benchmark
 
     with start_sandbox(SandboxSettings()) as world:

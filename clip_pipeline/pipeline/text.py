@@ -8,7 +8,7 @@ from pathlib import Path
 from clip_pipeline.disk import hash_file
 from clip_pipeline.pipeline.step import Step
 from clip_pipeline.pipeline.workspace import Workspace
-from clip_pipeline.recipes import fingerprinted
+from clip_pipeline.settings import fingerprinted
 from clip_pipeline.store import Built
 
 logger = logging.getLogger(__name__)

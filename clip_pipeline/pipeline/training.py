@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from clip_pipeline.pipeline.images import shard_hashes, shard_keys
 from clip_pipeline.pipeline.step import Step
 from clip_pipeline.pipeline.workspace import Workspace
-from clip_pipeline.recipes import fingerprinted
+from clip_pipeline.settings import fingerprinted
 from clip_pipeline.store import Built
 
 if TYPE_CHECKING:

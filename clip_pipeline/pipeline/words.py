@@ -8,7 +8,7 @@ from typing import Any
 
 from clip_pipeline.pipeline.step import Step
 from clip_pipeline.pipeline.workspace import Workspace
-from clip_pipeline.recipes import WikipediaSettings, fingerprinted
+from clip_pipeline.settings import WikipediaSettings, fingerprinted
 from clip_pipeline.store import Artifact, Built
 
 SANDBOX_MIRROR = "http://dumps.sandbox.test"

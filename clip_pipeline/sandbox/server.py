@@ -22,11 +22,11 @@ from pathlib import Path
 from typing import IO
 
 from clip_pipeline.errors import ClipPipelineError
-from clip_pipeline.recipes import SandboxSettings
 from clip_pipeline.sandbox.messages import Response
 from clip_pipeline.sandbox.sites import HOST_NAMES, Sites
 from clip_pipeline.sandbox.unsplash import REQUESTS_PER_HOUR, SANDBOX_KEY
 from clip_pipeline.sandbox.world import World
+from clip_pipeline.settings import SandboxSettings
 
 __all__ = ["SANDBOX_KEY", "RunningSandbox", "serve", "start_sandbox"]
 

@@ -20,7 +20,7 @@ from urllib.parse import quote_plus
 
 from clip_pipeline.errors import InputError, SettingsError, SourceError
 from clip_pipeline.progress import progress
-from clip_pipeline.recipes import WikipediaSettings
+from clip_pipeline.settings import WikipediaSettings
 from clip_pipeline.sources.http import Hosts
 from clip_pipeline.sources.mediawiki import Answer, MediaWikiClient
 

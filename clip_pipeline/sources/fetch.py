@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from clip_pipeline.recipes import DownloadSettings
+from clip_pipeline.settings import DownloadSettings
 from clip_pipeline.sources.http import Hosts
 from clip_pipeline.sources.own_files import OwnFileError, OwnFiles
 from clip_pipeline.sources.permissions import RobotsFiles, check_robots_tag

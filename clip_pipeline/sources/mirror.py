@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from clip_pipeline.errors import SettingsError, SourceError
-from clip_pipeline.recipes import WikipediaSettings
+from clip_pipeline.settings import WikipediaSettings
 from clip_pipeline.sources.http import (
     Hosts,
     backoff_seconds,

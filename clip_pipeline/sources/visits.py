@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from time import monotonic
 
-from clip_pipeline.recipes import DownloadSettings
+from clip_pipeline.settings import DownloadSettings
 from clip_pipeline.sources.addresses import AddressBook, ForbiddenAddress, Place, UnknownName
 from clip_pipeline.sources.answers import BodyTooLong, NoAnswer, unpacked
 from clip_pipeline.sources.connections import Connection, Connections

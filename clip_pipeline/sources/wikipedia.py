@@ -12,7 +12,7 @@ from typing import Any
 
 from clip_pipeline.errors import DiskError, SourceError
 from clip_pipeline.progress import progress
-from clip_pipeline.recipes import WikipediaSettings
+from clip_pipeline.settings import WikipediaSettings
 from clip_pipeline.sources.http import (
     Hosts,
     backoff_seconds,

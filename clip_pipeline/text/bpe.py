@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from clip_pipeline.recipes import TokenizerSettings
+from clip_pipeline.settings import TokenizerSettings
 
 PAD, START, END = "[NON]", "[SOS]", "[EOS]"
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from clip_pipeline.errors import CaptionsError, ModelError
-from clip_pipeline.recipes import TokenizerSettings
+from clip_pipeline.settings import TokenizerSettings
 from clip_pipeline.text.bpe import END, PAD, START, learn_bpe
 from clip_pipeline.text.ready_tokenizers import clip_tokenizer, hugging_face_tokenizer
 from clip_pipeline.text.tokenizer_report import describe_tokenizer

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from clip_pipeline.errors import SettingsError
 from clip_pipeline.models.registry import ClipModel
-from clip_pipeline.recipes import ComputeSettings
+from clip_pipeline.settings import ComputeSettings
 
 if TYPE_CHECKING:
     import torch

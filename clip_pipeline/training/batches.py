@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from clip_pipeline.errors import TrainingError
-from clip_pipeline.recipes import TrainingSettings
+from clip_pipeline.settings import TrainingSettings
 
 if TYPE_CHECKING:
     import torch

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from clip_pipeline.errors import SettingsError
-from clip_pipeline.recipes import Recipe
+from clip_pipeline.settings import Recipe
 from clip_pipeline.training.processes import Processes
 
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from clip_pipeline.disk import hash_json
 from clip_pipeline.models.folder import save_model_folder
 from clip_pipeline.models.registry import context_length_of, image_size_of, load_config, with_tokenizer
-from clip_pipeline.recipes import ComputeSettings, TrainingSettings, fingerprinted
+from clip_pipeline.settings import ComputeSettings, TrainingSettings, fingerprinted
 from clip_pipeline.text.tokenizer import load_tokenizer
 from clip_pipeline.training.arithmetic import choose_device, choose_precision, count_threads, reproducible_arithmetic
 from clip_pipeline.training.batches import shuffled_captions

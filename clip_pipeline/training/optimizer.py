@@ -6,7 +6,7 @@ import math
 from typing import TYPE_CHECKING
 
 from clip_pipeline.models.registry import ClipModel
-from clip_pipeline.recipes import TrainingSettings
+from clip_pipeline.settings import TrainingSettings
 
 if TYPE_CHECKING:
     import torch

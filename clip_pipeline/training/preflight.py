@@ -6,7 +6,7 @@ import logging
 from typing import TYPE_CHECKING, Any
 
 from clip_pipeline.errors import ModelError, SettingsError, TrainingError
-from clip_pipeline.recipes import TrainingSettings
+from clip_pipeline.settings import TrainingSettings
 from clip_pipeline.text.tokenizer import CaptionTokenizer
 from clip_pipeline.training.batches import CaptionTable
 from clip_pipeline.training.data import SplitPairs

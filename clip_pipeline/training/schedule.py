@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from clip_pipeline.recipes import TrainingSettings
+from clip_pipeline.settings import TrainingSettings
 
 
 def count_steps(photos: int, settings: TrainingSettings) -> int:

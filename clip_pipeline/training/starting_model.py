@@ -13,7 +13,7 @@ from clip_pipeline.disk import hash_file
 from clip_pipeline.errors import ModelError, SettingsError
 from clip_pipeline.models.folder import CONFIG_FILE, WEIGHTS_FILE, preprocess_config
 from clip_pipeline.models.registry import ClipModel, build_model
-from clip_pipeline.recipes import TrainingSettings
+from clip_pipeline.settings import TrainingSettings
 from clip_pipeline.training.loss import SIGMOID_BIAS, SIGMOID_TEMPERATURE
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from clip_pipeline.models.registry import ClipModel
-from clip_pipeline.recipes import TrainingSettings
+from clip_pipeline.settings import TrainingSettings
 from clip_pipeline.training.arithmetic import autocast, encode_captions
 from clip_pipeline.training.loss import contrastive_loss
 from clip_pipeline.training.processes import ONE_PROCESS, Processes

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from clip_pipeline.recipes import fingerprinted
+from clip_pipeline.settings import fingerprinted
 from clip_pipeline.training.loss import guessing_loss
 from clip_pipeline.training.trainer import Trainer
 

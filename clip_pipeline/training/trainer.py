@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from clip_pipeline.errors import TrainingError
 from clip_pipeline.progress import progress
-from clip_pipeline.recipes import TrainingSettings
+from clip_pipeline.settings import TrainingSettings
 from clip_pipeline.training.arithmetic import make_scaler
 from clip_pipeline.training.batches import Batches, CaptionTable, normalised_pictures, varied_pictures
 from clip_pipeline.training.checkpoint import load_best, load_state, save_best, save_state

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from clip_pipeline.models.registry import ClipModel
-from clip_pipeline.recipes import TrainingSettings
+from clip_pipeline.settings import TrainingSettings
 from clip_pipeline.training.arithmetic import autocast, encode_captions, encode_pictures
 from clip_pipeline.training.batches import CaptionTable, normalised_pictures, validation_pairs
 from clip_pipeline.training.loss import contrastive_loss

@@ -7,7 +7,7 @@ import math
 from collections.abc import Iterator
 
 from clip_pipeline.errors import TrainingError
-from clip_pipeline.recipes import TrainingSettings
+from clip_pipeline.settings import TrainingSettings
 from clip_pipeline.training.loss import guessing_loss, guessing_text
 
 FEWEST_STEPS_TO_JUDGE = 200

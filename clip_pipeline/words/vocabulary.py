@@ -8,8 +8,8 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from clip_pipeline.recipes import WordsSettings
 from clip_pipeline.records import WORD_COUNTS
+from clip_pipeline.settings import WordsSettings
 from clip_pipeline.words.stop_words import choose_stop_words
 
 logger = logging.getLogger(__name__)

@@ -5,7 +5,7 @@ import pytest
 from clip_pipeline.embedding.command import embed_folder
 from clip_pipeline.embedding.files import read_embeddings
 from clip_pipeline.errors import PhotosError
-from clip_pipeline.recipes import ComputeSettings, EmbeddingSettings
+from clip_pipeline.settings import ComputeSettings, EmbeddingSettings
 from clip_pipeline_tests.tiny_model import build_tiny_model, jpeg
 
 

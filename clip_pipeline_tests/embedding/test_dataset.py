@@ -7,7 +7,7 @@ from clip_pipeline.embedding.dataset import embed_dataset_images, embed_dataset_
 from clip_pipeline.embedding.files import read_embeddings
 from clip_pipeline.embedding.texts import prompt_table
 from clip_pipeline.errors import ModelError, PhotosError
-from clip_pipeline.recipes import ComputeSettings, EmbeddingSettings
+from clip_pipeline.settings import ComputeSettings, EmbeddingSettings
 from clip_pipeline_tests.tiny_model import build_tiny_model, jpeg
 
 CPU = ComputeSettings(device="cpu")

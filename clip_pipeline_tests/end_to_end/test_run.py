@@ -17,7 +17,8 @@ from clip_pipeline.pipeline.graph import STEPS, select
 from clip_pipeline.pipeline.run import run_steps
 from clip_pipeline.pipeline.status import pipeline_status
 from clip_pipeline.pipeline.workspace import Workspace
-from clip_pipeline.recipes import Recipe, find_recipe, with_settings
+from clip_pipeline.recipes import find_recipe
+from clip_pipeline.settings import Recipe, with_settings
 
 TINY = find_recipe("tiny")
 WITHOUT_TRAINING = ["words", "image_links", "photo_catalog", "image_shards", "image_text_pairs", "text"]

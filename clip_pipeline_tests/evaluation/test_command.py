@@ -8,7 +8,7 @@ from clip_pipeline.errors import DatasetError, ModelError, PhotosError
 from clip_pipeline.evaluation.classify import classify_images
 from clip_pipeline.evaluation.command import evaluate_model
 from clip_pipeline.evaluation.datasets import Dataset
-from clip_pipeline.recipes import ComputeSettings, EvaluationSettings
+from clip_pipeline.settings import ComputeSettings, EvaluationSettings
 from clip_pipeline_tests.evaluation.test_datasets import benchmark_folder
 from clip_pipeline_tests.tiny_model import build_tiny_model, jpeg
 

@@ -11,7 +11,7 @@ from PIL import Image
 from clip_pipeline.evaluation.report import write_report
 from clip_pipeline.evaluation.retrieval import retrieval_scores
 from clip_pipeline.evaluation.zero_shot import LabelTruth, zero_shot_scores
-from clip_pipeline.recipes import EvaluationSettings
+from clip_pipeline.settings import EvaluationSettings
 from clip_pipeline_tests.evaluation.fakes import write_captions, write_images, write_prompts
 from clip_pipeline_tests.tiny_model import jpeg
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from clip_pipeline.embedding.texts import caption_table
 from clip_pipeline.errors import DatasetError, ShapeError
 from clip_pipeline.evaluation.retrieval import any_caption_chance, retrieval_scores
-from clip_pipeline.recipes import EvaluationSettings
+from clip_pipeline.settings import EvaluationSettings
 from clip_pipeline_tests.evaluation.fakes import score, unit, write_captions, write_images, write_texts
 
 SETTINGS = EvaluationSettings(bootstrap_samples=200)

@@ -9,7 +9,7 @@ import pytest
 
 from clip_pipeline.errors import DatasetError, ShapeError
 from clip_pipeline.evaluation.zero_shot import LabelTruth, class_vectors, mean_per_class_recall, zero_shot_scores
-from clip_pipeline.recipes import EvaluationSettings
+from clip_pipeline.settings import EvaluationSettings
 from clip_pipeline_tests.evaluation.fakes import score, unit, write_images, write_prompts
 
 SETTINGS = EvaluationSettings(bootstrap_samples=200)

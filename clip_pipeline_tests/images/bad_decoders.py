@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from clip_pipeline.images.decode import check_photo
-from clip_pipeline.recipes import DownloadSettings
+from clip_pipeline.settings import DownloadSettings
 
 CRASH, HANG, ONCE, HUNGRY, LOUD, WRONG = b"CRASH", b"HANG!", b"ONCE:", b"HUNGRY", b"LOUD!", b"WRONG"
 

@@ -20,7 +20,7 @@ from unittest import mock
 
 from clip_pipeline.images import collection
 from clip_pipeline.images.decoders import Decoders
-from clip_pipeline.recipes import DownloadSettings
+from clip_pipeline.settings import DownloadSettings
 from clip_pipeline.sources import fetch
 
 LIGHT = "clip_pipeline_tests.images.bad_decoders:light"

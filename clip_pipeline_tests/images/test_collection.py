@@ -21,7 +21,7 @@ from clip_pipeline.images.catalog import write_catalog
 from clip_pipeline.images.collection import download_catalog
 from clip_pipeline.images.download import download_shard
 from clip_pipeline.images.shards import read_shard
-from clip_pipeline.recipes import DownloadSettings
+from clip_pipeline.settings import DownloadSettings
 from clip_pipeline.sources.fetch import PhotoFetcher
 from clip_pipeline_tests.images.killed_downloads import run_download
 from clip_pipeline_tests.images.photos import jpeg, links, photo, scene

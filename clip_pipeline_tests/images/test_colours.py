@@ -9,7 +9,7 @@ import pytest
 from PIL import Image, ImageCms
 
 from clip_pipeline.images.decode import CheckedPhoto, check_photo
-from clip_pipeline.recipes import DownloadSettings
+from clip_pipeline.settings import DownloadSettings
 from clip_pipeline_tests.images.photos import scene
 
 SETTINGS = DownloadSettings(image_size=64, min_side=8, quality=95)

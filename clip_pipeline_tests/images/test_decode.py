@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from clip_pipeline.images.decode import CheckedPhoto, RejectedPhoto, check_photo, image_kind
-from clip_pipeline.recipes import DownloadSettings
+from clip_pipeline.settings import DownloadSettings
 
 SETTINGS = DownloadSettings(image_size=32, min_side=16)
 

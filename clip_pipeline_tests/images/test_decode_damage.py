@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from clip_pipeline.images.decode import CheckedPhoto, RejectedPhoto, check_photo
-from clip_pipeline.recipes import DownloadSettings
 from clip_pipeline.records import PHOTO_STATUSES
+from clip_pipeline.settings import DownloadSettings
 from clip_pipeline_tests.images.photos import jpeg, scene
 
 SETTINGS = DownloadSettings(image_size=32, min_side=8, max_pixels=1_000_000)

@@ -14,7 +14,7 @@ from clip_pipeline.errors import DecoderError
 from clip_pipeline.images import decoders as module
 from clip_pipeline.images.decoders import Decoders
 from clip_pipeline.images.journal import Entry, Journal
-from clip_pipeline.recipes import DownloadSettings
+from clip_pipeline.settings import DownloadSettings
 from clip_pipeline_tests.images.bad_decoders import CRASH, HANG, HUNGRY, LOUD, ONCE, WRONG
 from clip_pipeline_tests.images.photos import jpeg, scene
 

@@ -24,10 +24,10 @@ from clip_pipeline.images.catalog import build_catalog
 from clip_pipeline.images.dedupe import colour_thumbnail, perceptual_hash
 from clip_pipeline.images.download import download_shard
 from clip_pipeline.images.shards import read_shard
-from clip_pipeline.recipes import DownloadSettings, SandboxSettings
 from clip_pipeline.records import PHOTO_STATUSES, SHARD_ATTEMPTS
 from clip_pipeline.sandbox.server import start_sandbox
 from clip_pipeline.sandbox.world import World
+from clip_pipeline.settings import DownloadSettings, SandboxSettings
 from clip_pipeline.sources.fetch import PhotoFetcher
 from clip_pipeline_tests.images.photos import jpeg, links, photo, scene
 

@@ -11,7 +11,7 @@ from PIL import Image, ImageOps
 
 from clip_pipeline.images.decode import CheckedPhoto, check_photo
 from clip_pipeline.images.framing import Frame, frame_of
-from clip_pipeline.recipes import DownloadSettings
+from clip_pipeline.settings import DownloadSettings
 from clip_pipeline_tests.images.photos import scene
 
 SETTINGS = DownloadSettings(image_size=48, min_side=8, quality=95)

@@ -17,8 +17,8 @@ from clip_pipeline.errors import PhotosError, SettingsError
 from clip_pipeline.images.caption_rules import main_script, may_be_in
 from clip_pipeline.images.dedupe import THUMBNAIL_BYTES
 from clip_pipeline.images.pairs import build_pairs
-from clip_pipeline.recipes import PairsSettings
 from clip_pipeline.records import IMAGE_TEXT_PAIRS, SHARD_ATTEMPTS
+from clip_pipeline.settings import PairsSettings
 from clip_pipeline_tests.images.photos import photo, shuffled
 
 SETTINGS = PairsSettings()

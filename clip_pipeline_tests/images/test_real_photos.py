@@ -14,7 +14,7 @@ from clip_pipeline.images.catalog import write_catalog
 from clip_pipeline.images.collection import download_catalog
 from clip_pipeline.images.links import links_without_word
 from clip_pipeline.images.shards import read_shard
-from clip_pipeline.recipes import DownloadSettings
+from clip_pipeline.settings import DownloadSettings
 from clip_pipeline.sources.fetch import PhotoFetcher
 from clip_pipeline.sources.folder import list_folder_photos
 from clip_pipeline_tests.images.photos import jpeg, scene

@@ -13,7 +13,7 @@ from PIL import Image
 
 from clip_pipeline.models.folder import preprocess_config
 from clip_pipeline.models.registry import build_model, load_config
-from clip_pipeline.recipes import TrainingSettings
+from clip_pipeline.settings import TrainingSettings
 from clip_pipeline.training.loss import clip_loss
 from clip_pipeline.training.optimizer import cap_logit_scale
 from clip_pipeline_tests.models.zoo import TABLE, TOKENS, VOCABULARY, Tower, scaled_down

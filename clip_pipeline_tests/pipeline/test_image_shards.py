@@ -13,7 +13,8 @@ from clip_pipeline.images.shards import read_shard
 from clip_pipeline.pipeline.graph import STEPS
 from clip_pipeline.pipeline.run import run_steps
 from clip_pipeline.pipeline.workspace import Workspace
-from clip_pipeline.recipes import Recipe, find_recipe, with_settings
+from clip_pipeline.recipes import find_recipe
+from clip_pipeline.settings import Recipe, with_settings
 from clip_pipeline.sources.fetch import PhotoFetcher
 
 

@@ -18,7 +18,8 @@ from clip_pipeline.pipeline.link_plan import make_link_plan, plan_table
 from clip_pipeline.pipeline.run import run_steps
 from clip_pipeline.pipeline.searched_photos import SearchedPhotos, live_key
 from clip_pipeline.pipeline.workspace import Workspace
-from clip_pipeline.recipes import Recipe, find_recipe, with_settings
+from clip_pipeline.recipes import find_recipe
+from clip_pipeline.settings import Recipe, with_settings
 from clip_pipeline_tests.pipeline.unsplash_site import unsplash_site
 
 KEY = "access-key-of-a-test"

@@ -13,7 +13,7 @@ import pytest
 from clip_pipeline.errors import InputError, PhotosError
 from clip_pipeline.images.shards import read_shard
 from clip_pipeline.pipeline.standalone import download_links, take_down_from_shards
-from clip_pipeline.recipes import Recipe
+from clip_pipeline.settings import Recipe
 from clip_pipeline_tests.images.photos import jpeg, scene
 from clip_pipeline_tests.sources.loopback import Answer, loopback
 

@@ -11,7 +11,8 @@ from clip_pipeline.pipeline.checks import tokenizer_round_trips
 from clip_pipeline.pipeline.graph import STEPS
 from clip_pipeline.pipeline.previews import preview
 from clip_pipeline.pipeline.workspace import Workspace
-from clip_pipeline.recipes import find_recipe, with_settings
+from clip_pipeline.recipes import find_recipe
+from clip_pipeline.settings import with_settings
 from clip_pipeline.text.tokenizer import load_tokenizer
 
 

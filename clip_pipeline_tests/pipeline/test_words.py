@@ -14,7 +14,7 @@ from clip_pipeline.errors import DumpError, SettingsError
 from clip_pipeline.pipeline.graph import STEPS, select
 from clip_pipeline.pipeline.run import run_steps
 from clip_pipeline.pipeline.workspace import Workspace
-from clip_pipeline.recipes import Recipe, with_settings
+from clip_pipeline.settings import Recipe, with_settings
 from clip_pipeline_tests.sources.loopback import loopback
 from clip_pipeline_tests.words.dumps import HEAD, dump_xml, page_xml, write_multistream
 

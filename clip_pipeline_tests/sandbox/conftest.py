@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterator
 import pytest
 import requests
 
-from clip_pipeline.recipes import SandboxSettings
 from clip_pipeline.sandbox.server import SANDBOX_KEY, RunningSandbox, start_sandbox
 from clip_pipeline.sandbox.world import World
+from clip_pipeline.settings import SandboxSettings
 
 SETTINGS = SandboxSettings(seed=0, photos=3000, articles=150)
 

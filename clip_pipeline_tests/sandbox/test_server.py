@@ -14,14 +14,14 @@ import pytest
 import requests
 
 from clip_pipeline.errors import ClipPipelineError
-from clip_pipeline.recipes import SandboxSettings
 from clip_pipeline.sandbox.server import start_sandbox
+from clip_pipeline.settings import SandboxSettings
 
 TINY = SandboxSettings(photos=50, articles=50)
 
 PARENT = """
 import os, sys, time
-from clip_pipeline.recipes import SandboxSettings
+from clip_pipeline.settings import SandboxSettings
 from clip_pipeline.sandbox.server import start_sandbox
 running = start_sandbox(SandboxSettings(photos=50, articles=50))
 if {forks}:

@@ -6,9 +6,9 @@ import zlib
 import pytest
 import requests
 
-from clip_pipeline.recipes import SandboxSettings
 from clip_pipeline.sandbox.server import start_sandbox
 from clip_pipeline.sandbox.unsplash import BUSY_SHARE
+from clip_pipeline.settings import SandboxSettings
 
 API = "api.sandbox.test"
 

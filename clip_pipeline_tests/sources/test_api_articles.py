@@ -9,7 +9,7 @@ import json
 import pytest
 
 from clip_pipeline.errors import InputError, SettingsError, SourceError
-from clip_pipeline.recipes import WikipediaSettings
+from clip_pipeline.settings import WikipediaSettings
 from clip_pipeline.sources import api_articles
 from clip_pipeline.sources.api_articles import download_articles
 from clip_pipeline.sources.dump_files import describe_dump, open_part

@@ -13,8 +13,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from clip_pipeline.recipes import DownloadSettings
 from clip_pipeline.records import PHOTO_STATUSES
+from clip_pipeline.settings import DownloadSettings
 from clip_pipeline.sources.fetch import Fetched, PhotoFetcher
 from clip_pipeline_tests.sources.loopback import Answer, loopback, until
 

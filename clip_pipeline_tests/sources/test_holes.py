@@ -15,7 +15,7 @@ from dataclasses import replace
 
 import pytest
 
-from clip_pipeline.recipes import DownloadSettings
+from clip_pipeline.settings import DownloadSettings
 from clip_pipeline.sources.fetch import Fetched, PhotoFetcher
 from clip_pipeline_tests.sources.loopback import Answer
 from clip_pipeline_tests.sources.wire import wire
@@ -160,7 +160,7 @@ def peak_megabytes_of(code: str, port: int) -> dict:
         from dataclasses import replace
         import PIL.Image, PIL.PngImagePlugin, PIL.JpegImagePlugin
         from clip_pipeline.images.decode import check_photo
-        from clip_pipeline.recipes import DownloadSettings
+        from clip_pipeline.settings import DownloadSettings
         from clip_pipeline.sources.fetch import PhotoFetcher
         def peak():
             return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024

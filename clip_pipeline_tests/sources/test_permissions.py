@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from clip_pipeline.recipes import DownloadSettings
+from clip_pipeline.settings import DownloadSettings
 from clip_pipeline.sources import permissions
 from clip_pipeline.sources.fetch import Fetched, PhotoFetcher
 from clip_pipeline_tests.sources.loopback import Answer

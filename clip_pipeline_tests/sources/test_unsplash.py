@@ -9,8 +9,8 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from clip_pipeline.errors import BudgetSpentError, MissingKeyError, SourceError
-from clip_pipeline.recipes import SandboxSettings
 from clip_pipeline.sandbox.server import SANDBOX_KEY, start_sandbox
+from clip_pipeline.settings import SandboxSettings
 from clip_pipeline.sources.budget import HOUR_SECONDS, RequestLedger
 from clip_pipeline.sources.unsplash import LIVE_API, UnsplashClient, duration_text
 from clip_pipeline.sources.unsplash_photos import photo_row

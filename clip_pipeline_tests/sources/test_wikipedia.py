@@ -11,7 +11,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 
 from clip_pipeline.errors import DiskError, SettingsError, SourceError
-from clip_pipeline.recipes import WikipediaSettings
+from clip_pipeline.settings import WikipediaSettings
 from clip_pipeline.sources import mirror as mirror_listing
 from clip_pipeline.sources import wikipedia
 from clip_pipeline.sources.wikipedia import download_dump, dump_identity

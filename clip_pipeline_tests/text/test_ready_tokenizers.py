@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from clip_pipeline.errors import ModelError
-from clip_pipeline.recipes import TokenizerSettings
+from clip_pipeline.settings import TokenizerSettings
 from clip_pipeline.text.captions import clean_caption
 from clip_pipeline.text.tokenizer import load_tokenizer, train_tokenizer
 
@@ -263,7 +263,7 @@ def test_a_name_without_a_network_gets_a_sentence(corpus, tmp_path):
 import sys
 from pathlib import Path
 from clip_pipeline.errors import ModelError
-from clip_pipeline.recipes import TokenizerSettings
+from clip_pipeline.settings import TokenizerSettings
 from clip_pipeline.text.tokenizer import train_tokenizer
 try:
     train_tokenizer(Path(sys.argv[1]), TokenizerSettings(kind="some-people/some-tokenizer"), 24, Path(sys.argv[2]))

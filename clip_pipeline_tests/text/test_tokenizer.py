@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from clip_pipeline.errors import CaptionsError, ModelError
-from clip_pipeline.recipes import TokenizerSettings
+from clip_pipeline.settings import TokenizerSettings
 from clip_pipeline.text.bpe import END, PAD, START
 from clip_pipeline.text.captions import clean_caption
 from clip_pipeline.text.tokenizer import load_tokenizer, train_tokenizer
@@ -114,7 +114,7 @@ def test_the_order_of_the_captions_and_the_threads_leave_the_bytes_unchanged(tmp
     made = []
     for name, parallel in (("one", "true"), ("two", "false")):
         code = (
-            "import sys; from pathlib import Path; from clip_pipeline.recipes import TokenizerSettings\n"
+            "import sys; from pathlib import Path; from clip_pipeline.settings import TokenizerSettings\n"
             "from clip_pipeline.text.tokenizer import train_tokenizer\n"
             "train_tokenizer(Path(sys.argv[1]), TokenizerSettings(vocab_size=320), 16, Path(sys.argv[2]))"
         )

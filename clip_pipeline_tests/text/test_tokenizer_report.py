@@ -7,7 +7,7 @@ import json
 import pytest
 from PIL import Image
 
-from clip_pipeline.recipes import TokenizerSettings
+from clip_pipeline.settings import TokenizerSettings
 from clip_pipeline.text.tokenizer import train_tokenizer
 from clip_pipeline.text.tokenizer_report import length_bins, report_text, write_report
 

@@ -11,8 +11,8 @@ import pyarrow as pa
 import pytest
 from PIL import Image
 
-from clip_pipeline.recipes import ComputeSettings, TokenizerSettings, TrainingSettings
 from clip_pipeline.records import IMAGE_TEXT_PAIRS
+from clip_pipeline.settings import ComputeSettings, TokenizerSettings, TrainingSettings
 from clip_pipeline.text.tokenizer import train_tokenizer
 from clip_pipeline.training.loop import train_clip
 

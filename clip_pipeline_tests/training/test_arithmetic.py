@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from clip_pipeline.errors import SettingsError
-from clip_pipeline.recipes import ComputeSettings
+from clip_pipeline.settings import ComputeSettings
 from clip_pipeline.training.arithmetic import choose_device, choose_precision, count_threads
 
 

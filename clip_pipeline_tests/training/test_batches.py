@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from clip_pipeline.errors import TrainingError
-from clip_pipeline.recipes import TrainingSettings
+from clip_pipeline.settings import TrainingSettings
 from clip_pipeline.training.batches import (
     Batches,
     make_caption_table,

@@ -9,7 +9,8 @@ from click.testing import CliRunner
 
 from clip_pipeline.cli import commands
 from clip_pipeline.errors import SettingsError
-from clip_pipeline.recipes import find_recipe, with_settings
+from clip_pipeline.recipes import find_recipe
+from clip_pipeline.settings import with_settings
 from clip_pipeline.training.launch import Launch, single_node_script, slurm_script, train_command
 
 RECIPE = with_settings(find_recipe("workstation"), ["training.batch_size=1024"])

@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 
 from clip_pipeline.errors import ShapeError
-from clip_pipeline.recipes import TrainingSettings
+from clip_pipeline.settings import TrainingSettings
 from clip_pipeline.training.loss import clip_loss, guessing_loss, sigmoid_loss
 
 

@@ -8,14 +8,14 @@ import sys
 
 import torch
 
-from clip_pipeline.recipes import TrainingSettings
+from clip_pipeline.settings import TrainingSettings
 from clip_pipeline.training.memory import activation_bytes, free_bytes
 from clip_pipeline_tests.training.test_step import learner_of, random_batch
 
 MEASURED = """
 import gc, json, pathlib, sys, torch
 torch.set_num_threads(1)
-from clip_pipeline.recipes import TrainingSettings
+from clip_pipeline.settings import TrainingSettings
 from clip_pipeline.training.memory import estimate_memory
 from clip_pipeline.training.meter import peak_memory_bytes
 from clip_pipeline.training.optimizer import make_optimizer

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from clip_pipeline.models.registry import build_model, load_config
-from clip_pipeline.recipes import TrainingSettings
+from clip_pipeline.settings import TrainingSettings
 from clip_pipeline.training.optimizer import AveragedWeights, cap_logit_scale, make_optimizer
 
 

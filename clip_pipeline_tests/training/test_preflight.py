@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from clip_pipeline.errors import ModelError, SettingsError, TrainingError
-from clip_pipeline.recipes import TrainingSettings
+from clip_pipeline.settings import TrainingSettings
 from clip_pipeline.training import preflight
 from clip_pipeline.training.batches import make_caption_table
 from clip_pipeline.training.data import SplitPairs

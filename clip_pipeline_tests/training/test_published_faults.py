@@ -18,7 +18,7 @@ from safetensors.torch import load_file
 
 from clip_pipeline.errors import PhotosError
 from clip_pipeline.models.registry import load_config
-from clip_pipeline.recipes import SECTIONS, Recipe, with_settings
+from clip_pipeline.settings import SECTIONS, Recipe, with_settings
 from clip_pipeline.training import batches, checkpoint, trainer, validation
 from clip_pipeline.training.checkpoint import load_state, save_state
 from clip_pipeline.training.log import read_log

@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from clip_pipeline.recipes import TrainingSettings
+from clip_pipeline.settings import TrainingSettings
 from clip_pipeline.training.schedule import count_steps, count_warmup_steps, learning_rate_at
 
 SETTINGS = TrainingSettings(learning_rate=4e-4, warmup_percent=10, final_rate_percent=10)

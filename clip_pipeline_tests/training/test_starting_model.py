@@ -12,7 +12,7 @@ from safetensors.torch import load_file, save_file
 from clip_pipeline.errors import ModelError, SettingsError
 from clip_pipeline.models.folder import WEIGHTS_FILE, load_model_folder
 from clip_pipeline.models.registry import load_config
-from clip_pipeline.recipes import TrainingSettings
+from clip_pipeline.settings import TrainingSettings
 from clip_pipeline.training.starting_model import make_model, training_mode, with_loss
 from clip_pipeline_tests.training.conftest import SETTINGS, TinyData
 

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from clip_pipeline.models.registry import load_config
-from clip_pipeline.recipes import TrainingSettings
+from clip_pipeline.settings import TrainingSettings
 from clip_pipeline.training.starting_model import make_model, with_loss
 from clip_pipeline.training.step import Learner, RandomState, quiet_statistics
 from clip_pipeline.training.word_guess import make_word_head
@@ -107,7 +107,7 @@ def test_gradient_checkpointing_changes_no_gradient(loss):
 MEASURED = """
 import gc, json, pathlib, sys, torch
 torch.set_num_threads(1)
-from clip_pipeline.recipes import TrainingSettings
+from clip_pipeline.settings import TrainingSettings
 from clip_pipeline.training.meter import peak_memory_bytes
 from clip_pipeline_tests.training.test_step import learner_of, random_batch
 learner = learner_of(TrainingSettings(model="tiny_test", batch_size=1024, **json.loads(sys.argv[1])), layers=4)

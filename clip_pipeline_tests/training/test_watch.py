@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from clip_pipeline.errors import TrainingError
-from clip_pipeline.recipes import TrainingSettings
+from clip_pipeline.settings import TrainingSettings
 from clip_pipeline.training.loss import guessing_loss
 from clip_pipeline.training.watch import LossWatch, memory_explained
 

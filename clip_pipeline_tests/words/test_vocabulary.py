@@ -4,8 +4,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from clip_pipeline.recipes import WordsSettings
 from clip_pipeline.records import WORD_COUNTS
+from clip_pipeline.settings import WordsSettings
 from clip_pipeline.words.vocabulary import select_words, write_vocabulary
 
 COUNTS = pa.table(

@@ -1,0 +1,157 @@
+"""Settings from the tokenizer to the scores, and of the machine."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from clip_pipeline.settings.checked import CheckedSettings, setting
+
+
+@dataclass(frozen=True)
+class TokenizerSettings(CheckedSettings):
+    """How texts become numbers."""
+
+    kind: str = setting(
+        "bpe",
+        "bpe learns a byte-level BPE from the captions; clip is CLIP's own, of 49,408 tokens; anything else is a tokenizer "
+        "of Hugging Face, by name or folder.",
+    )
+    vocab_size: int = setting(20_000, "Tokens of bpe, the 256 bytes and three special tokens included.", low=259)
+    min_frequency: int = setting(2, "Pairs seen less often are not merged by bpe.", low=1)
+
+
+@dataclass(frozen=True)
+class TrainingSettings(CheckedSettings):
+    """The model and how it is trained."""
+
+    plan: str = setting(
+        "", "A published training whose settings are taken before your own: a name of training/plans/, or a JSON file."
+    )
+    model: str = setting("sandbox_small", "Name of a configuration in models/configs/, or a path to one.")
+    epochs: float = setting(10.0, "Passes over the training photos.", low=0.001)
+    steps: int = setting(0, "Length of the training in steps instead of epochs; 0 takes the epochs.", low=0)
+    samples: int = setting(0, "Length in pairs seen instead of epochs; 0 takes the epochs.", low=0)
+    batch_size: int = setting(256, "Pairs a step; the contrastive loss compares all of them.", low=2)
+    chunk_size: int = setting(
+        0,
+        "Pairs whose activations are in memory at a time; each chunk goes through the towers twice, and the gradient is "
+        "that of the whole batch. 0 takes the batch at once.",
+        low=0,
+    )
+    repeat_captions: str = setting(
+        "never",
+        "Captions that read the same in one batch, each of them a wrong answer to the other: never, unavoidable (only "
+        "where nothing else is left), or free.",
+        choices=("never", "unavoidable", "free"),
+    )
+    loss: str = setting(
+        "softmax",
+        "softmax (CLIP's, over the batch) or sigmoid (SigLIP's, a yes or no for each pair).",
+        choices=("softmax", "sigmoid"),
+    )
+    learning_rate: float = setting(1e-3, "Peak learning rate of AdamW.", low=1e-9, high=1.0)
+    warmup_percent: float = setting(
+        5.0, "Share of the steps with a linearly rising learning rate, in percent.", low=0, high=100
+    )
+    warmup_steps: int = setting(0, "Warmup in steps instead of percent; 0 takes the percent.", low=0)
+    schedule: str = setting(
+        "cosine",
+        "Learning rate after the warmup: cosine or linear (falling to the end), constant, or cooldown (constant, then a "
+        "linear fall over the last cooldown_percent of the steps).",
+        choices=("cosine", "linear", "constant", "cooldown"),
+    )
+    cooldown_percent: float = setting(20.0, "Share of the steps in the cooldown, in percent.", low=0, high=100)
+    final_rate_percent: float = setting(
+        1.0, "Learning rate at the end of the fall, in percent of the peak.", low=0, high=100
+    )
+    weight_decay: float = setting(0.2, "Weight decay, on matrices only.", low=0)
+    beta_1: float = setting(0.9, "AdamW's first moment.", low=0, high=1)
+    beta_2: float = setting(0.98, "AdamW's second moment.", low=0, high=1)
+    epsilon: float = setting(1e-6, "AdamW's epsilon.", low=0)
+    clip_norm: float = setting(1.0, "Gradients are scaled down to this norm; 0 leaves them.", low=0)
+    label_smoothing: float = setting(0.0, "Label smoothing of the softmax loss.", low=0, high=0.9)
+    temperature: float = setting(
+        0.0,
+        "Temperature at the start, learned from there on; 0 is 0.07 for softmax and 0.1 for sigmoid.",
+        low=0,
+        high=1,
+    )
+    max_logit_scale: float = setting(100.0, "Cap of the inverse temperature.", low=1)
+    patch_dropout: float = setting(
+        0.0, "Share of the patches that a vision transformer leaves out while training.", low=0, high=0.95
+    )
+    freeze: str = setting(
+        "none", "Tower whose weights stay as they are: none, picture or text.", choices=("none", "picture", "text")
+    )
+    freeze_norms: bool = setting(True, "Freeze the normalisation layers of that tower too.")
+    start_from: str = setting(
+        "", "Model folder to go on from, with its tokenizer and preprocessing, instead of random weights."
+    )
+    crop_scale: float = setting(
+        1.0, "Smallest area of the random crop, as a fraction; 1 is no crop.", low=0.05, high=1.0
+    )
+    flip: bool = setting(False, "Mirror photos at random; wrong where captions say left and right.")
+    colour_jitter: float = setting(0.0, "Strength of random brightness and contrast.", low=0, high=1)
+    ema_decay: float = setting(
+        0.0, "Decay of the averaged weights that are published; 0 publishes the last ones.", low=0, high=0.99999
+    )
+    word_loss: float = setting(
+        0.0, "Weight of a second loss, guessing a caption's words from the picture alone; 0 is none.", low=0, high=10
+    )
+    shuffle_captions: bool = setting(False, "Control: give each photo a random caption. Scores must then be chance.")
+    precision: str = setting(
+        "fp32",
+        "Arithmetic of the training: fp32, bf16, fp16 (with scaled gradients), or auto for bf16 where the processor has "
+        "it built in.",
+        choices=("auto", "fp32", "bf16", "fp16"),
+    )
+    gradient_checkpointing: bool = setting(
+        False, "Compute activations a second time instead of keeping them: less memory, a third more time."
+    )
+    compile: bool = setting(False, "Compile the towers with torch.compile: minutes at the start, faster steps.")
+    seed: int = setting(0, "Seed of the weights, the order and the augmentation.")
+    checkpoint_seconds: float = setting(
+        30.0, "Time between two saved states that a killed run resumes from.", low=1, speed=True
+    )
+    checkpoint_steps: int = setting(
+        0, "Steps between two saved states, besides the time; 0 is none.", low=0, speed=True
+    )
+    keep_checkpoints: int = setting(1, "Saved states kept while training, the latest ones.", low=1, speed=True)
+    tensorboard: bool = setting(
+        False, "Write the log for TensorBoard too; needs clip_pipeline[tensorboard].", speed=True
+    )
+    publish: str = setting(
+        "last",
+        "Weights that become the model: last, or best for those of the lowest validation loss.",
+        choices=("last", "best"),
+    )
+
+
+@dataclass(frozen=True)
+class EmbeddingSettings(CheckedSettings):
+    """How embeddings are computed."""
+
+    batch_size: int = setting(256, "Photos or texts at a time.", low=1, speed=True)
+
+
+@dataclass(frozen=True)
+class EvaluationSettings(CheckedSettings):
+    """What is scored, and how sure the numbers are."""
+
+    datasets: str = setting(
+        "sandbox,held_out", "Datasets, by name or folder, separated by commas; held_out is the test split of the pairs."
+    )
+    bootstrap_samples: int = setting(1000, "Resamples behind each 95 % interval.", low=100)
+    shuffle_labels: bool = setting(False, "Control: permute the labels. Scores must then be chance.")
+    seed: int = setting(0, "Seed of the resampling.")
+
+
+@dataclass(frozen=True)
+class ComputeSettings(CheckedSettings):
+    """What the machine gives. None of it changes an artifact's bytes in a way that fingerprints record."""
+
+    device: str = setting(
+        "auto", "cpu, cuda, mps, or auto for the best there is.", choices=("auto", "cpu", "cuda", "mps"), speed=True
+    )
+    workers: int = setting(0, "Processes for counting and decoding; 0 is one a core.", low=0, high=256, speed=True)
+    threads: int = setting(0, "Arithmetic threads; 0 is one a core.", low=0, high=256, speed=True)
