@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from clip_pipeline.evaluation.scoreboard import TASK_NAMES, interval_text, metric_name, percent
+from clip_pipeline.settings import TrainingSettings
 
 if TYPE_CHECKING:
     import numpy as np
@@ -114,12 +115,12 @@ def draw_timings(seconds: Mapping[str, float], path: Path) -> None:
     _save(figure, path)
 
 
-def draw_training(log_path: Path, batch_size: int, path: Path) -> None:
-    """The loss, the learning rate and the logit scale of a training log."""
+def draw_training(log_path: Path, settings: TrainingSettings, path: Path) -> None:
+    """The loss, the learning rate and the logit scale of a training log. settings: of the training."""
     from clip_pipeline.training.log import read_log
     from clip_pipeline.training.log_plot import plot_log
 
-    plot_log(read_log(log_path), path, batch_size)
+    plot_log(read_log(log_path), path, settings)
 
 
 def _figure(width_inches: float, height_inches: float) -> tuple[Figure, Axes]:

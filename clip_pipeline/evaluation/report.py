@@ -50,7 +50,7 @@ def write_report(facts: Mapping[str, Any], folder: Path) -> None:
       funnel            name -> count, in order: articles, words kept, links, photos, pairs …
       photo_statuses    status -> photos
       pairs_by_split    split -> pairs
-      training_log      path of train_log.csv; training_batch_size: pairs a step
+      training_log      path of train_log.csv; training_settings: the training's own
       zero_shot         dataset -> path of predictions.parquet, or of the folder that holds it
       retrieval         dataset -> folder of retrieval_scores
       read_photos       dataset -> function from ids to {id: file bytes}; without it no example photos are shown
@@ -79,7 +79,7 @@ def _draw_charts(facts: Mapping[str, Any], rows: list[dict[str, Any]], folder: P
         figures.draw_funnel(facts["funnel"], folder / drawn["funnel"])
     if facts.get("training_log") and Path(facts["training_log"]).is_file():
         drawn["training"] = "figures/training.png"
-        figures.draw_training(Path(facts["training_log"]), facts["training_batch_size"], folder / drawn["training"])
+        figures.draw_training(Path(facts["training_log"]), facts["training_settings"], folder / drawn["training"])
     if facts.get("timings"):
         drawn["timings"] = "figures/timings.png"
         figures.draw_timings(facts["timings"], folder / drawn["timings"])

@@ -44,7 +44,7 @@ def report_facts(workspace: Workspace) -> dict[str, Any]:
             if split in ("train", "validation", "test")
         },
         "training_log": checkpoint.file("train_log.csv"),
-        "training_batch_size": recipe.training.batch_size,
+        "training_settings": recipe.training,
         "zero_shot": _folders(with_scores, "zero_shot_scores"),
         "retrieval": _folders(with_scores, "retrieval_scores"),
         "read_photos": {name: _reader(workspace, name) for name in dataset_names(workspace)},

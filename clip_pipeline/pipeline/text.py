@@ -54,6 +54,8 @@ def _build_tokenizer(workspace: Workspace, partition: str, folder: Path, work: P
     write_report(facts, folder)
     for sentence in facts["warnings"]:
         logger.warning("%s", sentence)
+    for sentence in facts["notes"]:
+        logger.info("%s", sentence)
     return Built(rows={"tokens": facts["tokens"]}, facts=facts, sidecars=(REPORT_FILE, FIGURE_FILE))
 
 

@@ -34,7 +34,7 @@ def describe_tokenizer(
     tokens, merges (None for a tokenizer that is no BPE); captions, tokens_per_caption (mean, both ends included),
     longest_caption, characters_per_token, unknown_rate (share of the tokens between the ends, 0..1), cut_captions (share
     0..1 that does not fit), context_length, context_for_99_percent; length_counts ({tokens: captions}); common_merges and
-    longest_tokens ([[text, occurrences], ...]); warnings (sentences).
+    longest_tokens ([[text, occurrences], ...]); warnings (sentences about what is lost), notes (sentences about what is not).
     """
     import numpy as np
 
@@ -73,7 +73,7 @@ def describe_tokenizer(
         "length_counts": {str(length): lengths[length] for length in in_order},
         **_tokens_worth_showing(backend, used, specials),
     }
-    facts["warnings"] = _warnings(facts, asked_tokens)
+    facts["warnings"], facts["notes"] = _warnings(facts, asked_tokens), _notes(facts, asked_tokens)
     logger.info(
         "%s tokens, %s captions: %s tokens a caption, %s characters a token",
         *(f"{facts['tokens']:,}", f"{total:,}", facts["tokens_per_caption"], facts["characters_per_token"]),
@@ -119,12 +119,16 @@ def _warnings(facts: dict[str, Any], asked_tokens: int | None) -> list[str]:
             f"{_percent(facts['unknown_rate'])} of the tokens are the unknown one: the tokenizer lacks characters of these captions. "
             "tokenizer.kind=bpe knows every character."
         )
-    if asked_tokens is not None and facts["tokens"] < asked_tokens:
-        sentences.append(
-            f"{asked_tokens:,} tokens were asked for, the captions give {facts['tokens']:,}: no other pair occurs often enough. "
-            "Lower tokenizer.min_frequency, or be content: the model gets as many rows as there are tokens."
-        )
     return sentences
+
+
+def _notes(facts: dict[str, Any], asked_tokens: int | None) -> list[str]:
+    if asked_tokens is None or facts["tokens"] >= asked_tokens:
+        return []
+    return [
+        f"{asked_tokens:,} tokens were asked for, the captions give {facts['tokens']:,}: no other pair occurs often enough. "
+        "Lower tokenizer.min_frequency, or be content: the model gets as many rows as there are tokens."
+    ]
 
 
 def report_text(facts: dict[str, Any]) -> str:
@@ -140,7 +144,7 @@ def report_text(facts: dict[str, Any]) -> str:
         f"longest tokens:    {', '.join(list(longest)[:10])}",
         "captions by length in tokens:",
         *_bars(facts),
-        *(f"Note: {sentence}" for sentence in facts["warnings"]),
+        *(f"Note: {sentence}" for sentence in [*facts["warnings"], *facts["notes"]]),
     ]
     return "\n".join(lines)
 
@@ -213,5 +217,5 @@ def write_report(facts: dict[str, Any], folder: Path) -> None:
         fontsize=10,
     )
     axes.spines[["top", "right"]].set_visible(False)
-    axes.legend(frameon=False)
+    figure.legend(frameon=False, loc="outside lower center", ncols=3)  # beside the bars it would hide the context line
     figure.savefig(folder / FIGURE_FILE, dpi=120, metadata={"Software": None})

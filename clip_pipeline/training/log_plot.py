@@ -10,10 +10,10 @@ from clip_pipeline.settings import TrainingSettings
 from clip_pipeline.training.loss import guessing_loss, guessing_text
 
 
-def plot_log(log: dict[str, list[float]], path: Path, batch_size: int, title: str = "", loss: str = "softmax") -> None:
+def plot_log(log: dict[str, list[float]], path: Path, settings: TrainingSettings, title: str = "") -> None:
     """Draws loss (training, validation, the level of guessing) and, below it, learning rate and logit scale.
 
-    loss: softmax or sigmoid, for the level of guessing at this batch size.
+    settings: of the training, whose loss and batch size decide the level of guessing.
     """
     import matplotlib
 
@@ -24,7 +24,6 @@ def plot_log(log: dict[str, list[float]], path: Path, batch_size: int, title: st
         2, 1, figsize=(8, 6), sharex=True, height_ratios=(2.2, 1), layout="constrained", dpi=120
     )
     steps = log["step"]
-    settings = TrainingSettings(batch_size=batch_size, loss=loss)
     guessing = guessing_loss(settings)
     top.plot(steps, log["train_loss"], color="#9ec1e6", linewidth=1, label="training, each logged step")
     top.plot(steps, _smoothed(log["train_loss"]), color="#1f5fa8", linewidth=2, label="training, smoothed")

@@ -122,7 +122,7 @@ def train_clip(
     log = read_log(folder / LOG_FILE)
     write_log_table(log, folder / TABLE_FILE)
     title = f"Training {Path(settings.model).stem}"
-    plot_log(log, folder / PLOT_FILE, settings.batch_size, title, settings.loss)
+    plot_log(log, folder / PLOT_FILE, settings, title)
     if settings.tensorboard:
         shutil.copytree(work_folder / TENSORBOARD_FOLDER, folder / TENSORBOARD_FOLDER)
     remove_states(work_folder)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import json
 import re
 from html.parser import HTMLParser
@@ -8,10 +9,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from clip_pipeline.evaluation.figures import draw_training
 from clip_pipeline.evaluation.report import write_report
 from clip_pipeline.evaluation.retrieval import retrieval_scores
 from clip_pipeline.evaluation.zero_shot import LabelTruth, zero_shot_scores
-from clip_pipeline.settings import EvaluationSettings
+from clip_pipeline.settings import EvaluationSettings, TrainingSettings
 from clip_pipeline_tests.evaluation.fakes import write_captions, write_images, write_prompts
 from clip_pipeline_tests.tiny_model import jpeg
 
@@ -49,7 +51,7 @@ def facts(tmp_path_factory):
         "photo_statuses": {"success": 230, "not_found": 10},
         "pairs_by_split": {"train": {"photos": 200, "pairs": 400}, "test": 80},
         "training_log": log,
-        "training_batch_size": 32,
+        "training_settings": TrainingSettings(batch_size=32, loss="sigmoid"),
         "zero_shot": {"things": folder / "zero_shot"},
         "retrieval": {"held_out": folder / "retrieval"},
         "read_photos": {"things": read_photos, "held_out": read_photos},
@@ -142,3 +144,12 @@ def test_title_and_scores_are_enough(tmp_path):
     write_report({"title": "Little", "scores": []}, tmp_path)
     assert "Little" in (tmp_path / "report.html").read_text()
     assert Page((tmp_path / "report.html").read_text()).open == []
+
+
+def test_the_level_of_guessing_in_the_training_chart_is_that_of_the_trainings_own_loss(facts, tmp_path):
+    sigmoid = facts["training_settings"]
+    softmax = dataclasses.replace(sigmoid, loss="softmax")
+    for name, settings in (("sigmoid", sigmoid), ("again", sigmoid), ("softmax", softmax)):
+        draw_training(facts["training_log"], settings, tmp_path / f"{name}.png")
+    drawn = {path.stem: path.read_bytes() for path in tmp_path.iterdir()}
+    assert drawn["sigmoid"] == drawn["again"] != drawn["softmax"]

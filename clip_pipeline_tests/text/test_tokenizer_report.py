@@ -43,10 +43,12 @@ def test_a_caption_that_is_cut_is_a_warning_that_says_what_to_do(tmp_path):
     assert describe(tmp_path, context_length=11)["warnings"] == []
 
 
-def test_a_vocabulary_that_the_captions_cannot_fill_is_a_warning(tmp_path):
+def test_a_vocabulary_that_the_captions_cannot_fill_is_a_note_and_no_warning(tmp_path):
     facts = describe(tmp_path, settings=TokenizerSettings(vocab_size=1000), context_length=20)
     assert facts["tokens"] < 1000
-    assert facts["warnings"][0].startswith(f"1,000 tokens were asked for, the captions give {facts['tokens']}")
+    assert facts["warnings"] == []
+    assert facts["notes"][0].startswith(f"1,000 tokens were asked for, the captions give {facts['tokens']}")
+    assert "Note: 1,000 tokens were asked for" in report_text(facts)
 
 
 def test_common_merges_are_counted_and_the_longest_tokens_come_first(tmp_path):
