@@ -127,6 +127,7 @@ _FLOW = (
     "sandbox",
     "pipeline",
     "defs",
+    "cli",
 )
 
 
