@@ -92,11 +92,6 @@ def embed_texts(
     return _stacked(parts)[[row_of[text] for text in texts]]
 
 
-def decode_for_model(content: bytes, preprocess: Callable[[Any], torch.Tensor]) -> torch.Tensor:
-    """The model's input, (3, S, S), for the bytes of an image file. Raises OSError or ValueError for a broken one."""
-    return preprocess(_decode(content))
-
-
 def _decode(content: bytes) -> Any:
     """An upright RGB picture, transparency on white."""
     from PIL import Image, ImageOps

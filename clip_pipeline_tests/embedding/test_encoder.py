@@ -7,7 +7,7 @@ import pytest
 import torch
 from PIL import Image
 
-from clip_pipeline.embedding.encoder import _split_preprocess, decode_for_model, embed_images, embed_texts
+from clip_pipeline.embedding.encoder import _split_preprocess, embed_images, embed_texts
 from clip_pipeline.errors import ModelError
 from clip_pipeline.models.folder import load_model_folder
 from clip_pipeline_tests.tiny_model import build_tiny_model, jpeg
@@ -87,20 +87,43 @@ def test_a_preprocess_of_another_kind_is_used_whole(loaded):
     assert (one.matrix_ND == embed_images(model, preprocess, photos(3)).matrix_ND).all()
 
 
+class Pixels:
+    """A model whose embedding is the picture itself."""
+
+    def encode_image(self, pixels_NCHW: torch.Tensor) -> torch.Tensor:
+        return pixels_NCHW.flatten(1)
+
+
 def test_a_photo_is_turned_upright_as_its_exif_says(loaded):
     _, preprocess, _ = loaded
     exif = Image.Exif()
     exif[0x0112] = 6  # stored lying on its side: to be turned clockwise
-    picture = Image.open(io.BytesIO(jpeg((200, 30, 30), (32, 16))))
-    turned = decode_for_model(jpeg((200, 30, 30), (32, 16), exif=exif), preprocess)
-    assert torch.allclose(turned, preprocess(picture.transpose(Image.Transpose.ROTATE_270)), atol=0.02)
+    lying = Image.open(io.BytesIO(halves_jpeg()))
+    embedded = embed_images(Pixels(), preprocess, [("turned", halves_jpeg(exif=exif)), ("lying", halves_jpeg())])
+    expected = preprocess(lying.transpose(Image.Transpose.ROTATE_270)).flatten()
+    np.testing.assert_allclose(embedded.matrix_ND[0], expected / expected.norm(), atol=1e-3)
+    assert np.abs(embedded.matrix_ND[0] - embedded.matrix_ND[1]).max() > 0.01
+
+
+def halves_jpeg(**options: object) -> bytes:
+    """Dark on the left, light on the right: it can be told which way it lies."""
+    picture = Image.new("RGB", (32, 32), (60, 10, 10))
+    picture.paste((250, 240, 200), (16, 0, 32, 32))
+    buffer = io.BytesIO()
+    picture.save(buffer, "JPEG", **options)
+    return buffer.getvalue()
 
 
 def test_transparency_becomes_white(loaded):
     _, preprocess, _ = loaded
-    buffer = io.BytesIO()
-    Image.new("RGBA", (20, 20), (0, 0, 0, 0)).save(buffer, "PNG")
-    assert torch.allclose(decode_for_model(buffer.getvalue(), preprocess), torch.ones(3, 16, 16), atol=1e-3)
+    contents = []
+    for picture in (Image.new("RGBA", (20, 20), (0, 0, 0, 0)), Image.new("RGB", (20, 20), "white")):
+        buffer = io.BytesIO()
+        picture.save(buffer, "PNG")
+        contents.append(buffer.getvalue())
+    clear, white = embed_images(Pixels(), preprocess, [("clear", contents[0]), ("white", contents[1])]).matrix_ND
+    np.testing.assert_array_equal(clear, white)
+    assert (white > 0).all()
 
 
 def test_equal_texts_give_equal_rows_in_the_order_asked(loaded):
