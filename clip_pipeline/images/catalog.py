@@ -7,7 +7,6 @@ import itertools
 import logging
 import re
 import shutil
-import tempfile
 from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -80,16 +79,6 @@ def _shards_of(rows: pa.Table) -> Iterator[pa.Table]:
     starts = np.flatnonzero(np.append(True, names[1:] != names[:-1])).tolist()
     for start, end in itertools.pairwise([*starts, len(rows)]):
         yield rows.slice(start, end - start)
-
-
-def build_catalog(link_tables: Iterable[pa.Table], photos_per_shard: int, taken_down: Collection[str] = ()) -> pa.Table:
-    """PHOTO_CATALOG sorted by shard and key, as `write_catalog` writes it, for as many photos as memory holds."""
-    import pyarrow as pa
-
-    counts = dict.fromkeys(("links", "photos", "same url", "taken down"), 0)
-    with tempfile.TemporaryDirectory(prefix="clip_pipeline_catalog_") as work:
-        pieces = list(_catalog_pieces(link_tables, photos_per_shard, Path(work), taken_down, counts))
-    return pa.concat_tables(pieces).combine_chunks() if pieces else PHOTO_CATALOG.empty_table()
 
 
 def _catalog_pieces(

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import io
+import tempfile
+from collections.abc import Collection, Iterable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 from PIL import Image, ImageDraw
 
+from clip_pipeline.images.catalog import write_catalog
 from clip_pipeline.records import IMAGE_LINKS
 
 
@@ -46,3 +51,10 @@ def links(word: str, *photos: dict[str, Any]) -> pa.Table:
 
 def shuffled(table: pa.Table, seed: int = 0) -> pa.Table:
     return table.take(np.random.default_rng(seed).permutation(len(table)))
+
+
+def build_catalog(tables: Iterable[pa.Table], photos_per_shard: int, taken_down: Collection[str] = ()) -> pa.Table:
+    """The photos.parquet that `write_catalog` writes."""
+    with tempfile.TemporaryDirectory() as folder:
+        write_catalog(tables, photos_per_shard, Path(folder, "catalog"), taken_down)
+        return pq.read_table(Path(folder, "catalog", "photos.parquet"))

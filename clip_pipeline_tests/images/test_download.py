@@ -20,7 +20,6 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
-from clip_pipeline.images.catalog import build_catalog
 from clip_pipeline.images.dedupe import colour_thumbnail, perceptual_hash
 from clip_pipeline.images.download import download_shard
 from clip_pipeline.images.shards import read_shard
@@ -29,7 +28,7 @@ from clip_pipeline.sandbox.server import start_sandbox
 from clip_pipeline.sandbox.world import World
 from clip_pipeline.settings import DownloadSettings, SandboxSettings
 from clip_pipeline.sources.fetch import PhotoFetcher
-from clip_pipeline_tests.images.photos import jpeg, links, photo, scene
+from clip_pipeline_tests.images.photos import build_catalog, jpeg, links, photo, scene
 
 SETTINGS = DownloadSettings(image_size=48, min_side=32, max_pixels=200_000, connections=4)
 FILES = ("00000.tar", "00000.parquet", "00000_stats.json")
