@@ -19,7 +19,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 from clip_pipeline.errors import DumpError
 from clip_pipeline.progress import progress
@@ -148,11 +148,6 @@ def part_pieces(path: Path, part: DumpPart) -> Iterator[bytes]:
     before = [b"<mediawiki>"] if part.start > 0 else []
     after = [b"</mediawiki>"] if part.end < size else []
     return itertools.chain(before, pieces, after)
-
-
-def open_part(path: Path, part: DumpPart) -> BinaryIO:
-    """`part_pieces` as a file that can be read."""
-    return io.BufferedReader(ByteStream(part_pieces(path, part), Path(path).name), 1 << 18)
 
 
 def _check_beginning(path: Path, compression: str, size: int) -> None:

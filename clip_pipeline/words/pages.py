@@ -9,12 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import BinaryIO
 from xml.parsers import expat
 
 from clip_pipeline.errors import DumpError
 
-READ_BYTES = 1 << 18
 LONGEST_TEXT = 64_000_000
 """Characters. MediaWiki's own limit is 2 MiB an article."""
 
@@ -37,26 +35,10 @@ class Page:
     text: str
 
 
-def iter_pages(stream: BinaryIO) -> Iterator[Page]:
-    """The pages of an export document, in its order; any version of the export format, UTF-8 or UTF-16.
-
-    stream: the decompressed XML. Versions before 0.5 name no namespace, it is then looked up from the title's prefix.
-    Raises DumpError where the document is no XML, no MediaWiki export, damaged, or ends before its root element does.
-    """
-    reader = ExportReader(getattr(stream, "name", "the dump"))
-    while True:
-        try:
-            data = stream.read(READ_BYTES)
-        except DumpError as error:
-            raise DumpError(f"{error} {reader.reached()}") from error
-        yield from reader.feed(data) if data else reader.close()
-        if not data:
-            return
-
-
 class ExportReader:
-    """Reads an export document that arrives in pieces.
+    """Reads an export document that arrives in pieces; any version of the export format, UTF-8 or UTF-16.
 
+    Versions before 0.5 name no namespace, it is then looked up from the title's prefix.
     name: of the file, for errors. namespaces: the wiki's own names, where the head that lists them is not in the document.
     """
 

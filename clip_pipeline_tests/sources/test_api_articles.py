@@ -12,11 +12,11 @@ from clip_pipeline.errors import InputError, SettingsError, SourceError
 from clip_pipeline.settings import WikipediaSettings
 from clip_pipeline.sources import api_articles
 from clip_pipeline.sources.api_articles import download_articles
-from clip_pipeline.sources.dump_files import describe_dump, open_part
+from clip_pipeline.sources.dump_files import describe_dump, part_pieces
 from clip_pipeline.words.count import count_dumps
-from clip_pipeline.words.pages import iter_pages
 from clip_pipeline_tests.sources.loopback import Answer
 from clip_pipeline_tests.sources.test_mediawiki import API, PATH, answer_json, asked, play, recordings
+from clip_pipeline_tests.words.dumps import read_pages
 
 SITE = {
     "query": {
@@ -114,8 +114,7 @@ def download(site, tmp_path):
 
 def pages_of(path) -> list:
     (part,) = describe_dump(path, 1).parts
-    with open_part(path, part) as stream:
-        return list(iter_pages(stream))
+    return list(read_pages(part_pieces(path, part)))
 
 
 def test_titles_become_an_export_file_and_every_title_is_accounted_for(wiki, download):

@@ -6,16 +6,14 @@ import hashlib
 import pytest
 
 from clip_pipeline.errors import DumpError
-from clip_pipeline.sources.dump_files import DumpPart, describe_dump, open_part, require_dump_file, split_part
-from clip_pipeline.words.pages import iter_pages
-from clip_pipeline_tests.words.dumps import dump_xml, page_xml, write_multistream
+from clip_pipeline.sources.dump_files import DumpPart, describe_dump, part_pieces, require_dump_file, split_part
+from clip_pipeline_tests.words.dumps import dump_xml, page_xml, read_pages, write_multistream
 
 NAME = "enwiki-20240101-pages-articles-multistream.xml.bz2"
 
 
 def titles(path, part):
-    with open_part(path, part) as stream:
-        return [page.title for page in iter_pages(stream)]
+    return [page.title for page in read_pages(part_pieces(path, part))]
 
 
 @pytest.fixture

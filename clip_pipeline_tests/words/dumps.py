@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import bz2
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from xml.sax.saxutils import escape
+
+from clip_pipeline.words.pages import ExportReader, Page
 
 HEAD = """<mediawiki xmlns="http://www.mediawiki.org/xml/export-0.11/" version="0.11" xml:lang="en">
   <siteinfo>
@@ -35,6 +38,14 @@ def page_xml(title: str, text: str, page_id: int = 1, namespace: int = 0, redire
 
 def dump_xml(*pages: str) -> str:
     return HEAD + "".join(pages) + FOOT
+
+
+def read_pages(pieces: Iterable[bytes]) -> Iterator[Page]:
+    """All pages of a document, read carefully."""
+    reader = ExportReader("the dump")
+    for piece in pieces:
+        yield from reader.feed(piece)
+    yield from reader.close()
 
 
 def write_multistream(path: Path, streams: list[list[str]], index: bool = True) -> list[int]:

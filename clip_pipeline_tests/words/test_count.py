@@ -8,11 +8,11 @@ import pytest
 
 from clip_pipeline.errors import DumpError
 from clip_pipeline.records import WORD_COUNTS
-from clip_pipeline.sources.dump_files import describe_dump
+from clip_pipeline.sources.dump_files import describe_dump, part_pieces
 from clip_pipeline.words import count
 from clip_pipeline.words.count import count_dumps, count_part
 from clip_pipeline.words.runs import merge_counts
-from clip_pipeline_tests.words.dumps import dump_xml, page_xml, write_multistream
+from clip_pipeline_tests.words.dumps import dump_xml, page_xml, read_pages, write_multistream
 
 PAGES = [
     page_xml("Cat", "A '''cat''' is a [[pet|small pet]]. {{Infobox|cat=hidden}}<ref>hidden cat</ref>"),
@@ -113,25 +113,22 @@ def test_both_forms_of_the_real_sample_give_the_same_counts(shared_data, tmp_pat
 
 def test_counts_of_real_prose_agree_with_a_rough_independent_rule(shared_data):
     """Markup cut away by a few crude patterns, as frequency lists on the web do it: the frequent words must nearly agree."""
-    from clip_pipeline.sources.dump_files import open_part
-    from clip_pipeline.words.pages import iter_pages
     from clip_pipeline.words.wikitext import is_disambiguation
 
     path = shared_data("wikipedia/derived_multistream/enwiki-sample-pages-articles-multistream.xml.bz2")
     rough: Counter[str] = Counter()
-    with open_part(path, describe_dump(path, 1).parts[0]) as stream:
-        for page in iter_pages(stream):
-            if page.namespace == 0 and not page.redirect and not is_disambiguation(page.text):
-                text = re.sub(
-                    r"(?s)<!--.*?-->|<ref[^<>]*/>|<ref.*?</ref>|<math.*?</math>|<gallery.*?</gallery>", " ", page.text
-                )
-                for _ in range(5):
-                    text = re.sub(r"\{\{[^{}]*\}\}", " ", text)
-                text = re.sub(r"(?s)\n\{\|.*?\n\|\}", " ", text)
-                text = re.sub(r"\[\[(?:[^\[\]|]*\|)?([^\[\]|]*)\]\]", r"\1", text)
-                text = re.sub(r"\[\[(?:File|Image|Category):.*|https?://\S+|&nbsp;|'{2,}", " ", text)
-                tokens = re.split(r"[^\w\-']", text.lower().replace("’", "'"))
-                rough.update(token for token in tokens if re.fullmatch(r"[a-z](?:.*[a-z])?", token))
+    for page in read_pages(part_pieces(path, describe_dump(path, 1).parts[0])):
+        if page.namespace == 0 and not page.redirect and not is_disambiguation(page.text):
+            text = re.sub(
+                r"(?s)<!--.*?-->|<ref[^<>]*/>|<ref.*?</ref>|<math.*?</math>|<gallery.*?</gallery>", " ", page.text
+            )
+            for _ in range(5):
+                text = re.sub(r"\{\{[^{}]*\}\}", " ", text)
+            text = re.sub(r"(?s)\n\{\|.*?\n\|\}", " ", text)
+            text = re.sub(r"\[\[(?:[^\[\]|]*\|)?([^\[\]|]*)\]\]", r"\1", text)
+            text = re.sub(r"\[\[(?:File|Image|Category):.*|https?://\S+|&nbsp;|'{2,}", " ", text)
+            tokens = re.split(r"[^\w\-']", text.lower().replace("’", "'"))
+            rough.update(token for token in tokens if re.fullmatch(r"[a-z](?:.*[a-z])?", token))
     counts = as_dict(count_dumps([path]))
     frequent = [word for word, number in rough.most_common(300) if len(word) > 3]
     close = [word for word in frequent if abs(counts.get(word, (0, 0))[0] - rough[word]) <= 0.1 * rough[word]]
@@ -140,11 +137,8 @@ def test_counts_of_real_prose_agree_with_a_rough_independent_rule(shared_data):
 
 @pytest.mark.parametrize("ending", ["xml", "xml.bz2", "xml.gz", "xml.xz", "xml.lzma"])
 def test_every_compression_gives_the_same_page(shared_data, ending):
-    from clip_pipeline.sources.dump_files import open_part
-    from clip_pipeline.words.pages import iter_pages
-
     folder = shared_data("wikipedia/pywikibot")
     for name in (f"article-pyrus.{ending}", "article-pyrus-utf16.xml", "article-pyrus-utf16.xml.bz2"):
         path = folder / name
-        (page,) = iter_pages(open_part(path, describe_dump(path, 4).parts[0]))
+        (page,) = read_pages(part_pieces(path, describe_dump(path, 4).parts[0]))
         assert (page.title, page.redirect) == ("Pyrus", True)

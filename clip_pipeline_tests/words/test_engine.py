@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import bz2
-import io
 import re
 import time
 from collections import Counter
@@ -16,14 +15,13 @@ from numba.core import caching
 from clip_pipeline.words import engine, runs, table
 from clip_pipeline.words.count import count_dumps
 from clip_pipeline.words.engine import WIKITEXT
-from clip_pipeline.words.pages import iter_pages
 from clip_pipeline.words.reading import ENGLISH_LINK_NAMES, PageCounter, add_text, page_chunks
 from clip_pipeline.words.runs import merge_runs, write_run
 from clip_pipeline.words.table import WordTable
 from clip_pipeline.words.tokens import split_words
 from clip_pipeline.words.wikitext import is_disambiguation, plain_text
 from clip_pipeline_tests.words import reference_articles, reference_wikitext
-from clip_pipeline_tests.words.dumps import dump_xml, page_xml, write_multistream
+from clip_pipeline_tests.words.dumps import dump_xml, page_xml, read_pages, write_multistream
 
 
 def counted(texts: list[str], rules: int = 0) -> dict[str, tuple[int, int]]:
@@ -59,7 +57,7 @@ def test_real_dumps_have_the_words_of_the_reference(shared_data, name):
     path = shared_data(f"wikipedia/{name}")
     xml = bz2.decompress(path.read_bytes()) if path.suffix == ".bz2" else path.read_bytes()
     texts = []
-    for page in iter_pages(io.BytesIO(xml)):
+    for page in read_pages([xml]):
         if page.namespace == 0 and not page.redirect:
             assert is_disambiguation(page.text) == reference_articles.is_disambiguation(page.text), page.title
             if not reference_articles.is_disambiguation(page.text):
@@ -183,7 +181,7 @@ def test_odd_pages_are_read_by_expat_and_the_others_around_them_as_well(odd, siz
         counter.add(chunk)
     counter.close()
     got = {row["word"]: (row["count"], row["documents"]) for row in words.finish().to_pylist()}
-    texts = [page.text for page in iter_pages(io.BytesIO(xml)) if page.namespace == 0 and not page.redirect]
+    texts = [page.text for page in read_pages([xml]) if page.namespace == 0 and not page.redirect]
     assert got == expected(texts)
 
 
@@ -214,7 +212,7 @@ def test_the_rules_of_the_frequency_list_are_kept(shared_data, tmp_path):
     assert {word: n for word, (n, _) in counted([text], 1).items()} == frequency_words(text)
     path = shared_data("wikipedia/derived_multistream/enwiki-sample-pages-articles-multistream.xml.bz2")
     wanted: Counter[str] = Counter()
-    for page in iter_pages(io.BytesIO(bz2.decompress(path.read_bytes()))):
+    for page in read_pages([bz2.decompress(path.read_bytes())]):
         if page.namespace == 0 and not page.redirect and not is_disambiguation(page.text):
             wanted.update(frequency_words(plain_text(page.text).replace("i̇", "i").replace("İ", "i")))
     counts = count_dumps([path], rules="wikipedia-word-frequency")

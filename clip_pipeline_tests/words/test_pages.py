@@ -1,19 +1,18 @@
 from __future__ import annotations
 
-import io
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from clip_pipeline.errors import DumpError
-from clip_pipeline.words.pages import Page, iter_pages
+from clip_pipeline.words.pages import Page
 from clip_pipeline.words.reading import read_namespaces
-from clip_pipeline_tests.words.dumps import FOOT, HEAD, dump_xml, page_xml
+from clip_pipeline_tests.words.dumps import FOOT, HEAD, dump_xml, page_xml, read_pages
 
 
 def read(text: str | bytes) -> list[Page]:
-    return list(iter_pages(io.BytesIO(text if isinstance(text, bytes) else text.encode())))
+    data = text if isinstance(text, bytes) else text.encode()
+    return list(read_pages(data[start : start + 100] for start in range(0, len(data), 100)))
 
 
 def test_pages_come_with_title_namespace_and_decoded_text():
