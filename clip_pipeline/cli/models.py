@@ -7,25 +7,35 @@ from dataclasses import asdict
 
 import click
 
-from clip_pipeline.cli.options import CONTEXT
+from clip_pipeline.cli.options import CONTEXT, settings_option
+from clip_pipeline.settings import Recipe, with_settings
 
 
 @click.command(context_settings=CONTEXT)
 @click.argument("names", nargs=-1, metavar="[MODEL]...")
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON list instead of a table.")
-def models(names: tuple[str, ...], as_json: bool) -> None:
+@settings_option
+def models(names: tuple[str, ...], as_json: bool, assignments: tuple[str, ...]) -> None:
     """List the models to train: towers, picture size, parameters, cost.
 
     Without MODEL: all that come with the package. MODEL is one of their names, or an open_clip configuration of your own
-    (a .json file). Choose one with --set training.model=MODEL. 12 × 768 means 12 layers of width 768.
+    (a .json file, or a model folder). Choose one with --set training.model=MODEL. 12 × 768 means 12 layers of width 768.
+    With --set, the model of training.model at the sizes that are set.
 
     GFLOPs are those of one picture or one text, forward, a multiply and an add counted as two; a training step costs
     about three times as much. The parameters include the token table, whose size follows the tokenizer in training.
+
+    \b
+    Examples:
+      clip-pipeline models vit_s_16_112 model/
+      clip-pipeline models --set training.model=vit_s_16_112 --set training.picture_width=256 --set training.text_layers=4
     """
     from clip_pipeline.models.registry import list_models
+    from clip_pipeline.models.sizes import config_of
     from clip_pipeline.models.zoo import describe_model, zoo_table
 
-    if as_json:
-        click.echo(json.dumps([asdict(describe_model(name)) for name in names or list_models()], indent=1))
-    else:
-        click.echo(zoo_table(names))
+    facts = [describe_model(name) for name in names or ([] if assignments else list_models())]
+    if assignments:
+        training = with_settings(Recipe(), assignments).training
+        facts.append(describe_model(training.model, config_of(training)))
+    click.echo(json.dumps([asdict(fact) for fact in facts], indent=1) if as_json else zoo_table(facts))

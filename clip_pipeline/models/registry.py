@@ -15,6 +15,7 @@ ClipModel: TypeAlias = Any
 
 CONFIG_FOLDER = Path(__file__).parent / "configs"
 NEEDED_KEYS = ("embed_dim", "vision_cfg", "text_cfg")
+FOLDER_CONFIG_FILE = "open_clip_config.json"
 
 
 def list_models() -> list[str]:
@@ -25,12 +26,14 @@ def list_models() -> list[str]:
 def load_config(name_or_path: str | Path) -> dict[str, Any]:
     """An open_clip model configuration: `embed_dim`, `vision_cfg`, `text_cfg`.
 
-    name_or_path: a name of `list_models()`, or a JSON file. Raises ModelError for an unknown name, a file that is no
-    JSON, or one that lacks a part.
+    name_or_path: a name of `list_models()`, a JSON file, or a model folder. Raises ModelError for an unknown name, a file
+    that is no JSON, or one that lacks a part.
     """
     path = CONFIG_FOLDER / f"{name_or_path}.json"
     if not path.is_file():
-        path = Path(name_or_path)
+        path = Path(name_or_path).expanduser()
+        if path.is_dir():
+            path /= FOLDER_CONFIG_FILE
         if path.suffix != ".json":
             raise ModelError(f'There is no model "{name_or_path}". {nearest_name(str(name_or_path), list_models())}')
     try:
@@ -39,6 +42,8 @@ def load_config(name_or_path: str | Path) -> dict[str, Any]:
         raise ModelError(f"The model configuration {path} does not exist.") from None
     except (ValueError, OSError) as error:
         raise ModelError(f"The model configuration {path} cannot be read as JSON: {error}.") from error
+    if isinstance(config, dict):
+        config = config.get("model_cfg", config)  # of a model folder, beside its preprocessing
     missing = [key for key in NEEDED_KEYS if not isinstance(config, dict) or key not in config]
     if missing:
         raise ModelError(
@@ -71,8 +76,8 @@ def with_tokenizer(
     positions = context_length_of(config)
     if context_length is not None and context_length > positions:
         raise ModelError(
-            f"The tokenizer was made for texts of {context_length:,} tokens, the model sees {positions:,}. Make the "
-            f"tokenizer again with a context length of {positions:,}, or choose a model with a longer one."
+            f"The tokenizer was made for texts of {context_length:,} tokens, the model sees {positions:,}. Make the tokenizer "
+            f"again with a context length of {positions:,}, or set training.context_length to {context_length:,}."
         )
     fitted = copy.deepcopy(config)
     pooling = "argmax" if eos_id == vocab_size - 1 else "eos"

@@ -13,7 +13,6 @@ from clip_pipeline.models.registry import (
     build_model,
     context_length_of,
     image_size_of,
-    list_models,
     load_config,
 )
 
@@ -38,14 +37,15 @@ class ModelFacts:
     text_gflops: float
 
 
-def describe_model(name_or_path: str | Path) -> ModelFacts:
+def describe_model(name_or_path: str | Path, config: dict[str, Any] | None = None) -> ModelFacts:
     """The facts of one configuration, counted on open_clip's model on torch's meta device: no memory, no weights.
 
-    name_or_path: as of `registry.load_config`. Raises ModelError for an unknown or unusable configuration.
+    name_or_path: as of `registry.load_config`. config: the configuration to describe under that name, where it is not the
+    model's own. Raises ModelError for an unknown or unusable configuration.
     """
     import torch
 
-    config = load_config(name_or_path)
+    config = load_config(name_or_path) if config is None else config
     size, length = image_size_of(config), context_length_of(config)
     with torch.device("meta"):
         model = build_model(config)
@@ -97,11 +97,9 @@ def _text_tower(text: dict[str, Any]) -> str:
     return f"{text.get('layers', 12)} × {width}, {text.get('heads', 8)} heads, MLP {mlp}"
 
 
-def zoo_table(names_or_paths: Iterable[str | Path] = ()) -> str:
-    """The models as a Markdown table, the cheapest first; all that come with the package when none is named."""
-    facts = sorted(
-        map(describe_model, names_or_paths or list_models()), key=lambda fact: (fact.image_gflops, fact.name)
-    )
+def zoo_table(models: Iterable[ModelFacts]) -> str:
+    """The models as a Markdown table, the cheapest first."""
+    facts = sorted(models, key=lambda fact: (fact.image_gflops, fact.name))
     rows = [
         ("model", "px", "picture tower", "text tower", "tokens", "embedding", "parameters", "GFLOPs picture", "text"),
         *(

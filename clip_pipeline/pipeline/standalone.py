@@ -110,13 +110,14 @@ def train_on_folder(photos: Path, captions: str, output: Path, recipe: Recipe) -
     """
     import pyarrow.parquet as pq
 
-    from clip_pipeline.models.registry import load_config
+    from clip_pipeline.models.registry import context_length_of
+    from clip_pipeline.models.sizes import config_of
     from clip_pipeline.text.captions import write_corpus
     from clip_pipeline.text.tokenizer import train_tokenizer
     from clip_pipeline.training.loop import train_clip
     from clip_pipeline.training.processes import joined_processes
 
-    context_length = load_config(recipe.training.model)["text_cfg"]["context_length"]
+    context_length = context_length_of(config_of(recipe.training))
     with joined_processes() as processes:
         if not processes.first:
             _train_along(output, recipe, processes)

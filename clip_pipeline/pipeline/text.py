@@ -27,9 +27,10 @@ def _build_corpus(workspace: Workspace, partition: str, folder: Path, work: Path
 
 
 def _tokenizer_config(workspace: Workspace) -> dict:
-    from clip_pipeline.models.registry import load_config
+    from clip_pipeline.models.registry import context_length_of
+    from clip_pipeline.models.sizes import config_of
 
-    context_length = load_config(workspace.recipe.training.model)["text_cfg"]["context_length"]
+    context_length = context_length_of(config_of(workspace.recipe.training))
     return fingerprinted(workspace.recipe.tokenizer) | {"context_length": context_length}
 
 

@@ -23,10 +23,10 @@ def model_names(workspace: Workspace) -> list[str]:
 
 
 def _training_config(workspace: Workspace) -> dict:
-    from clip_pipeline.models.registry import load_config
+    from clip_pipeline.models.sizes import config_of
 
     settings = workspace.recipe.training
-    return fingerprinted(settings) | {"architecture": load_config(settings.model)}
+    return fingerprinted(settings) | {"architecture": config_of(settings)}
 
 
 def _training_inputs(workspace: Workspace, model: str) -> dict[str, str]:

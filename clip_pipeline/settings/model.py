@@ -27,7 +27,22 @@ class TrainingSettings(CheckedSettings):
     plan: str = setting(
         "", "A published training whose settings are taken before your own: a name of training/plans/, or a JSON file."
     )
-    model: str = setting("sandbox_small", "Name of a configuration in models/configs/, or a path to one.")
+    model: str = setting(
+        "sandbox_small",
+        "Name of a configuration in models/configs/, a .json file of open_clip's form, or a model folder.",
+    )
+    picture_layers: int = setting(0, "Layers of the picture tower, a ViT; 0 is as the model says.", low=0)
+    picture_width: int = setting(
+        0, "Width of the picture tower, a multiple of its heads' width; 0 is as the model says.", low=0
+    )
+    text_layers: int = setting(0, "Layers of the text tower; 0 is as the model says.", low=0)
+    text_width: int = setting(
+        0, "Width of the text tower, a multiple of its heads' width; 0 is as the model says.", low=0
+    )
+    embedding_size: int = setting(0, "Numbers in an embedding; 0 is as the model says.", low=0)
+    context_length: int = setting(
+        0, "Tokens that the text tower sees, both ends included; 0 is as the model says.", low=0
+    )
     epochs: float = setting(10.0, "Passes over the training photos.", low=0.001)
     steps: int = setting(0, "Length of the training in steps instead of epochs; 0 takes the epochs.", low=0)
     samples: int = setting(0, "Length in pairs seen instead of epochs; 0 takes the epochs.", low=0)

@@ -107,12 +107,12 @@ def _token_text(token: str, letters: dict[str, int]) -> str:
 
 def _warnings(facts: dict[str, Any], asked_tokens: int | None) -> list[str]:
     sentences = []
-    or_more_tokens = "" if asked_tokens is None else ", or a larger tokenizer.vocab_size"
+    or_more_tokens = "" if asked_tokens is None else ", or raise tokenizer.vocab_size"
     if facts["cut_captions"] > 0:
         sentences.append(
             f"{_percent(facts['cut_captions'])} of the captions have more than {facts['context_length']} tokens and lose their end; "
             f"the longest has {facts['longest_caption']:,}. A context of {facts['context_for_99_percent']} holds 99 % of them "
-            f"whole: choose a model with a longer context_length{or_more_tokens}."
+            f"whole: set training.context_length to it{or_more_tokens}."
         )
     if facts["unknown_rate"] > 0:
         sentences.append(

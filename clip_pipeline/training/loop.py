@@ -13,10 +13,12 @@ from typing import TYPE_CHECKING, Any
 
 from clip_pipeline.disk import hash_json
 from clip_pipeline.models.folder import save_model_folder
-from clip_pipeline.models.registry import context_length_of, image_size_of, load_config, with_tokenizer
+from clip_pipeline.models.registry import context_length_of, image_size_of, with_tokenizer
+from clip_pipeline.models.sizes import config_of
 from clip_pipeline.settings import ComputeSettings, TrainingSettings, fingerprinted
 from clip_pipeline.text.tokenizer import load_tokenizer
 from clip_pipeline.training.arithmetic import choose_device, choose_precision, count_threads, reproducible_arithmetic
+from clip_pipeline.training.batch_norms import has_batch_norms
 from clip_pipeline.training.batches import shuffled_captions
 from clip_pipeline.training.checkpoint import remove_states
 from clip_pipeline.training.data import check_enough_photos, hash_data, read_split
@@ -25,7 +27,7 @@ from clip_pipeline.training.log_plot import plot_log
 from clip_pipeline.training.pictures import decode_pictures
 from clip_pipeline.training.preflight import check_length, check_tokens, look_at_data, look_at_memory, look_at_settings
 from clip_pipeline.training.processes import ONE_PROCESS, Processes
-from clip_pipeline.training.starting_model import has_batch_norms, hash_start, starting_preprocess, with_loss
+from clip_pipeline.training.starting_model import hash_start, starting_preprocess, with_loss
 from clip_pipeline.training.summary import summarise
 from clip_pipeline.training.tensorboard import FOLDER as TENSORBOARD_FOLDER
 from clip_pipeline.training.trainer import Trainer
@@ -63,7 +65,7 @@ def train_clip(
     device = choose_device(compute.device)
     threads = count_threads(compute) if compute.threads else max(1, count_threads(compute) // processes.on_this_machine)
     settings = replace(settings, precision=choose_precision(settings.precision, device))
-    config = load_config(settings.model)
+    config = config_of(settings)
     preprocess = starting_preprocess(config, settings)
     if settings.start_from:
         tokenizer_folder = Path(settings.start_from)  # the weights know no other one's tokens
@@ -101,8 +103,9 @@ def train_clip(
             config, captions, pictures, held_out, preprocess, settings, device, tokenizer.pad_id, processes
         )
         warnings += look_at_settings(settings, has_batch_norms(trainer.model))
+        about_memory = look_at_memory(trainer)  # by all of them: batch norms that share a batch wait for one another
         if processes.first:
-            _warn(warnings, look_at_memory(trainer))
+            _warn(warnings, about_memory)
         trainer.resume(work_folder, plan)
         prepared = time.monotonic() - began
         trainer.run(work_folder, plan)

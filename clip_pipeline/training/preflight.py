@@ -77,7 +77,7 @@ def look_at_data(
         most = "most" if cut > 0.5 else "many"
         found.append(
             f"{cut:.0%} of the captions are longer than the {length} tokens of the text tower, which is too few for "
-            f"{most} of them. Raise context_length in the model's configuration, tokenizer.vocab_size, or lower "
+            f"{most} of them. Raise training.context_length or tokenizer.vocab_size, or lower "
             "pairs.max_caption_words."
         )
     return found

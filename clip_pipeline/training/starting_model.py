@@ -25,9 +25,10 @@ NAMES_SHOWN = 4
 
 
 def with_loss(config: dict[str, Any], settings: TrainingSettings) -> dict[str, Any]:
-    """The configuration with what the loss needs: a bias for the sigmoid, as open_clip's own SigLIP models have it."""
+    """The configuration with what the loss needs: a bias for the sigmoid, as open_clip's own SigLIP models have it, and none for the softmax."""
     if settings.loss != "sigmoid":
-        return config
+        start_of_sigmoid = ("init_logit_scale", "init_logit_bias") if "init_logit_bias" in config else ()
+        return {key: value for key, value in config.items() if key not in start_of_sigmoid}
     return config | {"init_logit_scale": math.log(1 / SIGMOID_TEMPERATURE), "init_logit_bias": SIGMOID_BIAS}
 
 
@@ -119,8 +120,8 @@ def load_start(model: ClipModel, folder: Path, settings: TrainingSettings) -> No
     differences = describe_differences(expected, weights)
     if differences:
         raise ModelError(
-            f"The weights in {folder} do not fit the model {settings.model}: {differences}. Set training.model to the "
-            "configuration that they were trained with."
+            f"The weights in {folder} do not fit the model {settings.model}: {differences}. Set training.model "
+            f"to {folder} and leave its sizes as they are."
         )
     model.load_state_dict(weights)
 
@@ -184,13 +185,6 @@ def _is_norm(module: torch.nn.Module) -> bool:
     import torch
 
     return isinstance(module, (torch.nn.LayerNorm, torch.nn.GroupNorm, torch.nn.modules.batchnorm._BatchNorm))
-
-
-def has_batch_norms(model: torch.nn.Module) -> bool:
-    """Whether a batch's pictures influence one another inside the model."""
-    import torch
-
-    return any(isinstance(module, torch.nn.modules.batchnorm._BatchNorm) for module in model.modules())
 
 
 def training_mode(model: ClipModel, settings: TrainingSettings) -> None:

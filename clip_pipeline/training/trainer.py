@@ -13,6 +13,7 @@ from clip_pipeline.errors import TrainingError
 from clip_pipeline.progress import progress
 from clip_pipeline.settings import TrainingSettings
 from clip_pipeline.training.arithmetic import make_scaler
+from clip_pipeline.training.batch_norms import share_batch_norms
 from clip_pipeline.training.batches import Batches, CaptionTable, normalised_pictures, varied_pictures
 from clip_pipeline.training.checkpoint import load_best, load_state, save_best, save_state
 from clip_pipeline.training.log import LOG_FILE, TrainingLog
@@ -61,6 +62,7 @@ class Trainer:
         self.share = processes.share(settings.batch_size)
         self.total_steps = count_steps(len(captions), settings)
         self.model = make_model(config, settings, device)
+        share_batch_norms(self.model, processes)
         word_head = self._make_word_head(config) if settings.word_loss else None
         self.trained = torch.nn.ModuleList([self.model] if word_head is None else [self.model, word_head])
         self.optimizer = make_optimizer(self.trained, settings)

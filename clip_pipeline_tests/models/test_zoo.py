@@ -130,7 +130,7 @@ def test_cost_is_that_counted_by_hand(name):
 
 
 def test_the_printed_table_goes_from_cheap_to_dear():
-    lines = zoo_table(["sandbox_small", "tiny_test"]).splitlines()
+    lines = zoo_table(map(describe_model, ["sandbox_small", "tiny_test"])).splitlines()
     assert [line.split()[1] for line in lines[2:]] == ["tiny_test", "sandbox_small"]
     assert len({len(line) for line in lines}) == 1, "columns are aligned"
     assert "| ViT 1 × 32, 2 heads, MLP 64, patch 4 |" in lines[2]

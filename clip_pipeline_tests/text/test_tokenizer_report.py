@@ -38,7 +38,7 @@ def test_a_caption_that_is_cut_is_a_warning_that_says_what_to_do(tmp_path):
     (sentence,) = describe(tmp_path)["warnings"]
     assert sentence == (
         "25.00 % of the captions have more than 9 tokens and lose their end; the longest has 11. A context of 11 holds "
-        "99 % of them whole: choose a model with a longer context_length, or a larger tokenizer.vocab_size."
+        "99 % of them whole: set training.context_length to it, or raise tokenizer.vocab_size."
     )
     assert describe(tmp_path, context_length=11)["warnings"] == []
 

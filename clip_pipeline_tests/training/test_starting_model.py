@@ -96,6 +96,21 @@ def test_fine_tuning_goes_on_from_a_model_folder(tiny_data: TinyData, trained, t
     assert float(weights_of(tmp_path / "sigmoid")["logit_bias"]) == pytest.approx(-10)
 
 
+def test_a_folder_of_any_size_and_loss_is_gone_on_from_by_naming_it_as_the_model(tiny_data: TinyData, tmp_path):
+    sizes = {"picture_width": 48, "text_layers": 2, "embedding_size": 24, "context_length": 14}
+    tiny_data.train(tmp_path / "a", dataclasses.replace(SETTINGS, steps=2, loss="sigmoid", **sizes))
+    folder = str(tmp_path / "a" / "model")
+    for loss in ("sigmoid", "softmax"):
+        settings = dataclasses.replace(
+            SETTINGS, steps=1, learning_rate=1e-9, loss=loss, model=folder, start_from=folder
+        )
+        tiny_data.train(tmp_path / loss, settings)
+        before, after = weights_of(tmp_path / "a"), weights_of(tmp_path / loss)
+        assert after["visual.proj"].shape == (48, 24) and after["positional_embedding"].shape == (14, 32)
+        assert ("logit_bias" in after) == (loss == "sigmoid")
+        assert all(torch.allclose(before[name], after[name], atol=1e-5) for name in after)
+
+
 def test_weights_that_do_not_fit_are_named_with_their_sizes(tiny_data: TinyData, trained, tmp_path):
     weights = weights_of(trained)
     weights["visual.proj"] = weights["visual.proj"][:, :7].contiguous()
@@ -107,7 +122,7 @@ def test_weights_that_do_not_fit_are_named_with_their_sizes(tiny_data: TinyData,
     settings = dataclasses.replace(SETTINGS, start_from=str(tmp_path))
     with pytest.raises(
         ModelError,
-        match=r"lacks ln_final.bias; the file has the unknown visual.more; visual.proj is 32×7 instead of 32×32. Set",
+        match=r"lacks ln_final.bias; the file has the unknown visual.more; visual.proj is 32×7 instead of 32×32. Set training.model to",
     ):
         tiny_data.train(tmp_path / "root", settings)
     with pytest.raises(ModelError, match="open_clip_config.json does not exist. Give a model folder"):
