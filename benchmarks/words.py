@@ -4,9 +4,9 @@
     python benchmarks/words.py --dump DUMP --no-gensim --profile
 
 Rounds alternate, so that a busy machine slows all alike: (1) the standard library's bz2 over the same streams in two
-threads, nothing done with the text; (2) `count_dumps` with two workers, from the file to the sorted table; (3) gensim's
-WikiCorpus with two processes, in an environment of its own (--environment, made where it is missing). MB is a million bytes
-of XML. Prints medians, ratios, and whether the targets are met: 75 % of (1), 5 times (3).
+threads, nothing done with the text; (2) `count_part` and `merge_counts` with two workers, from the file to the sorted
+table; (3) gensim's WikiCorpus with two processes, in an environment of its own (--environment, made where it is missing).
+MB is a million bytes of XML. Prints medians, ratios, and whether the targets are met: 75 % of (1), 5 times (3).
 """
 
 from __future__ import annotations
@@ -24,7 +24,9 @@ import venv
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from clip_pipeline.words.count import count_dumps
+from clip_pipeline.sources.dump_files import check_dump
+from clip_pipeline.words.count import count_part
+from clip_pipeline.words.runs import merge_counts
 
 DEFAULT_DUMP = Path("../shared/data/wikipedia/derived_multistream/enwiki-sample-pages-articles-multistream.xml.bz2")
 STREAM_START = re.compile(rb"BZh[1-9]1AY&SY")
@@ -54,14 +56,14 @@ def main() -> None:
         path = Path(folder) / "repeated-pages-articles-multistream.xml.bz2"
         megabytes = repeat_streams(options.dump, path, options.megabytes)
         print(f"{megabytes:,.0f} MB of XML in {path.stat().st_size / 1e6:,.1f} MB of bz2, two workers")
-        count_dumps([path], workers=2)  # compiles, where nobody has before
+        count_dump(path, 2)  # compiles, where nobody has before
         if options.profile:
             profile(path, megabytes)
             return
         seconds: dict[str, list[float]] = {"bare bz2": [], "words": [], "gensim": []}
         for round_ in range(options.rounds):
             seconds["bare bz2"].append(timed(decompress_in_two_threads, path))
-            seconds["words"].append(timed(count_dumps, [path], 2))
+            seconds["words"].append(timed(count_dump, path, 2))
             if not options.no_gensim and round_ < options.gensim_rounds:
                 seconds["gensim"].append(time_gensim(path, options.environment or Path(folder) / "environment"))
         report(megabytes, {name: times for name, times in seconds.items() if times})
@@ -89,6 +91,13 @@ def decompress_in_two_threads(path: Path) -> None:
     with ThreadPoolExecutor(2) as pool:
         for _ in pool.map(lambda stream: len(bz2.decompress(stream)), streams_of(path)):
             pass
+
+
+def count_dump(path: Path, workers: int) -> None:
+    """As `clip-pipeline words` does it."""
+    run = path.with_name("counts.parquet")
+    count_part(path, check_dump(path), run, workers=workers)
+    merge_counts([run])
 
 
 def timed(function, *arguments) -> float:
@@ -125,7 +134,7 @@ def profile(path: Path, megabytes: float) -> None:
         bz2.decompress(stream)
     bare = time.process_time() - started
     started = time.process_time()
-    count_dumps([path], workers=1)
+    count_dump(path, 1)
     whole = time.process_time() - started
     print(f"bare bz2    {1000 * bare / megabytes:6.2f} ms of CPU a MB")
     print(

@@ -12,7 +12,7 @@ import os
 import queue
 import tempfile
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,10 +21,10 @@ import pyarrow as pa
 
 from clip_pipeline.errors import DumpError
 from clip_pipeline.progress import progress
-from clip_pipeline.sources.dump_files import DumpPart, check_dump, part_pieces, split_part
+from clip_pipeline.sources.dump_files import DumpPart, part_pieces, split_part
 from clip_pipeline.words.pages import CANONICAL_NAMESPACES
 from clip_pipeline.words.reading import PageCounter, link_names, page_chunks, read_namespaces
-from clip_pipeline.words.runs import merge_runs, select_counts, sum_counts, write_run
+from clip_pipeline.words.runs import merge_runs, sum_counts, write_run
 from clip_pipeline.words.table import MOST_ENTRIES, WordTable
 from clip_pipeline.words.tally import PLAIN, WORD_FREQUENCY
 
@@ -62,29 +62,6 @@ def count_part(
         counts = PartCounts(counting.articles, write_run(counting.merged(), output), counting.occurrences)
     logger.info("%s: %s articles, %s words", part.key, f"{counts.articles:,}", f"{counts.occurrences:,}")
     return counts
-
-
-def count_dumps(
-    paths: Iterable[Path], workers: int = 1, *, rules: str = "plain", min_count: int = 0, work: Path | None = None
-) -> pa.Table:
-    """The words of all articles of one or several dump files that occur more than `min_count` times.
-
-    Returns WORD_COUNTS, the most frequent first, then by the alphabet.
-
-    Further arguments as for `count_part`. Raises DumpError as that does, and where the dumps hold no article at all.
-    """
-    paths = [Path(path) for path in paths]
-    with _Counting(rules, workers, work) as counting:
-        for path in paths:
-            counting.add_part(path, check_dump(path))
-        if counting.articles == 0:
-            names = ", ".join(path.name for path in paths)
-            raise DumpError(
-                f"{names} holds no article (namespace 0, no redirect, no disambiguation). Give a pages-articles dump."
-            )
-        counts = select_counts(counting.merged(), min_count)
-    logger.info("%s articles, %s words", f"{counting.articles:,}", f"{counts.occurrences:,}")
-    return counts.table
 
 
 class _Counting:

@@ -73,14 +73,9 @@ def merge_counts(paths: Sequence[Path], min_count: int = 0) -> MergedCounts:
 
     The result does not depend on the order of the runs, nor on how the text was cut into them.
     """
-    return select_counts(merge_runs(paths), min_count)
-
-
-def select_counts(tables: Iterable[pa.Table], min_count: int) -> MergedCounts:
-    """`merge_counts` for tables that follow each other by word."""
     kept = [WORD_COUNTS.empty_table()]
     words = occurrences = 0
-    for table in tables:
+    for table in merge_runs(paths):
         words += len(table)
         occurrences += pc.sum(table["count"]).as_py() or 0
         kept.append(table.filter(pc.greater(table["count"], min_count)))

@@ -106,6 +106,11 @@ def bad_input(tmp_path: Path, name: str, content: bytes) -> str:
         ("x.xml", b"hello", "is no XML"),
         ("x.7z", b"7z\xbc\xaf\x27\x1c rest", "7z archive.*7z x x.7z"),
         ("x.xml", dump_xml(page_xml("A", "cat"))[:-20].encode(), "is cut"),
+        (
+            "x.xml",
+            dump_xml(page_xml("Talk:A", "cat", namespace=1), page_xml("B", "{{disambig}}")).encode(),
+            "no article",
+        ),
         ("x.ndjson", HTML.encode()[:-40], r"cut: its last line, 2, is half"),
         ("x.ndjson", HTML.encode() + b"not json\n", "Line 4 of x.ndjson is no JSON"),
         ("x.ndjson", b"[1]\n", "Line 1 .* holds list"),

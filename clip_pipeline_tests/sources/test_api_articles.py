@@ -13,10 +13,9 @@ from clip_pipeline.settings import WikipediaSettings
 from clip_pipeline.sources import api_articles
 from clip_pipeline.sources.api_articles import download_articles
 from clip_pipeline.sources.dump_files import describe_dump, part_pieces
-from clip_pipeline.words.count import count_dumps
 from clip_pipeline_tests.sources.loopback import Answer
 from clip_pipeline_tests.sources.test_mediawiki import API, PATH, answer_json, asked, play, recordings
-from clip_pipeline_tests.words.dumps import read_pages
+from clip_pipeline_tests.words.dumps import count_dumps, read_pages
 
 SITE = {
     "query": {

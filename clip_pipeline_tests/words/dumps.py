@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import bz2
-from collections.abc import Iterable, Iterator
+import tempfile
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from xml.sax.saxutils import escape
 
+import pyarrow as pa
+
+from clip_pipeline.sources.dump_files import check_dump
+from clip_pipeline.words.count import count_part
 from clip_pipeline.words.pages import ExportReader, Page
+from clip_pipeline.words.runs import merge_counts
 
 HEAD = """<mediawiki xmlns="http://www.mediawiki.org/xml/export-0.11/" version="0.11" xml:lang="en">
   <siteinfo>
@@ -46,6 +52,15 @@ def read_pages(pieces: Iterable[bytes]) -> Iterator[Page]:
     for piece in pieces:
         yield from reader.feed(piece)
     yield from reader.close()
+
+
+def count_dumps(paths: Sequence[Path], workers: int = 1, rules: str = "plain") -> pa.Table:
+    """WORD_COUNTS of whole dumps, counted together."""
+    with tempfile.TemporaryDirectory() as folder:
+        runs = [Path(folder, f"{number}.parquet") for number in range(len(paths))]
+        for path, run in zip(paths, runs, strict=True):
+            count_part(path, check_dump(path), run, workers=workers, rules=rules)
+        return merge_counts(runs).table
 
 
 def write_multistream(path: Path, streams: list[list[str]], index: bool = True) -> list[int]:

@@ -13,7 +13,6 @@ from hypothesis import strategies as st
 from numba.core import caching
 
 from clip_pipeline.words import engine, runs, table
-from clip_pipeline.words.count import count_dumps
 from clip_pipeline.words.engine import WIKITEXT
 from clip_pipeline.words.reading import ENGLISH_LINK_NAMES, PageCounter, add_text, page_chunks
 from clip_pipeline.words.runs import merge_runs, write_run
@@ -21,7 +20,7 @@ from clip_pipeline.words.table import WordTable
 from clip_pipeline.words.tokens import split_words
 from clip_pipeline.words.wikitext import is_disambiguation, plain_text
 from clip_pipeline_tests.words import reference_articles, reference_wikitext
-from clip_pipeline_tests.words.dumps import dump_xml, page_xml, read_pages, write_multistream
+from clip_pipeline_tests.words.dumps import count_dumps, dump_xml, page_xml, read_pages, write_multistream
 
 
 def counted(texts: list[str], rules: int = 0) -> dict[str, tuple[int, int]]:
