@@ -51,6 +51,7 @@ _FILE_OPTION = re.compile(
     r"text-bottom|top|bottom|upright\s*+=?\s*+[\d.]*+|[\dx\s]++px|(?:alt|link|page|lang|class|start|end|thumbtime)\s*=.*|",
     re.IGNORECASE | re.DOTALL,
 )
+_LINE = re.compile(r"\A\s*+(?:(?P<table>\{?\|)|(?P<heading>=[= \t]*+)|[*#:;][*#:; \t]*+)?+(?P<rest>.*)\Z", re.DOTALL)
 _LINK_BODIES = (r"[^\[\]]*+", *[r"(?:[^\[\]]|\[(?!\[)|\](?!\]))*+"] * 3)
 """What may stand between [[ and ]]; one pass each, so pictures inside captions of pictures are resolved three deep."""
 
@@ -198,15 +199,11 @@ def _shows_caption(prefix: str) -> bool:
 
 def _tidy_lines(text: str) -> str:
     """Without the marks of headings and lists, without rests of broken tables, without empty lines."""
-    lines = []
-    for line in text.split("\n"):
-        line = line.strip()
-        if not line or line[0] == "|" or line.startswith("{|"):
-            continue
-        if line[0] in "*#:;":
-            line = line.lstrip("*#:; \t")
-        elif line[0] == "=":
-            line = line.strip("= \t")
-        if line:
-            lines.append(line)
-    return "\n".join(lines)
+    lines = (_LINE.sub(_line_without_marks, line).strip() for line in text.split("\n"))
+    return "\n".join(filter(None, lines))
+
+
+def _line_without_marks(match: re.Match[str]) -> str:
+    if match["table"]:
+        return ""
+    return match["rest"].rstrip().rstrip("= \t") if match["heading"] else match["rest"]

@@ -106,7 +106,7 @@ def test_both_forms_of_the_real_sample_give_the_same_counts(shared_data, tmp_pat
 
 def test_counts_of_real_prose_agree_with_a_rough_independent_rule(shared_data):
     """Markup cut away by a few crude patterns, as frequency lists on the web do it: the frequent words must nearly agree."""
-    from clip_pipeline.words.wikitext import is_disambiguation
+    from clip_pipeline_tests.words.scanned_prose import is_disambiguation
 
     path = shared_data("wikipedia/derived_multistream/enwiki-sample-pages-articles-multistream.xml.bz2")
     rough: Counter[str] = Counter()

@@ -18,9 +18,9 @@ from clip_pipeline.words.reading import ENGLISH_LINK_NAMES, PageCounter, add_tex
 from clip_pipeline.words.runs import merge_runs, write_run
 from clip_pipeline.words.table import WordTable
 from clip_pipeline.words.tokens import split_words
-from clip_pipeline.words.wikitext import is_disambiguation, plain_text
 from clip_pipeline_tests.words import reference_articles, reference_wikitext
 from clip_pipeline_tests.words.dumps import count_dumps, dump_xml, page_xml, read_pages, write_multistream
+from clip_pipeline_tests.words.scanned_prose import is_disambiguation, plain_text
 
 
 def counted(texts: list[str], rules: int = 0) -> dict[str, tuple[int, int]]:

@@ -20,8 +20,8 @@ from clip_pipeline.words.html import html_text, is_disambiguation_html, is_redir
 from clip_pipeline.words.html_count import count_html_part
 from clip_pipeline.words.table import WordTable
 from clip_pipeline.words.tokens import split_words
-from clip_pipeline.words.wikitext import is_disambiguation, plain_text
 from clip_pipeline_tests.words.parsoid import render
+from clip_pipeline_tests.words.scanned_prose import is_disambiguation, plain_text
 
 TOLERANCE = 0.03
 """Share of the words that HTML and wikitext of an article may differ by. Parsoid's HTML of the 120 articles below differs by

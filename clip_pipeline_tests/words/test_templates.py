@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from clip_pipeline.words.wikitext import is_disambiguation
+from clip_pipeline_tests.words.scanned_prose import is_disambiguation
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from clip_pipeline.words.wikitext import plain_text
+from clip_pipeline_tests.words.scanned_prose import plain_text
 
 
 @pytest.mark.parametrize(

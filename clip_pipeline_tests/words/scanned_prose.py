@@ -1,11 +1,7 @@
-"""Wikitext to the prose that a reader sees, in time linear in the length of the text.
+"""What the compiled scanner makes of one wikitext before it counts: a look inside, counting does not come through here.
 
 Kept: running text, headings, list items, link labels, the captions of single pictures, the literal text of <nowiki>.
 Dropped: templates, tables, references, comments, formulas, source code, galleries, categories, language links, urls.
-
-The work is done by the compiled scanner (`engine.py`), which counting uses without coming through here. Nesting is
-resolved by counting brackets once, never by trying again from each bracket: a page of a million opening braces costs no
-more than a page of prose.
 """
 
 from __future__ import annotations
