@@ -1,7 +1,7 @@
 """The outlines of the twelve objects.
 
 `outline(object, shape)` gives polygons in the object's own coordinates: x to the right, y down, all within about one
-unit of the origin. Each polygon has a tint: how the object's colour is changed for that part, or a neutral grey that
+unit of the origin. Each polygon has a tint: how the object's colour is changed for that part (base, dark, light), or a neutral grey that
 belongs to every colour (wheels, windows, stems), so that only one colour can name the object.
 """
 
@@ -11,8 +11,6 @@ import math
 
 Points = list[tuple[float, float]]
 Part = tuple[Points, str]
-
-TINTS = ("base", "dark", "light", "steel", "pale", "ink")
 
 
 def outline(name: str, shape: tuple[float, float, float]) -> list[Part]:
