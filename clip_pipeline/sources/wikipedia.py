@@ -26,16 +26,6 @@ from clip_pipeline.sources.mirror import CHUNK_BYTES, TRIES, RemoteFile, find_re
 logger = logging.getLogger(__name__)
 
 
-def dump_identity(settings: WikipediaSettings, hosts: Hosts, contact: str = "") -> str:
-    """One line that changes when the mirror's dump does: wiki, date, names, checksums. Costs two or three small requests.
-
-    Raises SourceError as `download_dump`.
-    """
-    remote = find_remote_dump(settings, hosts, contact)
-    files = " ".join(f"{file.name} {file.kind}:{file.checksum}" for file in remote.files)
-    return f"{settings.wiki} {remote.date} {files}"
-
-
 def download_dump(settings: WikipediaSettings, folder: Path, hosts: Hosts, contact: str = "") -> list[Path]:
     """The dump's files in `folder`, downloaded and verified; a file that is there and has the right checksum is kept.
 

@@ -14,7 +14,8 @@ from clip_pipeline.errors import DiskError, SettingsError, SourceError
 from clip_pipeline.settings import WikipediaSettings
 from clip_pipeline.sources import mirror as mirror_listing
 from clip_pipeline.sources import wikipedia
-from clip_pipeline.sources.wikipedia import download_dump, dump_identity
+from clip_pipeline.sources.mirror import find_remote_dump
+from clip_pipeline.sources.wikipedia import download_dump
 
 CONTENT = bytes(range(256)) * 4000
 SHA1 = hashlib.sha1(CONTENT).hexdigest()
@@ -136,14 +137,13 @@ def test_a_chosen_date_is_downloaded(mirror, tmp_path):
 
 def test_a_dump_that_is_still_being_made_is_passed_over(mirror):
     mirror.files["/xwiki/20250201/dumpstatus.json"] = status("20250201", state="in-progress")
-    assert " 20250101 " in dump_identity(SETTINGS, mirror.hosts)
+    assert find_remote_dump(SETTINGS, mirror.hosts, "").date == "20250101"
 
 
-def test_the_identity_changes_with_the_remote_file_and_downloads_nothing(mirror):
-    first = dump_identity(SETTINGS, mirror.hosts)
-    assert first == f"xwiki 20250201 {name_of('20250201')} sha1:{SHA1}"
-    mirror.files["/xwiki/20250201/dumpstatus.json"] = status("20250201", sha1="1" * 40)
-    assert dump_identity(SETTINGS, mirror.hosts) != first
+def test_the_newest_dump_is_found_with_its_checksum_and_nothing_is_downloaded(mirror):
+    remote = find_remote_dump(SETTINGS, mirror.hosts, "")
+    assert remote.date == "20250201" and remote.indexes == ()
+    assert [(file.name, file.kind, file.checksum) for file in remote.files] == [(name_of("20250201"), "sha1", SHA1)]
     assert mirror.ranges == []
 
 
@@ -206,7 +206,7 @@ def test_what_the_mirror_lacks_is_told(mirror, tmp_path):
 def test_a_name_with_a_path_in_it_is_never_written(mirror, tmp_path):
     evil = status("20250201").replace(name_of("20250201").encode(), b"../../evil-pages-articles.xml.bz2")
     mirror.files["/xwiki/20250201/dumpstatus.json"] = evil
-    assert " 20250101 " in dump_identity(SETTINGS, mirror.hosts)
+    assert find_remote_dump(SETTINGS, mirror.hosts, "").date == "20250101"
 
 
 def test_a_mirror_that_is_not_there_is_told(tmp_path):
@@ -249,7 +249,8 @@ def test_the_numbered_files_of_a_big_wiki_are_taken_where_no_joined_one_is_there
     assert [path.name for path in paths] == NUMBERED, "in the order of their pages"
     assert all(path.read_bytes() == contents[path.name] for path in paths)
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted([*NUMBERED, *indexes])
-    assert all(f"{name} {kind}:" in dump_identity(SETTINGS, mirror.hosts) for name in NUMBERED)
+    found = find_remote_dump(SETTINGS, mirror.hosts, "").files
+    assert [(file.name, file.kind) for file in found] == [(name, kind) for name in NUMBERED]
     asked = len(mirror.ranges)
     download_dump(SETTINGS, tmp_path, mirror.hosts)
     assert len(mirror.ranges) == asked, "what is there is not downloaded again"
