@@ -1,8 +1,8 @@
 """The outlines of the twelve objects.
 
 `outline(object, shape)` gives polygons in the object's own coordinates: x to the right, y down, all within about one
-unit of the origin. Each polygon has a tint: how the object's colour is changed for that part (base, dark, light), or a neutral grey that
-belongs to every colour (wheels, windows, stems), so that only one colour can name the object.
+unit of the origin. Each polygon has a tint: how the object's colour is changed for that part (base, dark, light), or a
+neutral grey that belongs to every colour (wheels, windows, stems), so that only one colour can name the object.
 """
 
 from __future__ import annotations
