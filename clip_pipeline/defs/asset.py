@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 
 import dagster as dg
 
-from clip_pipeline.defs.metadata import artifact_metadata
+from clip_pipeline.defs.metadata import artifact_metadata, observation
 from clip_pipeline.defs.partitions import MAKES_PARTITIONS_OF, PARTITIONS, partition_mapping, register_partitions
 from clip_pipeline.defs.resources import PipelineResource, starting_recipe
 from clip_pipeline.disk import hash_json
@@ -58,6 +58,7 @@ def pipeline_asset(
     ) -> Iterator[dg.MaterializeResult]:
         keys = list(context.partition_keys) if context.has_partition_key or context.has_partition_key_range else [""]
         with pipeline.workspace() as workspace:
+            workspace.show = lambda *shown: context.log_event(observation(*shown))
             outcomes = {key: _materialise(context, step, workspace, key, config.force) for key in keys}
             _tell_partitions(context.instance, asset, workspace)
         if len(outcomes) == 1:

@@ -7,6 +7,7 @@ graph as the command line and reports each artifact as a materialisation of its 
 import dagster as dg
 
 from clip_pipeline.defs.history import asset_event
+from clip_pipeline.defs.metadata import observation
 from clip_pipeline.defs.partitions import register_partitions
 from clip_pipeline.defs.resources import PipelineResource
 from clip_pipeline.errors import ClipPipelineError
@@ -36,6 +37,7 @@ def walk_pipeline(context: dg.OpExecutionContext, config: WalkSettings, pipeline
 
     try:
         with pipeline.workspace() as workspace:
+            workspace.show = lambda *shown: context.log_event(observation(*shown))
             for step in select(config.select):
                 run_steps(workspace, [step], force=step.asset in forced, on_done=tell)
     except ClipPipelineError as error:

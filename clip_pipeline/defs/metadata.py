@@ -2,6 +2,7 @@
 
 import base64
 import json
+from collections.abc import Mapping
 
 import dagster as dg
 
@@ -33,14 +34,26 @@ def artifact_metadata(outcome: Materialised) -> dict[str, dg.MetadataValue]:
     return metadata
 
 
+def observation(asset: str, partition: str, numbers: Mapping[str, float], picture: bytes) -> dg.AssetObservation:
+    """What there is so far of an artifact that takes long: numbers, which the page draws over time, and a picture (PNG)."""
+    shown = {name: _fact_value(value) for name, value in numbers.items()}
+    if len(picture) <= LARGEST_PICTURE_BYTES:
+        shown["so far"] = _shown_picture("so far", picture, "image/png")
+    return dg.AssetObservation(asset, partition=partition or None, metadata=shown)
+
+
+def _shown_picture(name: str, content: bytes, media_type: str) -> dg.MetadataValue:
+    encoded = base64.b64encode(content).decode()
+    return dg.MetadataValue.md(f"![{name}](data:{media_type};base64,{encoded})")
+
+
 def _look_inside(artifact: Artifact) -> dict[str, dg.MetadataValue]:
     """Pictures and first rows: what people look at first."""
     shown = preview(artifact)
     inside: dict[str, dg.MetadataValue] = {}
     for name, picture in shown.pictures.items():
         if len(picture.content) <= LARGEST_PICTURE_BYTES:
-            encoded = base64.b64encode(picture.content).decode()
-            inside[name] = dg.MetadataValue.md(f"![{name}](data:{picture.media_type};base64,{encoded})")
+            inside[name] = _shown_picture(name, picture.content, picture.media_type)
     if shown.table:
         records = [dg.TableRecord(dict(zip(shown.columns, row, strict=True))) for row in shown.table]
         schema = dg.TableSchema([dg.TableColumn(column) for column in shown.columns])

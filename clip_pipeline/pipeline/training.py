@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,8 @@ from clip_pipeline.store import Built
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+    from clip_pipeline.training.trainer import OnRow
 
 
 def model_names(workspace: Workspace) -> list[str]:
@@ -50,6 +53,18 @@ def _photos_of(workspace: Workspace, pairs: pa.Table) -> Iterator[tuple[str, byt
     return read_photos(tars, dict(zip(pairs["key"].to_pylist(), pairs["photo_id"].to_pylist(), strict=True)))
 
 
+def _live_view(workspace: Workspace, model: str, work: Path) -> OnRow:
+    """Shows the training while it runs, where there is somebody to show it to."""
+    from clip_pipeline.training.live import LiveView
+    from clip_pipeline.training.log import LOG_FILE
+    from clip_pipeline.training.trainer import nothing_on_row
+
+    if workspace.show is None:
+        return nothing_on_row
+    show = partial(workspace.show, "clip_checkpoint", model)
+    return LiveView(work / LOG_FILE, workspace.recipe.training, show)
+
+
 def _build_checkpoint(workspace: Workspace, model: str, folder: Path, work: Path) -> Built:
     import pyarrow.parquet as pq
 
@@ -65,6 +80,7 @@ def _build_checkpoint(workspace: Workspace, model: str, folder: Path, work: Path
         recipe.compute,
         work,
         folder,
+        on_row=_live_view(workspace, model, work),
     )
     (folder / "recipe.json").write_text(json.dumps(fingerprinted(recipe.training), indent=1, sort_keys=True))
     return Built(rows={"steps": facts["steps"]}, facts=facts, sidecars=("train_log.*", "*.png", "tensorboard/*"))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from clip_pipeline.sandbox.server import RunningSandbox
 
 Hosts = dict[str, tuple[str, int]]
+Show = Callable[[str, str, Mapping[str, float], bytes], None]
 
 
 class Workspace:
@@ -26,6 +27,7 @@ class Workspace:
         self.store = Store(data_folder)
         self.recipe = recipe
         self.stand_ins: Hosts = stand_ins or {}
+        self.show: Show | None = None  # told what a long build has so far: asset, partition, numbers, a picture (PNG)
         self.forced = False  # whether the artifact that is being built is fresh and built all the same
         self._sandbox: RunningSandbox | None = None
         self._remembered: dict[str, Any] = {}

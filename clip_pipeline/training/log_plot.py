@@ -5,12 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from pathlib import Path
+from typing import IO
 
 from clip_pipeline.settings import TrainingSettings
 from clip_pipeline.training.loss import guessing_loss, guessing_text
 
 
-def plot_log(log: dict[str, list[float]], path: Path, settings: TrainingSettings, title: str = "") -> None:
+def plot_log(log: dict[str, list[float]], path: Path | IO[bytes], settings: TrainingSettings, title: str = "") -> None:
     """Draws loss (training, validation, the level of guessing) and, below it, learning rate and logit scale.
 
     settings: of the training, whose loss and batch size decide the level of guessing.
@@ -61,7 +62,7 @@ def plot_log(log: dict[str, list[float]], path: Path, settings: TrainingSettings
         axes.grid(axis="y", color="#e6e6e6", linewidth=0.8)
         axes.set_axisbelow(True)
     top.spines["right"].set_visible(False)
-    figure.savefig(path, metadata={"Software": None})
+    figure.savefig(path, format="png", metadata={"Software": None})
     plt.close(figure)
 
 

@@ -30,7 +30,7 @@ from clip_pipeline.training.processes import ONE_PROCESS, Processes
 from clip_pipeline.training.starting_model import hash_start, starting_preprocess, with_loss
 from clip_pipeline.training.summary import summarise
 from clip_pipeline.training.tensorboard import FOLDER as TENSORBOARD_FOLDER
-from clip_pipeline.training.trainer import Trainer
+from clip_pipeline.training.trainer import OnRow, Trainer, nothing_on_row
 from clip_pipeline.training.validation import ValidationSet
 
 if TYPE_CHECKING:
@@ -50,6 +50,7 @@ def train_clip(
     work_folder: Path,
     folder: Path,
     processes: Processes = ONE_PROCESS,
+    on_row: OnRow = nothing_on_row,
 ) -> dict[str, Any]:
     """Trains on the `train` split and writes the model folder, `train_log.csv`, `loss.png` and `training.json`.
 
@@ -57,7 +58,8 @@ def train_clip(
     order; read only when `work_folder` does not hold their pictures yet.
     work_folder: kept between runs; holds the decoded pictures and the state from which a killed run goes on. With the
     same threads on the same machine, the resumed model has the same bytes as that of an undisturbed run.
-    processes: those that train together; only the first one decodes, writes and returns the summary.
+    processes: those that train together; only the first one decodes, writes and returns the summary. on_row: told each row of
+    the log once it is written.
     Returns what `training.json` says and the seconds spent. Raises TrainingError when there are too few photos or the
     loss does not fall, ModelError for an unknown model.
     """
@@ -108,7 +110,7 @@ def train_clip(
             _warn(warnings, about_memory)
         trainer.resume(work_folder, plan)
         prepared = time.monotonic() - began
-        trainer.run(work_folder, plan)
+        trainer.run(work_folder, plan, on_row)
         processes.wait()
         if not processes.first:
             return {}

@@ -6,6 +6,7 @@ import hashlib
 import logging
 import math
 import time
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -37,6 +38,11 @@ logger = logging.getLogger(__name__)
 
 LOG_ROWS = 400
 VALIDATIONS = 10
+OnRow = Callable[[Mapping[str, Any]], None]
+
+
+def nothing_on_row(row: Mapping[str, Any]) -> None:
+    """For a training that nobody looks at."""
 
 
 class Trainer:
@@ -132,8 +138,8 @@ class Trainer:
 
     # ---- the steps
 
-    def run(self, work_folder: Path, plan: str) -> None:
-        """Takes the remaining steps; validates, logs and saves the state at their intervals."""
+    def run(self, work_folder: Path, plan: str, on_row: OnRow = nothing_on_row) -> None:
+        """Takes the remaining steps; validates, logs, tells each row and saves the state at their intervals."""
         log = TrainingLog(work_folder / LOG_FILE, self.log_position) if self.processes.first else None
         log_every = max(1, self.total_steps // LOG_ROWS)
         validate_every = max(1, self.total_steps // VALIDATIONS)
@@ -169,6 +175,7 @@ class Trainer:
                     log.append(**row)
                     if board is not None:
                         board.append(**row)
+                    on_row(row)
                     self.logged_step, self.log_position = self.step, log.position
                 if not last and self._is_time_to_save(time.monotonic() - saved):
                     self.save(work_folder, plan)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import shutil
 from pathlib import Path
 
@@ -143,6 +144,30 @@ def test_forcing_in_the_launchpad_builds_again(definitions, instance):
     result = materialize(definitions, instance, "vocabulary", config=config)
     (event,) = result.asset_materializations_for_node("vocabulary")
     assert event.metadata["cache"].value == "built: asked to"
+
+
+@pytest.mark.parametrize("way", ["asset", "job"])
+def test_a_training_is_seen_while_it_runs(definitions, instance, monkeypatch, way):
+    """Numbers that the page draws over time and the curve so far, before the model is there."""
+    from clip_pipeline.training import live
+
+    monkeypatch.setattr(live, "FIRST_SECONDS", 0.0)  # at every row
+    settings = {"resources": {"recipe": {"config": {"settings": ["training.steps=20"]}}}}
+    if way == "asset":
+        materialize(definitions, instance, "clip_checkpoint", "tiny_test", config=settings)
+    else:
+        ops = {"ops": {"walk_pipeline": {"config": {"select": "clip_checkpoint"}}}}
+        definitions.get_job_def("run_pipeline").execute_in_process(instance=instance, run_config={**settings, **ops})
+    key = dg.AssetKey("clip_checkpoint")
+    observed = [record.asset_observation for record in instance.fetch_observations(key, limit=100).records][::-1]
+    (made,) = instance.fetch_materializations(key, limit=9).records
+    assert [one.metadata["step"].value for one in observed] == list(range(1, 21))
+    assert instance.fetch_observations(key, limit=1).records[0].storage_id < made.storage_id
+    last = observed[-1]
+    assert last.partition == "tiny_test" and last.metadata["validation_loss"].value > 0
+    assert last.metadata["pairs_per_second"].value > 0
+    picture = base64.b64decode(last.metadata["so far"].value.split("base64,")[1].rstrip(")"))
+    assert picture[:4] == b"\x89PNG" and len(picture) <= 100_000
 
 
 def test_the_launchpad_sets_single_settings(definitions, instance):
