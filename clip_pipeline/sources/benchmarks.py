@@ -6,17 +6,16 @@ classnames.txt, zeroshot_classification_templates.txt, <split>/nshards.txt, <spl
 from __future__ import annotations
 
 import logging
-import random
 import re
 import tarfile
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
 from clip_pipeline.errors import SourceError
 from clip_pipeline.progress import progress
-from clip_pipeline.sources.http import Hosts, backoff_seconds, http_session, may_pass, retry_after_seconds
+from clip_pipeline.sources.http import Hosts, http_session
+from clip_pipeline.sources.retries import read_answer
 
 if TYPE_CHECKING:
     import requests
@@ -28,9 +27,6 @@ LISTED_SPLIT = re.compile(r'href="(?:[^"]*/)?([A-Za-z0-9_-]+)/nshards\.txt"')
 USUAL_SPLITS = ("train", "validation", "test")
 """Asked for where a site has no listing."""
 
-TRIES = 5
-LONGEST_PAUSE_SECONDS = 60.0
-CHUNK_BYTES = 1 << 18
 MOST_TARS = 10_000
 
 
@@ -58,11 +54,11 @@ def download_benchmark(base_url: str, folder: Path, hosts: Hosts) -> dict[str, i
 
 
 def _listed_splits(session: requests.Session, base_url: str) -> list[str]:
-    listing = _get(session, f"{base_url}/")
+    listing = read_answer(session, f"{base_url}/")
     if listing is not None:
         found = sorted(set(LISTED_SPLIT.findall(unquote(listing.decode("utf-8", "replace")))))
     else:
-        found = [split for split in USUAL_SPLITS if _get(session, f"{base_url}/{split}/nshards.txt") is not None]
+        found = [split for split in USUAL_SPLITS if read_answer(session, f"{base_url}/{split}/nshards.txt") is not None]
     if not found:
         raise SourceError(
             f"{base_url} lists no split (<split>/nshards.txt). Check that it is a dataset in CLIP_benchmark's layout."
@@ -81,44 +77,13 @@ def _download(session: requests.Session, base_url: str, name: str, folder: Path)
     path = folder / name
     path.parent.mkdir(parents=True, exist_ok=True)
     url = f"{base_url}/{name}"
-    content = _get(session, url)
+    content = read_answer(session, url)
     if content is None:
         raise SourceError(
             f"{url} is not there (404), and a dataset in CLIP_benchmark's layout has it. Check the address."
         )
     path.write_bytes(content)
     return path
-
-
-def _get(session: requests.Session, url: str) -> bytes | None:
-    """The whole content, None for 404. Tries again where that may help."""
-    import requests
-
-    generator = random.Random()
-    problem = ""
-    for attempt in range(TRIES):
-        pause = backoff_seconds(attempt, generator)
-        try:
-            with session.get(url, stream=True, headers={"Accept-Encoding": "identity"}) as answer:
-                if answer.status_code == 404:
-                    return None
-                if answer.status_code == 200:
-                    content = b"".join(answer.iter_content(CHUNK_BYTES))
-                    told = answer.headers.get("Content-Length", str(len(content)))
-                    if told == str(len(content)):
-                        return content
-                    problem = f"{len(content):,} of {told} bytes"
-                else:
-                    problem = f"HTTP {answer.status_code}"
-                    if not may_pass(answer.status_code):
-                        break
-                    pause = min(retry_after_seconds(answer.headers, time.time()) or pause, LONGEST_PAUSE_SECONDS)
-        except requests.RequestException as error:
-            problem = type(error).__name__
-        if attempt + 1 < TRIES:
-            logger.info("%s: %s, trying again in %.1f s", url, problem, pause)
-            time.sleep(pause)
-    raise SourceError(f"{url} cannot be read ({problem}). Check the address and the network, then run again.")
 
 
 def _count_labels(path: Path, base_url: str) -> int:

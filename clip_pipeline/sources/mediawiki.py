@@ -18,14 +18,8 @@ from types import TracebackType
 from typing import Any
 
 from clip_pipeline.errors import SettingsError, SourceError
-from clip_pipeline.sources.http import (
-    Hosts,
-    backoff_seconds,
-    connection_errors,
-    http_session,
-    may_pass,
-    retry_after_seconds,
-)
+from clip_pipeline.sources.http import Hosts, connection_errors, http_session, may_pass, retry_after_seconds
+from clip_pipeline.sources.retries import CHUNK_BYTES, Retries
 
 logger = logging.getLogger(__name__)
 
@@ -33,10 +27,8 @@ MAXLAG_SECONDS = 5
 """Replicas of the wiki's database that are further behind than this make it refuse; we then wait our turn."""
 TRIES = 6
 LAG_TRIES = 40
-LONGEST_WAIT_SECONDS = 300.0
 LARGEST_ANSWER_BYTES = 64_000_000
 """The API cuts its own answers at 8 MiB of text ($wgAPIMaxResultSize), which JSON escapes may lengthen."""
-CHUNK_BYTES = 1 << 18
 WAITING_CODES = frozenset({"maxlag", "ratelimited", "readonly"})
 PASSING_CODES = ("internal_api_error_", "timeout", "toomanyconnections", "cirrussearch-backend-error")
 
@@ -158,27 +150,24 @@ class MediaWikiClient:
         return answer
 
     def _ask_with_patience(self, request: Mapping[str, str]) -> Answer:
-        failures = lags = 0
+        retries = Retries(self.api, TRIES, self._sleep)
+        lags = 0
         while True:
-            wait_seconds = backoff_seconds(failures, self._chance)
             answer, problem, told_seconds, waits = self._ask_once(request)
             if answer is not None:
                 return answer
+            # Half a second by chance: clients that were told the same time do not come back together.
+            chance = self._chance.uniform(0, 0.5)
             lags += waits
-            failures += not waits
-            if failures >= TRIES or lags >= LAG_TRIES:
+            if not waits:
+                retries.failed(problem, None if told_seconds is None else told_seconds + chance)
+            elif lags < LAG_TRIES:
+                retries.wait(problem, (MAXLAG_SECONDS if told_seconds is None else told_seconds) + chance)
+            if not retries.left or lags >= LAG_TRIES:
                 raise SourceError(
-                    f"{self.api} cannot be read ({problem}), after {failures + lags} tries. "
+                    f"{self.api} cannot be read ({problem}), after {retries.failures + lags} tries. "
                     "What came is kept; run again later to go on."
                 )
-            if told_seconds is not None:
-                # Half a second by chance: clients that were told the same time do not come back together.
-                wait_seconds = told_seconds + self._chance.uniform(0, 0.5)
-            elif waits:
-                wait_seconds = MAXLAG_SECONDS + self._chance.uniform(0, 0.5)
-            wait_seconds = min(wait_seconds, LONGEST_WAIT_SECONDS)
-            logger.info("%s: %s, asking again in %.1f s", self.api, problem, wait_seconds)
-            self._sleep(wait_seconds)
 
     def _ask_once(self, request: Mapping[str, str]) -> tuple[Answer | None, str, float | None, bool]:
         """The answer, or (None, the problem, the seconds it asks to wait, whether it is only busy)."""

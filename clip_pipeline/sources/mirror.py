@@ -8,26 +8,15 @@ Big wikis come in numbered files; some mirrors hold those and not the one that j
 from __future__ import annotations
 
 import json
-import logging
-import random
 import re
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from clip_pipeline.errors import SettingsError, SourceError
 from clip_pipeline.settings import WikipediaSettings
-from clip_pipeline.sources.http import (
-    Hosts,
-    backoff_seconds,
-    connection_errors,
-    http_session,
-    may_pass,
-    retry_after_seconds,
-)
-
-logger = logging.getLogger(__name__)
+from clip_pipeline.sources.http import Hosts, http_session
+from clip_pipeline.sources.retries import read_answer
 
 JOBS = ("articlesmultistreamdumprecombine", "articlesmultistreamdump", "articlesdumprecombine", "articlesdump")
 """In the order of preference: a wiki in several files has a job that joins them."""
@@ -35,10 +24,7 @@ WHOLE_NAME = re.compile(r"[\w.-]+-pages-articles(-multistream)?\.xml\.bz2")
 NUMBERED_NAME = re.compile(r"[\w.-]+-pages-articles(-multistream)?(\d+)\.xml-p(\d+)p(\d+)\.bz2")
 CHECKSUMS = ("sha1", "md5")
 """In the order of preference."""
-TRIES = 5
-LONGEST_WAIT_SECONDS = 300.0
-LARGEST_ANSWER_BYTES = 20_000_000
-CHUNK_BYTES = 1 << 18
+LARGEST_LIST_BYTES = 20_000_000
 
 
 @dataclass(frozen=True)
@@ -83,7 +69,7 @@ def find_remote_dump(settings: WikipediaSettings, hosts: Hosts, contact: str) ->
                     "Choose another wikipedia.date, or latest."
                 )
             return remote
-        listing = _get_small(session, f"{mirror}/{settings.wiki}/")
+        listing = read_answer(session, f"{mirror}/{settings.wiki}/", LARGEST_LIST_BYTES)
         if listing is None:
             raise SourceError(f"{mirror} has no wiki {settings.wiki} (404). Check wikipedia.wiki and wikipedia.mirror.")
         dates = sorted(
@@ -102,11 +88,11 @@ def find_remote_dump(settings: WikipediaSettings, hosts: Hosts, contact: str) ->
 
 def _read_date(session: Any, mirror: str, wiki: str, date: str) -> RemoteDump | None:
     folder = f"{mirror}/{wiki}/{date}"
-    status = _get_small(session, f"{folder}/dumpstatus.json")
+    status = read_answer(session, f"{folder}/dumpstatus.json", LARGEST_LIST_BYTES)
     if status is not None:
         return _from_dump_status(status, folder, date)
     for kind in CHECKSUMS:
-        sums = _get_small(session, f"{folder}/{wiki}-{date}-{kind}sums.txt")
+        sums = read_answer(session, f"{folder}/{wiki}-{date}-{kind}sums.txt", LARGEST_LIST_BYTES)
         if sums is not None:
             return _from_sums(sums, kind, folder, date)
     return None
@@ -174,39 +160,3 @@ def _index_name(name: str) -> str:
     """X-multistream1.xml-p1p9.bz2 has the index X-multistream-index1.txt-p1p9.bz2; "" for a dump without one."""
     index, changed = re.subn(r"-multistream(\d*)\.xml", r"-multistream-index\1.txt", name)
     return index if changed else ""
-
-
-def _get_small(session: Any, url: str) -> bytes | None:
-    """The content of a small answer, None for 404. Tries again where that may help."""
-    for attempt in range(TRIES):
-        wait_seconds = backoff_seconds(attempt, random.Random())
-        try:
-            with session.get(url, stream=True) as answer:
-                if answer.status_code == 404:
-                    return None
-                if answer.status_code == 200:
-                    content = b""
-                    for chunk in answer.iter_content(CHUNK_BYTES):
-                        content += chunk
-                        if len(content) > LARGEST_ANSWER_BYTES:
-                            raise SourceError(
-                                f"{url} sends more than {LARGEST_ANSWER_BYTES:,} bytes, expected a small list."
-                            )
-                    return content
-                problem = f"status {answer.status_code}"
-                if not may_pass(answer.status_code):
-                    break
-                wait_seconds = retry_after_seconds(answer.headers, time.time()) or wait_seconds
-        except connection_errors() as error:
-            problem = type(error).__name__
-        sleep_before_retry(url, problem, wait_seconds, attempt)
-    raise SourceError(f"{url} cannot be read ({problem}). Check the mirror and the network, then run again.")
-
-
-def sleep_before_retry(url: str, problem: str, seconds: float, attempt: int) -> None:
-    """Waits before try number `attempt` + 2, but not after the last one."""
-    if attempt + 1 >= TRIES:
-        return
-    seconds = min(seconds, LONGEST_WAIT_SECONDS)
-    logger.info("%s: %s, trying again in %.1f s", url, problem, seconds)
-    time.sleep(seconds)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-import random
 import time
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
@@ -12,7 +11,8 @@ from urllib.parse import urlsplit
 
 from clip_pipeline.errors import BudgetSpentError, MissingKeyError, SourceError
 from clip_pipeline.sources.budget import Budget
-from clip_pipeline.sources.http import Hosts, backoff_seconds, http_session, may_pass, retry_after_seconds
+from clip_pipeline.sources.http import Hosts, http_session, may_pass, retry_after_seconds
+from clip_pipeline.sources.retries import TRIES, Retries
 from clip_pipeline.sources.unsplash_photos import photo_row
 
 if TYPE_CHECKING:
@@ -22,7 +22,6 @@ logger = logging.getLogger(__name__)
 
 LIVE_API = "https://api.unsplash.com"
 
-TRIES = 5
 SHORTEST_PAUSE_SECONDS, LONGEST_SLEEP_SECONDS = 1.0, 60.0
 SECONDS_BETWEEN_WAIT_LINES = 600.0
 
@@ -55,7 +54,6 @@ class UnsplashClient:
     ):
         self._base_url, self._per_page, self._longest_wait = base_url.rstrip("/"), per_page, longest_wait
         self._budget, self._sleep, self._clock = budget, sleep, clock
-        self._generator = random.Random()
         self._session = http_session(contact, hosts)
         self._session.headers.update({"Authorization": f"Client-ID {key}", "Accept-Version": "v1"})
 
@@ -106,8 +104,8 @@ class UnsplashClient:
         further_statuses: tuple[int, ...],
     ) -> bytes:
         """The body of an answer with status 200 or one of `further_statuses`, after waits and further tries."""
-        waited, failures, problem = 0.0, 0, ""
-        while failures < TRIES:
+        waited, retries = 0.0, Retries(f"The search at {self._base_url}", sleep=self._sleep)
+        while retries.left:
             number, seconds = self._reserve(told, waited)
             waited += seconds
             response = self._ask(url, query, number)
@@ -128,11 +126,9 @@ class UnsplashClient:
                 problem = f"HTTP {response.status_code}"
             else:
                 raise _refusal(response, told)
-            failures += 1
-            if failures < TRIES:
-                self._sleep(backoff_seconds(failures - 1, self._generator))
+            retries.failed(problem)
         raise SourceError(
-            f"The search at {self._base_url} failed {TRIES} times {told} (last: {problem}). "
+            f"The search at {self._base_url} failed {TRIES} times {told} (last: {retries.problem}). "
             "Check the network and run again: every page that came is kept."
         )
 

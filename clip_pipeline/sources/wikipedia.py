@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import hashlib
 import logging
-import random
 import time
 from pathlib import Path
 from typing import Any
@@ -13,15 +12,9 @@ from typing import Any
 from clip_pipeline.errors import DiskError, SourceError
 from clip_pipeline.progress import progress
 from clip_pipeline.settings import WikipediaSettings
-from clip_pipeline.sources.http import (
-    Hosts,
-    backoff_seconds,
-    connection_errors,
-    http_session,
-    may_pass,
-    retry_after_seconds,
-)
-from clip_pipeline.sources.mirror import CHUNK_BYTES, TRIES, RemoteFile, find_remote_dump, sleep_before_retry
+from clip_pipeline.sources.http import Hosts, connection_errors, http_session, may_pass, retry_after_seconds
+from clip_pipeline.sources.mirror import RemoteFile, find_remote_dump
+from clip_pipeline.sources.retries import CHUNK_BYTES, TRIES, Retries
 
 logger = logging.getLogger(__name__)
 
@@ -81,18 +74,17 @@ def _download_file(remote: RemoteFile, folder: Path, hosts: Hosts, contact: str,
 
 def _download_resuming(remote: RemoteFile, partial: Path, hosts: Hosts, contact: str, optional: bool) -> None:
     """Appends to `partial` until the file is whole; each new connection asks for the rest only."""
-    problem = ""
-    failures = 0
+    retries = Retries(remote.url)
     with (
         http_session(contact, hosts) as session,
         progress(f"Downloading {remote.name}", total=remote.size, unit="byte") as bar,
     ):
         bar.advance(partial.stat().st_size if partial.exists() else 0)
-        while failures < TRIES:
+        while retries.left:
             have = partial.stat().st_size if partial.exists() else 0
             if remote.size is not None and have >= remote.size:
                 return
-            wait_seconds = backoff_seconds(failures, random.Random())
+            told_seconds = None
             headers = {"Range": f"bytes={have}-"} if have else {}
             headers["Accept-Encoding"] = "identity"
             try:
@@ -113,7 +105,7 @@ def _download_resuming(remote: RemoteFile, partial: Path, hosts: Hosts, contact:
                         return
                     elif may_pass(answer.status_code):
                         problem = f"status {answer.status_code}"
-                        wait_seconds = retry_after_seconds(answer.headers, time.time()) or wait_seconds
+                        told_seconds = retry_after_seconds(answer.headers, time.time())
                     else:
                         raise SourceError(
                             f"{remote.url} answers with status {answer.status_code}. Try another mirror or date."
@@ -121,11 +113,11 @@ def _download_resuming(remote: RemoteFile, partial: Path, hosts: Hosts, contact:
             except connection_errors() as error:
                 problem = type(error).__name__
             grown = (partial.stat().st_size if partial.exists() else 0) > have
-            # Only tries in a row that bring nothing count: a long download may break many times.
-            failures = 1 if grown else failures + 1
-            sleep_before_retry(remote.url, problem, wait_seconds, failures - 1)
+            if grown:  # only tries in a row that bring nothing count: a long download may break many times
+                retries.failures = 0
+            retries.failed(problem, told_seconds)
     raise SourceError(
-        f"{remote.url} broke off {TRIES} times without progress ({problem}). What came is kept in {partial.name}; run again to go on."
+        f"{remote.url} broke off {TRIES} times without progress ({retries.problem}). What came is kept in {partial.name}; run again to go on."
     )
 
 

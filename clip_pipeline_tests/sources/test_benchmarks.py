@@ -10,7 +10,7 @@ from clip_pipeline.errors import SourceError
 from clip_pipeline.sandbox import benchmark
 from clip_pipeline.sandbox.sites import Sites
 from clip_pipeline.sandbox.world import World
-from clip_pipeline.sources import benchmarks
+from clip_pipeline.sources import retries
 from clip_pipeline.sources.benchmarks import download_benchmark
 from clip_pipeline_tests.sources.loopback import Answer
 
@@ -41,7 +41,7 @@ FILES = {
 
 @pytest.fixture(autouse=True)
 def no_pauses(monkeypatch):
-    monkeypatch.setattr(benchmarks, "backoff_seconds", lambda attempt, generator: 0.0)
+    monkeypatch.setattr(retries, "backoff_seconds", lambda attempt, generator: 0.0)
 
 
 @pytest.fixture

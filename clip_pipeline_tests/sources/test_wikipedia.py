@@ -12,8 +12,7 @@ import pytest
 
 from clip_pipeline.errors import DiskError, SettingsError, SourceError
 from clip_pipeline.settings import WikipediaSettings
-from clip_pipeline.sources import mirror as mirror_listing
-from clip_pipeline.sources import wikipedia
+from clip_pipeline.sources import retries, wikipedia
 from clip_pipeline.sources.mirror import find_remote_dump
 from clip_pipeline.sources.wikipedia import download_dump
 
@@ -100,8 +99,7 @@ class Handler(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def mirror(monkeypatch):
-    for module in (wikipedia, mirror_listing):
-        monkeypatch.setattr(module, "backoff_seconds", lambda attempt, generator: 0.01)
+    monkeypatch.setattr(retries, "backoff_seconds", lambda attempt, generator: 0.01)
     server = Mirror()
     server.files = {
         "/xwiki/": b'<a href="../">../</a><a href="20250101/">20250101/</a><a href="20250201/">x</a><a href="latest/">latest/</a>',
@@ -212,7 +210,7 @@ def test_a_name_with_a_path_in_it_is_never_written(mirror, tmp_path):
 def test_a_mirror_that_is_not_there_is_told(tmp_path):
     hosts = {"dumps.sandbox.test": ("127.0.0.1", 9)}
     with pytest.MonkeyPatch.context() as patch, pytest.raises(SourceError, match="cannot be read"):
-        patch.setattr(mirror_listing, "backoff_seconds", lambda attempt, generator: 0.01)
+        patch.setattr(retries, "backoff_seconds", lambda attempt, generator: 0.01)
         download_dump(SETTINGS, tmp_path, hosts)
     with pytest.raises(SettingsError, match="expected a url"):
         download_dump(WikipediaSettings(mirror=""), tmp_path, {})
