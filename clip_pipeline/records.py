@@ -19,6 +19,16 @@ WORD_COUNTS = pa.schema(
 """One row a word, in lower case: occurrences, the number of articles it occurs in, the occurrences that are written with a
 capital first letter, and those in the captions of pictures."""
 
+RATING_FIELDS = [
+    pa.field("similarity", pa.float64()),
+    pa.field("nsfw", pa.string()),
+    pa.field("unsafe", pa.float64()),
+    pa.field("watermark", pa.float64()),
+]
+"""What lists such as LAION's say of a photo and its caption, null where they say nothing: the cosine similarity of the two,
+a word for how fit the photo is to be shown (UNLIKELY, UNSURE or NSFW), and the probabilities, 0 to 1, that it is unfit or
+bears a watermark."""
+
 PHOTO_FIELDS = [
     pa.field("id", pa.string(), nullable=False),
     pa.field("url", pa.string(), nullable=False),
@@ -32,10 +42,12 @@ PHOTO_FIELDS = [
     pa.field("terms", pa.string()),
     pa.field("split", pa.string()),
     pa.field("download_location", pa.string()),
+    pa.field("origin", pa.string()),
+    *RATING_FIELDS,
 ]
 """One photo as a source describes it. `words` are the keywords that the source itself gives, none for most. `url` is http(s), or a file: url for the user's own folder. `width`, `height`
 are pixels of the original (null where unknown). `split` is the source's own split, null where it has none. `download_location` is where the source wants to be told
-that the photo was taken (Unsplash's API)."""
+that the photo was taken (Unsplash's API). `origin` is the address that a photo of the user's own files once came from."""
 
 IMAGE_LINKS = pa.schema(
     [pa.field("word", pa.string(), nullable=False), pa.field("rank", pa.int32(), nullable=False), *PHOTO_FIELDS],

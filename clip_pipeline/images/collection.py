@@ -119,7 +119,7 @@ def remove_photos(output: Path, ids: Collection[str]) -> list[str]:
     changed = []
     stats_of = finished_shards(output)
     for shard, old in stats_of.items():
-        rows = pq.read_table(output / f"{shard}.parquet", columns=PHOTO_CATALOG.names)
+        rows = pq.read_table(output / f"{shard}.parquet", schema=PHOTO_CATALOG)  # columns that it lacks are null
         kept = rows.filter(pc.invert(pc.is_in(rows["id"], pa.array(sorted(ids), pa.string()))))
         if len(kept) == len(rows):
             continue

@@ -18,7 +18,7 @@ from clip_pipeline.images.journal import Entry, Journal
 from clip_pipeline.images.previous import PreviousShard
 from clip_pipeline.images.shards import ShardWriter
 from clip_pipeline.progress import ProgressBar, progress
-from clip_pipeline.records import SHARD_ATTEMPTS
+from clip_pipeline.records import RATING_FIELDS, SHARD_ATTEMPTS
 from clip_pipeline.settings import DownloadSettings
 from clip_pipeline.sources.turns import Turns
 
@@ -35,6 +35,9 @@ FAILED_TO_RESIZE = ("not_an_image", "too_many_pixels", "broken_image", "too_smal
 
 UNTOLD = ("thumbnail", "error_message", "text_share")
 """Columns that the JSON beside the photo leaves out."""
+
+TOLD_IF_KNOWN = frozenset(("origin", *(field.name for field in RATING_FIELDS)))
+"""Columns that it leaves out where they are null: so it reads as it did before there were these."""
 
 
 def download_shard(
@@ -219,7 +222,11 @@ def _row(row: dict[str, Any], about: dict[str, Any]) -> dict[str, Any]:
 
 def _members(row: dict[str, Any], photo: bytes, ending: str) -> dict[str, bytes]:
     """The files of one sample: photo, first caption, and everything else that is known of it."""
-    told = {name: value for name, value in row.items() if name not in UNTOLD}
+    told = {
+        name: value
+        for name, value in row.items()
+        if name not in UNTOLD and not (value is None and name in TOLD_IF_KNOWN)
+    }
     return {
         ending: photo,
         "txt": (row["caption"] or "").encode(),

@@ -16,6 +16,7 @@ from clip_pipeline.images.caption_rules import CaptionRules
 from clip_pipeline.images.dedupe import near_duplicate_groups
 from clip_pipeline.records import IMAGE_TEXT_PAIRS, SPLITS
 from clip_pipeline.settings import PairsSettings
+from clip_pipeline.sources.ratings import unfit_ratings
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -28,8 +29,8 @@ def build_pairs(
 ) -> tuple[pa.Table, dict[str, int]]:
     """(IMAGE_TEXT_PAIRS sorted by photo id and caption, number of things dropped by reason).
 
-    attempts: SHARD_ATTEMPTS of every shard. Dropped are photos with a status other than success, of a size, shape or share
-    of text that the settings exclude, or without any caption left; and captions that after cleaning have too few or too many
+    attempts: SHARD_ATTEMPTS of every shard. Dropped are photos with a status other than success, of a size, shape, share
+    of text or rating that the settings exclude, or without any caption left; and captions that after cleaning have too few or too many
     words, another script or language, or stand with too many photos. Exact duplicates (equal sha256) keep one photo, that
     with the smallest id, with the captions of all.
 
@@ -84,7 +85,7 @@ def _valid_photos(
 
 
 def _photos_that_fit(table: pa.Table, settings: PairsSettings, dropped: Counter[str]) -> pa.Table:
-    """The columns that pairs need of the photos whose status, size, shape and share of text are right."""
+    """The columns that pairs need of the photos whose status, size, shape, share of text and ratings are right."""
     import pyarrow.compute as pc
 
     for status in table["status"].value_counts().to_pylist():
@@ -97,6 +98,7 @@ def _photos_that_fit(table: pa.Table, settings: PairsSettings, dropped: Counter[
     small = (shorter < settings.min_side) & (longer > 0)
     long = (longer > settings.max_aspect * shorter) & bool(settings.max_aspect)
     reasons = {"small": small, "long_and_narrow": long, "mostly_text": shown > settings.max_text_share}
+    reasons |= unfit_ratings(photos, settings)
     fits = np.ones(len(photos), bool)
     for reason, wrong in reasons.items():
         dropped[f"photo {reason}"] += int((fits & wrong).sum())

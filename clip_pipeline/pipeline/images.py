@@ -251,7 +251,7 @@ STEPS = (
     Step(
         asset="image_links",
         about="One row per word and photo found for it, with the pages of the search beside it.",
-        code_version="3",
+        code_version="4",
         after=("vocabulary",),
         config=_links_config,
         inputs=_links_inputs,
@@ -261,7 +261,7 @@ STEPS = (
     Step(
         asset="photo_catalog",
         about="One row a photo: captions, words, licence, attribution and the shard it belongs to.",
-        code_version="2",
+        code_version="3",
         after=("image_links",),
         config=lambda workspace: {"download.photos_per_shard": workspace.recipe.download.photos_per_shard},
         inputs=_catalog_inputs,

@@ -22,6 +22,7 @@ from clip_pipeline.pipeline.searched_photos import SEARCHED_SOURCES, SearchedPho
 from clip_pipeline.pipeline.words import bucket_keys
 from clip_pipeline.pipeline.workspace import Workspace
 from clip_pipeline.records import IMAGE_LINKS
+from clip_pipeline.sources.tar_files import find_tars, is_tar_pattern, tar_path, tar_root
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -32,11 +33,14 @@ if TYPE_CHECKING:
 OWN_SOURCES = ("folder", "tars")
 """Sources whose photos are the user's own files."""
 
-LISTED_VERSION = 1
+LISTED_VERSION = 2
 """Raised when the links of listed photos are written another way."""
 
 COUNTS = "counts.json"
 READ_ROWS = 16_384
+
+RATING_SETTINGS = ("pairs.min_similarity", "pairs.allowed_nsfw", "pairs.max_unsafe", "pairs.max_watermark")
+"""Filters that a list of urls is read with."""
 
 
 class PhotoSource(Protocol):
@@ -81,7 +85,8 @@ class ListedPhotos:
                 f"links.source is {self.settings.source}, which needs links.path: where your photos are."
             )
         self.path = Path(self.settings.path).expanduser()
-        if not self.path.exists():
+        self._pattern = self.settings.source == "tars" and is_tar_pattern(self.path)
+        if not self._pattern and not self.path.exists():
             raise PhotosError(
                 f"There is no {self.path} (links.path). Give the {self.settings.source} that holds your photos."
             )
@@ -91,16 +96,30 @@ class ListedPhotos:
         if self.settings.source == "unsplash_dataset":
             config["links.photos_per_word"] = self.settings.photos_per_word
             config["links.min_confidence"] = self.settings.min_confidence
+        else:
+            config["links.caption_keys"] = self.settings.caption_keys
+        if self.settings.source == "folder":
+            config["links.file_key"] = self.settings.file_key
+            config["links.splits"] = "none" if self.settings.splits.strip().lower() == "none" else ""
+        if self.settings.source == "url_list":
+            # What a filter excludes is not listed, so that it is not downloaded.
+            config |= {name: getattr(self.workspace.recipe.pairs, name.partition(".")[2]) for name in RATING_SETTINGS}
         return config
 
     def identity(self) -> dict[str, str]:
-        files = {"your photos": own_files_identity(self.workspace, self.path)}
-        if self.settings.captions:
-            files["your captions"] = own_files_identity(self.workspace, Path(self.settings.captions))
-        for pair in filter(None, self.settings.splits.split(",")):
-            name, _, path = pair.partition("=")
-            files[f"your {name} split"] = own_files_identity(self.workspace, Path(path))
-        return files
+        if self._pattern:
+            return {"your photos": _identity_of_tars(self.path)}
+        files = {"your photos": self.path}
+        if self.settings.source == "folder" and (self.settings.captions or self.settings.splits):
+            from clip_pipeline.sources.folder import caption_files_of
+            from clip_pipeline.sources.split_lists import parse_splits
+
+            if self.settings.captions:
+                for number, file in enumerate(caption_files_of(self.path, self.settings.captions), start=1):
+                    files["your captions" if number == 1 else f"your captions {number}"] = file
+            for split, file in parse_splits(self.settings.splits).items():
+                files[f"your {split} split"] = file if file.exists() else self.path / file
+        return {name: own_files_identity(self.workspace, file) for name, file in files.items()}
 
     def word_inputs(self, bucket: str) -> dict[str, str]:
         return {f"vocabulary/{bucket}": self.workspace.get("vocabulary").file_hash(f"buckets/{bucket}.txt")}
@@ -151,15 +170,17 @@ class ListedPhotos:
         from clip_pipeline.images.links import Listing
 
         source = self.settings.source
+        counts: Counter[str] = Counter()
         if source == "folder":
             from clip_pipeline.sources.folder import list_folder_photos
 
-            return Listing([list_folder_photos(self.path, self.settings.captions, self.settings.splits)])
+            settings = self.settings
+            named = (settings.captions, settings.splits, settings.file_key, settings.caption_keys)
+            return Listing([list_folder_photos(self.path, *named, counts)], counts=counts)
         if source == "tars":
             from clip_pipeline.sources.tars import list_tar_photos
 
-            return Listing([list_tar_photos(self.path)])
-        counts: Counter[str] = Counter()
+            return Listing(list_tar_photos(self.path, self.settings.caption_keys, counts), counts=counts)
         if source == "unsplash_dataset":
             from clip_pipeline.sources.unsplash_dataset import dataset_keywords, dataset_photos
 
@@ -167,13 +188,20 @@ class ListedPhotos:
             return Listing(dataset_photos(self.path, counts), keywords, counts)
         from clip_pipeline.sources.url_list import list_url_photos
 
-        return Listing(list_url_photos(self.path, counts), counts=counts)
+        ratings, keys = self.workspace.recipe.pairs, self.settings.caption_keys
+        return Listing(list_url_photos(self.path, counts, ratings, keys), counts=counts)
 
     def fetcher(self) -> AbstractContextManager[PhotoFetcher]:
         from clip_pipeline.sources.fetch import PhotoFetcher
 
-        root = self.path if self.settings.source in OWN_SOURCES else None
+        root = tar_root(self.path) if self._pattern else self.path if self.settings.source in OWN_SOURCES else None
         return PhotoFetcher(self.workspace.recipe.download, {}, root)
+
+
+def _identity_of_tars(pattern: Path) -> str:
+    root = tar_root(pattern)
+    states = [(name, tar_path(root, name).stat()) for name in find_tars(pattern)]
+    return hash_json([[str(root), name, state.st_size, state.st_mtime_ns] for name, state in states])
 
 
 def own_files_identity(workspace: Workspace, path: Path) -> str:

@@ -38,7 +38,8 @@ def download_links(
     from clip_pipeline.sources.fetch import PhotoFetcher
     from clip_pipeline.sources.url_list import list_url_photos
 
-    photos = map(links_without_word, list_url_photos(links, Counter()))
+    listed = list_url_photos(links, Counter(), recipe.pairs, recipe.links.caption_keys)
+    photos = map(links_without_word, listed)
     with PhotoFetcher(recipe.download, hosts or {}) as fetcher:
         return _download_photos(photos, output, recipe, fetcher, retry)
 
@@ -164,15 +165,19 @@ def _pairs_of_folder(photos: Path, captions: str, recipe: Recipe, work: Path) ->
     from clip_pipeline.images.pairs import build_pairs
     from clip_pipeline.sources.fetch import PhotoFetcher
     from clip_pipeline.sources.folder import list_folder_photos
+    from clip_pipeline.sources.tar_files import is_tar_pattern, tar_root
     from clip_pipeline.sources.tars import list_tar_photos
     from clip_pipeline.text.captions import clean_caption
 
-    if not photos.exists():
+    if not is_tar_pattern(photos) and not photos.exists():
         raise PhotosError(f"There is no {photos}. Give a folder of photos with a caption file, or of webdataset tars.")
-    in_tars = photos.is_file() or any(photos.glob("*.tar"))
-    listed = list_tar_photos(photos) if in_tars else list_folder_photos(photos, captions, "")
-    with PhotoFetcher(recipe.download, {}, photos) as fetcher:
-        _download_photos([links_without_word(listed)], work, recipe, fetcher)
+    links = recipe.links
+    if is_tar_pattern(photos) or photos.is_file() or any(photos.glob("*.tar")):
+        listed: Iterable[pa.Table] = list_tar_photos(photos, links.caption_keys)
+    else:
+        listed = [list_folder_photos(photos, captions, links.splits, links.file_key, links.caption_keys)]
+    with PhotoFetcher(recipe.download, {}, tar_root(photos)) as fetcher:
+        _download_photos(map(links_without_word, listed), work, recipe, fetcher)
     tables = [pq.read_table(path) for path in sorted(work.glob("*.parquet"))]
     settings = recipe.pairs
     pairs, _ = build_pairs(tables, settings, lambda text: clean_caption(text, settings.max_caption_chars))

@@ -72,11 +72,27 @@ class LinksSettings(CheckedSettings):
         "sandbox, unsplash (live API), unsplash_dataset (its files), folder (your photos), tars (webdataset) or url_list.",
         choices=("sandbox", "unsplash", "unsplash_dataset", "folder", "tars", "url_list"),
     )
-    path: str = setting("", "The folder of photos, of tars or of the Unsplash Dataset, or the url list file.")
-    captions: str = setting(
-        "", "Caption file for a folder: CSV, TSV, JSONL or Flickr8k tokens. Empty: looked for in the folder."
+    path: str = setting(
+        "",
+        "The folder of photos, of tars or of the Unsplash Dataset, or the url list file; tars also as a pattern such as "
+        "tars/{00000..00012}.tar.",
     )
-    splits: str = setting("", 'The source\'s own splits: "train=FILE,validation=FILE,test=FILE", one file name a line.')
+    captions: str = setting(
+        "",
+        "Caption files of a folder, with commas between: CSV, TSV, JSONL, Parquet, COCO's or Karpathy's JSON, Flickr8k's "
+        "tokens. Empty: looked for in the folder.",
+    )
+    file_key: str = setting("", "Column of a caption file that names the photo. Empty: filepath, file_name, image, ...")
+    caption_keys: str = setting(
+        "",
+        "Where captions are, with commas between: columns of a file, or of a tar's sample txt, json.prompt, ... Empty: "
+        "wherever captions usually are.",
+    )
+    splits: str = setting(
+        "",
+        'The source\'s own splits: "train=FILE,validation=FILE,test=FILE", one file name a line; none for none. Empty: what '
+        "the caption files say, or the lists beside Flickr8k's.",
+    )
     buckets: int = setting(8, "Partitions of the words, by a stable hash.", low=1, high=500)
     photos_per_word: int = setting(
         6000, "Most photos taken for a word; the search itself ends at 6,000.", low=1, high=6000
@@ -181,6 +197,30 @@ class PairsSettings(CheckedSettings):
     )
     max_text_share: float = setting(
         1.0, "Photos that show text on more than this share of their area are dropped; 1 keeps all.", low=0, high=1
+    )
+    min_similarity: float = setting(
+        0.0,
+        "Photos whose captions fit them less, by the similarity that LAION's lists give, are dropped (0.3 is LAION-400M's), "
+        "before a list of urls is downloaded; 0 keeps all.",
+        low=0,
+        high=1,
+    )
+    allowed_nsfw: str = setting(
+        "any",
+        "What a list's column NSFW may say, such as UNLIKELY or UNLIKELY,UNSURE; any keeps all. Photos of which it says "
+        "nothing are dropped too, here and below.",
+    )
+    max_unsafe: float = setting(
+        1.0,
+        "Photos that a list (punsafe) thinks unfit with more than this probability are dropped; 1 keeps all.",
+        low=0,
+        high=1,
+    )
+    max_watermark: float = setting(
+        1.0,
+        "Photos that a list (pwatermark) thinks watermarked with more than this probability are dropped; 1 keeps all.",
+        low=0,
+        high=1,
     )
     duplicate_bits: int = setting(
         4, "Photos whose perceptual hashes differ in at most this many of 64 bits are near-duplicates.", low=0, high=16

@@ -2,13 +2,26 @@
 
 from __future__ import annotations
 
+import difflib
+import itertools
 import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
-from clip_pipeline.errors import CaptionsError
-from clip_pipeline.sources.table_files import FileTable, read_table_file, read_text, texts_of
-
-PHOTO_ENDINGS = (".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff")
+from clip_pipeline.errors import CaptionsError, InputError, nearest_name
+from clip_pipeline.sources.coco import COCO_KEYS, read_coco
+from clip_pipeline.sources.photo_facts import SPLIT_NAMES, fact_columns, read_fact, text_of
+from clip_pipeline.sources.photo_names import is_photo_name
+from clip_pipeline.sources.table_files import (
+    StreamedTable,
+    open_json,
+    plain_ending,
+    read_text,
+    stream_table_file,
+    texts_of,
+)
 
 CAPTION_FILES = (
     *(f"captions.{ending}" for ending in ("csv", "tsv", "jsonl", "json", "txt", "parquet")),
@@ -16,6 +29,9 @@ CAPTION_FILES = (
     *("results.csv", "results_20130124.token", "captions.token.txt"),
 )
 """Names looked for, in this order; after them any *.token.txt (Flickr8k's), without lemmas before with."""
+
+TABLE_ENDINGS = (".csv", ".tsv", ".jsonl", ".parquet")
+PUBLISHED_JSON = re.compile(r"(?:captions|dataset)_(?P<images>\w+)\.json")
 
 FILE_COLUMNS = (
     *("file", "file_name", "filename", "filepath", "file_path", "image", "image_name", "image_file", "image_path"),
@@ -29,55 +45,144 @@ NUMBERED_CAPTION = re.compile(r"(caption|text|title|description|comment|sentence
 TOKEN_LINE = re.compile(r"(?P<file>[^\t#]+\.\w+)#\d+\t(?P<caption>.*)")
 
 
-def is_photo_name(name: str) -> bool:
-    """Whether the name ends as a photo's does; upper and lower case are the same."""
-    return name.strip().lower().endswith(PHOTO_ENDINGS)
+@dataclass(frozen=True, slots=True)
+class Captioned:
+    """What one row of a caption file says: the photo's name as written, its captions, and facts by field (photo_facts.py)."""
+
+    name: str
+    captions: list[str]
+    facts: dict[str, Any] = field(default_factory=dict)
 
 
-def find_caption_file(folder: Path) -> Path | None:
-    """The caption file at the top of the folder, or in its `text` or `annotations` folder; None where there is none."""
-    for place in (folder, folder / "text", folder / "annotations"):
-        if not place.is_dir():
-            continue
+def find_caption_files(folder: Path) -> list[Path]:
+    """The caption files at the top of the folder, or in its `text` or `annotations` folder: one of a name that is known;
+    else all captions_*.json and dataset_*.json there (COCO's, Karpathy's); else all tables with a column for the file and
+    one for the caption, such as train.csv and val.csv. Empty where there is none."""
+    for place in _places(folder):
         files = {path.name.lower(): path for path in sorted(place.iterdir()) if path.is_file()}
         tokens = sorted((n for n in files if n.endswith((".token.txt", ".token"))), key=lambda n: ("lemma" in n, n))
         for name in (*CAPTION_FILES, *tokens):
             if name in files:
-                return files[name]
-    return None
+                return [files[name]]
+    for place in _places(folder):
+        published = [path for path in sorted(place.iterdir()) if PUBLISHED_JSON.fullmatch(path.name.lower())]
+        if published:
+            return [path for path in published if path.is_file()]
+    for place in _places(folder):
+        tables = [path for path in sorted(place.iterdir()) if path.is_file() and _may_hold_captions(path)]
+        if tables:
+            return tables
+    return []
 
 
-def read_caption_file(path: Path) -> list[tuple[str, list[str]]]:
-    """(file name as written, captions) of every row, in the order of the file.
+def _places(folder: Path) -> list[Path]:
+    return [place for place in (folder, folder / "text", folder / "annotations") if place.is_dir()]
 
-    Reads Flickr8k's tokens (`name.jpg#0<TAB>caption`), CSV, TSV, `|`-separated, JSONL, JSON and Parquet. Rows without a
-    file name are left out. Raises CaptionsError with the columns found where no file or no caption column is known.
+
+def _may_hold_captions(path: Path) -> bool:
+    """Whether a CSV, TSV, JSONL or Parquet file of any name has the columns of a caption file, and names photos."""
+    if plain_ending(path) not in TABLE_ENDINGS or path.name.startswith("."):
+        return False
+    try:
+        table = stream_table_file(path, _columns_of_data, CaptionsError)
+        first = next(table.rows, {})
+    except CaptionsError:
+        return False
+    name = table.column(FILE_COLUMNS)
+    return name is not None and bool(_caption_columns(table)) and is_photo_name(str(first.get(name)))
+
+
+def split_names(files: Sequence[Path]) -> dict[Path, str]:
+    """The split that each file's name tells (captions_train2014.json, val.csv), where they tell two different ones."""
+    told = {file: split for file in files if (split := _split_in(file.name)) is not None}
+    return told if len(set(told.values())) > 1 else {}
+
+
+def _split_in(name: str) -> str | None:
+    found = {SPLIT_NAMES[word] for word in re.findall("[a-z]+", name.lower()) if word in SPLIT_NAMES}
+    return found.pop() if len(found) == 1 else None
+
+
+def read_caption_file(path: Path, file_key: str = "", caption_keys: str = "") -> Iterator[Captioned]:
+    """The rows in the order of the file; of COCO's and Karpathy's JSON one a photo.
+
+    Reads those, Flickr8k's tokens (`name.jpg#0<TAB>caption`), CSV, TSV, `|`-separated, JSONL, JSON and Parquet. file_key,
+    caption_keys: columns, the latter with commas between; "" finds them by their usual names. Rows without a file name are
+    left out. Raises CaptionsError with the columns found where no file or no caption column is known.
     """
-    if path.suffix.lower() in (".txt", ".token") and path.is_file():
+    ending = plain_ending(path)
+    if ending in (".txt", ".token") and path.is_file():
         rows = _token_rows(path)
         if rows:
-            return rows
-    table = read_table_file(path, _columns_of_data, CaptionsError)
-    file_column, caption_columns = table.column(FILE_COLUMNS), _caption_columns(table)
-    if file_column is None or not caption_columns or file_column in caption_columns:
-        missing = "file names" if file_column is None else "captions"
+            yield from rows
+            return
+    if ending == ".json" and path.is_file() and _is_coco(path):
+        with open_json(path, CaptionsError) as stream:
+            for row in read_coco(path, stream):
+                yield Captioned(*row)
+        return
+    yield from _table_rows(path, file_key, caption_keys)
+
+
+def _table_rows(path: Path, file_key: str, caption_keys: str) -> Iterator[Captioned]:
+    table = stream_table_file(path, _columns_of_data, CaptionsError)
+    file_column = chosen_columns(table, file_key, path, CaptionsError)[0] if file_key else table.column(FILE_COLUMNS)
+    captions = chosen_columns(table, caption_keys, path, CaptionsError) if caption_keys else _caption_columns(table)
+    if file_column is None or not captions or file_column in captions:
+        what, known = ("file names", FILE_COLUMNS) if file_column is None else ("captions", CAPTION_COLUMNS)
         raise CaptionsError(
-            f"{path} has the columns {', '.join(table.columns)}, and none that is known to hold {missing}. "
-            "Name them file and caption; file_name, image, path and captions, text, title, description are known too."
+            f"{path} has the columns {', '.join(table.columns)[:300]}, and none that is known to hold {what}. Expected "
+            f"were filepath, file_name, image ... and caption, title, text ...{_nearest(table.columns, known)} Name the "
+            "column so, or give it as links.file_key or links.caption_keys."
         )
-    rows = []
+    facts = {name: column for name, column in fact_columns(table).items() if column not in (file_column, *captions)}
+    any_caption = False
     for row in table.rows:
-        name = row.get(file_column)
-        if name is not None and str(name).strip():
-            rows.append((str(name).strip(), [text for one in caption_columns for text in texts_of(row.get(one))]))
-    if not any(captions for _, captions in rows):
-        raise CaptionsError(
-            f"{path}: the column {caption_columns[0]} is empty in every row. Give captions to train on."
-        )
-    return rows
+        name = text_of(row.get(file_column))
+        if name is not None:
+            told = {field: fact for field, column in facts.items() if (fact := read_fact(field, row.get(column)))}
+            texts = [text for one in captions for text in texts_of(row.get(one))]
+            any_caption = any_caption or bool(texts)
+            yield Captioned(name, texts, told)
+    if not any_caption:
+        raise CaptionsError(f"{path}: the column {captions[0]} is empty in every row. Give captions to train on.")
 
 
-def _token_rows(path: Path) -> list[tuple[str, list[str]]]:
+def _nearest(columns: Sequence[str], known: Sequence[str]) -> str:
+    for column in columns:
+        close = difflib.get_close_matches(column.strip().lower(), known, n=1, cutoff=0.75)
+        if close:
+            return f' Is "{column}" meant to be "{close[0]}"?'
+    return ""
+
+
+def chosen_columns(table: StreamedTable, keys: str, path: Path, error: type[InputError]) -> list[str]:
+    """The columns of those names, which stand with commas between. Raises `error` with the columns found."""
+    chosen = []
+    for key in filter(None, (key.strip() for key in keys.split(","))):
+        column = key if key in table.columns else table.column([re.sub(r"[\s\-]+", "_", key.lower())])
+        if column is None:
+            raise error(
+                f'{path} has no column "{key}". {nearest_name(key, table.columns)} See links.file_key, links.caption_keys.'
+            )
+        chosen.append(column)
+    return chosen
+
+
+def _is_coco(path: Path) -> bool:
+    """Whether JSON is an object with a list of images, rather than one from file name to captions, or a list."""
+    with open_json(path, CaptionsError) as stream:
+        if stream.kind != "{":
+            return False
+        for name in stream.members():
+            if name in COCO_KEYS and stream.kind == "[":
+                return all(isinstance(one, dict) for one in itertools.islice(stream.items(), 1))
+            if name not in ("info", "licenses", "dataset", "type"):
+                return False
+    return False
+
+
+def _token_rows(path: Path) -> list[Captioned]:
     lines = [line.rstrip("\r") for line in read_text(path, CaptionsError).split("\n") if line.strip()]
     found = [TOKEN_LINE.fullmatch(line) for line in lines]
     if not found or found[0] is None:
@@ -87,7 +192,7 @@ def _token_rows(path: Path) -> list[tuple[str, list[str]]]:
             raise CaptionsError(
                 f"{path}: expected name.jpg#0, a tab and the caption, found {line[:60]!r}. Mend that line."
             )
-    return [(match["file"].strip(), texts_of(match["caption"])) for match in found if match]
+    return [Captioned(match["file"].strip(), texts_of(match["caption"])) for match in found if match]
 
 
 def _columns_of_data(cells: list[str]) -> list[str] | None:
@@ -97,7 +202,7 @@ def _columns_of_data(cells: list[str]) -> list[str] | None:
     return ["file", *(f"column {number}" for number in range(2, len(cells))), "caption"]
 
 
-def _caption_columns(table: FileTable) -> list[str]:
+def _caption_columns(table: StreamedTable) -> list[str]:
     numbered = [column for column in table.columns if NUMBERED_CAPTION.fullmatch(column.strip())]
     one = table.column(CAPTION_COLUMNS)
     return ([one] if one is not None else []) + numbered

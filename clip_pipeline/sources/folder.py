@@ -5,53 +5,83 @@ from __future__ import annotations
 import logging
 import os
 import posixpath
-import unicodedata
 from collections import Counter
-from collections.abc import Iterable, Sequence
-from pathlib import Path, PurePosixPath
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 
-from clip_pipeline.errors import CaptionsError, PhotosError, SettingsError
-from clip_pipeline.records import PHOTO_FIELDS, SPLITS
-from clip_pipeline.sources.caption_files import find_caption_file, is_photo_name, read_caption_file
+from clip_pipeline.errors import CaptionsError, PhotosError
+from clip_pipeline.records import PHOTO_FIELDS
+from clip_pipeline.sources.caption_files import (
+    PUBLISHED_JSON,
+    find_caption_files,
+    read_caption_file,
+    split_names,
+)
+from clip_pipeline.sources.photo_facts import FACT_COLUMNS
+from clip_pipeline.sources.photo_names import PhotoFinder, is_photo_name, path_inside, photo_ids
+from clip_pipeline.sources.split_lists import find_split_lists, parse_splits, read_split_lists
 from clip_pipeline.sources.table_files import read_text, texts_of
 
 logger = logging.getLogger(__name__)
 
-SPLIT_NAMES = (
-    {name: name for name in SPLITS}
-    | {name: "validation" for name in ("val", "valid", "dev", "development")}
-    | {"training": "train", "testing": "test"}
-)
-"""What people call the splits, and what this program calls them."""
+
+@dataclass
+class _Told:
+    """What the caption files say of one photo: captions without repeats, and facts, the first that is told of each."""
+
+    captions: dict[str, None] = field(default_factory=dict)
+    facts: dict[str, Any] = field(default_factory=dict)
+    named_split: str | None = None
 
 
-def list_folder_photos(path: Path, captions: str = "", splits: str = "") -> pa.Table:
+def list_folder_photos(
+    path: Path,
+    captions: str = "",
+    splits: str = "",
+    file_key: str = "",
+    caption_keys: str = "",
+    counts: Counter[str] | None = None,
+) -> pa.Table:
     """Photos at any depth below a folder with their captions: PHOTO_FIELDS, sorted by url.
 
-    captions: the caption file; "" looks for one in the folder, then for NAME.txt beside each NAME.jpg.
-    splits: "train=FILE,validation=FILE,test=FILE", lists of file names, one a line. A photo in none of them gets a null
-    split, so that the pipeline splits it as it does any other.
+    captions: caption files, with commas between; "" looks for them in the folder (`find_caption_files`), then for NAME.txt
+    beside each NAME.jpg. file_key, caption_keys: their columns (`read_caption_file`).
+    splits: "train=FILE,validation=FILE,test=FILE", lists of file names, one a line. "" takes what the caption files say: a
+    column, Karpathy's splits, or their names (captions_train2014.json, captions_val2014.json), or the lists beside
+    Flickr8k's tokens; "none" takes nothing. A photo without one gets a null split, so that the pipeline splits it as it does
+    any other.
 
-    A photo without a caption keeps its row; so does a captioned file that is not there, which the download then marks
-    missing_file. `url` is `file:` and the path inside the folder, `id` that path without its ending. Raises PhotosError
-    for a folder without photos, CaptionsError for a caption file or split list that does not fit.
+    A photo without a caption keeps its row; so does a captioned file that is not there or lies outside of the folder, which
+    the download then marks missing_file. `url` is `file:` and the path inside the folder, `id` that path without its ending.
+    What is missing is counted in `counts`. Raises PhotosError for a folder without photos, CaptionsError for a caption file or
+    split list that does not fit. Memory holds the captions: see docs/photos.md for figures.
     """
+    counts = Counter() if counts is None else counts
     names = find_photos(path)
-    found = _captions_of(path, names, captions)
-    absent = sorted(found.keys() - set(names))
+    files = caption_files_of(path, captions)
+    told = _told_of(path, names, files, file_key, caption_keys) if files else _captions_beside(path, names)
+    absent = sorted(told.keys() - set(names))
     if absent:
+        counts["captioned photos that are not there"] += len(absent)
         logger.warning("%d captioned photos are not in %s, the first is %s", len(absent), path, absent[0])
     rows = sorted({*names, *absent})
-    split_of = _read_splits(path, splits, rows)
-    logger.info("Found %d photos in %s, %d of them with captions", len(names), path, sum(n in found for n in names))
+    said = [told.get(name, _Told()) for name in rows]
+    counts["photos without caption"] += sum(not one.captions for one in said)
+    split_of = _splits_of(path, splits, files, rows, told, counts)
+    logger.info("Found %d photos in %s, %d of them with captions", len(names), path, sum(n in told for n in names))
+    facts = {name: [one.facts.get(name) for one in said] for name in FACT_COLUMNS if name not in ("split", "words")}
     return photo_table(
         ids=photo_ids(rows),
         urls=[f"file:{name}" for name in rows],
-        captions=[found.get(name, []) for name in rows],
+        captions=[list(one.captions) for one in said],
         source="folder",
         split=[split_of.get(name) for name in rows],
+        words=[one.facts.get("words", []) for one in said],
+        **facts,
     )
 
 
@@ -90,128 +120,67 @@ def find_photos(folder: Path) -> list[str]:
     return sorted(names)
 
 
-def photo_ids(names: Sequence[str]) -> list[str]:
-    """Each path without its ending; with its ending where two paths would get the same id."""
-    stems = [posixpath.splitext(name)[0] if is_photo_name(name) else name for name in names]
-    taken = Counter([*stems, *(name for name, stem in zip(names, stems, strict=True) if name != stem)])
-    return [stem if taken[stem] == 1 else name for name, stem in zip(names, stems, strict=True)]
+def caption_files_of(folder: Path, captions: str) -> list[Path]:
+    """The caption files that the setting names, here or in the folder, or else those that are found in it."""
+    if not captions.strip(" ,"):
+        return find_caption_files(folder)
+    files = []
+    for name in filter(None, (one.strip() for one in captions.split(","))):
+        given = Path(name).expanduser()
+        file = given if given.exists() else folder / given
+        if not file.is_file():
+            raise CaptionsError(f"There is no caption file {name}, here or in {folder}. Check links.captions.")
+        files.append(file)
+    return files
 
 
-class PhotoFinder:
-    """Finds the photo that a caption file or a split list means: by its path, its base name, or either without ending."""
-
-    def __init__(self, names: Iterable[str]):
-        self._paths: dict[str, str] = {}
-        self._others: dict[str, str | None] = {}
-        for name in names:
-            self._paths[_plain(name)] = name
-            base = posixpath.basename(name)
-            for other in {base, posixpath.splitext(name)[0], posixpath.splitext(base)[0]}:
-                # None marks a name that two photos share: which one was meant cannot be told
-                self._others[_plain(other)] = name if _plain(other) not in self._others else None
-
-    def find(self, *written: str) -> str | None:
-        """The photo's path for the first of the writings that means one; None if none does."""
-        keys = [_plain(posixpath.normpath(one.replace("\\", "/"))) for one in written]
-        for known in (self._paths, self._others):
-            for key in keys:
-                if known.get(key):
-                    return known[key]
-        for key in keys:  # a path that begins above the folder: /home/someone/images/1.jpg, images/1.jpg
-            parts = key.split("/")
-            for start in range(1, len(parts)):
-                if name := self._paths.get("/".join(parts[start:])):
-                    return name
-        return None
-
-
-def _plain(name: str) -> str:
-    return unicodedata.normalize("NFC", name)
-
-
-def _inside(folder: Path, written: str) -> str:
-    """The path inside the folder, with `/`; a path that leads out of it keeps its base name only."""
-    path = PurePosixPath(written.replace("\\", "/"))
-    if path.is_absolute():
-        root = PurePosixPath(folder.absolute().as_posix())
-        path = path.relative_to(root) if path.is_relative_to(root) else PurePosixPath(path.name)
-    normal = posixpath.normpath(path.as_posix())
-    return path.name if normal.startswith("..") else normal
-
-
-def _captions_of(folder: Path, names: list[str], captions: str) -> dict[str, list[str]]:
-    """Captions by path inside the folder, without repeats; paths of absent files are as they are written."""
-    file = _caption_file(folder, captions)
-    if file is None:
-        return _captions_beside(folder, names)
+def _told_of(
+    folder: Path, names: list[str], files: Sequence[Path], file_key: str, caption_keys: str
+) -> dict[str, _Told]:
+    """What the files say, by path inside the folder; paths of absent photos are as they are written."""
     finder = PhotoFinder(names)
-    found: dict[str, list[str]] = {}
-    beside = file.absolute().parent
-    below = beside.relative_to(folder.absolute()).as_posix() if beside.is_relative_to(folder.absolute()) else "."
-    for written, texts in read_caption_file(file):
-        name = finder.find(_inside(folder, written), posixpath.join(below, written), written)
-        known = found.setdefault(name or _inside(folder, written), [])
-        known.extend(text for text in dict.fromkeys(texts) if text not in known)
+    told: dict[str, _Told] = {}
+    split_of = split_names(files)
+    root = folder.absolute()
+    for file in files:
+        beside = file.absolute().parent
+        below = beside.relative_to(root).as_posix() if beside.is_relative_to(root) else "."
+        images = PUBLISHED_JSON.fullmatch(file.name)  # captions_train2014.json: of the photos in train2014
+        for row in read_caption_file(file, file_key, caption_keys):
+            written = [path_inside(folder, row.name), posixpath.join(below, row.name), row.name]
+            if images:
+                written.insert(0, posixpath.join(images["images"], row.name))
+            one = told.setdefault(finder.find(*written) or path_inside(folder, row.name), _Told())
+            one.captions.update(dict.fromkeys(row.captions))
+            one.facts = row.facts | one.facts
+            one.named_split = one.named_split or split_of.get(file)
     present = set(names)
-    if not any(name in present for name in found):
+    if not any(name in present for name in told):
         raise CaptionsError(
-            f"None of the {len(found):,} files that {file} names is in {folder}; the first is {next(iter(found))}. "
-            "Write names relative to the folder of photos, or give the folder that they are in."
+            f"None of the {len(told):,} files that {', '.join(map(str, files))} names is in {folder}; the first is "
+            f"{next(iter(told), 'none')}. Write names relative to the folder of photos, or give the folder that they are in."
         )
-    return found
+    return told
 
 
-def _caption_file(folder: Path, captions: str) -> Path | None:
-    if not captions:
-        return find_caption_file(folder)
-    given = Path(captions).expanduser()
-    file = given if given.exists() else folder / given
-    if not file.is_file():
-        raise CaptionsError(f"There is no caption file {captions}, here or in {folder}. Check links.captions.")
-    return file
-
-
-def _captions_beside(folder: Path, names: list[str]) -> dict[str, list[str]]:
+def _captions_beside(folder: Path, names: list[str]) -> dict[str, _Told]:
     """Captions from NAME.txt beside NAME.jpg, one a line."""
     found = {}
     for name in names:
         file = (folder / name).with_suffix(".txt")
         if file.is_file():
-            found[name] = texts_of(read_text(file, CaptionsError).splitlines())
+            found[name] = _Told(dict.fromkeys(texts_of(read_text(file, CaptionsError).splitlines())))
     return found
 
 
-def parse_splits(splits: str) -> dict[str, Path]:
-    """`train=FILE,validation=FILE,test=FILE` by split. Raises SettingsError for another split or form."""
-    files: dict[str, Path] = {}
-    for pair in filter(None, (one.strip() for one in splits.split(","))):
-        name, equals, file = pair.partition("=")
-        split = SPLIT_NAMES.get(name.strip().lower())
-        if not equals or not file.strip() or split is None:
-            raise SettingsError(
-                f'links.splits has "{pair}", expected train=FILE, validation=FILE and test=FILE with commas between.'
-            )
-        files[split] = Path(file.strip()).expanduser()
-    return files
-
-
-def _read_splits(folder: Path, splits: str, names: list[str]) -> dict[str, str]:
-    finder = PhotoFinder(names)
-    split_of: dict[str, str] = {}
-    for split, given in parse_splits(splits).items():
-        file = given if given.exists() else folder / given
-        if not file.is_file():
-            raise CaptionsError(f"There is no list {given} of the {split} photos. Check links.splits.")
-        lines = [line.strip() for line in read_text(file, CaptionsError).split("\n") if line.strip()]
-        found = {name for line in lines if (name := finder.find(_inside(folder, line), line))}
-        if not found:
-            raise CaptionsError(f"{file} names no photo of {folder}. Write one file name a line, such as 1000.jpg.")
-        twice = sorted(found & split_of.keys())
-        if twice:
-            raise CaptionsError(
-                f"{twice[0]} is listed for {split_of[twice[0]]} and for {split} ({len(twice):,} photos are listed "
-                "twice). A photo belongs to one split: take it out of the other list."
-            )
-        split_of.update(dict.fromkeys(found, split))
-        logger.info("%s: %d of %d listed photos are there", split, len(found), len(lines))
-    return split_of
+def _splits_of(
+    folder: Path, splits: str, files: Sequence[Path], rows: list[str], told: dict[str, _Told], counts: Counter[str]
+) -> dict[str, str]:
+    """The split of each photo that has one: of lists, of a column, of the caption files' names, in this order."""
+    if splits.strip().lower() == "none":
+        return {}
+    lists = parse_splits(splits) or find_split_lists(files)
+    if lists:
+        return read_split_lists(folder, lists, rows, counts)
+    said = {name: one.facts.get("split") or one.named_split for name, one in told.items()}
+    return {name: split for name, split in said.items() if split}

@@ -9,19 +9,13 @@ from functools import partial
 from pathlib import Path
 
 from clip_pipeline.errors import PhotosError
-from clip_pipeline.sources.caption_files import find_caption_file, is_photo_name
-from clip_pipeline.sources.folder import SPLIT_NAMES, find_photos, list_folder_photos, photo_ids
-from clip_pipeline.sources.tars import (
-    find_tars,
-    photo_place,
-    read_captions,
-    read_json,
-    read_place,
-    read_text_member,
-    sample_id,
-    tar_index,
-    tar_path,
-)
+from clip_pipeline.sources.caption_files import find_caption_files
+from clip_pipeline.sources.folder import find_photos, list_folder_photos
+from clip_pipeline.sources.photo_facts import SPLIT_NAMES
+from clip_pipeline.sources.photo_names import is_photo_name, photo_ids
+from clip_pipeline.sources.tar_files import find_tars, is_tar_pattern, tar_path, tar_root
+from clip_pipeline.sources.tar_index import photo_place, read_place, read_tar_index, sample_id
+from clip_pipeline.sources.tars import read_captions, read_json, read_text_member
 
 NAMES_FILE = "classnames.txt"
 
@@ -54,7 +48,7 @@ def open_image_set(path: Path, with_captions: bool = True) -> ImageSet:
 
     - a folder of photos, at any depth, with or without a caption file (see `list_folder_photos`);
     - a folder of class folders, each with its photos; or of train, val, test folders of class folders: then `splits`;
-    - a webdataset tar, a folder of them, or of folders of them: then `splits` are those folders' names. Captions are
+    - a webdataset tar, a folder of them, or of folders of them, or a pattern (tars/{00..12}.tar): then `splits` are those folders' names. Captions are
       from KEY.txt and KEY.json, labels from KEY.cls with classnames.txt beside the tars or above;
     - one photo.
 
@@ -62,6 +56,8 @@ def open_image_set(path: Path, with_captions: bool = True) -> ImageSet:
     Raises PhotosError for a path that is missing, holds no photos or holds a broken tar.
     """
     path = Path(path).expanduser()
+    if is_tar_pattern(path):
+        return _open_tars(path)
     if not path.exists():
         raise PhotosError(f"There is no {path}. Give a photo, a folder of photos, a tar or a folder of tars.")
     if path.is_file() and is_photo_name(path.name):
@@ -69,7 +65,7 @@ def open_image_set(path: Path, with_captions: bool = True) -> ImageSet:
     if path.is_file() or _has_tars(path):
         return _open_tars(path)
     names = find_photos(path)
-    if all("/" in name for name in names) and find_caption_file(path) is None and not _captions_beside(path, names[0]):
+    if all("/" in name for name in names) and not find_caption_files(path) and not _captions_beside(path, names[0]):
         return _open_class_folders(path, names)
     if not with_captions:
         return ImageSet(photo_ids(names), [(path / name).read_bytes for name in names])
@@ -137,10 +133,11 @@ def _open_tars(path: Path) -> ImageSet:
     captions: list[list[str]] = []
     labels: list[int | None] = []
     splits: list[str] = []
+    root = tar_root(path)
     for tar_name in find_tars(path):
-        tar = tar_path(path, tar_name)
+        tar = tar_path(root, tar_name)
         with tar.open("rb") as stream:
-            for key, members in sorted(tar_index(tar).items()):
+            for key, members in sorted(read_tar_index(tar).items()):
                 place = photo_place(members)
                 if place is None:
                     continue

@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from clip_pipeline.errors import PhotosError
-from clip_pipeline.sources.tars import parse_tar_url, photo_place, read_place, tar_index
+from clip_pipeline.sources.tar_index import find_photo, read_place
+from clip_pipeline.sources.tars import parse_tar_url
 
 
 class OwnFileError(Exception):
@@ -58,7 +59,7 @@ class OwnFiles:
 
     def _read_member(self, tar_name: str, key: str) -> bytes:
         path = self._inside(tar_name)
-        place = photo_place(tar_index(path).get(key, {}))
+        place = find_photo(path, key)
         if place is None:
             raise OwnFileError("missing_file", f"{tar_name} has no photo with the key {key}")
         self._check_size(place.size)

@@ -14,11 +14,13 @@ import re
 import zlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from clip_pipeline.errors import InputError
+from clip_pipeline.sources.json_stream import JsonStream
 
 logger = logging.getLogger(__name__)
 
@@ -48,24 +50,9 @@ class StreamedTable:
         return next((by_name[name] for name in names if name in by_name), None)
 
 
-@dataclass(frozen=True)
-class FileTable(StreamedTable):
-    """The same with all rows in memory."""
-
-    rows: list[dict[str, Any]]  # type: ignore[assignment]
-
-
-def read_table_file(path: Path, headerless: Headerless, error: type[InputError]) -> FileTable:
-    """Reads a table of any of the kinds above as a whole. Raises `error` as `stream_table_file` does."""
-    table = stream_table_file(path, headerless, error)
-    rows = list(table.rows)
-    columns = list(dict.fromkeys([*table.columns, *(name for row in rows for name in row)]))
-    return FileTable(columns, rows, table.dropped)
-
-
 def stream_table_file(path: Path, headerless: Headerless, error: type[InputError]) -> StreamedTable:
     """Opens a table of any of the kinds above; the ending says which, and a .txt or .csv is looked into. After it may come
-    .gz, .bz2, .xz or .zst. All kinds but .json are read as their rows are asked for.
+    .gz, .bz2, .xz or .zst. All are read as their rows are asked for.
 
     Raises `error`, now or while the rows are read, for a file that is absent, no UTF-8 or UTF-16 text, broken or empty.
     """
@@ -78,7 +65,7 @@ def stream_table_file(path: Path, headerless: Headerless, error: type[InputError
     elif ending in (".jsonl", ".ndjson"):
         columns, rows = _columns_of(_json_lines(path, error))
     elif ending == ".json":
-        columns, rows = _columns_of(iter(_json_rows(path, error)))
+        columns, rows = _columns_of(_json_rows(path, error))
     else:
         columns, rows = _open_delimited(path, ending, headerless, error, dropped)
     first = next(rows, None)
@@ -157,25 +144,32 @@ def _open_parquet(path: Path, error: type[InputError]) -> tuple[list[str], Itera
     return file.schema_arrow.names, rows(file)
 
 
+@contextmanager
+def open_text(path: Path, error: type[InputError]) -> Iterator[io.TextIOWrapper]:
+    """The text of a UTF-8 or (with its byte order mark) UTF-16 file, unpacked. Raises `error` as `open_bytes` does."""
+    with open_bytes(path, error) as stream:
+        mark = stream.peek(2)[:2] if hasattr(stream, "peek") else b""
+        encoding = "utf-16" if mark in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
+        yield io.TextIOWrapper(stream, encoding, newline="\n")
+
+
 def _text_lines(path: Path, error: type[InputError]) -> Iterator[str]:
     """Lines of a UTF-8 or (with its byte order mark) UTF-16 file, with their ends."""
     number = 0
-    with open_bytes(path, error) as stream:
-        try:
-            mark = stream.peek(2)[:2] if hasattr(stream, "peek") else b""
-            encoding = "utf-16" if mark in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
-            for number, line in enumerate(io.TextIOWrapper(stream, encoding, newline="\n"), start=1):  # noqa: B007
+    try:
+        with open_text(path, error) as text:
+            for number, line in enumerate(text, start=1):  # noqa: B007
                 if "\0" in line:
                     raise error(
                         f"{path} is no text: it holds zero bytes. Give CSV, TSV, JSONL or Parquet with its own ending."
                     )
                 yield line
-        except UnicodeDecodeError as problem:
-            raise error(
-                f"{path} is no UTF-8 text (byte {problem.start:,} after line {number:,}). Save it as UTF-8 and try again."
-            ) from None
-        except UNPACKING_ERRORS as problem:
-            raise error(f"{path} cannot be unpacked ({str(problem)[:100]}). Get or make it again.") from None
+    except UnicodeDecodeError as problem:
+        raise error(
+            f"{path} is no UTF-8 text (byte {problem.start:,} after line {number:,}). Save it as UTF-8 and try again."
+        ) from None
+    except UNPACKING_ERRORS as problem:
+        raise error(f"{path} cannot be unpacked ({str(problem)[:100]}). Get or make it again.") from None
 
 
 def _json_lines(path: Path, error: type[InputError]) -> Iterator[dict[str, Any]]:
@@ -191,22 +185,51 @@ def _json_lines(path: Path, error: type[InputError]) -> Iterator[dict[str, Any]]
         yield row
 
 
-def _json_rows(path: Path, error: type[InputError]) -> list[dict[str, Any]]:
-    """Rows of a list of objects, of COCO's images and annotations, or of an object from file name to caption(s)."""
-    try:
-        content = json.loads(read_text(path, error))
-    except ValueError as problem:
-        raise error(
-            f"{path} is no JSON ({problem}). Write a list of objects, or JSONL with one object a line."
-        ) from None
-    if isinstance(content, list) and all(isinstance(row, dict) for row in content):
-        return content
-    if isinstance(content, dict) and {"images", "annotations"} <= content.keys():
-        names = {image.get("id"): image.get("file_name") for image in content["images"]}
-        return [{"file_name": names.get(one.get("image_id")), **one} for one in content["annotations"]]
-    if isinstance(content, dict) and all(isinstance(value, str | list) for value in content.values()):
-        return [{"file": name, "captions": value} for name, value in content.items()]
-    raise error(f"{path} holds JSON of an unknown form. Write a list of objects with a file and a caption each.")
+@contextmanager
+def open_json(path: Path, error: type[InputError]) -> Iterator[JsonStream]:
+    """The JSON in a file. Raises `error` for what is no JSON, now or while it is read."""
+    with open_text(path, error) as text:
+        try:
+            yield JsonStream(text)
+        except UNPACKING_ERRORS as problem:
+            raise error(f"{path} cannot be unpacked ({str(problem)[:100]}). Get or make it again.") from None
+        except UnicodeDecodeError as problem:
+            raise error(f"{path} is no UTF-8 text ({problem.reason}). Save it as UTF-8 and try again.") from None
+        except ValueError as problem:
+            raise error(
+                f"{path} is no JSON ({problem}). Get it again, or write a list of objects, or JSONL with one object a line."
+            ) from None
+
+
+def _json_rows(path: Path, error: type[InputError]) -> Iterator[dict[str, Any]]:
+    """Rows of a list of objects, or of an object from file name to caption(s)."""
+    with open_json(path, error) as stream:
+        if stream.kind == "[":
+            for row in stream.items():
+                if not isinstance(row, dict):
+                    raise unknown_json(path, error)
+                yield row
+        elif stream.kind == "{":
+            for name in stream.members():
+                value = stream.value()
+                if not isinstance(value, str | list) or (isinstance(value, list) and not all(map(_is_text, value))):
+                    raise unknown_json(path, error)
+                yield {"file": name, "captions": value}
+        elif stream.kind:
+            raise unknown_json(path, error)
+        stream.end()
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str)
+
+
+def unknown_json(path: Path, error: type[InputError]) -> InputError:
+    """The error for JSON that is none of the forms that are known."""
+    return error(
+        f"{path} holds JSON of an unknown form. Write a list of objects with a file and a caption each, an object from file "
+        "name to captions, or what COCO publishes (images and annotations)."
+    )
 
 
 def _open_delimited(

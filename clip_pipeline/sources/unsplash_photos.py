@@ -26,7 +26,7 @@ TERMS = {
 
 
 def photo_row(photo: dict[str, Any]) -> dict[str, Any] | None:
-    """The PHOTO_FIELDS of one search result, or None for one that is left out.
+    """The PHOTO_FIELDS, but for origin and ratings, of one search result, or None for one that is left out.
 
     Left out: advertisements, photos that are not free, photos on any host but Unsplash's, results without id or url.
     Everything else may be missing. The url is without the parameters that change from day to day.

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import logging
-import math
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from clip_pipeline.errors import PhotosError
 from clip_pipeline.records import PHOTO_FIELDS
-from clip_pipeline.sources.caption_files import CAPTION_COLUMNS
-from clip_pipeline.sources.folder import SPLIT_NAMES
-from clip_pipeline.sources.table_files import keywords_of, plain_ending, plain_text, stream_table_file, texts_of
+from clip_pipeline.settings import PairsSettings
+from clip_pipeline.sources.caption_files import CAPTION_COLUMNS, chosen_columns
+from clip_pipeline.sources.photo_facts import fact_columns, read_fact, text_of
+from clip_pipeline.sources.ratings import fit_photos
+from clip_pipeline.sources.table_files import plain_ending, stream_table_file, texts_of
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -22,39 +23,35 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 URL_COLUMNS = ("url", "urls", "image_url", "photo_image_url", "img_url", "link", "href", "src", "image")
-OTHER_COLUMNS: dict[str, Sequence[str]] = {
-    "id": ("id", "photo_id", "image_id", "sample_id", "key"),
-    "captions": ("captions", *CAPTION_COLUMNS, "photo_description", "ai_description"),
-    "words": ("words", "keywords", "keyword", "tags", "labels"),
-    "width": ("width", "original_width", "photo_width"),
-    "height": ("height", "original_height", "photo_height"),
-    "licence": ("licence", "license"),
-    "attribution": ("attribution", "author", "photographer", "credit", "photographer_username"),
-    "terms": ("terms",),
-    "split": ("split",),
-}
-
+ID_COLUMNS = ("id", "photo_id", "image_id", "sample_id", "key")
+LIST_CAPTION_COLUMNS = ("captions", *CAPTION_COLUMNS, "photo_description", "ai_description")
 
 LIST_ENDINGS = (".csv", ".tsv", ".txt", ".jsonl", ".ndjson", ".json", ".parquet", ".pq")
 ROWS_AT_A_TIME = 4096
 
 
-def list_url_photos(path: Path, counts: Counter[str]) -> Iterator[pa.Table]:
+def list_url_photos(
+    path: Path, counts: Counter[str], ratings: PairsSettings | None = None, caption_keys: str = ""
+) -> Iterator[pa.Table]:
     """Photos of a list of urls, or of all lists in a folder: PHOTO_FIELDS in pieces, in the order of the file.
 
     A file has a column url, and may have captions (or caption, text), keywords, id, width, height (pixels), licence,
-    attribution, terms and split; without a header a line is one url, or a url and a caption in either order. `id` is
-    the given one or 16 hex digits of the url's SHA-256; several rows may have one id. Rows without a url are left out and
-    counted in `counts`. Raises PhotosError with the columns found where none holds urls, and where there is no url at all.
+    attribution, terms, split and the ratings of LAION's lists (see photo_facts.py); without a header a line is one url, or a url and a caption in either order. `id` is
+    the given one or 16 hex digits of the url's SHA-256; several rows may have one id. Left out and counted
+    in `counts` are rows without a url, and with `ratings` those that its filters exclude: what is not listed is not downloaded.
+    caption_keys: columns of captions, with commas between; "" finds one. Raises PhotosError with the columns found where none holds urls, and where there is no url at all.
     """
     import pyarrow as pa
 
     path = path.expanduser()
     for file in _list_files(path) if path.is_dir() else [path]:
         found = 0
-        for rows in _photos(file, counts):
-            found += len(rows)
-            yield pa.Table.from_pylist(rows, pa.schema(PHOTO_FIELDS))
+        for rows in _photos(file, counts, caption_keys):
+            table = pa.Table.from_pylist(rows, pa.schema(PHOTO_FIELDS))
+            if ratings is not None:
+                table = fit_photos(table, ratings, counts)
+            found += len(table)
+            yield table
         logger.info("Read %d photos from %s (left out so far: %s)", found, file, dict(counts))
 
 
@@ -77,7 +74,7 @@ def _columns_of_data(cells: list[str]) -> list[str] | None:
     return names
 
 
-def _photos(path: Path, counts: Counter[str]) -> Iterator[list[dict[str, Any]]]:
+def _photos(path: Path, counts: Counter[str], caption_keys: str) -> Iterator[list[dict[str, Any]]]:
     table = stream_table_file(path, _columns_of_data, PhotosError)
     url_column = table.column(URL_COLUMNS)
     if url_column is None:
@@ -85,15 +82,26 @@ def _photos(path: Path, counts: Counter[str]) -> Iterator[list[dict[str, Any]]]:
             f"{path} has the columns {', '.join(table.columns)[:300]}, and none that is known to hold urls. Name it url; "
             "captions (or caption, text), id, width, height and licence are read too where they are there."
         )
-    columns = {field: column for field, names in OTHER_COLUMNS.items() if (column := table.column(names)) != url_column}
+    facts = {field: column for field, column in fact_columns(table).items() if column != url_column}
+    id_column = table.column(ID_COLUMNS)
+    first = table.column(LIST_CAPTION_COLUMNS)
+    captions = chosen_columns(table, caption_keys, path, PhotosError) if caption_keys else [first] if first else []
+    nothing: dict[str, Any] = {field.name: None for field in PHOTO_FIELDS} | {"words": [], "source": "url_list"}
     rows, any_url = [], False
     for row in table.rows:
-        photo = _photo(row, url_column, columns)
-        if photo is None:
+        url = text_of(row.get(url_column))
+        if not url:
             counts["rows without url"] += 1
             continue
         any_url = True
-        rows.append(photo)
+        told = {field: read_fact(field, row.get(column)) for field, column in facts.items()}
+        photo_id = text_of(row.get(id_column)) if id_column and id_column != url_column else None
+        about = {
+            "id": photo_id or hashlib.sha256(url.encode()).hexdigest()[:16],
+            "url": url,
+            "captions": list(dict.fromkeys(texts_of([row.get(column) for column in captions]))),
+        }
+        rows.append(nothing | told | about)
         if len(rows) >= ROWS_AT_A_TIME:
             yield rows
             rows = []
@@ -101,40 +109,3 @@ def _photos(path: Path, counts: Counter[str]) -> Iterator[list[dict[str, Any]]]:
         raise PhotosError(f"{path} has no url in its column {url_column}. Give a file with a url for each photo.")
     counts.update(table.dropped)
     yield rows
-
-
-def _photo(row: dict[str, Any], url_column: str, columns: dict[str, str | None]) -> dict[str, Any] | None:
-    url = _text(row.get(url_column))
-    if not url:
-        return None
-    told = {field: row.get(column) if column else None for field, column in columns.items()}
-    return {
-        "id": _text(told.get("id")) or hashlib.sha256(url.encode()).hexdigest()[:16],
-        "url": url,
-        "captions": list(dict.fromkeys(texts_of(told.get("captions")))),
-        "words": keywords_of(told.get("words")),
-        "width": _pixels(told.get("width")),
-        "height": _pixels(told.get("height")),
-        "licence": _text(told.get("licence")),
-        "attribution": _text(told.get("attribution")),
-        "source": "url_list",
-        "terms": _text(told.get("terms")),
-        "split": SPLIT_NAMES.get((_text(told.get("split")) or "").lower()),
-    }
-
-
-def _text(value: Any) -> str | None:
-    """The value as stripped text; None for nothing, which a table may write as an empty cell, a null or not a number."""
-    if value is None or (isinstance(value, float) and math.isnan(value)):
-        return None
-    if isinstance(value, float) and value.is_integer():
-        value = int(value)
-    return plain_text(str(value).strip()) or None
-
-
-def _pixels(value: Any) -> int | None:
-    try:
-        number = float(value)
-    except (TypeError, ValueError):
-        return None
-    return int(number) if math.isfinite(number) and 0 < number < 2**31 else None

@@ -11,8 +11,10 @@ from hypothesis import strategies as st
 
 from clip_pipeline.errors import CaptionsError, PhotosError, SettingsError
 from clip_pipeline.records import PHOTO_FIELDS
-from clip_pipeline.sources.caption_files import find_caption_file, read_caption_file
-from clip_pipeline.sources.folder import list_folder_photos, parse_splits, photo_ids
+from clip_pipeline.sources.caption_files import Captioned, find_caption_files, read_caption_file
+from clip_pipeline.sources.folder import list_folder_photos
+from clip_pipeline.sources.photo_names import photo_ids
+from clip_pipeline.sources.split_lists import parse_splits
 from clip_pipeline.sources.table_files import sniff_delimiter
 
 PHOTO = b"the bytes are never looked at"
@@ -129,7 +131,7 @@ def test_a_captioned_file_that_is_absent_stays_a_row(tmp_path, caplog):
     make(tmp_path, "a.jpg")
     (tmp_path / "captions.csv").write_text("file,caption\na.jpg,A dog\ngone.jpg,A cat\n../../etc/x.jpg,Out\n")
     table = list_folder_photos(tmp_path)
-    assert table["url"].to_pylist() == ["file:a.jpg", "file:gone.jpg", "file:x.jpg"]
+    assert table["url"].to_pylist() == ["file:../../etc/x.jpg", "file:a.jpg", "file:gone.jpg"]
     assert "2 captioned photos are not in" in caplog.text
 
 
@@ -145,7 +147,7 @@ def test_the_captions_setting_wins_over_what_lies_in_the_folder(tmp_path):
 def test_words_come_before_lemmas(tmp_path):
     for name in ("Flickr8k.lemma.token.txt", "Flickr8k.token.txt"):
         (tmp_path / name).touch()
-    assert find_caption_file(tmp_path) == tmp_path / "Flickr8k.token.txt"
+    assert find_caption_files(tmp_path) == [tmp_path / "Flickr8k.token.txt"]
 
 
 @pytest.mark.parametrize(
@@ -216,7 +218,7 @@ def test_a_tab_separated_file_gives_back_what_was_written(tmp_path_factory, rows
     file = tmp_path_factory.mktemp("captions") / "captions.tsv"
     texts = [(f"{number}.jpg", text.strip('"') or "x") for number, text in rows]
     file.write_text("file\tcaption\n" + "".join(f"{name}\t{text}\n" for name, text in texts), encoding="utf-8")
-    assert read_caption_file(file) == [(name, [text]) for name, text in texts]
+    assert list(read_caption_file(file)) == [Captioned(name, [text]) for name, text in texts]
 
 
 @pytest.mark.parametrize(

@@ -11,8 +11,8 @@ import pytest
 
 from clip_pipeline.errors import PhotosError
 from clip_pipeline.records import PHOTO_FIELDS
-from clip_pipeline.sources.own_files import OwnFiles
-from clip_pipeline.sources.tars import list_tar_photos, parse_tar_url, read_tar_member
+from clip_pipeline.sources.own_files import OwnFileError, OwnFiles
+from clip_pipeline.sources.tars import list_tar_photos, parse_tar_url
 
 
 def write_tar(path, members):
@@ -24,6 +24,14 @@ def write_tar(path, members):
             entry.size = len(content)
             tar.addfile(entry, io.BytesIO(content))
     return path
+
+
+def listed(path, caption_keys=""):
+    return pa.concat_tables(list_tar_photos(path, caption_keys))
+
+
+def read(root, url):
+    return OwnFiles(root, 1_000_000).read(url)
 
 
 @pytest.fixture
@@ -45,7 +53,7 @@ def tar(tmp_path):
 
 
 def test_a_tar_lists_its_photos_with_their_captions(tar):
-    table = list_tar_photos(tar)
+    table = listed(tar)
     assert table.schema == pa.schema(PHOTO_FIELDS)
     assert [(row["id"], row["url"], row["captions"]) for row in table.to_pylist()] == [
         ("00001/a", "tar:00001.tar#a", []),
@@ -59,12 +67,11 @@ def test_a_tar_lists_its_photos_with_their_captions(tar):
 def test_tars_in_split_folders_give_splits_in_the_order_of_their_numbers(tmp_path):
     for name in ("train/10.tar", "train/9.tar", "val/0.tar", "more/0.tar", "7.tar"):
         write_tar(tmp_path / name, {"k.jpg": name})
-    table = list_tar_photos(tmp_path)
+    table = listed(tmp_path)
     assert table["id"].to_pylist() == ["7/k", "more/0/k", "train/9/k", "train/10/k", "val/0/k"]
     assert table["split"].to_pylist() == [None, None, "train", "train", "validation"]
     for url in table["url"].to_pylist():
-        tar_name, key = parse_tar_url(url)
-        assert read_tar_member(tmp_path, tar_name, key) == tar_name.encode()
+        assert read(tmp_path, url) == parse_tar_url(url)[0].encode()
 
 
 @pytest.mark.parametrize("prefix", ["", "./", "photos/", "./photos/"])
@@ -73,42 +80,40 @@ def test_the_fetcher_of_own_files_reads_every_listed_url(tmp_path, prefix):
         tmp_path / "a#b.tar" if prefix else tmp_path / "a.tar", {f"{prefix}{n}.jpg": f"photo {n}" for n in range(3)}
     )
     for root in (path, tmp_path):
-        rows = list_tar_photos(root).to_pylist()
+        rows = listed(root).to_pylist()
         assert [row["id"] for row in rows] == [f"{path.stem}/{prefix.removeprefix('./')}{n}" for n in range(3)]
         for number, row in enumerate(rows):
-            assert read_tar_member(root, *parse_tar_url(row["url"])) == f"photo {number}".encode()
-            if "#" not in path.name:
-                assert OwnFiles(root, 1000).read(row["url"]) == f"photo {number}".encode()
+            assert read(root, row["url"]) == f"photo {number}".encode()
 
 
 def test_many_threads_read_one_tar(tmp_path):
     write_tar(tmp_path / "0.tar", {f"{n:04}.jpg": f"photo {n}" for n in range(500)})
     with ThreadPoolExecutor(16) as pool:
-        photos = list(pool.map(lambda n: read_tar_member(tmp_path, "0.tar", f"{n:04}"), range(500)))
+        photos = list(pool.map(lambda n: read(tmp_path, f"tar:0.tar#{n:04}"), range(500)))
     assert photos == [f"photo {n}".encode() for n in range(500)]
 
 
 def test_a_tar_that_is_written_again_is_read_again(tmp_path):
     write_tar(tmp_path / "0.tar", {"a.jpg": b"old"})
-    assert read_tar_member(tmp_path, "0.tar", "a") == b"old"
+    assert read(tmp_path, "tar:0.tar#a") == b"old"
     write_tar(tmp_path / "0.tar", {"b.txt": b"x" * 20_000, "a.jpg": b"new"})
-    assert read_tar_member(tmp_path, "0.tar", "a") == b"new"
+    assert read(tmp_path, "tar:0.tar#a") == b"new"
 
 
 @pytest.mark.parametrize("name", ["none.tar", "../0.tar", "/etc/passwd"])
 def test_nothing_outside_of_the_root_is_read(tmp_path, name):
     write_tar(tmp_path / "0.tar", {"a.jpg": b"secret"})
     (tmp_path / "in").mkdir()
-    with pytest.raises(FileNotFoundError):
-        read_tar_member(tmp_path / "in", name, "a")
+    with pytest.raises(OwnFileError):
+        read(tmp_path / "in", f"tar:{name}#a")
 
 
 def test_a_missing_key_is_a_missing_file(tar):
     for key in ("none", "c"):
-        with pytest.raises(FileNotFoundError, match=f"00001.tar has no photo {key}"):
-            read_tar_member(tar, "00001.tar", key)
-    with pytest.raises(FileNotFoundError):
-        read_tar_member(tar, "other.tar", "a")
+        with pytest.raises(OwnFileError, match=f"00001.tar has no photo with the key {key}"):
+            read(tar, f"tar:00001.tar#{key}")
+    with pytest.raises(OwnFileError):
+        read(tar, "tar:other.tar#a")
 
 
 @pytest.mark.parametrize("keep", [300, 512 + 700, 512 + 2048, 512 + 2048 + 100])
@@ -116,26 +121,26 @@ def test_a_cut_tar_is_refused(tmp_path, keep):
     whole = write_tar(tmp_path / "0.tar", {"a.jpg": b"x" * 2048, "b.jpg": b"y" * 2048}).read_bytes()
     (tmp_path / "0.tar").write_bytes(whole[:keep])
     if keep == 512 + 2048:  # between two members nothing tells that more was to come
-        assert len(list_tar_photos(tmp_path)) == 1
+        assert len(listed(tmp_path)) == 1
         return
     with pytest.raises(PhotosError, match=r"is no whole tar|is cut"):
-        list_tar_photos(tmp_path)
+        listed(tmp_path)
 
 
 def test_what_is_no_tar_says_so(tmp_path):
     with pytest.raises(PhotosError, match="There is no"):
-        list_tar_photos(tmp_path / "none")
+        listed(tmp_path / "none")
     with pytest.raises(PhotosError, match="holds no .tar files"):
-        list_tar_photos(tmp_path)
+        listed(tmp_path)
     write_tar(tmp_path / "0.tar", {"a.txt": "words"})
     with pytest.raises(PhotosError, match="hold no photos"):
-        list_tar_photos(tmp_path)
+        listed(tmp_path)
     (tmp_path / "0.tar").write_bytes(b"<html>not found</html>")
     with pytest.raises(PhotosError, match="is no whole tar"):
-        list_tar_photos(tmp_path)
+        listed(tmp_path)
     (tmp_path / "0.tar").write_bytes(gzip.compress(b"anything"))
     with pytest.raises(PhotosError, match="is compressed"):
-        list_tar_photos(tmp_path)
+        listed(tmp_path)
 
 
 @pytest.mark.parametrize("url", ["file:a.jpg", "tar:a.tar", "tar:a.tar#", "tar:a#b"])
@@ -146,12 +151,12 @@ def test_other_urls_are_no_tar_urls(url):
 
 def test_a_real_webdataset_shard_of_cc12m(shared_data):
     folder = shared_data("cc12m_shard")
-    table = list_tar_photos(folder)
+    table = listed(folder)
     assert len(table) == 32
     with tarfile.open(folder / "cc12m-train-0000.tar") as tar:
         for row in table.to_pylist():
-            tar_name, key = parse_tar_url(row["url"])
-            assert read_tar_member(folder, tar_name, key) == tar.extractfile(f"{key}.jpg").read()
+            _, key = parse_tar_url(row["url"])
+            assert read(folder, row["url"]) == tar.extractfile(f"{key}.jpg").read()
             assert row["captions"][0] == tar.extractfile(f"{key}.txt").read().decode().strip()
 
 
@@ -160,6 +165,6 @@ def test_keywords_of_the_json_are_words_and_what_cannot_be_written_is_replaced(t
         {"keywords": ["New York", "cat"], "tags": "cat; dog", "caption": "a \ud83d cat\0", "author": "\udcffA"}
     )
     write_tar(tmp_path / "0.tar", {"a.jpg": b"x", "a.json": told, "b.jpg": b"y"})
-    rows = list_tar_photos(tmp_path).to_pylist()
+    rows = listed(tmp_path).to_pylist()
     assert [row["words"] for row in rows] == [["New York", "cat", "dog"], []]
     assert (rows[0]["captions"], rows[0]["attribution"]) == (["a \ufffd cat "], "\ufffdA")

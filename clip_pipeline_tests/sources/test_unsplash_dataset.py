@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from clip_pipeline.errors import PhotosError
-from clip_pipeline.records import PHOTO_FIELDS
+from clip_pipeline.records import PHOTO_FIELDS, RATING_FIELDS
 from clip_pipeline.sources import unsplash_dataset
 from clip_pipeline.sources.unsplash_dataset import TERMS, _split_rows, dataset_keywords, dataset_photos
 
@@ -58,7 +58,8 @@ def test_a_photo_has_what_the_dataset_tells_of_it(tmp_path):
             },
             **{"width": 4000, "height": 3000, "licence": "Unsplash Dataset Terms", "terms": TERMS},
             **{"attribution": "Photo by Ann Lee (@ann) on Unsplash", "source": "unsplash_dataset"},
-            **{"split": None, "download_location": None},
+            **{"split": None, "download_location": None, "origin": None},
+            **dict.fromkeys((field.name for field in RATING_FIELDS), None),
         }
     ]
     assert not counts

@@ -1,0 +1,105 @@
+"""Captions as COCO publishes them (images and annotations), and as Karpathy's splits do (images with their sentences)."""
+
+from __future__ import annotations
+
+import logging
+import posixpath
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from clip_pipeline.errors import CaptionsError
+from clip_pipeline.sources.json_stream import JsonStream
+from clip_pipeline.sources.photo_facts import facts_of
+from clip_pipeline.sources.table_files import texts_of
+
+logger = logging.getLogger(__name__)
+
+COCO_KEYS = ("images", "annotations")
+
+Row = tuple[str, list[str], dict[str, Any]]
+"""File name as written, captions, facts (see photo_facts.py)."""
+
+
+def read_coco(path: Path, stream: JsonStream) -> Iterator[Row]:
+    """Rows of the object that the stream stands before, an image each, those without captions too.
+
+    Images of Karpathy's lists carry their sentences, split and folder (`filepath`), and are given as they are read. COCO's
+    are given at the end, with all captions of their annotations, their licence by name and their address: memory then holds
+    the images and captions, about 600 bytes for an image and its five captions, not the file. Annotations of no image of the
+    list are left out with a warning. Raises CaptionsError for lists without a file name or captions, ValueError for what is
+    no JSON.
+    """
+    images: dict[Any, tuple[str, dict[str, Any]]] = {}
+    captions: dict[Any, list[str]] = {}
+    licences: dict[Any, str] = {}
+    found, told = 0, False
+    for name in stream.members():
+        if name == "images" and stream.kind == "[":
+            for image in stream.items():
+                found += 1
+                image = _object(path, image, "image")
+                if "sentences" in image:
+                    told = True
+                    yield _karpathy_row(path, image)
+                else:
+                    images[_id(image.get("id"))] = (_file_name(path, image), _image_facts(image))
+        elif name == "annotations" and stream.kind == "[":
+            for one in stream.items():
+                one = _object(path, one, "annotation")
+                told = told or "caption" in one
+                captions.setdefault(_id(one.get("image_id")), []).extend(texts_of(one.get("caption")))
+        elif name == "licenses" and stream.kind == "[":
+            licences = {_id(one.get("id")): str(one.get("name")) for one in stream.items() if isinstance(one, dict)}
+    if not found:
+        raise CaptionsError(
+            f'{path} lists no images: its "images" are missing or empty. Give the captions of a COCO release.'
+        )
+    if not told:
+        raise CaptionsError(
+            f"{path} is of COCO's form, but none of its annotations has a caption (boxes and people have files of their "
+            "own). Give captions_train2014.json or the like."
+        )
+    unknown = len(captions.keys() - images.keys()) if images else 0
+    if unknown:
+        logger.warning("%s: left out the captions of %d images that it does not list", path.name, unknown)
+    for key, (file_name, facts) in images.items():
+        licence = licences.get(facts.pop("licence number", None))
+        if licence:
+            facts["licence"] = licence
+        yield file_name, captions.pop(key, []), facts
+
+
+def _object(path: Path, value: Any, kind: str) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise CaptionsError(f"{path}: an {kind} is {str(value)[:40]!r}, an object was expected. Get the file again.")
+    return value
+
+
+def _id(value: Any) -> Any:
+    return value if isinstance(value, int | str) else None
+
+
+def _file_name(path: Path, image: dict[str, Any]) -> str:
+    name = image.get("file_name", image.get("filename"))
+    if not isinstance(name, str) or not name.strip():
+        raise CaptionsError(
+            f"{path}: an image has no file_name, only {', '.join(map(str, image))[:100]}. Get the captions of a COCO release."
+        )
+    return name.strip()
+
+
+def _image_facts(image: dict[str, Any]) -> dict[str, Any]:
+    """Size, address and the number of the licence of one of COCO's images."""
+    facts = facts_of({name: image.get(name) for name in ("width", "height", "split")})
+    address = image.get("coco_url") or image.get("flickr_url")
+    if isinstance(address, str):
+        facts["origin"] = address
+    return facts | {"licence number": _id(image.get("license"))}
+
+
+def _karpathy_row(path: Path, image: dict[str, Any]) -> Row:
+    folder = image.get("filepath")
+    name = _file_name(path, image)
+    name = posixpath.join(folder, name) if isinstance(folder, str) else name
+    return name, texts_of(image["sentences"]), facts_of({"split": image.get("split")})

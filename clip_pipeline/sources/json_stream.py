@@ -1,0 +1,126 @@
+"""JSON read piece by piece: the objects of a long list one after the other, without the whole file in memory."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any, NoReturn, TextIO
+
+CHUNK_CHARS = 1 << 20
+SPACE = " \t\n\r"
+MOST_CHARS = 1 << 28
+"""Largest single value, in characters; a longer one is no row of anything."""
+
+
+class JsonStream:
+    """The value that a text holds, read in the order in which it is written.
+
+    At any time the stream stands before a value. `kind` says which, and exactly one of `value` (decodes it whole), `items`
+    (of a list: gives element after element) and `members` (of an object: gives name after name, and stands before the
+    value of each) goes past it; what `members` stood before and nobody read is skipped. Raises ValueError for what is no
+    JSON. Memory is that of one element, or of one value that `value` decodes.
+    """
+
+    def __init__(self, text: TextIO):
+        self._text = text
+        self._buffer, self._place, self._before, self._ended = "", 0, 0, False
+        self._decode = json.JSONDecoder().raw_decode
+        self._values_read = 0
+
+    @property
+    def kind(self) -> str:
+        """The first character of the next value: `[`, `{`, `"`, a digit, ...; "" at the end of the text."""
+        while True:
+            while self._place < len(self._buffer):
+                if self._buffer[self._place] not in SPACE:
+                    return self._buffer[self._place]
+                self._place += 1
+            if not self._fill():
+                return ""
+
+    def value(self) -> Any:
+        """The next value, decoded."""
+        if not self.kind:
+            self._fail("it ends where a value was expected")
+        while True:
+            try:
+                value, end = self._decode(self._buffer, self._place)
+            except json.JSONDecodeError as problem:
+                if not self._fill():
+                    self._fail(problem.msg)
+                continue
+            except RecursionError:
+                self._fail("it is nested too deeply")
+            # a number at the end of what has been read may go on: 12 of 1234
+            if end < len(self._buffer) or value.__class__ not in (int, float) or not self._fill():
+                self._place = end
+                self._values_read += 1
+                return value
+
+    def items(self) -> Iterator[Any]:
+        """The elements of the list that the stream stands before."""
+        self._expect("[")
+        if self.kind == "]":
+            self._expect("]")
+            return
+        while True:
+            yield self.value()
+            if self._end_or_comma("]"):
+                return
+
+    def members(self) -> Iterator[str]:
+        """The names in the object that the stream stands before; at each, the stream stands before its value."""
+        self._expect("{")
+        if self.kind == "}":
+            self._expect("}")
+            return
+        while True:
+            name = self.value() if self.kind == '"' else self._fail("a name in quotes was expected")
+            self._expect(":")
+            before = self._values_read, self.kind
+            place = self._before + self._place
+            yield name
+            if self._before + self._place == place and before == (self._values_read, self.kind):
+                self.skip()
+            if self._end_or_comma("}"):
+                return
+
+    def skip(self) -> None:
+        """Goes past the next value; a list is read element by element."""
+        if self.kind == "[":
+            for _ in self.items():
+                pass
+        else:
+            self.value()
+
+    def end(self) -> None:
+        """Raises ValueError where something follows."""
+        if self.kind:
+            self._fail("something follows its end")
+
+    def _end_or_comma(self, closing: str) -> bool:
+        if self.kind == closing:
+            self._place += 1
+            return True
+        self._expect(",")
+        return False
+
+    def _expect(self, mark: str) -> None:
+        if self.kind != mark:
+            self._fail(f"{mark} was expected" if self.kind else f"it ends before {mark}")
+        self._place += 1
+
+    def _fill(self) -> bool:
+        """Reads more: as much again as there is, so that a long value is not decoded too often. False at the end."""
+        if self._ended:
+            return False
+        rest = self._buffer[self._place :]
+        if len(rest) > MOST_CHARS:
+            self._fail(f"a single value has more than {MOST_CHARS:,} characters")
+        more = self._text.read(max(CHUNK_CHARS, len(rest)))
+        self._before += self._place
+        self._buffer, self._place, self._ended = rest + more, 0, not more
+        return bool(more)
+
+    def _fail(self, problem: str) -> NoReturn:
+        raise ValueError(f"{problem}, at character {self._before + self._place:,}")

@@ -1,0 +1,64 @@
+"""Which photo of a folder a caption file or a split list means, however it writes its name; and the ids of photos."""
+
+from __future__ import annotations
+
+import posixpath
+import unicodedata
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from pathlib import Path, PurePosixPath
+
+PHOTO_ENDINGS = (".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff")
+
+
+def is_photo_name(name: str) -> bool:
+    """Whether the name ends as a photo's does; upper and lower case are the same."""
+    return name.strip().lower().endswith(PHOTO_ENDINGS)
+
+
+def photo_ids(names: Sequence[str]) -> list[str]:
+    """Each path without its ending; with its ending where two paths would get the same id."""
+    stems = [posixpath.splitext(name)[0] if is_photo_name(name) else name for name in names]
+    taken = Counter([*stems, *(name for name, stem in zip(names, stems, strict=True) if name != stem)])
+    return [stem if taken[stem] == 1 else name for name, stem in zip(names, stems, strict=True)]
+
+
+class PhotoFinder:
+    """Finds the photo that a caption file or a split list means: by its path, its base name, or either without ending."""
+
+    def __init__(self, names: Iterable[str]):
+        self._paths: dict[str, str] = {}
+        self._others: dict[str, str | None] = {}
+        for name in names:
+            self._paths[_plain(name)] = name
+            base = posixpath.basename(name)
+            for other in {base, posixpath.splitext(name)[0], posixpath.splitext(base)[0]}:
+                # None marks a name that two photos share: which one was meant cannot be told
+                self._others[_plain(other)] = name if _plain(other) not in self._others else None
+
+    def find(self, *written: str) -> str | None:
+        """The photo's path for the first of the writings that means one; None if none does."""
+        keys = [_plain(posixpath.normpath(one.replace("\\", "/"))) for one in written]
+        for known in (self._paths, self._others):
+            for key in keys:
+                if known.get(key):
+                    return known[key]
+        for key in keys:  # a path that begins above the folder: /home/someone/images/1.jpg, images/1.jpg
+            parts = key.split("/")
+            for start in range(1, len(parts)):
+                if name := self._paths.get("/".join(parts[start:])):
+                    return name
+        return None
+
+
+def _plain(name: str) -> str:
+    return unicodedata.normalize("NFC", name)
+
+
+def path_inside(folder: Path, written: str) -> str:
+    """The path inside the folder, with `/`; a path that leads out of it as it is, for nobody to follow."""
+    path = PurePosixPath(written.replace("\\", "/"))
+    if path.is_absolute():
+        root = PurePosixPath(folder.absolute().as_posix())
+        return path.relative_to(root).as_posix() if path.is_relative_to(root) else path.as_posix()
+    return posixpath.normpath(path.as_posix())
