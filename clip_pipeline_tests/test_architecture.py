@@ -16,6 +16,7 @@ GROUND = {
     "cache",
     "disk",
     "errors",
+    "machine_code",
     "memory",
     "plans",
     "progress",

@@ -6,21 +6,29 @@ of a second.
 
 from __future__ import annotations
 
+import functools
+
 import numpy as np
 from numba import int32, njit, uint8, uint64, void
+
+from clip_pipeline.machine_code import kept
 
 WEIGHT_BITS = 14
 TAPS_AT_A_TIME = 4
 _HALF = 1 << (WEIGHT_BITS - 1)
 
 
-@njit(
+_weighing = functools.partial(
+    njit,
     void(uint8[:, ::1], int32[::1], int32[:, ::1], uint8[:, ::1]),
-    cache=True,
     nogil=True,
     boundscheck=False,
     error_model="numpy",
 )
+_transposing = functools.partial(njit, void(uint64[:, ::1], uint64[:, ::1]), nogil=True, boundscheck=False)
+
+
+@kept(_weighing)
 def weigh_rows(source, first, weights, target):
     """target[y] = sum over k of source[first[y] + k] * weights[y, k], rounded and kept within a byte.
 
@@ -50,7 +58,7 @@ def weigh_rows(source, first, weights, target):
             row[i] = min(max(sums[i] >> WEIGHT_BITS, 0), 255)
 
 
-@njit(void(uint64[:, ::1], uint64[:, ::1]), cache=True, nogil=True, boundscheck=False)
+@kept(_transposing)
 def transpose_bytes(source, target):
     """Transposes a matrix of bytes, both sides multiples of 8, given and taken as rows of 8-byte words.
 

@@ -6,13 +6,14 @@ it: XML (`page_scan.py`), elements, templates and tables, links, prose, words (`
 
 from __future__ import annotations
 
+import functools
 import hashlib
-import logging
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
+from clip_pipeline.machine_code import kept
 from clip_pipeline.words.characters import Characters, kernel
 from clip_pipeline.words.elements import NameTable, drop_elements
 from clip_pipeline.words.entities import Entities
@@ -21,8 +22,6 @@ from clip_pipeline.words.page_scan import ARTICLE, ODD, begins_page, scan_page
 from clip_pipeline.words.prose import write_prose
 from clip_pipeline.words.tally import ARENA, ARTICLES, ENTRIES, WORD_FREQUENCY, count_runs, count_words, fill_slots
 from clip_pipeline.words.templates import drop_templates_and_tables
-
-logger = logging.getLogger(__name__)
 
 PAGES, WIKITEXT, PLAIN_TEXT, CLEAN, GROW = 0, 1, 2, 3, 4
 """What `scan` is given and does: count XML pages, one wikitext, one plain text; turn a wikitext to prose and count nothing;
@@ -152,11 +151,7 @@ def _make_scan(digest):
                 break
         return DONE, i, 0
 
-    try:
-        return kernel(scan, cache=True, nogil=True, no_cpython_wrapper=False)
-    except RuntimeError as error:  # numba's, where neither the package's folder nor the user's can be written to
-        logger.warning("The word scanner is compiled in every run, 12 s each: %s. Set NUMBA_CACHE_DIR.", error)
-        return kernel(scan, nogil=True, no_cpython_wrapper=False)
+    return kept(functools.partial(kernel, nogil=True, no_cpython_wrapper=False))(scan)
 
 
 scan = _make_scan(_digest())
