@@ -5,7 +5,6 @@ So a killed run resumes with the very batch that came next, and nothing about th
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -95,67 +94,31 @@ def plan_epoch(
         drawn = (generator.random(len(table)) * np.diff(table.first)).astype(np.int64)
         order = order[: batches * batch_size]
         return order, table.first[order] + drawn[order]
-    waiting = deque(order.tolist())
+    from clip_pipeline.training.order_kernels import plan_batches
+
     draws = generator.random(len(table))
-    photos: list[int] = []
-    captions: list[int] = []
-    for _ in range(batches):
-        batch = _Batch(table, draws)
-        put_back: list[int] = []
-        while waiting and len(batch.photos) < batch_size:
-            photo = waiting.popleft()
-            if not batch.take(photo):
-                put_back.append(photo)
-        if repeat_captions == "unavoidable":
-            repeated = put_back[: batch_size - len(batch.photos)]
-            for photo in repeated:
-                batch.take(photo, repeat=True)
-            put_back = put_back[len(repeated) :]
-        waiting.extendleft(reversed(put_back))
-        if len(batch.photos) < batch_size:
-            _fill(batch, order.tolist(), batch_size)
-        photos += batch.photos
-        captions += batch.captions
-    return np.array(photos, dtype=np.int64), np.array(captions, dtype=np.int64)
-
-
-class _Batch:
-    """Photos and their captions, of which no two read the same. draws: one random number a photo, 0..1."""
-
-    def __init__(self, table: CaptionTable, draws: np.ndarray):
-        self.table, self.draws = table, draws
-        self.photos: list[int] = []
-        self.captions: list[int] = []
-        self.texts: set[int] = set()
-
-    def take(self, photo: int, repeat: bool = False) -> bool:
-        """Takes the photo with the drawn caption or the next that is not in the batch; False where all of them are."""
-        start, end = self.table.first[photo : photo + 2].tolist()
-        drawn = int(self.draws[photo] * (end - start))
-        for turn in range(end - start):
-            caption = start + (drawn + turn) % (end - start)
-            text = int(self.table.text_ids[caption])
-            if repeat or text not in self.texts:
-                self.texts.add(text)
-                self.photos.append(photo)
-                self.captions.append(caption)
-                return True
-        return False
-
-
-def _fill(batch: _Batch, order: list[int], batch_size: int) -> None:
-    """Takes photos of the whole epoch until the batch is full."""
-    inside = set(batch.photos)
-    for photo in order:
-        if len(batch.photos) == batch_size:
-            return
-        if photo not in inside:
-            batch.take(photo)
-    if len(batch.photos) < batch_size:
+    texts = int(table.text_ids.max()) + 1 if len(table.text_ids) else 0
+    text_seen, photo_seen = np.full(texts, -1), np.full(len(table), -1)
+    photos, captions = (np.empty(batches * batch_size, dtype=np.int64) for _ in range(2))
+    found = plan_batches(
+        order,
+        table.first,
+        table.text_ids,
+        draws,
+        batch_size,
+        repeat_captions == "unavoidable",
+        text_seen,
+        photo_seen,
+        np.empty(len(table), dtype=np.int64),
+        photos,
+        captions,
+    )
+    if found >= 0:
         raise TrainingError(
-            f"A batch of {batch_size} pairs with different captions cannot be filled: {len(batch.photos)} is the most "
+            f"A batch of {batch_size} pairs with different captions cannot be filled: {found} is the most "
             "that was found. Lower training.batch_size, or set training.repeat_captions to unavoidable."
         )
+    return photos, captions
 
 
 def validation_pairs(table: CaptionTable, batch_size: int, seed: int) -> list[tuple[np.ndarray, np.ndarray]]:
