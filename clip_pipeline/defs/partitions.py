@@ -7,6 +7,8 @@ import dagster as dg
 from clip_pipeline.defs.resources import starting_recipe
 from clip_pipeline.models.registry import list_models
 from clip_pipeline.pipeline.images import dataset_names_of
+from clip_pipeline.pipeline.training import possible_picture_formats
+from clip_pipeline.pipeline.workspace import Workspace
 
 _RECIPE = starting_recipe()
 
@@ -14,6 +16,7 @@ dump_parts = dg.DynamicPartitionsDefinition(name="dump_parts")
 shards = dg.DynamicPartitionsDefinition(name="shards")
 buckets = dg.StaticPartitionsDefinition([f"{bucket:03d}" for bucket in range(_RECIPE.links.buckets)])
 models = dg.StaticPartitionsDefinition(sorted({*list_models(), Path(_RECIPE.training.model).stem}))
+picture_formats = dg.StaticPartitionsDefinition(possible_picture_formats(Workspace("data", _RECIPE)))
 datasets = dg.StaticPartitionsDefinition(dataset_names_of(_RECIPE))
 datasets_by_model = dg.MultiPartitionsDefinition({"dataset": datasets, "model": models})
 
@@ -22,6 +25,7 @@ PARTITIONS: dict[str, dg.PartitionsDefinition] = {
     "image_links": buckets,
     "image_shards": shards,
     "benchmark_dataset": datasets,
+    "training_pictures": picture_formats,
     "clip_checkpoint": models,
     "image_embeddings": datasets_by_model,
     "text_embeddings": datasets_by_model,

@@ -9,7 +9,7 @@ STAGES: dict[str, tuple[str, ...]] = {
     "words": ("wikipedia_dump", "word_counts", "vocabulary"),
     "images": ("image_links", "photo_catalog", "image_shards", "image_text_pairs", "benchmark_dataset"),
     "text": ("caption_corpus", "bpe_tokenizer"),
-    "training": ("clip_checkpoint",),
+    "training": ("training_pictures", "clip_checkpoint"),
     "embedding": ("image_embeddings", "text_embeddings"),
     "evaluation": ("zero_shot_scores", "retrieval_scores", "probe_scores", "benchmark_report"),
 }

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from clip_pipeline.images.takedown import Found
     from clip_pipeline.sources.fetch import PhotoFetcher
     from clip_pipeline.sources.http import Hosts
+    from clip_pipeline.training.photo_stream import ShardPhotos
     from clip_pipeline.training.processes import Processes
 
 
@@ -132,7 +133,7 @@ def train_on_folder(photos: Path, captions: str, output: Path, recipe: Recipe) -
             processes.wait()
             facts = train_clip(
                 pairs,
-                _stored_photos(pairs, work),
+                _photos_to_train_on(pairs, work, recipe),
                 work / "tokenizer",
                 recipe.training,
                 recipe.compute,
@@ -154,7 +155,16 @@ def _train_along(output: Path, recipe: Recipe, processes: Processes) -> None:
     work = work_folder_of(output)
     pairs = pq.read_table(work / "pairs.parquet")
     tokenizer, inner = work / "tokenizer", work / "training"
-    train_clip(pairs, iter(()), tokenizer, recipe.training, recipe.compute, inner, output, processes)
+    train_clip(
+        pairs,
+        _photos_to_train_on(pairs, work, recipe),
+        tokenizer,
+        recipe.training,
+        recipe.compute,
+        inner,
+        output,
+        processes,
+    )
 
 
 def _pairs_of_folder(photos: Path, captions: str, recipe: Recipe, work: Path) -> pa.Table:
@@ -184,12 +194,15 @@ def _pairs_of_folder(photos: Path, captions: str, recipe: Recipe, work: Path) ->
     return pairs
 
 
-def _stored_photos(pairs: pa.Table, work: Path) -> Iterator[tuple[str, bytes]]:
-    """(photo id, JPEG bytes) of the photos that the pairs name, from the shards below `work`."""
+def _photos_to_train_on(pairs: pa.Table, work: Path, recipe: Recipe) -> Iterator[tuple[str, bytes]] | ShardPhotos:
+    """(photo id, JPEG bytes) of the photos that the pairs name, or where they lie, in the shards below `work`."""
     from clip_pipeline.images.shards import read_photos
+    from clip_pipeline.training.photo_stream import shard_photos
 
-    tars = (work / f"{shard}.tar" for shard in sorted(set(pairs["shard"].to_pylist())))
-    return read_photos(tars, dict(zip(pairs["key"].to_pylist(), pairs["photo_id"].to_pylist(), strict=True)))
+    tars = {shard: work / f"{shard}.tar" for shard in sorted(set(pairs["shard"].to_pylist()))}
+    if not recipe.training.cache_pictures:
+        return shard_photos(pairs, tars)
+    return read_photos(tars.values(), dict(zip(pairs["key"].to_pylist(), pairs["photo_id"].to_pylist(), strict=True)))
 
 
 def embed_images_to(model: Path, images: Path, output: Path, batch_size: int, compute: ComputeSettings) -> int:

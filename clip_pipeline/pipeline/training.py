@@ -1,4 +1,4 @@
-"""clip_checkpoint: a CLIP trained from scratch."""
+"""training_pictures and clip_checkpoint: the photos decoded once, and a CLIP trained on them."""
 
 from __future__ import annotations
 
@@ -8,15 +8,19 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from clip_pipeline.errors import StoreError
 from clip_pipeline.pipeline.images import shard_hashes, shard_keys
+from clip_pipeline.pipeline.stages import artifact_key
 from clip_pipeline.pipeline.step import Step
 from clip_pipeline.pipeline.workspace import Workspace
 from clip_pipeline.settings import fingerprinted
-from clip_pipeline.store import Built
+from clip_pipeline.store import MANIFEST, Built
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from clip_pipeline.training.photo_stream import ShardPhotos
+    from clip_pipeline.training.pictures import PictureFormat
     from clip_pipeline.training.trainer import OnRow
 
 
@@ -25,11 +29,98 @@ def model_names(workspace: Workspace) -> list[str]:
     return [Path(workspace.recipe.training.model).stem]
 
 
+# ---- training_pictures: one partition a size and way of resizing
+
+PICTURES_VERSION = "1"
+
+
+def picture_formats(workspace: Workspace) -> list[str]:
+    """The format of the recipe's pictures as the only partition; none where photos are decoded as they are needed."""
+    return [_picture_format(workspace).name] if workspace.recipe.training.cache_pictures else []
+
+
+def stored_picture_formats(workspace: Workspace) -> list[str]:
+    """The formats in which pictures are stored now, whatever the recipe."""
+    folder = workspace.store.folder(artifact_key(PICTURES.asset))
+    return sorted(path.parent.name for path in folder.glob(f"*/{MANIFEST}"))
+
+
+def possible_picture_formats(workspace: Workspace) -> list[str]:
+    """Formats that any model's pictures may have, and those of the recipe."""
+    from clip_pipeline.models.folder import preprocess_config
+    from clip_pipeline.models.registry import list_models, load_config
+    from clip_pipeline.models.sizes import config_of
+    from clip_pipeline.training.pictures import PictureFormat
+
+    config = config_of(workspace.recipe.training)
+    wanted = [preprocess_config(entry) for entry in (config, *(load_config(name) for name in list_models()))]
+    formats = [PictureFormat(entry["size"][0], entry["resize_mode"]) for entry in wanted]
+    if side := workspace.recipe.training.stored_side:
+        formats.append(PictureFormat(side, wanted[0]["resize_mode"]))
+    return sorted({entry.name for entry in formats})
+
+
+def _picture_format(workspace: Workspace) -> PictureFormat:
+    from clip_pipeline.models.sizes import config_of
+    from clip_pipeline.training.pictures import picture_format
+    from clip_pipeline.training.starting_model import starting_preprocess
+
+    settings = workspace.recipe.training
+    return picture_format(starting_preprocess(config_of(settings), settings), settings)
+
+
+def _pictures_inputs(workspace: Workspace, partition: str) -> dict[str, str]:
+    return shard_hashes(workspace) | {"image_text_pairs": workspace.get("image_text_pairs").file_hash("pairs.parquet")}
+
+
+def _build_pictures(workspace: Workspace, partition: str, folder: Path, work: Path) -> Built:
+    import pyarrow.parquet as pq
+
+    from clip_pipeline.training.data import read_split
+    from clip_pipeline.training.pictures import PictureFormat, store_pictures
+
+    wanted = PictureFormat.named(partition)
+    pairs = pq.read_table(workspace.get("image_text_pairs").file("pairs.parquet"))
+    photo_ids = [photo_id for split in ("train", "validation") for photo_id in read_split(pairs, split).photo_ids]
+    store_pictures(_photos_of(workspace, pairs), photo_ids, wanted, folder, workspace.recipe.compute.workers)
+    return Built(rows={"pictures": len(photo_ids)}, facts={"side": wanted.side, "resize_mode": wanted.resize_mode})
+
+
+def _photos_of(workspace: Workspace, pairs: pa.Table) -> Iterator[tuple[str, bytes]]:
+    """(photo id, JPEG bytes) of the photos that the pairs name, in the order of the shards."""
+    from clip_pipeline.images.shards import read_photos
+
+    id_of = dict(zip(pairs["key"].to_pylist(), pairs["photo_id"].to_pylist(), strict=True))
+    return read_photos(_tars(workspace).values(), id_of)
+
+
+def _tars(workspace: Workspace) -> dict[str, Path]:
+    return {shard: workspace.get("image_shards", shard).file(f"{shard}.tar") for shard in shard_keys(workspace)}
+
+
+PICTURES = Step(
+    asset="training_pictures",
+    about="The photos of the training, decoded and resized once for all trainings that see them so.",
+    code_version=PICTURES_VERSION,
+    after=("image_shards", "image_text_pairs"),
+    config=lambda workspace: {},
+    inputs=_pictures_inputs,
+    build=_build_pictures,
+    partitions=picture_formats,
+)
+
+
+# ---- clip_checkpoint: one partition a model
+
+
 def _training_config(workspace: Workspace) -> dict:
     from clip_pipeline.models.sizes import config_of
 
     settings = workspace.recipe.training
-    return fingerprinted(settings) | {"architecture": config_of(settings)}
+    return fingerprinted(settings) | {
+        "architecture": config_of(settings),
+        "training_pictures": PICTURES_VERSION,  # those decoded on the way are the same
+    }
 
 
 def _training_inputs(workspace: Workspace, model: str) -> dict[str, str]:
@@ -45,12 +136,20 @@ def _training_inputs(workspace: Workspace, model: str) -> dict[str, str]:
     )
 
 
-def _photos_of(workspace: Workspace, pairs: pa.Table) -> Iterator[tuple[str, bytes]]:
-    """(photo id, JPEG bytes) of the photos that the pairs name, in the order of the shards."""
-    from clip_pipeline.images.shards import read_photos
+def _training_photos(workspace: Workspace, pairs: pa.Table) -> Path | ShardPhotos:
+    """The stored pictures, or where the photos lie in the shards. Raises StoreError for pictures of other photos."""
+    from clip_pipeline.training.photo_stream import shard_photos
 
-    tars = (workspace.get("image_shards", shard).file(f"{shard}.tar") for shard in shard_keys(workspace))
-    return read_photos(tars, dict(zip(pairs["key"].to_pylist(), pairs["photo_id"].to_pylist(), strict=True)))
+    if not workspace.recipe.training.cache_pictures:
+        return shard_photos(pairs, _tars(workspace))
+    (partition,) = picture_formats(workspace)
+    stored = workspace.get(PICTURES.asset, partition)
+    if why := workspace.store.why_stale(stored.key, PICTURES.wanted(workspace, partition)):
+        raise StoreError(
+            f"{stored.key} is not made of the photos that are there now ({why}). "
+            f"Run: clip-pipeline run --select {PICTURES.asset}"
+        )
+    return stored.folder
 
 
 def _live_view(workspace: Workspace, model: str, work: Path) -> OnRow:
@@ -74,7 +173,7 @@ def _build_checkpoint(workspace: Workspace, model: str, folder: Path, work: Path
     pairs = pq.read_table(workspace.get("image_text_pairs").file("pairs.parquet"))
     facts = train_clip(
         pairs,
-        _photos_of(workspace, pairs),
+        _training_photos(workspace, pairs),
         workspace.get("bpe_tokenizer").folder,
         recipe.training,
         recipe.compute,
@@ -87,11 +186,12 @@ def _build_checkpoint(workspace: Workspace, model: str, folder: Path, work: Path
 
 
 STEPS = (
+    PICTURES,
     Step(
         asset="clip_checkpoint",
         about="A CLIP trained from scratch, as a folder that plain open_clip loads.",
-        code_version="2",
-        after=("image_shards", "image_text_pairs", "bpe_tokenizer"),
+        code_version="3",
+        after=("image_shards", "image_text_pairs", "training_pictures", "bpe_tokenizer"),
         config=_training_config,
         inputs=_training_inputs,
         build=_build_checkpoint,

@@ -107,6 +107,26 @@ class TrainingSettings(CheckedSettings):
     )
     flip: bool = setting(False, "Mirror photos at random; wrong where captions say left and right.")
     colour_jitter: float = setting(0.0, "Strength of random brightness and contrast.", low=0, high=1)
+    stored_side: int = setting(
+        0,
+        "Side of the decoded pictures that are kept, in pixels; more than the model sees keeps detail for crops. 0 is the "
+        "model's own.",
+        low=0,
+    )
+    cache_pictures: bool = setting(
+        True,
+        "Decode all photos once and keep them for other trainings; false decodes them as they are needed, for sets that "
+        "are too large to keep.",
+        speed=True,
+    )
+    max_bad_percent: float = setting(
+        1.0,
+        "Photos that cannot be decoded, in percent of those of the training, from which on a training that decodes as it "
+        "goes stops; fewer are replaced and named in bad_photos.csv.",
+        low=0,
+        high=100,
+        speed=True,
+    )
     ema_decay: float = setting(
         0.0, "Decay of the averaged weights that are published; 0 publishes the last ones.", low=0, high=0.99999
     )

@@ -1,4 +1,4 @@
-"""Which pairs a step trains on, and how its pictures are varied: a pure function of (seed, step).
+"""Which pairs a step trains on: a pure function of (seed, step).
 
 So a killed run resumes with the very batch that came next, and nothing about the loader needs saving.
 """
@@ -13,15 +13,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from clip_pipeline.errors import TrainingError
-from clip_pipeline.settings import TrainingSettings
+from clip_pipeline.training.randomness import ORDER, SHUFFLED_CAPTIONS, VALIDATION, generator_of
 
 if TYPE_CHECKING:
     import torch
-
-# one random stream a purpose: adding a purpose leaves the others as they are
-_ORDER, _AUGMENTATION, _VALIDATION, _SHUFFLED_CAPTIONS = range(4)
-
-LARGEST_ASPECT = 4 / 3
 
 
 @dataclass(frozen=True)
@@ -52,7 +47,7 @@ def make_caption_table(captions: Sequence[Sequence[str]], tokens: np.ndarray) ->
 
 def shuffled_captions(table: CaptionTable, seed: int) -> CaptionTable:
     """The control: every photo has the captions of another, so there is nothing to learn but chance."""
-    order = _generator(seed, _SHUFFLED_CAPTIONS).permutation(len(table))
+    order = generator_of(seed, SHUFFLED_CAPTIONS).permutation(len(table))
     rows = [np.arange(table.first[photo], table.first[photo + 1]) for photo in order]
     first = np.concatenate([[0], np.cumsum([len(r) for r in rows])])
     all_rows = np.concatenate(rows)
@@ -75,7 +70,7 @@ class Batches:
         return photos[rows], captions[rows]
 
     def _plan_epoch(self, epoch: int) -> tuple[np.ndarray, np.ndarray]:
-        generator = _generator(self.seed, _ORDER, epoch)
+        generator = generator_of(self.seed, ORDER, epoch)
         return plan_epoch(self.table, self.batch_size, self.steps_per_epoch, generator, self.repeat_captions)
 
 
@@ -126,7 +121,7 @@ def validation_pairs(table: CaptionTable, batch_size: int, seed: int) -> list[tu
 
     The last batch is smaller where the set is no multiple; a lone last pair joins the batch before it.
     """
-    generator = _generator(seed, _VALIDATION)
+    generator = generator_of(seed, VALIDATION)
     size = min(batch_size, len(table))
     full = len(table) // size
     photos, captions = plan_epoch(table, size, full, generator, "unavoidable")
@@ -141,67 +136,15 @@ def validation_pairs(table: CaptionTable, batch_size: int, seed: int) -> list[tu
     ]
 
 
-def varied_pictures(
-    pictures: np.ndarray,
-    step: int,
-    settings: TrainingSettings,
-    mean: Sequence[float],
-    std: Sequence[float],
-    share: slice = slice(None),
-    batch_size: int = 0,
+def normalised_pictures(
+    pictures: np.ndarray, mean: Sequence[float], std: Sequence[float], device: str = "cpu"
 ) -> torch.Tensor:
-    """(B, 3, S, S) float32, channels last in memory: cropped, mirrored and jittered as the settings say, then normalised.
+    """(B, 3, S, S) float32 on the device from (B, S, S, 3) uint8, as open_clip's ToTensor and Normalize do.
 
-    pictures: (B, S, S, 3) uint8. The variation is a pure function of the seed and the step; where `pictures` are but a
-    share of a batch of `batch_size`, it is that of the same rows of the whole batch.
+    Channels last in memory. The pictures travel to the device as bytes.
     """
     import torch
 
-    generator = _generator(settings.seed, _AUGMENTATION, step)
-    count = batch_size or len(pictures)
-    crops = generator.random((count, 4)).astype(np.float32)[share]
-    mirrored = (generator.random(count) < 0.5 if settings.flip else np.zeros(count, dtype=bool))[share]
-    jitter = generator.uniform(-1, 1, (count, 2)).astype(np.float32)[share]
-    pictures_BCHW = normalised_pictures(pictures, mean, std)
-    if settings.crop_scale < 1:
-        pictures_BCHW = _crop(pictures_BCHW, crops, mirrored, settings.crop_scale)
-    elif settings.flip:
-        chosen = torch.from_numpy(mirrored)[:, None, None, None]
-        pictures_BCHW = torch.where(chosen, pictures_BCHW.flip(3), pictures_BCHW)
-    if settings.colour_jitter > 0:
-        brightness, contrast = torch.from_numpy(jitter * settings.colour_jitter).T[:, :, None, None, None]
-        centre = pictures_BCHW.mean((1, 2, 3), keepdim=True)
-        pictures_BCHW = (pictures_BCHW - centre) * (1 + contrast) + centre + brightness
-    return pictures_BCHW.contiguous(memory_format=torch.channels_last)
-
-
-def normalised_pictures(pictures: np.ndarray, mean: Sequence[float], std: Sequence[float]) -> torch.Tensor:
-    """(B, 3, S, S) float32 from (B, S, S, 3) uint8, as open_clip's ToTensor and Normalize do; channels last in memory."""
-    import torch
-
-    pixels = torch.from_numpy(np.array(pictures)).to(torch.float32).div_(255)
-    pixels = pixels.sub_(torch.tensor(mean)).div_(torch.tensor(std))
+    pixels = torch.from_numpy(pictures).to(device).to(torch.float32).div_(255)
+    pixels = pixels.sub_(torch.tensor(mean, device=device)).div_(torch.tensor(std, device=device))
     return pixels.permute(0, 3, 1, 2)
-
-
-def _crop(pictures_BCHW: torch.Tensor, draws: np.ndarray, mirrored: np.ndarray, smallest: float) -> torch.Tensor:
-    """A random crop of area `smallest`..1 and a moderate aspect, stretched to the full size (bilinear)."""
-    import torch
-    import torch.nn.functional as F
-
-    area = smallest + (1 - smallest) * draws[:, 0]
-    steepest = np.minimum(np.log(LARGEST_ASPECT), -np.log(area))  # no side may be longer than the picture's
-    aspect = np.exp((2 * draws[:, 1] - 1) * steepest)
-    width, height = np.sqrt(area * aspect).astype(np.float32), np.sqrt(area / aspect).astype(np.float32)
-    matrices = np.zeros((len(draws), 2, 3), dtype=np.float32)
-    matrices[:, 0, 0] = np.where(mirrored, -width, width)
-    matrices[:, 1, 1] = height
-    matrices[:, 0, 2] = (2 * draws[:, 2] - 1) * (1 - width)
-    matrices[:, 1, 2] = (2 * draws[:, 3] - 1) * (1 - height)
-    grid = F.affine_grid(torch.from_numpy(matrices), list(pictures_BCHW.shape), align_corners=False)
-    return F.grid_sample(pictures_BCHW, grid, mode="bilinear", padding_mode="reflection", align_corners=False)
-
-
-def _generator(seed: int, *purpose: int) -> np.random.Generator:
-    # SeedSequence takes no negative numbers; a seed and its negative are different seeds here
-    return np.random.Generator(np.random.PCG64(np.random.SeedSequence([abs(seed), int(seed < 0), *purpose])))

@@ -83,7 +83,11 @@ def _weigh_rows(source, first, weights, taps, above, target):
         k = 0
         while k + 4 < taps:
             w0, w1, w2 = weights[y, k], weights[y, k + 1], weights[y, k + 2]
-            row0, row1, row2 = source[min(low + k, last)], source[min(low + k + 1, last)], source[min(low + k + 2, last)]
+            row0, row1, row2 = (
+                source[min(low + k, last)],
+                source[min(low + k + 1, last)],
+                source[min(low + k + 2, last)],
+            )
             for i in range(width):
                 sums[i] += w0 * int32(row0[i]) + w1 * int32(row1[i]) + w2 * int32(row2[i])
             k += 3

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import shutil
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,13 +19,16 @@ from clip_pipeline.models.sizes import config_of
 from clip_pipeline.settings import ComputeSettings, TrainingSettings, fingerprinted
 from clip_pipeline.text.tokenizer import load_tokenizer
 from clip_pipeline.training.arithmetic import choose_device, choose_precision, count_threads, reproducible_arithmetic
+from clip_pipeline.training.bad_photos import BadPhotos, publish_bad_photos
 from clip_pipeline.training.batch_norms import has_batch_norms
-from clip_pipeline.training.batches import shuffled_captions
+from clip_pipeline.training.batches import CaptionTable, shuffled_captions
 from clip_pipeline.training.checkpoint import remove_states
 from clip_pipeline.training.data import check_enough_photos, hash_data, read_split
+from clip_pipeline.training.loader import PairReader
 from clip_pipeline.training.log import LOG_FILE, TABLE_FILE, read_log, write_log_table
 from clip_pipeline.training.log_plot import plot_log
-from clip_pipeline.training.pictures import decode_pictures
+from clip_pipeline.training.photo_stream import ShardPhotos, StreamedPictures
+from clip_pipeline.training.pictures import PictureFormat, PictureSource, StoredPictures, picture_format, store_pictures
 from clip_pipeline.training.preflight import check_length, check_tokens, look_at_data, look_at_memory, look_at_settings
 from clip_pipeline.training.processes import ONE_PROCESS, Processes
 from clip_pipeline.training.starting_model import hash_start, starting_preprocess, with_loss
@@ -40,10 +44,14 @@ logger = logging.getLogger(__name__)
 
 PLOT_FILE, SUMMARY_FILE = "loss.png", "training.json"
 
+Photos = Path | ShardPhotos | Iterable[tuple[str, bytes]]
+"""A folder of stored pictures (`store_pictures`), shards to stream from, or (photo_id, JPEG bytes) in any order, of at least
+the train and validation photos, which are stored in the work folder first."""
+
 
 def train_clip(
     pairs: pa.Table,
-    photos: Iterable[tuple[str, bytes]],
+    photos: Photos,
     tokenizer_folder: Path,
     settings: TrainingSettings,
     compute: ComputeSettings,
@@ -54,10 +62,8 @@ def train_clip(
 ) -> dict[str, Any]:
     """Trains on the `train` split and writes the model folder, `train_log.csv`, `loss.png` and `training.json`.
 
-    pairs: records.IMAGE_TEXT_PAIRS. photos: (photo_id, JPEG bytes) of at least the train and validation photos, in any
-    order; read only when `work_folder` does not hold their pictures yet.
-    work_folder: kept between runs; holds the decoded pictures and the state from which a killed run goes on. With the
-    same threads on the same machine, the resumed model has the same bytes as that of an undisturbed run.
+    pairs: records.IMAGE_TEXT_PAIRS. work_folder: kept between runs; holds the state from which a killed run goes on. With
+    the same threads on the same machine, the resumed model has the same bytes as that of an undisturbed run.
     processes: those that train together; only the first one decodes, writes and returns the summary. on_row: told each row of
     the log once it is written.
     Returns what `training.json` says and the seconds spent. Raises TrainingError when there are too few photos or the
@@ -79,14 +85,10 @@ def train_clip(
     check_length(len(training), settings)
     work_folder.mkdir(parents=True, exist_ok=True)
 
+    wanted = picture_format(preprocess, settings)
     with processes.first_goes_ahead():  # the others find the file that it made
-        pictures = decode_pictures(
-            photos,
-            [*training.photo_ids, *validation.photo_ids],
-            image_size_of(config),
-            preprocess["resize_mode"],
-            work_folder,
-            compute.workers,
+        sources = _open_pictures(
+            photos, [training.photo_ids, validation.photo_ids], wanted, work_folder, compute.workers
         )
     length = context_length_of(config)
     captions = training.table(tokenizer, length)
@@ -94,21 +96,32 @@ def train_clip(
     warnings = look_at_data(training, captions, tokenizer, settings) if processes.first else []
     if settings.shuffle_captions:
         captions = shuffled_captions(captions, settings.seed)
+    bad_photos = None
+    if isinstance(photos, ShardPhotos):
+        bad_photos = BadPhotos(work_folder, len(training), settings.max_bad_percent, processes.rank)
+    workers = max(1, (compute.workers or os.cpu_count() or 1) // processes.on_this_machine)
+
+    def reader(source: PictureSource, table: CaptionTable, split: str) -> PairReader:
+        return PairReader(source, table, image_size_of(config), split, workers, bad_photos, device == "cuda")
+
     held_out = None
     if len(validation):
-        held_out = ValidationSet(pictures[len(training) :], validation.table(tokenizer, length), settings, preprocess)
+        held_out = ValidationSet(
+            reader(sources[1], validation.table(tokenizer, length), "validation"), settings, preprocess
+        )
     # another thread count or device would finish with other bytes than an undisturbed run
     plan_parts = [fingerprinted(settings), config, hash_data(training, validation, tokenizer_folder=tokenizer_folder)]
     plan = hash_json([*plan_parts, hash_start(settings), device, threads, processes.count])
     with reproducible_arithmetic(settings.seed, device, threads):
-        trainer = Trainer(
-            config, captions, pictures, held_out, preprocess, settings, device, tokenizer.pad_id, processes
-        )
+        pairs_read = reader(sources[0], captions, "train")
+        trainer = Trainer(config, pairs_read, held_out, preprocess, settings, device, tokenizer.pad_id, processes)
         warnings += look_at_settings(settings, has_batch_norms(trainer.model))
         about_memory = look_at_memory(trainer)  # by all of them: batch norms that share a batch wait for one another
         if processes.first:
             _warn(warnings, about_memory)
         trainer.resume(work_folder, plan)
+        if bad_photos is not None:
+            bad_photos.go_on_at(trainer.step)
         prepared = time.monotonic() - began
         trainer.run(work_folder, plan, on_row)
         processes.wait()
@@ -117,11 +130,16 @@ def train_clip(
         trainer.load_published_weights(work_folder)
     folder.mkdir(parents=True, exist_ok=True)
     save_model_folder(trainer.model, config, preprocess, tokenizer_folder, folder)
-    summary = summarise(trainer) | {
-        "warnings": warnings,
-        "training_photos": len(training),
-        "validation_photos": len(validation),
-    }
+    bad = publish_bad_photos(work_folder, folder)
+    summary = (
+        summarise(trainer)
+        | ({"bad_photos": bad} if bad else {})
+        | {
+            "warnings": warnings,
+            "training_photos": len(training),
+            "validation_photos": len(validation),
+        }
+    )
     (folder / SUMMARY_FILE).write_text(json.dumps(summary, indent=1, sort_keys=True) + "\n", encoding="utf-8")
     shutil.copyfile(work_folder / LOG_FILE, folder / LOG_FILE)
     log = read_log(folder / LOG_FILE)
@@ -133,6 +151,18 @@ def train_clip(
     remove_states(work_folder)
     total = time.monotonic() - began
     return summary | {"preparation_seconds": round(prepared, 1), "seconds": round(total, 1), "device": device}
+
+
+def _open_pictures(
+    photos: Photos, splits: Sequence[Sequence[str]], wanted: PictureFormat, work_folder: Path, workers: int
+) -> list[PictureSource]:
+    """The pictures of each split, in the order of its photo ids."""
+    if isinstance(photos, ShardPhotos):
+        return [StreamedPictures(photos, photo_ids, wanted) for photo_ids in splits]
+    folder = photos if isinstance(photos, Path) else work_folder
+    if not isinstance(photos, Path):
+        store_pictures(photos, [photo_id for photo_ids in splits for photo_id in photo_ids], wanted, folder, workers)
+    return [StoredPictures(folder, photo_ids, wanted) for photo_ids in splits]
 
 
 def _warn(warnings: list[str], about_memory: str | None) -> None:

@@ -5,9 +5,7 @@ from __future__ import annotations
 from numba import boolean, float64, int64, njit, void
 
 
-@njit(
-    int64(int64, int64[::1], int64[::1], float64[::1], int64[::1], int64), cache=True, nogil=True, boundscheck=False
-)
+@njit(int64(int64, int64[::1], int64[::1], float64[::1], int64[::1], int64), cache=True, nogil=True, boundscheck=False)
 def _free_caption(photo, first, text_ids, draws, text_seen, batch):
     """The drawn caption of a photo, or the next whose text is not in the batch; -1 where all of them are."""
     start, captions = first[photo], first[photo + 1] - first[photo]
@@ -28,14 +26,14 @@ def _take(photo, caption, batch, place, text_ids, text_seen, photo_seen, photos,
 
 
 @njit(
-    int64(
-        int64[::1], int64[::1], int64[::1], float64[::1], int64, boolean, *((int64[::1],) * 5)
-    ),
+    int64(int64[::1], int64[::1], int64[::1], float64[::1], int64, boolean, *((int64[::1],) * 5)),
     cache=True,
     nogil=True,
     boundscheck=False,
 )
-def plan_batches(order, first, text_ids, draws, batch_size, unavoidable, text_seen, photo_seen, waiting, photos, captions):
+def plan_batches(
+    order, first, text_ids, draws, batch_size, unavoidable, text_seen, photo_seen, waiting, photos, captions
+):
     """Fills `photos` and `captions`, whole batches, as `batches.plan_epoch` says; returns the pairs of a batch that cannot be
     filled, or -1.
 
@@ -48,7 +46,9 @@ def plan_batches(order, first, text_ids, draws, batch_size, unavoidable, text_se
     for batch in range(len(photos) // batch_size):
         start = batch * batch_size
         size = 0
-        back = 0  # photos put back in this batch, at the start of `waiting`; they never reach those that wait at its end
+        back = (
+            0  # photos put back in this batch, at the start of `waiting`; they never reach those that wait at its end
+        )
         while size < batch_size and (front < count or place < count):
             if front < count:
                 photo = waiting[front]

@@ -102,7 +102,7 @@ def look_at_memory(trainer: Trainer) -> str | None:
     """A sentence where the training may not fit. Raises TrainingError where it cannot, whatever the estimate's error."""
     pairs = min(PAIRS_MEASURED, trainer.settings.batch_size)
     pictures, tokens = trainer.pairs_to_measure(pairs)
-    estimate = estimate_memory(trainer.learner, pictures, tokens, int(trainer.pictures.nbytes))
+    estimate = estimate_memory(trainer.learner, pictures, tokens, trainer.pairs.source.nbytes)
     free = free_bytes(trainer.device)
     logger.info("The training will take about %.0f MB more", estimate.total / 1e6)
     if free is None or estimate.total <= free:

@@ -10,13 +10,16 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from clip_pipeline.errors import TrainingError
 from clip_pipeline.progress import progress
 from clip_pipeline.settings import TrainingSettings
 from clip_pipeline.training.arithmetic import make_scaler
 from clip_pipeline.training.batch_norms import share_batch_norms
-from clip_pipeline.training.batches import Batches, CaptionTable, normalised_pictures, varied_pictures
+from clip_pipeline.training.batches import Batches, normalised_pictures
 from clip_pipeline.training.checkpoint import load_best, load_state, save_best, save_state
+from clip_pipeline.training.loader import Loader, PairReader
 from clip_pipeline.training.log import LOG_FILE, TrainingLog
 from clip_pipeline.training.meter import Meter
 from clip_pipeline.training.optimizer import AveragedWeights, cap_logit_scale, make_optimizer
@@ -31,7 +34,6 @@ from clip_pipeline.training.watch import LossWatch, memory_explained
 from clip_pipeline.training.word_guess import make_word_head, token_weights
 
 if TYPE_CHECKING:
-    import numpy as np
     import torch
 
 logger = logging.getLogger(__name__)
@@ -51,8 +53,7 @@ class Trainer:
     def __init__(
         self,
         config: dict[str, Any],
-        captions: CaptionTable,
-        pictures: np.ndarray,
+        pairs: PairReader,
         held_out: ValidationSet | None,
         preprocess: dict[str, Any],
         settings: TrainingSettings,
@@ -63,10 +64,10 @@ class Trainer:
         import torch
 
         self.settings, self.device, self.preprocess, self.pad_id = settings, device, preprocess, pad_id
-        self.captions, self.pictures, self.held_out, self.processes = captions, pictures, held_out, processes
-        self.batches = Batches(captions, settings.batch_size, settings.seed, settings.repeat_captions)
-        self.share = processes.share(settings.batch_size)
-        self.total_steps = count_steps(len(captions), settings)
+        self.pairs, self.captions, self.held_out, self.processes = pairs, pairs.table, held_out, processes
+        self.total_steps = count_steps(len(self.captions), settings)
+        batches = Batches(self.captions, settings.batch_size, settings.seed, settings.repeat_captions)
+        self.loader = Loader(pairs, batches, settings, processes.share(settings.batch_size), self.total_steps)
         self.model = make_model(config, settings, device)
         share_batch_norms(self.model, processes)
         word_head = self._make_word_head(config) if settings.word_loss else None
@@ -151,6 +152,7 @@ class Trainer:
             tensorboard_log(work_folder / TENSORBOARD_FOLDER, work_folder / LOG_FILE, wanted) as board,
             progress("Training", total=self.total_steps - first_step, unit="step") as bar,
             memory_explained(self.settings),
+            self.loader,
         ):
             while self.step < self.total_steps:
                 measured = self._take_step(meter)
@@ -223,24 +225,22 @@ class Trainer:
 
     def _batch(self) -> tuple[torch.Tensor, torch.Tensor]:
         """This process's pictures and tokens of the step, on the device."""
-        import torch
-
-        photo_rows, caption_rows = (rows[self.share] for rows in self.batches.pairs(self.step))
-        mean, std = self.preprocess["mean"], self.preprocess["std"]
-        pictures = varied_pictures(
-            self.pictures[photo_rows], self.step, self.settings, mean, std, self.share, self.settings.batch_size
-        )
-        tokens = torch.from_numpy(self.captions.tokens[caption_rows]).long()
-        return pictures.to(self.device), tokens.to(self.device)
+        batch = self.loader.batch(self.step)
+        return self._on_device(batch.pictures, self.captions.tokens[batch.captions])
 
     def pairs_to_measure(self, count: int) -> tuple[torch.Tensor, torch.Tensor]:
         """Pictures of the first photos and the longest captions, on the device: something to measure memory with."""
+        rows = np.arange(count)
+        longest = (self.captions.tokens != self.pad_id).sum(1).argsort()[-count:]
+        batch = self.pairs.read(rows, self.captions.first[rows])
+        return self._on_device(batch.pictures, self.captions.tokens[longest])
+
+    def _on_device(self, pictures: np.ndarray, tokens: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
         import torch
 
-        pictures = normalised_pictures(self.pictures[:count], self.preprocess["mean"], self.preprocess["std"])
-        longest = (self.captions.tokens != self.pad_id).sum(1).argsort()[-count:]
-        tokens = torch.from_numpy(self.captions.tokens[longest]).long()
-        return pictures.to(self.device), tokens.to(self.device)
+        mean, std = self.preprocess["mean"], self.preprocess["std"]
+        normalised = normalised_pictures(pictures, mean, std, self.device)
+        return normalised, torch.from_numpy(tokens).long().to(self.device)
 
     # ---- the end
 

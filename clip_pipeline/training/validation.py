@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from clip_pipeline.models.registry import ClipModel
 from clip_pipeline.settings import TrainingSettings
 from clip_pipeline.training.arithmetic import autocast, encode_captions, encode_pictures
-from clip_pipeline.training.batches import CaptionTable, normalised_pictures, validation_pairs
+from clip_pipeline.training.batches import normalised_pictures, validation_pairs
+from clip_pipeline.training.loader import PairReader
 from clip_pipeline.training.loss import contrastive_loss
 from clip_pipeline.training.optimizer import AveragedWeights
-
-if TYPE_CHECKING:
-    import numpy as np
 
 
 class ValidationSet:
@@ -21,11 +19,9 @@ class ValidationSet:
     The contrastive loss depends on the batch size, so only equal batches compare with the training loss.
     """
 
-    def __init__(
-        self, pictures: np.ndarray, captions: CaptionTable, settings: TrainingSettings, preprocess: dict[str, Any]
-    ):
-        self.pictures, self.captions, self.settings, self.preprocess = pictures, captions, settings, preprocess
-        self.batches = validation_pairs(captions, settings.batch_size, settings.seed)
+    def __init__(self, reader: PairReader, settings: TrainingSettings, preprocess: dict[str, Any]):
+        self.reader, self.captions, self.settings, self.preprocess = reader, reader.table, settings, preprocess
+        self.batches = validation_pairs(self.captions, settings.batch_size, settings.seed)
 
     def loss(self, model: ClipModel, averaged: AveragedWeights | None, device: str, pad_id: int) -> float:
         """Mean loss in nats over all pairs, without augmentation or dropout, of the weights that would be published."""
@@ -40,8 +36,10 @@ class ValidationSet:
         with torch.no_grad(), autocast(device, self.settings.precision):
             for photo_rows, caption_rows in self.batches:
                 mean, std = self.preprocess["mean"], self.preprocess["std"]
-                pictures = normalised_pictures(self.pictures[photo_rows], mean, std).to(device)
-                tokens = torch.from_numpy(self.captions.tokens[caption_rows]).long().to(device)
+                batch = self.reader.read(photo_rows, caption_rows)
+                pictures = normalised_pictures(batch.pictures, mean, std, device)
+                self.reader.give_back(batch.pictures)
+                tokens = torch.from_numpy(self.captions.tokens[batch.captions]).long().to(device)
                 picture_ND = encode_pictures(model, pictures)
                 caption_ND = encode_captions(model, tokens, pad_id)
                 loss = contrastive_loss(model, picture_ND, caption_ND, self.settings, smoothed=False)

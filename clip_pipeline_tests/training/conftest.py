@@ -31,6 +31,20 @@ def coloured_photo(colour: str, seed: int) -> bytes:
     return buffer.getvalue()
 
 
+class Pictures:
+    """A source of pictures that lie in an array, (N, side, side, 3) uint8."""
+
+    def __init__(self, pictures: np.ndarray):
+        self.pictures, self.side, self.nbytes = pictures, pictures.shape[1], pictures.nbytes
+        self.photo_ids = [f"photo{row}" for row in range(len(pictures))]
+
+    def __len__(self) -> int:
+        return len(self.pictures)
+
+    def read_into(self, row: int, picture: np.ndarray) -> None:
+        picture[...] = self.pictures[row]
+
+
 @dataclass
 class TinyData:
     pairs: pa.Table

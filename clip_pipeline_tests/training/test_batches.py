@@ -4,20 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-import torch
 
 from clip_pipeline.errors import TrainingError
-from clip_pipeline.settings import TrainingSettings
 from clip_pipeline.training.batches import (
     Batches,
     make_caption_table,
-    normalised_pictures,
     shuffled_captions,
     validation_pairs,
-    varied_pictures,
 )
-
-MEAN, STD = [0.5] * 3, [0.5] * 3
 
 
 def table_of(captions: list[list[str]]):
@@ -100,53 +94,3 @@ def test_the_control_gives_each_photo_the_captions_of_one_photo():
     assert sorted(shuffled.tokens.ravel()) == sorted(table.tokens.ravel())
     assert (shuffled.first != table.first).any() or (shuffled.tokens != table.tokens).any()
     assert (np.sort(np.diff(shuffled.first)) == np.sort(np.diff(table.first))).all()
-
-
-def random_pictures(count: int = 6, size: int = 8):
-    return np.random.default_rng(0).integers(0, 256, (count, size, size, 3), dtype=np.uint8)
-
-
-def test_without_augmentation_training_sees_what_evaluation_sees():
-    pictures = random_pictures()
-    varied = varied_pictures(pictures, 3, TrainingSettings(), MEAN, STD)
-    assert torch.equal(varied, normalised_pictures(pictures, MEAN, STD))
-    assert varied.min() >= -1 and varied.max() <= 1
-
-
-def test_augmentation_depends_on_seed_and_step_alone():
-    pictures = random_pictures()
-    settings = TrainingSettings(crop_scale=0.5, flip=True, colour_jitter=0.3, seed=1)
-    one = varied_pictures(pictures, 3, settings, MEAN, STD)
-    assert torch.equal(one, varied_pictures(pictures, 3, settings, MEAN, STD))
-    assert not torch.equal(one, varied_pictures(pictures, 4, settings, MEAN, STD))
-
-
-@pytest.mark.parametrize("settings", [TrainingSettings(flip=True), TrainingSettings(flip=True, crop_scale=0.9999)])
-def test_mirroring_turns_left_to_right_and_about_half_of_the_photos(settings):
-    pictures = np.repeat(random_pictures(1), 200, axis=0)
-    plain = normalised_pictures(pictures[:1], MEAN, STD)[0]
-    varied = varied_pictures(pictures, 0, settings, MEAN, STD)
-    kept = sum(bool((v - plain).abs().max() < 0.05) for v in varied)
-    turned = sum(bool((v - plain.flip(2)).abs().max() < 0.05) for v in varied)
-    assert kept + turned == 200
-    assert 70 < kept < 130
-
-
-def test_a_crop_shows_a_part_of_the_picture():
-    """On a picture whose left half is black, crops keep the order of the halves and the range of values."""
-    picture = np.zeros((1, 16, 16, 3), dtype=np.uint8)
-    picture[:, :, 8:] = 255
-    varied = varied_pictures(np.repeat(picture, 50, axis=0), 0, TrainingSettings(crop_scale=0.4), MEAN, STD)
-    assert varied.shape == (50, 3, 16, 16)
-    assert varied.min() >= -1.001 and varied.max() <= 1.001
-    means = (varied > 0).float().mean((1, 2, 3))
-    assert means.min() < 0.4 and means.max() > 0.6
-    assert (varied[..., -1] >= varied[..., 0] - 1e-5).all()
-
-
-def test_a_share_of_a_batch_is_varied_as_the_same_rows_of_the_whole():
-    pictures = random_pictures(8)
-    settings = TrainingSettings(crop_scale=0.5, flip=True, colour_jitter=0.3)
-    whole = varied_pictures(pictures, 3, settings, MEAN, STD)
-    part = varied_pictures(pictures[4:], 3, settings, MEAN, STD, slice(4, 8), 8)
-    assert torch.equal(whole[4:], part)

@@ -64,7 +64,7 @@ def test_the_folder_holds_model_tokenizer_log_and_summary(trained):
     assert summary["steps"] == 65 == round(10 * 52 / 8)
     assert summary["final_train_loss"] < 0.8 * math.log(8)
     assert summary["training_photos"] == 52 and summary["validation_photos"] == 12
-    assert {path.suffix for path in (trained / "work").iterdir()} == {".npy", ".json", ".csv"}, (
+    assert {path.suffix for path in (trained / "work").iterdir()} == {".npy", ".json", ".csv", ".parquet"}, (
         "no state is left behind"
     )
 

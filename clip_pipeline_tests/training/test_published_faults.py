@@ -21,10 +21,11 @@ from clip_pipeline.models.registry import load_config
 from clip_pipeline.settings import SECTIONS, Recipe, with_settings
 from clip_pipeline.training import batches, checkpoint, trainer, validation
 from clip_pipeline.training.checkpoint import load_state, save_state
+from clip_pipeline.training.loader import PairReader
 from clip_pipeline.training.log import read_log
 from clip_pipeline.training.starting_model import make_model
 from clip_pipeline.training.validation import ValidationSet
-from clip_pipeline_tests.training.conftest import SETTINGS
+from clip_pipeline_tests.training.conftest import SETTINGS, Pictures
 
 
 def weights_of(root) -> dict[str, torch.Tensor]:
@@ -131,11 +132,12 @@ def test_evaluation_crops_and_varies_nothing(monkeypatch):
     table = batches.make_caption_table([[str(i)] for i in range(12)], tokens)
     preprocess = {"mean": [0.5] * 3, "std": [0.5] * 3}
     model.train()
-    held_out = ValidationSet(pictures, table, settings, preprocess)
+    reader = PairReader(Pictures(pictures), table, 16, "validation")
+    held_out = ValidationSet(reader, settings, preprocess)
     losses = {held_out.loss(model, None, "cpu", 0) for _ in range(3)}
-    plain = ValidationSet(pictures, table, SETTINGS, preprocess).loss(model, None, "cpu", 0)
+    plain = ValidationSet(reader, SETTINGS, preprocess).loss(model, None, "cpu", 0)
     assert losses == {plain}
-    assert not hasattr(validation, "varied_pictures")
+    assert not hasattr(validation, "draw_variation")
 
 
 def test_a_broken_photo_is_an_error_and_not_another_photo(tiny_data, tmp_path):
