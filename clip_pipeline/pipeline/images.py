@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from clip_pipeline.errors import PhotosError
 from clip_pipeline.images.previous import SHARDS_VERSION
 from clip_pipeline.pipeline.photo_source import OWN_SOURCES, own_files_identity, photo_source
 from clip_pipeline.pipeline.searched_photos import SEARCHED_SOURCES, SearchedPhotos
@@ -155,10 +156,13 @@ def _build_pairs(workspace: Workspace, partition: str, folder: Path, work: Path)
     import pyarrow.parquet as pq
 
     from clip_pipeline.images.pairs import build_pairs
+    from clip_pipeline.records import SHARD_ATTEMPTS
     from clip_pipeline.text.captions import clean_caption
 
     tables = (
-        pq.read_table(workspace.get("image_shards", shard).file(f"{shard}.parquet")) for shard in shard_keys(workspace)
+        # columns that an older shard lacks are null
+        pq.read_table(workspace.get("image_shards", shard).file(f"{shard}.parquet"), schema=SHARD_ATTEMPTS)
+        for shard in shard_keys(workspace)
     )
     settings = workspace.recipe.pairs
     pairs, reasons = build_pairs(tables, settings, lambda text: clean_caption(text, settings.max_caption_chars))
@@ -234,6 +238,12 @@ def _write_held_out(workspace: Workspace, folder: Path) -> Built:
 
     pairs = pq.read_table(workspace.get("image_text_pairs").file("pairs.parquet"))
     captions_of = dict(held_out_captions(pairs))
+    if not captions_of:
+        raise PhotosError(
+            "No pair is in the test split, which the dataset held_out is made of: your source has splits, and none of them is a "
+            "test. Name one (links.splits, or Karpathy's dataset_coco.json), set links.splits=none so that the pipeline "
+            "splits, or evaluate on another dataset (evaluation.datasets)."
+        )
     id_of = dict(zip(pairs["key"].to_pylist(), pairs["photo_id"].to_pylist(), strict=True))
     samples = [
         (key, {(ending := photo_ending(members)): members[ending], "txt": "\n".join(captions_of[id_of[key]]).encode()})

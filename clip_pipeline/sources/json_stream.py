@@ -8,6 +8,7 @@ from typing import Any, NoReturn, TextIO
 
 CHUNK_CHARS = 1 << 20
 SPACE = " \t\n\r"
+NUMBER_ENDS = frozenset(SPACE + ",]}")
 MOST_CHARS = 1 << 28
 """Largest single value, in characters; a longer one is no row of anything."""
 
@@ -51,8 +52,9 @@ class JsonStream:
                 continue
             except RecursionError:
                 self._fail("it is nested too deeply")
-            # a number at the end of what has been read may go on: 12 of 1234
-            if end < len(self._buffer) or value.__class__ not in (int, float) or not self._fill():
+            # a number at the end of what has been read may go on: 12 of 1234, and 1 of 1e+16
+            whole = value.__class__ not in (int, float) or self._buffer[end : end + 1] in NUMBER_ENDS
+            if whole or not self._fill():
                 self._place = end
                 self._values_read += 1
                 return value

@@ -28,6 +28,7 @@ COMPRESSED: dict[str, Any] = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.op
 UNPACKING_ERRORS = (EOFError, OSError, zlib.error, lzma.LZMAError)
 KEYWORD_ENDS = re.compile("[,;|]")
 UNWRITABLE = re.compile("[\ud800-\udfff]")
+ODD_DELIMITER = re.compile(r"[A-Za-z_]\w*(?P<mark>[^\w\s.\-/'\"]{1,3})[A-Za-z_]\w*((?P=mark)[A-Za-z_]\w*)*")
 ROWS_LOOKED_AT = 1000
 TOO_FEW = "rows with too few columns"
 
@@ -268,7 +269,8 @@ def _open_delimited(
 
 
 def sniff_delimiter(first_line: str, plain_lines: bool = False) -> str:
-    """Tab, else `|`, else the first of `;` and `,` in the line; "" for one column.
+    """Tab, else `|`, else the first of `;` and `,` in the line, else what stands between plain names, such as ^ or ::; "" for
+    one column.
 
     plain_lines: the lines are urls, in which all but the tab are letters like others.
     """
@@ -278,8 +280,10 @@ def sniff_delimiter(first_line: str, plain_lines: bool = False) -> str:
         return ""
     if "|" in first_line:
         return "|"
-    found = re.search("[;,]", first_line)
-    return found.group() if found else ""
+    if found := re.search("[;,]", first_line):
+        return found.group()
+    odd = ODD_DELIMITER.fullmatch(first_line.strip())
+    return odd["mark"] if odd else ""
 
 
 def _split_lines(lines: Iterable[str], delimiter: str) -> Iterator[list[str]]:
