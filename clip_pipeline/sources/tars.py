@@ -143,8 +143,10 @@ def read_json(stream: Any, members: dict[str, TarPlace]) -> dict[str, Any]:
         return {}
     if isinstance(told, list) and all(isinstance(one, str) for one in told):
         return {"captions": told}
-    # of keys that differ in case only the first counts
-    return {name.lower(): told[name] for name in reversed(told)} if isinstance(told, dict) else {}
+    lower: dict[str, Any] = {}
+    for name, value in told.items() if isinstance(told, dict) else ():
+        lower.setdefault(name.lower(), value)
+    return lower
 
 
 def read_captions(
