@@ -1,0 +1,158 @@
+"""Photos of one's own through the steps, from each format to pairs."""
+
+from __future__ import annotations
+
+import io
+import json
+import tarfile
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+
+from clip_pipeline.errors import PhotosError
+from clip_pipeline.images.shards import read_shard
+from clip_pipeline.pipeline.graph import STEPS
+from clip_pipeline.pipeline.images import shard_keys
+from clip_pipeline.pipeline.workspace import Workspace
+from clip_pipeline.settings import with_settings
+from clip_pipeline_tests.images.photos import scene
+from clip_pipeline_tests.pipeline.test_listed_photos import workspace_of
+from clip_pipeline_tests.sources.test_coco import coco
+from clip_pipeline_tests.sources.test_tars import write_tar
+
+COUNT = 6
+
+
+def picture(number: int, kind: str = "JPEG") -> bytes:
+    buffer = io.BytesIO()
+    scene(number, ball=(40 * number % 256, 90, 255 - 40 * number % 256), size=(96, 72)).save(buffer, kind)
+    return buffer.getvalue()
+
+
+def built(workspace: Workspace, *assets: str) -> dict[str, dict]:
+    """Materialises the steps up to the pairs; the facts of each step, of one partition where it has several."""
+    facts = {}
+    for asset in ("image_links", "photo_catalog", "image_shards", "image_text_pairs", *assets):
+        step = STEPS[asset]
+        for key in step.partitions(workspace) if step.partitions else [""]:
+            facts[asset] = step.materialise(workspace, key).artifact.facts
+    return facts
+
+
+def pairs_of(workspace: Workspace) -> list[dict]:
+    return pq.read_table(workspace.get("image_text_pairs").file("pairs.parquet")).to_pylist()
+
+
+def stored(workspace: Workspace) -> dict[str, bytes]:
+    """Photo id -> the bytes in its shard."""
+    photos = {}
+    for shard in shard_keys(workspace):
+        for _, members in read_shard(workspace.get("image_shards", shard).file(f"{shard}.tar")):
+            told = json.loads(members["json"])
+            photos[told["id"]] = next(members[ending] for ending in ("jpg", "png", "webp") if ending in members)
+    return photos
+
+
+def changed(workspace: Workspace, *assignments: str) -> Workspace:
+    return Workspace(workspace.store.root, with_settings(workspace.recipe, assignments))
+
+
+def test_both_halves_of_coco_become_pairs_with_their_splits(tmp_path):
+    root = tmp_path / "coco"
+    for split, numbers in (("train2014", range(4)), ("val2014", range(4, 6))):
+        (root / split).mkdir(parents=True)
+        (root / f"captions_{split}.json").write_text(json.dumps(coco(split, range(numbers.start, numbers.stop + 1))))
+        for n in numbers:  # the last photo of each list is missing
+            (root / split / f"COCO_{split}_{n:012d}.jpg").write_bytes(picture(n))
+    workspace = workspace_of(tmp_path, "folder", root)
+    facts = built(workspace)
+    assert {(row["photo_id"][:5], row["split"]) for row in pairs_of(workspace)} == {
+        ("train", "train"),
+        ("val20", "validation"),
+    }
+    assert len(pairs_of(workspace)) == 6 * 5
+    assert facts["image_links"]["captioned photos that are not there"] == 2
+    assert facts["image_text_pairs"]["dropped"]["photo missing_file"] == 2
+    with pytest.raises(PhotosError, match=r"No pair is in the test split.*links.splits=none"):
+        built(changed(workspace, "evaluation.datasets=held_out"), "benchmark_dataset")
+
+
+@pytest.fixture
+def laion(tmp_path) -> Path:
+    members = {}
+    for n in range(COUNT):
+        told = {"caption": f"A tree number {n}", "similarity": 0.2 + n / 20, "NSFW": ["UNLIKELY", "NSFW"][n % 2]}
+        kind = ["JPEG", "PNG", "WEBP"][n % 3]
+        members |= {f"{n:09d}.{kind}": picture(n, kind), f"{n:09d}.json": json.dumps(told)}
+    return write_tar(tmp_path / "tars" / "00000.tar", members)
+
+
+def test_laions_filters_drop_photos_with_reasons_and_only_the_pairs_are_made_again(tmp_path, laion):
+    workspace = workspace_of(tmp_path, "tars", laion.parent)
+    built(workspace)
+    assert len(pairs_of(workspace)) == COUNT
+    shard = workspace.get("image_shards", "00000").content
+    filtered = changed(workspace, "pairs.min_similarity=0.3", "pairs.allowed_nsfw=UNLIKELY")
+    dropped = built(filtered)["image_text_pairs"]["dropped"]
+    assert [row["caption"] for row in pairs_of(filtered)] == ["A tree number 2", "A tree number 4"]
+    assert (dropped["photo dissimilar"], dropped["photo nsfw"]) == (2, 2)
+    assert filtered.get("image_shards", "00000").content == shard
+    attempts = pq.read_table(workspace.get("image_shards", "00000").file("00000.parquet"))
+    assert sorted(attempts["similarity"].to_pylist()) == pytest.approx([0.2 + n / 20 for n in range(COUNT)])
+
+
+def test_shards_that_know_no_ratings_can_be_filtered_too(tmp_path, laion):
+    workspace = workspace_of(tmp_path, "tars", laion.parent)
+    built(workspace)
+    file = workspace.get("image_shards", "00000").file("00000.parquet")
+    older = pq.read_table(file).drop_columns(["similarity", "nsfw", "unsafe", "watermark", "origin"])
+    pq.write_table(older, file)
+    with pytest.raises(PhotosError, match=r"'photo similarity_unknown': 6"):
+        STEPS["image_text_pairs"].materialise(changed(workspace, "pairs.min_similarity=0.3"))
+
+
+def test_with_resize_original_the_bytes_of_tars_are_stored_as_they_are(tmp_path, laion):
+    given = {}
+    with tarfile.open(laion) as tar:
+        for entry in tar:
+            if not entry.name.endswith("json"):
+                given[f"00000/{entry.name[:9]}"] = tar.extractfile(entry).read()
+    workspace = workspace_of(tmp_path, "tars", laion)
+    kept = changed(workspace, "download.resize=original")
+    built(kept)
+    assert stored(kept) == given
+    contents = {shard: kept.get("image_shards", shard).content for shard in shard_keys(kept)}
+    second = workspace_of(tmp_path / "second", "tars", laion)
+    again = changed(second, "download.resize=original", "download.connections=1")
+    built(again)
+    assert {shard: again.get("image_shards", shard).content for shard in shard_keys(again)} == contents
+
+
+def test_a_range_of_tars_is_read_and_a_new_tar_beside_it_changes_nothing(tmp_path):
+    for number in range(3):
+        members = {f"{n:04d}.jpg": picture(4 * number + n) for n in range(2)}
+        members |= {f"{n:04d}.json": json.dumps({"prompt": f"A cup {number} {n}"}) for n in range(2)}
+        write_tar(tmp_path / "tars" / f"{number:05d}.tar", members)
+    workspace = workspace_of(tmp_path, "tars", tmp_path / "tars" / "{00000..00001}.tar")
+    built(workspace)
+    assert sorted(row["caption"] for row in pairs_of(workspace)) == [
+        f"A cup {t} {n}" for t in range(2) for n in range(2)
+    ]
+    content = workspace.get("photo_catalog").content
+    write_tar(tmp_path / "tars" / "00002.tar", {"0.jpg": picture(30), "0.txt": "Another"})
+    assert STEPS["photo_catalog"].materialise(Workspace(workspace.store.root, workspace.recipe)).hit
+    write_tar(tmp_path / "tars" / "00001.tar", {"0.jpg": picture(30), "0.txt": "Another cup"})
+    other = Workspace(workspace.store.root, workspace.recipe)
+    built(other)
+    assert other.get("photo_catalog").content != content
+
+
+def test_empty_captions_and_a_broken_photo_are_rows_with_reasons(tmp_path):
+    members = {"0.jpg": picture(0), "0.txt": "A red cup", "1.jpg": picture(1), "1.txt": "  ", "2.jpg": b"no photo"}
+    write_tar(tmp_path / "0.tar", members)
+    workspace = workspace_of(tmp_path, "tars", tmp_path / "0.tar")
+    facts = built(workspace)
+    assert facts["image_links"]["photos without caption"] == 2
+    dropped = facts["image_text_pairs"]["dropped"]
+    assert (dropped["photo without caption"], dropped["photo not_an_image"]) == (1, 1)
