@@ -87,22 +87,6 @@ def _score(
     return Built(rows={"scores": len(rows)}, facts={f"{row['split']} {row['metric']}": row["value"] for row in rows})
 
 
-def _report_inputs(workspace: Workspace, partition: str) -> dict[str, str]:
-    return {
-        f"{asset}[{key}]": workspace.get(asset, key).content for asset in SCORES for key in datasets_by_model(workspace)
-    }
-
-
-def _build_report(workspace: Workspace, partition: str, folder: Path, work: Path) -> Built:
-    from clip_pipeline.evaluation.report import write_report
-    from clip_pipeline.pipeline.facts import report_facts
-
-    facts = report_facts(workspace)
-    write_report(facts, folder)
-    # The report tells times and machines, so only its scores are content.
-    return Built(rows={"scores": len(facts["scores"])}, sidecars=("*.md", "*.html", "figures/*"))
-
-
 STEPS = (
     Step(
         asset="zero_shot_scores",
@@ -133,14 +117,5 @@ STEPS = (
         inputs=_image_inputs,
         build=_build_probe,
         partitions=datasets_by_model,
-    ),
-    Step(
-        asset="benchmark_report",
-        about="All scores with tables and figures, as Markdown, HTML, CSV and scores.json.",
-        code_version="1",
-        after=SCORES,
-        config=lambda workspace: {},
-        inputs=_report_inputs,
-        build=_build_report,
     ),
 )

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from clip_pipeline.errors import SettingsError, nearest_name
-from clip_pipeline.pipeline import embedding, evaluation, images, text, training, words
+from clip_pipeline.pipeline import report
 from clip_pipeline.pipeline.stages import ASSETS, STAGES
 from clip_pipeline.pipeline.step import Step
 
 STEPS: dict[str, Step] = {
     step.asset: step
-    for step in sorted(
-        [*words.STEPS, *images.STEPS, *text.STEPS, *training.STEPS, *embedding.STEPS, *evaluation.STEPS],
-        key=lambda step: ASSETS.index(step.asset),
-    )
+    for step in sorted([*report.STEPS_BEFORE, *report.STEPS], key=lambda step: ASSETS.index(step.asset))
 }
 
 

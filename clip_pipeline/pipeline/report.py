@@ -1,22 +1,25 @@
-"""What the report tells: collected from the manifests and files of the artifacts."""
+"""The report: what it tells, collected from the manifests and files of the artifacts."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Mapping
+from pathlib import Path
 from typing import Any
 
+from clip_pipeline.pipeline import embedding, evaluation, images, text, training, words
 from clip_pipeline.pipeline.embedding import datasets_by_model, halves, stored_dataset
+from clip_pipeline.pipeline.evaluation import SCORES
 from clip_pipeline.pipeline.images import dataset_names, shard_keys
 from clip_pipeline.pipeline.stages import ASSETS, artifact_key
+from clip_pipeline.pipeline.step import Step
 from clip_pipeline.pipeline.training import model_names
 from clip_pipeline.pipeline.words import bucket_keys, dump_parts
 from clip_pipeline.pipeline.workspace import Workspace
 from clip_pipeline.settings import settings_text
-from clip_pipeline.store import Artifact
+from clip_pipeline.store import Artifact, Built
 
-SCORE_ASSETS = ("zero_shot_scores", "retrieval_scores", "probe_scores")
-OWN_REPORT = "benchmark_report"
+STEPS_BEFORE = (*words.STEPS, *images.STEPS, *text.STEPS, *training.STEPS, *embedding.STEPS, *evaluation.STEPS)
 
 
 def report_facts(workspace: Workspace) -> dict[str, Any]:
@@ -26,9 +29,7 @@ def report_facts(workspace: Workspace) -> dict[str, Any]:
     recipe, (model,) = workspace.recipe, model_names(workspace)
     checkpoint = workspace.get("clip_checkpoint", model)
     scored = {
-        (asset, halves(key)[0]): workspace.get(asset, key)
-        for asset in SCORE_ASSETS
-        for key in datasets_by_model(workspace)
+        (asset, halves(key)[0]): workspace.get(asset, key) for asset in SCORES for key in datasets_by_model(workspace)
     }
     with_scores = {names: artifact for names, artifact in scored.items() if artifact.rows["scores"]}
     return {
@@ -94,14 +95,11 @@ def _photo_statuses(workspace: Workspace) -> dict[str, int]:
 
 
 def _seconds_by_asset(workspace: Workspace) -> dict[str, float]:
-    """Seconds that the stored artifacts of the recipe took to build, partitions added up."""
-    from clip_pipeline.pipeline.graph import STEPS
-
+    """Seconds that the stored artifacts of the recipe took to build, partitions added up, in the order of the flow."""
     seconds: dict[str, float] = {}
-    for asset in ASSETS:
-        found = [workspace.store.find(artifact_key(asset, key)) for key in STEPS[asset].partitions(workspace)]
-        if asset != OWN_REPORT:
-            seconds[asset] = round(sum(artifact.manifest["seconds"] for artifact in found if artifact), 2)
+    for step in sorted(STEPS_BEFORE, key=lambda step: ASSETS.index(step.asset)):
+        found = [workspace.store.find(artifact_key(step.asset, key)) for key in step.partitions(workspace)]
+        seconds[step.asset] = round(sum(artifact.manifest["seconds"] for artifact in found if artifact), 2)
     return seconds
 
 
@@ -112,3 +110,31 @@ def _reader(workspace: Workspace, dataset: str):
         return stored_dataset(workspace, dataset).read_photos(ids)
 
     return read
+
+
+def _inputs(workspace: Workspace, partition: str) -> dict[str, str]:
+    return {
+        f"{asset}[{key}]": workspace.get(asset, key).content for asset in SCORES for key in datasets_by_model(workspace)
+    }
+
+
+def _build_report(workspace: Workspace, partition: str, folder: Path, work: Path) -> Built:
+    from clip_pipeline.evaluation.report import write_report
+
+    facts = report_facts(workspace)
+    write_report(facts, folder)
+    # The report tells times and machines, so only its scores are content.
+    return Built(rows={"scores": len(facts["scores"])}, sidecars=("*.md", "*.html", "figures/*"))
+
+
+STEPS = (
+    Step(
+        asset="benchmark_report",
+        about="All scores with tables and figures, as Markdown, HTML, CSV and scores.json.",
+        code_version="1",
+        after=SCORES,
+        config=lambda workspace: {},
+        inputs=_inputs,
+        build=_build_report,
+    ),
+)
