@@ -67,7 +67,7 @@ def status(recipe_name: str, assignments: tuple[str, ...], data_folder: str, as_
 @data_option
 def plan(recipe_name: str, assignments: tuple[str, ...], data_folder: str) -> None:
     """Show what the photo search of the vocabulary will cost: requests, budget, time. Sends nothing."""
-    from clip_pipeline.pipeline.link_plan import plan_table
+    from clip_pipeline.pipeline.command import plan_table
     from clip_pipeline.pipeline.workspace import Workspace
 
     with Workspace(data_folder, chosen_recipe(recipe_name, assignments)) as workspace:

@@ -1,4 +1,4 @@
-"""`run` and `status` as people see them on a terminal."""
+"""`run`, `status`, `plan` and `takedown` as people see them on a terminal."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from pathlib import Path
 
 import click
 
+from clip_pipeline.errors import SettingsError
 from clip_pipeline.images.takedown import TAKEDOWNS_FILE, Found, read_takedowns
 from clip_pipeline.pipeline.graph import select
 from clip_pipeline.pipeline.run import AssetOutcome, run_steps
@@ -113,6 +114,23 @@ def status_table(statuses: Sequence[ArtifactStatus]) -> str:
         size = _size_text(sum(status.bytes for status in of_asset))
         lines.append(f"{STAGE_OF[asset]:<12}{asset:<20}{_states_text(of_asset):<28}{size:>10}   {_why_text(of_asset)}")
     return "\n".join(line.rstrip() for line in lines)
+
+
+def plan_table(workspace: Workspace) -> str:
+    """What the search for photos will cost, one line a number. Raises SettingsError for a source that is not searched."""
+    from clip_pipeline.pipeline.link_plan import plan_rows
+    from clip_pipeline.pipeline.photo_source import photo_source
+    from clip_pipeline.pipeline.searched_photos import SEARCHED_SOURCES, SearchedPhotos
+
+    source_name = workspace.recipe.links.source
+    if source_name not in SEARCHED_SOURCES:
+        raise SettingsError(
+            f"links.source is {source_name}, which makes no search, so there is no request to plan. "
+            "Set links.source=unsplash to see what the search of your vocabulary costs."
+        )
+    source = photo_source(workspace)
+    assert isinstance(source, SearchedPhotos)
+    return "\n".join(f"{name:<26}{value}" for name, value in plan_rows(source.link_plan()))
 
 
 def _states_text(statuses: Sequence[ArtifactStatus]) -> str:

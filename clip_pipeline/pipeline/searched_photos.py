@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from clip_pipeline.disk import hash_json
 from clip_pipeline.errors import MissingKeyError
+from clip_pipeline.pipeline.link_plan import LinkPlan, log_plan
 from clip_pipeline.pipeline.stages import artifact_key
 from clip_pipeline.pipeline.workspace import Workspace
 from clip_pipeline.store import Artifact, shared_pieces
@@ -82,13 +83,46 @@ class SearchedPhotos:
             plans.setdefault(f"{bucket_of(word, settings.buckets):03d}", {})[word] = pages
         return plans
 
+    def link_plan(self) -> LinkPlan:
+        """What is ahead. Sends nothing. Raises MissingArtifactError without a vocabulary."""
+        plan = self.plan()
+        answered = sum(self._answered(f"{bucket:03d}") for bucket in range(self.settings.buckets))
+        with self.ledger() as ledger:
+            state = self.budget(ledger).state()
+        return LinkPlan(
+            words=self.workspace.get("vocabulary").rows["words"],
+            searched=len(plan),
+            most=sum(plan.values()),
+            answered=answered,
+            limit=state.limit,
+            learned=state.learned,
+            left=state.left,
+            wait=state.wait,
+        )
+
+    def _answered(self, bucket: str) -> int:
+        """Requests of a bucket that need not be made."""
+        from clip_pipeline.images.search import CUT, ENDED, ENOUGH, read_page_index
+        from clip_pipeline.images.search_pages import count_pages
+
+        kept = self.kept_pages(self.workspace.store.pieces_folder(artifact_key("image_links", bucket)))
+        old = None if self.workspace.forced else self.pages_artifact(bucket)
+        index = read_page_index(old.file("pages.tsv")) if old is not None else {}
+        photos = old.manifest["config"].get("links.photos_per_word", 0) if old is not None else 0
+        answered = 0
+        for word, most in self.bucket_plan(bucket).items():
+            pages, why_last = index.get(word, (0, CUT))
+            done = why_last == ENDED or (why_last == ENOUGH and photos >= self.settings.photos_per_word)
+            answered += most if done else min(max(pages, count_pages(kept, word)), most)
+        return answered
+
     # ---- the search
 
     def links(self, words: list[str], folder: Path, work: Path, bucket: str) -> tuple[int, dict[str, Any]]:
         from clip_pipeline.images.search import keep_known_pages, search_words
-        from clip_pipeline.pipeline.link_plan import log_plan
 
-        log_plan(self)
+        # Once a workspace, before the first word is searched.
+        self.workspace.remember("the search plan was told", lambda: log_plan(self.link_plan()))
         plan, kept = self.bucket_plan(bucket), self.kept_pages(work.parent)
         kept.mkdir(exist_ok=True)
         old = None if self.workspace.forced else self.pages_artifact(bucket)

@@ -13,8 +13,8 @@ from click.testing import CliRunner
 from clip_pipeline.cli import commands
 from clip_pipeline.errors import BudgetSpentError, MissingArtifactError, MissingKeyError, SettingsError, SourceError
 from clip_pipeline.images.links import bucket_of
+from clip_pipeline.pipeline.command import plan_table
 from clip_pipeline.pipeline.graph import select
-from clip_pipeline.pipeline.link_plan import make_link_plan, plan_table
 from clip_pipeline.pipeline.run import run_steps
 from clip_pipeline.pipeline.searched_photos import SearchedPhotos, live_key
 from clip_pipeline.pipeline.workspace import Workspace
@@ -195,7 +195,7 @@ def test_few_requests_go_to_the_most_useful_words_of_the_whole_vocabulary(dump, 
 
 def plan_of(folder: Path, recipe: Recipe, unsplash):
     with Workspace(folder, recipe, unsplash.hosts) as workspace:
-        return make_link_plan(SearchedPhotos(workspace))
+        return SearchedPhotos(workspace).link_plan()
 
 
 def test_the_plan_counts_what_is_to_be_asked(dump, unsplash, tmp_path):
