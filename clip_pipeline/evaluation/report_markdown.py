@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from clip_pipeline.evaluation.report_chapters import Chapter
 from clip_pipeline.evaluation.scoreboard import TASK_NAMES, interval_text, metric_name, percent
-
-if TYPE_CHECKING:
-    from clip_pipeline.evaluation.report import Chapter
 
 HOW_TO_READ = (
     "Each score is a share of test samples, with its 95 % bootstrap interval over photos (Wilson’s where nearly all or nearly none hit). Chance is what guessing gives: "

@@ -6,9 +6,10 @@ import base64
 from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from clip_pipeline.evaluation.examples import FOUND_SHOWN, ClassifiedPhoto, Search
+from clip_pipeline.evaluation.report_chapters import Chapter
 from clip_pipeline.evaluation.report_markdown import (
     CONFUSION_HEADER,
     COUNT_TABLES,
@@ -20,9 +21,6 @@ from clip_pipeline.evaluation.report_markdown import (
 )
 from clip_pipeline.evaluation.report_style import STYLE
 from clip_pipeline.evaluation.scoreboard import interval_text, percent
-
-if TYPE_CHECKING:
-    from clip_pipeline.evaluation.report import Chapter
 
 HEADLINES = {
     ("zero_shot", "top1"): "zero-shot top-1",
