@@ -6,6 +6,7 @@ Results go where the user says. A folder is written aside and put in place whole
 from __future__ import annotations
 
 import json
+import logging
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
     from clip_pipeline.sources.http import Hosts
     from clip_pipeline.training.photo_stream import ShardPhotos
     from clip_pipeline.training.processes import Processes
+
+
+logger = logging.getLogger(__name__)
 
 
 def download_links(
@@ -188,9 +192,12 @@ def _pairs_of_folder(photos: Path, captions: str, recipe: Recipe, work: Path) ->
         listed = [list_folder_photos(photos, captions, links.splits, links.file_key, links.caption_keys)]
     with PhotoFetcher(recipe.download, {}, tar_root(photos)) as fetcher:
         _download_photos(map(links_without_word, listed), work, recipe, fetcher)
-    tables = [pq.read_table(path) for path in sorted(work.glob("*.parquet"))]
+    tables = [pq.read_table(path) for path in sorted(work.glob("[0-9]*.parquet"))]
     settings = recipe.pairs
-    pairs, _ = build_pairs(tables, settings, lambda text: clean_caption(text, settings.max_caption_chars))
+    pairs, dropped = build_pairs(tables, settings, lambda text: clean_caption(text, settings.max_caption_chars))
+    left_out = ", ".join(f"{reason} {count:,}" for reason, count in dropped.items() if count)
+    if left_out:
+        logger.warning("Left out of the pairs: %s", left_out)
     return pairs
 
 

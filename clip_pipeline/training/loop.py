@@ -36,6 +36,7 @@ from clip_pipeline.training.summary import summarise
 from clip_pipeline.training.tensorboard import FOLDER as TENSORBOARD_FOLDER
 from clip_pipeline.training.trainer import OnRow, Trainer, nothing_on_row
 from clip_pipeline.training.validation import ValidationSet
+from clip_pipeline.training.watch import memory_explained
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -112,7 +113,7 @@ def train_clip(
     # another thread count or device would finish with other bytes than an undisturbed run
     plan_parts = [fingerprinted(settings), config, hash_data(training, validation, tokenizer_folder=tokenizer_folder)]
     plan = hash_json([*plan_parts, hash_start(settings), device, threads, processes.count])
-    with reproducible_arithmetic(settings.seed, device, threads):
+    with reproducible_arithmetic(settings.seed, device, threads), memory_explained(settings):
         pairs_read = reader(sources[0], captions, "train")
         trainer = Trainer(config, pairs_read, held_out, preprocess, settings, device, tokenizer.pad_id, processes)
         warnings += look_at_settings(settings, has_batch_norms(trainer.model))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import resource
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -119,8 +120,13 @@ def free_bytes(device: str) -> int | None:
     free = []
     with contextlib.suppress(OSError, IndexError):
         free.append(int(Path("/proc/meminfo").read_text().split("MemAvailable:")[1].split()[0]) * 1024)
+    with contextlib.suppress(OSError, IndexError):
+        limit, _ = resource.getrlimit(resource.RLIMIT_AS)  # ulimit -v, as clusters set it
+        if limit != resource.RLIM_INFINITY:
+            used = int(Path("/proc/self/status").read_text().split("VmSize:")[1].split()[0]) * 1024
+            free.append(limit - used)
     with contextlib.suppress(OSError, ValueError):
         group = Path("/sys/fs/cgroup")
-        limit, used = ((group / name).read_text().strip() for name in ("memory.max", "memory.current"))
-        free.append(int(limit) - int(used))
+        most, taken = ((group / name).read_text().strip() for name in ("memory.max", "memory.current"))
+        free.append(int(most) - int(taken))
     return max(0, min(free)) if free else None

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 NAMES_SHOWN = 4
+TOKEN_TABLES = ("token_embedding.weight", "text.token_embedding.weight")
 
 
 def with_loss(config: dict[str, Any], settings: TrainingSettings) -> dict[str, Any]:
@@ -117,6 +118,7 @@ def load_start(model: ClipModel, folder: Path, settings: TrainingSettings) -> No
         weights.pop("logit_bias", None)
     if settings.temperature:
         weights["logit_scale"] = expected["logit_scale"]
+    _check_tokens(expected, weights, folder)
     differences = describe_differences(expected, weights)
     if differences:
         raise ModelError(
@@ -124,6 +126,16 @@ def load_start(model: ClipModel, folder: Path, settings: TrainingSettings) -> No
             f"to {folder} and leave its sizes as they are."
         )
     model.load_state_dict(weights)
+
+
+def _check_tokens(expected: dict[str, torch.Tensor], weights: dict[str, torch.Tensor], folder: Path) -> None:
+    """The tokenizer is the folder's own, so another number of tokens is no other model but another model's tokenizer."""
+    name = next((name for name in TOKEN_TABLES if name in expected and name in weights), None)
+    if name and len(expected[name]) != len(weights[name]):
+        raise ModelError(
+            f"The tokenizer in {folder} has {len(expected[name]):,} tokens, the weights beside it were trained with "
+            f"{len(weights[name]):,}. They belong to different models: copy both from one training."
+        )
 
 
 def describe_differences(expected: dict[str, torch.Tensor], found: dict[str, torch.Tensor]) -> str:

@@ -30,7 +30,7 @@ from clip_pipeline.training.step import Learner
 from clip_pipeline.training.tensorboard import FOLDER as TENSORBOARD_FOLDER
 from clip_pipeline.training.tensorboard import tensorboard_log
 from clip_pipeline.training.validation import ValidationSet
-from clip_pipeline.training.watch import LossWatch, memory_explained
+from clip_pipeline.training.watch import LossWatch
 from clip_pipeline.training.word_guess import make_word_head, token_weights
 
 if TYPE_CHECKING:
@@ -151,7 +151,6 @@ class Trainer:
         with (
             tensorboard_log(work_folder / TENSORBOARD_FOLDER, work_folder / LOG_FILE, wanted) as board,
             progress("Training", total=self.total_steps - first_step, unit="step") as bar,
-            memory_explained(self.settings),
             self.loader,
         ):
             while self.step < self.total_steps:

@@ -14,6 +14,15 @@ FEWEST_STEPS_TO_JUDGE = 200
 STUCK_SHARE = 0.985
 """A mean loss above this share of ln(batch size) is guessing: 8,000 steps at a rate 100 times too high stay above it."""
 
+MEMORY_WORDS = (
+    "out of memory",
+    "can't allocate memory",
+    # oneDNN tells no reasons, but the same layers have run before, with few pairs, when memory was measured
+    "could not create a primitive",
+    "could not create a memory",
+    "could not execute a primitive",
+)
+
 
 class LossWatch:
     """Keeps the losses of the latest steps and raises TrainingError when they are not finite or do not fall."""
@@ -70,14 +79,18 @@ def memory_explained(settings: TrainingSettings) -> Iterator[None]:
         if not is_out_of_memory(error):
             raise
         pairs = settings.chunk_size or settings.batch_size
+        smaller = (
+            f"Set training.chunk_size to {pairs // 2}: the batch stays {settings.batch_size} pairs and takes a third more "
+            "time. "
+        )
         raise TrainingError(
-            f"The memory is not enough for {pairs} pairs at a time. Set training.chunk_size to {max(1, pairs // 2)}: the "
-            f"batch stays {settings.batch_size} pairs and takes a third more time. training.gradient_checkpointing=true, "
-            "a lower training.precision and a smaller training.model need less memory too."
+            f"The memory is not enough for {pairs} pairs at a time. {smaller if pairs > 1 else ''}"
+            "training.gradient_checkpointing=true, a lower training.precision and a smaller training.model need less "
+            "memory too."
         ) from error
 
 
 def is_out_of_memory(error: BaseException) -> bool:
     """Whether an error is torch's or Python's way to say that memory is used up, on a CPU or a GPU."""
     text = str(error)
-    return isinstance(error, MemoryError) or "out of memory" in text or "can't allocate memory" in text
+    return isinstance(error, MemoryError) or any(words in text for words in MEMORY_WORDS)
