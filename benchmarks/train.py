@@ -120,7 +120,7 @@ def brace_pattern(folder: Path) -> str:
 def write_model(name: str, photos: Sequence[Photo], folder: Path) -> tuple[Path, dict[str, Any]]:
     """A tokenizer learnt from the captions, and the model's configuration with it for open_clip; returns (tokenizer folder, configuration)."""
     from clip_pipeline.models.registry import context_length_of, load_config, with_tokenizer
-    from clip_pipeline.recipes import TokenizerSettings
+    from clip_pipeline.settings import TokenizerSettings
     from clip_pipeline.text.tokenizer import load_tokenizer, train_tokenizer
 
     config = load_config(name)
@@ -229,8 +229,8 @@ def run_ours(spec: Path) -> None:
     import pyarrow as pa
 
     from clip_pipeline.images.shards import read_photos, read_shard
-    from clip_pipeline.recipes import ComputeSettings, TrainingSettings
     from clip_pipeline.records import IMAGE_TEXT_PAIRS
+    from clip_pipeline.settings import ComputeSettings, TrainingSettings
     from clip_pipeline.training.loop import train_clip
     from clip_pipeline.training.trainer import Trainer
 

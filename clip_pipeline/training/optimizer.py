@@ -50,24 +50,26 @@ def cap_logit_scale(model: ClipModel, largest: float) -> None:
 
 
 class AveragedWeights:
-    """Exponential moving average of all weights and of the batch norms' statistics."""
+    """Exponential moving average of all weights and of the batch norms' statistics.
+
+    The model's tensors are looked up once: training and loading change them in place.
+    """
 
     def __init__(self, model: torch.nn.Module, decay: float):
         self.decay = decay
         self.steps = 0
-        self.weights = {name: tensor.detach().clone() for name, tensor in model.state_dict().items()}
+        followed = {name: tensor.detach() for name, tensor in model.state_dict().items()}
+        self.weights = {name: tensor.clone() for name, tensor in followed.items()}
+        floats = {name: tensor for name, tensor in followed.items() if tensor.is_floating_point()}
+        self._floats = [self.weights[name] for name in floats], list(floats.values())
+        self._counters = [(self.weights[name], tensor) for name, tensor in followed.items() if name not in floats]
 
-    def update(self, model: torch.nn.Module) -> None:
+    def update(self) -> None:
         """Takes in the weights after one optimizer step; the first steps count more, so a short run is not left behind."""
         import torch
 
         self.steps += 1
         decay = min(self.decay, (1 + self.steps) / (10 + self.steps))
-        floats, sources = [], []
-        for name, tensor in model.state_dict().items():
-            if tensor.is_floating_point():
-                floats.append(self.weights[name])
-                sources.append(tensor.detach())
-            else:
-                self.weights[name].copy_(tensor)
-        torch._foreach_lerp_(floats, sources, 1 - decay)
+        torch._foreach_lerp_(*self._floats, 1 - decay)
+        for averaged, counter in self._counters:
+            averaged.copy_(counter)

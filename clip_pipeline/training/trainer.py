@@ -147,6 +147,7 @@ class Trainer:
         saved = time.monotonic()
         meter = Meter(time.monotonic, self.device)
         first_step = self.step
+        training_mode(self.model, self.settings)
         wanted = self.settings.tensorboard and self.processes.first
         with (
             tensorboard_log(work_folder / TENSORBOARD_FOLDER, work_folder / LOG_FILE, wanted) as board,
@@ -189,6 +190,7 @@ class Trainer:
     def _validate(self, work_folder: Path) -> None:
         assert self.held_out is not None
         self.validation_loss = self.held_out.loss(self.model, self.averaged, self.device, self.pad_id)
+        training_mode(self.model, self.settings)
         if self.validation_loss < self.best_loss:
             self.best_loss, self.best_step = self.validation_loss, self.step
             save_best(self.published_weights(), work_folder)
@@ -204,7 +206,6 @@ class Trainer:
         with meter.waiting():
             pictures, tokens = self._batch()
         torch.manual_seed(_seed_of_step(settings.seed, self.step, self.processes.rank))  # for dropout
-        training_mode(model, settings)
         scale = model.logit_scale.detach().exp().item()
         self.optimizer.zero_grad()
         loss = self.watch.add(self.learner.backward(pictures, tokens), self.step, rate)
@@ -219,7 +220,7 @@ class Trainer:
             self.scaler.update()
         cap_logit_scale(model, settings.max_logit_scale)
         if self.averaged is not None:
-            self.averaged.update(model)
+            self.averaged.update()
         return {"train_loss": loss, "learning_rate": rate, "logit_scale": scale, "gradient_norm": float(norm)}
 
     def _batch(self) -> tuple[torch.Tensor, torch.Tensor]:

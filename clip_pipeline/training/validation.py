@@ -24,7 +24,10 @@ class ValidationSet:
         self.batches = validation_pairs(self.captions, settings.batch_size, settings.seed)
 
     def loss(self, model: ClipModel, averaged: AveragedWeights | None, device: str, pad_id: int) -> float:
-        """Mean loss in nats over all pairs, without augmentation or dropout, of the weights that would be published."""
+        """Mean loss in nats over all pairs, without augmentation or dropout, of the weights that would be published.
+
+        Leaves the model in evaluation mode.
+        """
         import torch
 
         trained = None
@@ -46,5 +49,4 @@ class ValidationSet:
                 total += float(loss) * len(photo_rows)
         if trained is not None:
             model.load_state_dict(trained)
-        model.train()
         return total / len(self.captions)

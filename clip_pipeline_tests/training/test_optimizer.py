@@ -44,7 +44,7 @@ def test_averaged_weights_follow_the_formula_and_copy_counters():
     for step, value in enumerate((2.0, 3.0), start=1):
         layer.weight.data.fill_(value)
         layer.num_batches_tracked.fill_(step)
-        averaged.update(layer)
+        averaged.update()
         decay = min(0.9, (1 + step) / (10 + step))
         expected = decay * expected + (1 - decay) * value
     assert float(averaged.weights["weight"]) == pytest.approx(expected, rel=1e-6)
