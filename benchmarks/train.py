@@ -121,7 +121,8 @@ def write_model(name: str, photos: Sequence[Photo], folder: Path) -> tuple[Path,
     """A tokenizer learnt from the captions, and the model's configuration with it for open_clip; returns (tokenizer folder, configuration)."""
     from clip_pipeline.models.registry import context_length_of, load_config, with_tokenizer
     from clip_pipeline.settings import TokenizerSettings
-    from clip_pipeline.text.tokenizer import load_tokenizer, train_tokenizer
+    from clip_pipeline.text.tokenizer import load_tokenizer
+    from clip_pipeline.text.tokenizer_folder import train_tokenizer
 
     config = load_config(name)
     corpus = folder / "captions.txt"

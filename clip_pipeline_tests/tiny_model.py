@@ -15,7 +15,8 @@ def build_tiny_model(folder: Path, seed: int = 0) -> Path:
     from clip_pipeline.models.folder import preprocess_config, save_model_folder
     from clip_pipeline.models.registry import build_model, load_config, with_tokenizer
     from clip_pipeline.settings import TokenizerSettings
-    from clip_pipeline.text.tokenizer import load_tokenizer, train_tokenizer
+    from clip_pipeline.text.tokenizer import load_tokenizer
+    from clip_pipeline.text.tokenizer_folder import train_tokenizer
 
     corpus = folder / "captions.txt"
     corpus.write_text("\n".join(CAPTIONS) + "\n")

@@ -100,7 +100,7 @@ def train_tokenizer_on_file(
 
     Raises CaptionsError for a missing or empty file, ModelError for a tokenizer that cannot be had.
     """
-    from clip_pipeline.text.tokenizer import train_tokenizer
+    from clip_pipeline.text.tokenizer_folder import train_tokenizer
     from clip_pipeline.text.tokenizer_report import write_report
 
     with published_folder(output) as (folder, _):
@@ -119,7 +119,7 @@ def train_on_folder(photos: Path, captions: str, output: Path, recipe: Recipe) -
     from clip_pipeline.models.registry import context_length_of
     from clip_pipeline.models.sizes import config_of
     from clip_pipeline.text.captions import write_corpus
-    from clip_pipeline.text.tokenizer import train_tokenizer
+    from clip_pipeline.text.tokenizer_folder import train_tokenizer
     from clip_pipeline.training.loop import train_clip
     from clip_pipeline.training.processes import joined_processes
 

@@ -46,7 +46,7 @@ def _tokenizer_inputs(workspace: Workspace, partition: str) -> dict[str, str]:
 
 
 def _build_tokenizer(workspace: Workspace, partition: str, folder: Path, work: Path) -> Built:
-    from clip_pipeline.text.tokenizer import train_tokenizer
+    from clip_pipeline.text.tokenizer_folder import train_tokenizer
     from clip_pipeline.text.tokenizer_report import FIGURE_FILE, REPORT_FILE, write_report
 
     corpus = workspace.get("caption_corpus").file("captions.txt")

@@ -1,96 +1,25 @@
-"""Tokenizers as folders that transformers and open_clip read: made of captions or of a ready tokenizer, and loaded.
+"""Captions to tokens, with a tokenizer that is a folder which transformers and open_clip read as well.
 
     tokenizer.json            the tokenizer, with both ends of a text
     tokenizer_config.json     the names of the special tokens, and the context length
 
-What a caption says is never a special token: a literal "[EOS]" in it is read as letters (`split_special_tokens`).
+Both are written by `tokenizer_folder.py`.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from clip_pipeline.errors import CaptionsError, ModelError
-from clip_pipeline.settings import TokenizerSettings
-from clip_pipeline.text.bpe import END, PAD, START, learn_bpe
-from clip_pipeline.text.ready_tokenizers import clip_tokenizer, hugging_face_tokenizer
-from clip_pipeline.text.tokenizer_report import describe_tokenizer
+from clip_pipeline.errors import ModelError
 
 if TYPE_CHECKING:
     import numpy as np
 
 TOKENIZER_FILE, CONFIG_FILE = "tokenizer.json", "tokenizer_config.json"
-SPECIAL_TOKENS_FILE = "special_tokens_map.json"
-SHORTEST_CONTEXT = 3
-"""Both ends and one token between them."""
-
 TEXTS_AT_A_TIME = 10_000
-
-
-def train_tokenizer(
-    corpus_path: Path, settings: TokenizerSettings, context_length: int, folder: Path
-) -> dict[str, Any]:
-    """Makes the tokenizer of `settings.kind`, writes its folder, and says how well it fits the captions.
-
-    corpus_path: a text file, one caption a line. bpe learns from it; the others are only measured on it.
-    context_length: tokens of the text tower, both ends included. Returns the facts of
-    `tokenizer_report.describe_tokenizer`. Raises CaptionsError for a missing or empty corpus, ModelError for a tokenizer
-    that cannot be had or a context that is too short.
-    """
-    if context_length < SHORTEST_CONTEXT:
-        raise ModelError(
-            f"The context length is {context_length}, the least that works is {SHORTEST_CONTEXT}: both ends and a token."
-        )
-    if not corpus_path.is_file():
-        raise CaptionsError(f"The caption file {corpus_path} does not exist. Expected a text file, one caption a line.")
-    if settings.kind == "bpe":
-        tokenizer = learn_bpe(_corpus_lines(corpus_path), settings)
-        names = {"bos_token": START, "eos_token": END, "pad_token": PAD}
-    else:
-        tokenizer, names = clip_tokenizer() if settings.kind == "clip" else hugging_face_tokenizer(settings.kind)
-    _write_folder(tokenizer, names, context_length, folder)
-    asked = settings.vocab_size if settings.kind == "bpe" else None
-    return describe_tokenizer(load_tokenizer(folder), _corpus_lines(corpus_path), context_length, asked)
-
-
-def _corpus_lines(path: Path) -> Iterator[str]:
-    found = False
-    try:
-        with path.open(encoding="utf-8") as stream:
-            for line in stream:
-                if line.strip():
-                    found = True
-                    yield line.rstrip("\n")
-    except UnicodeDecodeError as error:
-        raise CaptionsError(f"The caption file {path} is not UTF-8: {error}. Convert it to UTF-8 first.") from error
-    if not found:
-        raise CaptionsError(f"The caption file {path} is empty. Expected one caption a line.")
-
-
-def _write_folder(tokenizer: Any, names: dict[str, str], context_length: int, folder: Path) -> None:
-    from tokenizers import processors
-
-    start, end = names["bos_token"], names["eos_token"]
-    ids = [(name, tokenizer.token_to_id(name)) for name in (start, end)]
-    tokenizer.post_processor = processors.TemplateProcessing(single=f"{start} $A {end}", special_tokens=ids)
-    tokenizer.no_truncation()
-    tokenizer.no_padding()
-    folder.mkdir(parents=True, exist_ok=True)
-    tokenizer.save(str(folder / TOKENIZER_FILE))
-    config = {
-        **names,
-        "tokenizer_class": "PreTrainedTokenizerFast",
-        "model_max_length": context_length,
-        "padding_side": "right",
-        "truncation_side": "right",
-        "clean_up_tokenization_spaces": False,
-        "split_special_tokens": True,
-    }
-    for name, content in ((CONFIG_FILE, config), (SPECIAL_TOKENS_FILE, names)):
-        (folder / name).write_text(json.dumps(content, indent=2, sort_keys=True) + "\n", encoding="utf-8")
 
 
 class CaptionTokenizer:

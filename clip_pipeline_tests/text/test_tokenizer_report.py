@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from clip_pipeline.settings import TokenizerSettings
-from clip_pipeline.text.tokenizer import train_tokenizer
+from clip_pipeline.text.tokenizer_folder import train_tokenizer
 from clip_pipeline.text.tokenizer_report import length_bins, report_text, write_report
 
 # bytes only: a token a byte, a space before the first word, and both ends
