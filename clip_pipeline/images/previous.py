@@ -10,7 +10,8 @@ from clip_pipeline.images.shards import ENDINGS, find_members
 from clip_pipeline.sources import http
 
 SHARDS_VERSION = "2"
-"""Raised when other bytes are written from the same photos; a shard of another version is not reused."""
+"""Raised when other bytes are written from the same photos; a shard of another version is not reused. A column that comes from
+the catalog is no reason: the catalog's version is raised then, and the shard is made again from what the old one holds."""
 
 MAY_PASS = ("timeout", "connection_error", "decoder_crashed", "missing_file")
 """Statuses of failures that another try may not meet. An http_error is one of them when its number says so."""

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from typing import Any, NoReturn, TextIO
 
 CHUNK_CHARS = 1 << 20
 SPACE = " \t\n\r"
+SPACES = re.compile(f"[{SPACE}]*")
 NUMBER_ENDS = frozenset(SPACE + ",]}")
 MOST_CHARS = 1 << 28
 """Largest single value, in characters; a longer one is no row of anything."""
@@ -32,10 +34,9 @@ class JsonStream:
     def kind(self) -> str:
         """The first character of the next value: `[`, `{`, `"`, a digit, ...; "" at the end of the text."""
         while True:
-            while self._place < len(self._buffer):
-                if self._buffer[self._place] not in SPACE:
-                    return self._buffer[self._place]
-                self._place += 1
+            self._place = SPACES.match(self._buffer, self._place).end()  # type: ignore[union-attr]
+            if self._place < len(self._buffer):
+                return self._buffer[self._place]
             if not self._fill():
                 return ""
 
@@ -101,11 +102,11 @@ class JsonStream:
             self._fail("something follows its end")
 
     def _end_or_comma(self, closing: str) -> bool:
-        if self.kind == closing:
-            self._place += 1
-            return True
-        self._expect(",")
-        return False
+        mark = self.kind
+        if mark not in (closing, ","):
+            self._fail(f", was expected, or {closing}" if mark else f"it ends before {closing}")
+        self._place += 1
+        return mark == closing
 
     def _expect(self, mark: str) -> None:
         if self.kind != mark:

@@ -33,7 +33,8 @@ MOST_TOLD_BYTES = 1_000_000
 
 
 def list_tar_photos(path: Path, caption_keys: str = "", counts: Counter[str] | None = None) -> Iterator[pa.Table]:
-    """Photos of webdataset tars (`find_tars`), PHOTO_FIELDS in pieces, in order of tar and key; memory holds a tar's index.
+    """Photos of webdataset tars (`find_tars`), PHOTO_FIELDS in pieces, in order of tar and key. Memory holds a tar's index: the
+    peak is 158 MB for 100,000 and for 300,000 samples in tars of 50,000, at 75 µs of CPU each (2026-11-21).
 
     Captions are the lines of KEY.txt (.text, .caption), unless KEY.json says that they are one, and `caption`, `captions`,
     `prompt` and `text` of KEY.json; upper and lower case are the same. caption_keys instead names members and keys, with commas
