@@ -34,13 +34,11 @@ PREDICTIONS = pa.schema([("split", pa.string()), ("id", pa.string()), ("label", 
 
 @dataclass(frozen=True)
 class ProbeResult:
-    """test_rows: (M,) indices of the embeddings that were tested. predicted: (M,) class indices. strength: the C chosen.
-    validation_accuracy: by strength."""
+    """test_rows: (M,) indices of the embeddings that were tested. predicted: (M,) class indices. strength: the C chosen."""
 
     test_rows: np.ndarray
     predicted: np.ndarray
     strength: float
-    validation_accuracy: dict[float, float]
 
 
 def linear_probe(embeddings_ND: np.ndarray, labels_N: np.ndarray, seed: int) -> ProbeResult:
@@ -70,7 +68,7 @@ def linear_probe(embeddings_ND: np.ndarray, labels_N: np.ndarray, seed: int) -> 
     }
     best = max(STRENGTHS, key=lambda strength: (accuracy[strength], -strength))
     predicted = _fit_and_predict(embeddings_ND, index_N, rest, test, best)
-    return ProbeResult(test, classes[predicted], best, accuracy)
+    return ProbeResult(test, classes[predicted], best)
 
 
 def _split_stratified(
