@@ -7,6 +7,7 @@ import json
 import tarfile
 from pathlib import Path
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
@@ -14,10 +15,13 @@ from clip_pipeline.errors import PhotosError
 from clip_pipeline.images.shards import read_shard
 from clip_pipeline.pipeline.graph import STEPS
 from clip_pipeline.pipeline.images import shard_keys
+from clip_pipeline.pipeline.standalone import download_links, take_down_from_shards
 from clip_pipeline.pipeline.workspace import Workspace
+from clip_pipeline.recipes import find_recipe
 from clip_pipeline.settings import with_settings
 from clip_pipeline_tests.images.photos import scene
 from clip_pipeline_tests.pipeline.test_listed_photos import workspace_of
+from clip_pipeline_tests.sources.loopback import Answer, loopback
 from clip_pipeline_tests.sources.test_coco import coco
 from clip_pipeline_tests.sources.test_tars import write_tar
 
@@ -156,3 +160,64 @@ def test_empty_captions_and_a_broken_photo_are_rows_with_reasons(tmp_path):
     assert facts["image_links"]["photos without caption"] == 2
     dropped = facts["image_text_pairs"]["dropped"]
     assert (dropped["photo without caption"], dropped["photo not_an_image"]) == (1, 1)
+
+
+@pytest.fixture
+def laion_list(tmp_path) -> Path:
+    ids = list(range(COUNT))
+    columns = {
+        "SAMPLE_ID": ids,
+        "URL": [f"http://photos.test/{n}.jpg" for n in ids],
+        "TEXT": [f"A tree number {n}" for n in ids],
+        "similarity": [0.2 + n / 20 for n in ids],
+        "NSFW": ["UNLIKELY", "NSFW"] * (COUNT // 2),
+        "LICENSE": ["?"] * COUNT,
+    }
+    pq.write_table(pa.table(columns), tmp_path / "laion.parquet")
+    return tmp_path / "laion.parquet"
+
+
+def test_what_a_filter_excludes_from_a_list_of_urls_is_never_asked_for(tmp_path, laion_list):
+    filters = ["pairs.min_similarity=0.3", "pairs.allowed_nsfw=UNLIKELY", "download.robots_txt=false"]
+    with loopback() as site:
+        for n in range(COUNT):
+            site.always(f"/{n}.jpg", Answer(body=picture(n)))
+        recipe = with_settings(find_recipe("tiny"), filters)
+        download_links(laion_list, tmp_path / "shards", recipe, hosts=site.hosts("photos.test"))
+        assert sorted(path for _, path in site.requests) == ["/2.jpg", "/4.jpg"]
+    (row,) = (row for row in pq.read_table(tmp_path / "shards" / "00000.parquet").to_pylist() if row["id"] == "4")
+    assert (row["similarity"], row["nsfw"], row["licence"]) == (pytest.approx(0.4), "UNLIKELY", "?")
+    ((_, members), *_) = read_shard(tmp_path / "shards" / "00000.tar")
+    assert json.loads(members["json"])["nsfw"] == "UNLIKELY"
+    assert "watermark" not in json.loads(members["json"])
+
+
+def test_the_filters_of_a_list_are_part_of_its_links(tmp_path, laion_list):
+    workspace = workspace_of(tmp_path, "url_list", laion_list)
+    plain = STEPS["image_links"].config(workspace)
+    filtered = changed(workspace, "pairs.min_similarity=0.3")
+    assert STEPS["image_links"].config(filtered) != plain
+    for key in STEPS["image_links"].partitions(filtered):
+        facts = STEPS["image_links"].materialise(filtered, key).artifact.facts
+    assert (facts["photos listed"], facts["photo dissimilar"]) == (4, 2)
+
+
+def test_shards_from_before_there_were_ratings_are_taken_over_without_a_request(tmp_path, laion_list):
+    recipe = with_settings(find_recipe("tiny"), ["download.robots_txt=false"])
+    shards = tmp_path / "shards"
+    with loopback() as site:
+        for n in range(COUNT):
+            site.always(f"/{n}.jpg", Answer(body=picture(n)))
+        download_links(laion_list, shards, recipe, hosts=site.hosts("photos.test"))
+        older = pq.read_table(shards / "00000.parquet").drop_columns(
+            ["similarity", "nsfw", "unsafe", "watermark", "origin"]
+        )
+        pq.write_table(older, shards / "00000.parquet")
+        take_down_from_shards(shards, ["3"], "asked")
+        asked = len(site.requests)
+        download_links(laion_list, shards, recipe, hosts=site.hosts("photos.test"))
+        assert len(site.requests) == asked == COUNT
+    rows = pq.read_table(shards / "00000.parquet").to_pylist()
+    assert {row["id"]: row["nsfw"] for row in rows} == {
+        str(n): ["UNLIKELY", "NSFW"][n % 2] for n in range(COUNT) if n != 3
+    }
