@@ -18,7 +18,6 @@ GROUND = {
     "errors",
     "machine_code",
     "memory",
-    "plans",
     "progress",
     "publication",
     "recipes",

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from clip_pipeline.errors import SettingsError, nearest_name
-from clip_pipeline.plans import plan_assignments
+from clip_pipeline.settings.plans import plan_assignments
 from clip_pipeline.settings.tree import SECTIONS, Recipe
 
 PLAN_SETTING = "training.plan"

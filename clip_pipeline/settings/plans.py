@@ -13,7 +13,7 @@ from typing import Any
 
 from clip_pipeline.errors import SettingsError, nearest_name
 
-PLAN_FOLDER = Path(__file__).parent / "training" / "plans"
+PLAN_FOLDER = Path(__file__).parents[1] / "training" / "plans"
 KEYS = ("about", "settings")
 
 
