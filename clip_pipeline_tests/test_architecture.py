@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import subprocess
 import sys
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -78,6 +79,18 @@ def test_imports_run_one_way(path):
         parts = name.split(".")
         if parts[0] == "clip_pipeline" and len(parts) > 1:
             assert allowed(room(path), parts[1]), f"{path.relative_to(PACKAGE)} must not import {name}"
+
+
+def module_name(path: Path) -> str:
+    parts = ("clip_pipeline", *path.relative_to(PACKAGE).with_suffix("").parts)
+    return ".".join(parts).removesuffix(".__init__")
+
+
+def test_no_files_import_each_other_in_a_circle():
+    """Imports inside functions and for types count too: two files that know each other are one."""
+    modules = {module_name(path): path for path in FILES}
+    graph = {name: imported_modules(path) & modules.keys() - {name} for name, path in modules.items()}
+    TopologicalSorter(graph).prepare()  # raises CycleError with the circle
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(PACKAGE)))
