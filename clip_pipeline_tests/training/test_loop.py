@@ -6,11 +6,6 @@ import dataclasses
 import itertools
 import json
 import math
-import os
-import pickle
-import subprocess
-import sys
-import time
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -83,78 +78,6 @@ def test_a_second_training_gives_the_same_bytes_and_another_seed_does_not(tiny_d
     assert model_bytes(tmp_path / "again") == model_bytes(trained)
     tiny_data.train(tmp_path / "other", dataclasses.replace(SETTINGS, seed=1))
     assert model_bytes(tmp_path / "other") != model_bytes(trained)
-
-
-@pytest.mark.parametrize(
-    "extra",
-    [
-        {},
-        {"ema_decay": 0.95, "precision": "bf16", "crop_scale": 0.6, "flip": True, "word_loss": 1.0},
-        {"loss": "sigmoid", "chunk_size": 3, "patch_dropout": 0.5, "ema_decay": 0.9, "publish": "best"},
-        {
-            "precision": "fp16",
-            "gradient_checkpointing": True,
-            "chunk_size": 4,
-            "freeze": "text",
-            "schedule": "cooldown",
-        },
-    ],
-    ids=["plain", "averaged_bf16", "sigmoid_in_chunks", "fp16_in_chunks"],
-)
-def test_a_training_interrupted_twice_ends_with_the_same_bytes(tiny_data, tmp_path, monkeypatch, extra):
-    settings = dataclasses.replace(SETTINGS, epochs=4, **extra)
-    tiny_data.train(tmp_path / "undisturbed", settings)
-    real_save = trainer.save_state
-
-    def save_then_die(state, *rest):
-        real_save(state, *rest)
-        if state["step"] in (7, 20):
-            raise KeyboardInterrupt
-
-    monkeypatch.setattr(trainer, "save_state", save_then_die)
-    eager = dataclasses.replace(settings, checkpoint_seconds=1)
-    monkeypatch.setattr(trainer, "time", clock_with_step(2.0))
-    for _ in range(2):
-        with pytest.raises(KeyboardInterrupt):
-            tiny_data.train(tmp_path / "disturbed", eager)
-    tiny_data.train(tmp_path / "disturbed", eager)
-    assert model_bytes(tmp_path / "disturbed") == model_bytes(tmp_path / "undisturbed")
-    log = read_log(tmp_path / "disturbed" / "model" / "train_log.csv")
-    assert log["step"] == list(range(1, 27)), "a resumed log repeats no row"
-    assert log["train_loss"] == read_log(tmp_path / "undisturbed" / "model" / "train_log.csv")["train_loss"]
-
-
-def test_kill_9_at_several_moments_then_the_same_losses_and_bytes(tiny_data, tmp_path):
-    """A real process, really killed at steps that chance chooses; everything on that has a state or draws numbers."""
-    settings = dataclasses.replace(
-        SETTINGS, epochs=25, loss="sigmoid", chunk_size=3, ema_decay=0.9, patch_dropout=0.5, word_loss=0.5, flip=True
-    )
-    eager = dataclasses.replace(settings, checkpoint_steps=1, keep_checkpoints=2)
-    (tmp_path / "data.pickle").write_bytes(pickle.dumps((tiny_data, eager, tmp_path / "killed")))
-    code = (
-        "import pickle, sys, pathlib\n"
-        f"data, settings, root = pickle.loads(pathlib.Path({str(tmp_path / 'data.pickle')!r}).read_bytes())\n"
-        "data.train(root, settings)\n"
-    )
-    environment = os.environ | {"PYTHONPATH": str(ROOT)}
-    states = tmp_path / "killed" / "work" / "checkpoints"
-    chance = np.random.default_rng()
-    for moment in sorted(chance.integers(1, 150, 2).tolist()):
-        process = subprocess.Popen([sys.executable, "-c", code], env=environment)
-        deadline = time.monotonic() + 120
-        while process.poll() is None and time.monotonic() < deadline:
-            if any(int(path.name.removeprefix("step_")) >= moment for path in states.glob("step_*")):
-                break
-            time.sleep(0.002)
-        process.kill()
-        process.wait()
-    assert list(states.glob("step_*")), "it was killed before its end"
-    tiny_data.train(tmp_path / "killed", eager)
-    tiny_data.train(tmp_path / "undisturbed", settings)
-    assert model_bytes(tmp_path / "killed") == model_bytes(tmp_path / "undisturbed")
-    killed, undisturbed = (read_log(tmp_path / name / "model/train_log.csv") for name in ("killed", "undisturbed"))
-    for column in ("step", "train_loss", "gradient_norm", "logit_scale"):
-        assert killed[column] == undisturbed[column], column
 
 
 def test_a_state_of_other_settings_is_left_aside(tiny_data, trained, tmp_path, monkeypatch):
