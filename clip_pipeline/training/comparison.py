@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,9 @@ from clip_pipeline.training.log import LOG_FILE, read_log
 
 COLOURS = ("#1f5fa8", "#d1603d", "#3c8d5a", "#7b5ea7", "#b8860b", "#2a9d9d", "#8c564b", "#555555")
 NOT_COMPARED = ("plan", "start_from")
+TOLD_FIRST = ("loss", "batch_size", "model", "learning_rate", "epochs", "steps")
+LABEL_COLUMNS = 100
+"""Letters of a label before it goes on in the next line."""
 
 
 @dataclass(frozen=True)
@@ -23,6 +27,7 @@ class Run:
     label: str
     log: dict[str, list[float]]
     batch_size: int
+    loss: str
 
 
 def read_runs(folders: Sequence[Path]) -> list[Run]:
@@ -33,7 +38,7 @@ def read_runs(folders: Sequence[Path]) -> list[Run]:
     settings = [_settings_of(folder) for folder in folders]
     labels = _labels(folders, settings)
     return [
-        Run(label, read_log(folder / LOG_FILE), int(own["batch_size"]))
+        Run(label, read_log(folder / LOG_FILE), int(own["batch_size"]), str(own.get("loss", "softmax")))
         for label, folder, own in zip(labels, folders, settings, strict=True)
     ]
 
@@ -48,13 +53,27 @@ def _settings_of(folder: Path) -> dict[str, Any]:
 def _labels(folders: Sequence[Path], settings: Sequence[dict[str, Any]]) -> list[str]:
     first = settings[0]
     labels = []
-    for folder, own in zip(folders, settings, strict=True):
-        name = folder.name if len({f.name for f in folders}) == len(folders) else str(folder)
+    for name, own in zip(_short_names(folders), settings, strict=True):
+        in_order = [*(key for key in TOLD_FIRST if key in own), *(key for key in own if key not in TOLD_FIRST)]
         different = [
-            f"{key} {own[key]}" for key in own if key not in NOT_COMPARED and key in first and own[key] != first[key]
+            f"{key} {own[key]}"
+            for key in in_order
+            if key not in NOT_COMPARED and key in first and own[key] != first[key]
         ]
         labels.append(", ".join([name, *different[:3]]) + (", …" if len(different) > 3 else ""))
     return labels
+
+
+def _short_names(folders: Sequence[Path]) -> list[str]:
+    """The parts of the paths in which they differ."""
+    parts = [folder.absolute().parts for folder in folders]
+    if len(set(parts)) < 2:
+        return [folder.name for folder in folders]
+    while len({path[0] for path in parts}) == 1:
+        parts = [path[1:] for path in parts]
+    while len({path[-1] for path in parts}) == 1 and all(len(path) > 1 for path in parts):
+        parts = [path[:-1] for path in parts]
+    return ["/".join(path) for path in parts]
 
 
 def plot_runs(runs: Sequence[Run], path: Path) -> None:
@@ -65,7 +84,7 @@ def plot_runs(runs: Sequence[Run], path: Path) -> None:
     from matplotlib import pyplot as plt
 
     figure, (top, bottom) = plt.subplots(
-        2, 1, figsize=(9, 7), sharex=True, height_ratios=(3, 1), layout="constrained", dpi=120
+        2, 1, figsize=(9, 7 + 0.2 * len(runs)), sharex=True, height_ratios=(3, 1), layout="constrained", dpi=120
     )
     for number, run in enumerate(runs):
         colour, dashes = COLOURS[number % len(COLOURS)], (None, None) if number < len(COLOURS) else (3, 2)
@@ -81,12 +100,16 @@ def plot_runs(runs: Sequence[Run], path: Path) -> None:
             linewidth=2,
             marker="o",
             markersize=4,
-            label=run.label + final,
+            label=textwrap.fill(run.label + final, LABEL_COLUMNS),
         )
         bottom.plot(pairs, run.log["learning_rate"], color=colour, dashes=dashes, linewidth=1.5)
-    top.set(ylabel="contrastive loss (nats)", title="Validation (marked) and training loss (thin)")
+    title = "Validation (marked) and training loss (thin)"
+    if len({(run.loss, run.batch_size) for run in runs}) > 1:
+        title += "; another loss or batch size has another scale"
+    top.set_ylabel("contrastive loss (nats)")
+    top.set_title(title, fontsize=11)
     top.set_ylim(0, _highest_shown(runs))
-    top.legend(frameon=False, fontsize=9, loc="upper right")
+    figure.legend(frameon=False, fontsize=9, loc="outside lower left")  # labels are too long to lie over the curves
     bottom.set(xlabel="pairs seen", ylabel="learning rate", ylim=(0, None))
     bottom.xaxis.set_major_formatter(matplotlib.ticker.StrMethodFormatter("{x:,.0f}"))
     for axes in (top, bottom):

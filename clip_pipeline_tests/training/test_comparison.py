@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 
 import pytest
@@ -9,7 +10,7 @@ from click.testing import CliRunner
 
 from clip_pipeline.cli import commands
 from clip_pipeline.errors import InputError
-from clip_pipeline.training.comparison import read_runs
+from clip_pipeline.training.comparison import plot_runs, read_runs
 from clip_pipeline.training.log import TrainingLog
 
 
@@ -28,6 +29,36 @@ def test_runs_are_told_apart_by_the_settings_in_which_they_differ(tmp_path):
     runs = read_runs(folders)
     assert [run.label for run in runs] == ["a", "b, batch_size 16, learning_rate 0.0003", "c"]
     assert [run.batch_size for run in runs] == [8, 16, 8]
+
+
+def test_long_paths_are_told_apart_by_the_parts_that_differ(tmp_path):
+    folders = [write_run(tmp_path / "flickr" / seed / "model") for seed in ("seed 0", "seed 1")]
+    assert [run.label for run in read_runs(folders)] == ["seed 0", "seed 1"]
+    folders.append(write_run(tmp_path / "other"))
+    assert [run.label for run in read_runs(folders)] == ["flickr/seed 0/model", "flickr/seed 1/model", "other"]
+    assert [run.label for run in read_runs(folders[:1] * 2)] == ["model", "model"]
+
+
+def test_what_changes_the_scale_of_the_loss_is_told_first(tmp_path):
+    folders = [write_run(tmp_path / "a"), write_run(tmp_path / "b", 16, 3e-4)]
+    path = folders[1] / "training.json"
+    settings = json.loads(path.read_text())["settings"]
+    path.write_text(json.dumps({"settings": {"crop_scale": 1, "flip": True} | settings | {"loss": "sigmoid"}}))
+    path = folders[0] / "training.json"
+    path.write_text(json.dumps({"settings": settings | {"crop_scale": 2, "flip": False, "loss": "softmax"}}))
+    assert read_runs(folders)[1].label == "b, loss sigmoid, crop_scale 1, flip True"
+
+
+def test_the_picture_is_as_wide_with_the_longest_labels(tmp_path):
+    from PIL import Image
+
+    runs = [
+        dataclasses.replace(run, label=run.label + ", a setting that differs" * 9)
+        for run in read_runs([write_run(tmp_path / "a")])
+    ]
+    plot_runs(runs, tmp_path / "long.png")
+    with Image.open(tmp_path / "long.png") as picture:
+        assert picture.width == 9 * 120
 
 
 def test_the_command_draws_one_picture_and_prints_a_line_a_run(tmp_path):
