@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from clip_pipeline.errors import PhotosError
+from clip_pipeline.sources.image_set import open_image_set
 from clip_pipeline.sources.own_files import OwnFiles
 from clip_pipeline.sources.tar_files import find_tars, is_tar_pattern, tar_path, tar_root
 from clip_pipeline_tests.sources.test_tars import listed, write_tar
@@ -43,6 +44,12 @@ def test_patterns_are_read_as_webdataset_reads_them(tars, pattern, names):
     for row in listed(path).to_pylist():
         number = int(row["id"].split("/")[-2])
         assert OwnFiles(tar_root(path), 100).read(row["url"]) == str(number).encode()
+
+
+def test_a_pattern_is_a_set_of_photos_too(tars):
+    photos = open_image_set(tars / "a" / "{00002..00003}.tar")
+    assert (photos.ids, photos.captions) == (["00002/k", "00003/k"], [["A cup"], ["A cup"]])
+    assert photos.read(1) == b"3"
 
 
 def test_a_tar_that_a_range_names_must_be_there(tars):
