@@ -15,6 +15,7 @@ from typing import Any
 import pyarrow as pa
 
 from clip_pipeline.errors import CaptionsError, PhotosError, nearest_name
+from clip_pipeline.progress import progress
 from clip_pipeline.sources.folder import photo_table
 from clip_pipeline.sources.photo_facts import FACT_COLUMNS, SPLIT_NAMES, facts_of, text_of
 from clip_pipeline.sources.table_files import keywords_of, texts_of
@@ -28,6 +29,7 @@ CAPTION_KEYS = ("caption", "captions", "prompt", "text")
 KEYWORD_KEYS = ("words", "keywords", "tags")
 TAR_URL = re.compile(r"tar:(.+?\.tar)#(.+)", re.IGNORECASE | re.DOTALL)
 ROWS_AT_A_TIME = 4096
+MOST_NAMES_SEEN = 1000
 MOST_TOLD_BYTES = 1_000_000
 """Texts and JSON above this are no captions, and are left unread."""
 
@@ -52,14 +54,16 @@ def list_tar_photos(path: Path, caption_keys: str = "", counts: Counter[str] | N
     root = tar_root(path)
     rows: list[dict[str, Any]] = []
     photos = captioned = 0
-    for tar_name in names:
-        for row in _samples(root, tar_name, keys, counts, seen):
-            photos += 1
-            captioned += bool(row["captions"])
-            rows.append(row)
-            if len(rows) >= ROWS_AT_A_TIME:
-                yield _table(rows)
-                rows = []
+    with progress("Reading tars", total=len(names), unit="tar") as bar:
+        for tar_name in names:
+            for row in _samples(root, tar_name, keys, counts, seen):
+                photos += 1
+                captioned += bool(row["captions"])
+                rows.append(row)
+                if len(rows) >= ROWS_AT_A_TIME:
+                    yield _table(rows)
+                    rows = []
+            bar.advance()
     if not photos:
         raise PhotosError(f"The tars in {path} hold no photos. Members KEY.jpg, KEY.png or KEY.webp were expected.")
     if not captioned:
@@ -80,7 +84,8 @@ def _samples(
                 counts["samples without photo"] += 1
                 continue
             told = read_json(stream, members)
-            seen.update([*members, *(f"json.{name}" for name in told)])
+            if len(seen) < MOST_NAMES_SEEN:
+                seen.update([*members, *(f"json.{name}" for name in told)])
             facts = facts_of(told)
             for size in ("width", "height"):  # of the stored photo or of the original? It is measured anyway
                 facts.pop(size, None)

@@ -221,3 +221,15 @@ def test_shards_from_before_there_were_ratings_are_taken_over_without_a_request(
     assert {row["id"]: row["nsfw"] for row in rows} == {
         str(n): ["UNLIKELY", "NSFW"][n % 2] for n in range(COUNT) if n != 3
     }
+
+
+def test_the_train_command_reads_a_range_of_tars_and_the_key_of_their_captions(tmp_path):
+    from clip_pipeline.pipeline.standalone import _pairs_of_folder
+
+    for number in range(2):
+        told = {f"{n}.json": json.dumps({"prompt": f"A cup {number} {n}", "caption": "no"}) for n in range(2)}
+        write_tar(tmp_path / f"{number}.tar", {f"{n}.jpg": picture(2 * number + n) for n in range(2)} | told)
+    recipe = with_settings(find_recipe("tiny"), ["links.caption_keys=json.prompt"])
+    (tmp_path / "work").mkdir()
+    pairs = _pairs_of_folder(tmp_path / "{0..1}.tar", "", recipe, tmp_path / "work")
+    assert sorted(pairs["caption"].to_pylist()) == [f"A cup {t} {n}" for t in range(2) for n in range(2)]
