@@ -7,21 +7,23 @@ second.
 
 from __future__ import annotations
 
+import functools
+
 import numpy as np
 from numba import float32, float64, int32, int64, njit, uint8, void
 
 from clip_pipeline.images.resize_kernels import transpose_bytes
+from clip_pipeline.machine_code import kept
 
 WEIGHT_BITS = 22
 _HALF = 1 << (WEIGHT_BITS - 1)
 _SUPPORT = 2.0
 
 
-@njit(
-    int64(float64, float64, int64, int64, int64, int32[::1], int32[:, ::1]),
-    cache=True,
-    nogil=True,
-    error_model="numpy",
+@kept(
+    functools.partial(
+        njit, int64(float64, float64, int64, int64, int64, int32[::1], int32[:, ::1]), nogil=True, error_model="numpy"
+    )
 )
 def cubic_weights(low, high, old, new, skipped, first, weights):
     """Weights of the cubic filter (Keys 1981, a = -0.5) from `low`..`high` of `old` pixels to `new` ones.
@@ -60,12 +62,14 @@ def cubic_weights(low, high, old, new, skipped, first, weights):
     return most
 
 
-@njit(
-    void(uint8[:, ::1], int32[::1], int32[:, ::1], int64, int64, uint8[:, ::1]),
-    cache=True,
-    nogil=True,
-    boundscheck=False,
-    error_model="numpy",
+@kept(
+    functools.partial(
+        njit,
+        void(uint8[:, ::1], int32[::1], int32[:, ::1], int64, int64, uint8[:, ::1]),
+        nogil=True,
+        boundscheck=False,
+        error_model="numpy",
+    )
 )
 def _weigh_rows(source, first, weights, taps, above, target):
     """target[y] = sum over k of source[first[y] - above + k] * weights[y, k], rounded and kept within a byte.
@@ -100,17 +104,19 @@ def _weigh_rows(source, first, weights, taps, above, target):
             row[i] = min(max(total >> WEIGHT_BITS, 0), 255)
 
 
-@njit(int64(int64), cache=True, nogil=True)
+@kept(functools.partial(njit, int64(int64), nogil=True))
 def _to_8(count):
     return (count + 7) // 8 * 8
 
 
-@njit(
-    void(uint8[:, :, :], float64[::1], int64[::1], uint8[:, :, ::1], uint8),
-    cache=True,
-    nogil=True,
-    boundscheck=False,
-    error_model="numpy",
+@kept(
+    functools.partial(
+        njit,
+        void(uint8[:, :, :], float64[::1], int64[::1], uint8[:, :, ::1], uint8),
+        nogil=True,
+        boundscheck=False,
+        error_model="numpy",
+    )
 )
 def resample(source, box, place, target, mirrored):
     """A box of a picture, resized; of the resized picture, the window that `target` is.
@@ -163,7 +169,7 @@ def resample(source, box, place, target, mirrored):
         target.reshape(h, 3 * w)[:, :] = short[:, : 3 * w]
 
 
-@njit(void(uint8[:, :, ::1], float64, float64), cache=True, nogil=True, boundscheck=False)
+@kept(functools.partial(njit, void(uint8[:, :, ::1], float64, float64), nogil=True, boundscheck=False))
 def jitter_colours(picture, contrast, brightness):
     """Stretches the values around their mean by 1 + contrast and adds `brightness` (in values of 0 to 255), in place."""
     flat = picture.reshape(picture.size)

@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+import functools
+
 from numba import boolean, float64, int64, njit, void
 
+from clip_pipeline.machine_code import kept
 
-@njit(int64(int64, int64[::1], int64[::1], float64[::1], int64[::1], int64), cache=True, nogil=True, boundscheck=False)
+
+@kept(
+    functools.partial(
+        njit, int64(int64, int64[::1], int64[::1], float64[::1], int64[::1], int64), nogil=True, boundscheck=False
+    )
+)
 def _free_caption(photo, first, text_ids, draws, text_seen, batch):
     """The drawn caption of a photo, or the next whose text is not in the batch; -1 where all of them are."""
     start, captions = first[photo], first[photo + 1] - first[photo]
@@ -17,7 +25,7 @@ def _free_caption(photo, first, text_ids, draws, text_seen, batch):
     return -1
 
 
-@njit(void(int64, int64, int64, int64, *((int64[::1],) * 5)), cache=True, nogil=True, boundscheck=False)
+@kept(functools.partial(njit, void(int64, int64, int64, int64, *((int64[::1],) * 5)), nogil=True, boundscheck=False))
 def _take(photo, caption, batch, place, text_ids, text_seen, photo_seen, photos, captions):
     text_seen[text_ids[caption]] = batch
     photo_seen[photo] = batch
@@ -25,11 +33,13 @@ def _take(photo, caption, batch, place, text_ids, text_seen, photo_seen, photos,
     captions[place] = caption
 
 
-@njit(
-    int64(int64[::1], int64[::1], int64[::1], float64[::1], int64, boolean, *((int64[::1],) * 5)),
-    cache=True,
-    nogil=True,
-    boundscheck=False,
+@kept(
+    functools.partial(
+        njit,
+        int64(int64[::1], int64[::1], int64[::1], float64[::1], int64, boolean, *((int64[::1],) * 5)),
+        nogil=True,
+        boundscheck=False,
+    )
 )
 def plan_batches(
     order, first, text_ids, draws, batch_size, unavoidable, text_seen, photo_seen, waiting, photos, captions
