@@ -104,8 +104,8 @@ def serve(folder: Path) -> None:
 # ---- measuring a command
 
 
-def tree_pss(root: int) -> float:
-    """MB that a process and all below it hold; pages that several hold count once in all."""
+def process_family(root: int) -> set[int]:
+    """A process and all below it."""
     parents = {}
     for place in Path("/proc").iterdir():
         if place.name.isdigit():
@@ -119,8 +119,13 @@ def tree_pss(root: int) -> float:
         more = {child for child, parent in parents.items() if parent in family} - family
         family |= more
         grown = bool(more)
+    return family
+
+
+def tree_pss(root: int) -> float:
+    """MB that a process and all below it hold; pages that several hold count once in all."""
     total = 0
-    for process in family:
+    for process in process_family(root):
         try:
             lines = Path("/proc", str(process), "smaps_rollup").read_text().splitlines()
         except OSError:

@@ -8,15 +8,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from clip_pipeline.errors import TrainingError
 from clip_pipeline.training.randomness import ORDER, SHUFFLED_CAPTIONS, VALIDATION, generator_of
-
-if TYPE_CHECKING:
-    import torch
 
 
 @dataclass(frozen=True)
@@ -134,17 +130,3 @@ def validation_pairs(table: CaptionTable, batch_size: int, seed: int) -> list[tu
         for start, end in zip(edges[:-1], edges[1:], strict=True)
         if end > start
     ]
-
-
-def normalised_pictures(
-    pictures: np.ndarray, mean: Sequence[float], std: Sequence[float], device: str = "cpu"
-) -> torch.Tensor:
-    """(B, 3, S, S) float32 on the device from (B, S, S, 3) uint8, as open_clip's ToTensor and Normalize do.
-
-    Channels last in memory. The pictures travel to the device as bytes.
-    """
-    import torch
-
-    pixels = torch.from_numpy(pictures).to(device).to(torch.float32).div_(255)
-    pixels = pixels.sub_(torch.tensor(mean, device=device)).div_(torch.tensor(std, device=device))
-    return pixels.permute(0, 3, 1, 2)

@@ -112,7 +112,7 @@ def _to_8(count):
 @kept(
     functools.partial(
         njit,
-        void(uint8[:, :, :], float64[::1], int64[::1], uint8[:, :, ::1], uint8),
+        void(uint8[:, :, ::1], float64[::1], int64[::1], uint8[:, :, ::1], uint8),
         nogil=True,
         boundscheck=False,
         error_model="numpy",
@@ -140,10 +140,9 @@ def resample(source, box, place, target, mirrored):
     wide, high = right - left, bottom - top
     # the needed part, its rows filled up to eights, so that it can be turned
     rows = np.empty((_to_8(high), _to_8(3 * wide)), np.uint8)
+    flat = source.reshape(H, 3 * W)
     for y in range(high):
-        for x in range(wide):
-            for c in range(3):
-                rows[y, 3 * x + c] = source[top + y, left + x, c]
+        rows[y, : 3 * wide] = flat[top + y, 3 * left : 3 * right]
     height_first = H - place[1] > 2 * max(W - place[0], 0)
     if height_first:
         short = np.empty((_to_8(h), rows.shape[1]), np.uint8)

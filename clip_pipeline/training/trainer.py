@@ -17,12 +17,13 @@ from clip_pipeline.progress import progress
 from clip_pipeline.settings import TrainingSettings
 from clip_pipeline.training.arithmetic import make_scaler
 from clip_pipeline.training.batch_norms import share_batch_norms
-from clip_pipeline.training.batches import Batches, normalised_pictures
+from clip_pipeline.training.batches import Batches
 from clip_pipeline.training.checkpoint import load_best, load_state, save_best, save_state
 from clip_pipeline.training.loader import Loader, PairReader
 from clip_pipeline.training.log import LOG_FILE, TrainingLog
 from clip_pipeline.training.meter import Meter
 from clip_pipeline.training.optimizer import AveragedWeights, cap_logit_scale, make_optimizer
+from clip_pipeline.training.pixels import normalised_pictures
 from clip_pipeline.training.processes import ONE_PROCESS, Processes
 from clip_pipeline.training.schedule import count_steps, learning_rate_at
 from clip_pipeline.training.starting_model import make_model, training_mode

@@ -7,10 +7,11 @@ from typing import Any
 from clip_pipeline.models.registry import ClipModel
 from clip_pipeline.settings import TrainingSettings
 from clip_pipeline.training.arithmetic import autocast, encode_captions, encode_pictures
-from clip_pipeline.training.batches import normalised_pictures, validation_pairs
+from clip_pipeline.training.batches import validation_pairs
 from clip_pipeline.training.loader import PairReader
 from clip_pipeline.training.loss import contrastive_loss
 from clip_pipeline.training.optimizer import AveragedWeights
+from clip_pipeline.training.pixels import normalised_pictures
 
 
 class ValidationSet:

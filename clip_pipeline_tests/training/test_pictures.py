@@ -11,7 +11,6 @@ from PIL import Image
 from clip_pipeline.errors import PhotosError, SettingsError, TrainingError
 from clip_pipeline.models.torchvision_operators import define_missing_operators
 from clip_pipeline.settings import TrainingSettings
-from clip_pipeline.training.batches import normalised_pictures
 from clip_pipeline.training.pictures import (
     PictureFormat,
     StoredPictures,
@@ -19,6 +18,7 @@ from clip_pipeline.training.pictures import (
     picture_format,
     store_pictures,
 )
+from clip_pipeline.training.pixels import normalised_pictures
 
 
 def jpeg(width: int, height: int, seed: int = 0, mode: str = "RGB") -> bytes:
