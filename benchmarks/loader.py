@@ -304,6 +304,7 @@ def run(name: str, folder: Path, side: int, seconds: float) -> None:
     first = time.perf_counter() - began
     size = SETS[side]
     assert tuple(pictures.shape) == (BATCH, 3, size, size) and tuple(tokens.shape) == (BATCH, CONTEXT), pictures.shape
+    del pictures, tokens
     for _ in range(WARM_UP - 1):
         next(batches)
     started, used, count = time.perf_counter(), _family_cpu(), 0
@@ -452,6 +453,8 @@ def main() -> None:
         name, folder, side = options.run
         run(name, Path(folder), int(side), options.seconds)
         return
+    if options.photos < SHARDS * BATCH:
+        parser.error(f"--photos is {options.photos}, less than a batch of {BATCH} for each of {SHARDS} shards")
     for side in options.sets:
         (stages if options.stages else compare)(side, options)
 

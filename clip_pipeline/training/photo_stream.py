@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from clip_pipeline.errors import PhotosError, TrainingError
-from clip_pipeline.training.pictures import UNREADABLE, PictureFormat, decode_picture
+from clip_pipeline.training.pictures import UNREADABLE, PictureFormat, decode_picture, why_unreadable
 
 if TYPE_CHECKING:
     import numpy as np
@@ -77,7 +77,8 @@ class StreamedPictures:
         try:
             picture[...] = decode_picture(content, self.side, self.format.resize_mode)
         except UNREADABLE as error:
-            raise PhotosError(f"Photo {self.photo_ids[row]} in {path.name} cannot be decoded: {error}") from error
+            why = why_unreadable(error)
+            raise PhotosError(f"Photo {self.photo_ids[row]} in {path.name} cannot be decoded: {why}.") from error
 
 
 def _photo_places(path: Path) -> dict[str, tuple[int, int]]:

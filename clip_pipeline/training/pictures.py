@@ -82,6 +82,13 @@ class PictureSource(Protocol):
 # ---- one photo
 
 
+def why_unreadable(error: Exception) -> str:
+    """What is wrong with a photo, the same words in every run: Pillow's own name an address in memory."""
+    from PIL import UnidentifiedImageError
+
+    return "its bytes are no picture of a known kind" if isinstance(error, UnidentifiedImageError) else str(error)
+
+
 def decode_picture(content: bytes, size: int, resize_mode: str) -> np.ndarray:
     """(size, size, 3) uint8: the same pixels that open_clip's preprocessing gives before it normalises them.
 
@@ -227,7 +234,9 @@ def store_pictures(
             try:
                 picture = decode_picture(photo[1], wanted.side, wanted.resize_mode)
             except UNREADABLE as error:
-                raise PhotosError(f"Photo {photo[0]} in the shards cannot be decoded: {error}.") from error
+                raise PhotosError(
+                    f"Photo {photo[0]} in the shards cannot be decoded: {why_unreadable(error)}."
+                ) from error
             os.pwrite(pictures.fileno(), np.ascontiguousarray(picture).data, first + rows[photo[0]] * picture_bytes)
 
         for chunk in _chunks(chosen, PHOTOS_AT_A_TIME):
