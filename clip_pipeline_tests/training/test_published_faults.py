@@ -1,13 +1,15 @@
 """Faults of published trainers, each a test that would fail if we made it too.
 
-Others stand beside the code that they concern: the squared learning rate (test_schedule), validation on the first shard and
-captions repeated in a batch (test_batches), accumulation that saves no memory (test_step), duplicate rows (test_log),
-plans that are never read (test_plans).
+Others stand beside the code that they concern: photos drawn by caption, validation on the first shard and captions repeated in
+a batch (test_batches), the whole set in memory (test_loader), accumulation that saves no memory (test_step), duplicate rows
+(test_log, test_kills), plans that are never read (test_plans), more workers than shards (test_bad_input), and what a model
+can have wrong (models/test_published_faults).
 """
 
 from __future__ import annotations
 
 import dataclasses
+import json
 import random
 
 import numpy as np
@@ -30,6 +32,23 @@ from clip_pipeline_tests.training.conftest import SETTINGS, Pictures
 
 def weights_of(root) -> dict[str, torch.Tensor]:
     return load_file(root / "model" / "open_clip_model.safetensors")
+
+
+def test_the_learning_rate_reaches_its_setting_and_not_its_square(trained):
+    """A reference gave an absolute rate where a factor was expected: 5e-4 became 2.5e-7."""
+    rates = read_log(trained / "model" / "train_log.csv")["learning_rate"]
+    assert max(rates) == pytest.approx(SETTINGS.learning_rate) and SETTINGS.learning_rate**2 < min(rates)
+
+
+def test_the_plan_and_all_that_it_sets_are_recorded_with_the_model(tiny_data, tmp_path):
+    """A reference had files of training plans that nothing ever read."""
+    plan = tmp_path / "plan.json"
+    plan.write_text(json.dumps({"about": "", "settings": {"training.beta_2": 0.97, "training.steps": 2}}))
+    recipe = with_settings(dataclasses.replace(Recipe(), training=SETTINGS), [f"training.plan={plan}"])
+    tiny_data.train(tmp_path, recipe.training)
+    recorded = json.loads((tmp_path / "model" / "training.json").read_text())
+    assert recorded["settings"]["plan"] == str(plan) and recorded["settings"]["beta_2"] == 0.97
+    assert recorded["steps"] == 2
 
 
 def test_the_last_step_is_in_the_published_weights_and_in_the_log(tiny_data, tmp_path):
