@@ -272,7 +272,7 @@ def run_ours(spec: Path) -> None:
         (photo for tar in tars for photo in read_photos([tar], ids[tar])),
         folder / "tokenizer",
         settings,
-        ComputeSettings(device="cpu", threads=plan.threads),
+        ComputeSettings(device="cpu", threads=plan.threads, workers=plan.threads),
         output / "work",
         output / "model",
     )

@@ -14,6 +14,7 @@ from clip_pipeline.errors import ModelError, SettingsError
 from clip_pipeline.models.folder import CONFIG_FILE, WEIGHTS_FILE, preprocess_config
 from clip_pipeline.models.registry import ClipModel, build_model
 from clip_pipeline.settings import TrainingSettings
+from clip_pipeline.training.attention import lighten_attention
 from clip_pipeline.training.loss import SIGMOID_BIAS, SIGMOID_TEMPERATURE
 
 if TYPE_CHECKING:
@@ -75,6 +76,8 @@ def make_model(config: dict[str, Any], settings: TrainingSettings, device: str) 
             logger.warning("training.gradient_checkpointing helps the text tower only: the picture tower is no ViT")
     if settings.compile:
         compile_towers(model)
+    elif device == "cpu":
+        lighten_attention(model)
     return model
 
 
