@@ -59,6 +59,16 @@ class TrainingSettings(CheckedSettings):
         "where nothing else is left), or free.",
         choices=("never", "unavoidable", "free"),
     )
+    captions_per_photo: int = setting(
+        1,
+        "Captions of its own that each photo is compared with in a step, one batch of captions after the other; the picture "
+        "tower's work is done once for all of them.",
+        low=1,
+        high=32,
+    )
+    word_dropout: float = setting(
+        0.0, "Share of a caption's tokens that are left out at random while training.", low=0, high=0.9
+    )
     loss: str = setting(
         "softmax",
         "softmax (CLIP's, over the batch) or sigmoid (SigLIP's, a yes or no for each pair).",

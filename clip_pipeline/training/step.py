@@ -38,20 +38,28 @@ class Learner:
     processes: Processes = ONE_PROCESS
 
     def features(self, pictures: torch.Tensor, tokens: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Picture features before they are normalised, and unit-length caption embeddings, both (N, D) float32."""
+        """Picture features before they are normalised, (N, D) float32, and unit-length caption embeddings, (N, K, D).
+
+        tokens: (N, K, L), K captions of each of N photos.
+        """
         with autocast(self.device, self.settings.precision):
-            return self.model.encode_image(pictures).float(), encode_captions(self.model, tokens, self.pad_id)
+            features_ND = self.model.encode_image(pictures).float()
+            captions_MD = encode_captions(self.model, tokens.flatten(0, 1), self.pad_id)
+        return features_ND, captions_MD.unflatten(0, tokens.shape[:2])
 
     def losses(
-        self, features_ND: torch.Tensor, captions_ND: torch.Tensor, tokens_NL: torch.Tensor
+        self, features_ND: torch.Tensor, captions_NKD: torch.Tensor, tokens_NKL: torch.Tensor
     ) -> tuple[torch.Tensor, float]:
-        """(what is minimised, the contrastive part in nats) of a whole batch's features."""
+        """(what is minimised, the contrastive part in nats) of a whole batch's features, the mean over its K captions."""
+        import torch
         import torch.nn.functional as F
 
-        contrastive = contrastive_loss(self.model, F.normalize(features_ND, dim=-1), captions_ND, self.settings)
+        pictures_ND = F.normalize(features_ND, dim=-1)
+        losses = [contrastive_loss(self.model, pictures_ND, column, self.settings) for column in captions_NKD.unbind(1)]
+        contrastive = torch.stack(losses).mean() if len(losses) > 1 else losses[0]
         if self.word_head is None:
             return contrastive, contrastive.item()
-        words = word_loss(self.word_head, features_ND, tokens_NL)
+        words = word_loss(self.word_head, features_ND, tokens_NKL)
         return contrastive + self.settings.word_loss * words, contrastive.item()
 
     def backward(self, pictures: torch.Tensor, tokens: torch.Tensor) -> float:

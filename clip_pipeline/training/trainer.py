@@ -18,6 +18,7 @@ from clip_pipeline.settings import TrainingSettings
 from clip_pipeline.training.arithmetic import make_scaler
 from clip_pipeline.training.batch_norms import share_batch_norms
 from clip_pipeline.training.batches import Batches
+from clip_pipeline.training.captions import further_captions, without_words
 from clip_pipeline.training.checkpoint import load_best, load_state, save_best, save_state
 from clip_pipeline.training.loader import Loader, PairReader
 from clip_pipeline.training.log import LOG_FILE, TrainingLog
@@ -66,6 +67,7 @@ class Trainer:
 
         self.settings, self.device, self.preprocess, self.pad_id = settings, device, preprocess, pad_id
         self.pairs, self.captions, self.held_out, self.processes = pairs, pairs.table, held_out, processes
+        self.kept_ids = (pad_id, int(self.captions.tokens[0, 0]), config["text_cfg"]["eos_id"])
         self.total_steps = count_steps(len(self.captions), settings)
         batches = Batches(self.captions, settings.batch_size, settings.seed, settings.repeat_captions)
         self.loader = Loader(pairs, batches, settings, processes.share(settings.batch_size), self.total_steps)
@@ -83,8 +85,7 @@ class Trainer:
         self.best_loss = math.inf
 
     def _make_word_head(self, config: dict[str, Any]) -> torch.nn.Module:
-        specials = (self.pad_id, self.captions.tokens[0, 0], config["text_cfg"]["eos_id"])
-        weights = token_weights(self.captions, config["text_cfg"]["vocab_size"], specials)
+        weights = token_weights(self.captions, config["text_cfg"]["vocab_size"], self.kept_ids)
         return make_word_head(config["embed_dim"], weights).to(self.device)
 
     # ---- the state
@@ -227,14 +228,17 @@ class Trainer:
     def _batch(self) -> tuple[torch.Tensor, torch.Tensor]:
         """This process's pictures and tokens of the step, on the device."""
         batch = self.loader.batch(self.step)
-        return self._on_device(batch.pictures, self.captions.tokens[batch.captions])
+        rows = further_captions(self.captions, batch.captions, self.settings.captions_per_photo)
+        tokens = without_words(self.captions.tokens[rows], self.step, self.settings, self.kept_ids, self.loader.share)
+        return self._on_device(batch.pictures, tokens)
 
     def pairs_to_measure(self, count: int) -> tuple[torch.Tensor, torch.Tensor]:
         """Pictures of the first photos and the longest captions, on the device: something to measure memory with."""
         rows = np.arange(count)
         longest = (self.captions.tokens != self.pad_id).sum(1).argsort()[-count:]
         batch = self.pairs.read(rows, self.captions.first[rows])
-        return self._on_device(batch.pictures, self.captions.tokens[longest])
+        rows = np.repeat(longest[:, None], self.settings.captions_per_photo, axis=1)
+        return self._on_device(batch.pictures, self.captions.tokens[rows])
 
     def _on_device(self, pictures: np.ndarray, tokens: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
         import torch

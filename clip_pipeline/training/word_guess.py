@@ -41,15 +41,19 @@ def make_word_head(width: int, weights: np.ndarray) -> torch.nn.Module:
     return head
 
 
-def word_loss(head: Any, features_BD: torch.Tensor, tokens_BL: torch.Tensor) -> torch.Tensor:
+def word_loss(head: Any, features_BD: torch.Tensor, tokens_BKL: torch.Tensor) -> torch.Tensor:
     """Sum over the tokens of the binary cross entropy, in nats, averaged over the pictures.
 
-    head: as `make_word_head` makes it. features_BD: picture features before they are normalised. tokens_BL: token ids; one that occurs twice counts once.
+    head: as `make_word_head` makes it. features_BD: picture features before they are normalised. tokens_BKL: ids of K
+    captions of each picture; one that occurs twice in a caption counts once, and the answer is the share of the captions
+    that hold the token.
     """
     import torch
     import torch.nn.functional as F
 
     scores_BV = head(features_BD)
-    said_BV = torch.zeros_like(scores_BV).scatter_(1, tokens_BL, 1.0)
+    said_BV = torch.zeros_like(scores_BV)
+    for tokens_BL in tokens_BKL.unbind(1):
+        said_BV += torch.zeros_like(scores_BV).scatter_(1, tokens_BL, 1.0 / tokens_BKL.shape[1])
     losses_BV = F.binary_cross_entropy_with_logits(scores_BV, said_BV, reduction="none")
     return (losses_BV * head.token_weights).sum(dim=1).mean()

@@ -33,8 +33,9 @@ def random_batch(learner: Learner, count: int = 12) -> tuple[torch.Tensor, torch
     size, length = learner.model.visual.image_size, learner.model.context_length
     generator = torch.Generator().manual_seed(1)
     pictures = torch.randn(count, 3, *(size if isinstance(size, tuple) else (size, size)), generator=generator)
-    tokens = torch.randint(1, 290, (count, length), generator=generator)
-    tokens[:, -1] = 299
+    shape = (count, learner.settings.captions_per_photo, length)
+    tokens = torch.randint(1, 290, shape, generator=generator)
+    tokens[..., -1] = 299
     return pictures, tokens
 
 
@@ -51,13 +52,22 @@ def assert_equal_gradients(ours: dict, theirs: dict) -> None:
 
 
 @pytest.mark.parametrize("loss", ["softmax", "sigmoid"])
-@pytest.mark.parametrize("size", [1, 4, 5])
-def test_the_gradient_in_chunks_is_that_of_the_whole_batch(loss, size):
-    whole = learner_of(dataclasses.replace(SETTINGS, loss=loss))
-    chunked = learner_of(dataclasses.replace(SETTINGS, loss=loss, chunk_size=size))
+@pytest.mark.parametrize(("size", "captions"), [(1, 1), (4, 1), (5, 1), (5, 3)])
+def test_the_gradient_in_chunks_is_that_of_the_whole_batch(loss, size, captions):
+    settings = dataclasses.replace(SETTINGS, loss=loss, captions_per_photo=captions)
+    whole, chunked = learner_of(settings), learner_of(dataclasses.replace(settings, chunk_size=size))
     batch = random_batch(whole)
     assert chunked.backward(*batch) == pytest.approx(whole.backward(*batch), abs=1e-5)
     assert_equal_gradients(gradients(chunked), gradients(whole))
+
+
+def test_the_loss_of_several_captions_is_the_mean_of_the_losses_of_one():
+    learner = learner_of(dataclasses.replace(SETTINGS, captions_per_photo=3))
+    pictures, tokens = random_batch(learner)
+    singles = [learner.losses(*learner.features(pictures, tokens[:, [k]]), tokens[:, [k]]) for k in range(3)]
+    total, contrastive = learner.losses(*learner.features(pictures, tokens), tokens)
+    assert contrastive == pytest.approx(sum(one for _, one in singles) / 3, abs=1e-5)
+    assert total.item() == pytest.approx(sum(one.item() for one, _ in singles) / 3, rel=1e-5)
 
 
 @pytest.mark.parametrize("loss", ["softmax", "sigmoid"])

@@ -25,8 +25,18 @@ def test_the_loss_by_hand():
     head = make_word_head(3, np.array([0, 0, 1, 1, 0, 0, 0, 0, 0], dtype=np.float32))
     torch.nn.init.zeros_(head.weight)
     torch.nn.init.zeros_(head.bias)
-    tokens = torch.from_numpy(TOKENS).long()
+    tokens = torch.from_numpy(TOKENS).long()[:, None]
     assert word_loss(head, torch.randn(3, 3), tokens).item() == pytest.approx(2 * math.log(2))
     with torch.no_grad():
         head.bias[2] = 50.0  # sure of token 2, which one caption of three holds
     assert word_loss(head, torch.randn(3, 3), tokens).item() == pytest.approx(math.log(2) + 50 * 2 / 3, rel=1e-5)
+
+
+def test_of_several_captions_the_share_that_holds_a_token_is_guessed():
+    """Two captions of one picture, one of which holds token 2: the best guess is one half."""
+    head = make_word_head(1, np.array([0, 0, 1, 0, 0, 0, 0, 0, 0], dtype=np.float32))
+    torch.nn.init.zeros_(head.weight)
+    torch.nn.init.zeros_(head.bias)
+    tokens = torch.from_numpy(TOKENS[[0, 1]]).long()[None]
+    word_loss(head, torch.randn(1, 1), tokens).backward()
+    assert head.bias.grad[2].item() == pytest.approx(0.0, abs=1e-7)
