@@ -7,32 +7,50 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from clip_pipeline.disk import hash_json
 from clip_pipeline.errors import TrainingError
 from clip_pipeline.text.tokenizer import CaptionTokenizer
-from clip_pipeline.training.batches import CaptionTable, make_caption_table
+from clip_pipeline.training.batches import CaptionTable
 
 if TYPE_CHECKING:
     import numpy as np
     import pyarrow as pa
 
 
+TEXTS_AT_A_TIME = 65_536
+
+
 @dataclass(frozen=True)
 class SplitPairs:
-    """One split: the photos in the order of their ids, and their captions."""
+    """One split: the photos in the order of their ids, and their captions.
+
+    captions: of all photos, one after the other. first: (N + 1,) int64; photo i has captions `first[i]:first[i + 1]`. They stay
+    in Arrow's memory: as Python's own texts and lists a million photos would take a gigabyte.
+    """
 
     photo_ids: list[str]
-    captions: list[list[str]]
+    captions: pa.Array
+    first: np.ndarray
 
     def __len__(self) -> int:
         return len(self.photo_ids)
 
     def table(self, tokenizer: CaptionTokenizer, context_length: int) -> CaptionTable:
         """The captions as token ids, tokenised once for the whole training."""
-        return make_caption_table(self.captions, self._tokens(tokenizer, context_length))
+        import numpy as np
 
-    def _tokens(self, tokenizer: CaptionTokenizer, context_length: int) -> np.ndarray:
-        texts = [text for photo_captions in self.captions for text in photo_captions]
-        return tokenizer.encode(texts, context_length)
+        tokens = np.empty((len(self.captions), context_length), dtype=np.int32)
+        for start in range(0, len(self.captions), TEXTS_AT_A_TIME):
+            texts = self.captions.slice(start, TEXTS_AT_A_TIME).to_pylist()
+            tokens[start : start + len(texts)] = tokenizer.encode(texts, context_length)
+        return CaptionTable(self.first, text_numbers(self.captions), tokens)
+
+
+def text_numbers(texts: pa.Array) -> np.ndarray:
+    """A number for each text, int64, equal for texts that read the same, from 0 in the order of their first appearance."""
+    import numpy as np
+
+    return texts.dictionary_encode().indices.to_numpy(zero_copy_only=False).astype(np.int64)
 
 
 def read_split(pairs: pa.Table, split: str) -> SplitPairs:
@@ -40,16 +58,21 @@ def read_split(pairs: pa.Table, split: str) -> SplitPairs:
 
     pairs: records.IMAGE_TEXT_PAIRS, in any order.
     """
-    columns = pairs.select(["photo_id", "caption_index", "caption", "split"]).to_pydict()
-    rows = sorted(
-        (photo_id, index, caption)
-        for photo_id, index, caption, found in zip(*columns.values(), strict=True)
-        if found == split
+    import numpy as np
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    chosen = pairs.select(["photo_id", "caption_index", "caption", "split"])
+    chosen = chosen.filter(pc.equal(chosen["split"], split)).select(["photo_id", "caption_index", "caption"])
+    rows = chosen.sort_by([(name, "ascending") for name in chosen.column_names])
+    # large: the texts of one array of plain strings end at 2 GB
+    photo_ids, captions = (
+        pa.concat_arrays([pa.array([], pa.large_string()), *rows[name].cast(pa.large_string()).chunks])
+        for name in ("photo_id", "caption")
     )
-    captions: dict[str, list[str]] = {}
-    for photo_id, _, caption in rows:
-        captions.setdefault(photo_id, []).append(caption)
-    return SplitPairs(list(captions), list(captions.values()))
+    runs = pc.run_end_encode(photo_ids, run_end_type=pa.int64())
+    first = np.concatenate([[0], runs.run_ends.to_numpy()]).astype(np.int64)
+    return SplitPairs(runs.values.to_pylist(), captions, first)
 
 
 def check_enough_photos(training: SplitPairs, batch_size: int) -> None:
@@ -70,6 +93,8 @@ def hash_data(*splits: SplitPairs, tokenizer_folder: Path) -> str:
     """sha256 of what is trained on: a saved state of other data must not be resumed."""
     digest = hashlib.sha256((tokenizer_folder / "tokenizer.json").read_bytes())
     for pairs in splits:
-        for photo_id, captions in zip(pairs.photo_ids, pairs.captions, strict=True):
-            digest.update("\0".join([photo_id, *captions, "\n"]).encode())
+        digest.update(hash_json(pairs.photo_ids).encode())
+        digest.update(pairs.first.tobytes())
+        for start in range(0, len(pairs.captions), TEXTS_AT_A_TIME):
+            digest.update(hash_json(pairs.captions.slice(start, TEXTS_AT_A_TIME).to_pylist()).encode())
     return digest.hexdigest()

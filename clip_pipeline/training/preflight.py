@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import numpy as np
 
 from clip_pipeline.errors import ModelError, SettingsError, TrainingError
 from clip_pipeline.settings import TrainingSettings
@@ -13,9 +15,6 @@ from clip_pipeline.training.data import SplitPairs
 from clip_pipeline.training.memory import PAIRS_MEASURED, estimate_memory, free_bytes
 from clip_pipeline.training.schedule import count_steps, count_warmup_steps
 from clip_pipeline.training.trainer import Trainer
-
-if TYPE_CHECKING:
-    import numpy as np
 
 logger = logging.getLogger(__name__)
 
@@ -56,16 +55,15 @@ def look_at_data(
     """Sentences about captions that repeat or are cut. Raises TrainingError for fewer different captions than a batch has."""
     found = []
     photos_of = _photos_by_text(table)
-    if settings.repeat_captions == "never" and len(photos_of) < settings.batch_size:
+    different = int((photos_of > 0).sum())
+    if settings.repeat_captions == "never" and different < settings.batch_size:
         raise TrainingError(
-            f"There are only {len(photos_of):,} different captions, training.batch_size is {settings.batch_size}, and no "
-            f"caption may repeat in a batch. Set training.batch_size to {max(2, len(photos_of) // 2)} or less, or "
+            f"There are only {different:,} different captions, training.batch_size is {settings.batch_size}, and no "
+            f"caption may repeat in a batch. Set training.batch_size to {max(2, different // 2)} or less, or "
             "training.repeat_captions to unavoidable."
         )
-    shared = sum(
-        all(photos_of[text] > 1 for text in table.text_ids[table.first[row] : table.first[row + 1]].tolist())
-        for row in range(len(table))
-    ) / len(table)
+    # a photo whose least shared caption is shared has none of its own
+    shared = float((np.minimum.reduceat(photos_of[table.text_ids], table.first[:-1]) > 1).mean())
     if shared > WORTH_SAYING:
         found.append(
             f"{shared:.0%} of the photos have no caption of their own: others read the same. The model cannot tell them "
@@ -120,24 +118,20 @@ def look_at_memory(trainer: Trainer) -> str | None:
 
 def share_of_cut_captions(training: SplitPairs, tokenizer: CaptionTokenizer, length: int) -> float:
     """Share of the captions, of up to 2,000 evenly chosen ones, with more tokens than `length`."""
-    texts = [text for captions in training.captions for text in captions]
-    chosen = texts[:: max(1, len(texts) // CAPTIONS_MEASURED)]
-    rows = tokenizer.encode(chosen, 4 * length)
+    chosen = training.captions[:: max(1, len(training.captions) // CAPTIONS_MEASURED)]
+    rows = tokenizer.encode(chosen.to_pylist(), 4 * length)
     return float((_lengths(rows, tokenizer.pad_id) > length).mean())
 
 
 def _lengths(rows: np.ndarray, pad_id: int) -> np.ndarray:
     """Tokens of each row up to the last that is no padding."""
-    import numpy as np
-
     places = np.arange(1, rows.shape[1] + 1)
     return np.where(rows != pad_id, places, 0).max(axis=1)
 
 
-def _photos_by_text(table: CaptionTable) -> dict[int, int]:
-    """How many photos each different text is a caption of."""
-    counts: dict[int, int] = {}
-    for row in range(len(table)):
-        for text in set(table.text_ids[table.first[row] : table.first[row + 1]].tolist()):
-            counts[text] = counts.get(text, 0) + 1
-    return counts
+def _photos_by_text(table: CaptionTable) -> np.ndarray:
+    """How many photos each text is a caption of, by its number."""
+    photo_of = np.repeat(np.arange(len(table)), np.diff(table.first))
+    different = int(table.text_ids.max()) + 1
+    _, texts = np.divmod(np.unique(photo_of * different + table.text_ids), different)
+    return np.bincount(texts, minlength=different)

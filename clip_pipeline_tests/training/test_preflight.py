@@ -7,6 +7,7 @@ import json
 import logging
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
 from clip_pipeline.errors import ModelError, SettingsError, TrainingError
@@ -40,7 +41,11 @@ class LetterTokenizer:
 def data_of(captions: list[list[str]], length: int = 8):
     texts = [text for own in captions for text in own]
     table = make_caption_table(captions, LetterTokenizer().encode(texts, length))
-    return SplitPairs([str(row) for row in range(len(captions))], captions), table, LetterTokenizer()
+    return (
+        SplitPairs([str(row) for row in range(len(captions))], pa.array(texts), table.first),
+        table,
+        LetterTokenizer(),
+    )
 
 
 def test_a_warmup_that_does_not_end_gets_a_sentence():
