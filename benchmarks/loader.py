@@ -19,6 +19,7 @@ Memory is the largest sum of the proportional set sizes (PSS) of a loader's proc
 from __future__ import annotations
 
 import argparse
+import functools
 import io
 import itertools
 import json
@@ -131,7 +132,6 @@ def sample_texts(folder: Path) -> list[tuple[str, str, str]]:
 
 
 def our_batches(cached: bool, folder: Path, side: int) -> Iterator[Any]:
-    import numpy as np
     import torch
 
     from clip_pipeline.settings import TrainingSettings
@@ -151,7 +151,8 @@ def our_batches(cached: bool, folder: Path, side: int) -> Iterator[Any]:
         tars = {path.stem: path for path in folder.glob("*.tar")}
         source = StreamedPictures(ShardPhotos(tars, {key: (shard, key) for shard, key, _ in samples}), keys, wanted)
     tokens = fast_tokens([caption for *_, caption in samples])
-    table = make_caption_table([[caption] for *_, caption in samples], np.array(tokens, dtype=np.int32))
+    _fast_tokenizer.cache_clear()  # all captions are tokens now
+    table = make_caption_table([[caption] for *_, caption in samples], tokens)
     settings = TrainingSettings(batch_size=BATCH, crop_scale=SMALLEST_CROP, stored_side=side)
     batches = Batches(table, BATCH, 0)
     steps = 1_000_000_000
@@ -181,12 +182,19 @@ def store(folder: Path, side: int) -> float:
     return time.perf_counter() - started
 
 
-def fast_tokens(texts: list[str]) -> list[list[int]]:
-    """CLIP's tokens by the library that is written in Rust."""
+def fast_tokens(texts: list[str]) -> Any:
+    """(N, 77) int32: CLIP's tokens by the library that is written in Rust."""
+    import numpy as np
+
     tokenizer = _fast_tokenizer()
-    return [encoding.ids for encoding in tokenizer.encode_batch_fast(texts)]
+    tokens = np.empty((len(texts), CONTEXT), np.int32)
+    for start in range(0, len(texts), BATCH):
+        some = tokenizer.encode_batch_fast(texts[start : start + BATCH])
+        tokens[start : start + len(some)] = [encoding.ids for encoding in some]
+    return tokens
 
 
+@functools.cache
 def _fast_tokenizer() -> Any:
     from clip_pipeline.text.ready_tokenizers import clip_tokenizer
 
@@ -257,7 +265,7 @@ def whole_shard_batches(folder: Path, side: int) -> Iterator[Any]:
 
         with ThreadPoolExecutor(threads) as pool:
             list(pool.map(decode, range(len(photos))))
-        return room, torch.tensor(fast_tokens(texts))
+        return room, torch.from_numpy(fast_tokens(texts))
 
     with ThreadPoolExecutor(1) as ahead:
         free: torch.Tensor | None = None
@@ -326,7 +334,8 @@ def measured_run(name: str, folder: Path, side: int, options: argparse.Namespace
     paths = [str(HERE.parents[1]), os.environ.get("PYTHONPATH", "")]
     if name not in OURS:
         paths.insert(0, str(peer_folder(options.environments)))
-    environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, paths))}
+    as_our_command = {"ARROW_DEFAULT_MEMORY_POOL": "system"} if name in OURS else {}  # set by cli.main
+    environment = os.environ | as_our_command | {"PYTHONPATH": os.pathsep.join(filter(None, paths))}
     peak, done = [0.0], threading.Event()
     with tempfile.TemporaryFile() as said:
         process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=said)
