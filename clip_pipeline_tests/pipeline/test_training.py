@@ -8,10 +8,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from clip_pipeline.errors import StoreError
 from clip_pipeline.pipeline.graph import STEPS
 from clip_pipeline.pipeline.stages import artifact_key
+from clip_pipeline.pipeline.standalone import train_on_folder
 from clip_pipeline.pipeline.takedown import take_down
 from clip_pipeline.pipeline.workspace import Workspace
 from clip_pipeline.recipes import Recipe, find_recipe
@@ -85,3 +87,20 @@ def test_a_photo_that_is_taken_down_leaves_the_pictures_of_every_format(data):
             assert gone not in left and len(left) >= len(names) - 2, "near-duplicates may change their split"
     assert not (np.load(folder / "pictures.npy") == picture).all((1, 2, 3)).any()
     StoredPictures(folder, left, PictureFormat(20, "squash"))
+
+
+def test_the_train_command_streams_when_told_and_ends_with_the_same_model(tmp_path):
+    for number in range(40):
+        pixels = np.full((24, 24, 3), (number * 6, 255 - number * 6, number % 7 * 30), np.uint8)
+        pixels[::3, :: 1 + number % 5] = 255 - pixels[0, 0]
+        (tmp_path / "photos").mkdir(exist_ok=True)
+        Image.fromarray(pixels).save(tmp_path / "photos" / f"{number:02d}.png")
+    rows = "".join(f"{number:02d}.png,a picture with number {number}\n" for number in range(40))
+    (tmp_path / "photos" / "captions.csv").write_text("file,caption\n" + rows)
+    models = []
+    for way in ("true", "false"):
+        settings = ("training.batch_size=8", "download.min_side=8", f"training.cache_pictures={way}")
+        folder = tmp_path / f"model_{way}"
+        train_on_folder(tmp_path / "photos", "", folder, recipe(*settings))
+        models.append((folder / "open_clip_model.safetensors").read_bytes())
+    assert models[0] == models[1]
