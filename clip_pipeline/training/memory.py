@@ -19,14 +19,14 @@ BACKWARD_OVERHEAD = 1.6
 """Gradients of activations and what the allocator leaves unused, beside the activations: the estimate is then 0.8 to 1.1
 times the peak of two steps, of ViTs of 0.1 and 60 million parameters in fp32 and bf16 (torch 2.13 on a CPU, 2026-11-21)."""
 BATCH_COPIES = 3
-"""A batch of pictures as floats: normalised, varied, and one copy on the way."""
+"""A batch of pictures, counted as floats: normalised, one copy on the way, and the batches of bytes that are read ahead."""
 
 
 @dataclass(frozen=True)
 class MemoryEstimate:
     """Bytes that the training will take beside what the process has already.
 
-    pictures_file: decoded pictures in a mapped file; the system keeps as much of it in memory as is free.
+    pictures_file: decoded pictures in a file; the system keeps as much of it in memory as is free.
     """
 
     gradients: int
