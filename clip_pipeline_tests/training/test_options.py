@@ -51,6 +51,8 @@ CHANGES = {
     "flip": ({}, True),
     "colour_jitter": ({}, 0.5),
     "stored_side": ({"crop_scale": 0.3}, 20),
+    "captions_per_photo": ({}, 2),
+    "word_dropout": ({}, 0.5),
     "ema_decay": ({}, 0.5),
     "word_loss": ({}, 1.0),
     "shuffle_captions": ({}, True),
