@@ -117,6 +117,13 @@ class TrainingSettings(CheckedSettings):
     )
     flip: bool = setting(False, "Mirror photos at random; wrong where captions say left and right.")
     colour_jitter: float = setting(0.0, "Strength of random brightness and contrast.", low=0, high=1)
+    mixing: float = setting(
+        0.0,
+        "Photos are laid over one another in pairs, each with a share drawn from Beta(mixing, mixing), and belong to both "
+        "captions; 0 leaves them. Against learning a small set by heart.",
+        low=0,
+        high=10,
+    )
     stored_side: int = setting(
         0,
         "Side of the decoded pictures that are kept, in pixels; more than the model sees keeps detail for crops. 0 is the "

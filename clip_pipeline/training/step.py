@@ -18,6 +18,7 @@ from clip_pipeline.models.registry import ClipModel
 from clip_pipeline.settings import TrainingSettings
 from clip_pipeline.training.arithmetic import autocast, encode_captions
 from clip_pipeline.training.loss import contrastive_loss
+from clip_pipeline.training.mixing import swap_neighbours
 from clip_pipeline.training.processes import ONE_PROCESS, Processes
 from clip_pipeline.training.word_guess import word_loss
 
@@ -48,9 +49,22 @@ class Learner:
         return features_ND, captions_MD.unflatten(0, tokens.shape[:2])
 
     def losses(
-        self, features_ND: torch.Tensor, captions_NKD: torch.Tensor, tokens_NKL: torch.Tensor
+        self, features_ND: torch.Tensor, captions_NKD: torch.Tensor, tokens_NKL: torch.Tensor, own_share: float = 1.0
     ) -> tuple[torch.Tensor, float]:
-        """(what is minimised, the contrastive part in nats) of a whole batch's features, the mean over its K captions."""
+        """(what is minimised, the contrastive part in nats) of a whole batch's features, the mean over its K captions.
+
+        own_share: of its own in each picture, see `mixing`; the rest of the loss is that with the neighbours' captions.
+        """
+        own, contrastive = self._losses_of_own(features_ND, captions_NKD, tokens_NKL)
+        if own_share == 1.0:
+            return own, contrastive.item()
+        captions_NKD, tokens_NKL = swap_neighbours(captions_NKD), swap_neighbours(tokens_NKL)
+        other, contrastive_other = self._losses_of_own(features_ND, captions_NKD, tokens_NKL)
+        return own.lerp(other, 1 - own_share), contrastive.lerp(contrastive_other, 1 - own_share).item()
+
+    def _losses_of_own(
+        self, features_ND: torch.Tensor, captions_NKD: torch.Tensor, tokens_NKL: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor]:
         import torch
         import torch.nn.functional as F
 
@@ -58,25 +72,26 @@ class Learner:
         losses = [contrastive_loss(self.model, pictures_ND, column, self.settings) for column in captions_NKD.unbind(1)]
         contrastive = torch.stack(losses).mean() if len(losses) > 1 else losses[0]
         if self.word_head is None:
-            return contrastive, contrastive.item()
+            return contrastive, contrastive
         words = word_loss(self.word_head, features_ND, tokens_NKL)
-        return contrastive + self.settings.word_loss * words, contrastive.item()
+        return contrastive + self.settings.word_loss * words, contrastive
 
-    def backward(self, pictures: torch.Tensor, tokens: torch.Tensor) -> float:
+    def backward(self, pictures: torch.Tensor, tokens: torch.Tensor, own_share: float = 1.0) -> float:
         """Puts the batch's gradient into the weights; returns its contrastive loss in nats.
 
-        pictures, tokens: this process's share of the batch.
+        pictures, tokens: this process's share of the batch; tokens (N, K, L), see `features`. own_share: see `losses`.
         """
         chunked = 0 < self.settings.chunk_size < len(pictures)
         if chunked or self.processes.count > 1:
-            return self._backward_from_features(
-                pictures, tokens, self.settings.chunk_size if chunked else len(pictures)
-            )
-        loss, contrastive = self.losses(*self.features(pictures, tokens), tokens)
+            size = self.settings.chunk_size if chunked else len(pictures)
+            return self._backward_from_features(pictures, tokens, own_share, size)
+        loss, contrastive = self.losses(*self.features(pictures, tokens), tokens, own_share)
         self._scaled(loss).backward()
         return contrastive
 
-    def _backward_from_features(self, pictures: torch.Tensor, tokens: torch.Tensor, size: int) -> float:
+    def _backward_from_features(
+        self, pictures: torch.Tensor, tokens: torch.Tensor, own_share: float, size: int
+    ) -> float:
         import torch
 
         chunks = [slice(start, start + size) for start in range(0, len(pictures), size)]
@@ -89,7 +104,7 @@ class Learner:
                 pairs.append(self.features(pictures[rows], tokens[rows]))
         mine = [torch.cat(parts).detach() for parts in zip(*pairs, strict=True)]
         features, captions = (self.processes.gathered(part).requires_grad_() for part in mine)
-        loss, contrastive = self.losses(features, captions, self.processes.gathered(tokens))
+        loss, contrastive = self.losses(features, captions, self.processes.gathered(tokens), own_share)
         self._scaled(loss).backward()
         assert features.grad is not None and captions.grad is not None
         downward = [self.processes.own_rows(gradient) for gradient in (features.grad, captions.grad)]

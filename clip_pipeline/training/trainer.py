@@ -23,6 +23,7 @@ from clip_pipeline.training.checkpoint import load_best, load_state, save_best, 
 from clip_pipeline.training.loader import Loader, PairReader
 from clip_pipeline.training.log import LOG_FILE, TrainingLog
 from clip_pipeline.training.meter import Meter
+from clip_pipeline.training.mixing import draw_own_share, mixed_pictures
 from clip_pipeline.training.optimizer import AveragedWeights, cap_logit_scale, make_optimizer
 from clip_pipeline.training.pixels import normalised_pictures
 from clip_pipeline.training.processes import ONE_PROCESS, Processes
@@ -206,11 +207,13 @@ class Trainer:
         for group in self.optimizer.param_groups:
             group["lr"] = rate
         with meter.waiting():
+            own_share = draw_own_share(settings, self.step)
             pictures, tokens = self._batch()
+            pictures = mixed_pictures(pictures, own_share)
         torch.manual_seed(_seed_of_step(settings.seed, self.step, self.processes.rank))  # for dropout
         scale = model.logit_scale.detach().exp().item()
         self.optimizer.zero_grad()
-        loss = self.watch.add(self.learner.backward(pictures, tokens), self.step, rate)
+        loss = self.watch.add(self.learner.backward(pictures, tokens, own_share), self.step, rate)
         if self.scaler is not None:
             self.scaler.unscale_(self.optimizer)
         limit = settings.clip_norm or math.inf
