@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from clip_pipeline.errors import SettingsError
 from clip_pipeline.settings import TrainingSettings
 from clip_pipeline.training.randomness import MIXING, generator_of
 
@@ -21,6 +22,16 @@ def draw_own_share(settings: TrainingSettings, step: int) -> float:
     if not settings.mixing:
         return 1.0
     return float(generator_of(settings.seed, MIXING, step).beta(settings.mixing, settings.mixing))
+
+
+def check_shares(settings: TrainingSettings, processes: int) -> None:
+    """Raises SettingsError where two neighbours would lie in different processes."""
+    each = settings.batch_size // processes
+    if settings.mixing and processes > 1 and each % 2:
+        raise SettingsError(
+            f"training.mixing lays pictures over one another in pairs, but each of {processes} processes has {each} of the "
+            f"{settings.batch_size} pictures of a batch. Set training.batch_size to {processes * (each + 1)}."
+        )
 
 
 def swap_neighbours(rows: torch.Tensor) -> torch.Tensor:

@@ -23,7 +23,7 @@ from clip_pipeline.training.checkpoint import load_best, load_state, save_best, 
 from clip_pipeline.training.loader import Loader, PairReader
 from clip_pipeline.training.log import LOG_FILE, TrainingLog
 from clip_pipeline.training.meter import Meter
-from clip_pipeline.training.mixing import draw_own_share, mixed_pictures
+from clip_pipeline.training.mixing import check_shares, draw_own_share, mixed_pictures
 from clip_pipeline.training.optimizer import AveragedWeights, cap_logit_scale, make_optimizer
 from clip_pipeline.training.pixels import normalised_pictures
 from clip_pipeline.training.processes import ONE_PROCESS, Processes
@@ -68,6 +68,7 @@ class Trainer:
 
         self.settings, self.device, self.preprocess, self.pad_id = settings, device, preprocess, pad_id
         self.pairs, self.captions, self.held_out, self.processes = pairs, pairs.table, held_out, processes
+        check_shares(settings, processes.count)
         self.kept_ids = (pad_id, int(self.captions.tokens[0, 0]), config["text_cfg"]["eos_id"])
         self.total_steps = count_steps(len(self.captions), settings)
         batches = Batches(self.captions, settings.batch_size, settings.seed, settings.repeat_captions)

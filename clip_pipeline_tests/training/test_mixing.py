@@ -7,8 +7,9 @@ import dataclasses
 import pytest
 import torch
 
+from clip_pipeline.errors import SettingsError
 from clip_pipeline.settings import TrainingSettings
-from clip_pipeline.training.mixing import draw_own_share, mixed_pictures, swap_neighbours
+from clip_pipeline.training.mixing import check_shares, draw_own_share, mixed_pictures, swap_neighbours
 from clip_pipeline_tests.training.test_step import SETTINGS, assert_equal_gradients, gradients, learner_of, random_batch
 
 
@@ -30,6 +31,14 @@ def test_the_share_is_a_function_of_seed_and_step_and_one_without_mixing():
     assert shares[0] != draw_own_share(dataclasses.replace(settings, seed=1), 0)
     assert 0.4 < sum(shares) / 200 < 0.6 and min(shares) >= 0 and max(shares) <= 1
     assert draw_own_share(TrainingSettings(), 3) == 1.0
+
+
+def test_processes_must_hold_whole_pairs_of_neighbours():
+    settings = TrainingSettings(mixing=0.2, batch_size=10)
+    check_shares(settings, 1)
+    check_shares(dataclasses.replace(settings, batch_size=12), 2)
+    with pytest.raises(SettingsError, match="each of 2 processes has 5 of the 10 .* Set training.batch_size to 12"):
+        check_shares(settings, 2)
 
 
 @pytest.mark.parametrize("loss", ["softmax", "sigmoid"])

@@ -53,6 +53,7 @@ CHANGES = {
     "stored_side": ({"crop_scale": 0.3}, 20),
     "captions_per_photo": ({}, 2),
     "word_dropout": ({}, 0.5),
+    "mixing": ({}, 0.5),
     "ema_decay": ({}, 0.5),
     "word_loss": ({}, 1.0),
     "shuffle_captions": ({}, True),
