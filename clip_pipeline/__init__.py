@@ -3,6 +3,7 @@
     import clip_pipeline
 
     model, preprocess, tokenizer = clip_pipeline.load("data/training/clip_checkpoint/sandbox_small")
+    scores = clip_pipeline.read_table("benchmark_report")
 
 The folders, read downward, are the pipeline: sources, words, images, text, models, training, embedding, evaluation.
 """
@@ -12,6 +13,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from clip_pipeline.tables import read_table
 from clip_pipeline.version import __version__
 
 if TYPE_CHECKING:
@@ -19,7 +21,7 @@ if TYPE_CHECKING:
 
     import torch
 
-__all__ = ["__version__", "load"]
+__all__ = ["__version__", "load", "read_table"]
 
 
 def load(

@@ -49,7 +49,7 @@ MANIFEST = "manifest.json"
 SHARED = "shared-"
 """Begins the names of pieces that are of use whatever the fingerprint."""
 
-RECORDED_LIBRARIES = ("numpy", "open_clip_torch", "pillow", "pyarrow", "tokenizers", "torch")
+RECORDED_LIBRARIES = ("numpy", "open_clip_torch", "pandas", "pillow", "pyarrow", "tokenizers", "torch")
 
 
 @dataclass(frozen=True)

@@ -133,4 +133,4 @@ def test_no_stage_module_loads_anything_heavy():
 
 
 def test_the_public_names_are_on_purpose():
-    assert sorted(clip_pipeline.__all__) == ["__version__", "load"]
+    assert sorted(clip_pipeline.__all__) == ["__version__", "load", "read_table"]

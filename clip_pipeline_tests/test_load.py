@@ -14,7 +14,7 @@ from clip_pipeline_tests.tiny_model import build_tiny_model
 
 
 def test_the_public_surface_is_what_all_says():
-    assert clip_pipeline.__all__ == ["__version__", "load"]
+    assert clip_pipeline.__all__ == ["__version__", "load", "read_table"]
     assert clip_pipeline.__version__ == "0.1.0"
 
 
