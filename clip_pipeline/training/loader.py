@@ -20,6 +20,7 @@ import numpy as np
 from clip_pipeline.errors import PhotosError, TrainingError
 from clip_pipeline.training.bad_photos import BadPhoto, BadPhotos
 from clip_pipeline.training.batches import Batches, CaptionTable
+from clip_pipeline.training.captions import further_captions
 from clip_pipeline.training.pictures import PictureSource
 from clip_pipeline.training.variation import Variation, draw_variation, resize_square
 
@@ -35,7 +36,7 @@ WHOLE = slice(None)
 
 @dataclass(frozen=True)
 class Batch:
-    """pictures: (B, S, S, 3) uint8. captions: (B,) rows of the caption table."""
+    """pictures: (B, S, S, 3) uint8. captions: rows of the caption table, (B,), or (B, K) of a training's batch."""
 
     pictures: NDArray[np.uint8]
     captions: NDArray[np.int64]
@@ -228,7 +229,12 @@ class Loader:
         last = min(step + BATCHES_AHEAD, self.total_steps - 1)
         for further in range(step + len(self._ahead), max(last, step) + 1):
             self._ahead.append(self._start(further))
-        self._given = self.reader.finish(self._ahead.popleft())
+        pending = self._ahead.popleft()
+        batch = self.reader.finish(pending)
+        captions = pending.captions.copy()
+        captions[self.share] = batch.captions
+        further = further_captions(self.reader.table, captions, self.settings.captions_per_photo)
+        self._given = Batch(batch.pictures, further[self.share])
         return self._given
 
     def _start(self, step: int) -> PendingBatch:

@@ -18,7 +18,7 @@ from clip_pipeline.settings import TrainingSettings
 from clip_pipeline.training.arithmetic import make_scaler
 from clip_pipeline.training.batch_norms import share_batch_norms
 from clip_pipeline.training.batches import Batches
-from clip_pipeline.training.captions import further_captions, without_words
+from clip_pipeline.training.captions import without_words
 from clip_pipeline.training.checkpoint import load_best, load_state, save_best, save_state
 from clip_pipeline.training.loader import Loader, PairReader
 from clip_pipeline.training.log import LOG_FILE, TrainingLog
@@ -232,8 +232,8 @@ class Trainer:
     def _batch(self) -> tuple[torch.Tensor, torch.Tensor]:
         """This process's pictures and tokens of the step, on the device."""
         batch = self.loader.batch(self.step)
-        rows = further_captions(self.captions, batch.captions, self.settings.captions_per_photo)
-        tokens = without_words(self.captions.tokens[rows], self.step, self.settings, self.kept_ids, self.loader.share)
+        tokens = self.captions.tokens[batch.captions]
+        tokens = without_words(tokens, self.step, self.settings, self.kept_ids, self.loader.share)
         return self._on_device(batch.pictures, tokens)
 
     def pairs_to_measure(self, count: int) -> tuple[torch.Tensor, torch.Tensor]:

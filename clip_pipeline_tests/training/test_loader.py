@@ -63,7 +63,7 @@ def batches_of(source, table, settings=PLAIN, steps=range(18), workers=1, share=
     reader = PairReader(source, table, size, workers=workers, bad_photos=bad_photos)
     batches = Batches(table, settings.batch_size, settings.seed, settings.repeat_captions)
     with Loader(reader, batches, settings, share, steps[-1] + 1) as loader:
-        return [(batch.pictures.copy(), batch.captions.copy()) for batch in map(loader.batch, steps)]
+        return [(batch.pictures.copy(), batch.captions[:, 0].copy()) for batch in map(loader.batch, steps)]
 
 
 def same(ones, others) -> bool:
