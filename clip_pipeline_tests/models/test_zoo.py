@@ -8,7 +8,7 @@ import torch
 from clip_pipeline.errors import ModelError
 from clip_pipeline.models.registry import build_model, context_length_of, image_size_of, list_models, load_config
 from clip_pipeline.models.zoo import describe_model, zoo_table
-from clip_pipeline_tests.models.zoo import TABLE, Row, Tower
+from clip_pipeline_tests.models.zoo import TABLE, PlainResNet, Row, Tower
 
 VITS = [name for name, row in TABLE.items() if isinstance(row.picture, Tower)]
 
@@ -57,6 +57,17 @@ def test_the_table_holds_every_model_of_the_package():
     assert sorted(TABLE) == list_models()
 
 
+def plain_resnet_parameters(row: Row, tower: PlainResNet) -> int:
+    """Convolutions and their normalisations, a projection on each shortcut that widens, a projection into the embedding."""
+    first, second, inside = tower.stem
+    total = 27 * first + 9 * first * second + 9 * second * inside + 2 * sum(tower.stem)
+    for width in tower.widths:
+        total += 9 * inside * width + 9 * width * width + 4 * width
+        total += (inside * width + 2 * width) if width != inside else 0
+        inside = width
+    return total + inside * row.embedding
+
+
 @pytest.mark.parametrize("name", TABLE)
 def test_towers_have_the_published_sizes(name, models):
     row, config, model = TABLE[name], load_config(name), models[name]
@@ -69,6 +80,11 @@ def test_towers_have_the_published_sizes(name, models):
         assert model.visual.conv1.weight.shape == (row.picture.width, 3, patch, patch)
         assert model.visual.positional_embedding.shape == ((row.px // patch) ** 2 + 1, row.picture.width)
         towers.append((model.visual.transformer.resblocks, row.picture))
+    elif isinstance(row.picture, PlainResNet):
+        trunk = model.visual.trunk
+        stages = (trunk.layer1, trunk.layer2, trunk.layer3, trunk.layer4)
+        assert [stage[0].conv2.out_channels for stage in stages] == list(row.picture.widths)
+        assert [len(stage) for stage in stages] == [1, 1, 1, 1]
     else:
         blocks, width = row.picture
         stages = (model.visual.layer1, model.visual.layer2, model.visual.layer3, model.visual.layer4)
@@ -86,6 +102,8 @@ def test_parameters_are_those_counted_by_hand(name, models):
     row = TABLE[name]
     if isinstance(row.picture, Tower):
         picture = vit_parameters(row, row.picture)
+    elif isinstance(row.picture, PlainResNet):
+        picture = plain_resnet_parameters(row, row.picture)
     else:
         picture = resnet_parameters(row, *row.picture)
     assert row.parameters == picture + text_parameters(row) + 1, "the table's sum; 1 is the logit scale"

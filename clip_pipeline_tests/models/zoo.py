@@ -21,11 +21,21 @@ class Tower:
 
 
 @dataclass(frozen=True)
+class PlainResNet:
+    """timm's ResNet of one basic block a stage, its widths, after a stem of three convolutions of `stem` channels."""
+
+    name: str
+    stem: tuple[int, int, int]
+    widths: tuple[int, ...]
+
+
+@dataclass(frozen=True)
 class Row:
-    """px of a side, picture tower (a tuple is the blocks and width of a ResNet), text tower, tokens, embedding, parameters."""
+    """px of a side, picture tower (a tuple is the blocks and width of CLIP's ResNet), text tower, tokens, embedding,
+    parameters."""
 
     px: int
-    picture: Tower | tuple[tuple[int, ...], int]
+    picture: Tower | PlainResNet | tuple[tuple[int, ...], int]
     text: Tower
     tokens: int
     vocabulary: int
@@ -35,6 +45,7 @@ class Row:
 
 TEXT_S, TEXT_B, TEXT_L = Tower(8, 512, 8, 1024), Tower(12, 512, 8, 2048), Tower(12, 768, 12, 3072)
 TEXT_CLIP = Tower(12, 512, 8, 2048)
+RESNET_10T = PlainResNet("resnet10t", (24, 32, 64), (64, 128, 256, 512))
 
 TABLE = {
     # WKIT-24M's models; their L text tower has 12 heads, which divide 768 and not its 512
@@ -50,7 +61,7 @@ TABLE = {
     "rn50_224": Row(224, ((3, 4, 6, 3), 64), TEXT_CLIP, 77, 49_408, 1024, 102_007_137),
     # ours, for two cores
     "sandbox_small": Row(48, ((1, 1, 1, 1), 24), Tower(2, 128, 4, 512), 32, 1000, 128, 3_551_733),
-    "laptop_small": Row(64, ((1, 1, 2, 1), 32), Tower(3, 192, 3, 768), 32, 4000, 256, 7_868_529),
+    "laptop_small": Row(64, RESNET_10T, Tower(1, 256, 4, 256), 32, 4000, 256, 6_547_577),
     "laptop_vit": Row(64, Tower(6, 192, 3, 768, 8), Tower(3, 192, 3, 768), 32, 4000, 256, 4_926_913),
     "tiny_test": Row(16, Tower(1, 32, 2, 64, 4), Tower(1, 32, 2, 64), 12, 300, 32, 31_425),
 }
@@ -63,7 +74,9 @@ def scaled_down(name: str) -> dict[str, Any]:
     config = copy.deepcopy(load_config(name))
     vision, text = config["vision_cfg"], config["text_cfg"]
     config["embed_dim"] = EMBEDDING
-    if isinstance(vision["layers"], list):
+    if "timm_model_name" in vision:  # its widths go with its name
+        vision.update(image_size=64)
+    elif isinstance(vision["layers"], list):
         vision.update(width=8, image_size=64)
     else:
         heads, grid = vision["width"] // vision["head_width"], vision["image_size"] // vision["patch_size"]
