@@ -26,6 +26,7 @@ def save_state(state: dict[str, Any], weights: dict[str, torch.Tensor], work_fol
     """Writes a state beside the older ones, then removes all but the latest `keep`.
 
     A kill or a full disk leaves the older ones as they were: the new one gets its name when it is whole and on the disk.
+    Those of later steps, of another training or unreadable, go too: they would be loaded in its place.
     state: with its `step`. Raises DiskError when the disk is full.
     """
     import torch
@@ -47,8 +48,10 @@ def save_state(state: dict[str, Any], weights: dict[str, torch.Tensor], work_fol
             shutil.rmtree(staging, ignore_errors=True)
             raise
         sync_path(folder)
-    for old in _saved(work_folder)[:-keep]:
-        shutil.rmtree(old)
+    saved = _saved(work_folder)
+    reached = saved.index(target) + 1
+    for other in saved[: max(0, reached - keep)] + saved[reached:]:
+        shutil.rmtree(other)
 
 
 def load_state(work_folder: Path, plan: str) -> tuple[dict[str, Any], dict[str, torch.Tensor]] | None:
@@ -68,12 +71,9 @@ def load_state(work_folder: Path, plan: str) -> tuple[dict[str, Any], dict[str, 
         except (RuntimeError, EOFError, ValueError, OSError, pickle.UnpicklingError, SafetensorError) as error:
             logger.warning("The saved state %s cannot be read (%s) and is passed over", folder, error)
             continue
-        if state.get("plan") != plan:
-            logger.info(
-                "The saved state in %s is of other settings or data; training starts from the beginning", work_folder
-            )
-            return None
-        return state, weights
+        if state.get("plan") == plan:
+            return state, weights
+        logger.info("The saved state %s is of other settings or data and is left aside", folder)
     return None
 
 

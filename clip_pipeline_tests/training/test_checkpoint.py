@@ -43,6 +43,14 @@ def test_a_damaged_state_is_passed_over_for_the_one_before(tmp_path, caplog):
     assert state["step"] == 1 and "is passed over" in caplog.text
 
 
+def test_a_state_stays_although_another_training_had_come_further(tmp_path):
+    """With other settings a training begins again, in the same work folder, below the steps that the last one had reached."""
+    save(tmp_path, 5000)
+    save_state({"plan": "q", "step": 7}, {"w": torch.zeros(3)}, tmp_path)
+    assert saved_steps(tmp_path) == ["step_000000007"]
+    assert load_state(tmp_path, "q")[0]["step"] == 7
+
+
 def test_nothing_but_plain_values_is_read(tmp_path):
     """A state file is data: code that someone put into it is not run."""
     save(tmp_path, 1)
