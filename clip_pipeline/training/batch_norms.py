@@ -52,7 +52,12 @@ def _normalised(norm: Any, processes: Processes, rows: torch.Tensor) -> torch.Te
             share = 1 / norm.num_batches_tracked.item() if norm.momentum is None else norm.momentum
             norm.running_mean.lerp_(mean, share)
             norm.running_var.lerp_(variance * (count / (count - 1)), share)
-    return _whole_batch_norm().apply(rows, norm.weight, norm.bias, mean, variance, norm.eps, processes)
+    normal = _whole_batch_norm().apply(rows, norm.weight, norm.bias, mean, variance, norm.eps, processes)
+    # timm's BatchNormAct2d holds the dropout and the activation that follow the norm
+    for follower in ("drop", "act"):
+        if hasattr(norm, follower):
+            normal = getattr(norm, follower)(normal)
+    return normal
 
 
 @cache

@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from clip_pipeline.models.registry import build_model, load_config
+from clip_pipeline.models.torchvision_operators import define_missing_operators
 from clip_pipeline.training.batch_norms import has_batch_norms, share_batch_norms
 from clip_pipeline.training.processes import ONE_PROCESS, Processes
 
@@ -79,6 +80,22 @@ def test_two_shares_are_normalised_as_their_batch_and_so_is_the_gradient(dtype):
     for name, buffer in whole.named_buffers():
         for share in shares:
             assert torch.allclose(share.state_dict()[name].float(), buffer.float(), **near), name
+
+
+def test_a_norm_of_timm_that_holds_an_activation_keeps_it():
+    define_missing_operators()
+    from timm.layers import BatchNormAct2d
+
+    batch, meeting = torch.randn(8, 3, 5, 5), Meeting()
+    whole = BatchNormAct2d(3, act_layer=torch.nn.ReLU)
+    shares = [copy.deepcopy(whole) for _ in range(2)]
+    for rank, share in enumerate(shares):
+        share_batch_norms(share, Thread(rank, 2, meeting))
+    expected = whole(batch)
+    with ThreadPoolExecutor(2) as pool:
+        found = torch.cat(list(pool.map(lambda rank: shares[rank](batch[4 * rank : 4 * rank + 4]), range(2))))
+    assert (expected == 0).any() and torch.allclose(found, expected, atol=1e-5)
+    assert torch.allclose(shares[1].running_var, whole.running_var, atol=1e-5)
 
 
 def test_alone_and_in_evaluation_nothing_changes():
