@@ -83,15 +83,19 @@ def published_shard(
         raise StoreError(f"{output} is a file, a folder was expected. Choose another place with -o.")
     with disk_errors(output):
         old = shard_stats(output, shard)
-        if old.get("plan") == plan and not again(old):
-            return old
         staging, works = output / f".{shard}.staging", output / f".{shard}.work"
+        if old.get("plan") == plan and not again(old):
+            for rest in (staging, works):  # of a run that was killed after it had put the files in place
+                shutil.rmtree(rest, ignore_errors=True)
+            return old
         work = works / settings[:16]
         shutil.rmtree(staging, ignore_errors=True)
         staging.mkdir(parents=True)
         for other in works.iterdir() if works.exists() else ():
             if other != work:
-                shutil.rmtree(other)
+                shutil.rmtree(
+                    other, ignore_errors=True
+                )  # what a decoder that outlives a killed run adds meanwhile goes with all of it
         work.mkdir(parents=True, exist_ok=True)
         stats = build(staging, work, old.get("settings") == settings) | {"plan": plan, "settings": settings}
         name = f"{shard}_stats.json"
@@ -101,8 +105,9 @@ def published_shard(
         for path in sorted(staging.iterdir(), key=lambda path: path.name == name):
             path.replace(output / path.name)
         sync_path(output)
-        staging.rmdir()
-        shutil.rmtree(works)
+        # Under its name a decoder that outlives a killed run by a photo may still begin a file while the folder is emptied.
+        works.replace(staging)
+        shutil.rmtree(staging)
     return stats
 
 

@@ -81,12 +81,13 @@ def attempt(about: dict[str, Any], content: bytes, job: Job, check: Check) -> tu
 
 
 def serve(source: BinaryIO, answers: int, check: Check, seconds: int) -> None:
-    """Answers until the pipe ends, or the journal's disk fails."""
-    os.write(answers, ANSWER.pack(READY, 0, 0, 0, 0))
-    try:
-        _serve(source, answers, check, seconds)
-    except OSError as error:
-        os.write(answers, ANSWER.pack(FAILED, error.errno or 0, 0, 0, 0))
+    """Answers until the pipe ends, the journal's disk fails, or whoever sent the photos is gone."""
+    with contextlib.suppress(BrokenPipeError):
+        os.write(answers, ANSWER.pack(READY, 0, 0, 0, 0))
+        try:
+            _serve(source, answers, check, seconds)
+        except OSError as error:
+            os.write(answers, ANSWER.pack(FAILED, error.errno or 0, 0, 0, 0))
 
 
 def _serve(source: BinaryIO, answers: int, check: Check, seconds: int) -> None:

@@ -10,6 +10,7 @@ number of the last folder.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import random
 import signal
@@ -38,17 +39,25 @@ def run_download(catalog: Path, output: Path, port: int) -> None:
     decoders.end()
 
 
+def journal_bytes(output: Path) -> dict[Path, int]:
+    """Segments of the journals and their sizes; fewer where a run removes its own at this moment, for it has come to its end."""
+    sizes = {}
+    with contextlib.suppress(FileNotFoundError):
+        for path in output.glob(".*.work/*/*.journal"):
+            sizes[path] = path.stat().st_size
+    return sizes
+
+
 def kill_once(arguments: tuple[Path, Path, int], seconds: float, from_first_photo: bool) -> bool:
     """Starts a run and kills it after that time; whether it was still at work."""
     output = arguments[1]
-    before = {path: path.stat().st_size for path in output.glob(".*.work/*/*.journal")}
+    before = journal_bytes(output)
     child = os.fork()
     if child == 0:
         run_download(*arguments)
         os._exit(0)
     while from_first_photo and not os.waitid(os.P_PID, child, os.WEXITED | os.WNOHANG | os.WNOWAIT):
-        found = {path for path in output.glob(".*.work/*/*.journal") if path.stat().st_size > before.get(path, 0)}
-        if found:
+        if any(size > before.get(path, 0) for path, size in journal_bytes(output).items()):
             break
         time.sleep(0.002)
     time.sleep(seconds)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import threading
@@ -12,6 +13,8 @@ import pytest
 
 from clip_pipeline.errors import DecoderError
 from clip_pipeline.images import decoders as module
+from clip_pipeline.images.decode import check_photo
+from clip_pipeline.images.decode_worker import serve
 from clip_pipeline.images.decoders import Decoders
 from clip_pipeline.images.journal import Entry, Journal
 from clip_pipeline.settings import DownloadSettings
@@ -81,6 +84,13 @@ def test_what_libraries_say_of_a_photo_is_not_heard_but_our_own_mistakes_are(tmp
     heard = capfd.readouterr().err
     assert "your photo is bad" not in heard
     assert "a mistake of ours" in heard
+
+
+def test_a_decoder_whose_sender_is_gone_ends_without_a_word():
+    heard, answers = os.pipe()
+    os.close(heard)
+    serve(io.BytesIO(), answers, check_photo, 1)
+    os.close(answers)
 
 
 def test_a_decoder_that_cannot_start_is_an_error_of_ours(tmp_path, capfd):
