@@ -22,7 +22,8 @@ MOST_NAMES = 1_000_000
 
 def is_tar_pattern(path: Path) -> bool:
     """Whether the path is none that exists, but a pattern with braces, stars or question marks, or several with :: between."""
-    return not path.exists() and bool(re.search(r"[{*?\[]|::", str(path)))
+    # os.path: a list of many numbers is longer than a name may be, which Path.exists raises
+    return bool(re.search(r"[{*?\[]|::", str(path))) and not os.path.exists(path)  # noqa: PTH110
 
 
 def tar_root(path: Path) -> Path:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import tarfile
+import tracemalloc
 from collections import Counter
 
 import pyarrow as pa
@@ -14,7 +15,7 @@ from hypothesis import strategies as st
 
 from clip_pipeline.errors import CaptionsError, PhotosError
 from clip_pipeline.sources.own_files import OwnFiles
-from clip_pipeline.sources.tar_index import find_photo, read_tar_index
+from clip_pipeline.sources.tar_index import find_photo, read_place, read_tar_index
 from clip_pipeline.sources.tars import list_tar_photos, parse_tar_url
 from clip_pipeline_tests.sources.test_tars import listed, write_tar
 
@@ -129,6 +130,40 @@ def test_a_member_of_a_negative_size_is_no_endless_tar(tmp_path):
     (tmp_path / "0.tar").write_bytes(bytes(header) + bytes(1024))
     with pytest.raises(PhotosError, match="is no whole tar"):
         listed(tmp_path)
+
+
+@pytest.mark.parametrize("header", [{"GNU.sparse.size": "much"}, {"GNU.sparse.map": "1,x"}, None])
+def test_headers_that_tarfile_stumbles_over_are_no_whole_tar(tmp_path, header):
+    entry = tarfile.TarInfo("a.jpg")
+    if header is None:  # a thousand headers, each about the next
+        pax = tarfile.TarInfo._create_pax_generic_header({"comment": "x"}, tarfile.XHDTYPE, "utf-8") * 3000
+        (tmp_path / "0.tar").write_bytes(pax + entry.tobuf() + bytes(1024))
+    else:
+        with tarfile.open(tmp_path / "0.tar", "w", format=tarfile.PAX_FORMAT) as tar:
+            entry.pax_headers = header
+            tar.addfile(entry)
+    with pytest.raises(PhotosError, match="is no whole tar"):
+        listed(tmp_path)
+
+
+def test_names_that_are_no_text_are_left_out_with_a_warning(tmp_path, caplog):
+    with tarfile.open(tmp_path / "0.tar", "w", format=tarfile.GNU_FORMAT) as tar:
+        for name in ("caf\udce9.jpg", "a.jpg"):
+            entry = tarfile.TarInfo(name)
+            entry.size = 5
+            tar.addfile(entry, io.BytesIO(b"photo"))
+    assert listed(tmp_path)["id"].to_pylist() == ["0/a"]
+    assert "left out 1 members whose names are no UTF-8" in caplog.text
+
+
+def test_one_long_key_takes_no_memory_for_every_photo(tmp_path):
+    keys = ["k" * 100_000, *(f"{n:04d}" for n in range(2000))]
+    path = write_tar(tmp_path / "0.tar", {f"{key}.jpg": key[:9] for key in keys})
+    tracemalloc.start()
+    assert read_place(path, find_photo(path, keys[0])) == b"kkkkkkkkk"
+    assert tracemalloc.get_traced_memory()[1] < 20_000_000
+    tracemalloc.stop()
+    assert [read_place(path, find_photo(path, key)) for key in keys[1:]] == [key.encode() for key in keys[1:]]
 
 
 def test_links_in_a_tar_lead_nowhere(tmp_path):

@@ -52,6 +52,12 @@ def test_a_pattern_is_a_set_of_photos_too(tars):
     assert photos.read(1) == b"3"
 
 
+def test_a_list_of_more_numbers_than_a_name_may_have_letters_is_a_pattern(tars):
+    pattern = tars / "a" / f"{{{','.join(f'{number:05d}' for number in [*range(6)] * 20)}}}.tar"
+    assert len(pattern.name) > 255
+    assert find_tars(pattern) == [f"{number:05d}.tar" for number in range(6)]
+
+
 def test_a_tar_that_a_range_names_must_be_there(tars):
     with pytest.raises(PhotosError, match=r"1 of the 2 tars of .* are not there, the first is .*b/0000\[5-5\].tar"):
         find_tars(tars / "{a,b}/0000[5-5].tar")
