@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from clip_pipeline.cache import cached_folder
 from clip_pipeline.disk import hash_json
-from clip_pipeline.errors import PhotosError, SettingsError
+from clip_pipeline.errors import CaptionsError, PhotosError, SettingsError
 from clip_pipeline.pipeline.searched_photos import SEARCHED_SOURCES, SearchedPhotos
 from clip_pipeline.pipeline.words import bucket_keys
 from clip_pipeline.pipeline.workspace import Workspace
@@ -172,15 +172,18 @@ class ListedPhotos:
         source = self.settings.source
         counts: Counter[str] = Counter()
         if source == "folder":
-            from clip_pipeline.sources.folder import list_folder_photos
+            from clip_pipeline.sources.folder import check_captions, list_folder_photos
 
             settings = self.settings
             named = (settings.captions, settings.splits, settings.file_key, settings.caption_keys)
-            return Listing([list_folder_photos(self.path, *named, counts)], counts=counts)
+            photos = list_folder_photos(self.path, *named, counts)
+            check_captions(photos, self.path, settings.captions)
+            return Listing([photos], counts=counts)
         if source == "tars":
             from clip_pipeline.sources.tars import list_tar_photos
 
-            return Listing(list_tar_photos(self.path, self.settings.caption_keys, counts), counts=counts)
+            samples = list_tar_photos(self.path, self.settings.caption_keys, counts)
+            return Listing(_with_captions(samples, self.path), counts=counts)
         if source == "unsplash_dataset":
             from clip_pipeline.sources.unsplash_dataset import dataset_keywords, dataset_photos
 
@@ -189,13 +192,27 @@ class ListedPhotos:
         from clip_pipeline.sources.url_list import list_url_photos
 
         ratings, keys = self.workspace.recipe.pairs, self.settings.caption_keys
-        return Listing(list_url_photos(self.path, counts, ratings, keys), counts=counts)
+        return Listing(_with_captions(list_url_photos(self.path, counts, ratings, keys), self.path), counts=counts)
 
     def fetcher(self) -> AbstractContextManager[PhotoFetcher]:
         from clip_pipeline.sources.fetch import PhotoFetcher
 
         root = tar_root(self.path) if self._pattern else self.path if self.settings.source in OWN_SOURCES else None
         return PhotoFetcher(self.workspace.recipe.download, {}, root)
+
+
+def _with_captions(photos: Iterator[pa.Table], path: Path) -> Iterator[pa.Table]:
+    """The pieces as they are. Raises CaptionsError after the last where no photo has a caption: before any is fetched."""
+    listed, captioned = 0, False
+    for piece in photos:
+        listed += len(piece)
+        captioned = captioned or any(piece["captions"].to_pylist())
+        yield piece
+    if listed and not captioned:
+        raise CaptionsError(
+            f"None of the {listed:,} photos of {path} has a caption, and pairs need them. Say where they are with "
+            "links.caption_keys, or list the photos with captions."
+        )
 
 
 def _identity_of_tars(pattern: Path) -> str:

@@ -178,7 +178,7 @@ def _pairs_of_folder(photos: Path, captions: str, recipe: Recipe, work: Path) ->
     from clip_pipeline.images.links import links_without_word
     from clip_pipeline.images.pairs import build_pairs
     from clip_pipeline.sources.fetch import PhotoFetcher
-    from clip_pipeline.sources.folder import list_folder_photos
+    from clip_pipeline.sources.folder import check_captions, list_folder_photos
     from clip_pipeline.sources.tar_files import is_tar_pattern, tar_root
     from clip_pipeline.sources.tars import list_tar_photos
     from clip_pipeline.text.captions import clean_caption
@@ -189,7 +189,10 @@ def _pairs_of_folder(photos: Path, captions: str, recipe: Recipe, work: Path) ->
     if is_tar_pattern(photos) or photos.is_file() or any(photos.glob("*.tar")):
         listed: Iterable[pa.Table] = list_tar_photos(photos, links.caption_keys)
     else:
-        listed = [list_folder_photos(photos, captions, links.splits, links.file_key, links.caption_keys)]
+        captions = captions or links.captions
+        table = list_folder_photos(photos, captions, links.splits, links.file_key, links.caption_keys)
+        check_captions(table, photos, captions)
+        listed = [table]
     with PhotoFetcher(recipe.download, {}, tar_root(photos)) as fetcher:
         _download_photos(map(links_without_word, listed), work, recipe, fetcher)
     tables = [pq.read_table(path) for path in sorted(work.glob("[0-9]*.parquet"))]

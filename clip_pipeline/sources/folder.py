@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import posixpath
@@ -57,7 +58,7 @@ def list_folder_photos(
 
     A photo without a caption keeps its row; so does a captioned file that is not there or lies outside of the folder, which
     the download then marks missing_file. `url` is `file:` and the path inside the folder, `id` that path without its ending.
-    What is missing is counted in `counts`. Raises PhotosError for a folder without photos, CaptionsError for a caption file or
+    What is missing is counted in `counts`. No caption at all is no error here (`check_captions`). Raises PhotosError for a folder without photos, CaptionsError for a caption file or
     split list that does not fit. Memory holds the captions: see docs/photos.md for figures.
     """
     counts = Counter() if counts is None else counts
@@ -82,6 +83,25 @@ def list_folder_photos(
         split=[split_of.get(name) for name in rows],
         words=[one.facts.get("words", []) for one in said],
         **facts,
+    )
+
+
+def check_captions(photos: pa.Table, folder: Path, captions: str = "") -> None:
+    """Raises CaptionsError where no photo of `list_folder_photos` has a caption: for whoever cannot do without."""
+    if any(photos["captions"].to_pylist()):
+        return
+    if files := caption_files_of(folder, captions):
+        names = ", ".join(map(str, files))
+        raise CaptionsError(
+            f"{names} has no caption for any of the {len(photos):,} photos of {folder}. Check its captions."
+        )
+    near: list[Path] = []
+    with contextlib.suppress(OSError):  # a folder above that cannot be looked into: then without the hint
+        near = find_caption_files(folder.absolute().parent)
+    hint = f" {', '.join(map(str, near))} may be meant." if near else ""
+    raise CaptionsError(
+        f"There is no caption file for the {len(photos):,} photos of {folder}: none in it, in its text/ or annotations/, and "
+        f"no NAME.txt beside a photo. Name it with links.captions (of the train command: --captions).{hint}"
     )
 
 

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from clip_pipeline.errors import PhotosError
+from clip_pipeline.errors import CaptionsError, PhotosError
 from clip_pipeline.images.shards import read_shard
 from clip_pipeline.pipeline.graph import STEPS
 from clip_pipeline.pipeline.images import shard_keys
@@ -150,6 +150,33 @@ def test_a_range_of_tars_is_read_and_a_new_tar_beside_it_changes_nothing(tmp_pat
     other = Workspace(workspace.store.root, workspace.recipe)
     built(other)
     assert other.get("photo_catalog").content != content
+
+
+def test_a_folder_without_captions_is_told_before_a_photo_is_stored(tmp_path):
+    from clip_pipeline.pipeline.standalone import _pairs_of_folder
+
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "photos" / "1.jpg").write_bytes(picture(1))
+    workspace = workspace_of(tmp_path, "folder", tmp_path / "photos")
+    with pytest.raises(CaptionsError, match=r"no caption file for the 1 photos .*links\.captions"):
+        STEPS["image_links"].materialise(workspace, "000")
+    recipe, work = find_recipe("tiny"), tmp_path / "work"
+    with pytest.raises(CaptionsError, match=r"no caption file for the 1 photos .*--captions"):
+        _pairs_of_folder(tmp_path / "photos", "", recipe, work)
+    assert not work.exists()
+    (tmp_path / "my.csv").write_text("file,caption\n1.jpg,A cup\n")
+    recipe, _ = with_settings(recipe, [f"links.captions={tmp_path / 'my.csv'}"]), work.mkdir()
+    assert _pairs_of_folder(tmp_path / "photos", "", recipe, work)["caption"].to_pylist() == ["A cup"]
+
+
+def test_tars_and_lists_without_captions_are_told_before_a_photo_is_stored(tmp_path):
+    tar = write_tar(tmp_path / "0.tar", {"0.jpg": picture(0), "0.json": json.dumps({"about": "A cup"})})
+    (tmp_path / "urls.txt").write_text("http://photos.test/1.jpg\n")
+    for source, path in (("tars", tar), ("url_list", tmp_path / "urls.txt")):
+        workspace = workspace_of(tmp_path / source, source, path)
+        with pytest.raises(CaptionsError, match=r"None of the 1 photos of .* has a caption.*links\.caption_keys"):
+            STEPS["image_links"].materialise(workspace, "000")
+    built(workspace_of(tmp_path / "told", "tars", tar, caption_keys="json.about"))
 
 
 def test_empty_captions_and_a_broken_photo_are_rows_with_reasons(tmp_path):

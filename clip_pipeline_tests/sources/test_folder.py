@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from clip_pipeline.errors import CaptionsError, PhotosError, SettingsError
 from clip_pipeline.records import PHOTO_FIELDS
 from clip_pipeline.sources.caption_files import Captioned, find_caption_files, read_caption_file
-from clip_pipeline.sources.folder import list_folder_photos
+from clip_pipeline.sources.folder import check_captions, list_folder_photos
+from clip_pipeline.sources.image_set import open_image_set
 from clip_pipeline.sources.photo_names import photo_ids
 from clip_pipeline.sources.split_lists import parse_splits
 from clip_pipeline.sources.table_files import sniff_delimiter
@@ -125,6 +126,30 @@ def test_captions_may_lie_beside_the_photos(tmp_path):
     make(tmp_path, "a.jpg", "x/b.jpg")
     (tmp_path / "a.txt").write_text("A dog\nTwo\n")
     assert captions_of(list_folder_photos(tmp_path)) == {"a": ["A dog", "Two"], "x/b": []}
+
+
+def test_photos_without_any_caption_say_where_captions_were_looked_for_to_those_who_need_them(tmp_path):
+    photos = make(tmp_path / "images", "a.jpg", "b.jpg")
+    table = list_folder_photos(photos)
+    assert open_image_set(photos).ids == open_image_set(photos, with_captions=False).ids == ["a", "b"]
+    with pytest.raises(
+        CaptionsError, match=r"no caption file for the 2 photos of .*images: .*links\.captions .*--captions\)\.$"
+    ):
+        check_captions(table, photos)
+    (tmp_path / "text").mkdir()
+    (tmp_path / "text" / "Flickr8k.token.txt").write_text("a.jpg#0\tA dog\n")
+    with pytest.raises(CaptionsError, match=r"--captions\)\. .*text/Flickr8k\.token\.txt may be meant"):
+        check_captions(table, photos)
+    captions = str(tmp_path / "text" / "Flickr8k.token.txt")
+    check_captions(list_folder_photos(photos, captions), photos, captions)
+
+
+def test_captions_of_no_photo_at_all_are_told_with_their_file(tmp_path):
+    make(tmp_path, "a.jpg")
+    told = {"images": [{"id": 1, "file_name": "a.jpg"}], "annotations": [{"image_id": 2, "caption": "A cup"}]}
+    (tmp_path / "captions.json").write_text(json.dumps(told))
+    with pytest.raises(CaptionsError, match=r"captions\.json has no caption for any of the 1 photos"):
+        check_captions(list_folder_photos(tmp_path), tmp_path)
 
 
 def test_a_captioned_file_that_is_absent_stays_a_row(tmp_path, caplog):
