@@ -11,7 +11,7 @@ from typing import Any
 from clip_pipeline.errors import CaptionsError
 from clip_pipeline.sources.json_stream import JsonStream
 from clip_pipeline.sources.photo_facts import facts_of
-from clip_pipeline.sources.table_files import texts_of
+from clip_pipeline.sources.table_files import plain_text, texts_of
 
 logger = logging.getLogger(__name__)
 
@@ -30,12 +30,12 @@ def read_coco(path: Path, stream: JsonStream) -> Iterator[Row]:
     are given at the end, with all captions of their annotations, their licence by name and their address: memory then holds
     the images and captions, 1.1 KB an image with three captions, not the file (374 MB of JSON: a peak of 716 MB, where
     json.load takes 1,536 MB, and 17 s of CPU; 2026-11-21). Annotations of no image of the
-    list are left out with a warning. Raises CaptionsError for lists without a file name or captions, ValueError for what is
-    no JSON.
+    list are left out with a warning. Raises CaptionsError for lists without a file name, id or captions and for two photos of
+    one id, ValueError for what is no JSON.
     """
-    images: dict[Any, tuple[Any, ...]] = {}
-    captions: dict[Any, list[str]] = {}
-    licences: dict[Any, str] = {}
+    images: dict[str, tuple[Any, ...]] = {}
+    captions: dict[str | None, list[str]] = {}
+    licences: dict[str | None, str] = {}
     found, told = 0, False
     for name in stream.members():
         if name == "images" and stream.kind == "[":
@@ -46,7 +46,10 @@ def read_coco(path: Path, stream: JsonStream) -> Iterator[Row]:
                     told = True
                     yield _karpathy_row(path, image)
                 else:
-                    images[_id(image.get("id"))] = (_file_name(path, image), *map(image.get, IMAGE_KEYS))
+                    key, file_name = _id(image.get("id")), _file_name(path, image)
+                    if key is None or images.get(key, (file_name,))[0] != file_name:
+                        raise _unclear_id(path, file_name, key, images)
+                    images[key] = (file_name, *map(image.get, IMAGE_KEYS))
         elif name == "annotations" and stream.kind == "[":
             for one in stream.items():
                 one = _object(path, one, "annotation")
@@ -54,6 +57,7 @@ def read_coco(path: Path, stream: JsonStream) -> Iterator[Row]:
                 captions.setdefault(_id(one.get("image_id")), []).extend(texts_of(one.get("caption")))
         elif name == "licenses" and stream.kind == "[":
             licences = {_id(one.get("id")): str(one.get("name")) for one in stream.items() if isinstance(one, dict)}
+    stream.end()
     if not found:
         raise CaptionsError(
             f'{path} lists no images: its "images" are missing or empty. Give the captions of a COCO release.'
@@ -76,8 +80,16 @@ def _object(path: Path, value: Any, kind: str) -> dict[str, Any]:
     return value
 
 
-def _id(value: Any) -> Any:
-    return value if isinstance(value, int | str) else None
+def _id(value: Any) -> str | None:
+    """An id as text: 7, "7" and the 7.0 that pandas makes of it are one. None for what is no id."""
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    return str(value) if isinstance(value, int | str) else None
+
+
+def _unclear_id(path: Path, file_name: str, key: str | None, images: dict[str, tuple[Any, ...]]) -> CaptionsError:
+    found = "has no id" if key is None else f"has the id {key}, which {images[key][0]} has too"
+    return CaptionsError(f"{path}: {file_name} {found}, so its captions cannot be told. Number the images.")
 
 
 def _file_name(path: Path, image: dict[str, Any]) -> str:
@@ -86,10 +98,10 @@ def _file_name(path: Path, image: dict[str, Any]) -> str:
         raise CaptionsError(
             f"{path}: an image has no file_name, only {', '.join(map(str, image))[:100]}. Get the captions of a COCO release."
         )
-    return name.strip()
+    return plain_text(name.strip())
 
 
-def _image_facts(image: dict[str, Any], licences: dict[Any, str]) -> dict[str, Any]:
+def _image_facts(image: dict[str, Any], licences: dict[str | None, str]) -> dict[str, Any]:
     """Size, split, address and licence of one of COCO's images."""
     address, licence = image["coco_url"] or image["flickr_url"], licences.get(_id(image["license"]))
     return facts_of({**image, "origin": address, "license": licence})
@@ -98,5 +110,5 @@ def _image_facts(image: dict[str, Any], licences: dict[Any, str]) -> dict[str, A
 def _karpathy_row(path: Path, image: dict[str, Any]) -> Row:
     folder = image.get("filepath")
     name = _file_name(path, image)
-    name = posixpath.join(folder, name) if isinstance(folder, str) else name
+    name = posixpath.join(plain_text(folder), name) if isinstance(folder, str) else name
     return name, texts_of(image["sentences"]), facts_of({"split": image.get("split")})

@@ -103,6 +103,41 @@ def test_of_two_folders_with_the_same_names_each_file_means_its_own(tmp_path):
     }
 
 
+@pytest.mark.parametrize("kind", [float, str])
+def test_ids_may_be_written_as_text_or_as_pandas_writes_them(tmp_path, kind):
+    make(tmp_path, "a.jpg", "b.jpg")
+    told = {
+        "images": [{"id": kind(n), "file_name": name} for n, name in enumerate(["a.jpg", "b.jpg"])],
+        "annotations": [{"image_id": n, "caption": f"Photo {n}"} for n in range(2)],
+    }
+    (tmp_path / "captions.json").write_text(json.dumps(told))
+    assert {name: row["captions"] for name, row in rows_of(tmp_path).items()} == {"a": ["Photo 0"], "b": ["Photo 1"]}
+
+
+@pytest.mark.parametrize(
+    ("ids", "message"), [((1, 1), "b.jpg has the id 1, which a.jpg has too"), ((1, None), "b.jpg has no id")]
+)
+def test_captions_of_two_photos_are_never_mixed_up(tmp_path, ids, message):
+    make(tmp_path, "a.jpg", "b.jpg")
+    told = {
+        "images": [{"id": one, "file_name": name} for one, name in zip(ids, ["a.jpg", "b.jpg"], strict=True)],
+        "annotations": [{"image_id": one, "caption": f"Photo {n}"} for n, one in enumerate(ids)],
+    }
+    (tmp_path / "captions.json").write_text(json.dumps(told))
+    with pytest.raises(CaptionsError, match=message):
+        list_folder_photos(tmp_path)
+
+
+def test_names_that_no_file_can_have_are_rows_of_missing_files(tmp_path):
+    make(tmp_path, "a.jpg")
+    told = {
+        "images": [{"id": n, "file_name": name} for n, name in enumerate(["a.jpg", "\ud800.jpg", "b\0.jpg"])],
+        "annotations": [{"image_id": n, "caption": "A cup"} for n in range(3)],
+    }
+    (tmp_path / "captions.json").write_text(json.dumps(told))
+    assert set(rows_of(tmp_path)) == {"a", "\ufffd", "b "}
+
+
 def test_photos_that_are_missing_or_lie_outside_are_rows_that_nobody_can_read(tmp_path):
     make(tmp_path / "in", "a.jpg")
     (tmp_path / "secret.jpg").write_bytes(b"secret")
@@ -187,3 +222,10 @@ def test_captions_of_unknown_images_and_empty_ones_are_left_out(tmp_path, caplog
     assert table["captions"].to_pylist() == [[]]
     assert counts["photos without caption"] == 1
     assert "left out the captions of 1 images" in caplog.text
+
+
+def test_what_follows_the_end_of_the_json_is_told(tmp_path):
+    make(tmp_path, "COCO_train2014_000000000000.jpg")
+    (tmp_path / "captions.json").write_text(json.dumps(coco("train2014", range(1))) + "{}")
+    with pytest.raises(CaptionsError, match="something follows its end"):
+        list_folder_photos(tmp_path)
