@@ -163,6 +163,13 @@ class Store:
     def folder(self, key: ArtifactKey) -> Path:
         return self.root / key.relative
 
+    def partitions(self, stage: str, asset: str) -> list[str]:
+        """The partitions of an asset on the disk, sorted; `[""]` for an asset without partitions that is there."""
+        folder = self.root / stage / asset
+        places = sorted(path.parent.relative_to(folder) for path in folder.rglob(MANIFEST))
+        # a publication that was killed leaves the old folder beside its place, under a hidden name
+        return ["|".join(place.parts) for place in places if not any(part.startswith(".") for part in place.parts)]
+
     def find(self, key: ArtifactKey) -> Artifact | None:
         """The artifact, or None where there is none. Reads the manifest, does not check the files (`verify` does)."""
         folder = self.folder(key)

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from clip_pipeline.errors import MissingArtifactError, StoreError, nearest_name
-from clip_pipeline.store import MANIFEST, Artifact, ArtifactKey, Store
+from clip_pipeline.store import Artifact, ArtifactKey, Store
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -37,18 +37,14 @@ def read_table(asset: str, data: str | Path = "data", partition: str = "", file:
 
 def _artifacts(store: Store, asset: str, partition: str) -> list[Artifact]:
     """The finished artifacts of an asset, sorted by partition."""
-    stages = sorted(path.parent.name for path in store.root.glob(f"*/{asset}") if path.is_dir())
-    if not stages:
-        known = sorted(path.name for path in store.root.glob("*/*") if path.is_dir() and not path.name.startswith("."))
+    shown = [path for path in store.root.glob("[!.]*/*") if path.is_dir()]
+    stage = next((path.parent.name for path in shown if path.name == asset), None)
+    if stage is None:
+        known = sorted(path.name for path in shown)
         hint = nearest_name(asset, known) if known else "It holds no artifact at all. Run: clip-pipeline run"
         raise MissingArtifactError(f"{store.root} holds no {asset}. {hint}")
-    stage = stages[0]
-    if partition:
-        return [store.get(ArtifactKey(stage, asset, partition))]
-    folder = store.root / stage / asset
-    places = sorted(path.parent.relative_to(folder) for path in folder.rglob(MANIFEST))
-    keys = [ArtifactKey(stage, asset, "|".join(place.parts)) for place in places]
-    return [store.get(key) for key in keys] or [store.get(ArtifactKey(stage, asset))]
+    partitions = [partition] if partition else store.partitions(stage, asset) or [""]
+    return [store.get(ArtifactKey(stage, asset, each)) for each in partitions]
 
 
 def _table_of(artifact: Artifact, file: str) -> str:

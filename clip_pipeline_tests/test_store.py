@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import multiprocessing
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -43,6 +44,18 @@ def test_a_second_materialisation_is_a_hit_and_builds_nothing(tmp_path):
     second = store.materialise(KEY, wanted(), never_called)
     assert (first.hit, second.hit) == (False, True)
     assert second.artifact.file("words.txt").read_text() == "a"
+
+
+def test_partitions_are_those_that_are_whole_and_in_their_place(tmp_path):
+    store = Store(tmp_path)
+    for partition in ("b|y", "a|x", "a|z"):
+        store.materialise(ArtifactKey("evaluation", "scores", partition), wanted(), build_text(partition))
+    store.materialise(KEY, wanted(), build_text("a"))
+    shutil.copytree(tmp_path / "evaluation/scores/a/x", tmp_path / "evaluation/scores/a/.w.previous")
+    (tmp_path / "evaluation/scores/a/z" / MANIFEST).unlink()
+    assert store.partitions("evaluation", "scores") == ["a|x", "b|y"]
+    assert store.partitions("words", "vocabulary") == [""]
+    assert store.partitions("words", "word_counts") == []
 
 
 @pytest.mark.parametrize(

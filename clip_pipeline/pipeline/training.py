@@ -14,7 +14,7 @@ from clip_pipeline.pipeline.stages import artifact_key
 from clip_pipeline.pipeline.step import Step
 from clip_pipeline.pipeline.workspace import Workspace
 from clip_pipeline.settings import fingerprinted
-from clip_pipeline.store import MANIFEST, Built
+from clip_pipeline.store import Built
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -41,8 +41,7 @@ def picture_formats(workspace: Workspace) -> list[str]:
 
 def stored_picture_formats(workspace: Workspace) -> list[str]:
     """The formats in which pictures are stored now, whatever the recipe."""
-    folder = workspace.store.folder(artifact_key(PICTURES.asset))
-    return sorted(path.parent.name for path in folder.glob(f"*/{MANIFEST}"))
+    return workspace.store.partitions(artifact_key(PICTURES.asset).stage, PICTURES.asset)
 
 
 def possible_picture_formats(workspace: Workspace) -> list[str]:
