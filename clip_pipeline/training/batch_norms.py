@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 def has_batch_norms(model: torch.nn.Module) -> bool:
     """Whether a batch's pictures influence one another inside the model."""
-    return bool(_batch_norms(model))
+    return bool(batch_norms_of(model))
 
 
 def share_batch_norms(model: torch.nn.Module, processes: Processes) -> None:
@@ -25,11 +25,12 @@ def share_batch_norms(model: torch.nn.Module, processes: Processes) -> None:
 
     All processes must then call the model together, with shares of one size.
     """
-    for norm in _batch_norms(model) if processes.count > 1 else []:
+    for norm in batch_norms_of(model) if processes.count > 1 else []:
         norm.forward = partial(_normalised, norm, processes)  # type: ignore[method-assign]
 
 
-def _batch_norms(model: torch.nn.Module) -> list[Any]:
+def batch_norms_of(model: torch.nn.Module) -> list[Any]:
+    """All batch norms inside a model, those of timm that hold an activation too."""
     import torch
 
     return [module for module in model.modules() if isinstance(module, torch.nn.modules.batchnorm._BatchNorm)]

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from clip_pipeline.models.registry import ClipModel
 from clip_pipeline.settings import TrainingSettings
 from clip_pipeline.training.arithmetic import autocast, encode_captions
+from clip_pipeline.training.batch_norms import batch_norms_of
 from clip_pipeline.training.loss import contrastive_loss
 from clip_pipeline.training.mixing import swap_neighbours
 from clip_pipeline.training.processes import ONE_PROCESS, Processes
@@ -86,7 +87,8 @@ class Learner:
             size = self.settings.chunk_size if chunked else len(pictures)
             return self._backward_from_features(pictures, tokens, own_share, size)
         loss, contrastive = self.losses(*self.features(pictures, tokens), tokens, own_share)
-        self._scaled(loss).backward()
+        with self._statistics_at_rest():
+            self._scaled(loss).backward()
         return contrastive
 
     def _backward_from_features(
@@ -114,9 +116,14 @@ class Learner:
                 pair = self.features(pictures[rows], tokens[rows])
             # a frozen tower's features have no graph
             learnt = [(part, whole[rows]) for part, whole in zip(pair, downward, strict=True) if part.requires_grad]
-            torch.autograd.backward([part for part, _ in learnt], [gradient for _, gradient in learnt])
+            with self._statistics_at_rest():
+                torch.autograd.backward([part for part, _ in learnt], [gradient for _, gradient in learnt])
         self.processes.add_up_tower_gradients(self.model)
         return contrastive
+
+    def _statistics_at_rest(self) -> contextlib.AbstractContextManager[None]:
+        """Around a backward pass: with gradient checkpointing it computes what is inside the towers a second time."""
+        return quiet_statistics(self.model, self.settings.gradient_checkpointing)
 
     def _scaled(self, loss: torch.Tensor) -> torch.Tensor:
         return loss if self.scaler is None else self.scaler.scale(loss)
@@ -142,15 +149,11 @@ class RandomState:
 
 @contextlib.contextmanager
 def quiet_statistics(model: torch.nn.Module, quiet: bool = True) -> Iterator[None]:
-    """Batch norms inside leave their running statistics alone, as they take each picture in only once."""
-    import torch
-
-    norms = [m for m in model.modules() if isinstance(m, torch.nn.modules.batchnorm._BatchNorm)] if quiet else []
-    tracked = [norm for norm in norms if norm.track_running_stats]
-    for norm in tracked:
-        norm.track_running_stats = False
+    """The running statistics of batch norms inside are afterwards as they were: they take each picture in only once."""
+    running = [buffer for norm in batch_norms_of(model) for buffer in norm.buffers()] if quiet else []
+    before = [buffer.clone() for buffer in running]
     try:
         yield
     finally:
-        for norm in tracked:
-            norm.track_running_stats = True
+        for buffer, value in zip(running, before, strict=True):
+            buffer.copy_(value)

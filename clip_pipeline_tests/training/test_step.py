@@ -114,6 +114,18 @@ def test_gradient_checkpointing_changes_no_gradient(loss):
     assert_equal_gradients(gradients(checkpointed), gradients(plain))
 
 
+@pytest.mark.parametrize("chunk_size", [0, 3])
+def test_gradient_checkpointing_shows_batch_norms_each_picture_once(chunk_size):
+    settings = dataclasses.replace(SETTINGS, model="laptop_small", chunk_size=chunk_size)
+    plain, checkpointed = learner_of(settings), learner_of(dataclasses.replace(settings, gradient_checkpointing=True))
+    batch = random_batch(plain, 6)
+    plain.backward(*batch), checkpointed.backward(*batch)
+    ours, theirs = checkpointed.model.state_dict(), plain.model.state_dict()
+    assert int(ours["visual.trunk.layer1.0.bn1.num_batches_tracked"]) == (2 if chunk_size else 1)
+    assert all(torch.allclose(ours[name], theirs[name], atol=1e-6) for name in ours)
+    assert_equal_gradients(gradients(checkpointed), gradients(plain))
+
+
 MEASURED = """
 import gc, json, pathlib, sys, torch
 torch.set_num_threads(1)
