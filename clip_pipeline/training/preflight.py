@@ -86,7 +86,7 @@ def look_at_settings(settings: TrainingSettings, has_batch_norms: bool) -> list[
     found = []
     if settings.loss == "sigmoid" and settings.label_smoothing:
         found.append("training.label_smoothing has no effect on the sigmoid loss.")
-    if settings.chunk_size and has_batch_norms:
+    if 0 < settings.chunk_size < settings.batch_size and has_batch_norms:
         found.append(
             f"The model has batch norms: with training.chunk_size they see {settings.chunk_size} pictures at a time, not "
             f"the whole batch of {settings.batch_size}."

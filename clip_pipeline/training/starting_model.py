@@ -71,9 +71,13 @@ def make_model(config: dict[str, Any], settings: TrainingSettings, device: str) 
     model = model.to(device)
     model.visual.to(memory_format=torch.channels_last)
     if settings.gradient_checkpointing:
+        from open_clip.modified_resnet import ModifiedResNet
+
         model.set_grad_checkpointing(True)
-        if not is_vision_transformer(config):
-            logger.warning("training.gradient_checkpointing helps the text tower only: the picture tower is no ViT")
+        if isinstance(model.visual, ModifiedResNet):
+            logger.warning(
+                "training.gradient_checkpointing helps the text tower only: CLIP's ResNet knows nothing of it"
+            )
     if settings.compile:
         compile_towers(model)
     elif device == "cpu":

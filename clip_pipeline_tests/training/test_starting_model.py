@@ -84,6 +84,12 @@ def test_patches_of_a_tower_without_patches_cannot_be_left_out():
         model_of(model="sandbox_small", patch_dropout=0.5)
 
 
+@pytest.mark.parametrize(("model", "helps"), [("sandbox_small", False), ("laptop_small", True), ("tiny_test", True)])
+def test_a_tower_that_keeps_its_activations_all_the_same_is_named(caplog, model, helps):
+    model_of(model=model, gradient_checkpointing=True)
+    assert ("helps the text tower only" not in caplog.text) == helps
+
+
 def test_fine_tuning_goes_on_from_a_model_folder(tiny_data: TinyData, trained, tmp_path):
     settings = dataclasses.replace(SETTINGS, steps=1, learning_rate=1e-9, start_from=str(trained / "model"))
     summary = tiny_data.train(tmp_path, settings, tokenizer_folder=tmp_path / "not looked at")
