@@ -45,17 +45,21 @@ def stored_picture_formats(workspace: Workspace) -> list[str]:
 
 
 def possible_picture_formats(workspace: Workspace) -> list[str]:
-    """Formats that any model's pictures may have, and those of the recipe."""
+    """Formats that any model's pictures may have, and those of the recipe; of a model that is gone on from, both ways of
+    resizing, since its folder may not be there yet."""
     from clip_pipeline.models.folder import preprocess_config
     from clip_pipeline.models.registry import list_models, load_config
     from clip_pipeline.models.sizes import config_of
-    from clip_pipeline.training.pictures import PictureFormat
+    from clip_pipeline.training.pictures import RESIZE_MODES, PictureFormat
 
-    config = config_of(workspace.recipe.training)
+    settings = workspace.recipe.training
+    config = config_of(settings)
     wanted = [preprocess_config(entry) for entry in (config, *(load_config(name) for name in list_models()))]
     formats = [PictureFormat(entry["size"][0], entry["resize_mode"]) for entry in wanted]
-    if side := workspace.recipe.training.stored_side:
-        formats.append(PictureFormat(side, wanted[0]["resize_mode"]))
+    side = settings.stored_side or wanted[0]["size"][0]
+    formats += [
+        PictureFormat(side, mode) for mode in (RESIZE_MODES if settings.start_from else (wanted[0]["resize_mode"],))
+    ]
     return sorted({entry.name for entry in formats})
 
 

@@ -15,6 +15,7 @@ from clip_pipeline.pipeline.graph import STEPS
 from clip_pipeline.pipeline.stages import artifact_key
 from clip_pipeline.pipeline.standalone import train_on_folder
 from clip_pipeline.pipeline.takedown import take_down
+from clip_pipeline.pipeline.training import possible_picture_formats
 from clip_pipeline.pipeline.workspace import Workspace
 from clip_pipeline.recipes import Recipe, find_recipe
 from clip_pipeline.settings import with_settings
@@ -44,6 +45,16 @@ def test_other_seeds_and_settings_decode_nothing_again(data):
     with Workspace(data, recipe("training.stored_side=20")) as workspace:
         assert PICTURES.partitions(workspace) == ["20px_squash"]
         assert not PICTURES.materialise(workspace, "20px_squash").hit
+
+
+def test_the_formats_of_the_recipe_are_possible_ones(tmp_path):
+    def formats(*assignments: str) -> set[str]:
+        with Workspace(tmp_path, recipe(*assignments)) as workspace:
+            return set(possible_picture_formats(workspace))
+
+    assert {"16px_squash", "64px_squash", "224px_shortest"} <= formats()
+    assert formats("training.stored_side=20") - formats() == {"20px_squash"}
+    assert formats("training.start_from=not/there/yet") - formats() == {"16px_shortest"}
 
 
 def test_streamed_and_stored_end_with_the_same_model_which_either_finds_fresh(data):
