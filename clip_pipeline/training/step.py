@@ -77,22 +77,30 @@ class Learner:
         words = word_loss(self.word_head, features_ND, tokens_NKL)
         return contrastive + self.settings.word_loss * words, contrastive
 
-    def backward(self, pictures: torch.Tensor, tokens: torch.Tensor, own_share: float = 1.0) -> float:
+    def backward(
+        self,
+        pictures: torch.Tensor,
+        tokens: torch.Tensor,
+        own_share: float = 1.0,
+        shown: torch.Tensor | None = None,
+    ) -> float:
         """Puts the batch's gradient into the weights; returns its contrastive loss in nats.
 
         pictures, tokens: this process's share of the batch; tokens (N, K, L), see `features`. own_share: see `losses`.
+        shown: what the text tower sees of the tokens, where words are left out; the word loss asks for all of them.
         """
+        shown = tokens if shown is None else shown
         chunked = 0 < self.settings.chunk_size < len(pictures)
         if chunked or self.processes.count > 1:
             size = self.settings.chunk_size if chunked else len(pictures)
-            return self._backward_from_features(pictures, tokens, own_share, size)
-        loss, contrastive = self.losses(*self.features(pictures, tokens), tokens, own_share)
+            return self._backward_from_features(pictures, tokens, own_share, shown, size)
+        loss, contrastive = self.losses(*self.features(pictures, shown), tokens, own_share)
         with self._statistics_at_rest():
             self._scaled(loss).backward()
         return contrastive
 
     def _backward_from_features(
-        self, pictures: torch.Tensor, tokens: torch.Tensor, own_share: float, size: int
+        self, pictures: torch.Tensor, tokens: torch.Tensor, own_share: float, shown: torch.Tensor, size: int
     ) -> float:
         import torch
 
@@ -103,7 +111,7 @@ class Learner:
         with torch.set_grad_enabled(keeps_graph), quiet_statistics(self.model, not keeps_graph):
             for rows in chunks:
                 passages.append(RandomState(self.device))
-                pairs.append(self.features(pictures[rows], tokens[rows]))
+                pairs.append(self.features(pictures[rows], shown[rows]))
         mine = [torch.cat(parts).detach() for parts in zip(*pairs, strict=True)]
         features, captions = (self.processes.gathered(part).requires_grad_() for part in mine)
         loss, contrastive = self.losses(features, captions, self.processes.gathered(tokens), own_share)
@@ -113,7 +121,7 @@ class Learner:
         for rows, random_state, pair in zip(chunks, passages, pairs, strict=True):
             if not keeps_graph:
                 random_state.restore()
-                pair = self.features(pictures[rows], tokens[rows])
+                pair = self.features(pictures[rows], shown[rows])
             # a frozen tower's features have no graph
             learnt = [(part, whole[rows]) for part, whole in zip(pair, downward, strict=True) if part.requires_grad]
             with self._statistics_at_rest():

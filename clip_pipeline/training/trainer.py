@@ -209,12 +209,12 @@ class Trainer:
             group["lr"] = rate
         with meter.waiting():
             own_share = draw_own_share(settings, self.step)
-            pictures, tokens = self._batch()
+            pictures, tokens, shown = self._batch()
             pictures = mixed_pictures(pictures, own_share)
         torch.manual_seed(_seed_of_step(settings.seed, self.step, self.processes.rank))  # for dropout
         scale = model.logit_scale.detach().exp().item()
         self.optimizer.zero_grad()
-        loss = self.watch.add(self.learner.backward(pictures, tokens, own_share), self.step, rate)
+        loss = self.watch.add(self.learner.backward(pictures, tokens, own_share, shown), self.step, rate)
         if self.scaler is not None:
             self.scaler.unscale_(self.optimizer)
         limit = settings.clip_norm or math.inf
@@ -229,26 +229,27 @@ class Trainer:
             self.averaged.update()
         return {"train_loss": loss, "learning_rate": rate, "logit_scale": scale, "gradient_norm": float(norm)}
 
-    def _batch(self) -> tuple[torch.Tensor, torch.Tensor]:
-        """This process's pictures and tokens of the step, on the device."""
+    def _batch(self) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """This process's pictures, tokens, and those that are shown, of the step, on the device."""
         batch = self.loader.batch(self.step)
         tokens = self.captions.tokens[batch.captions]
-        tokens = without_words(tokens, self.step, self.settings, self.kept_ids, self.loader.share)
-        return self._on_device(batch.pictures, tokens)
+        shown = without_words(tokens, self.step, self.settings, self.kept_ids, self.loader.share)
+        return self._pictures_on_device(batch.pictures), self._tokens_on_device(tokens), self._tokens_on_device(shown)
 
     def pairs_to_measure(self, count: int) -> tuple[torch.Tensor, torch.Tensor]:
         """Blank pictures and the longest captions, on the device: something to measure memory with."""
         longest = (self.captions.tokens != self.pad_id).sum(1).argsort()[-count:]
         blank = np.zeros((count, self.pairs.size, self.pairs.size, 3), np.uint8)
         rows = np.repeat(longest[:, None], self.settings.captions_per_photo, axis=1)
-        return self._on_device(blank, self.captions.tokens[rows])
+        return self._pictures_on_device(blank), self._tokens_on_device(self.captions.tokens[rows])
 
-    def _on_device(self, pictures: np.ndarray, tokens: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
+    def _pictures_on_device(self, pictures: np.ndarray) -> torch.Tensor:
+        return normalised_pictures(pictures, self.preprocess["mean"], self.preprocess["std"], self.device)
+
+    def _tokens_on_device(self, tokens: np.ndarray) -> torch.Tensor:
         import torch
 
-        mean, std = self.preprocess["mean"], self.preprocess["std"]
-        normalised = normalised_pictures(pictures, mean, std, self.device)
-        return normalised, torch.from_numpy(tokens).long().to(self.device)
+        return torch.from_numpy(tokens).long().to(self.device)
 
     # ---- the end
 

@@ -70,6 +70,16 @@ def test_the_loss_of_several_captions_is_the_mean_of_the_losses_of_one():
     assert total.item() == pytest.approx(sum(one.item() for one, _ in singles) / 3, rel=1e-5)
 
 
+@pytest.mark.parametrize("chunk_size", [0, 4])
+def test_words_that_the_text_tower_does_not_see_are_guessed_all_the_same(chunk_size):
+    settings = dataclasses.replace(SETTINGS, chunk_size=chunk_size)
+    all_shown, some_shown = learner_of(settings), learner_of(settings)
+    pictures, tokens = random_batch(all_shown)
+    shown = tokens.masked_fill(tokens % 2 == 0, 0)
+    assert all_shown.backward(pictures, tokens) != some_shown.backward(pictures, tokens, shown=shown)
+    assert torch.equal(all_shown.word_head.weight.grad, some_shown.word_head.weight.grad)
+
+
 @pytest.mark.parametrize("loss", ["softmax", "sigmoid"])
 def test_dropout_leaves_out_the_same_things_in_both_passages(loss):
     """Patches are left out at random; beside a graph of all chunks that is drawn once and kept."""
