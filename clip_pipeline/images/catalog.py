@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from clip_pipeline.images.unite import united_rows
+from clip_pipeline.images.unite import united_rows, with_distinct_ids
 from clip_pipeline.records import IMAGE_LINKS, PHOTO_CATALOG, PHOTO_FIELDS
 from clip_pipeline.spill import MOST_ROWS, in_order, range_keys, text_keys
 
@@ -141,7 +141,7 @@ def _united_by_id(links: pa.Table) -> pa.Table:
     """PHOTO_FIELDS, one row an id, from all the IMAGE_LINKS of each id."""
     import pyarrow as pa
 
-    links = links.sort_by([(name, "ascending") for name in ("id", "word", "rank", "url")])
+    links = with_distinct_ids(links.sort_by([(name, "ascending") for name in ("id", "word", "rank", "url")]))
     words = [[word] if word else [] for word in links["word"].to_pylist()]
     place = links.schema.get_field_index("words")
     links = links.set_column(place, "words", pa.array(words, pa.list_(pa.string())))

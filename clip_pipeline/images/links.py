@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from clip_pipeline.images.unite import united_rows
+from clip_pipeline.images.unite import united_rows, with_distinct_ids
 from clip_pipeline.records import IMAGE_LINKS, PHOTO_FIELDS
 from clip_pipeline.spill import MOST_ROWS, in_order, range_keys, text_keys
 from clip_pipeline.words.tokens import split_words
@@ -156,6 +156,7 @@ class _Join:
     def _photos_of(self, piece: pa.Table) -> pa.Table:
         """One row an id, in the order of the list."""
         listed = piece.filter(piece["url"].is_valid()).sort_by([("id", "ascending"), ("place", "ascending")])
+        listed = with_distinct_ids(listed)
         photos = united_rows(listed, listed["id"].to_pylist())
         self._counts["photos listed"] += len(photos)
         self._counts["rows of the same photo"] += len(listed) - len(photos)

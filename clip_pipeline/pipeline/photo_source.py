@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 OWN_SOURCES = ("folder", "tars")
 """Sources whose photos are the user's own files."""
 
-LISTED_VERSION = 2
+LISTED_VERSION = 3
 """Raised when the links of listed photos are written another way."""
 
 COUNTS = "counts.json"
@@ -92,7 +92,7 @@ class ListedPhotos:
             )
 
     def config(self) -> dict[str, Any]:
-        config: dict[str, Any] = {"links.source": self.settings.source}
+        config: dict[str, Any] = {"links.source": self.settings.source, "version of listed links": LISTED_VERSION}
         if self.settings.source == "unsplash_dataset":
             config["links.photos_per_word"] = self.settings.photos_per_word
             config["links.min_confidence"] = self.settings.min_confidence
@@ -154,7 +154,7 @@ class ListedPhotos:
         vocabulary = self.workspace.get("vocabulary")
         names = [f"buckets/{bucket}.txt" for bucket in bucket_keys(self.workspace)]
         hashes = {name: vocabulary.file_hash(name) for name in names}
-        identity = hash_json([LISTED_VERSION, self.config(), self.identity(), hashes])
+        identity = hash_json([self.config(), self.identity(), hashes])
 
         def build(folder: Path) -> None:
             from clip_pipeline.images.links import write_listed_links
