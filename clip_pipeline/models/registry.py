@@ -98,10 +98,14 @@ def build_model(config: dict[str, Any], vocab_size: int | None = None) -> ClipMo
     arguments = copy.deepcopy(config)
     if vocab_size is not None:
         arguments["text_cfg"]["vocab_size"] = vocab_size
-    kind = CustomTextCLIP if arguments.pop("custom_text", False) else CLIP
+    from_transformers = bool(arguments["text_cfg"].get("hf_model_name"))
+    kind = CustomTextCLIP if arguments.pop("custom_text", False) or from_transformers else CLIP
+    # weights are trained here, never downloaded
     if arguments["vision_cfg"].get("timm_model_name"):
-        arguments["vision_cfg"]["timm_model_pretrained"] = False  # weights are trained here, never downloaded
+        arguments["vision_cfg"]["timm_model_pretrained"] = False
+    if from_transformers:
+        arguments["text_cfg"]["hf_model_pretrained"] = False
     try:
         return kind(**arguments)
-    except (TypeError, ValueError, RuntimeError, AssertionError) as error:
+    except (TypeError, ValueError, RuntimeError, AssertionError, OSError) as error:
         raise ModelError(f"open_clip cannot build this model configuration: {error}") from error
