@@ -11,17 +11,12 @@ from pathlib import Path
 from typing import Any
 
 from clip_pipeline.errors import CaptionsError, InputError, nearest_name
+from clip_pipeline.sources.cells import texts_of
 from clip_pipeline.sources.coco import COCO_KEYS, read_coco
 from clip_pipeline.sources.photo_facts import SPLIT_NAMES, fact_columns, read_fact, text_of
 from clip_pipeline.sources.photo_names import is_photo_name
-from clip_pipeline.sources.table_files import (
-    StreamedTable,
-    open_json,
-    plain_ending,
-    read_text,
-    stream_table_file,
-    texts_of,
-)
+from clip_pipeline.sources.table_files import StreamedTable, stream_table_file
+from clip_pipeline.sources.text_files import open_json, plain_ending, read_text
 
 CAPTION_FILES = (
     *(f"captions.{ending}" for ending in ("csv", "tsv", "jsonl", "json", "txt", "parquet")),

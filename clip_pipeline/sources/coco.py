@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from clip_pipeline.errors import CaptionsError
+from clip_pipeline.sources.cells import plain_text, texts_of
 from clip_pipeline.sources.json_stream import JsonStream
 from clip_pipeline.sources.photo_facts import facts_of
-from clip_pipeline.sources.table_files import plain_text, texts_of
 
 logger = logging.getLogger(__name__)
 

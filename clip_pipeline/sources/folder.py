@@ -22,10 +22,11 @@ from clip_pipeline.sources.caption_files import (
     read_caption_file,
     split_names,
 )
+from clip_pipeline.sources.cells import texts_of
 from clip_pipeline.sources.photo_facts import FACT_COLUMNS
 from clip_pipeline.sources.photo_names import PhotoFinder, is_photo_name, path_inside, photo_ids
 from clip_pipeline.sources.split_lists import find_split_lists, parse_splits, read_split_lists
-from clip_pipeline.sources.table_files import read_text, texts_of
+from clip_pipeline.sources.text_files import read_text
 
 logger = logging.getLogger(__name__)
 

@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from clip_pipeline.records import RATING_FIELDS, SPLITS
-from clip_pipeline.sources.table_files import StreamedTable, keywords_of, plain_text
+from clip_pipeline.sources.cells import keywords_of, plain_text
+from clip_pipeline.sources.table_files import StreamedTable
 
 SPLIT_NAMES = (
     {name: name for name in SPLITS}

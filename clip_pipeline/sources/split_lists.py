@@ -12,7 +12,7 @@ from clip_pipeline.errors import CaptionsError, SettingsError
 from clip_pipeline.records import SPLITS
 from clip_pipeline.sources.photo_facts import SPLIT_NAMES
 from clip_pipeline.sources.photo_names import PhotoFinder, path_inside
-from clip_pipeline.sources.table_files import read_text
+from clip_pipeline.sources.text_files import read_text
 
 logger = logging.getLogger(__name__)
 

@@ -16,9 +16,9 @@ import pyarrow as pa
 
 from clip_pipeline.errors import CaptionsError, PhotosError, nearest_name
 from clip_pipeline.progress import progress
+from clip_pipeline.sources.cells import keywords_of, texts_of
 from clip_pipeline.sources.folder import photo_table
 from clip_pipeline.sources.photo_facts import FACT_COLUMNS, SPLIT_NAMES, facts_of, text_of
-from clip_pipeline.sources.table_files import keywords_of, texts_of
 from clip_pipeline.sources.tar_files import find_tars, tar_path, tar_root
 from clip_pipeline.sources.tar_index import TarPlace, photo_place, read_tar_index, sample_id
 

@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 from clip_pipeline.errors import PhotosError
 from clip_pipeline.records import PHOTO_FIELDS
-from clip_pipeline.sources.table_files import UNPACKING_ERRORS, open_bytes, plain_text
+from clip_pipeline.sources.cells import plain_text
+from clip_pipeline.sources.text_files import UNPACKING_ERRORS, open_bytes
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -13,9 +13,11 @@ from clip_pipeline.errors import PhotosError
 from clip_pipeline.records import PHOTO_FIELDS
 from clip_pipeline.settings import PairsSettings
 from clip_pipeline.sources.caption_files import CAPTION_COLUMNS, chosen_columns
+from clip_pipeline.sources.cells import texts_of
 from clip_pipeline.sources.photo_facts import fact_columns, read_fact, text_of
 from clip_pipeline.sources.ratings import fit_photos
-from clip_pipeline.sources.table_files import plain_ending, stream_table_file, texts_of
+from clip_pipeline.sources.table_files import stream_table_file
+from clip_pipeline.sources.text_files import plain_ending
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from clip_pipeline.errors import CaptionsError
 from clip_pipeline.sources.caption_files import Captioned, read_caption_file, split_names
+from clip_pipeline.sources.delimited import sniff_delimiter
 from clip_pipeline.sources.folder import list_folder_photos
-from clip_pipeline.sources.table_files import sniff_delimiter
 from clip_pipeline_tests.sources.test_folder import captions_of, make
 
 

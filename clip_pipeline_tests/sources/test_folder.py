@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 from clip_pipeline.errors import CaptionsError, PhotosError, SettingsError
 from clip_pipeline.records import PHOTO_FIELDS
 from clip_pipeline.sources.caption_files import Captioned, find_caption_files, read_caption_file
+from clip_pipeline.sources.delimited import sniff_delimiter
 from clip_pipeline.sources.folder import check_captions, list_folder_photos
 from clip_pipeline.sources.image_set import open_image_set
 from clip_pipeline.sources.photo_names import photo_ids
 from clip_pipeline.sources.split_lists import parse_splits
-from clip_pipeline.sources.table_files import sniff_delimiter
 
 PHOTO = b"the bytes are never looked at"
 
