@@ -28,7 +28,6 @@ class JsonStream:
         self._text = text
         self._buffer, self._place, self._before, self._ended = "", 0, 0, False
         self._decode = json.JSONDecoder().raw_decode
-        self._values_read = 0
 
     @property
     def kind(self) -> str:
@@ -57,7 +56,6 @@ class JsonStream:
             whole = value.__class__ not in (int, float) or self._buffer[end : end + 1] in NUMBER_ENDS
             if whole or not self._fill():
                 self._place = end
-                self._values_read += 1
                 return value
 
     def items(self) -> Iterator[Any]:
@@ -80,10 +78,11 @@ class JsonStream:
         while True:
             name = self.value() if self.kind == '"' else self._fail("a name in quotes was expected")
             self._expect(":")
-            before = self._values_read, self.kind
+            if not self.kind:
+                self._fail("it ends where a value was expected")
             place = self._before + self._place
             yield name
-            if self._before + self._place == place and before == (self._values_read, self.kind):
+            if self._before + self._place == place:  # nobody has read the value
                 self.skip()
             if self._end_or_comma("}"):
                 return
