@@ -60,6 +60,18 @@ def test_each_row_is_that_of_the_whole_block():
     assert torch.allclose(block_at(block, x, places), whole[torch.arange(5), places])
 
 
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_products_in_half_precision_err_no_more_than_in_open_clips_own_tower(dtype):
+    model = model_of().float()
+    tokens = captions_of(model)
+    full = encode_captions(model, tokens, PAD)
+    with torch.autocast("cpu", dtype):
+        ours = encode_captions(model, tokens, PAD)
+        theirs = torch.nn.functional.normalize(model.encode_text(tokens).float(), dim=-1)
+    assert ours.dtype == torch.float32 and not torch.equal(ours, full)
+    assert (ours - full).abs().mean() < 1.5 * (theirs - full).abs().mean()
+
+
 def test_a_tower_that_computes_activations_twice_or_is_compiled_is_left_alone():
     model = model_of()
     model.set_grad_checkpointing(True)
