@@ -63,10 +63,12 @@ def run_within(command: list[str], seconds: float, said: Path) -> bool:
         process = subprocess.Popen(command, stdout=stream, stderr=subprocess.STDOUT, start_new_session=True)
     try:
         status = process.wait(max(0.1, seconds))
-    except subprocess.TimeoutExpired:
+    except BaseException as error:  # Ctrl-C too, of which a process group of its own is not told
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()
-        return False
+        if isinstance(error, subprocess.TimeoutExpired):
+            return False
+        raise
     if status:
         raise SystemExit(f"{' '.join(command)} failed:\n{said.read_text(errors='replace')[-3000:]}")
     return True

@@ -37,10 +37,11 @@ from pathlib import Path
 from typing import Any
 
 from download import cpu_of, process_family, tree_pss
+from open_clip_trainer import install_webdataset
+from train import parse_captions
 
 HERE = Path(__file__).resolve()
 DATA = HERE.parents[2] / "shared" / "data"
-PEER = "webdataset==0.2.86"
 BATCH, CONTEXT, WARM_UP = 256, 77, 8
 SMALLEST_CROP = 0.9
 OURS, THEIRS = ("cached", "streamed"), ("open_clip", "whole_shard", "plain_wds")
@@ -74,16 +75,12 @@ def make_shards(side: int, count: int, data: Path, place: Path) -> Path:
     return folder
 
 
-def _captions(tar_path: Path) -> dict[str, list[str]]:
+def _captions(tar_path: Path) -> dict[str, tuple[str, ...]]:
     """The captions of each photo of Flickr8k, by file name."""
     with tarfile.open(tar_path) as tar:
         file = tar.extractfile("flickr8k_128/text/Flickr8k.token.txt")
         assert file is not None
-        captions: dict[str, list[str]] = {}
-        for line in file.read().decode().splitlines():
-            name, _, caption = line.partition("\t")
-            captions.setdefault(name.partition("#")[0], []).append(caption)
-    return captions
+        return parse_captions(file.read().decode())
 
 
 def _jpegs(tar_path: Path) -> Iterator[tuple[str, bytes]]:
@@ -95,13 +92,13 @@ def _jpegs(tar_path: Path) -> Iterator[tuple[str, bytes]]:
                 yield Path(entry.name).name, file.read()
 
 
-def _photos_128(data: Path, captions: dict[str, list[str]]) -> Iterator[tuple[str, bytes]]:
+def _photos_128(data: Path, captions: dict[str, tuple[str, ...]]) -> Iterator[tuple[str, bytes]]:
     for name, content in _jpegs(data / "flickr8k_128.tar"):
         if name in captions:
             yield captions[name][0], content
 
 
-def _crops(side: int, data: Path, captions: dict[str, list[str]]) -> Iterator[tuple[str, bytes]]:
+def _crops(side: int, data: Path, captions: dict[str, tuple[str, ...]]) -> Iterator[tuple[str, bytes]]:
     """Squares cut from the originals, each another one."""
     from PIL import Image
 
@@ -116,7 +113,7 @@ def _crops(side: int, data: Path, captions: dict[str, list[str]]) -> Iterator[tu
             square = square.resize((side, side), Image.Resampling.LANCZOS)
             buffer = io.BytesIO()
             square.save(buffer, "JPEG", quality=90)
-            own = captions.get(name, [f"photo {name}"])
+            own = captions.get(name, (f"photo {name}",))
             yield own[turn % len(own)], buffer.getvalue()
 
 
@@ -333,7 +330,7 @@ def measured_run(name: str, folder: Path, side: int, options: argparse.Namespace
     command = [sys.executable, str(HERE), "--run", name, str(folder), str(side), "--seconds", str(options.seconds)]
     paths = [str(HERE.parents[1]), os.environ.get("PYTHONPATH", "")]
     if name not in OURS:
-        paths.insert(0, str(peer_folder(options.environments)))
+        paths.insert(0, str(install_webdataset(options.environments)))
     as_our_command = {"ARROW_DEFAULT_MEMORY_POOL": "system"} if name in OURS else {}  # set by cli.main
     environment = os.environ | as_our_command | {"PYTHONPATH": os.pathsep.join(filter(None, paths))}
     peak, done = [0.0], threading.Event()
@@ -359,16 +356,6 @@ def measured_run(name: str, folder: Path, side: int, options: argparse.Namespace
         flush=True,
     )
     return figures
-
-
-def peer_folder(environments: Path) -> Path:
-    """A folder with the webdataset that open_clip_train 3.3 works with; a later one has another tar reader."""
-    folder = environments / "webdataset"
-    if not folder.exists():
-        subprocess.run(
-            [sys.executable, "-m", "pip", "install", "-q", "--no-deps", "--target", folder, PEER], check=True
-        )
-    return folder
 
 
 def compare(side: int, options: argparse.Namespace) -> None:
