@@ -69,7 +69,7 @@ def _short_names(folders: Sequence[Path]) -> list[str]:
     parts = [folder.absolute().parts for folder in folders]
     if len(set(parts)) < 2:
         return [folder.name for folder in folders]
-    while len({path[0] for path in parts}) == 1:
+    while len({path[0] for path in parts}) == 1 and all(len(path) > 1 for path in parts):
         parts = [path[1:] for path in parts]
     while len({path[-1] for path in parts}) == 1 and all(len(path) > 1 for path in parts):
         parts = [path[:-1] for path in parts]

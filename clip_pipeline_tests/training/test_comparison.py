@@ -37,6 +37,8 @@ def test_long_paths_are_told_apart_by_the_parts_that_differ(tmp_path):
     folders.append(write_run(tmp_path / "other"))
     assert [run.label for run in read_runs(folders)] == ["flickr/seed 0/model", "flickr/seed 1/model", "other"]
     assert [run.label for run in read_runs(folders[:1] * 2)] == ["model", "model"]
+    folders = [write_run(tmp_path / "run"), write_run(tmp_path / "run" / "again")]
+    assert [run.label for run in read_runs(folders)] == ["run", "run/again"]
 
 
 def test_what_changes_the_scale_of_the_loss_is_told_first(tmp_path):
