@@ -52,7 +52,7 @@ def check_tokens(table: CaptionTable, config: dict[str, Any]) -> None:
 def look_at_data(
     training: SplitPairs, table: CaptionTable, tokenizer: CaptionTokenizer, settings: TrainingSettings
 ) -> list[str]:
-    """Sentences about captions that repeat or are cut. Raises TrainingError for fewer different captions than a batch has."""
+    """Sentences about captions that repeat, are too few or are cut. Raises TrainingError for fewer different captions than a batch has."""
     found = []
     photos_of = _photos_by_text(table)
     different = int((photos_of > 0).sum())
@@ -68,6 +68,12 @@ def look_at_data(
         found.append(
             f"{shared:.0%} of the photos have no caption of their own: others read the same. The model cannot tell them "
             "apart, and what repeats in a batch counts as wrong. pairs.max_caption_photos drops such captions."
+        )
+    most_captions = int(np.diff(table.first).max())
+    if settings.captions_per_photo > most_captions:
+        found.append(
+            f"training.captions_per_photo is {settings.captions_per_photo}, but no photo has more than {most_captions}: the "
+            f"same ones are compared again. Set it to {most_captions} to save the text tower's time."
         )
     length = table.tokens.shape[1]
     cut = share_of_cut_captions(training, tokenizer, length)

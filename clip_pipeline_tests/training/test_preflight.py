@@ -76,6 +76,13 @@ def test_captions_that_repeat_are_counted_by_their_text():
     assert look_at_data(*data_of(captions[2:]), TrainingSettings(batch_size=2)) == []
 
 
+def test_more_captions_in_a_step_than_any_photo_has_are_told():
+    data = data_of([["a", "b"], ["c"], ["d"]])
+    (sentence,) = look_at_data(*data, TrainingSettings(batch_size=2, captions_per_photo=5))
+    assert "captions_per_photo is 5, but no photo has more than 2" in sentence
+    assert look_at_data(*data, TrainingSettings(batch_size=2, captions_per_photo=2)) == []
+
+
 def test_captions_that_are_cut_are_counted():
     captions = [["abcdef"], ["abcdefg"], ["abc"], ["abcdefghij"]]
     training, table, tokenizer = data_of(captions)
