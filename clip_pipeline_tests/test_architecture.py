@@ -26,6 +26,7 @@ GROUND = {
     "settings",
     "spill",
     "store",
+    "tables",
     "version",
 }
 STAGES_IN_ORDER = ("sources", "words", "images", "text", "models", "training", "embedding", "evaluation")

@@ -240,6 +240,9 @@ def _folder_identity(folder: Path) -> str:
         folders.sort()
         for name in sorted(names):
             file = Path(parent, name)
-            stat = file.stat()
-            entries.append([file.relative_to(folder).as_posix(), stat.st_size, stat.st_mtime_ns])
+            try:
+                state = file.stat()
+            except FileNotFoundError:  # a link to nothing, such as editors leave
+                state = file.lstat()
+            entries.append([file.relative_to(folder).as_posix(), state.st_size, state.st_mtime_ns])
     return hash_json(entries)

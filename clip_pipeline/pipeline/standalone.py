@@ -179,14 +179,14 @@ def _pairs_of_folder(photos: Path, captions: str, recipe: Recipe, work: Path) ->
     from clip_pipeline.images.pairs import build_pairs
     from clip_pipeline.sources.fetch import PhotoFetcher
     from clip_pipeline.sources.folder import check_captions, list_folder_photos
-    from clip_pipeline.sources.tar_files import is_tar_pattern, tar_root
+    from clip_pipeline.sources.tar_files import holds_tars, is_tar_pattern, tar_root
     from clip_pipeline.sources.tars import list_tar_photos
     from clip_pipeline.text.captions import clean_caption
 
     if not is_tar_pattern(photos) and not photos.exists():
         raise PhotosError(f"There is no {photos}. Give a folder of photos with a caption file, or of webdataset tars.")
     links = recipe.links
-    if is_tar_pattern(photos) or photos.is_file() or any(photos.glob("*.tar")):
+    if is_tar_pattern(photos) or photos.is_file() or holds_tars(photos):
         listed: Iterable[pa.Table] = list_tar_photos(photos, links.caption_keys)
     else:
         captions = captions or links.captions

@@ -13,7 +13,7 @@ from clip_pipeline.sources.caption_files import find_caption_files
 from clip_pipeline.sources.folder import find_photos, list_folder_photos
 from clip_pipeline.sources.photo_facts import SPLIT_NAMES
 from clip_pipeline.sources.photo_names import is_photo_name, photo_ids
-from clip_pipeline.sources.tar_files import find_tars, is_tar_pattern, tar_path, tar_root
+from clip_pipeline.sources.tar_files import find_tars, holds_tars, is_tar_pattern, tar_path, tar_root
 from clip_pipeline.sources.tar_index import photo_place, read_place, read_tar_index, sample_id
 from clip_pipeline.sources.tars import read_captions, read_json, read_text_member
 
@@ -48,8 +48,8 @@ def open_image_set(path: Path, with_captions: bool = True) -> ImageSet:
 
     - a folder of photos, at any depth, with or without a caption file (see `list_folder_photos`);
     - a folder of class folders, each with its photos; or of train, val, test folders of class folders: then `splits`;
-    - a webdataset tar, a folder of them, or of folders of them, or a pattern (tars/{00..12}.tar): then `splits` are those folders' names. Captions are
-      from KEY.txt and KEY.json, labels from KEY.cls with classnames.txt beside the tars or above;
+    - a webdataset tar, a folder of them, or of folders of them, or a pattern (tars/{00..12}.tar): then `splits` are those
+      folders' names. Captions are from KEY.txt and KEY.json, labels from KEY.cls with classnames.txt beside the tars or above;
     - one photo.
 
     with_captions: without, caption files are not read, so that a broken one is no hindrance.
@@ -62,7 +62,7 @@ def open_image_set(path: Path, with_captions: bool = True) -> ImageSet:
         raise PhotosError(f"There is no {path}. Give a photo, a folder of photos, a tar or a folder of tars.")
     if path.is_file() and is_photo_name(path.name):
         return ImageSet([path.stem], [path.read_bytes])
-    if path.is_file() or _has_tars(path):
+    if path.is_file() or holds_tars(path):
         return _open_tars(path)
     names = find_photos(path)
     if all("/" in name for name in names) and not find_caption_files(path) and not _captions_beside(path, names[0]):
@@ -70,12 +70,6 @@ def open_image_set(path: Path, with_captions: bool = True) -> ImageSet:
     if not with_captions:
         return ImageSet(photo_ids(names), [(path / name).read_bytes for name in names])
     return _open_captioned(path, set(names))
-
-
-def _has_tars(folder: Path) -> bool:
-    if any(entry.is_file() and is_photo_name(entry.name) for entry in folder.iterdir()):
-        return False
-    return any(folder.glob("*.tar")) or any(folder.glob("*/*.tar"))
 
 
 def _captions_beside(folder: Path, name: str) -> bool:

@@ -41,6 +41,10 @@ def parse_splits(splits: str) -> dict[str, Path]:
             raise SettingsError(
                 f'links.splits has "{pair}", expected train=FILE, validation=FILE and test=FILE with commas between.'
             )
+        if split in files:
+            raise SettingsError(
+                f'links.splits has two lists of the {split} photos, expected one. Join "{pair}" to the other.'
+            )
         files[split] = Path(file.strip()).expanduser()
     return files
 

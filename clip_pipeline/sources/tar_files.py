@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from clip_pipeline.errors import PhotosError
+from clip_pipeline.sources.photo_names import is_photo_name
 
 logger = logging.getLogger(__name__)
 
@@ -44,6 +45,8 @@ def find_tars(path: Path) -> list[str]:
         root = tar_root(path)
         return sorted({tar.absolute().relative_to(root).as_posix() for tar in _expanded(path)}, key=_tar_order)
     if path.is_file():
+        if not path.name.lower().endswith((".tar", *PACKED)):
+            raise PhotosError(f"{path} does not end in .tar. If it is a webdataset tar, rename it so.")
         return [path.name]
     if not path.is_dir():
         raise PhotosError(f"There is no {path}. Give a webdataset tar or the folder that holds the tars.")
@@ -62,6 +65,13 @@ def find_tars(path: Path) -> list[str]:
     if packed:
         logger.warning("%s: left out %d packed tars, the first is %s", path, len(packed), packed[0])
     return tars
+
+
+def holds_tars(folder: Path) -> bool:
+    """Whether a folder is one of tars, or of folders of them, rather than of photos."""
+    if any(entry.is_file() and is_photo_name(entry.name) for entry in folder.iterdir()):
+        return False
+    return any(any(folder.glob(pattern)) for pattern in ("*.[tT][aA][rR]", "*/*.[tT][aA][rR]"))
 
 
 def tar_path(root: Path, name: str) -> Path:

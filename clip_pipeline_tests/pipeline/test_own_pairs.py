@@ -169,6 +169,30 @@ def test_a_folder_without_captions_is_told_before_a_photo_is_stored(tmp_path):
     assert _pairs_of_folder(tmp_path / "photos", "", recipe, work)["caption"].to_pylist() == ["A cup"]
 
 
+def test_a_link_to_nothing_among_the_photos_hinders_nobody(tmp_path):
+    (tmp_path / "photos").mkdir()
+    for n in range(2):
+        (tmp_path / "photos" / f"{n}.jpg").write_bytes(picture(n))
+        (tmp_path / "photos" / f"{n}.txt").write_text("A cup")
+    (tmp_path / "photos" / ".#0.txt").symlink_to("nowhere")
+    (tmp_path / "photos" / "2.jpg").symlink_to("nowhere")
+    workspace = workspace_of(tmp_path, "folder", tmp_path / "photos")
+    assert built(workspace)["image_text_pairs"]["dropped"]["photo missing_file"] == 1
+
+
+def test_the_train_command_reads_tars_in_the_folders_of_their_splits(tmp_path):
+    from clip_pipeline.pipeline.standalone import _pairs_of_folder
+
+    for number, split in enumerate(("train", "val")):
+        write_tar(tmp_path / "tars" / split / "0.tar", {"0.jpg": picture(number), "0.txt": f"A cup of {split}"})
+    (tmp_path / "work").mkdir()
+    pairs = _pairs_of_folder(tmp_path / "tars", "", find_recipe("tiny"), tmp_path / "work")
+    assert dict(zip(pairs["caption"].to_pylist(), pairs["split"].to_pylist(), strict=True)) == {
+        "A cup of train": "train",
+        "A cup of val": "validation",
+    }
+
+
 def test_tars_and_lists_without_captions_are_told_before_a_photo_is_stored(tmp_path):
     tar = write_tar(tmp_path / "0.tar", {"0.jpg": picture(0), "0.json": json.dumps({"about": "A cup"})})
     (tmp_path / "urls.txt").write_text("http://photos.test/1.jpg\n")

@@ -229,6 +229,8 @@ def test_split_lists_that_do_not_fit_say_why(tmp_path):
     ):
         with pytest.raises(CaptionsError, match=message):
             list_folder_photos(tmp_path, "", splits)
+    with pytest.raises(SettingsError, match="two lists of the validation photos"):
+        parse_splits("val=a.txt,dev=b.txt")
     for splits in ("a.txt", "holdout=a.txt", "train="):
         with pytest.raises(SettingsError, match="expected train=FILE"):
             parse_splits(splits)

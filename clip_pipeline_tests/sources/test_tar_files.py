@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from clip_pipeline.errors import PhotosError
 from clip_pipeline.sources.image_set import open_image_set
 from clip_pipeline.sources.own_files import OwnFiles
-from clip_pipeline.sources.tar_files import find_tars, is_tar_pattern, tar_path, tar_root
+from clip_pipeline.sources.tar_files import find_tars, holds_tars, is_tar_pattern, tar_path, tar_root
 from clip_pipeline_tests.sources.test_tars import listed, write_tar
 
 
@@ -80,6 +80,20 @@ def test_a_folder_whose_name_looks_like_a_pattern_is_a_folder(tmp_path):
     (row,) = listed(tmp_path / "x{1}").to_pylist()
     assert (row["id"], OwnFiles(tmp_path / "x{1}", 100).read(row["url"])) == ("0/k", b"photo")
     assert tar_path(tmp_path / "x{1}", "0.TAR").is_file()
+
+
+def test_a_tar_by_another_name_is_asked_to_be_renamed(tmp_path):
+    tar = write_tar(tmp_path / "0.tar", {"k.jpg": "photo"}).rename(tmp_path / "data.bin")
+    with pytest.raises(PhotosError, match=r"data\.bin does not end in \.tar\. If it is"):
+        find_tars(tar)
+
+
+def test_a_folder_holds_tars_where_no_photo_lies_beside_them(tars):
+    write_tar(tars / "c" / "0.TAR", {"k.jpg": "photo"})
+    assert holds_tars(tars) and holds_tars(tars / "a") and holds_tars(tars / "c")
+    (tars / "a" / "1.jpg").touch()
+    (tars / "d").mkdir()
+    assert not holds_tars(tars / "a") and not holds_tars(tars / "d")
 
 
 @pytest.mark.parametrize("name", ["0.tar.gz", "0.tgz", "0.TAR.GZ", "0.tar.zst"])
