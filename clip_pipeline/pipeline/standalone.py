@@ -5,7 +5,6 @@ Results go where the user says. A folder is written aside and put in place whole
 
 from __future__ import annotations
 
-import json
 import logging
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
@@ -16,7 +15,14 @@ from typing import TYPE_CHECKING, Any
 
 from clip_pipeline.errors import InputError, PhotosError
 from clip_pipeline.publication import published_folder, work_folder_of
-from clip_pipeline.settings import ComputeSettings, EmbeddingSettings, EvaluationSettings, Recipe, TokenizerSettings
+from clip_pipeline.settings import (
+    ComputeSettings,
+    EmbeddingSettings,
+    EvaluationSettings,
+    Recipe,
+    TokenizerSettings,
+    settings_text,
+)
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -145,7 +151,7 @@ def train_on_folder(photos: Path, captions: str, output: Path, recipe: Recipe) -
                 folder,
                 processes,
             )
-            (folder / "recipe.json").write_text(json.dumps(facts, indent=1, sort_keys=True, default=str))
+            (folder / "recipe.json").write_text(settings_text(recipe) + "\n", encoding="utf-8")
     return facts
 
 

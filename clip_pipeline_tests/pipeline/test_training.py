@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import shutil
 from pathlib import Path
 
@@ -114,4 +115,6 @@ def test_the_train_command_streams_when_told_and_ends_with_the_same_model(tmp_pa
         folder = tmp_path / f"model_{way}"
         train_on_folder(tmp_path / "photos", "", folder, recipe(*settings))
         models.append((folder / "open_clip_model.safetensors").read_bytes())
+        told = json.loads((folder / "recipe.json").read_text())
+        assert (told["training"]["batch_size"], told["training"]["cache_pictures"]) == (8, way == "true")
     assert models[0] == models[1]
