@@ -63,7 +63,8 @@ def batches_of(source, table, settings=PLAIN, steps=range(18), workers=1, share=
     reader = PairReader(source, table, size, workers=workers, bad_photos=bad_photos)
     batches = Batches(table, settings.batch_size, settings.seed, settings.repeat_captions)
     with Loader(reader, batches, settings, share, steps[-1] + 1) as loader:
-        return [(batch.pictures.copy(), batch.captions[:, 0].copy()) for batch in map(loader.batch, steps)]
+        found = [(batch.pictures.copy(), batch.captions.copy()) for batch in map(loader.batch, steps)]
+    return found if settings.captions_per_photo > 1 else [(pictures, captions[:, 0]) for pictures, captions in found]
 
 
 def same(ones, others) -> bool:
@@ -98,10 +99,13 @@ def test_any_step_can_be_the_first_one(shards, tmp_path, way):
     assert same([whole[9], whole[9], whole[4]], batches_of(source, shards.table, VARIED, [9, 9, 4], size=16))
 
 
-def test_shares_of_several_processes_make_up_the_batch(shards):
-    whole = batches_of(shards.streamed(), shards.table, VARIED, size=16)
+@pytest.mark.parametrize("captions", [1, 2])
+def test_shares_of_several_processes_make_up_the_batch(shards, captions):
+    """With two, every other photo has the same second caption: all of them in a batch give way, whatever process shows them."""
+    settings = dataclasses.replace(VARIED, captions_per_photo=captions)
+    whole = batches_of(shards.streamed(), shards.table, settings, size=16)
     parts = [
-        batches_of(shards.streamed(), shards.table, VARIED, share=share, size=16)
+        batches_of(shards.streamed(), shards.table, settings, share=share, size=16)
         for share in (slice(0, 4), slice(4, 8))
     ]
     joined = [tuple(np.concatenate(pair) for pair in zip(*both, strict=True)) for both in zip(*parts, strict=True)]
