@@ -64,6 +64,7 @@ class Job:
     def __init__(self, decoders: Decoders, number: int, told: bytes, journal: Path):
         self.number, self.told, self.journal = number, told, journal
         self.open = 0
+        self.failure: Exception | None = None
         self._decoders = decoders
 
     def submit(self, about: bytes, content: bytes, done: Done) -> None:
@@ -77,9 +78,9 @@ class Job:
         """Returns when all photos are done. Raises what `submit` does."""
         finished = self._decoders.finished
         with finished:
-            finished.wait_for(lambda: self.open == 0 or self._decoders.failure is not None)
-            if self._decoders.failure is not None:
-                raise self._decoders.failure
+            finished.wait_for(lambda: self.open == 0 or self.failure is not None)
+            if self.failure is not None:
+                raise self.failure
 
     def __enter__(self) -> Job:
         return self
@@ -98,7 +99,7 @@ class Decoders:
         self.check, self.seconds = check, seconds
         lock = threading.RLock()
         self.free, self.finished = threading.Condition(lock), threading.Condition(lock)
-        self.failure: Exception | None = None
+        self._jobs: set[Job] = set()
         self.families: list[subprocess.Popen] = []
         self._numbers = itertools.count()
         self._workers = [_Worker(self) for _ in range(workers or os.cpu_count() or 1)]
@@ -110,8 +111,10 @@ class Decoders:
             "settings": dataclasses.asdict(settings),
             "taken_down": sorted(taken_down),
         }
-        self.failure = None
-        return Job(self, next(self._numbers) % FAILED, json.dumps(told).encode(), journal)
+        job = Job(self, next(self._numbers) % FAILED, json.dumps(told).encode(), journal)
+        with self.free:
+            self._jobs.add(job)
+        return job
 
     def close(self) -> None:
         """Ends the workers; a later photo starts them again."""
@@ -133,8 +136,8 @@ class Decoders:
     def _submit(self, photo: _Photo) -> None:
         with self.free:
             while True:
-                if self.failure is not None:
-                    raise self.failure
+                if photo.job.failure is not None:
+                    raise photo.job.failure
                 worker = min(self._workers, key=lambda worker: worker.load)
                 if worker.load < PHOTOS_AHEAD:
                     break
@@ -146,6 +149,8 @@ class Decoders:
         worker.take(photo)
 
     def _end(self, job: Job) -> None:
+        with self.free:
+            self._jobs.discard(job)
         for worker in self._workers:
             worker.end(job)
 
@@ -163,8 +168,10 @@ class Decoders:
                 self.finished.notify_all()
 
     def _fail(self, error: Exception) -> None:
+        """Ends all jobs that are open, for their photos may be lost; a later one starts anew."""
         with self.free:
-            self.failure = error
+            for job in self._jobs:
+                job.failure = error
             for worker in self._workers:
                 worker.load = 0
             self.free.notify_all()

@@ -106,6 +106,29 @@ def test_a_journal_that_cannot_be_written_is_the_disk_s_error(tmp_path):
         job.wait()
 
 
+def test_a_failure_is_told_to_the_one_who_waits_though_another_job_has_begun(tmp_path):
+    with Decoders(1) as decoders:
+        job = decoders.job(tmp_path / "nowhere", SETTINGS)
+        with pytest.raises(OSError, match="No such file"):
+            while True:
+                job.submit(b'{"id": "a", "url": "u"}', GOOD[0], lambda entry: None)
+        told: list[OSError] = []
+
+        def wait() -> None:
+            try:
+                job.wait()
+            except OSError as error:
+                told.append(error)
+
+        with decoders.job(tmp_path, SETTINGS) as next_job:
+            waiting = threading.Thread(target=wait, daemon=True)
+            waiting.start()
+            waiting.join(10)
+            assert told
+            next_job.submit(b'{"id": "b", "url": "u"}', GOOD[0], lambda entry: None)
+            next_job.wait()
+
+
 def test_idle_workers_go_home_and_come_back(tmp_path, monkeypatch):
     monkeypatch.setattr(module, "IDLE_SECONDS", 0.2)
     done = threading.Event()
