@@ -90,7 +90,8 @@ def with_tokenizer(
 def build_model(config: dict[str, Any], vocab_size: int | None = None) -> ClipModel:
     """A CLIP with random weights (drawn from torch's global generator), built by open_clip.
 
-    vocab_size: overrides the configuration's. Raises ModelError when open_clip or timm refuses the configuration.
+    vocab_size: overrides the configuration's. Raises ModelError when open_clip, timm or transformers refuses the configuration,
+    or has another token table than the tokenizer.
     """
     define_missing_operators()
     from open_clip.model import CLIP, CustomTextCLIP
@@ -106,6 +107,21 @@ def build_model(config: dict[str, Any], vocab_size: int | None = None) -> ClipMo
     if from_transformers:
         arguments["text_cfg"]["hf_model_pretrained"] = False
     try:
-        return kind(**arguments)
+        model = kind(**arguments)
     except (TypeError, ValueError, RuntimeError, AssertionError, OSError) as error:
         raise ModelError(f"open_clip cannot build this model configuration: {error}") from error
+    if from_transformers:
+        _check_own_tokens(model, arguments["text_cfg"])
+    return model
+
+
+def _check_own_tokens(model: ClipModel, text: dict[str, Any]) -> None:
+    """A text tower of transformers brings its token table and its padding along, whatever the tokenizer has."""
+    rows, padding = model.text.transformer.get_input_embeddings().num_embeddings, model.text.config.pad_token_id
+    wanted_rows, wanted_padding = text.get("vocab_size", rows), text.get("pad_id", padding)
+    if wanted_rows > rows or wanted_padding != padding:
+        name = text["hf_model_name"]
+        raise ModelError(
+            f"The text tower {name} has {rows:,} tokens and pads with {padding}, the tokenizer has {wanted_rows:,} and pads "
+            f"with {wanted_padding}. Set tokenizer.kind to {name}."
+        )

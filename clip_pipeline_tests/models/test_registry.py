@@ -77,6 +77,11 @@ def test_a_text_tower_of_transformers_starts_from_random_weights(tmp_path):
     config["text_cfg"] = {"context_length": 12, "vocab_size": 300, **towers}
     model = build_model(config)
     assert model.text.transformer.embeddings.word_embeddings.weight.shape == (300, 16)
+    for tokens, padding in ((301, 0), (300, 7)):
+        with pytest.raises(
+            ModelError, match=rf"has 300 tokens and pads with 0, .* has {tokens} and pads with {padding}"
+        ):
+            build_model(with_tokenizer(config, tokens, padding, 5))
     config["text_cfg"]["hf_model_name"] = str(tmp_path / "none")
     with pytest.raises(ModelError, match="cannot build this model configuration"):
         build_model(config)
