@@ -16,6 +16,7 @@ from clip_pipeline.errors import SourceError
 from clip_pipeline.progress import progress
 from clip_pipeline.sources.http import Hosts, http_session
 from clip_pipeline.sources.retries import read_answer
+from clip_pipeline.sources.tar_index import TAR_ERRORS
 
 if TYPE_CHECKING:
     import requests
@@ -90,7 +91,7 @@ def _count_labels(path: Path, base_url: str) -> int:
     try:
         with tarfile.open(path, mode="r:") as tar:
             count = sum(member.name.endswith(".cls") for member in tar)
-    except tarfile.TarError as error:
+    except TAR_ERRORS as error:
         raise SourceError(
             f"{base_url}/{path.parent.name}/{path.name} is no tar ({error}). Check the address."
         ) from error

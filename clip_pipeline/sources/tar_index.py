@@ -20,6 +20,9 @@ TAR_PHOTO_ENDINGS = ("jpg", "jpeg", "png", "webp", "gif", "bmp", "tif", "tiff")
 PACKED_BEGINNINGS = (b"\x1f\x8b", b"BZh", b"\xfd7zXZ", b"\x28\xb5\x2f\xfd")
 """Of gzip, bzip2, xz and zstd."""
 
+TAR_ERRORS = (tarfile.TarError, EOFError, OverflowError, ValueError, RecursionError)
+"""What tarfile raises over damage; the last two over numbers that are none, and over headers of headers of headers."""
+
 
 @dataclass(frozen=True)
 class TarPlace:
@@ -53,22 +56,23 @@ def read_tar_index(path: Path) -> TarIndex:
                 end = entry.offset_data + entry.size
                 if entry.isfile() and not entry.issparse() and end <= size:
                     key, ending = split_member_name(entry.name)
-                    if not _is_text(key):
+                    if not _is_text(entry.name):
                         unnameable += 1
                     elif key:
                         # the first member of a name wins, as it does for a reader that goes through the tar once
                         index.setdefault(key, {}).setdefault(ending, TarPlace(entry.offset_data, entry.size))
-    except (
-        tarfile.TarError,
-        EOFError,
-        OverflowError,
-        ValueError,
-        RecursionError,
-    ) as problem:  # tarfile lets headers' own through
+            stopped = tar.offset
+    except TAR_ERRORS as problem:
         raise PhotosError(f"{path} is no whole tar ({str(problem)[:100]}). Make or download it again.") from None
     after = size - (end + -end % tarfile.BLOCKSIZE)  # bytes that follow the last member: none, or whole blocks
     if end > size or 0 < after < tarfile.BLOCKSIZE:
         raise PhotosError(f"{path} is cut: it ends after {size:,} bytes within a member. Make or download it again.")
+    with path.open("rb") as stream:  # tarfile takes a damaged header for the end
+        stream.seek(stopped)
+        if any(stream.read(tarfile.BLOCKSIZE)):
+            raise PhotosError(
+                f"{path} is damaged: at byte {stopped:,} a header was expected. Make or download it again."
+            )
     if not after:
         logger.warning("%s has no mark at its end: it may have been cut between two samples", path)
     if unnameable:

@@ -17,13 +17,13 @@ from clip_pipeline_tests.sources.loopback import Answer
 BASE = "http://data.test/set"
 
 
-def tar_of(count: int) -> bytes:
+def tar_of(count: int, headers: dict[str, str] | None = None) -> bytes:
     buffer = io.BytesIO()
-    with tarfile.open(fileobj=buffer, mode="w") as tar:
+    with tarfile.open(fileobj=buffer, mode="w", format=tarfile.PAX_FORMAT) as tar:
         for number in range(count):
             for ending, content in (("cls", b"1"), ("jpg", b"\xff\xd8")):
                 member = tarfile.TarInfo(f"s{number:07d}.{ending}")
-                member.size = len(content)
+                member.size, member.pax_headers = len(content), headers or {}
                 tar.addfile(member, io.BytesIO(content))
     return buffer.getvalue()
 
@@ -90,6 +90,7 @@ def test_a_tar_that_always_comes_cut_is_an_error(dataset, tmp_path):
         ("seen/nshards.txt", Answer(body=b"<html>"), r'nshards\.txt holds "<html>", expected the number of tars'),
         ("seen/nshards.txt", Answer(body=b"0"), "expected the number of tars"),
         ("seen/0.tar", Answer(body=b"<html>no tar</html>"), r"seen/0\.tar is no tar"),
+        ("seen/0.tar", Answer(body=tar_of(1, {"GNU.sparse.size": "much"})), r"seen/0\.tar is no tar"),
         ("seen/0.tar", Answer(body=tar_of(0)), "holds no labels"),
         ("seen/0.tar", Answer(403), r"cannot be read \(HTTP 403\)"),
         ("", Answer(body=b"<html>nothing</html>"), "lists no split"),

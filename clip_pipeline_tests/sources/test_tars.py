@@ -127,6 +127,16 @@ def test_a_cut_tar_is_refused(tmp_path, keep):
         listed(tmp_path)
 
 
+@pytest.mark.parametrize("member", range(1, 4))
+def test_a_damaged_header_is_not_taken_for_the_end(tmp_path, member):
+    path = write_tar(tmp_path / "0.tar", {f"{n}.jpg": b"x" * 600 for n in range(4)})
+    content = bytearray(path.read_bytes())
+    content[member * 3 * 512 + 150] ^= 1  # its checksum
+    path.write_bytes(content)
+    with pytest.raises(PhotosError, match=rf"is damaged: at byte {member * 3 * 512:,} a header was expected"):
+        listed(tmp_path)
+
+
 def test_what_is_no_tar_says_so(tmp_path):
     with pytest.raises(PhotosError, match="There is no"):
         listed(tmp_path / "none")
