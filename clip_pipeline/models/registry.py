@@ -87,18 +87,16 @@ def with_tokenizer(
     return fitted
 
 
-def build_model(config: dict[str, Any], vocab_size: int | None = None) -> ClipModel:
+def build_model(config: dict[str, Any]) -> ClipModel:
     """A CLIP with random weights (drawn from torch's global generator), built by open_clip.
 
-    vocab_size: overrides the configuration's. Raises ModelError when open_clip, timm or transformers refuses the configuration,
-    or has another token table than the tokenizer.
+    Raises ModelError when open_clip, timm or transformers refuses the configuration, or has another token table than the
+    tokenizer.
     """
     define_missing_operators()
     from open_clip.model import CLIP, CustomTextCLIP
 
     arguments = copy.deepcopy(config)
-    if vocab_size is not None:
-        arguments["text_cfg"]["vocab_size"] = vocab_size
     from_transformers = bool(arguments["text_cfg"].get("hf_model_name"))
     kind = CustomTextCLIP if arguments.pop("custom_text", False) or from_transformers else CLIP
     # weights are trained here, never downloaded
