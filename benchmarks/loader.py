@@ -129,10 +129,11 @@ def sample_texts(folder: Path) -> list[tuple[str, str, str]]:
 
 
 def our_batches(cached: bool, folder: Path, side: int) -> Iterator[Any]:
+    import numpy as np
     import torch
 
     from clip_pipeline.settings import TrainingSettings
-    from clip_pipeline.training.batches import Batches, make_caption_table
+    from clip_pipeline.training.batches import Batches, CaptionTable
     from clip_pipeline.training.loader import Loader, PairReader
     from clip_pipeline.training.photo_stream import ShardPhotos, StreamedPictures
     from clip_pipeline.training.pictures import PictureSource, StoredPictures
@@ -149,7 +150,8 @@ def our_batches(cached: bool, folder: Path, side: int) -> Iterator[Any]:
         source = StreamedPictures(ShardPhotos(tars, {key: (shard, key) for shard, key, _ in samples}), keys, wanted)
     tokens = fast_tokens([caption for *_, caption in samples])
     _fast_tokenizer.cache_clear()  # all captions are tokens now
-    table = make_caption_table([[caption] for *_, caption in samples], tokens)
+    _, texts = np.unique([caption for *_, caption in samples], return_inverse=True)
+    table = CaptionTable(np.arange(len(samples) + 1), texts, tokens)
     settings = TrainingSettings(batch_size=BATCH, crop_scale=SMALLEST_CROP, stored_side=side)
     batches = Batches(table, BATCH, 0)
     steps = 1_000_000_000

@@ -5,7 +5,6 @@ So a killed run resumes with the very batch that came next, and nothing about th
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -28,17 +27,6 @@ class CaptionTable:
 
     def __len__(self) -> int:
         return len(self.first) - 1
-
-
-def make_caption_table(captions: Sequence[Sequence[str]], tokens: np.ndarray) -> CaptionTable:
-    """captions: at least one text for each photo. tokens: (C, L) ids of all of them, in that order."""
-    lengths = np.array([len(texts) for texts in captions], dtype=np.int64)
-    first = np.concatenate([[0], np.cumsum(lengths)])
-    numbers: dict[str, int] = {}
-    text_ids = np.array(
-        [numbers.setdefault(text, len(numbers)) for texts in captions for text in texts], dtype=np.int64
-    )
-    return CaptionTable(first, text_ids, tokens)
 
 
 def shuffled_captions(table: CaptionTable, seed: int) -> CaptionTable:

@@ -6,12 +6,8 @@ import numpy as np
 import pytest
 
 from clip_pipeline.errors import TrainingError
-from clip_pipeline.training.batches import (
-    Batches,
-    make_caption_table,
-    shuffled_captions,
-    validation_pairs,
-)
+from clip_pipeline.training.batches import Batches, shuffled_captions, validation_pairs
+from clip_pipeline_tests.training.caption_tables import make_caption_table
 
 
 def table_of(captions: list[list[str]]):

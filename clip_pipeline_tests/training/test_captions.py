@@ -8,8 +8,9 @@ from hypothesis import settings as example_settings
 from hypothesis import strategies as st
 
 from clip_pipeline.settings import TrainingSettings
-from clip_pipeline.training.batches import Batches, make_caption_table
+from clip_pipeline.training.batches import Batches
 from clip_pipeline.training.captions import further_captions, without_words
+from clip_pipeline_tests.training.caption_tables import make_caption_table
 
 WHOLE = slice(None)
 PAD, START, END = 0, 1, 2

@@ -14,10 +14,11 @@ from clip_pipeline.errors import PhotosError, TrainingError
 from clip_pipeline.images.shards import write_shard
 from clip_pipeline.settings import TrainingSettings
 from clip_pipeline.training.bad_photos import BadPhotos, publish_bad_photos, read_bad_photos
-from clip_pipeline.training.batches import Batches, make_caption_table
+from clip_pipeline.training.batches import Batches
 from clip_pipeline.training.loader import BATCHES_AHEAD, Loader, PairReader
 from clip_pipeline.training.photo_stream import ShardPhotos, StreamedPictures
 from clip_pipeline.training.pictures import PictureFormat, StoredPictures, decode_picture, store_pictures
+from clip_pipeline_tests.training.caption_tables import make_caption_table
 from clip_pipeline_tests.training.conftest import Pictures
 
 PLAIN = TrainingSettings(batch_size=8, seed=3)

@@ -13,7 +13,6 @@ import pytest
 from clip_pipeline.errors import ModelError, SettingsError, TrainingError
 from clip_pipeline.settings import TrainingSettings
 from clip_pipeline.training import preflight
-from clip_pipeline.training.batches import make_caption_table
 from clip_pipeline.training.data import SplitPairs
 from clip_pipeline.training.preflight import (
     check_length,
@@ -22,6 +21,7 @@ from clip_pipeline.training.preflight import (
     look_at_settings,
     share_of_cut_captions,
 )
+from clip_pipeline_tests.training.caption_tables import make_caption_table
 from clip_pipeline_tests.training.conftest import SETTINGS
 
 

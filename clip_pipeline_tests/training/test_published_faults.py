@@ -27,6 +27,7 @@ from clip_pipeline.training.loader import PairReader
 from clip_pipeline.training.log import read_log
 from clip_pipeline.training.starting_model import make_model
 from clip_pipeline.training.validation import ValidationSet
+from clip_pipeline_tests.training.caption_tables import make_caption_table
 from clip_pipeline_tests.training.conftest import SETTINGS, Pictures
 
 
@@ -148,7 +149,7 @@ def test_evaluation_crops_and_varies_nothing(monkeypatch):
     model = make_model(load_config("tiny_test"), settings, "cpu")
     pictures = np.random.default_rng(0).integers(0, 256, (12, 16, 16, 3), dtype=np.uint8)
     tokens = np.random.default_rng(1).integers(1, 290, (12, 12), dtype=np.int32)
-    table = batches.make_caption_table([[str(i)] for i in range(12)], tokens)
+    table = make_caption_table([[str(i)] for i in range(12)], tokens)
     preprocess = {"mean": [0.5] * 3, "std": [0.5] * 3}
     model.train()
     reader = PairReader(Pictures(pictures), table, 16, "validation")

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import torch
 
-from clip_pipeline.training.batches import make_caption_table
 from clip_pipeline.training.word_guess import make_word_head, token_weights, word_loss
+from clip_pipeline_tests.training.caption_tables import make_caption_table
 
 # 0 padding, 7 start, 8 end; every caption holds 1, no caption holds 4
 TOKENS = np.array([[7, 1, 2, 8], [7, 1, 3, 8], [7, 1, 8, 0]], dtype=np.int32)
