@@ -45,8 +45,9 @@ PHOTO_FIELDS = [
     pa.field("origin", pa.string()),
     *RATING_FIELDS,
 ]
-"""One photo as a source describes it. `words` are the keywords that the source itself gives, none for most. `url` is http(s), or a file: url for the user's own folder. `width`, `height`
-are pixels of the original (null where unknown). `split` is the source's own split, null where it has none. `download_location` is where the source wants to be told
+"""One photo as a source describes it. `words` are the keywords that the source itself gives, none for most. `url` is
+http(s), or of the user's own files file:NAME and tar:TAR#KEY. `width`, `height` are pixels of the original (null where
+unknown). `split` is the source's own split, null where it has none. `download_location` is where the source wants to be told
 that the photo was taken (Unsplash's API). `origin` is the address that a photo of the user's own files once came from."""
 
 IMAGE_LINKS = pa.schema(
@@ -62,7 +63,8 @@ PHOTO_CATALOG = pa.schema(
         pa.field("key", pa.string(), nullable=False),
     ],
 )
-"""One row a photo, sorted by (shard, key). `words` are the words of the vocabulary that the photo was found for. `shard` is five digits, `key` the nine-digit name inside the tar."""
+"""One row a photo, sorted by (shard, key). `words` are the words of the vocabulary that the photo was found for. `shard` is
+five digits, `key` the nine-digit name inside the tar."""
 
 SHARD_ATTEMPTS = pa.schema(
     [
@@ -80,8 +82,9 @@ SHARD_ATTEMPTS = pa.schema(
     ],
 )
 """One row for every photo that was tried: img2dataset's columns (key, url, caption, status, error_message, width,
-height, original_width, original_height, exif, sha256) and ours. `width`, `height` are those of the stored JPEG;
-`sha256` is of the bytes as downloaded; `phash` is the 64-bit perceptual hash, `thumbnail` 8 × 8 RGB pixels, `text_share` the share of the area that shows text (0 to 1); all null unless status is success."""
+height, original_width, original_height, exif, sha256) and ours. `width`, `height` are those of the stored picture;
+`sha256` is of the bytes as downloaded; `phash` is the 64-bit perceptual hash, `thumbnail` 8 × 8 RGB pixels, `text_share`
+the share of the area that shows text (0 to 1); all null unless status is success."""
 
 IMAGE_TEXT_PAIRS = pa.schema(
     [

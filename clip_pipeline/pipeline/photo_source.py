@@ -203,10 +203,12 @@ class ListedPhotos:
 
 def _with_captions(photos: Iterator[pa.Table], path: Path) -> Iterator[pa.Table]:
     """The pieces as they are. Raises CaptionsError after the last where no photo has a caption: before any is fetched."""
+    from clip_pipeline.sources.folder import has_captions
+
     listed, captioned = 0, False
     for piece in photos:
         listed += len(piece)
-        captioned = captioned or any(piece["captions"].to_pylist())
+        captioned = captioned or has_captions(piece)
         yield piece
     if listed and not captioned:
         raise CaptionsError(

@@ -38,10 +38,13 @@ def list_url_photos(
     """Photos of a list of urls, or of all lists in a folder: PHOTO_FIELDS in pieces, in the order of the file.
 
     A file has a column url, and may have captions (or caption, text), keywords, id, width, height (pixels), licence,
-    attribution, terms, split and the ratings of LAION's lists (see photo_facts.py); without a header a line is one url, or a url and a caption in either order. `id` is
-    the given one or 16 hex digits of the url's SHA-256; several rows may have one id, and where their urls differ they get ids of their own (`with_distinct_ids`). Left out and counted
-    in `counts` are rows without a url, and with `ratings` those that its filters exclude: what is not listed is not downloaded.
-    caption_keys: columns of captions, with commas between; "" finds one. Raises PhotosError with the columns found where none holds urls, and where there is no url at all.
+    attribution, terms, split and the ratings of LAION's lists (see photo_facts.py); without a header a line is one url, or a
+    url and a caption in either order. caption_keys: columns of captions, with commas between; "" finds one.
+
+    `id` is the given one or 16 hex digits of the url's SHA-256; several rows may have one id, and where their urls differ they
+    get ids of their own later (`with_distinct_ids`). Left out and counted in `counts` are rows without a url, and with
+    `ratings` those that its filters exclude: what is not listed is not downloaded. Raises PhotosError with the columns found
+    where none holds urls, and where there is no url at all.
     """
     import pyarrow as pa
 
