@@ -15,6 +15,7 @@ import torch
 
 from clip_pipeline.errors import ModelError, TrainingError
 from clip_pipeline.models.folder import load_model_folder
+from clip_pipeline.recipes import LAPTOP
 from clip_pipeline.training import loop, trainer
 from clip_pipeline.training.log import COLUMNS, read_log
 from clip_pipeline_tests.training.conftest import COLOURS, SETTINGS, coloured_photo
@@ -87,6 +88,31 @@ def test_a_state_of_other_settings_is_left_aside(tiny_data, trained, tmp_path, m
     assert len(list((tmp_path / "work" / "checkpoints").iterdir())) == 1
     tiny_data.train(tmp_path)
     assert model_bytes(tmp_path) == model_bytes(trained)
+
+
+def test_the_laptops_training_goes_on_after_a_stop_and_its_model_is_loaded(tiny_data, tmp_path):
+    """A tower of timm, several captions, left-out words, mixing and averaged weights: all of it from the recipe."""
+
+    class Stopped(Exception):
+        pass
+
+    def stop(row) -> None:
+        if row["step"] == 3:
+            raise Stopped
+
+    settings = dataclasses.replace(LAPTOP.training, steps=4, batch_size=8)
+    eager = dataclasses.replace(settings, checkpoint_steps=1)
+    with pytest.raises(Stopped):
+        tiny_data.train(tmp_path / "stopped", eager, on_row=stop)
+    assert [path.name for path in (tmp_path / "stopped/work/checkpoints").iterdir()] == ["step_000000002"]
+    tiny_data.train(tmp_path / "stopped", eager)
+    tiny_data.train(tmp_path / "whole", settings)
+    assert model_bytes(tmp_path / "stopped") == model_bytes(tmp_path / "whole")
+    model, _, tokenizer = load_model_folder(tmp_path / "whole" / "model")
+    with torch.no_grad():
+        seen = model.encode_image(torch.rand(2, 3, 64, 64), normalize=True)
+        read = model.encode_text(tokenizer(["red paint", "blue paint"]), normalize=True)
+    assert seen.shape == read.shape == (2, 256) and bool((seen @ read.T).isfinite().all())
 
 
 def test_the_callers_random_numbers_and_threads_are_left_as_they_were(tiny_data, tmp_path):
