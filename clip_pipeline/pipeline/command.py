@@ -12,6 +12,7 @@ import click
 from clip_pipeline.errors import SettingsError
 from clip_pipeline.images.takedown import TAKEDOWNS_FILE, Found, read_takedowns
 from clip_pipeline.pipeline.graph import select
+from clip_pipeline.pipeline.photo_source import check_own_photos
 from clip_pipeline.pipeline.run import AssetOutcome, run_steps
 from clip_pipeline.pipeline.stages import STAGE_OF, artifact_key
 from clip_pipeline.pipeline.status import ArtifactStatus
@@ -34,6 +35,8 @@ def run_command(
     started = time.monotonic()
     with Workspace(data_folder, recipe) as workspace:
         click.echo(f"Recipe {recipe.name}, artifacts in {workspace.store.root}")
+        if any(step.asset == "image_links" for step in steps):
+            check_own_photos(workspace)
         outcomes = run_steps(workspace, steps, partition, force, _say_start, _say_done)
         built, hits = sum(outcome.built for outcome in outcomes), sum(outcome.hits for outcome in outcomes)
         click.echo(f"{built} built, {hits} cache hits in {time.monotonic() - started:,.1f} s")

@@ -75,6 +75,20 @@ def photo_source(workspace: Workspace) -> PhotoSource:
     return ListedPhotos(workspace)
 
 
+def check_own_photos(workspace: Workspace) -> None:
+    """A quick look at the user's own photos, so that a wrong path or captions elsewhere are told before the words are counted.
+
+    Raises what `photo_source` does, CaptionsError for a folder without a caption file.
+    """
+    if workspace.recipe.links.source in SEARCHED_SOURCES:
+        return
+    source = ListedPhotos(workspace)
+    if source.settings.source == "folder":
+        from clip_pipeline.sources.folder import check_caption_files
+
+        check_caption_files(source.path, source.settings.captions)
+
+
 class ListedPhotos:
     """Photos that the user lists: a folder with captions, webdataset tars, files of urls, or the Unsplash Dataset."""
 

@@ -98,17 +98,23 @@ def check_captions(photos: pa.Table, folder: Path, captions: str = "") -> None:
     """Raises CaptionsError where no photo of `list_folder_photos` has a caption: for whoever cannot do without."""
     if has_captions(photos):
         return
-    if files := caption_files_of(folder, captions):
-        names = ", ".join(map(str, files))
-        raise CaptionsError(
-            f"{names} has no caption for any of the {len(photos):,} photos of {folder}. Check its captions."
-        )
+    check_caption_files(folder, captions)
+    names = ", ".join(map(str, caption_files_of(folder, captions))) or "NAME.txt beside each photo"
+    raise CaptionsError(f"{names}: no caption for any of the {len(photos):,} photos of {folder}. Check the captions.")
+
+
+def check_caption_files(folder: Path, captions: str = "") -> None:
+    """A quick look before long work. Raises CaptionsError for a folder of photos without a caption file, with one that may be
+    meant, PhotosError for one without photos."""
+    names = find_photos(folder)
+    if caption_files_of(folder, captions) or any((folder / name).with_suffix(".txt").is_file() for name in names):
+        return
     near: list[Path] = []
     with contextlib.suppress(OSError):  # a folder above that cannot be looked into: then without the hint
         near = find_caption_files(folder.absolute().parent)
     hint = f" {', '.join(map(str, near))} may be meant." if near else ""
     raise CaptionsError(
-        f"There is no caption file for the {len(photos):,} photos of {folder}: none in it, in its text/ or annotations/, and "
+        f"There is no caption file for the {len(names):,} photos of {folder}: none in it, in its text/ or annotations/, and "
         f"no NAME.txt beside a photo. Name it with links.captions (of the train command: --captions).{hint}"
     )
 

@@ -176,6 +176,17 @@ def test_wrong_input_is_one_sentence(tmp_path):
                f"wikipedia.dump={_dump(tmp_path)}", "--set", "words.min_count=0", "--select", "+image_links")  # fmt: skip
 
 
+def test_photos_whose_captions_lie_elsewhere_are_told_before_the_words_are_counted(tmp_path):
+    (tmp_path / "images").mkdir()
+    (tmp_path / "images" / "a.jpg").touch()
+    (tmp_path / "text").mkdir()
+    (tmp_path / "text" / "captions.csv").write_text("file,caption\na.jpg,A cup\n")
+    fails_with("text/captions.csv may be meant", "run", "--recipe", "laptop", "--data", tmp_path / "data", "--set",
+               f"wikipedia.dump={_dump(tmp_path)}", "--set", "links.source=folder", "--set",
+               f"links.path={tmp_path / 'images'}")  # fmt: skip
+    assert not (tmp_path / "data" / "words").exists()
+
+
 def _dump(folder: Path) -> Path:
     path = folder / "tea.xml"
     path.write_text(PAGES)

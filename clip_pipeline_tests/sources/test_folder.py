@@ -148,7 +148,7 @@ def test_captions_of_no_photo_at_all_are_told_with_their_file(tmp_path):
     make(tmp_path, "a.jpg")
     told = {"images": [{"id": 1, "file_name": "a.jpg"}], "annotations": [{"image_id": 2, "caption": "A cup"}]}
     (tmp_path / "captions.json").write_text(json.dumps(told))
-    with pytest.raises(CaptionsError, match=r"captions\.json has no caption for any of the 1 photos"):
+    with pytest.raises(CaptionsError, match=r"captions\.json: no caption for any of the 1 photos"):
         check_captions(list_folder_photos(tmp_path), tmp_path)
 
 
