@@ -116,7 +116,11 @@ class TrainingSettings(CheckedSettings):
         1.0, "Smallest area of the random crop, as a fraction; 1 is no crop.", low=0.05, high=1.0
     )
     flip: bool = setting(False, "Mirror photos at random; wrong where captions say left and right.")
-    colour_jitter: float = setting(0.0, "Strength of random brightness and contrast.", low=0, high=1)
+    colour_jitter: float = setting(0.0, "Strength of random brightness, contrast and saturation.", low=0, high=1)
+    greying: float = setting(0.0, "Share of the photos that lose their colours, at random.", low=0, high=1)
+    erasing: float = setting(
+        0.0, "Share of the photos of which a rectangle, a sixth to half as wide and high, is covered.", low=0, high=1
+    )
     mixing: float = setting(
         0.0,
         "Photos are laid over one another in pairs, each with a share drawn from Beta(mixing, mixing), and belong to both "

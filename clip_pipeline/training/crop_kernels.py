@@ -181,3 +181,14 @@ def jitter_colours(picture, contrast, brightness):
         turned[value] = int(min(max((value - centre) * (1 + contrast) + centre + brightness + 0.5, 0.0), 255.0))
     for i in range(flat.size):
         flat[i] = turned[flat[i]]
+
+
+@kept(functools.partial(njit, void(uint8[:, :, ::1], float64), nogil=True, boundscheck=False))
+def saturate_colours(picture, saturation):
+    """Moves each colour away from the pixel's grey, the mean of the three, by the factor `saturation`, in place; 0 is grey."""
+    for y in range(picture.shape[0]):
+        for x in range(picture.shape[1]):
+            grey = (int32(picture[y, x, 0]) + int32(picture[y, x, 1]) + int32(picture[y, x, 2])) / 3
+            for colour in range(3):
+                value = grey + (picture[y, x, colour] - grey) * saturation
+                picture[y, x, colour] = int(min(max(value + 0.5, 0.0), 255.0))

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from clip_pipeline.models.torchvision_operators import define_missing_operators
-from clip_pipeline.training.crop_kernels import jitter_colours, resample
+from clip_pipeline.training.crop_kernels import jitter_colours, resample, saturate_colours
 
 
 def noise(height: int, width: int, seed: int = 0) -> np.ndarray:
@@ -62,4 +62,13 @@ def test_colours_change_as_the_formula_says(contrast, brightness):
     picture = noise(9, 11)
     expected = (picture - picture.mean()) * (1 + contrast) + picture.mean() + brightness
     jitter_colours(picture, contrast, brightness)
+    assert np.abs(picture - np.clip(expected, 0, 255)).max() <= 0.5 + 1e-9
+
+
+@pytest.mark.parametrize("saturation", [0.0, 0.6, 1.7])
+def test_colours_move_away_from_their_grey(saturation):
+    picture = noise(9, 11)
+    grey = picture.mean(-1, keepdims=True)
+    expected = grey + (picture - grey) * saturation
+    saturate_colours(picture, saturation)
     assert np.abs(picture - np.clip(expected, 0, 255)).max() <= 0.5 + 1e-9

@@ -50,6 +50,8 @@ CHANGES = {
     "crop_scale": ({}, 0.3),
     "flip": ({}, True),
     "colour_jitter": ({}, 0.5),
+    "greying": ({}, 0.5),
+    "erasing": ({}, 0.7),
     "stored_side": ({"crop_scale": 0.3}, 20),
     "captions_per_photo": ({}, 2),
     "word_dropout": ({}, 0.5),

@@ -83,3 +83,39 @@ def test_a_brightness_of_one_adds_half_of_the_range():
     added = varied(settings, 0, grey, 16)[:, 0, 0, 0] - 128.0
     assert np.abs(added - 127.5 * variation.brightness).max() <= 0.5
     assert np.abs(variation.brightness).max() <= 0.2 and np.abs(variation.contrast).max() <= 0.2
+
+
+def test_saturation_is_as_strong_as_the_jitter_and_some_photos_are_grey():
+    settings = TrainingSettings(batch_size=400, colour_jitter=0.4, greying=0.25)
+    variation = draw_variation(settings, 0)
+    grey = variation.saturation == 0
+    assert 0.18 < grey.mean() < 0.32
+    assert np.abs(variation.saturation[~grey] - 1).max() <= 0.4
+    assert np.abs(variation.saturation[~grey] - 1).mean() == pytest.approx(0.2, abs=0.03)
+
+
+def test_a_grey_photo_has_three_equal_colours():
+    pictures = varied(TrainingSettings(batch_size=8, greying=1.0), 0, noise(8, 16), 16)
+    assert np.ptp(pictures, axis=-1).max() == 0
+    assert np.abs(pictures[..., 0] - noise(8, 16).mean(-1)).max() <= 0.5 + 1e-9
+
+
+def test_erasing_covers_one_rectangle_of_the_size_that_is_told_and_leaves_the_rest():
+    settings = TrainingSettings(batch_size=300, erasing=0.5)
+    stored = np.repeat(noise(1, 30), 300, axis=0)
+    stored[stored == 123] = 122  # no pixel has the cover's colour by itself
+    pictures = varied(settings, 0, stored, 30)
+    covered = (pictures == np.array([123, 117, 104])).all(-1)
+    assert 0.4 < covered.any((1, 2)).mean() < 0.6
+    for picture, mask in zip(pictures, covered, strict=True):
+        assert (picture[~mask] == stored[0][~mask]).all()
+        rows, columns = mask.any(1).sum(), mask.any(0).sum()
+        assert mask.sum() == rows * columns
+        assert mask.sum() == 0 or (4 <= rows <= 16 and 4 <= columns <= 16)
+
+
+def test_what_is_new_changes_nothing_of_what_was_drawn_before():
+    plain = draw_variation(SETTINGS, 5)
+    more = draw_variation(dataclasses.replace(SETTINGS, greying=0.5, erasing=0.5), 5)
+    for name in ("boxes", "mirrored", "contrast", "brightness"):
+        assert np.array_equal(getattr(plain, name), getattr(more, name))
