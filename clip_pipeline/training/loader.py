@@ -233,8 +233,8 @@ class Loader:
         batch = self.reader.finish(pending)
         captions = pending.captions.copy()
         captions[self.share] = batch.captions
-        further = further_captions(self.reader.table, captions, self.settings.captions_per_photo)
-        self._given = Batch(batch.pictures, further[self.share])
+        rows = further_captions(self.reader.table, captions, self.settings.captions_per_photo)
+        self._given = Batch(batch.pictures, rows[self.share])
         return self._given
 
     def _start(self, step: int) -> PendingBatch:
