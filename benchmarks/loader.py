@@ -158,7 +158,7 @@ def our_batches(cached: bool, folder: Path, side: int) -> Iterator[Any]:
     with Loader(PairReader(source, table, SETS[side], workers=0), batches, settings, slice(None), steps) as loader:
         for step in range(steps):
             batch = loader.batch(step)
-            tokens = torch.from_numpy(table.tokens[batch.captions]).long()
+            tokens = torch.from_numpy(table.tokens[batch.captions[:, 0]]).long()
             yield normalised_pictures(batch.pictures, MEAN, STD), tokens
 
 

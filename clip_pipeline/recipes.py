@@ -57,7 +57,7 @@ LAPTOP = Recipe(
     tokenizer=TokenizerSettings(vocab_size=4000),
     training=TrainingSettings(
         model="laptop_small",
-        epochs=60,
+        epochs=30,
         batch_size=128,
         captions_per_photo=5,
         word_dropout=0.4,
@@ -67,6 +67,8 @@ LAPTOP = Recipe(
         stored_side=128,
         flip=True,
         colour_jitter=0.4,
+        greying=0.1,
+        erasing=0.2,
         mixing=0.2,
         ema_decay=0.998,
         precision="auto",
