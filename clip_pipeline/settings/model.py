@@ -50,7 +50,7 @@ class TrainingSettings(CheckedSettings):
     chunk_size: int = setting(
         0,
         "Pairs whose activations are in memory at a time; each chunk goes through the towers twice, and the gradient is "
-        "that of the whole batch. 0 takes the batch at once.",
+        "that of the whole batch, but for batch norms, which see a chunk. 0 takes the batch at once.",
         low=0,
     )
     repeat_captions: str = setting(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import io
 import json
@@ -14,7 +15,7 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from clip_pipeline.disk import write_synced
+from clip_pipeline.disk import sync_path, write_synced
 from clip_pipeline.errors import PhotosError, SettingsError, TrainingError
 from clip_pipeline.progress import progress
 
@@ -121,11 +122,9 @@ def _decode_rgb(content: bytes) -> np.ndarray:
     from PIL import Image
 
     if content[:2] == b"\xff\xd8":
-        try:
+        with contextlib.suppress(ValueError):  # Pillow, below, forgives what is wrong with it or says it
             if simplejpeg.decode_jpeg_header(content)[2] in ("YCbCr", "Gray"):
                 return simplejpeg.decode_jpeg(content)
-        except ValueError:
-            pass  # Pillow says what is wrong with it, or forgives it
     with Image.open(io.BytesIO(content)) as opened:
         return np.array(opened if opened.mode == "RGB" else opened.convert("RGB"))
 
@@ -251,6 +250,8 @@ def store_pictures(
             "Materialise image_shards and image_text_pairs again."
         )
     pq.write_table(pa.table({"photo_id": pa.array(photo_ids, pa.string())}), folder / IDS_FILE, compression="zstd")
+    for name in (PICTURES_FILE, IDS_FILE):
+        sync_path(folder / name)
     # the description last: its presence means that the pictures are complete
     temporary = folder / f"{ABOUT_FILE}.tmp"
     write_synced(temporary, json.dumps(about, indent=1, sort_keys=True))

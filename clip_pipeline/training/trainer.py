@@ -208,9 +208,9 @@ class Trainer:
         for group in self.optimizer.param_groups:
             group["lr"] = rate
         with meter.waiting():
-            own_share = draw_own_share(settings, self.step)
             pictures, tokens, shown = self._batch()
-            pictures = mixed_pictures(pictures, own_share)
+        own_share = draw_own_share(settings, self.step)
+        pictures = mixed_pictures(pictures, own_share)
         torch.manual_seed(_seed_of_step(settings.seed, self.step, self.processes.rank))  # for dropout
         scale = model.logit_scale.detach().exp().item()
         self.optimizer.zero_grad()
