@@ -198,11 +198,12 @@ def _told_of(
 
 
 def _captions_beside(folder: Path, names: list[str]) -> dict[str, _Told]:
-    """Captions from NAME.txt beside NAME.jpg, one a line."""
+    """Captions from NAME.txt beside NAME.jpg, one a line; none through a link that leads out of the folder."""
     found = {}
+    root = folder.resolve()
     for name in names:
         file = (folder / name).with_suffix(".txt")
-        if file.is_file():
+        if file.is_file() and file.resolve().is_relative_to(root):
             found[name] = _Told(dict.fromkeys(texts_of(read_text(file, CaptionsError).splitlines())))
     return found
 

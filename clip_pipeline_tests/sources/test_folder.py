@@ -128,6 +128,16 @@ def test_captions_may_lie_beside_the_photos(tmp_path):
     assert captions_of(list_folder_photos(tmp_path)) == {"a": ["A dog", "Two"], "x/b": []}
 
 
+def test_no_caption_is_read_through_a_link_that_leads_out_of_the_folder(tmp_path):
+    photos = tmp_path / "photos"
+    make(photos, "a.jpg", "b.jpg")
+    (tmp_path / "secret.txt").write_text("A secret\n")
+    (photos / "words.txt").write_text("A dog\n")
+    (photos / "a.txt").symlink_to(tmp_path / "secret.txt")
+    (photos / "b.txt").symlink_to(photos / "words.txt")
+    assert captions_of(list_folder_photos(photos)) == {"a": [], "b": ["A dog"]}
+
+
 def test_photos_without_any_caption_say_where_captions_were_looked_for_to_those_who_need_them(tmp_path):
     photos = make(tmp_path / "images", "a.jpg", "b.jpg")
     table = list_folder_photos(photos)
