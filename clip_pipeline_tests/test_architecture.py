@@ -31,7 +31,7 @@ GROUND = {
 }
 STAGES_IN_ORDER = ("sources", "words", "images", "text", "models", "training", "embedding", "evaluation")
 NETWORK_MODULES = {"socket", "requests", "urllib3", "http", "httpx", "aiohttp", "ftplib", "urllib.request"}
-HEAVY_MODULES = ("torch", "torchvision", "open_clip", "timm", "matplotlib", "transformers", "ray")
+HEAVY_MODULES = ("torch", "torchvision", "open_clip", "timm", "matplotlib", "transformers", "ray", "sklearn")
 
 
 def room(path: Path) -> str:

@@ -9,7 +9,7 @@ from clip_pipeline.evaluation.classify import classify_images
 from clip_pipeline.evaluation.command import evaluate_model
 from clip_pipeline.evaluation.datasets import Dataset
 from clip_pipeline.settings import ComputeSettings, EvaluationSettings
-from clip_pipeline_tests.evaluation.test_datasets import benchmark_folder
+from clip_pipeline_tests.evaluation.datasets.test_files import benchmark_folder
 from clip_pipeline_tests.tiny_model import build_tiny_model, jpeg
 
 CPU, SETTINGS = ComputeSettings(device="cpu"), EvaluationSettings(bootstrap_samples=100)

@@ -4,14 +4,11 @@ import io
 import tarfile
 from pathlib import Path
 
-import pyarrow as pa
 import pytest
 
 from clip_pipeline.errors import DatasetError
 from clip_pipeline.evaluation.datasets import (
     TEMPLATES,
-    held_out_captions,
-    only_split,
     open_dataset,
     readable_class_name,
 )
@@ -49,14 +46,6 @@ def test_clip_benchmarks_layout_is_read_with_its_splits_names_and_templates(tmp_
     assert [content for _, content in dataset.images()] == [BLUE, RED, BLUE, RED]
     assert dataset.texts()["text"].to_pylist()[:2] == ["a red thing", "a photo of a red thing"]
     assert dataset.read_photos({"test/0/s1", "nobody"}) == {"test/0/s1": BLUE}
-
-
-def test_one_split_of_a_dataset(tmp_path):
-    part = only_split(open_dataset(benchmark_folder(tmp_path / "things")), "test")
-    assert (part.ids, part.labels) == (["test/0/s0", "test/0/s1", "test/1/s2"], [0, 2, 0])
-    assert part.read(1) == BLUE
-    with pytest.raises(DatasetError, match='things has no split "tset". Did you mean "test"'):
-        only_split(open_dataset(tmp_path / "things"), "tset")
 
 
 def test_a_photo_without_a_label_is_told(tmp_path):
@@ -169,15 +158,3 @@ def test_an_empty_folder_is_told(tmp_path):
 )
 def test_folder_names_become_words(folder, name):
     assert readable_class_name(folder) == name
-
-
-def test_captions_of_the_held_out_photos_are_gathered_by_photo():
-    pairs = pa.table(
-        {
-            "photo_id": ["b", "a", "a", "c"],
-            "caption_index": pa.array([0, 1, 0, 0], pa.int32()),
-            "caption": ["b0", "a1", "a0", "c0"],
-            "split": ["test", "test", "test", "train"],
-        }
-    )
-    assert held_out_captions(pairs) == [("a", ["a0", "a1"]), ("b", ["b0"])]
