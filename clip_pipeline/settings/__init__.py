@@ -17,6 +17,7 @@ from clip_pipeline.settings.data import (
     WordsSettings,
 )
 from clip_pipeline.settings.model import (
+    AdaptationSettings,
     ComputeSettings,
     EmbeddingSettings,
     EvaluationSettings,
@@ -26,6 +27,7 @@ from clip_pipeline.settings.model import (
 from clip_pipeline.settings.tree import SECTIONS, Recipe, settings_text
 
 __all__ = [
+    "AdaptationSettings",
     "ComputeSettings",
     "DownloadSettings",
     "EmbeddingSettings",

@@ -15,6 +15,7 @@ from clip_pipeline.settings.data import (
     WordsSettings,
 )
 from clip_pipeline.settings.model import (
+    AdaptationSettings,
     ComputeSettings,
     EmbeddingSettings,
     EvaluationSettings,
@@ -38,6 +39,7 @@ class Recipe:
     training: TrainingSettings = TrainingSettings()
     embedding: EmbeddingSettings = EmbeddingSettings()
     evaluation: EvaluationSettings = EvaluationSettings()
+    adaptation: AdaptationSettings = AdaptationSettings()
     sandbox: SandboxSettings = SandboxSettings()
     compute: ComputeSettings = ComputeSettings()
 

@@ -1,0 +1,1 @@
+"""Ways to adapt a CLIP to labelled photos, compared on one fixed test set at growing fractions of the data."""
