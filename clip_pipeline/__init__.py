@@ -29,11 +29,13 @@ def load(
 ) -> tuple[torch.nn.Module, Callable[[Any], torch.Tensor], Callable[..., torch.Tensor]]:
     """A trained CLIP with what belongs to it: (model, preprocess, tokenizer).
 
-    model_dir: a model folder in open_clip's format, as `clip-pipeline train` writes it. device: cpu, cuda, mps or auto.
+    model_dir: a model folder in open_clip's format, as `clip-pipeline train` writes it, or a name that open_clip knows, such
+    as ViT-B-32/laion2b_s34b_b79k, ViT-B-32/epoch_10.pt or hf-hub:OWNER/NAME. device: cpu, cuda, mps or auto.
     preprocess: PIL picture -> (3, size, size) tensor. tokenizer: texts -> (N, length) ids. The model has open_clip's
-    `encode_image` and `encode_text`. Raises ModelError when the folder is incomplete.
+    `encode_image` and `encode_text`. Raises ModelError when the folder is incomplete, or the
+    weights are not here and cannot be downloaded.
     """
     from clip_pipeline.embedding.device import choose_device
-    from clip_pipeline.models.folder import load_model_folder
+    from clip_pipeline.models.folder import open_model
 
-    return load_model_folder(Path(model_dir).expanduser(), choose_device(device))
+    return open_model(model_dir, choose_device(device))

@@ -7,6 +7,7 @@ tokenizer.json, …             the tokenizer, as transformers reads it
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 from collections.abc import Callable
@@ -14,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from clip_pipeline.errors import ModelError
+from clip_pipeline.models.pretrained import LOADING_ERRORS, load_named_model
 from clip_pipeline.models.registry import FOLDER_CONFIG_FILE as CONFIG_FILE
 from clip_pipeline.models.registry import image_size_of
 from clip_pipeline.models.torchvision_operators import define_missing_operators
@@ -22,6 +24,9 @@ if TYPE_CHECKING:
     import torch
 
 WEIGHTS_FILE = "open_clip_model.safetensors"
+OTHER_WEIGHTS_FILES = ("*.safetensors", "*.bin", "*.pth")
+"""Of folders that others wrote; open_clip takes the likeliest of them."""
+
 TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json")
 
 LARGEST_SQUASHED_PX = 111
@@ -68,6 +73,34 @@ def save_model_folder(
     (folder / CONFIG_FILE).write_text(json.dumps(described, indent=2) + "\n", encoding="utf-8")
 
 
+def open_model(
+    name: str | Path, device: str = "cpu"
+) -> tuple[torch.nn.Module, Callable[[Any], torch.Tensor], Callable[..., torch.Tensor]]:
+    """Any model of open_clip: (model in evaluation mode, preprocess: PIL picture -> (3, S, S), tokenizer: texts -> (N, L) ids).
+
+    name: a folder of open_clip's form, ours or another's (with or without `local-dir:` before it), or a name as in
+    `pretrained`: ARCHITECTURE/TAG, ARCHITECTURE/FILE, hf-hub:OWNER/NAME. Raises ModelError with what to do instead.
+    """
+    name = str(name).removeprefix("local-dir:")
+    folder = Path(name).expanduser()
+    if folder.is_dir():
+        return load_model_folder(folder, device)
+    return load_named_model(name, device, preprocess_config)
+
+
+def hash_weights(model: torch.nn.Module) -> str:
+    """sha256 of a model's weights: names, kinds, shapes and values, whatever file they came from and whatever device they
+    are on. A ViT-B/32 takes 0.5 s."""
+    import torch
+
+    digest = hashlib.sha256()
+    for name, tensor in sorted(model.state_dict().items()):
+        flat = tensor.detach().cpu().contiguous().reshape(-1)
+        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
+        digest.update(memoryview(flat.view(torch.uint8).numpy()))
+    return digest.hexdigest()
+
+
 def load_model_folder(
     folder: str | Path, device: str = "cpu"
 ) -> tuple[torch.nn.Module, Callable[[Any], torch.Tensor], Callable[..., torch.Tensor]]:
@@ -84,7 +117,7 @@ def load_model_folder(
     try:
         model, _, preprocess = open_clip.create_model_and_transforms(f"local-dir:{folder}", device=device)
         tokenizer = open_clip.get_tokenizer(f"local-dir:{folder}")
-    except (RuntimeError, ValueError, TypeError, KeyError, OSError, AssertionError, SafetensorError) as error:
+    except (*LOADING_ERRORS, SafetensorError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise ModelError(
             f"open_clip cannot load the model in {folder}: {reason} Train it again, or copy the whole folder again."
@@ -97,7 +130,8 @@ def load_model_folder(
 def _check_folder(folder: Path) -> None:
     if not folder.is_dir():
         raise ModelError(f"{folder} is no folder. Expected a model folder, such as `clip-pipeline train` writes.")
-    missing = [name for name in (CONFIG_FILE, WEIGHTS_FILE) if not (folder / name).is_file()]
+    weights = any(path for pattern in OTHER_WEIGHTS_FILES for path in folder.glob(pattern))
+    missing = [CONFIG_FILE] * (not (folder / CONFIG_FILE).is_file()) + [WEIGHTS_FILE] * (not weights)
     if missing:
         raise ModelError(
             f"{folder} holds no {' and no '.join(missing)}. Expected a model folder, such as `clip-pipeline train` writes."
