@@ -15,10 +15,10 @@ from clip_pipeline.disk import disk_errors, sync_tree
 logger = logging.getLogger(__name__)
 
 KEPT = 2
-"""Folders kept of one name: the newest, and the one before for a process that still reads it."""
+"""Folders kept of one name unless more are wanted: the newest, and the one before for a process that still reads it."""
 
 
-def cached_folder(root: Path, name: str, identity: str, build: Callable[[Path], None]) -> Path:
+def cached_folder(root: Path, name: str, identity: str, build: Callable[[Path], None], kept: int = KEPT) -> Path:
     """The folder `root`/.cache/`name`/`identity`, made by build(folder) unless it is there.
 
     Two processes that want it take turns, and the second finds it ready. A killed build leaves nothing at its place.
@@ -34,7 +34,7 @@ def cached_folder(root: Path, name: str, identity: str, build: Callable[[Path], 
             sync_tree(staging)
             staging.rename(folder)
             older = sorted((path for path in place.iterdir() if path.is_dir()), key=lambda path: path.stat().st_mtime)
-            for path in older[:-KEPT]:
+            for path in older[:-kept]:
                 shutil.rmtree(path, ignore_errors=True)
     return folder
 

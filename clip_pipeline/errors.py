@@ -2,6 +2,7 @@
 
     ClipPipelineError
     ├── SettingsError          an unknown recipe, setting or value
+    │   └── MissingRuntimeError    a way to run a model that this machine, or this model, does not allow
     ├── InputError             a user's file is not what was expected
     │   ├── DumpError          a Wikipedia dump: missing, cut, no XML, unknown compression
     │   ├── CaptionsError      a caption file: missing column, unknown format, nothing in it
@@ -36,6 +37,10 @@ class ClipPipelineError(Exception):
 
 class SettingsError(ClipPipelineError):
     """An unknown recipe, setting, asset or value."""
+
+
+class MissingRuntimeError(SettingsError):
+    """A runtime that this machine, or this model, does not allow."""
 
 
 class InputError(ClipPipelineError):

@@ -31,7 +31,10 @@ GROUND = {
 }
 STAGES_IN_ORDER = ("sources", "words", "images", "text", "models", "training", "embedding", "evaluation", "adaptation")
 NETWORK_MODULES = {"socket", "requests", "urllib3", "http", "httpx", "aiohttp", "ftplib", "urllib.request"}
-HEAVY_MODULES = ("torch", "torchvision", "open_clip", "timm", "matplotlib", "transformers", "ray", "sklearn")
+HEAVY_MODULES = (
+    *("torch", "torchvision", "open_clip", "timm", "matplotlib", "transformers", "ray", "sklearn"),
+    *("onnx", "onnxruntime", "openvino"),
+)
 
 
 def room(path: Path) -> str:

@@ -1,0 +1,231 @@
+"""Every runtime on a small model: the vectors of plain open_clip, whatever the batch and the threads."""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from clip_pipeline.embedding.runtimes import onnx_graph
+from clip_pipeline.embedding.runtimes.registry import RUNTIMES, make_runtime
+from clip_pipeline.embedding.runtimes.runtime import Place
+from clip_pipeline.embedding.runtimes.torch_family import CompiledRuntime, TorchRuntime
+from clip_pipeline.errors import MissingRuntimeError, SettingsError
+from clip_pipeline.models.folder import load_model_folder
+from clip_pipeline.models.registry import build_model
+from clip_pipeline_tests.tiny_model import build_tiny_model
+
+PACKAGES = {"onnx_fp32": ("onnx", "onnxruntime"), "onnx_int8": ("onnx", "onnxruntime"), "openvino_bf16": ("onnx", "openvino")}  # fmt: skip
+ON_THE_CPU = ("torch_fp32", "torch_bf16", "onnx_fp32", "onnx_int8", "openvino_bf16")
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory):
+    return load_model_folder(build_tiny_model(tmp_path_factory.mktemp("model")))[0]
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory) -> Path:
+    return tmp_path_factory.mktemp("cache")
+
+
+@pytest.fixture(scope="module")
+def pixels() -> torch.Tensor:
+    return torch.randn(21, 3, 16, 16, generator=torch.Generator().manual_seed(1))
+
+
+def made(name: str, model, cache: Path, threads: int = 1):
+    for package in PACKAGES.get(name, ()):
+        if importlib.util.find_spec(package) is None:
+            pytest.skip(f"{package} is not installed")
+    return make_runtime(name, model, Place("cpu", threads, cache))
+
+
+def plain(model, pixels: torch.Tensor) -> np.ndarray:
+    with torch.no_grad():
+        return model.encode_image(pixels).numpy()
+
+
+def cosines(one: np.ndarray, two: np.ndarray) -> np.ndarray:
+    return (one * two).sum(1) / np.linalg.norm(one, axis=1) / np.linalg.norm(two, axis=1)
+
+
+@pytest.mark.parametrize("name", ON_THE_CPU)
+def test_it_gives_the_vectors_of_plain_open_clip(name, model, cache, pixels):
+    runtime = made(name, model, cache)
+    vectors = runtime.encode_images(pixels)
+    assert runtime.name == name
+    assert vectors.shape == (21, 32) and vectors.dtype == np.float32
+    assert cosines(vectors, plain(model, pixels)).min() > (0.99999 if name.endswith("fp32") else 0.999)
+    norms = np.linalg.norm(vectors, axis=1) / np.linalg.norm(plain(model, pixels), axis=1)
+    assert norms.min() > 0.95 and norms.max() < 1.05, "raw vectors, not of unit length"
+
+
+@pytest.mark.parametrize("name", ["onnx_fp32", "onnx_int8"])
+def test_threads_change_no_bit(name, model, cache, pixels):
+    one, three = made(name, model, cache, 1), made(name, model, cache, 3)
+    assert (one.encode_images(pixels) == three.encode_images(pixels)).all()
+
+
+def test_a_photo_in_int8_does_not_depend_on_the_photos_beside_it(model, cache, pixels):
+    runtime = made("onnx_int8", model, cache)
+    loud = pixels.clone()
+    loud[1:] *= 30  # a scale taken over the batch would leave the first photo few of the 256 steps
+    assert (runtime.encode_images(loud)[0] == runtime.encode_images(pixels[:1])[0]).all()
+
+
+def test_vectors_that_were_given_stay_as_they_are(model, cache, pixels):
+    for name in ON_THE_CPU:
+        runtime = made(name, model, cache)
+        first = runtime.encode_images(pixels[:4])
+        before = first.copy()
+        runtime.encode_images(pixels[4:8])
+        assert (first == before).all(), name
+
+
+def test_the_model_itself_stays_fp32(model, cache, pixels):
+    before = plain(model, pixels)
+    made("torch_bf16", model, cache).encode_images(pixels)
+    assert next(model.parameters()).dtype == torch.float32
+    assert (plain(model, pixels) == before).all()
+
+
+def test_half_precision_as_the_gpu_has_it(model, pixels):
+    half = TorchRuntime("cuda_half", model, "cpu", torch.float16)
+    assert half.encode_images(pixels).dtype == np.float32
+    assert cosines(half.encode_images(pixels), plain(model, pixels)).min() > 0.9999
+
+
+def test_compiled_pieces_of_one_shape_give_every_row(model, pixels):
+    shapes = []
+
+    def watched(graph, inputs):
+        def run(*arguments):
+            shapes.extend(tuple(one.shape) for one in arguments if isinstance(one, torch.Tensor) and one.dim() == 4)
+            return graph(*arguments)
+
+        return run
+
+    runtime = CompiledRuntime("torch_compile", model, "cpu", compiler=watched)
+    many = torch.cat([pixels] * 2)
+    np.testing.assert_allclose(runtime.encode_images(many), plain(model, many), atol=1e-5)
+    assert {shape[0] for shape in shapes if shape[1:] == (3, 16, 16)} == {32}
+
+
+def test_a_compiler_that_fails_is_told(model):
+    def broken(graph, inputs):
+        raise RuntimeError("no g++ here")
+
+    with pytest.raises(MissingRuntimeError, match=r"torch_compile cannot compile .*no g\+\+ here"):
+        CompiledRuntime("torch_compile", model, "cpu", compiler=broken)
+
+
+@pytest.mark.parametrize(
+    ("name", "package", "extra"),
+    [("onnx_int8", "onnxruntime", "onnx"), ("onnx_fp32", "onnx", "onnx"), ("openvino_bf16", "openvino", "openvino")],
+)
+def test_a_missing_package_is_a_sentence_that_says_what_to_install(name, package, extra, model, cache, monkeypatch):
+    real = importlib.util.find_spec
+    monkeypatch.setattr(importlib.util, "find_spec", lambda asked, *more: None if asked == package else real(asked))
+    with pytest.raises(MissingRuntimeError) as told:
+        make_runtime(name, model, Place("cpu", 1, cache))
+    wanted = f"{name} needs the package {package}, which is not installed. Run: pip install 'clip_pipeline[{extra}]'"
+    assert str(told.value) == wanted
+
+
+def test_runtimes_of_another_device_say_so(model, cache):
+    with pytest.raises(MissingRuntimeError, match="cuda_half needs a CUDA device, and this runs on cpu"):
+        make_runtime("cuda_half", model, Place("cpu", 1, cache))
+    for name in ("onnx_int8", "openvino_bf16"):
+        if all(importlib.util.find_spec(package) for package in PACKAGES[name]):
+            with pytest.raises(MissingRuntimeError, match=f"{name} runs on the CPU, and this runs on cuda"):
+                make_runtime(name, model, Place("cuda", 1, cache))
+
+
+def test_an_unknown_name_is_told_with_the_nearest(model, cache):
+    with pytest.raises(SettingsError, match='no runtime "onnx_int4". Did you mean "onnx_int8"'):
+        make_runtime("onnx_int4", model, Place("cpu", 1, cache))
+    assert list(RUNTIMES)[0] == "torch_fp32"
+
+
+# ---- the graph
+
+
+@pytest.fixture
+def exports(monkeypatch):
+    """How often a graph is exported from now on."""
+    pytest.importorskip("onnx")
+    pytest.importorskip("onnxruntime")
+    done = []
+    real = onnx_graph._export
+    monkeypatch.setattr(onnx_graph, "_export", lambda *arguments: (done.append(1), real(*arguments)))
+    return done
+
+
+def test_a_graph_is_exported_once_for_its_weights(model, tmp_path, exports):
+    first = onnx_graph.exported_graph(model, tmp_path, "onnx_fp32")
+    assert onnx_graph.exported_graph(model, tmp_path, "onnx_fp32") == first
+    make_runtime("onnx_int8", model, Place("cpu", 1, tmp_path))
+    assert len(exports) == 1
+    other = build_model_like(model, seed=5)
+    assert onnx_graph.exported_graph(other, tmp_path, "onnx_fp32") != first
+    assert len(exports) == 2 and first.is_file()
+
+
+def build_model_like(model, seed: int):
+    from clip_pipeline.models.registry import load_config
+
+    torch.manual_seed(seed)
+    return build_model(load_config("tiny_test")).eval()
+
+
+def test_the_hash_knows_what_the_weights_do_not_tell(model):
+    before = onnx_graph.hash_tower(model)
+    attention = next(part for part in model.visual.modules() if isinstance(part, torch.nn.MultiheadAttention))
+    heads = attention.num_heads
+    attention.num_heads = heads * 2
+    try:
+        assert onnx_graph.hash_tower(model) != before
+    finally:
+        attention.num_heads = heads
+    assert onnx_graph.hash_tower(model) == before
+
+
+def test_a_killed_export_leaves_nothing_that_counts(model, tmp_path, exports, monkeypatch):
+    whole = onnx_graph._export
+
+    def killed(model, folder, runtime):
+        (folder / onnx_graph.GRAPH_FILE).write_bytes(b"half a graph")
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(onnx_graph, "_export", killed)
+    with pytest.raises(KeyboardInterrupt):
+        onnx_graph.exported_graph(model, tmp_path, "onnx_fp32")
+    monkeypatch.setattr(onnx_graph, "_export", whole)
+    graph = onnx_graph.exported_graph(model, tmp_path, "onnx_fp32")
+    assert graph.stat().st_size > 1000
+
+
+@pytest.mark.parametrize("enabled", [True, False])
+def test_the_fused_attention_is_as_it_was_after_an_export(model, tmp_path, exports, enabled):
+    before = torch.backends.mha.get_fastpath_enabled()
+    torch.backends.mha.set_fastpath_enabled(enabled)
+    try:
+        onnx_graph.exported_graph(model, tmp_path, "onnx_fp32")
+        assert torch.backends.mha.get_fastpath_enabled() is enabled
+    finally:
+        torch.backends.mha.set_fastpath_enabled(before)
+
+
+def test_a_model_that_cannot_be_exported_is_told(model, tmp_path, monkeypatch):
+    pytest.importorskip("onnx")
+
+    def refuse(*arguments, **options):
+        raise torch.onnx.errors.UnsupportedOperatorError("aten::strange", 17, None)
+
+    monkeypatch.setattr(torch.onnx, "export", refuse)
+    with pytest.raises(MissingRuntimeError, match=r"onnx_fp32: this model cannot be exported to ONNX \(.*strange"):
+        onnx_graph.exported_graph(model, tmp_path, "onnx_fp32")
