@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from clip_pipeline.embedding.runtimes.runtime import REFERENCE, Runtime
+from clip_pipeline.embedding.runtimes.torch_family import TorchRuntime
 from clip_pipeline.errors import ModelError
 from clip_pipeline.progress import progress
 
@@ -43,27 +45,27 @@ def embed_images(
     batch_size: int = 256,
     device: str = "cpu",
     workers: int = 0,
+    runtime: Runtime | None = None,
 ) -> Embedded:
     """Embeds (id, file bytes) pairs in their order; memory holds two batches of photos at a time.
 
     A photo that cannot be decoded is a failure with a reason, not an error. workers: decoding threads, 0 is one a core.
+    runtime: what runs the model, made of it (`make_runtime`); None is torch in fp32.
     Raises ModelError when the model gives numbers that are not finite.
     """
-    import torch
-
     ids: list[str] = []
     failures: list[tuple[str, str, str]] = []
     parts: list[np.ndarray] = []
     rows = CPU_BATCH if device == "cpu" else batch_size
     resize, to_tensor = _split_preprocess(preprocess)
+    runtime = runtime or TorchRuntime(REFERENCE, model, device)
     with (
         ThreadPoolExecutor(workers or os.cpu_count() or 1) as pool,
         progress("Embedding photos", total, "photo") as bar,
-        torch.inference_mode(),
     ):
         for batch in _full_batches(_decoded(images, resize, pool, rows), rows, failures, bar):
             pixels = to_tensor([array for _, array in batch])
-            parts.append(_unit_rows(model.encode_image(pixels.to(device)), "photos"))
+            parts.append(_unit_rows(runtime.encode_images(pixels), "photos"))
             ids.extend(photo_id for photo_id, _ in batch)
     if failures:
         logger.info("Embedded %s photos, %s could not be decoded", f"{len(ids):,}", f"{len(failures):,}")
@@ -86,7 +88,7 @@ def embed_texts(
     with progress("Embedding texts", len(unique), "text") as bar, torch.inference_mode():
         for start in range(0, len(unique), rows):
             tokens = tokenizer(unique[start : start + rows]).to(device)
-            parts.append(_unit_rows(model.encode_text(tokens), "texts"))
+            parts.append(_unit_rows(model.encode_text(tokens).float().cpu().numpy(), "texts"))
             bar.advance(len(tokens))
     row_of = {text: row for row, text in enumerate(unique)}
     return _stacked(parts)[[row_of[text] for text in texts]]
@@ -172,8 +174,7 @@ def _full_batches(
         yield batch
 
 
-def _unit_rows(output: torch.Tensor, what: str) -> np.ndarray:
-    rows_ND = output.float().cpu().numpy()
+def _unit_rows(rows_ND: np.ndarray, what: str) -> np.ndarray:
     norms_N1 = np.linalg.norm(rows_ND, axis=1, keepdims=True)
     broken = int((~np.isfinite(norms_N1) | (norms_N1 == 0)).sum())
     if broken:
