@@ -102,20 +102,41 @@ IMAGE_TEXT_PAIRS = pa.schema(
 """One row per (photo, caption). `split` is train, validation or test; all photos of one `group` (near-duplicates,
 named by the smallest photo id in it) lie in one split."""
 
+PROVENANCE_FIELDS = [
+    pa.field("model", pa.string()),
+    pa.field("model_sha256", pa.string()),
+    pa.field("dataset_sha256", pa.string()),
+    pa.field("templates_sha256", pa.string()),
+    pa.field("template_count", pa.int32()),
+    pa.field("seed", pa.int64()),
+    pa.field("bootstrap_samples", pa.int32()),
+    pa.field("shuffled_labels", pa.bool_()),
+    pa.field("predictions", pa.string()),
+    pa.field("predictions_sha256", pa.string()),
+    pa.field("libraries", pa.map_(pa.string(), pa.string())),
+]
+"""Where a score comes from. The model's hash covers weights, configuration and tokenizer; the dataset's the photos' bytes, ids,
+splits and labels or captions; the templates' is "" where no prompts were made. `predictions` is the file with the outcome
+of every sample, beside the scores. `libraries` are versions by name."""
+
 SCORES = pa.schema(
     [
         pa.field("task", pa.string(), nullable=False),
         pa.field("dataset", pa.string(), nullable=False),
         pa.field("split", pa.string(), nullable=False),
+        pa.field("templates", pa.string(), nullable=False),
         pa.field("metric", pa.string(), nullable=False),
         pa.field("value", pa.float64(), nullable=False),
         pa.field("low", pa.float64(), nullable=False),
         pa.field("high", pa.float64(), nullable=False),
         pa.field("n", pa.int64(), nullable=False),
-        pa.field("chance", pa.float64(), nullable=False),
+        pa.field("chance", pa.float64()),
+        pa.field("provenance", pa.struct(PROVENANCE_FIELDS), nullable=False),
     ],
 )
-"""One score: a fraction in 0..1 with its 95 % bootstrap interval, the number of samples and what guessing gives."""
+"""One score: a fraction in 0..1 with its 95 % bootstrap interval, the number of samples, what guessing gives (null for an
+error such as the calibration's, which guessing does not bound), and where it comes from. `templates` names the set of prompts,
+"" where a task has none."""
 
 SPLITS = ("train", "validation", "test")
 

@@ -269,7 +269,7 @@ class Store:
             "rows": dict(built.rows),
             "facts": dict(built.facts),
             "files": files,
-            "libraries": _library_versions(),
+            "libraries": library_versions(),
             "started": began.isoformat(timespec="seconds"),
             "finished": finished.isoformat(timespec="seconds"),
             "seconds": round((finished - began).total_seconds(), 3),
@@ -387,7 +387,8 @@ def _explain_difference(manifest: dict[str, Any], wanted: Wanted) -> str:
     return f"its input {changed[0]} changed" + (f" (and {len(changed) - 1} more)" if len(changed) > 1 else "")
 
 
-def _library_versions() -> dict[str, str]:
+def library_versions() -> dict[str, str]:
+    """The versions of the libraries that numbers come from, those that are installed."""
     versions = {}
     for library in RECORDED_LIBRARIES:
         with contextlib.suppress(importlib.metadata.PackageNotFoundError):

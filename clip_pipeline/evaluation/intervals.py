@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -21,16 +22,35 @@ def resampled_sums(values_NK: np.ndarray, samples: int, seed: int) -> np.ndarray
     from the same draw, so ratios of columns are scores of that draw. The same seed gives the same draws.
     """
     values_NK = np.asarray(values_NK, np.float64)
-    count = len(values_NK)
-    rng = np.random.Generator(np.random.PCG64(seed))
     sums_SK = np.empty((samples, values_NK.shape[1]))
+    for start, times_SN in _times_drawn(len(values_NK), samples, seed):
+        sums_SK[start : start + len(times_SN)] = times_SN.astype(np.float64) @ values_NK
+    return sums_SK
+
+
+def resampled_group_sums(values_N: Any, group_N: Any, groups: int, samples: int, seed: int) -> np.ndarray:
+    """(samples, groups): `resampled_sums` of one quantity, apart for each group, by the same draws.
+
+    group_N: integers below `groups`. Takes no N × groups of memory, which for a thousand classes would be a lot.
+    """
+    order_N = np.argsort(group_N, kind="stable")
+    present, starts = np.unique(np.asarray(group_N)[order_N], return_index=True)
+    values_N = np.asarray(values_N, np.float64)[order_N]
+    sums_SG = np.zeros((samples, groups))
+    for start, times_SN in _times_drawn(len(values_N), samples, seed):
+        block_SN = times_SN[:, order_N] * values_N
+        sums_SG[start : start + len(times_SN), present] = np.add.reduceat(block_SN, starts, axis=1)
+    return sums_SG
+
+
+def _times_drawn(count: int, samples: int, seed: int) -> Iterator[tuple[int, np.ndarray]]:
+    """(first sample, (s, count) how often each row is drawn in that sample and the next ones), block by block."""
+    rng = np.random.Generator(np.random.PCG64(seed))
     block = max(1, LARGEST_BLOCK // max(count, 1))
     for start in range(0, samples, block):
         size = min(block, samples - start)
         drawn = rng.integers(0, count, (size, count)) + np.arange(size)[:, None] * count
-        times_drawn = np.bincount(drawn.ravel(), minlength=size * count).reshape(size, count)
-        sums_SK[start : start + size] = times_drawn.astype(np.float64) @ values_NK
-    return sums_SK
+        yield start, np.bincount(drawn.ravel(), minlength=size * count).reshape(size, count)
 
 
 def interval(resampled_S: np.ndarray) -> tuple[float, float]:

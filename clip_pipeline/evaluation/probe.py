@@ -15,6 +15,7 @@ from clip_pipeline.embedding.dataset import IMAGES
 from clip_pipeline.embedding.files import aligned_rows, read_embeddings
 from clip_pipeline.errors import DatasetError
 from clip_pipeline.evaluation.intervals import mean_interval
+from clip_pipeline.evaluation.provenance import Scored
 from clip_pipeline.evaluation.scores import score_row, write_scores
 from clip_pipeline.evaluation.zero_shot import LabelTruth
 from clip_pipeline.settings import EvaluationSettings
@@ -133,9 +134,13 @@ def fit_logistic_regression(
 
 
 def probe_scores(
-    images_folder: Path, truth: LabelTruth, settings: EvaluationSettings, folder: Path, model: str = ""
+    images_folder: Path,
+    truth: LabelTruth,
+    settings: EvaluationSettings,
+    folder: Path,
+    scored: Scored | None = None,
 ) -> list[dict[str, Any]]:
-    """Scores a probe on every split of a labelled dataset; writes scores.json, clip_benchmark.json and predictions.parquet.
+    """Scores a probe on every split of a labelled dataset; writes the score files and predictions.parquet.
 
     The probe is trained on one half of the split's photos and scored on the other. Splits in which some class has
     fewer than four photos are left out.
@@ -163,6 +168,6 @@ def probe_scores(
             {"split": split, "id": ids[chosen[row]], "label": int(label), "predicted": int(guess)}
             for row, label, guess in zip(result.test_rows, true_M, result.predicted, strict=True)
         ]
-    write_scores(rows, folder, model)
+    folder.mkdir(parents=True, exist_ok=True)
     pq.write_table(pa.Table.from_pylist(predictions, PREDICTIONS), folder / "predictions.parquet", compression="zstd")
-    return rows
+    return write_scores(rows, folder, scored or Scored(), settings)

@@ -14,11 +14,11 @@ from clip_pipeline.evaluation import figures
 from clip_pipeline.evaluation.report_chapters import retrieval_chapters, zero_shot_chapters
 from clip_pipeline.evaluation.report_markdown import markdown_text
 from clip_pipeline.evaluation.report_page import page_text
-from clip_pipeline.evaluation.scores import write_scores, write_scores_csv
+from clip_pipeline.evaluation.scores import write_score_files, write_scores_csv
 
 
 def write_report(facts: Mapping[str, Any], folder: Path) -> None:
-    """Writes report.md, report.html, scores.json, scores.csv, clip_benchmark.json and figures/ into `folder`.
+    """Writes report.md, report.html, scores.json, scores.csv, CLIP_benchmark's files and figures/ into `folder`.
 
     facts, of which only title and scores must be there:
       title             heading
@@ -38,7 +38,7 @@ def write_report(facts: Mapping[str, Any], folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "figures").mkdir(exist_ok=True)
     rows = list(facts["scores"])
-    write_scores(rows, folder, facts.get("model", ""))
+    write_score_files(rows, folder, facts.get("model", ""))
     write_scores_csv(rows, folder / "scores.csv")
     drawn = _draw_charts(facts, rows, folder)
     chapters = zero_shot_chapters(facts, folder) + retrieval_chapters(facts, folder)

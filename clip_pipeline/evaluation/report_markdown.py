@@ -59,7 +59,7 @@ def score_cells(rows: Iterable[Mapping[str, Any]]) -> list[tuple[str, ...]]:
             metric_name(row["metric"]),
             percent(row["value"]),
             interval_text(row),
-            percent(row["chance"]),
+            percent(row["chance"]) if row["chance"] is not None else "–",
             f"{row['n']:,}",
         )
         for row in rows

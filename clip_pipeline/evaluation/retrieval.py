@@ -21,6 +21,7 @@ from clip_pipeline.embedding.dataset import IMAGES, TEXTS
 from clip_pipeline.embedding.files import read_embeddings
 from clip_pipeline.errors import DatasetError, ShapeError
 from clip_pipeline.evaluation.intervals import mean_interval
+from clip_pipeline.evaluation.provenance import Scored
 from clip_pipeline.evaluation.scores import score_row, write_scores
 from clip_pipeline.evaluation.similarity import similarities
 from clip_pipeline.settings import EvaluationSettings
@@ -99,9 +100,9 @@ def retrieval_scores(
     split: str,
     settings: EvaluationSettings,
     folder: Path,
-    model: str = "",
+    scored: Scored | None = None,
 ) -> list[dict[str, Any]]:
-    """Recall at 1, 5 and 10 both ways; writes scores.json, clip_benchmark.json, text_to_image.parquet, image_to_text.parquet.
+    """Recall at 1, 5 and 10 both ways; writes the score files, text_to_image.parquet and image_to_text.parquet.
 
     The texts' keys name the photo of each caption (`caption_table`). A photo without an embedding takes its captions
     with it, and a photo without captions is left out. Intervals resample photos, each with all its captions.
@@ -129,9 +130,9 @@ def retrieval_scores(
     places_M, best_photos_MK = text_to_image_places(images_ND, texts_MD, photo_of_text_M)
     places_N, best_texts_NK = image_to_text_places(images_ND, texts_MD, photo_of_text_M)
     rows = _rows(dataset, split, places_N, places_M, photo_of_text_M, settings)
-    write_scores(rows, folder, model)
+    folder.mkdir(parents=True, exist_ok=True)
     _write_results(folder, photo_ids, texts, photo_of_text_M, places_M, best_photos_MK, places_N, best_texts_NK)
-    return rows
+    return write_scores(rows, folder, scored or Scored(), settings)
 
 
 def _check_owners(dataset: str, text_keys: pa.Table) -> None:
@@ -153,19 +154,21 @@ def _rows(
 ) -> list[dict[str, Any]]:
     captions_of_photo_N = np.bincount(photo_of_text_M, minlength=len(places_N))
     samples, seed = settings.bootstrap_samples, settings.seed
+    asked = [k for k in RECALL_AT if k < len(places_N)]
+
+    def row(metric: str, value: float, limits: tuple[float, float], n: int, chance: float, file: str) -> dict[str, Any]:
+        return score_row("retrieval", dataset, split, metric, value, limits, n, chance, predictions=file)
+
     rows = []
-    for k in (k for k in RECALL_AT if k < len(places_N)):
+    for k in asked:
         hit_N = places_N < k
         limits, chance = mean_interval(hit_N, samples, seed), any_caption_chance(captions_of_photo_N, k)
-        metric = f"image_to_text_recall@{k}"
-        rows.append(score_row("retrieval", dataset, split, metric, hit_N.mean(), limits, len(hit_N), chance))
-    for k in (k for k in RECALL_AT if k < len(places_N)):
+        rows.append(row(f"image_to_text_recall@{k}", hit_N.mean(), limits, len(hit_N), chance, IMAGE_TO_TEXT_FILE))
+    for k in asked:
         hits_N = np.bincount(photo_of_text_M, weights=places_M < k, minlength=len(places_N))
         limits = mean_interval(hits_N, samples, seed, captions_of_photo_N)
         value, chance = hits_N.sum() / len(places_M), k / len(places_N)
-        rows.append(
-            score_row("retrieval", dataset, split, f"text_to_image_recall@{k}", value, limits, len(places_M), chance)
-        )
+        rows.append(row(f"text_to_image_recall@{k}", value, limits, len(places_M), chance, TEXT_TO_IMAGE_FILE))
     return rows
 
 

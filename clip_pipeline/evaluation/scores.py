@@ -1,23 +1,24 @@
-"""Scores as rows of `records.SCORES`, and in the form that CLIP_benchmark writes."""
+"""Scores as rows of `records.SCORES`, as JSON and as CSV."""
 
 from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from clip_pipeline.errors import InputError
-from clip_pipeline.records import SCORES
+from clip_pipeline.evaluation.clip_benchmark_form import write_clip_benchmark_files
+from clip_pipeline.evaluation.provenance import Scored, with_provenance
+from clip_pipeline.records import PROVENANCE_FIELDS, SCORES
+from clip_pipeline.settings import EvaluationSettings
 
-SCORES_FILE, BENCHMARK_FILE = "scores.json", "clip_benchmark.json"
+SCORES_FILE = "scores.json"
+PREDICTIONS_FILE = "predictions.parquet"
 
-CLIP_BENCHMARK_TASKS = {
-    "zero_shot": "zeroshot_classification",
-    "retrieval": "zeroshot_retrieval",
-    "linear_probe": "linear_probe",
-}
+ERRORS = frozenset({"ece"})
+"""Metrics of which less is better. They have no chance and are drawn apart from the others."""
 
 
 def score_row(
@@ -28,28 +29,60 @@ def score_row(
     value: float,
     interval: tuple[float, float],
     n: int,
-    chance: float,
+    chance: float | None,
+    templates: str = "",
+    predictions: str = PREDICTIONS_FILE,
 ) -> dict[str, Any]:
-    """One score. value and interval: fractions in 0..1. n: samples behind it. chance: what guessing gives."""
+    """One score. value and interval: fractions in 0..1. n: samples behind it. chance: what guessing gives.
+
+    templates: name of the set of prompts. predictions: the file in the scores' folder that holds the outcome of every
+    sample. `write_scores` completes the provenance.
+    """
     numbers = {"value": value, "low": interval[0], "high": interval[1], "chance": chance}
-    rounded = {name: round(float(number), 6) for name, number in numbers.items()}
-    row = {"task": task, "dataset": dataset, "split": split, "metric": metric, **rounded, "n": int(n)}
+    rounded = {name: None if number is None else round(float(number), 6) for name, number in numbers.items()}
+    row = {"task": task, "dataset": dataset, "split": split, "templates": templates, "metric": metric, "n": int(n)}
+    row |= rounded | {"provenance": {"predictions": predictions}}
     return {name: row[name] for name in SCORES.names}
 
 
-def write_scores(rows: Sequence[dict[str, Any]], folder: Path, model: str) -> None:
-    """Writes scores.json, our flat list, and clip_benchmark.json, one entry per task and split."""
+def write_scores(
+    rows: Sequence[Mapping[str, Any]],
+    folder: Path,
+    scored: Scored | str = "",
+    settings: EvaluationSettings | None = None,
+    template_sets: Mapping[str, Sequence[str]] | None = None,
+) -> list[dict[str, Any]]:
+    """Completes the rows' provenance; writes scores.json, our flat list, and CLIP_benchmark's files.
+
+    folder: where the predictions already lie. scored: the model and the dataset with their fingerprints, or the model's
+    name alone. Returns the rows as they were written.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    scored = Scored(scored) if isinstance(scored, str) else scored
+    complete = with_provenance(rows, folder, scored, settings, template_sets or {})
+    write_score_files(complete, folder, scored.model)
+    return complete
+
+
+def write_score_files(rows: Sequence[Mapping[str, Any]], folder: Path, model: str) -> None:
+    """Writes complete rows as scores.json, clip_benchmark/*.json and clip_benchmark.csv."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / SCORES_FILE).write_text(json.dumps(list(rows), indent=1) + "\n", encoding="utf-8")
-    (folder / BENCHMARK_FILE).write_text(json.dumps(in_clip_benchmark_form(rows, model), indent=1) + "\n", "utf-8")
+    write_clip_benchmark_files(rows, model, folder)
 
 
-def write_scores_csv(rows: Iterable[dict[str, Any]], path: Path) -> None:
-    """The flat list as CSV, one column a field."""
+def write_scores_csv(rows: Iterable[Mapping[str, Any]], path: Path) -> None:
+    """The flat list as CSV, one column a field; the provenance's fields have columns of their own."""
+    inner = [field.name for field in PROVENANCE_FIELDS]
+    columns = [name for name in SCORES.names if name != "provenance"] + [f"provenance.{name}" for name in inner]
     with path.open("w", encoding="utf-8", newline="") as stream:
-        writer = csv.DictWriter(stream, SCORES.names, lineterminator="\n")
+        writer = csv.DictWriter(stream, columns, lineterminator="\n")
         writer.writeheader()
-        writer.writerows(rows)
+        for row in rows:
+            block = dict(row["provenance"])
+            block["libraries"] = " ".join(f"{name}={version}" for name, version in block.get("libraries", {}).items())
+            flat = {name: row[name] for name in SCORES.names if name != "provenance"}
+            writer.writerow(flat | {f"provenance.{name}": block.get(name) for name in inner})
 
 
 def read_scores(path: Path) -> list[dict[str, Any]]:
@@ -62,38 +95,3 @@ def read_scores(path: Path) -> list[dict[str, Any]]:
     if not isinstance(rows, list) or not all(isinstance(row, dict) and wanted <= row.keys() for row in rows):
         raise InputError(f"{path} holds no list of scores. Expected rows with {', '.join(SCORES.names)}.")
     return rows
-
-
-def in_clip_benchmark_form(rows: Iterable[dict[str, Any]], model: str) -> list[dict[str, Any]]:
-    """CLIP_benchmark's results (acc1, image_retrieval_recall@5, ...): what its own tools read. It has no intervals.
-
-    Its `image_retrieval` finds images for a text, our text_to_image; its `text_retrieval` finds texts for an image.
-    """
-    entries: dict[tuple[str, str, str], dict[str, float]] = {}
-    for row in rows:
-        name = _clip_benchmark_metric(row["metric"])
-        if row["task"] == "linear_probe":
-            name = {"acc1": "lp_acc1", "acc5": "lp_acc5"}.get(name, "")
-        if name and row["task"] in CLIP_BENCHMARK_TASKS:
-            entries.setdefault((row["task"], row["dataset"], row["split"]), {})[name] = row["value"]
-    return [
-        {
-            "dataset": dataset,
-            "split": split,
-            "model": model,
-            "pretrained": "clip_pipeline",
-            "task": CLIP_BENCHMARK_TASKS[task],
-            "metrics": metrics,
-            "language": "en",
-        }
-        for (task, dataset, split), metrics in entries.items()
-    ]
-
-
-def _clip_benchmark_metric(metric: str) -> str:
-    """The metric's name there, "" for one that it does not have."""
-    fixed = {"top1": "acc1", "top5": "acc5", "mean_per_class_recall": "mean_per_class_recall"}
-    for ours, theirs in (("text_to_image_", "image_retrieval_"), ("image_to_text_", "text_retrieval_")):
-        if metric.startswith(ours):
-            return theirs + metric.removeprefix(ours)
-    return fixed.get(metric, "")

@@ -19,16 +19,15 @@ import pyarrow.parquet as pq
 from clip_pipeline.embedding.dataset import IMAGES, TEXTS
 from clip_pipeline.embedding.files import aligned_rows, read_embeddings
 from clip_pipeline.errors import DatasetError, ShapeError
-from clip_pipeline.evaluation.intervals import interval, mean_interval, resampled_sums, widened_where_rare
-from clip_pipeline.evaluation.scores import score_row, write_scores
-from clip_pipeline.evaluation.similarity import similarities
+from clip_pipeline.evaluation.calibration import expected_calibration_error
+from clip_pipeline.evaluation.intervals import interval, mean_interval, resampled_group_sums, widened_where_rare
+from clip_pipeline.evaluation.provenance import Scored
+from clip_pipeline.evaluation.ranking import KEPT_CLASSES, Ranked, best_class, rank_classes
+from clip_pipeline.evaluation.scores import PREDICTIONS_FILE, score_row, write_scores
+from clip_pipeline.evaluation.templates import OWN
 from clip_pipeline.settings import EvaluationSettings
 
 logger = logging.getLogger(__name__)
-
-PREDICTIONS_FILE = "predictions.parquet"
-KEPT_CLASSES = 5
-"""Best classes kept for each photo in the predictions."""
 
 
 @dataclass(frozen=True)
@@ -71,29 +70,24 @@ def class_vectors(prompts_PD: np.ndarray, class_index_P: Sequence[int], class_co
     return means_CD / np.linalg.norm(means_CD, axis=1, keepdims=True)
 
 
-def rank_classes(images_ND: np.ndarray, classes_CD: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """(order_NC, similarity_NC): classes from best to worst for each photo, and the cosine of each photo and class."""
-    similarity_NC = similarities(images_ND, classes_CD)
-    return np.argsort(-similarity_NC, axis=1, kind="stable"), similarity_NC
-
-
 def zero_shot_scores(
     images_folder: Path,
     texts_folder: Path,
     truth: LabelTruth,
     settings: EvaluationSettings,
     folder: Path,
-    model: str = "",
+    scored: Scored | None = None,
 ) -> list[dict[str, Any]]:
-    """Scores every split of the dataset; writes scores.json, clip_benchmark.json and predictions.parquet.
+    """Scores every split with every set of prompts; writes the score files and predictions.parquet.
 
     The candidates of a split are the classes that occur in it. Where the dataset has more, `top1_among_all` is the
-    accuracy with all of them as candidates. Photos that could not be embedded have no row in the images and are left
-    out. Raises ShapeError when ids do not agree, DatasetError for a split with a single class.
+    accuracy with all of them as candidates. Where the model's logit scale is known, `ece` is the calibration's error.
+    Photos that could not be embedded have no row in the images and are left out. Raises ShapeError when ids do not
+    agree, DatasetError for a split with a single class.
     """
+    scored = scored or Scored()
     image_keys, stored_ND = read_embeddings(images_folder, IMAGES)
     prompts, prompts_PD = read_embeddings(texts_folder, TEXTS)
-    _check_prompts(prompts, truth)
     embedded_ids = image_keys["id"].to_pylist()
     if len(embedded_ids) < len(truth.ids):
         logger.info("%s: %s of %s photos have an embedding", truth.dataset, len(embedded_ids), len(truth.ids))
@@ -102,20 +96,40 @@ def zero_shot_scores(
     splits_N = np.asarray(truth.splits)[truth_row]
     if settings.shuffle_labels:
         labels_N = _shuffled_within(labels_N, splits_N, settings.seed)
-    classes_CD = class_vectors(prompts_PD, prompts["class_index"].to_numpy(), len(truth.class_names))
     rows: list[dict[str, Any]] = []
     tables: list[pa.Table] = []
-    for split in sorted(set(splits_N.tolist())):
-        chosen = np.flatnonzero(splits_N == split)
-        ids = [embedded_ids[row] for row in chosen]
-        split_rows, table = _score_split(
-            truth, split, ids, np.asarray(stored_ND[chosen]), labels_N[chosen], classes_CD, settings
-        )
-        rows += split_rows
-        tables.append(table)
-    write_scores(rows, folder, model)
+    templates: dict[str, list[str]] = {}
+    for name, prompt_rows in _rows_by_set(prompts).items():
+        of_set = prompts.take(pa.array(prompt_rows))
+        _check_prompts(of_set, truth)
+        templates[name] = _templates_of(of_set)
+        class_index_P = of_set["class_index"].to_numpy()
+        classes_CD = class_vectors(np.asarray(prompts_PD[prompt_rows]), class_index_P, len(truth.class_names))
+        for split in sorted(set(splits_N.tolist())):
+            chosen = np.flatnonzero(splits_N == split)
+            part = _Part(truth, split, name, [embedded_ids[row] for row in chosen], stored_ND[chosen], labels_N[chosen])
+            split_rows, table = _score_part(part, classes_CD, scored.logit_scale, settings)
+            rows += split_rows
+            tables.append(table)
+    folder.mkdir(parents=True, exist_ok=True)
     pq.write_table(pa.concat_tables(tables), folder / PREDICTIONS_FILE, compression="zstd")
-    return rows
+    return write_scores(rows, folder, scored, settings, templates)
+
+
+def _rows_by_set(prompts: pa.Table) -> dict[str, np.ndarray]:
+    """Name of a set of templates -> its rows; a table without sets is one set."""
+    if "template_set" not in prompts.column_names:
+        return {OWN: np.arange(len(prompts))}
+    names = np.asarray(prompts["template_set"].to_pylist())
+    return {name: np.flatnonzero(names == name) for name in dict.fromkeys(names.tolist())}
+
+
+def _templates_of(prompts: pa.Table) -> list[str]:
+    """The templates of one set in their order, empty where the table does not tell them."""
+    if "template" not in prompts.column_names:
+        return []
+    first = [row for row in prompts.select(["class_index", "template"]).to_pylist() if row["class_index"] == 0]
+    return [row["template"] for row in first]
 
 
 def _check_prompts(prompts: pa.Table, truth: LabelTruth) -> None:
@@ -139,42 +153,50 @@ def _shuffled_within(labels_N: np.ndarray, splits_N: np.ndarray, seed: int) -> n
     return shuffled_N
 
 
-def _score_split(
-    truth: LabelTruth,
-    split: str,
-    ids: list[str],
-    images_ND: np.ndarray,
-    labels_N: np.ndarray,
-    classes_CD: np.ndarray,
-    settings: EvaluationSettings,
+@dataclass(frozen=True)
+class _Part:
+    """The photos of one split, for one set of prompts: ids, vectors (N, D) and labels, row by row."""
+
+    truth: LabelTruth
+    split: str
+    templates: str
+    ids: list[str]
+    images_ND: np.ndarray
+    labels_N: np.ndarray
+
+
+def _score_part(
+    part: _Part, classes_CD: np.ndarray, logit_scale: float | None, settings: EvaluationSettings
 ) -> tuple[list[dict[str, Any]], pa.Table]:
-    candidates = np.unique(labels_N)
+    candidates = np.unique(part.labels_N)
     if len(candidates) < 2:
         raise DatasetError(
-            f"The split {split} of {truth.dataset} has photos of one class only ({truth.class_names[candidates[0]]}). "
-            "Zero-shot needs at least two classes to choose between."
+            f"The split {part.split} of {part.truth.dataset} has photos of one class only "
+            f"({part.truth.class_names[candidates[0]]}). Zero-shot needs at least two classes to choose between."
         )
-    order_NC, similarity_NC = rank_classes(images_ND, classes_CD[candidates])
-    target_N = np.searchsorted(candidates, labels_N)
-    place_N = np.argmax(order_NC == target_N[:, None], axis=1)  # 0 where the true class came first
+    target_N = np.searchsorted(candidates, part.labels_N)
+    ranked = rank_classes(part.images_ND, classes_CD[candidates], target_N, logit_scale)
+    samples, seed = settings.bootstrap_samples, settings.seed
+    hit_N, count = ranked.place_N < 1, len(candidates)
 
-    def row(metric: str, value: float, limits: tuple[float, float], chance: float) -> dict[str, Any]:
-        return score_row("zero_shot", truth.dataset, split, metric, value, limits, len(ids), chance)
+    def row(metric: str, value: float, limits: tuple[float, float], chance: float | None) -> dict[str, Any]:
+        about = ("zero_shot", part.truth.dataset, part.split, metric)
+        return score_row(*about, value, limits, len(part.ids), chance, part.templates)
 
     def share(metric: str, hit_N: np.ndarray, chance: float) -> dict[str, Any]:
-        limits = mean_interval(hit_N, settings.bootstrap_samples, settings.seed)
-        return row(metric, float(hit_N.mean()), limits, chance)
+        return row(metric, float(hit_N.mean()), mean_interval(hit_N, samples, seed), chance)
 
-    count = len(candidates)
-    rows = [share("top1", place_N < 1, 1 / count)]
+    rows = [share("top1", hit_N, 1 / count)]
     if count > KEPT_CLASSES:
-        rows.append(share("top5", place_N < KEPT_CLASSES, KEPT_CLASSES / count))
-    recall, limits = mean_per_class_recall(target_N, place_N < 1, count, settings.bootstrap_samples, settings.seed)
-    rows.append(row("mean_per_class_recall", recall, limits, 1 / count))
+        rows.append(share("top5", ranked.place_N < KEPT_CLASSES, KEPT_CLASSES / count))
+    rows.append(row("mean_per_class_recall", *mean_per_class_recall(target_N, hit_N, count, samples, seed), 1 / count))
     if count < len(classes_CD):
-        best_N = rank_classes(images_ND, classes_CD)[0][:, 0]
-        rows.append(share("top1_among_all", best_N == labels_N, 1 / len(classes_CD)))
-    return rows, _predictions(truth, split, ids, labels_N, candidates, order_NC, similarity_NC, place_N)
+        best_N = best_class(part.images_ND, classes_CD)
+        rows.append(share("top1_among_all", best_N == part.labels_N, 1 / len(classes_CD)))
+    if logit_scale is not None:
+        error, limits = expected_calibration_error(ranked.confidence_N, hit_N, samples, seed)
+        rows.append(row("ece", error, limits, None))
+    return rows, _predictions(part, candidates, ranked)
 
 
 def mean_per_class_recall(
@@ -184,44 +206,36 @@ def mean_per_class_recall(
 
     target_N: class indices below class_count, each of which occurs. A resample without a class averages over the rest.
     """
-    one_hot_NC = np.zeros((len(target_N), class_count))
-    one_hot_NC[np.arange(len(target_N)), target_N] = 1
-    correct_NC = one_hot_NC * np.asarray(correct_N, np.float64)[:, None]
-    value = float((correct_NC.sum(axis=0) / one_hot_NC.sum(axis=0)).mean())
-    sums_S2C = resampled_sums(np.concatenate([correct_NC, one_hot_NC], axis=1), samples, seed)
-    hits_SC, totals_SC = sums_S2C[:, :class_count], sums_S2C[:, class_count:]
+    correct_N = np.asarray(correct_N, np.float64)
+    photos_C = np.bincount(target_N, minlength=class_count)
+    value = float((np.bincount(target_N, weights=correct_N, minlength=class_count) / photos_C).mean())
+    hits_SC = resampled_group_sums(correct_N, target_N, class_count, samples, seed)
+    totals_SC = resampled_group_sums(np.ones_like(correct_N), target_N, class_count, samples, seed)
     recall_SC = np.divide(hits_SC, totals_SC, out=np.zeros_like(hits_SC), where=totals_SC > 0)
     limits = interval(recall_SC.sum(axis=1) / (totals_SC > 0).sum(axis=1))
-    return value, widened_where_rare(limits, float(correct_NC.sum()), len(target_N), len(target_N))
+    return value, widened_where_rare(limits, float(correct_N.sum()), len(target_N), len(target_N))
 
 
-def _predictions(
-    truth: LabelTruth,
-    split: str,
-    ids: list[str],
-    labels_N: np.ndarray,
-    candidates: np.ndarray,
-    order_NC: np.ndarray,
-    similarity_NC: np.ndarray,
-    place_N: np.ndarray,
-) -> pa.Table:
-    """One row a photo: its label, the best classes with their cosine, and the place of the right one, from 0."""
-    best_NK = order_NC[:, :KEPT_CLASSES]
-    best_similarity_NK = np.take_along_axis(similarity_NC, best_NK, axis=1)
-    names = np.asarray(truth.class_names, dtype=object)
-    best_labels_NK = candidates[best_NK]
-    count = len(ids)
+def _predictions(part: _Part, candidates: np.ndarray, ranked: Ranked) -> pa.Table:
+    """One row a photo: its label, the best classes with their cosine, the place of the right one, from 0, and how sure the
+    model is (null where its logit scale is not known): `confidence` in what it says, `label_probability` in what is right."""
+    names = np.asarray(part.truth.class_names, dtype=object)
+    best_labels_NK = candidates[ranked.best_NK]
+    count = len(part.ids)
     return pa.table(
         {
-            "id": pa.array(ids, pa.string()),
-            "split": pa.array([split] * count, pa.string()),
-            "label": pa.array(labels_N, pa.int32()),
-            "label_name": pa.array(names[labels_N].tolist(), pa.string()),
+            "id": pa.array(part.ids, pa.string()),
+            "split": pa.array([part.split] * count, pa.string()),
+            "templates": pa.array([part.templates] * count, pa.string()),
+            "label": pa.array(part.labels_N, pa.int32()),
+            "label_name": pa.array(names[part.labels_N].tolist(), pa.string()),
             "predicted": pa.array(best_labels_NK[:, 0], pa.int32()),
             "predicted_name": pa.array(names[best_labels_NK[:, 0]].tolist(), pa.string()),
-            "correct": pa.array(place_N == 0),
-            "place": pa.array(place_N, pa.int32()),
+            "correct": pa.array(ranked.place_N == 0),
+            "place": pa.array(ranked.place_N, pa.int32()),
+            "confidence": pa.array(ranked.confidence_N, pa.float64(), from_pandas=True),
+            "label_probability": pa.array(ranked.target_probability_N, pa.float64(), from_pandas=True),
             "best_names": pa.array(names[best_labels_NK].tolist(), pa.list_(pa.string())),
-            "best_similarities": pa.array(best_similarity_NK.tolist(), pa.list_(pa.float32())),
+            "best_similarities": pa.array(ranked.best_similarity_NK.tolist(), pa.list_(pa.float32())),
         }
     )

@@ -151,6 +151,7 @@ def scores_beat_chance(workspace: Workspace) -> CheckOutcome:
     from clip_pipeline.evaluation.scores import read_scores
 
     rows = read_scores(workspace.get("benchmark_report").file("scores.json"))
+    rows = [row for row in rows if row["chance"] is not None]
     below = [
         f"{row['task']} {row['dataset']}/{row['split']} {row['metric']}" for row in rows if row["low"] <= row["chance"]
     ]

@@ -61,11 +61,12 @@ def _build_image_embeddings(workspace: Workspace, partition: str, folder: Path, 
 
 def _build_text_embeddings(workspace: Workspace, partition: str, folder: Path, work: Path) -> Built:
     from clip_pipeline.embedding.dataset import embed_dataset_texts
+    from clip_pipeline.evaluation.templates import texts_to_embed
 
     dataset, model = halves(partition)
     facts = embed_dataset_texts(
         workspace.get("clip_checkpoint", model).folder,
-        stored_dataset(workspace, dataset).texts(),
+        texts_to_embed(stored_dataset(workspace, dataset), workspace.recipe.evaluation.templates),
         folder,
         workspace.recipe.embedding,
         workspace.recipe.compute,
@@ -87,9 +88,9 @@ STEPS = (
     Step(
         asset="text_embeddings",
         about="Unit vectors of a dataset's class prompts or captions.",
-        code_version="1",
+        code_version="2",
         after=("benchmark_dataset", "clip_checkpoint"),
-        config=lambda workspace: {},
+        config=lambda workspace: {"evaluation.templates": workspace.recipe.evaluation.templates},
         inputs=_inputs,
         build=_build_text_embeddings,
         partitions=datasets_by_model,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +14,7 @@ from clip_pipeline.store import Built
 
 if TYPE_CHECKING:
     from clip_pipeline.evaluation.datasets import Dataset
+    from clip_pipeline.evaluation.provenance import Scored
 
 SCORES = ("zero_shot_scores", "retrieval_scores", "probe_scores")
 
@@ -42,9 +43,9 @@ def _image_inputs(workspace: Workspace, partition: str) -> dict[str, str]:
 def _build_zero_shot(workspace: Workspace, partition: str, folder: Path, work: Path) -> Built:
     from clip_pipeline.evaluation.zero_shot import zero_shot_scores
 
-    def score(dataset: Dataset, images: Path, model: str) -> list[dict[str, Any]]:
+    def score(dataset: Dataset, images: Path, scored: Scored) -> list[dict[str, Any]]:
         texts = workspace.get("text_embeddings", partition).folder
-        return zero_shot_scores(images, texts, dataset.truth(), workspace.recipe.evaluation, folder, model)
+        return zero_shot_scores(images, texts, dataset.truth(), workspace.recipe.evaluation, folder, scored)
 
     return _score(workspace, partition, folder, "zero_shot", score)
 
@@ -52,9 +53,9 @@ def _build_zero_shot(workspace: Workspace, partition: str, folder: Path, work: P
 def _build_retrieval(workspace: Workspace, partition: str, folder: Path, work: Path) -> Built:
     from clip_pipeline.evaluation.retrieval import retrieval_scores
 
-    def score(dataset: Dataset, images: Path, model: str) -> list[dict[str, Any]]:
+    def score(dataset: Dataset, images: Path, scored: Scored) -> list[dict[str, Any]]:
         texts = workspace.get("text_embeddings", partition).folder
-        return retrieval_scores(images, texts, dataset.name, "test", workspace.recipe.evaluation, folder, model)
+        return retrieval_scores(images, texts, dataset.name, "test", workspace.recipe.evaluation, folder, scored)
 
     return _score(workspace, partition, folder, "retrieval", score)
 
@@ -62,8 +63,8 @@ def _build_retrieval(workspace: Workspace, partition: str, folder: Path, work: P
 def _build_probe(workspace: Workspace, partition: str, folder: Path, work: Path) -> Built:
     from clip_pipeline.evaluation.probe import probe_scores
 
-    def score(dataset: Dataset, images: Path, model: str) -> list[dict[str, Any]]:
-        return probe_scores(images, dataset.truth(), workspace.recipe.evaluation, folder, model)
+    def score(dataset: Dataset, images: Path, scored: Scored) -> list[dict[str, Any]]:
+        return probe_scores(images, dataset.truth(), workspace.recipe.evaluation, folder, scored)
 
     return _score(workspace, partition, folder, "zero_shot", score)
 
@@ -73,9 +74,11 @@ def _score(
     partition: str,
     folder: Path,
     task: str,
-    score: Callable[[Dataset, Path, str], list[dict[str, Any]]],
+    score: Callable[[Dataset, Path, Scored], list[dict[str, Any]]],
 ) -> Built:
     """Scores the dataset when it is made for the task; else publishes an empty list, so that the partition exists."""
+    from clip_pipeline.evaluation.fingerprints import dataset_fingerprint, model_facts
+    from clip_pipeline.evaluation.provenance import Scored
     from clip_pipeline.evaluation.scores import write_scores
 
     name, model = halves(partition)
@@ -83,15 +86,26 @@ def _score(
     if dataset.task != task:
         write_scores([], folder, model)
         return Built(rows={"scores": 0}, facts={"left out": f"{name} is made for {dataset.task}"})
-    rows = score(dataset, workspace.get("image_embeddings", partition).folder, model)
-    return Built(rows={"scores": len(rows)}, facts={f"{row['split']} {row['metric']}": row["value"] for row in rows})
+    weights, logit_scale = model_facts(str(workspace.get("clip_checkpoint", model).folder))
+    scored = Scored(model, weights, dataset_fingerprint(dataset), logit_scale)
+    rows = score(dataset, workspace.get("image_embeddings", partition).folder, scored)
+    return Built(rows={"scores": len(rows)}, facts={_named(row): row["value"] for row in rows})
+
+
+def _named(row: Mapping[str, Any]) -> str:
+    """`unseen top1`, and where several sets of prompts were scored which: `unseen top1 (imagenet80)`."""
+    from clip_pipeline.evaluation.templates import OWN
+
+    return f"{row['split']} {row['metric']}" + (
+        f" ({row['templates']})" if row["templates"] not in ("", OWN) else ""
+    )
 
 
 STEPS = (
     Step(
         asset="zero_shot_scores",
         about="Top-1, top-5 and mean per-class recall of labelled datasets, with intervals and every prediction.",
-        code_version="1",
+        code_version="2",
         after=("benchmark_dataset", "image_embeddings", "text_embeddings"),
         config=_config,
         inputs=_image_and_text_inputs,
@@ -101,7 +115,7 @@ STEPS = (
     Step(
         asset="retrieval_scores",
         about="Recall at 1, 5 and 10, text to image and image to text, with intervals and every result.",
-        code_version="1",
+        code_version="2",
         after=("benchmark_dataset", "image_embeddings", "text_embeddings"),
         config=_config,
         inputs=_image_and_text_inputs,
@@ -111,7 +125,7 @@ STEPS = (
     Step(
         asset="probe_scores",
         about="Accuracy of a linear probe trained on half of a labelled split, scored on the other half.",
-        code_version="1",
+        code_version="2",
         after=("benchmark_dataset", "image_embeddings"),
         config=_config,
         inputs=_image_inputs,

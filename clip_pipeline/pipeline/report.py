@@ -131,7 +131,7 @@ STEPS = (
     Step(
         asset="benchmark_report",
         about="All scores with tables and figures, as Markdown, HTML, CSV and scores.json.",
-        code_version="1",
+        code_version="2",
         after=SCORES,
         config=lambda workspace: {},
         inputs=_inputs,

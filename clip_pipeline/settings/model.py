@@ -197,6 +197,10 @@ class EvaluationSettings(CheckedSettings):
     datasets: str = setting(
         "sandbox,held_out", "Datasets, by name or folder, separated by commas; held_out is the test split of the pairs."
     )
+    templates: str = setting(
+        "own",
+        "Sets of prompts, separated by commas, scored side by side: own (the dataset's), cifar18 and imagenet80 (of CLIP's authors).",
+    )
     bootstrap_samples: int = setting(1000, "Resamples behind each 95 % interval.", low=100)
     shuffle_labels: bool = setting(False, "Control: permute the labels. Scores must then be chance.")
     seed: int = setting(0, "Seed of the resampling.")

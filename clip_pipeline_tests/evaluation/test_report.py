@@ -90,7 +90,7 @@ class Page(HTMLParser):
 
 def test_all_files_are_there_and_every_figure_is_a_picture(report):
     assert sorted(path.name for path in report.iterdir()) == [
-        "clip_benchmark.json", "figures", "report.html", "report.md", "scores.csv", "scores.json",
+        "clip_benchmark", "clip_benchmark.csv", "figures", "report.html", "report.md", "scores.csv", "scores.json",
     ]  # fmt: skip
     figures = sorted(path.name for path in (report / "figures").iterdir())
     assert figures == [

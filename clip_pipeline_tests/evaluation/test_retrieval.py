@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from clip_pipeline.embedding.texts import caption_table
 from clip_pipeline.errors import DatasetError, ShapeError
+from clip_pipeline.evaluation.provenance import Scored
 from clip_pipeline.evaluation.retrieval import any_caption_chance, retrieval_scores
 from clip_pipeline.settings import EvaluationSettings
 from clip_pipeline_tests.evaluation.fakes import score, unit, write_captions, write_images, write_texts
@@ -146,7 +147,7 @@ def test_captions_of_other_photos_are_told(tmp_path):
 
 
 def test_results_and_both_score_files_are_written(tmp_path):
-    rows = retrieval_scores(*make(tmp_path, np.eye(6), [1] * 6, np.eye(6)), "fake", "test", SETTINGS, tmp_path, "tiny")
+    rows = retrieval_scores(*make(tmp_path, np.eye(6), [1] * 6, np.eye(6)), "fake", "test", SETTINGS, tmp_path, Scored("tiny"))
     assert json.loads((tmp_path / "scores.json").read_text()) == rows
     assert [row["metric"] for row in rows] == [
         "image_to_text_recall@1",
@@ -154,7 +155,8 @@ def test_results_and_both_score_files_are_written(tmp_path):
         "text_to_image_recall@1",
         "text_to_image_recall@5",
     ]  # recall@10 of six photos would be 1 for anyone
-    entry = json.loads((tmp_path / "clip_benchmark.json").read_text())[0]
+    (path,) = (tmp_path / "clip_benchmark").iterdir()
+    entry = json.loads(path.read_text())
     assert entry["metrics"]["image_retrieval_recall@1"] == 1.0
     assert entry["task"] == "zeroshot_retrieval"
     found = pq.read_table(tmp_path / "text_to_image.parquet").to_pylist()[3]

@@ -8,6 +8,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from clip_pipeline.errors import DatasetError, ShapeError
+from clip_pipeline.evaluation.provenance import Scored
 from clip_pipeline.evaluation.zero_shot import LabelTruth, class_vectors, mean_per_class_recall, zero_shot_scores
 from clip_pipeline.settings import EvaluationSettings
 from clip_pipeline_tests.evaluation.fakes import score, unit, write_images, write_prompts
@@ -175,9 +176,10 @@ def test_mean_per_class_recall_weighs_classes_equally():
 
 def test_predictions_and_both_score_files_are_written(tmp_path):
     classes = np.eye(7)
-    rows = zero_shot_scores(*make(tmp_path, classes, list(range(7)), classes), SETTINGS, tmp_path, "tiny")
+    rows = zero_shot_scores(*make(tmp_path, classes, list(range(7)), classes), SETTINGS, tmp_path, Scored("tiny"))
     assert json.loads((tmp_path / "scores.json").read_text()) == rows
-    entry = json.loads((tmp_path / "clip_benchmark.json").read_text())[0]
+    (path,) = (tmp_path / "clip_benchmark").iterdir()
+    entry = json.loads(path.read_text())
     assert entry["metrics"] == {"acc1": 1.0, "acc5": 1.0, "mean_per_class_recall": 1.0}
     assert (entry["model"], entry["task"], entry["dataset"]) == ("tiny", "zeroshot_classification", "fake")
     table = pq.read_table(tmp_path / "predictions.parquet").to_pylist()
@@ -192,7 +194,7 @@ def test_the_same_input_gives_the_same_bytes(tmp_path):
     arguments = make(tmp_path, rng.normal(size=(50, 4)), np.arange(50) % 10, rng.normal(size=(10, 4)))
     for folder in ("one", "two"):
         zero_shot_scores(*arguments, SETTINGS, tmp_path / folder)
-    for name in ("scores.json", "clip_benchmark.json", "predictions.parquet"):
+    for name in ("scores.json", "clip_benchmark.csv", "predictions.parquet"):
         assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes()
 
 
