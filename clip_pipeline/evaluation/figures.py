@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from clip_pipeline.evaluation.scoreboard import TASK_NAMES, interval_text, metric_name, percent
+from clip_pipeline.evaluation.scoreboard import group_name, interval_text, metric_name, percent
 from clip_pipeline.settings import TrainingSettings
 
 if TYPE_CHECKING:
@@ -21,14 +21,15 @@ DPI = 130
 
 def draw_scores(rows: Sequence[dict[str, Any]], path: Path) -> None:
     """Each score as a point with its 95 % interval, and a tick where chance lies."""
-    groups: dict[tuple[str, str, str], list[dict[str, Any]]] = {}
+    groups: dict[str, list[dict[str, Any]]] = {}
     for row in rows:
-        groups.setdefault((row["task"], row["dataset"], row["split"]), []).append(row)
+        if row["chance"] is not None:
+            groups.setdefault(group_name(row), []).append(row)
+    rows = [row for scores in groups.values() for row in scores]
     figure, axes = _figure(8.6, 0.9 + 0.33 * (len(rows) + 1.1 * len(groups)))
     height, places, names = 0.0, [], []
-    for number, ((task, dataset, split), scores) in enumerate(groups.items()):
+    for number, (title, scores) in enumerate(groups.items()):
         colour = COLOURS[number % len(COLOURS)]
-        title = f"{TASK_NAMES.get(task, task)}, {dataset} {split}"
         axes.text(0, height, title, color=colour, weight="bold", va="center", fontsize=10)
         height += 1
         for row in scores:

@@ -36,6 +36,8 @@ def zero_shot_chapters(facts: Mapping[str, Any], folder: Path) -> list[Chapter]:
     for dataset, path in (facts.get("zero_shot") or {}).items():
         path = Path(path) / "predictions.parquet" if Path(path).is_dir() else Path(path)
         predictions = pq.read_table(path).to_pylist()
+        first_set = predictions[0]["templates"] if predictions else ""
+        predictions = [row for row in predictions if row["templates"] == first_set]
         for split in sorted({row["split"] for row in predictions}, key=lambda name: (name != "unseen", name)):
             of_split = [row for row in predictions if row["split"] == split]
             chapter = Chapter(dataset, split, confusions=commonest_confusions(of_split))

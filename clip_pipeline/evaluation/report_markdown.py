@@ -46,7 +46,7 @@ COUNT_TABLES = (
     ("photo_statuses", "Photos by what became of them", ("status", "photos")),
     ("pairs_by_split", "Pairs by split", ("split", "pairs")),
 )
-SCORE_HEADER = ("task", "dataset", "split", "metric", "score", "95 % interval", "chance", "n")
+SCORE_HEADER = ("task", "dataset", "split", "prompts", "metric", "score", "95 % interval", "chance", "n")
 
 
 def score_cells(rows: Iterable[Mapping[str, Any]]) -> list[tuple[str, ...]]:
@@ -56,6 +56,7 @@ def score_cells(rows: Iterable[Mapping[str, Any]]) -> list[tuple[str, ...]]:
             TASK_NAMES.get(row["task"], row["task"]),
             row["dataset"],
             row["split"],
+            row["templates"] or "–",
             metric_name(row["metric"]),
             percent(row["value"]),
             interval_text(row),

@@ -21,13 +21,14 @@ from clip_pipeline.evaluation.report_markdown import (
 )
 from clip_pipeline.evaluation.report_style import STYLE
 from clip_pipeline.evaluation.scoreboard import interval_text, percent
+from clip_pipeline.evaluation.templates import OWN
 
 HEADLINES = {
     ("zero_shot", "top1"): "zero-shot top-1",
     ("retrieval", "image_to_text_recall@1"): "image → text recall@1",
     ("retrieval", "text_to_image_recall@1"): "text → image recall@1",
 }
-LEFT_ALIGNED = {"task", "dataset", "split", "metric", "what", "status", "class", "called"}
+LEFT_ALIGNED = {"task", "dataset", "split", "prompts", "metric", "what", "status", "class", "called"}
 
 
 def page_text(facts: Mapping[str, Any], drawn: Mapping[str, str], chapters: Sequence[Chapter], folder: Path) -> str:
@@ -80,7 +81,7 @@ def _tiles(rows: Iterable[Mapping[str, Any]]) -> str:
     tiles = []
     for row in rows:
         name = HEADLINES.get((row["task"], row["metric"]))
-        if name is None:
+        if name is None or row["templates"] not in ("", OWN):
             continue
         heading = f"{name}, {row['split']}"
         limits = f"{interval_text(row)} %<br>chance {percent(row['chance'])}"

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from clip_pipeline.evaluation.templates import OWN
+
 HEADLINES = (
     "top1",
     "top5",
@@ -21,8 +23,15 @@ METRIC_NAMES = {
     "top5": "top-5 accuracy",
     "top1_among_all": "top-1, all classes as candidates",
     "mean_per_class_recall": "mean per-class recall",
+    "ece": "calibration error",
 }
 TASK_NAMES = {"zero_shot": "zero-shot", "retrieval": "retrieval", "linear_probe": "linear probe"}
+
+
+def group_name(row: Mapping[str, Any]) -> str:
+    """What a score is of: `zero-shot, pets test`, with the set of prompts where that is not the dataset's own."""
+    prompts = f", {row['templates']} prompts" if row["templates"] not in ("", OWN) else ""
+    return f"{TASK_NAMES.get(row['task'], row['task'])}, {row['dataset']} {row['split']}{prompts}"
 
 
 def metric_name(metric: str) -> str:
@@ -51,7 +60,7 @@ def scoreboard(rows: Sequence[dict[str, Any]]) -> str:
     table = [header]
     last = ""
     for row in shown:
-        group = f"{TASK_NAMES.get(row['task'], row['task'])}, {row['dataset']} {row['split']}"
+        group = group_name(row)
         numbers = (percent(row["value"]), interval_text(row), percent(row["chance"]), f"{row['n']:,}")
         table.append(("" if group == last else group, metric_name(row["metric"]), *numbers))
         last = group

@@ -96,9 +96,7 @@ def _named(row: Mapping[str, Any]) -> str:
     """`unseen top1`, and where several sets of prompts were scored which: `unseen top1 (imagenet80)`."""
     from clip_pipeline.evaluation.templates import OWN
 
-    return f"{row['split']} {row['metric']}" + (
-        f" ({row['templates']})" if row["templates"] not in ("", OWN) else ""
-    )
+    return f"{row['split']} {row['metric']}" + (f" ({row['templates']})" if row["templates"] not in ("", OWN) else "")
 
 
 STEPS = (

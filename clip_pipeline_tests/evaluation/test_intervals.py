@@ -6,7 +6,13 @@ import numpy as np
 import pytest
 
 from clip_pipeline.evaluation import intervals
-from clip_pipeline.evaluation.intervals import interval, mean_interval, resampled_sums, wilson_interval
+from clip_pipeline.evaluation.intervals import (
+    interval,
+    mean_interval,
+    resampled_group_sums,
+    resampled_sums,
+    wilson_interval,
+)
 
 
 def test_resampled_sums_equal_a_loop_over_the_same_draws():
@@ -74,3 +80,14 @@ def test_ninety_five_intervals_of_a_hundred_cover_the_truth():
 
 def test_the_middle_95_percent_is_taken():
     assert interval(np.arange(1001.0)) == (25.0, 975.0)
+
+
+def test_sums_of_groups_are_those_of_columns_that_hold_one_group_each(monkeypatch):
+    rng = np.random.default_rng(0)
+    values, groups = rng.random(40), rng.integers(0, 6, 40)
+    groups[groups == 3] = 2  # a group without a row sums to nothing
+    columns = np.where(np.arange(6) == groups[:, None], values[:, None], 0)
+    expected = resampled_sums(columns, 50, seed=1)
+    np.testing.assert_allclose(resampled_group_sums(values, groups, 6, 50, seed=1), expected, atol=1e-12)
+    monkeypatch.setattr(intervals, "LARGEST_BLOCK", 90)
+    np.testing.assert_allclose(resampled_group_sums(values, groups, 6, 50, seed=1), expected, atol=1e-12)

@@ -147,7 +147,9 @@ def test_captions_of_other_photos_are_told(tmp_path):
 
 
 def test_results_and_both_score_files_are_written(tmp_path):
-    rows = retrieval_scores(*make(tmp_path, np.eye(6), [1] * 6, np.eye(6)), "fake", "test", SETTINGS, tmp_path, Scored("tiny"))
+    rows = retrieval_scores(
+        *make(tmp_path, np.eye(6), [1] * 6, np.eye(6)), "fake", "test", SETTINGS, tmp_path, Scored("tiny")
+    )
     assert json.loads((tmp_path / "scores.json").read_text()) == rows
     assert [row["metric"] for row in rows] == [
         "image_to_text_recall@1",
