@@ -74,6 +74,13 @@ class TrainingSettings(CheckedSettings):
         "softmax (CLIP's, over the batch) or sigmoid (SigLIP's, a yes or no for each pair).",
         choices=("softmax", "sigmoid"),
     )
+    optimizer: str = setting(
+        "adamw",
+        "adamw, or muon for the matrices and kernels inside the towers and AdamW for the rest: fewer epochs for the same loss.",
+        choices=("adamw", "muon"),
+    )
+    muon_rate: float = setting(0.02, "Peak learning rate of Muon; it follows the same schedule.", low=1e-9, high=1.0)
+    muon_decay: float = setting(0.1, "Weight decay of what Muon moves.", low=0)
     learning_rate: float = setting(1e-3, "Peak learning rate of AdamW.", low=1e-9, high=1.0)
     warmup_percent: float = setting(
         5.0, "Share of the steps with a linearly rising learning rate, in percent.", low=0, high=100

@@ -1,4 +1,4 @@
-"""AdamW with decay on matrices only, the averaged weights, and the cap of the logit scale."""
+"""Which optimizer moves which parameter, the averaged weights, and the cap of the logit scale."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from clip_pipeline.models.registry import ClipModel
 from clip_pipeline.settings import TrainingSettings
+from clip_pipeline.training.muon import Muon, is_hidden_matrix
 
 if TYPE_CHECKING:
     import torch
@@ -14,23 +15,38 @@ if TYPE_CHECKING:
 UNDECAYED_TABLES = ("positional_embedding", "class_embedding", "pos_embed", "cls_token")
 
 
-def make_optimizer(model: torch.nn.Module, settings: TrainingSettings) -> torch.optim.AdamW:
-    """AdamW over two groups: matrices and convolution kernels with decay; biases, norms, positions and the scale without."""
+def make_optimizers(model: torch.nn.Module, settings: TrainingSettings) -> list[torch.optim.AdamW | Muon]:
+    """AdamW for all that learns, or Muon for the hidden matrices of the towers and AdamW for the rest.
+
+    AdamW's groups: matrices and kernels with decay; biases, norms, positions and the scale without.
+    """
     import torch
 
-    decayed: list[torch.Tensor] = []
-    undecayed: list[torch.Tensor] = []
-    for name, parameter in model.named_parameters():
-        if parameter.requires_grad:
-            (decayed if is_decayed(name, parameter) else undecayed).append(parameter)
+    learning = {name: parameter for name, parameter in model.named_parameters() if parameter.requires_grad}
+    hidden = {}
+    if settings.optimizer == "muon":
+        hidden = {name: parameter for name, parameter in learning.items() if is_hidden_matrix(name, parameter)}
+    dtype = torch.float32 if settings.precision == "fp32" else torch.bfloat16
+    rest = {name: parameter for name, parameter in learning.items() if name not in hidden}
+    decayed = [parameter for name, parameter in rest.items() if is_decayed(name, parameter)]
+    undecayed = [parameter for name, parameter in rest.items() if not is_decayed(name, parameter)]
     groups = [{"params": decayed, "weight_decay": settings.weight_decay}, {"params": undecayed, "weight_decay": 0.0}]
-    return torch.optim.AdamW(
+    adamw = torch.optim.AdamW(
         groups,
         lr=settings.learning_rate,
         betas=(settings.beta_1, settings.beta_2),
         eps=settings.epsilon,
         fused=True,
     )
+    return [adamw, Muon(hidden, settings.muon_rate, settings.muon_decay, dtype)] if hidden else [adamw]
+
+
+def set_rates(optimizers: list[torch.optim.AdamW | Muon], rate: float, settings: TrainingSettings) -> None:
+    """Gives AdamW the rate of the step, and Muon the same share of its own peak."""
+    for optimizer in optimizers:
+        share = settings.muon_rate / settings.learning_rate if isinstance(optimizer, Muon) else 1.0
+        for group in optimizer.param_groups:
+            group["lr"] = rate * share
 
 
 def is_decayed(name: str, parameter: torch.Tensor) -> bool:

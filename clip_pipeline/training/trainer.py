@@ -1,4 +1,4 @@
-"""The model, its optimizer and where they are; one step after another."""
+"""The model, its optimizers and where they are; one step after another."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from clip_pipeline.training.loader import Loader, PairReader
 from clip_pipeline.training.log import LOG_FILE, TrainingLog
 from clip_pipeline.training.meter import Meter
 from clip_pipeline.training.mixing import check_shares, draw_own_share, mixed_pictures
-from clip_pipeline.training.optimizer import AveragedWeights, cap_logit_scale, make_optimizer
+from clip_pipeline.training.optimizer import AveragedWeights, cap_logit_scale, make_optimizers, set_rates
 from clip_pipeline.training.pixels import normalised_pictures
 from clip_pipeline.training.processes import ONE_PROCESS, Processes
 from clip_pipeline.training.schedule import count_steps, learning_rate_at
@@ -51,7 +51,7 @@ def nothing_on_row(row: Mapping[str, Any]) -> None:
 
 
 class Trainer:
-    """The model, its optimizer and where they are; `run` takes the remaining steps."""
+    """The model, its optimizers and where they are; `run` takes the remaining steps."""
 
     def __init__(
         self,
@@ -77,7 +77,7 @@ class Trainer:
         share_batch_norms(self.model, processes)
         word_head = self._make_word_head(config) if settings.word_loss else None
         self.trained = torch.nn.ModuleList([self.model] if word_head is None else [self.model, word_head])
-        self.optimizer = make_optimizer(self.trained, settings)
+        self.optimizers = make_optimizers(self.trained, settings)
         self.scaler = make_scaler(device, settings.precision)
         self.learner = Learner(self.model, word_head, settings, device, pad_id, self.scaler, processes)
         self.averaged = AveragedWeights(self.model, settings.ema_decay) if settings.ema_decay else None
@@ -101,7 +101,8 @@ class Trainer:
         for part, into in self._stored_weights().items():
             for name, tensor in into.items():
                 tensor.copy_(weights[f"{part}.{name}"])
-        self.optimizer.load_state_dict(state["optimizer"])
+        for optimizer, stored in zip(self.optimizers, state["optimizers"], strict=True):
+            optimizer.load_state_dict(stored)
         if self.scaler is not None:
             self.scaler.load_state_dict(state["scaler"])
         if self.averaged is not None:
@@ -116,7 +117,7 @@ class Trainer:
         """Writes the state. The data order, the augmentation and dropout are functions of (seed, step): the step is enough."""
         state = {
             "plan": plan,
-            "optimizer": self.optimizer.state_dict(),
+            "optimizers": [optimizer.state_dict() for optimizer in self.optimizers],
             "scaler": self.scaler.state_dict() if self.scaler else {},
             "averaged_steps": self.averaged.steps if self.averaged else 0,
             "losses": self.watch.losses,
@@ -205,25 +206,28 @@ class Trainer:
 
         settings, model = self.settings, self.model
         rate = learning_rate_at(self.step, self.total_steps, settings)
-        for group in self.optimizer.param_groups:
-            group["lr"] = rate
+        set_rates(self.optimizers, rate, settings)
         with meter.waiting():
             pictures, tokens, shown = self._batch()
         own_share = draw_own_share(settings, self.step)
         pictures = mixed_pictures(pictures, own_share)
         torch.manual_seed(_seed_of_step(settings.seed, self.step, self.processes.rank))  # for dropout
         scale = model.logit_scale.detach().exp().item()
-        self.optimizer.zero_grad()
+        for optimizer in self.optimizers:
+            optimizer.zero_grad()
         loss = self.watch.add(self.learner.backward(pictures, tokens, own_share, shown), self.step, rate)
         if self.scaler is not None:
-            self.scaler.unscale_(self.optimizer)
+            for optimizer in self.optimizers:
+                self.scaler.unscale_(optimizer)
         limit = settings.clip_norm or math.inf
         norm = torch.nn.utils.clip_grad_norm_(self.trained.parameters(), limit)
-        if self.scaler is None:
-            self.optimizer.step()
-        else:  # leaves out a step whose scaled gradients were too large for fp16, and scales less from then on
-            self.scaler.step(self.optimizer)
-            self.scaler.update()
+        for optimizer in self.optimizers:
+            if self.scaler is None:
+                optimizer.step()
+            else:  # leaves out a step whose scaled gradients were too large for fp16
+                self.scaler.step(optimizer)
+        if self.scaler is not None:
+            self.scaler.update()  # and scales less from then on
         cap_logit_scale(model, settings.max_logit_scale)
         if self.averaged is not None:
             self.averaged.update()

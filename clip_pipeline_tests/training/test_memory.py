@@ -18,7 +18,7 @@ torch.set_num_threads(1)
 from clip_pipeline.settings import TrainingSettings
 from clip_pipeline.training.memory import estimate_memory
 from clip_pipeline.training.meter import peak_memory_bytes
-from clip_pipeline.training.optimizer import make_optimizer
+from clip_pipeline.training.optimizer import make_optimizers
 from clip_pipeline_tests.training.test_step import learner_of, random_batch
 changes, count, layers = json.loads(sys.argv[1])
 learner = learner_of(TrainingSettings(batch_size=count, **changes), layers)
@@ -26,7 +26,7 @@ estimate = estimate_memory(learner, *random_batch(learner, 4), 0)
 gc.collect()
 pathlib.Path("/proc/self/clear_refs").write_text("5")
 before = peak_memory_bytes("cpu")
-optimizer = make_optimizer(learner.model, learner.settings)
+(optimizer,) = make_optimizers(learner.model, learner.settings)
 for _ in range(2):  # the optimizer's moments are there from the second step on
     learner.backward(*random_batch(learner, count))
     optimizer.step()

@@ -9,7 +9,7 @@ import torch
 
 from clip_pipeline.models.registry import build_model, load_config
 from clip_pipeline.settings import TrainingSettings
-from clip_pipeline.training.optimizer import AveragedWeights, cap_logit_scale, make_optimizer
+from clip_pipeline.training.optimizer import AveragedWeights, cap_logit_scale, make_optimizers, set_rates
 
 
 @pytest.fixture(scope="module")
@@ -18,7 +18,8 @@ def model():
 
 
 def test_only_matrices_decay(model):
-    decayed, undecayed = make_optimizer(model, TrainingSettings(weight_decay=0.3)).param_groups
+    (adamw,) = make_optimizers(model, TrainingSettings(weight_decay=0.3))
+    decayed, undecayed = adamw.param_groups
     assert (decayed["weight_decay"], undecayed["weight_decay"]) == (0.3, 0.0)
     names = {id(parameter): name for name, parameter in model.named_parameters()}
     kept = {names[id(p)] for p in undecayed["params"]}
@@ -26,6 +27,23 @@ def test_only_matrices_decay(model):
     assert all(name.endswith(("bias", "embedding")) or "ln_" in name or name == "logit_scale" for name in kept)
     assert all(p.ndim >= 2 for p in decayed["params"])
     assert len(kept) + len(decayed["params"]) == len(names)
+
+
+def test_muon_moves_the_hidden_matrices_and_adamw_the_rest(model):
+    settings = TrainingSettings(optimizer="muon", learning_rate=1e-3, muon_rate=0.02, muon_decay=0.7)
+    adamw, muon = make_optimizers(model, settings)
+    names = {id(parameter): name for name, parameter in model.named_parameters()}
+    by_muon = {names[id(p)] for p in muon.param_groups[0]["params"]}
+    by_adamw = {names[id(p)] for group in adamw.param_groups for p in group["params"]}
+    assert by_muon | by_adamw == set(names.values()) and not by_muon & by_adamw
+    assert {name.partition("resblocks.0.")[2] for name in by_muon if "resblocks.0." in name} == {
+        "attn.in_proj_weight", "attn.out_proj.weight", "mlp.c_fc.weight", "mlp.c_proj.weight",
+    }  # fmt: skip
+    assert {name for name in by_muon if "resblocks" not in name} == {"visual.conv1.weight"}
+    set_rates([adamw, muon], 0.5e-3, settings)
+    assert [group["lr"] for group in adamw.param_groups] == [0.5e-3, 0.5e-3]
+    assert muon.param_groups[0]["lr"] == pytest.approx(0.01)
+    assert muon.param_groups[0]["weight_decay"] == 0.7
 
 
 def test_the_temperature_is_a_parameter_and_its_inverse_stays_within_100(model):
