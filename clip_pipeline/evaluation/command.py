@@ -11,10 +11,10 @@ from clip_pipeline.embedding.dataset import embed_dataset_images, embed_dataset_
 from clip_pipeline.evaluation.clip_benchmark_form import write_clip_benchmark_files
 from clip_pipeline.evaluation.datasets import Dataset, only_split, open_dataset, splits_of
 from clip_pipeline.evaluation.fingerprints import dataset_fingerprint, model_facts
+from clip_pipeline.evaluation.prompts import texts_to_embed
 from clip_pipeline.evaluation.provenance import Scored
 from clip_pipeline.evaluation.retrieval import retrieval_scores
 from clip_pipeline.evaluation.scores import write_scores_csv
-from clip_pipeline.evaluation.templates import texts_to_embed
 from clip_pipeline.evaluation.zero_shot import zero_shot_scores
 from clip_pipeline.publication import published_file, published_folder
 from clip_pipeline.settings import ComputeSettings, EmbeddingSettings, EvaluationSettings

@@ -61,7 +61,7 @@ def _build_image_embeddings(workspace: Workspace, partition: str, folder: Path, 
 
 def _build_text_embeddings(workspace: Workspace, partition: str, folder: Path, work: Path) -> Built:
     from clip_pipeline.embedding.dataset import embed_dataset_texts
-    from clip_pipeline.evaluation.templates import texts_to_embed
+    from clip_pipeline.evaluation.prompts import texts_to_embed
 
     dataset, model = halves(partition)
     facts = embed_dataset_texts(

@@ -5,7 +5,8 @@ import pytest
 
 from clip_pipeline.errors import SettingsError
 from clip_pipeline.evaluation.datasets import Dataset
-from clip_pipeline.evaluation.templates import CIFAR_18, imagenet_80, template_sets, texts_to_embed
+from clip_pipeline.evaluation.prompts import texts_to_embed
+from clip_pipeline.evaluation.templates import CIFAR_18, imagenet_80, template_sets
 from clip_pipeline.evaluation.zero_shot import LabelTruth, zero_shot_scores
 from clip_pipeline.settings import EvaluationSettings
 from clip_pipeline_tests.evaluation.fakes import score, write_images, write_texts
