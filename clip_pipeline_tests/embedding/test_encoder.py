@@ -7,7 +7,7 @@ import pytest
 import torch
 from PIL import Image
 
-from clip_pipeline.embedding.encoder import _split_preprocess, embed_images, embed_texts
+from clip_pipeline.embedding.encoder import embed_images, embed_texts
 from clip_pipeline.errors import ModelError
 from clip_pipeline.models.folder import load_model_folder
 from clip_pipeline_tests.tiny_model import build_tiny_model, jpeg
@@ -70,15 +70,6 @@ def test_a_photo_that_cannot_be_decoded_is_a_row_with_a_reason(loaded):
         ("empty", "broken_image"),
     ]
     assert all(message for _, _, message in embedded.failures)
-
-
-@pytest.mark.parametrize("size", [(40, 30), (7, 9), (16, 16)])
-def test_the_split_preprocess_gives_the_very_bits_of_the_whole_one(loaded, size):
-    _, preprocess, _ = loaded
-    resize, to_tensor = _split_preprocess(preprocess)
-    pictures = [Image.open(io.BytesIO(jpeg((i * 40, 90, 200), size))) for i in range(3)]
-    whole = torch.stack([preprocess(picture) for picture in pictures])
-    assert torch.equal(to_tensor([resize(picture) for picture in pictures]), whole)
 
 
 def test_a_preprocess_of_another_kind_is_used_whole(loaded):
