@@ -26,7 +26,6 @@ def make_optimizers(model: torch.nn.Module, settings: TrainingSettings) -> list[
     hidden = {}
     if settings.optimizer == "muon":
         hidden = {name: parameter for name, parameter in learning.items() if is_hidden_matrix(name, parameter)}
-    dtype = torch.float32 if settings.precision == "fp32" else torch.bfloat16
     rest = {name: parameter for name, parameter in learning.items() if name not in hidden}
     decayed = [parameter for name, parameter in rest.items() if is_decayed(name, parameter)]
     undecayed = [parameter for name, parameter in rest.items() if not is_decayed(name, parameter)]
@@ -38,7 +37,7 @@ def make_optimizers(model: torch.nn.Module, settings: TrainingSettings) -> list[
         eps=settings.epsilon,
         fused=True,
     )
-    return [adamw, Muon(hidden, settings.muon_rate, settings.muon_decay, dtype)] if hidden else [adamw]
+    return [adamw, Muon(hidden, settings.muon_rate, settings.muon_decay)] if hidden else [adamw]
 
 
 def set_rates(optimizers: list[torch.optim.AdamW | Muon], rate: float, settings: TrainingSettings) -> None:

@@ -15,7 +15,7 @@ from clip_pipeline.training.muon import Muon, is_hidden_matrix, orthogonalised
 def test_singular_values_come_near_one_and_singular_vectors_stay(rows, columns):
     torch.manual_seed(rows)
     matrix = torch.randn(rows, columns) * 1e-4
-    found = orthogonalised(matrix, torch.float32)
+    found = orthogonalised(matrix)
     left, _, right = torch.linalg.svd(matrix, full_matrices=False)
     turned = left.T @ found @ right.T  # diagonal when the singular vectors are the same
     off_diagonal = turned - turned.diag().diag()
@@ -30,7 +30,7 @@ def test_steps_equal_those_of_torch_muon(shape):
     torch.manual_seed(1)
     ours = {"w": torch.nn.Parameter(torch.randn(shape))}
     theirs = copy.deepcopy(ours["w"])
-    one, other = Muon(ours, 0.02, 0.1, torch.bfloat16), torch.optim.Muon([theirs], lr=0.02, weight_decay=0.1)
+    one, other = Muon(ours, 0.02, 0.1), torch.optim.Muon([theirs], lr=0.02, weight_decay=0.1)
     for _ in range(4):
         gradient = torch.randn(shape)
         ours["w"].grad, theirs.grad = gradient.clone(), gradient.clone()
@@ -44,7 +44,7 @@ def test_steps_equal_those_of_torch_muon(shape):
 def test_a_kernel_is_a_matrix_of_its_outputs():
     torch.manual_seed(2)
     kernel = {"conv.weight": torch.nn.Parameter(torch.zeros(8, 3, 3, 3))}
-    optimizer = Muon(kernel, 0.5, 0.0, torch.float32)
+    optimizer = Muon(kernel, 0.5, 0.0)
     kernel["conv.weight"].grad = torch.randn(8, 3, 3, 3)
     optimizer.step()
     values = torch.linalg.svdvals(kernel["conv.weight"].detach().reshape(8, 27))
@@ -54,7 +54,7 @@ def test_a_kernel_is_a_matrix_of_its_outputs():
 def test_queries_keys_and_values_are_turned_apart():
     torch.manual_seed(3)
     stacked = {"attn.in_proj_weight": torch.nn.Parameter(torch.zeros(24, 8))}
-    optimizer = Muon(stacked, 1.0, 0.0, torch.float32)
+    optimizer = Muon(stacked, 1.0, 0.0)
     gradient = torch.randn(24, 8)
     gradient[:8] *= 1000  # in one piece, the queries would be all of the step
     stacked["attn.in_proj_weight"].grad = gradient
@@ -70,11 +70,11 @@ def test_the_momentum_is_part_of_the_state():
 
     def run(*stops: int) -> torch.Tensor:
         weights = {"w": torch.nn.Parameter(start.clone())}
-        optimizer = Muon(weights, 0.1, 0.1, torch.float32)
+        optimizer = Muon(weights, 0.1, 0.1)
         for step, gradient in enumerate(gradients):
             if step in stops:
                 state = copy.deepcopy(optimizer.state_dict())
-                optimizer = Muon(weights, 0.1, 0.1, torch.float32)
+                optimizer = Muon(weights, 0.1, 0.1)
                 optimizer.load_state_dict(state)
             weights["w"].grad = gradient.clone()
             optimizer.step()
