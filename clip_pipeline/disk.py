@@ -44,9 +44,14 @@ def swap_in(staging: Path, target: Path) -> None:
 
 
 def restore_previous(folder: Path, mark: str) -> None:
-    """Undoes half a publication; call with the artifact's lock held. `mark` is the file that a whole folder has."""
+    """Undoes half a publication, ends one whose old folder is still there; call with the artifact's lock held.
+
+    mark: the file that a whole folder has.
+    """
     previous = previous_of(folder)
-    if previous.exists() and not (folder / mark).exists():
+    if (folder / mark).exists():
+        shutil.rmtree(previous, ignore_errors=True)
+    elif previous.exists():
         shutil.rmtree(folder, ignore_errors=True)
         previous.rename(folder)
 

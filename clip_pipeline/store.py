@@ -173,8 +173,9 @@ class Store:
     def find(self, key: ArtifactKey) -> Artifact | None:
         """The artifact, or None where there is none. Reads the manifest, does not check the files (`verify` does)."""
         folder = self.folder(key)
-        if not (folder / MANIFEST).exists() and previous_of(folder).exists():
-            # A run was killed between the two renames of a publication: the old artifact is whole beside its place.
+        if previous_of(folder).exists():
+            # A run was killed between the two renames of a publication, and the old artifact is whole beside its place, or
+            # after them, and it still takes room there.
             with self._lock(key, wait=False) as locked:
                 if locked:
                     restore_previous(folder, MANIFEST)

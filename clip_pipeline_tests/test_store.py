@@ -145,6 +145,15 @@ def test_a_run_killed_between_the_two_renames_leaves_the_old_artifact(tmp_path):
     assert store.materialise(KEY, wanted(), never_called).hit
 
 
+def test_a_run_killed_after_the_two_renames_leaves_no_old_artifact_beside_the_new_one(tmp_path):
+    store = Store(tmp_path)
+    folder = store.materialise(KEY, wanted(), build_text("new")).artifact.folder
+    old = folder.with_name(".vocabulary.previous")
+    shutil.copytree(folder, old)
+    assert store.get(KEY).file("words.txt").read_text() == "new"
+    assert not old.exists()
+
+
 KILLED_WRITER = """
 import sys
 from pathlib import Path

@@ -23,9 +23,10 @@ RAREST_SHARE = 0.001
 
 def token_weights(table: CaptionTable, vocab_size: int, special_ids: tuple[int, ...]) -> np.ndarray:
     """(V,) float32: 1 for tokens that at least one caption in a thousand holds and one lacks, 0 for all others."""
-    held_by = np.zeros(vocab_size, dtype=np.int64)
-    for row in table.tokens:
-        held_by[np.unique(row)] += 1
+    ordered = np.sort(table.tokens, axis=1)
+    is_first = np.ones(ordered.shape, dtype=bool)
+    is_first[:, 1:] = ordered[:, 1:] != ordered[:, :-1]
+    held_by = np.bincount(ordered[is_first], minlength=vocab_size)
     share = held_by / len(table.tokens)
     weights = ((share >= RAREST_SHARE) & (share <= 1 - RAREST_SHARE)).astype(np.float32)
     weights[list(special_ids)] = 0.0
