@@ -20,6 +20,7 @@ from clip_pipeline.pipeline.step import Step
 from clip_pipeline.pipeline.training import model_names
 from clip_pipeline.pipeline.workspace import Workspace
 from clip_pipeline.settings import Recipe
+from clip_pipeline.training.starting_model import check_start
 
 
 def run_command(
@@ -37,6 +38,8 @@ def run_command(
         click.echo(f"Recipe {recipe.name}, artifacts in {workspace.store.root}")
         if any(step.asset == "image_links" for step in steps):
             check_own_photos(workspace)
+        if any(step.asset == "clip_checkpoint" for step in steps):
+            check_start(recipe.training)
         outcomes = run_steps(workspace, steps, partition, force, _say_start, _say_done)
         built, hits = sum(outcome.built for outcome in outcomes), sum(outcome.hits for outcome in outcomes)
         click.echo(f"{built} built, {hits} cache hits in {time.monotonic() - started:,.1f} s")

@@ -13,6 +13,7 @@ from clip_pipeline.disk import hash_file
 from clip_pipeline.errors import ModelError, SettingsError
 from clip_pipeline.models.folder import CONFIG_FILE, WEIGHTS_FILE, preprocess_config
 from clip_pipeline.models.registry import ClipModel, build_model
+from clip_pipeline.models.sizes import config_of
 from clip_pipeline.settings import TrainingSettings
 from clip_pipeline.training.attention import lighten_attention
 from clip_pipeline.training.loss import SIGMOID_BIAS, SIGMOID_TEMPERATURE
@@ -104,16 +105,31 @@ def hash_start(settings: TrainingSettings) -> dict[str, str]:
     return {"start_from": hash_file(path)} if settings.start_from and path.is_file() else {}
 
 
-def load_start(model: ClipModel, folder: Path, settings: TrainingSettings) -> None:
-    """Puts the weights of a model folder into the model. Raises ModelError naming the keys and sizes that do not fit."""
-    from safetensors import SafetensorError
-    from safetensors.torch import load_file
+def check_start(settings: TrainingSettings) -> None:
+    """A quick look, before anything is built, at the model that the training asks for and the folder that it goes on from.
 
+    Raises ModelError for an unknown model, or a folder without a configuration or weights; SettingsError for its sizes.
+    """
+    starting_preprocess(config_of(settings), settings)
+    if settings.start_from:
+        _check_weights_there(Path(settings.start_from))
+
+
+def _check_weights_there(folder: Path) -> Path:
     path = folder / WEIGHTS_FILE
     if not path.is_file():
         raise ModelError(
             f"training.start_from: {folder} holds no {WEIGHTS_FILE}. Give a model folder of open_clip's form."
         )
+    return path
+
+
+def load_start(model: ClipModel, folder: Path, settings: TrainingSettings) -> None:
+    """Puts the weights of a model folder into the model. Raises ModelError naming the keys and sizes that do not fit."""
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    path = _check_weights_there(folder)
     try:
         weights = load_file(path)
     except (SafetensorError, OSError) as error:
