@@ -25,6 +25,9 @@ CAPTION_FILES = (
 )
 """Names looked for, in this order; after them any *.token.txt (Flickr8k's), without lemmas before with."""
 
+CAPTION_PLACES = ("", "text", "annotations")
+"""Folders, from that of the photos, in which they are looked for."""
+
 TABLE_ENDINGS = (".csv", ".tsv", ".jsonl", ".parquet")
 PUBLISHED_JSON = re.compile(r"(?:captions|dataset)_(?P<images>\w+)\.json")
 
@@ -71,7 +74,7 @@ def find_caption_files(folder: Path) -> list[Path]:
 
 
 def _places(folder: Path) -> list[Path]:
-    return [place for place in (folder, folder / "text", folder / "annotations") if place.is_dir()]
+    return [folder / place for place in CAPTION_PLACES if (folder / place).is_dir()]
 
 
 def _may_hold_captions(path: Path) -> bool:

@@ -62,8 +62,20 @@ def list_folder_photos(
     What is missing is counted in `counts`. No caption at all is no error here (`check_captions`). Raises PhotosError for a folder without photos, CaptionsError for a caption file or
     split list that does not fit. Memory holds the captions: see docs/photos.md for figures.
     """
+    return list_photos(path, find_photos(path), captions, splits, file_key, caption_keys, counts)
+
+
+def list_photos(
+    path: Path,
+    names: list[str],
+    captions: str = "",
+    splits: str = "",
+    file_key: str = "",
+    caption_keys: str = "",
+    counts: Counter[str] | None = None,
+) -> pa.Table:
+    """`list_folder_photos` where the names of the photos are known: those that lie elsewhere, with caption files in `path`."""
     counts = Counter() if counts is None else counts
-    names = find_photos(path)
     files = caption_files_of(path, captions)
     told = _told_of(path, names, files, file_key, caption_keys) if files else _captions_beside(path, names)
     absent = sorted(told.keys() - set(names))

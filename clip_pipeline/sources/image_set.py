@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import posixpath
+import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -10,11 +11,20 @@ from pathlib import Path
 
 from clip_pipeline.errors import PhotosError
 from clip_pipeline.sources.caption_files import find_caption_files
-from clip_pipeline.sources.folder import find_photos, list_folder_photos
+from clip_pipeline.sources.folder import find_photos, list_photos
+from clip_pipeline.sources.folder_tar import files_below_root, is_folder, unpack_texts
 from clip_pipeline.sources.photo_facts import SPLIT_NAMES
 from clip_pipeline.sources.photo_names import is_photo_name, photo_ids
 from clip_pipeline.sources.tar_files import find_tars, holds_tars, is_tar_pattern, tar_path, tar_root
-from clip_pipeline.sources.tar_index import photo_place, read_place, read_tar_index, sample_id
+from clip_pipeline.sources.tar_index import (
+    TarIndex,
+    by_sample,
+    photo_place,
+    read_place,
+    read_tar_index,
+    sample_id,
+    tar_members,
+)
 from clip_pipeline.sources.tars import read_captions, read_json, read_text_member
 
 NAMES_FILE = "classnames.txt"
@@ -46,10 +56,11 @@ class ImageSet:
 def open_image_set(path: Path, with_captions: bool = True) -> ImageSet:
     """Opens photos without reading them. What lies at `path` may be
 
-    - a folder of photos, at any depth, with or without a caption file (see `list_folder_photos`);
+    - a folder of photos, at any depth, with or without a caption file (see `list_folder_photos`), whose `splits` it may tell;
     - a folder of class folders, each with its photos; or of train, val, test folders of class folders: then `splits`;
     - a webdataset tar, a folder of them, or of folders of them, or a pattern (tars/{00..12}.tar): then `splits` are those
       folders' names. Captions are from KEY.txt and KEY.json, labels from KEY.cls with classnames.txt beside the tars or above;
+    - a tar of a folder of the first two kinds, as it was;
     - one photo.
 
     with_captions: without, caption files are not read, so that a broken one is no hindrance.
@@ -62,31 +73,57 @@ def open_image_set(path: Path, with_captions: bool = True) -> ImageSet:
         raise PhotosError(f"There is no {path}. Give a photo, a folder of photos, a tar or a folder of tars.")
     if path.is_file() and is_photo_name(path.name):
         return ImageSet([path.stem], [path.read_bytes])
-    if path.is_file() or holds_tars(path):
+    if path.is_file():
+        return _open_tar(path, with_captions)
+    if holds_tars(path):
         return _open_tars(path)
-    names = find_photos(path)
-    if all("/" in name for name in names) and not find_caption_files(path) and not _captions_beside(path, names[0]):
-        return _open_class_folders(path, names)
+    return _open_folder(find_photos(path), path, lambda name: (path / name).read_bytes, with_captions)
+
+
+Reader = Callable[[str], Callable[[], bytes]]
+"""What reads the photo of a name."""
+
+
+def _open_folder(names: list[str], texts: Path, reader: Reader, with_captions: bool) -> ImageSet:
+    """Photos by their paths in a folder. texts: where its caption files lie."""
+    captioned = bool(find_caption_files(texts)) or (texts / names[0]).with_suffix(".txt").is_file()
+    if all("/" in name for name in names) and not captioned:
+        return _open_class_folders(names, reader)
     if not with_captions:
-        return ImageSet(photo_ids(names), [(path / name).read_bytes for name in names])
-    return _open_captioned(path, set(names))
+        return ImageSet(photo_ids(names), [reader(name) for name in names])
+    return _open_captioned(names, texts, reader)
 
 
-def _captions_beside(folder: Path, name: str) -> bool:
-    return (folder / name).with_suffix(".txt").is_file()
+def _open_tar(tar: Path, with_captions: bool) -> ImageSet:
+    """One tar, of a folder or of webdataset's samples."""
+    find_tars(tar)  # raises for a file that is no tar
+    members = list(tar_members(tar))
+    samples, places = by_sample(members), files_below_root(members)
+    if not is_folder(places, samples):
+        return _open_tars(tar, samples)
+    names = sorted(name for name in places if is_photo_name(name))
+    with tempfile.TemporaryDirectory(prefix="clip_pipeline_texts_") as texts:
+        unpack_texts(tar, places, Path(texts))
+        return _open_folder(names, Path(texts), lambda name: partial(read_place, tar, places[name]), with_captions)
 
 
-def _open_captioned(folder: Path, present: set[str]) -> ImageSet:
-    table = list_folder_photos(folder)
+def _open_captioned(photos: list[str], texts: Path, reader: Reader) -> ImageSet:
+    table = list_photos(texts, photos)
+    present = set(photos)
     names = [url.removeprefix("file:") for url in table["url"].to_pylist()]
     rows = [row for row, name in enumerate(names) if name in present]
-    ids, texts = table["id"].to_pylist(), table["captions"].to_pylist()
+    ids, captions, splits = (table[column].to_pylist() for column in ("id", "captions", "split"))
     return ImageSet(
         ids=[ids[row] for row in rows],
-        readers=[(folder / names[row]).read_bytes for row in rows],
-        captions=[texts[row] for row in rows] if any(texts) else None,
-        splits=_split_folders([names[row] for row in rows]),
+        readers=[reader(names[row]) for row in rows],
+        captions=[captions[row] for row in rows] if any(captions) else None,
+        splits=_told_splits([splits[row] for row in rows]) or _split_folders([names[row] for row in rows]),
     )
+
+
+def _told_splits(splits: list[str | None]) -> list[str] | None:
+    """The splits that lists or caption files tell, "" for photos that they leave out; None where they tell none."""
+    return [split or "" for split in splits] if any(splits) else None
 
 
 def _split_folders(names: Sequence[str]) -> list[str] | None:
@@ -95,10 +132,10 @@ def _split_folders(names: Sequence[str]) -> list[str] | None:
     return tops if all(top.lower() in SPLIT_NAMES for top in tops) else None
 
 
-def _open_class_folders(folder: Path, names: list[str]) -> ImageSet:
+def _open_class_folders(names: list[str], reader: Reader) -> ImageSet:
     splits = _split_folders(names)
     classes = [posixpath.dirname(name.partition("/")[2] if splits else name) for name in names]
-    readers = [(folder / name).read_bytes for name in names]
+    readers = [reader(name) for name in names]
     # below a split any depth is a class (fruit/apple/gala); without one, deeper folders are as likely years and months
     if not all(classes) or (splits is None and any("/" in one for one in classes)):
         return ImageSet(photo_ids(names), readers, splits=splits)
@@ -121,7 +158,8 @@ def _short_class_names(classes: Sequence[str]) -> dict[str, str]:
     return short if len(set(short.values())) == len(paths) else {path: path for path in paths}
 
 
-def _open_tars(path: Path) -> ImageSet:
+def _open_tars(path: Path, samples: TarIndex | None = None) -> ImageSet:
+    """Tars of samples. samples: those of the tar, where there is one and they are known."""
     ids: list[str] = []
     readers: list[Callable[[], bytes]] = []
     captions: list[list[str]] = []
@@ -131,7 +169,7 @@ def _open_tars(path: Path) -> ImageSet:
     for tar_name in find_tars(path):
         tar = tar_path(root, tar_name)
         with tar.open("rb") as stream:
-            for key, members in sorted(read_tar_index(tar).items()):
+            for key, members in sorted((samples or read_tar_index(tar)).items()):
                 place = photo_place(members)
                 if place is None:
                     continue

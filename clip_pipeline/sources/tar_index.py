@@ -7,6 +7,7 @@ import logging
 import posixpath
 import tarfile
 import threading
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -39,13 +40,28 @@ TarIndex = dict[str, dict[str, TarPlace]]
 def read_tar_index(path: Path) -> TarIndex:
     """Places of all members of a tar, by its headers alone; names that are no UTF-8 are left out with a warning. Raises
     PhotosError for a tar that is packed, cut or damaged."""
+    return by_sample(tar_members(path))
+
+
+def by_sample(members: Iterable[tuple[str, TarPlace]]) -> TarIndex:
+    """Names and places as webdataset groups them."""
+    index: TarIndex = {}
+    for name, place in members:
+        key, ending = split_member_name(name)
+        if key:
+            # the first member of a name wins, as it does for a reader that goes through the tar once
+            index.setdefault(key, {}).setdefault(ending, place)
+    return index
+
+
+def tar_members(path: Path) -> Iterator[tuple[str, TarPlace]]:
+    """Name and place of each file in a tar, in its order, by its headers alone; as `read_tar_index`."""
     size = path.stat().st_size
     with path.open("rb") as stream:
         if stream.read(6).startswith(PACKED_BEGINNINGS):
             raise PhotosError(
                 f"{path} is compressed, so its photos cannot be reached one by one. Unpack it with gunzip first."
             )
-    index: TarIndex = {}
     end = unnameable = 0
     try:
         with tarfile.open(path, "r:") as tar:
@@ -55,12 +71,10 @@ def read_tar_index(path: Path) -> TarIndex:
                     raise tarfile.ReadError("a member of a negative size")
                 end = entry.offset_data + entry.size
                 if entry.isfile() and not entry.issparse() and end <= size:
-                    key, ending = split_member_name(entry.name)
-                    if not _is_text(entry.name):
+                    if _is_text(entry.name):
+                        yield entry.name, TarPlace(entry.offset_data, entry.size)
+                    else:
                         unnameable += 1
-                    elif key:
-                        # the first member of a name wins, as it does for a reader that goes through the tar once
-                        index.setdefault(key, {}).setdefault(ending, TarPlace(entry.offset_data, entry.size))
             stopped = tar.offset
     except TAR_ERRORS as problem:
         raise PhotosError(f"{path} is no whole tar ({str(problem)[:100]}). Make or download it again.") from None
@@ -77,7 +91,6 @@ def read_tar_index(path: Path) -> TarIndex:
         logger.warning("%s has no mark at its end: it may have been cut between two samples", path)
     if unnameable:
         logger.warning("%s: left out %d members whose names are no UTF-8", path, unnameable)
-    return index
 
 
 def _is_text(name: str) -> bool:
