@@ -6,7 +6,7 @@ import dagster as dg
 
 from clip_pipeline.defs.resources import starting_recipe
 from clip_pipeline.models.registry import list_models
-from clip_pipeline.pipeline.images import dataset_names_of
+from clip_pipeline.pipeline.benchmark_datasets import dataset_names_of
 from clip_pipeline.pipeline.training import possible_picture_formats
 from clip_pipeline.pipeline.workspace import Workspace
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from clip_pipeline.errors import SettingsError, nearest_name
+from clip_pipeline.evaluation.open_clip_prompts import open_clip_prompts
 
 OWN = "own"
 """The set that a dataset brings itself, or the general one for a dataset that brings none."""
@@ -29,12 +30,7 @@ CIFAR_18 = tuple(kind.replace("{article}", article) for article in ("a", "the") 
 
 def imagenet_80() -> tuple[str, ...]:
     """The 80 prompts that CLIP's authors used on ImageNet, as open_clip holds them."""
-    from clip_pipeline.models.torchvision_operators import define_missing_operators
-
-    define_missing_operators()
-    from open_clip.zero_shot_metadata import OPENAI_IMAGENET_TEMPLATES
-
-    return tuple(template("{c}") for template in OPENAI_IMAGENET_TEMPLATES)
+    return tuple(template("{c}") for template in open_clip_prompts().OPENAI_IMAGENET_TEMPLATES)
 
 
 SETS = {OWN: None, "cifar18": lambda: CIFAR_18, "imagenet80": imagenet_80}

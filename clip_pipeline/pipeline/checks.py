@@ -8,9 +8,10 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
+from clip_pipeline.pipeline.benchmark_datasets import dataset_names
 from clip_pipeline.pipeline.check import Check, CheckOutcome
 from clip_pipeline.pipeline.data_checks import DATA_CHECKS
-from clip_pipeline.pipeline.images import dataset_names, shard_keys
+from clip_pipeline.pipeline.images import shard_keys
 from clip_pipeline.pipeline.stages import artifact_key
 from clip_pipeline.pipeline.training import model_names
 from clip_pipeline.pipeline.workspace import Workspace

@@ -5,14 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from clip_pipeline.pipeline.images import dataset_names
+from clip_pipeline.pipeline.benchmark_datasets import dataset_names, stored_dataset
 from clip_pipeline.pipeline.step import Step
 from clip_pipeline.pipeline.training import model_names
 from clip_pipeline.pipeline.workspace import Workspace
 from clip_pipeline.store import Built
 
 if TYPE_CHECKING:
-    from clip_pipeline.evaluation.datasets import Dataset
+    pass
 
 
 def datasets_by_model(workspace: Workspace) -> list[str]:
@@ -24,15 +24,6 @@ def halves(partition: str) -> tuple[str, str]:
     """(dataset, model) of a partition."""
     dataset, _, model = partition.partition("|")
     return dataset, model
-
-
-def stored_dataset(workspace: Workspace, name: str) -> Dataset:
-    """The photos of a benchmark_dataset: inside the artifact, or in the user's folder that it refers to."""
-    from clip_pipeline.evaluation.datasets import open_dataset
-
-    artifact = workspace.get("benchmark_dataset", name)
-    location = artifact.folder / "location.txt"
-    return open_dataset(location.read_text() if location.exists() else artifact.folder, name)
 
 
 def _inputs(workspace: Workspace, partition: str) -> dict[str, str]:

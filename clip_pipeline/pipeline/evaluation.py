@@ -6,7 +6,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from clip_pipeline.pipeline.embedding import datasets_by_model, halves, stored_dataset
+from clip_pipeline.pipeline.benchmark_datasets import stored_dataset
+from clip_pipeline.pipeline.embedding import datasets_by_model, halves
 from clip_pipeline.pipeline.step import Step
 from clip_pipeline.pipeline.workspace import Workspace
 from clip_pipeline.settings import fingerprinted

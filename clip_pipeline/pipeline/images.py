@@ -1,22 +1,20 @@
-"""image_links → photo_catalog → image_shards → image_text_pairs, and the labelled benchmark photos."""
+"""image_links → photo_catalog → image_shards → image_text_pairs."""
 
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from clip_pipeline.errors import PhotosError
 from clip_pipeline.images.previous import SHARDS_VERSION
-from clip_pipeline.pipeline.photo_source import OWN_SOURCES, own_files_identity, photo_source
+from clip_pipeline.pipeline.photo_source import OWN_SOURCES, photo_source
 from clip_pipeline.pipeline.searched_photos import SEARCHED_SOURCES, SearchedPhotos
 from clip_pipeline.pipeline.stages import artifact_key
 from clip_pipeline.pipeline.step import Step
 from clip_pipeline.pipeline.words import bucket_keys
 from clip_pipeline.pipeline.workspace import Workspace
-from clip_pipeline.settings import Recipe, fingerprinted
+from clip_pipeline.settings import fingerprinted
 from clip_pipeline.store import Artifact, Built
 
 if TYPE_CHECKING:
@@ -26,8 +24,6 @@ if TYPE_CHECKING:
 
 READ_ROWS = 16_384
 """Rows of a table that are in memory at a time."""
-
-SANDBOX_BENCHMARK = "http://dumps.sandbox.test/benchmarks/sandbox"
 
 # ---- image_links: one partition a bucket of words
 
@@ -85,6 +81,14 @@ def shard_keys(workspace: Workspace) -> list[str]:
     """Partitions of the photos: the shards that the catalog names now."""
     names = workspace.get("photo_catalog").manifest["files"]
     return sorted(Path(name).stem for name in names if name.startswith("shards/"))
+
+
+def shard_hashes(workspace: Workspace) -> dict[str, str]:
+    """Hashes of the tars, for steps that read the photos themselves."""
+    return {
+        f"image_shards[{shard}]": workspace.get("image_shards", shard).file_hash(f"{shard}.tar")
+        for shard in shard_keys(workspace)
+    }
 
 
 def _shard_inputs(workspace: Workspace, shard: str) -> dict[str, str]:
@@ -182,81 +186,6 @@ def _rows_by_split(pairs: pa.Table) -> dict[str, int]:
     return counts
 
 
-# ---- benchmark_dataset: photos to score on, in CLIP_benchmark's layout
-
-
-def dataset_names_of(recipe: Recipe) -> list[str]:
-    """All datasets of the recipe, as partition names: a folder goes by its last name."""
-    return sorted(_dataset_locations(recipe))
-
-
-def dataset_names(workspace: Workspace) -> list[str]:
-    """`dataset_names_of` the workspace's recipe."""
-    return dataset_names_of(workspace.recipe)
-
-
-def _dataset_locations(recipe: Recipe) -> dict[str, str]:
-    given = filter(None, (part.strip() for part in recipe.evaluation.datasets.split(",")))
-    return {Path(name).name.translate(str.maketrans("|,[]", "____")): name for name in given}
-
-
-def _benchmark_inputs(workspace: Workspace, name: str) -> dict[str, str]:
-    if name == "held_out":
-        pairs = {"image_text_pairs": workspace.get("image_text_pairs").file_hash("pairs.parquet")}
-        return pairs | shard_hashes(workspace)
-    if name == "sandbox":
-        return {"sandbox.seed": str(workspace.recipe.sandbox.seed)}
-    return {"your files": own_files_identity(workspace, Path(_dataset_locations(workspace.recipe)[name]))}
-
-
-def shard_hashes(workspace: Workspace) -> dict[str, str]:
-    """Hashes of the tars, for steps that read the photos themselves."""
-    return {
-        f"image_shards[{shard}]": workspace.get("image_shards", shard).file_hash(f"{shard}.tar")
-        for shard in shard_keys(workspace)
-    }
-
-
-def _build_benchmark(workspace: Workspace, name: str, folder: Path, work: Path) -> Built:
-    if name == "held_out":
-        return _write_held_out(workspace, folder)
-    if name == "sandbox":
-        from clip_pipeline.sources.benchmarks import download_benchmark
-
-        return Built(rows=download_benchmark(SANDBOX_BENCHMARK, folder, workspace.sandbox_hosts()))
-    path = Path(_dataset_locations(workspace.recipe)[name]).expanduser().absolute()
-    (folder / "location.txt").write_text(os.fspath(path))
-    return Built()
-
-
-def _write_held_out(workspace: Workspace, folder: Path) -> Built:
-    """The test split of the pairs: test/0.tar with a photo and its captions, one a line, for each photo."""
-    import pyarrow.parquet as pq
-
-    from clip_pipeline.evaluation.datasets import held_out_captions
-    from clip_pipeline.images.shards import photo_ending, read_shard, write_shard
-
-    pairs = pq.read_table(workspace.get("image_text_pairs").file("pairs.parquet"))
-    captions_of = dict(held_out_captions(pairs))
-    if not captions_of:
-        raise PhotosError(
-            "No pair is in the test split, which the dataset held_out is made of: your source has splits, and none of them is a "
-            "test. Name one (links.splits, or Karpathy's dataset_coco.json), set links.splits=none so that the pipeline "
-            "splits, or evaluate on another dataset (evaluation.datasets)."
-        )
-    id_of = dict(zip(pairs["key"].to_pylist(), pairs["photo_id"].to_pylist(), strict=True))
-    samples = [
-        (key, {(ending := photo_ending(members)): members[ending], "txt": "\n".join(captions_of[id_of[key]]).encode()})
-        for shard in shard_keys(workspace)
-        for key, members in read_shard(workspace.get("image_shards", shard).file(f"{shard}.tar"))
-        if id_of.get(key) in captions_of
-    ]
-    (folder / "test").mkdir()
-    write_shard(folder / "test" / "0.tar", samples)
-    (folder / "test" / "nshards.txt").write_text("1\n")
-    return Built(rows={"test": len(samples), "captions": sum(map(len, captions_of.values()))})
-
-
 STEPS = (
     Step(
         asset="image_links",
@@ -296,15 +225,5 @@ STEPS = (
         config=lambda workspace: fingerprinted(workspace.recipe.pairs),
         inputs=_pairs_inputs,
         build=_build_pairs,
-    ),
-    Step(
-        asset="benchmark_dataset",
-        about="Photos that no training ever sees, with labels or captions, in CLIP_benchmark's layout.",
-        code_version="1",
-        after=("image_shards", "image_text_pairs"),
-        config=lambda workspace: {},
-        inputs=_benchmark_inputs,
-        build=_build_benchmark,
-        partitions=dataset_names,
     ),
 )

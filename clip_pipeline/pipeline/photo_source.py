@@ -121,8 +121,6 @@ class ListedPhotos:
         return config
 
     def identity(self) -> dict[str, str]:
-        if self._pattern:
-            return {"your photos": _identity_of_tars(self.path)}
         files = {"your photos": self.path}
         if self.settings.source == "folder" and (self.settings.captions or self.settings.splits):
             from clip_pipeline.sources.folder import caption_files_of
@@ -238,11 +236,14 @@ def _identity_of_tars(pattern: Path) -> str:
 
 
 def own_files_identity(workspace: Workspace, path: Path) -> str:
-    """A hash that changes when a file at or below `path` does: of contents for a file, of names, sizes and times for a folder.
+    """A hash that changes when a file at or below `path` does: of contents for a file, of names, sizes and times for a folder
+    or the tars of a pattern.
 
     Raises PhotosError when there is nothing at `path`.
     """
     path = path.expanduser()
+    if is_tar_pattern(path):
+        return _identity_of_tars(path)
     if path.is_file():
         return workspace.store.hash_own_file(path)
     if not path.is_dir():

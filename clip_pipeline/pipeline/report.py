@@ -7,10 +7,11 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
-from clip_pipeline.pipeline import embedding, evaluation, images, text, training, words
-from clip_pipeline.pipeline.embedding import datasets_by_model, halves, stored_dataset
+from clip_pipeline.pipeline import benchmark_datasets, embedding, evaluation, images, text, training, words
+from clip_pipeline.pipeline.benchmark_datasets import dataset_names, stored_dataset
+from clip_pipeline.pipeline.embedding import datasets_by_model, halves
 from clip_pipeline.pipeline.evaluation import SCORES
-from clip_pipeline.pipeline.images import dataset_names, shard_keys
+from clip_pipeline.pipeline.images import shard_keys
 from clip_pipeline.pipeline.stages import ASSETS, artifact_key
 from clip_pipeline.pipeline.step import Step
 from clip_pipeline.pipeline.training import model_names
@@ -19,7 +20,15 @@ from clip_pipeline.pipeline.workspace import Workspace
 from clip_pipeline.settings import settings_text
 from clip_pipeline.store import Artifact, Built
 
-STEPS_BEFORE = (*words.STEPS, *images.STEPS, *text.STEPS, *training.STEPS, *embedding.STEPS, *evaluation.STEPS)
+STEPS_BEFORE = (
+    *words.STEPS,
+    *images.STEPS,
+    *benchmark_datasets.STEPS,
+    *text.STEPS,
+    *training.STEPS,
+    *embedding.STEPS,
+    *evaluation.STEPS,
+)
 
 
 def report_facts(workspace: Workspace) -> dict[str, Any]:

@@ -245,7 +245,7 @@ def evaluate_to(model: Path, dataset: str, output: Path, batch_size: int, comput
 
 
 def _sandbox_benchmark(folder: Path) -> Path:
-    from clip_pipeline.pipeline.images import SANDBOX_BENCHMARK
+    from clip_pipeline.pipeline.benchmark_datasets import SANDBOX_BENCHMARK
     from clip_pipeline.sandbox.server import start_sandbox
     from clip_pipeline.settings import SandboxSettings
     from clip_pipeline.sources.benchmarks import download_benchmark

@@ -202,7 +202,9 @@ class EvaluationSettings(CheckedSettings):
     """What is scored, and how sure the numbers are."""
 
     datasets: str = setting(
-        "sandbox,held_out", "Datasets, by name or folder, separated by commas; held_out is the test split of the pairs."
+        "sandbox,held_out",
+        "Datasets, separated by commas: names (sandbox, digits; held_out is the test split of the pairs), NAME=PATH for those of "
+        "the registry (cifar10=FOLDER) or of your own, or paths. See clip-pipeline datasets.",
     )
     templates: str = setting(
         "own",

@@ -30,12 +30,18 @@ from clip_pipeline.sources.text_files import read_text
 
 logger = logging.getLogger(__name__)
 
+BESIDE_PHOTOS = (
+    *(".txt", ".csv", ".tsv", ".json", ".jsonl", ".parquet", ".token", ".md", ".html", ".xml", ".db", ".sha256", ".gz"),
+    *(".cls", ".npy", ".mat", ".yaml", ".yml", ".pdf"),
+)
+"""Endings of files that lie beside photos on purpose: they are passed over without a word."""
+
 
 @dataclass
 class _Told:
-    """What the caption files say of one photo: captions without repeats, and facts, the first that is told of each."""
+    """What the caption files say of one photo: its captions, and facts, the first that is told of each."""
 
-    captions: dict[str, None] = field(default_factory=dict)
+    captions: list[str] = field(default_factory=list)
     facts: dict[str, Any] = field(default_factory=dict)
     named_split: str | None = None
 
@@ -73,15 +79,19 @@ def list_photos(
     file_key: str = "",
     caption_keys: str = "",
     counts: Counter[str] | None = None,
+    repeats: bool = False,
 ) -> pa.Table:
-    """`list_folder_photos` where the names of the photos are known: those that lie elsewhere, with caption files in `path`."""
+    """`list_folder_photos` where the names of the photos are known: those that lie elsewhere, with caption files in `path`.
+
+    repeats: whether a photo keeps a caption that it has twice, which a benchmark counts twice (10 photos of Flickr8k)."""
     counts = Counter() if counts is None else counts
     files = caption_files_of(path, captions)
     told = _told_of(path, names, files, file_key, caption_keys) if files else _captions_beside(path, names)
     absent = sorted(told.keys() - set(names))
     if absent:
         counts["captioned photos that are not there"] += len(absent)
-        logger.warning("%d captioned photos are not in %s, the first is %s", len(absent), path, absent[0])
+        told_by = ", ".join(file.name for file in files) or path.name
+        logger.warning("%s: %d captioned photos are not there, the first is %s", told_by, len(absent), absent[0])
     rows = sorted({*names, *absent})
     said = [told.get(name, _Told()) for name in rows]
     counts["photos without caption"] += sum(not one.captions for one in said)
@@ -91,7 +101,7 @@ def list_photos(
     return photo_table(
         ids=photo_ids(rows),
         urls=[f"file:{name}" for name in rows],
-        captions=[list(one.captions) for one in said],
+        captions=[one.captions if repeats else list(dict.fromkeys(one.captions)) for one in said],
         source="folder",
         split=[split_of.get(name) for name in rows],
         words=[one.facts.get("words", []) for one in said],
@@ -148,17 +158,23 @@ def find_photos(folder: Path) -> list[str]:
         raise PhotosError(f"There is no folder {folder}. Give the folder that holds your photos.")
     if not folder.is_dir():
         raise PhotosError(f"{folder} is a file; a folder of photos was expected. Give the folder that holds it.")
-    names, unnameable = [], 0
+    names, others, unnameable = [], [], 0
     for parent, folders, files in os.walk(folder):
         folders[:] = sorted(name for name in folders if not name.startswith(".") and name != "__MACOSX")
         for name in files:
-            if not is_photo_name(name) or name.startswith("."):
+            if name.startswith("."):
+                continue
+            if not is_photo_name(name):
+                if not name.lower().endswith(BESIDE_PHOTOS) and "." in name:
+                    others.append(Path(parent, name).relative_to(folder).as_posix())
                 continue
             relative = Path(parent, name).relative_to(folder).as_posix()
             if relative.encode("utf-8", "ignore").decode() == relative:
                 names.append(relative)
             else:
                 unnameable += 1
+    if names and others:
+        logger.warning("%s: left out %d files that are no photos, the first is %s", folder, len(others), min(others))
     if unnameable:
         logger.warning("Left out %d photos in %s whose names are no UTF-8", unnameable, folder)
     if not names:
@@ -197,7 +213,7 @@ def _told_of(
             if images:
                 written.insert(0, posixpath.join(images["images"], row.name))
             one = told.setdefault(finder.find(*written) or path_inside(folder, row.name), _Told())
-            one.captions.update(dict.fromkeys(row.captions))
+            one.captions.extend(row.captions)
             one.facts = row.facts | one.facts
             one.named_split = one.named_split or split_of.get(file)
     present = set(names)
@@ -216,7 +232,7 @@ def _captions_beside(folder: Path, names: list[str]) -> dict[str, _Told]:
     for name in names:
         file = (folder / name).with_suffix(".txt")
         if file.is_file() and file.resolve().is_relative_to(root):
-            found[name] = _Told(dict.fromkeys(texts_of(read_text(file, CaptionsError).splitlines())))
+            found[name] = _Told(texts_of(read_text(file, CaptionsError).splitlines()))
     return found
 
 

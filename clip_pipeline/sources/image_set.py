@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 
 from clip_pipeline.errors import PhotosError
-from clip_pipeline.sources.caption_files import find_caption_files
+from clip_pipeline.sources.caption_files import CAPTION_PLACES, find_caption_files
 from clip_pipeline.sources.folder import find_photos, list_photos
 from clip_pipeline.sources.folder_tar import files_below_root, is_folder, unpack_texts
 from clip_pipeline.sources.photo_facts import SPLIT_NAMES
@@ -53,7 +53,7 @@ class ImageSet:
         return len(self.ids)
 
 
-def open_image_set(path: Path, with_captions: bool = True) -> ImageSet:
+def open_image_set(path: Path, with_captions: bool = True, captions_in: Sequence[str] = ()) -> ImageSet:
     """Opens photos without reading them. What lies at `path` may be
 
     - a folder of photos, at any depth, with or without a caption file (see `list_folder_photos`), whose `splits` it may tell;
@@ -63,7 +63,8 @@ def open_image_set(path: Path, with_captions: bool = True) -> ImageSet:
     - a tar of a folder of the first two kinds, as it was;
     - one photo.
 
-    with_captions: without, caption files are not read, so that a broken one is no hindrance.
+    with_captions: without, caption files are not read, so that a broken one is no hindrance. captions_in: names of caption
+    files that are taken before all others, such as dataset_coco.json.
     Raises PhotosError for a path that is missing, holds no photos or holds a broken tar.
     """
     path = Path(path).expanduser()
@@ -74,27 +75,32 @@ def open_image_set(path: Path, with_captions: bool = True) -> ImageSet:
     if path.is_file() and is_photo_name(path.name):
         return ImageSet([path.stem], [path.read_bytes])
     if path.is_file():
-        return _open_tar(path, with_captions)
+        return _open_tar(path, with_captions, captions_in)
     if holds_tars(path):
         return _open_tars(path)
-    return _open_folder(find_photos(path), path, lambda name: (path / name).read_bytes, with_captions)
+    return _open_folder(find_photos(path), path, lambda name: (path / name).read_bytes, with_captions, captions_in)
 
 
 Reader = Callable[[str], Callable[[], bytes]]
 """What reads the photo of a name."""
 
 
-def _open_folder(names: list[str], texts: Path, reader: Reader, with_captions: bool) -> ImageSet:
+def _open_folder(
+    names: list[str], texts: Path, reader: Reader, with_captions: bool, captions_in: Sequence[str]
+) -> ImageSet:
     """Photos by their paths in a folder. texts: where its caption files lie."""
     captioned = bool(find_caption_files(texts)) or (texts / names[0]).with_suffix(".txt").is_file()
     if all("/" in name for name in names) and not captioned:
         return _open_class_folders(names, reader)
     if not with_captions:
         return ImageSet(photo_ids(names), [reader(name) for name in names])
-    return _open_captioned(names, texts, reader)
+    told = [
+        texts / place / name for name in captions_in for place in CAPTION_PLACES if (texts / place / name).is_file()
+    ]
+    return _open_captioned(names, texts, reader, str(told[0].absolute()) if told else "")
 
 
-def _open_tar(tar: Path, with_captions: bool) -> ImageSet:
+def _open_tar(tar: Path, with_captions: bool, captions_in: Sequence[str]) -> ImageSet:
     """One tar, of a folder or of webdataset's samples."""
     find_tars(tar)  # raises for a file that is no tar
     members = list(tar_members(tar))
@@ -104,11 +110,13 @@ def _open_tar(tar: Path, with_captions: bool) -> ImageSet:
     names = sorted(name for name in places if is_photo_name(name))
     with tempfile.TemporaryDirectory(prefix="clip_pipeline_texts_") as texts:
         unpack_texts(tar, places, Path(texts))
-        return _open_folder(names, Path(texts), lambda name: partial(read_place, tar, places[name]), with_captions)
+        return _open_folder(
+            names, Path(texts), lambda name: partial(read_place, tar, places[name]), with_captions, captions_in
+        )
 
 
-def _open_captioned(photos: list[str], texts: Path, reader: Reader) -> ImageSet:
-    table = list_photos(texts, photos)
+def _open_captioned(photos: list[str], texts: Path, reader: Reader, captions_in: str) -> ImageSet:
+    table = list_photos(texts, photos, captions_in, repeats=True)
     present = set(photos)
     names = [url.removeprefix("file:") for url in table["url"].to_pylist()]
     rows = [row for row, name in enumerate(names) if name in present]
@@ -139,7 +147,7 @@ def _open_class_folders(names: list[str], reader: Reader) -> ImageSet:
     # below a split any depth is a class (fruit/apple/gala); without one, deeper folders are as likely years and months
     if not all(classes) or (splits is None and any("/" in one for one in classes)):
         return ImageSet(photo_ids(names), readers, splits=splits)
-    class_of = _short_class_names(classes)
+    class_of = _short_class_names(classes, splits or [""] * len(classes))
     class_names = sorted(set(class_of.values()))
     number = {name: place for place, name in enumerate(class_names)}
     return ImageSet(
@@ -151,11 +159,14 @@ def _open_class_folders(names: list[str], reader: Reader) -> ImageSet:
     )
 
 
-def _short_class_names(classes: Sequence[str]) -> dict[str, str]:
-    """The last folder of each class's path where that tells them apart, else the whole paths."""
-    paths = sorted(set(classes))
-    short = {path: posixpath.basename(path) for path in paths}
-    return short if len(set(short.values())) == len(paths) else {path: path for path in paths}
+def _short_class_names(classes: Sequence[str], splits: Sequence[str]) -> dict[str, str]:
+    """The last folder of each class's path where that tells the classes of every split apart, else the whole paths.
+
+    A class that lies elsewhere in another split is the same one (groceries: train/Vegetables/X, test/Vegetables/Mushroom/X).
+    """
+    paths = sorted(set(zip(splits, classes, strict=True)))
+    short = {(split, posixpath.basename(path)) for split, path in paths}
+    return {path: posixpath.basename(path) if len(short) == len(paths) else path for _, path in paths}
 
 
 def _open_tars(path: Path, samples: TarIndex | None = None) -> ImageSet:

@@ -167,7 +167,7 @@ def test_a_captioned_file_that_is_absent_stays_a_row(tmp_path, caplog):
     (tmp_path / "captions.csv").write_text("file,caption\na.jpg,A dog\ngone.jpg,A cat\n../../etc/x.jpg,Out\n")
     table = list_folder_photos(tmp_path)
     assert table["url"].to_pylist() == ["file:../../etc/x.jpg", "file:a.jpg", "file:gone.jpg"]
-    assert "2 captioned photos are not in" in caplog.text
+    assert "2 captioned photos are not there" in caplog.text
 
 
 def test_the_captions_setting_wins_over_what_lies_in_the_folder(tmp_path):

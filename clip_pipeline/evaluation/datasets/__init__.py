@@ -10,7 +10,8 @@ from clip_pipeline.evaluation.datasets.dataset import (
     splits_of,
     texts_of,
 )
-from clip_pipeline.evaluation.datasets.files import open_dataset, readable_class_name
+from clip_pipeline.evaluation.datasets.files import readable_class_name
+from clip_pipeline.evaluation.datasets.opening import open_dataset
 
 __all__ = [
     "TEMPLATES",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
@@ -25,7 +25,8 @@ class Dataset:
     """Photos and what is known of them.
 
     ids, splits: one a photo; ids are unique. read(row): the photo's file bytes. Labelled photos have `labels` (indices
-    into class_names), class_names and templates; the others have `captions`, a list of texts a photo.
+    into class_names), class_names and templates; the others have `captions`, a list of texts a photo. part: which part of
+    a dataset that has a name this is, "" for all of it.
     """
 
     name: str
@@ -36,6 +37,7 @@ class Dataset:
     class_names: tuple[str, ...] = ()
     templates: tuple[str, ...] = TEMPLATES
     captions: list[list[str]] | None = None
+    part: str = ""
 
     @property
     def task(self) -> str:
@@ -90,14 +92,12 @@ def only_split(dataset: Dataset, split: str) -> Dataset:
     rows = [row for row, one in enumerate(dataset.splits) if one == split]
     if not rows:
         raise DatasetError(f'{dataset.name} has no split "{split}". {nearest_name(split, set(dataset.splits))}')
-    return Dataset(
-        dataset.name,
-        [dataset.ids[row] for row in rows],
-        [split] * len(rows),
-        lambda row: dataset.read(rows[row]),
+    return replace(
+        dataset,
+        ids=[dataset.ids[row] for row in rows],
+        splits=[split] * len(rows),
+        read=lambda row: dataset.read(rows[row]),
         labels=None if dataset.labels is None else [dataset.labels[row] for row in rows],
-        class_names=dataset.class_names,
-        templates=dataset.templates,
         captions=None if dataset.captions is None else [dataset.captions[row] for row in rows],
     )
 

@@ -9,31 +9,26 @@ CLIP_benchmark's layout is one of those that are read:
 
 from __future__ import annotations
 
+import logging
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
-from clip_pipeline.errors import DatasetError, PhotosError, nearest_name
+from clip_pipeline.errors import DatasetError
 from clip_pipeline.evaluation.datasets.dataset import TEMPLATES, Dataset
+
+logger = logging.getLogger(__name__)
 
 NAMES_FILE, TEMPLATES_FILE = "classnames.txt", "zeroshot_classification_templates.txt"
 
-GENERATED = ("sandbox", "held_out")
-"""Datasets that the pipeline makes: they exist as artifacts, not as files of the user's own."""
 
-
-def open_dataset(path: Path | str, name: str = "") -> Dataset:
+def open_files(folder: Path, name: str = "") -> Dataset:
     """A dataset of files: CLIP_benchmark's layout, a folder of class folders, or photos (or tars) with captions.
 
-    name: what the scores call it, the folder's name if empty. Raises DatasetError when there is nothing at the path, no
-    photo, neither labels nor captions, or a single class.
+    name: what the scores call it, the folder's name if empty. Raises DatasetError when there is no photo, neither labels nor
+    captions, or a single class; PhotosError, CaptionsError for files that cannot be read.
     """
-    folder = Path(path).expanduser()
     name = name or folder.absolute().name.removesuffix(".tar")
-    if not folder.exists():
-        raise DatasetError(
-            f'There is no dataset "{path}": no folder of that name, and no dataset that comes with the program. '
-            f"{nearest_name(folder.name, _neighbours(folder))} Give a folder of class folders, or of photos with captions."
-        )
     dataset = _open_files(folder, name)
     if dataset.labels is not None and len(set(dataset.labels)) < 2:
         only = dataset.class_names[dataset.labels[0]]
@@ -43,25 +38,16 @@ def open_dataset(path: Path | str, name: str = "") -> Dataset:
     return dataset
 
 
-def _neighbours(missing: Path) -> list[str]:
-    """Names that may have been meant: what the program makes, and the folders beside the missing one."""
-    beside = missing.parent
-    folders = [entry.name for entry in beside.iterdir() if entry.is_dir()] if beside.is_dir() else []
-    return [*GENERATED, *(name for name in folders if not name.startswith("."))]
-
-
 def _open_files(folder: Path, name: str) -> Dataset:
     from clip_pipeline.sources.image_set import open_image_set
 
-    try:
-        photos = open_image_set(folder)
-    except PhotosError as error:
-        raise DatasetError(str(error)) from error
-    splits = [split or "test" for split in photos.splits] if photos.splits else ["test"] * len(photos.ids)
+    photos = open_image_set(folder)
+    splits = photos.splits or ["test"] * len(photos.ids)
     if photos.labels is not None and photos.class_names:
         names = photos.class_names
         if not (folder / NAMES_FILE).is_file():  # then they are names of folders
             names = [readable_class_name(one) for one in names]
+        _tell_missing_classes(folder, splits, photos.labels, names)
         templates = _lines(folder / TEMPLATES_FILE) or TEMPLATES
         return Dataset(name, photos.ids, splits, photos.read, photos.labels, tuple(names), tuple(templates))
     if photos.labels is not None:
@@ -69,11 +55,35 @@ def _open_files(folder: Path, name: str) -> Dataset:
             f"{folder} holds tars with labels and no {NAMES_FILE}. Put the class names there, one a line in the order of the labels."
         )
     if photos.captions is not None and any(photos.captions):
-        return Dataset(name, photos.ids, splits, photos.read, captions=photos.captions)
+        rows = [row for row, split in enumerate(splits) if split]
+        if len(rows) < len(splits):
+            logger.warning("%s: left out %d photos that are in none of its splits", folder, len(splits) - len(rows))
+        return Dataset(
+            name,
+            [photos.ids[row] for row in rows],
+            [splits[row] for row in rows],
+            lambda row: photos.read(rows[row]),
+            captions=[photos.captions[row] for row in rows],
+        )
     raise DatasetError(
         f"{folder} holds {len(photos.ids):,} photos without labels and without captions. To score a model, put them into "
         "one folder a class, or lay a caption file beside them (captions.csv with the columns file and caption)."
     )
+
+
+def _tell_missing_classes(folder: Path, splits: Sequence[str], labels: Sequence[int], names: Sequence[str]) -> None:
+    for split in sorted(set(splits)):
+        present = {label for label, one in zip(labels, splits, strict=True) if one == split}
+        missing = [name for label, name in enumerate(names) if label not in present]
+        if missing:
+            logger.warning(
+                "%s: %d of %d classes have no photo in the %s split (%s). They can be guessed there, and are never right.",
+                folder,
+                len(missing),
+                len(names),
+                split,
+                ", ".join(missing[:5]) + (", ..." if len(missing) > 5 else ""),
+            )
 
 
 def _lines(path: Path) -> list[str]:

@@ -1,0 +1,173 @@
+"""Datasets of the registry as folders of photos: one a class, or photos that a list names."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from clip_pipeline.errors import DatasetError, nearest_name
+from clip_pipeline.evaluation.datasets.dataset import Dataset
+from clip_pipeline.evaluation.datasets.entry import Entry
+from clip_pipeline.evaluation.datasets.files import NAMES_FILE
+from clip_pipeline.evaluation.datasets.names import class_names, imagenet_names, matching_folder
+from clip_pipeline.sources.image_set import open_image_set
+from clip_pipeline.sources.photo_facts import SPLIT_NAMES
+
+
+def labelled(
+    entry: Entry, rows: Sequence[tuple[str, str, Callable[[], bytes], str]], names: Mapping[str, str]
+) -> Dataset:
+    """A dataset of (id, split, reader, folder) rows, the folder being one of `names`, which are in the order of the labels."""
+    number = {folder: place for place, folder in enumerate(names)}
+    strange = next((folder for _, _, _, folder in rows if folder not in number), None)
+    if strange is not None:
+        raise DatasetError(
+            f'A list of {entry.title} names the class "{strange}", which it does not have. {nearest_name(strange, number)} '
+            "Get the list again."
+        )
+    readers = [reader for _, _, reader, _ in rows]
+    return Dataset(
+        entry.name,
+        [photo for photo, _, _, _ in rows],
+        [split for _, split, _, _ in rows],
+        lambda row: readers[row](),
+        labels=[number[folder] for _, _, _, folder in rows],
+        class_names=tuple(names.values()),
+    )
+
+
+def with_test_split(dataset: Dataset) -> Dataset:
+    """The dataset with our names of the splits. Without a test split the validation photos are that, as CLIP_benchmark has it."""
+    splits = [SPLIT_NAMES.get(split.lower(), split) for split in dataset.splits]
+    if "test" not in splits:
+        splits = ["test" if split == "validation" else split for split in splits]
+    return replace(dataset, splits=splits)
+
+
+def open_class_folders(entry: Entry, path: Path) -> Dataset:
+    """Class folders, with or without folders of splits above them, in a folder, a tar or webdataset tars.
+
+    Raises DatasetError for photos without labels, and for folders that are no class of the dataset.
+    """
+    place = _place_below(path, entry.below)
+    photos = open_image_set(place)
+    if photos.labels is None or photos.class_names is None:
+        raise DatasetError(
+            f"{place} holds {len(photos):,} photos that are in no class folders. {entry.title} is read from: {entry.expects}."
+        )
+    splits = photos.splits or ["test"] * len(photos)
+    beside = (place,) if place.is_dir() else (place.parent, place.parent.parent)
+    if any((one / NAMES_FILE).is_file() for one in beside) and len(photos.class_names) == entry.classes:
+        return Dataset(entry.name, photos.ids, splits, photos.read, photos.labels, tuple(photos.class_names))
+    names = class_names(entry) or {folder: folder for folder in photos.class_names}
+    folder_of = _class_of_folders(entry, photos.class_names, names, place)
+    rows = [
+        (photos.ids[row], splits[row], photos.readers[row], folder)
+        for row, label in enumerate(photos.labels)
+        if (folder := folder_of[photos.class_names[label]]) is not None
+    ]
+    return labelled(entry, rows, names)
+
+
+def _place_below(path: Path, below: str) -> Path:
+    if below and path.is_dir() and path.name != below:
+        return next((place for place in (path / below, *path.glob(f"*/{below}")) if place.is_dir()), path)
+    return path
+
+
+def _class_of_folders(
+    entry: Entry, folders: Sequence[str], names: Mapping[str, str], place: Path
+) -> dict[str, str | None]:
+    """Each folder's key in `names`, None for one that is left out."""
+    found: dict[str, str | None] = {}
+    for folder in folders:
+        if folder in entry.left_out:
+            found[folder] = None
+            continue
+        found[folder] = matching_folder(folder, names)
+        if found[folder] is None:
+            raise DatasetError(
+                f'{place} has a folder "{folder}", which is no class of {entry.title}. {nearest_name(folder, names)} '
+                f"Give {entry.title} as it is published, or this folder without a name."
+            )
+    return found
+
+
+def open_food101(entry: Entry, path: Path) -> Dataset | None:
+    """Food-101 as it is published: images/ and the lists of meta/; None where they are not there.
+
+    Raises DatasetError for a list that names photos which are not there.
+    """
+    root = next((one for one in (path, path / "food-101") if (one / "meta" / "test.txt").is_file()), None)
+    if root is None or not (root / "images").is_dir():
+        return None
+    photos = open_image_set(root / "images", with_captions=False)
+    place_of = {photo: row for row, photo in enumerate(photos.ids)}
+    rows = []
+    for split in ("train", "test"):
+        listed = _lines(root / "meta" / f"{split}.txt")
+        missing = [name for name in listed if name not in place_of]
+        if missing:
+            raise unjoined(root / "meta" / f"{split}.txt", len(listed), missing, root / "images")
+        rows += [(f"{split}/{name}", split, photos.readers[place_of[name]], name.partition("/")[0]) for name in listed]
+    return labelled(entry, rows, class_names(entry))
+
+
+def open_tiny_imagenet(entry: Entry, path: Path) -> Dataset | None:
+    """Tiny ImageNet as it is published: wnids.txt, words.txt, train/, val/ with val_annotations.txt, or val/ sorted into folders.
+
+    None where wnids.txt is not there. Raises DatasetError for annotations that name photos which are not there.
+    """
+    root = next((one for one in (path, path / "tiny-imagenet-200") if (one / "wnids.txt").is_file()), None)
+    if root is None:
+        return None
+    known, words = imagenet_names(), _words(root / "words.txt")
+    names = {wnid: known.get(wnid) or words.get(wnid, wnid) for wnid in sorted(_lines(root / "wnids.txt"))}
+    rows = [*_below_wnids(root, "train", names), *_annotated(root, names)]
+    return labelled(entry, rows or _below_wnids(root, "val", names), names)
+
+
+def _below_wnids(root: Path, split: str, names: Mapping[str, str]) -> list[tuple[str, str, Callable[[], bytes], str]]:
+    """Photos in SPLIT/WNID/ or SPLIT/WNID/images/."""
+    if not (root / split).is_dir():
+        return []
+    photos = open_image_set(root / split, with_captions=False)
+    folders = [photo.partition("/")[0] for photo in photos.ids]
+    strange = next((folder for folder in folders if folder not in names), None)
+    if strange is not None:
+        raise DatasetError(f"{root / split} has a folder {strange}, which wnids.txt does not name. Get the set again.")
+    return [(f"{split}/{photo}", split, photos.readers[row], folders[row]) for row, photo in enumerate(photos.ids)]
+
+
+def _annotated(root: Path, names: Mapping[str, str]) -> list[tuple[str, str, Callable[[], bytes], str]]:
+    file = root / "val" / "val_annotations.txt"
+    if not file.is_file():
+        return []
+    told = dict(line.split("\t")[:2] for line in _lines(file) if "\t" in line)
+    if not (root / "val" / "images").is_dir():
+        return _below_wnids(root, "val", names)
+    photos = open_image_set(root / "val" / "images", with_captions=False)
+    place_of = {f"{photo}.JPEG": row for row, photo in enumerate(photos.ids)}
+    missing = [name for name in told if name not in place_of]
+    if missing:
+        raise unjoined(file, len(told), missing, root / "val" / "images")
+    return [(f"val/{name[:-5]}", "val", photos.readers[place_of[name]], wnid) for name, wnid in told.items()]
+
+
+def _words(file: Path) -> dict[str, str]:
+    """words.txt: an id, a tab, names with commas between; the first is taken."""
+    pairs = (line.split("\t") for line in _lines(file)) if file.is_file() else ()
+    return {pair[0]: pair[1].split(",")[0] for pair in pairs if len(pair) == 2}
+
+
+def _lines(file: Path) -> list[str]:
+    return [line.strip() for line in file.read_text("utf-8").splitlines() if line.strip()]
+
+
+def unjoined(file: Path, listed: int, missing: Sequence[str], folder: Path) -> DatasetError:
+    """What is said of a list that names photos which are not there."""
+    return DatasetError(
+        f"{file} names {listed:,} photos, and {len(missing):,} of them are not in {folder}, the first is {missing[0]}. Get the "
+        "list and the photos again from one place."
+    )

@@ -1,0 +1,77 @@
+"""IDX files, the form of MNIST: two zero bytes, the type of the numbers, how many dimensions, their sizes, then the numbers."""
+
+from __future__ import annotations
+
+import gzip
+import math
+import struct
+import zlib
+from pathlib import Path
+
+import numpy as np
+
+from clip_pipeline.errors import PhotosError
+
+TYPES = {8: ">u1", 9: ">i1", 11: ">i2", 12: ">i4", 13: ">f4", 14: ">f8"}
+GZIP = b"\x1f\x8b"
+LONGEST_HEADER = 4 + 4 * 255
+
+
+def is_idx(path: Path) -> bool:
+    """Whether a file begins as an IDX file does, packed or not."""
+    try:
+        return len(_header(path)[1]) > 0
+    except PhotosError:
+        return False
+
+
+def idx_shape(path: Path) -> tuple[int, ...]:
+    """The sizes of an IDX file's dimensions, by its header alone. Raises PhotosError for what is no IDX file."""
+    return _header(path)[1]
+
+
+def read_idx(path: Path) -> np.ndarray:
+    """The numbers of an IDX file: of a plain one still on the disk (a memory map), of a .gz in memory.
+
+    Raises PhotosError for what is no IDX file and for one that is cut or longer than it says.
+    """
+    kind, shape, start = _header(path)
+    wanted = start + math.prod(shape) * kind.itemsize
+    if not _is_packed(path):
+        found = path.stat().st_size
+        _check_length(path, found, wanted)
+        return np.memmap(path, kind, "r", start, shape) if found > start else np.zeros(shape, kind)
+    try:
+        with gzip.open(path) as stream:
+            content = stream.read(wanted + 1)
+    except (OSError, EOFError, zlib.error) as error:
+        raise PhotosError(f"{path} is damaged or cut ({error}). Get it again.") from error
+    _check_length(path, len(content), wanted)
+    return np.frombuffer(content, kind, offset=start).reshape(shape)
+
+
+def _check_length(path: Path, found: int, wanted: int) -> None:
+    if found != wanted:
+        raise PhotosError(
+            f"{path} holds {'less' if found < wanted else 'more'} than the {wanted:,} bytes that it says. Get it again."
+        )
+
+
+def _header(path: Path) -> tuple[np.dtype, tuple[int, ...], int]:
+    """(type, shape, where the numbers begin)."""
+    try:
+        with gzip.open(path) if _is_packed(path) else path.open("rb") as stream:
+            start = stream.read(LONGEST_HEADER)
+    except (OSError, EOFError, zlib.error) as error:
+        raise PhotosError(f"{path} cannot be read ({error}). Get it again.") from error
+    if len(start) >= 4 and start[:2] == b"\0\0" and start[2] in TYPES and start[3] and len(start) >= 4 + 4 * start[3]:
+        shape = struct.unpack(f">{start[3]}I", start[4 : 4 + 4 * start[3]])
+        return np.dtype(TYPES[start[2]]), shape, 4 + 4 * start[3]
+    raise PhotosError(
+        f"{path} is no idx file: it begins with {start[:4]!r}. Files such as train-images-idx3-ubyte.gz were expected."
+    )
+
+
+def _is_packed(path: Path) -> bool:
+    with path.open("rb") as stream:
+        return stream.read(2) == GZIP
