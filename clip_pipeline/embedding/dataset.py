@@ -2,80 +2,165 @@
 
 from __future__ import annotations
 
+import contextlib
+import itertools
+import logging
+import shutil
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
+from clip_pipeline.embedding.blocks import Blocks, all_ids, merge_blocks
 from clip_pipeline.embedding.device import choose_device, use_threads
-from clip_pipeline.embedding.encoder import embed_images, embed_texts
-from clip_pipeline.embedding.files import write_embeddings
+from clip_pipeline.embedding.encoder import embed_texts, rows_at_a_time
+from clip_pipeline.embedding.files import MODEL_HASH, VectorFormat, write_embeddings
+from clip_pipeline.embedding.layouts import Layout, own_layout
+from clip_pipeline.embedding.photo_stream import Content, embed_blocks
+from clip_pipeline.embedding.preprocessing import preprocessing_of
+from clip_pipeline.embedding.runtimes.runtime import REFERENCE, Runtime
+from clip_pipeline.embedding.runtimes.torch_family import TorchRuntime
 from clip_pipeline.errors import PhotosError
+from clip_pipeline.progress import progress
 from clip_pipeline.settings import ComputeSettings, EmbeddingSettings
 
+logger = logging.getLogger(__name__)
+
 IMAGES, TEXTS = "images", "texts"
-FAILURES_FILE = "images_failures.parquet"
+BLOCK_PHOTOS = 1024
+"""Photos of one finished piece: what a kill costs at most. A multiple of the CPU's batch, so that only a block with broken
+photos has a batch that is not full."""
+
+MakeRuntime = Callable[[Any, str], Runtime]
+"""(model, device) -> what runs it."""
 
 
 def embed_dataset_images(
-    model_folder: Path,
-    images: Iterable[tuple[str, bytes]],
+    model_name: str | Path,
+    images: Iterable[tuple[str, Content]],
     total: int | None,
     folder: Path,
     settings: EmbeddingSettings,
     compute: ComputeSettings,
+    work: Path | None = None,
+    identity: str = "",
+    layout: Layout | None = None,
+    runtime: MakeRuntime | None = None,
+    block_photos: int = BLOCK_PHOTOS,
 ) -> dict[str, Any]:
-    """Writes images.npy, images.parquet (id) and images_failures.parquet (id, status, error_message) into `folder`.
+    """Writes images.npy, images.parquet (id, row) and images_failures.parquet (id, status, error_message) into `folder`.
 
-    images: (id, file bytes). Returns facts: photos, failed, dimensions, seconds, photos_per_second.
-    Raises PhotosError when no photo could be decoded, ModelError for a folder that is no model.
+    model_name: of `open_model`. images: (id, content) as `embed_blocks` takes them, in an order that is the same every time;
+    those of finished blocks are passed over unread. work: a folder that outlives a kill, in which finished blocks wait for
+    the next run; without one a killed run starts anew. identity: of the photos, in any words; blocks of another are not
+    used. layout: the files to write, `own_layout` by default. Memory does not grow with the number of photos, but for the
+    ids: 8 bytes each.
+    Returns facts: photos, failed, resumed (photos of blocks that were finished before), dimensions, seconds, photos_per_second
+    and model_sha256. Raises PhotosError when no photo could be decoded, ModelError for what is no model, ShapeError for an
+    id that comes twice.
     """
-    from clip_pipeline.models.folder import load_model_folder
+    from clip_pipeline.models.folder import hash_weights, open_model
 
     device = choose_device(compute.device)
     use_threads(compute.threads)
-    model, preprocess, _ = load_model_folder(model_folder, device)
-    started = time.monotonic()
-    embedded = embed_images(model, preprocess, images, total, settings.batch_size, device, compute.workers)
-    seconds = time.monotonic() - started
-    if not embedded.ids:
-        reason = f" The first failed with: {embedded.failures[0][2]}." if embedded.failures else ""
-        raise PhotosError(f"None of {len(embedded.failures)} photos could be embedded.{reason} Expected image files.")
-    write_embeddings(folder, IMAGES, embedded.ids, embedded.matrix_ND)
-    columns = ("id", "status", "error_message")
-    failures = [dict(zip(columns, row, strict=True)) for row in embedded.failures]
-    schema = pa.schema([(column, pa.string()) for column in columns])
-    pq.write_table(pa.Table.from_pylist(failures, schema), folder / FAILURES_FILE, compression="zstd")
+    model, preprocess, _ = open_model(model_name, device)
+    runner = runtime(model, device) if runtime else TorchRuntime(REFERENCE, model, device)
+    rows, format = rows_at_a_time(settings.batch_size, device), VectorFormat(settings.dtype, settings.unit_length)
+    about = {MODEL_HASH.decode(): hash_weights(model), "runtime": runner.name}
+    plan = about | {
+        "preprocess": repr(preprocess),
+        "dtype": format.dtype,
+        "unit_length": format.unit_length,
+        "device": device,
+        "batch": rows,
+        "block": block_photos,
+        "images": identity,
+    }
+    with _work_folder(work, folder) as blocks_folder:
+        blocks = Blocks(blocks_folder, plan, format)
+        stream, resumed, begun = _unfinished(iter(images), blocks, block_photos)
+        started = time.monotonic()
+        with progress("Embedding photos", total, "photo") as bar:
+            bar.advance(resumed)
+            new = embed_blocks(
+                runner, preprocessing_of(preprocess), stream, rows, block_photos, device, compute.workers, bar.advance
+            )
+            for number, block in enumerate(new, start=begun):
+                blocks.write(number, block)
+        seconds = time.monotonic() - started
+        folder.mkdir(parents=True, exist_ok=True)
+        files = layout or own_layout(folder)
+        merged = merge_blocks(blocks, files, about)
+    if not merged.photos:
+        reason = f" The first failed with: {merged.first_failure}." if merged.first_failure else ""
+        raise PhotosError(f"None of {merged.failed} photos could be embedded.{reason} Expected image files.")
+    if merged.failed:
+        logger.info("Embedded %s photos, %s could not be decoded", f"{merged.photos:,}", f"{merged.failed:,}")
     return {
-        "photos": len(embedded.ids),
-        "failed": len(embedded.failures),
-        "dimensions": int(embedded.matrix_ND.shape[1]),
+        "photos": merged.photos,
+        "failed": merged.failed,
+        "resumed": resumed,
+        "dimensions": merged.dimensions,
         "seconds": round(seconds, 3),
-        "photos_per_second": round(len(embedded.ids) / max(seconds, 1e-9), 1),
+        "photos_per_second": round((merged.photos + merged.failed - resumed) / max(seconds, 1e-9), 1),
+        **about,
     }
 
 
+@contextlib.contextmanager
+def _work_folder(work: Path | None, folder: Path) -> Iterator[Path]:
+    """Where the blocks lie; removed when they have become files."""
+    place = (work or folder) / ".blocks"
+    yield place
+    shutil.rmtree(place, ignore_errors=True)
+
+
+def _unfinished(
+    images: Iterator[tuple[str, Content]], blocks: Blocks, block_photos: int
+) -> tuple[Iterator[tuple[str, Content]], int, int]:
+    """(the photos whose vectors are not there, how many are, the number of the first block to write).
+
+    A finished block counts when its ids are those of the photos that are passed over for it, and it is full or they end.
+    """
+    finished, resumed = blocks.finished(), 0
+    for number in range(finished):
+        passed = list(itertools.islice(images, block_photos))
+        if sorted(photo_id for photo_id, _ in passed) != sorted(all_ids(blocks.read(number))):
+            logger.warning("The photos are not those of the finished block %d any more: it is embedded again", number)
+            blocks.forget(number)
+            return itertools.chain(passed, images), resumed, number
+        resumed += len(passed)
+    if finished:
+        logger.info("%s photos were embedded before and are not embedded again", f"{resumed:,}")
+    return images, resumed, finished
+
+
 def embed_dataset_texts(
-    model_folder: Path, texts: pa.Table, folder: Path, settings: EmbeddingSettings, compute: ComputeSettings
+    model_name: str | Path, texts: pa.Table, folder: Path, settings: EmbeddingSettings, compute: ComputeSettings
 ) -> dict[str, Any]:
     """Writes texts.npy and texts.parquet (all columns of `texts`) into `folder`.
 
-    texts: of `prompt_table` or `caption_table`; `id` and `text` are needed. Returns facts: texts, dimensions, seconds.
+    model_name: of `open_model`. texts: of `prompt_table` or `caption_table`; `id` and `text` are needed. Returns facts: texts,
+    dimensions, seconds, model_sha256.
     """
-    from clip_pipeline.models.folder import load_model_folder
+    from clip_pipeline.models.folder import hash_weights, open_model
 
     device = choose_device(compute.device)
     use_threads(compute.threads)
-    model, _, tokenizer = load_model_folder(model_folder, device)
+    model, _, tokenizer = open_model(model_name, device)
+    format = VectorFormat(settings.dtype, settings.unit_length)
+    about = {MODEL_HASH.decode(): hash_weights(model), "runtime": REFERENCE}
     started = time.monotonic()
-    matrix_ND = embed_texts(model, tokenizer, texts["text"].to_pylist(), settings.batch_size, device)
+    matrix_ND = embed_texts(
+        model, tokenizer, texts["text"].to_pylist(), settings.batch_size, device, settings.unit_length
+    )
     columns = {name: texts[name] for name in texts.column_names if name != "id"}
-    write_embeddings(folder, TEXTS, texts["id"].to_pylist(), matrix_ND, columns)
+    write_embeddings(folder, TEXTS, texts["id"].to_pylist(), matrix_ND, columns, format, about)
     return {
         "texts": len(texts),
         "dimensions": int(matrix_ND.shape[1]),
         "seconds": round(time.monotonic() - started, 3),
+        **about,
     }

@@ -24,8 +24,10 @@ HEAD_BYTES = 1 << 17
 PLAIN_COLOURS = ("YCbCr", "Gray")
 """Kinds of JPEG whose pixels libjpeg gives as Pillow does; CMYK and files that hold RGB are left to Pillow."""
 
-UNREADABLE = (OSError, SyntaxError, ValueError, TypeError, EOFError, LookupError, ArithmeticError, MemoryError)
-UNREADABLE += (AttributeError, AssertionError, NotImplementedError, struct.error, zlib.error)
+UNREADABLE = (
+    *(OSError, SyntaxError, ValueError, TypeError, EOFError, LookupError, ArithmeticError, MemoryError),
+    *(AttributeError, AssertionError, NotImplementedError, struct.error, zlib.error),
+)
 """What Pillow's decoders raise for damaged files (see `images/decode.py`)."""
 
 

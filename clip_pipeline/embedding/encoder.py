@@ -73,8 +73,10 @@ def embed_texts(
     texts: Sequence[str],
     batch_size: int = 256,
     device: str = "cpu",
+    unit_length: bool = True,
 ) -> np.ndarray:
-    """(N texts, D) float32 unit vectors, row i for texts[i]. Equal texts are embedded once and give equal rows."""
+    """(N texts, D) float32 vectors, row i for texts[i], of unit length or as the model gives them. Equal texts are embedded
+    once and give equal rows."""
     import torch
 
     unique = sorted(set(texts))
@@ -83,10 +85,13 @@ def embed_texts(
     with progress("Embedding texts", len(unique), "text") as bar, torch.inference_mode():
         for start in range(0, len(unique), rows):
             tokens = tokenizer(unique[start : start + rows]).to(device)
-            parts.append(unit_rows(model.encode_text(tokens).float().cpu().numpy(), "texts"))
+            rows_ND = model.encode_text(tokens).float().cpu().numpy()
+            check_rows(rows_ND, "texts")
+            parts.append(rows_ND)
             bar.advance(len(tokens))
     row_of = {text: row for row, text in enumerate(unique)}
-    return np.concatenate(parts)[[row_of[text] for text in texts]] if parts else np.zeros((0, 0), np.float32)
+    matrix_ND = np.concatenate(parts)[[row_of[text] for text in texts]] if parts else np.zeros((0, 0), np.float32)
+    return unit_rows(matrix_ND, "texts") if unit_length else matrix_ND
 
 
 def unit_rows(rows_ND: np.ndarray, what: str) -> np.ndarray:

@@ -195,6 +195,12 @@ class EmbeddingSettings(CheckedSettings):
     """How embeddings are computed."""
 
     batch_size: int = setting(256, "Photos or texts at a time.", low=1, speed=True)
+    dtype: str = setting(
+        "float16",
+        "Numbers of the stored vectors: float16, or float32 of twice the size.",
+        choices=("float16", "float32"),
+    )
+    unit_length: bool = setting(True, "Store vectors at length 1; off stores them as the model gives them.")
 
 
 @dataclass(frozen=True)
