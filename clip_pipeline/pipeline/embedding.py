@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -9,6 +10,7 @@ from clip_pipeline.pipeline.benchmark_datasets import dataset_names, stored_data
 from clip_pipeline.pipeline.step import Step
 from clip_pipeline.pipeline.training import model_names
 from clip_pipeline.pipeline.workspace import Workspace
+from clip_pipeline.settings import fingerprinted
 from clip_pipeline.store import Built
 
 if TYPE_CHECKING:
@@ -41,11 +43,12 @@ def _build_image_embeddings(workspace: Workspace, partition: str, folder: Path, 
     photos = stored_dataset(workspace, dataset)
     facts = embed_dataset_images(
         workspace.get("clip_checkpoint", model).folder,
-        photos.images(),
+        ((photo_id, partial(photos.read, row)) for row, photo_id in enumerate(photos.ids)),
         len(photos.ids),
         folder,
         workspace.recipe.embedding,
         workspace.recipe.compute,
+        work,
     )
     return Built(rows={"photos": facts["photos"]}, facts=facts)
 
@@ -69,9 +72,9 @@ STEPS = (
     Step(
         asset="image_embeddings",
         about="Unit vectors of a dataset's photos, float16, with the id of every row.",
-        code_version="1",
+        code_version="2",
         after=("benchmark_dataset", "clip_checkpoint"),
-        config=lambda workspace: {},
+        config=lambda workspace: fingerprinted(workspace.recipe.embedding),
         inputs=_inputs,
         build=_build_image_embeddings,
         partitions=datasets_by_model,
@@ -79,9 +82,12 @@ STEPS = (
     Step(
         asset="text_embeddings",
         about="Unit vectors of a dataset's class prompts or captions.",
-        code_version="2",
+        code_version="3",
         after=("benchmark_dataset", "clip_checkpoint"),
-        config=lambda workspace: {"evaluation.templates": workspace.recipe.evaluation.templates},
+        config=lambda workspace: {
+            **fingerprinted(workspace.recipe.embedding),
+            "evaluation.templates": workspace.recipe.evaluation.templates,
+        },
         inputs=_inputs,
         build=_build_text_embeddings,
         partitions=datasets_by_model,

@@ -1,0 +1,157 @@
+"""Runs that are killed, and runs that follow them."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from clip_pipeline.embedding.dataset import embed_dataset_images
+from clip_pipeline.embedding.files import read_embeddings
+from clip_pipeline.settings import ComputeSettings, EmbeddingSettings
+from clip_pipeline_tests.tiny_model import build_tiny_model, jpeg
+
+CPU = ComputeSettings(device="cpu")
+COUNT, BLOCK = 1500, 64
+
+RUN = f"""
+import sys, pathlib
+from clip_pipeline.embedding.dataset import embed_dataset_images
+from clip_pipeline.settings import ComputeSettings, EmbeddingSettings
+from clip_pipeline_tests.embedding.test_resume import photos
+embed_dataset_images(
+    sys.argv[1], photos(), {COUNT}, pathlib.Path(sys.argv[2]), EmbeddingSettings(), ComputeSettings(device="cpu"),
+    work=pathlib.Path(sys.argv[3]), block_photos={BLOCK},
+)
+"""
+
+
+def photos(read: list[str] | None = None):
+    for number in range(COUNT):
+
+        def content(number: int = number) -> bytes:
+            if read is not None:
+                read.append(f"{number}")
+            return b"broken" if number % 97 == 5 else jpeg((number % 256, number // 7 % 256, 30), (40, 30))
+
+        yield f"{number}", content
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory) -> Path:
+    return build_tiny_model(tmp_path_factory.mktemp("model"))
+
+
+@pytest.fixture(scope="module")
+def undisturbed(model, tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("undisturbed")
+    embed_dataset_images(model, photos(), COUNT, folder, EmbeddingSettings(), CPU, block_photos=BLOCK)
+    return folder
+
+
+def same_files(one: Path, other: Path) -> None:
+    for name in ("images.npy", "images.parquet", "images_failures.parquet"):
+        assert (one / name).read_bytes() == (other / name).read_bytes(), name
+    assert not (one / ".blocks").exists()
+
+
+def test_a_run_that_was_killed_goes_on_and_gives_the_same_bytes(model, undisturbed, tmp_path):
+    command = [sys.executable, "-c", RUN, str(model), str(tmp_path / "out"), str(tmp_path / "work")]
+    run = subprocess.Popen(command)
+    while len(list((tmp_path / "work" / ".blocks").glob("0*.arrow"))) < 3 and run.poll() is None:
+        time.sleep(0.01)
+    os.kill(run.pid, signal.SIGKILL)
+    assert run.wait() == -signal.SIGKILL, "it was done before it could be killed"
+    finished = len(list((tmp_path / "work" / ".blocks").glob("0*.arrow")))
+    assert not (tmp_path / "out" / "images.parquet").exists()
+    read: list[str] = []
+    facts = embed_dataset_images(
+        model, photos(read), COUNT, tmp_path / "out", EmbeddingSettings(), CPU, tmp_path / "work", block_photos=BLOCK
+    )
+    assert facts["resumed"] == finished * BLOCK
+    assert len(read) == COUNT - facts["resumed"], "photos of finished blocks are not even read"
+    same_files(tmp_path / "out", undisturbed)
+
+
+class Killed(Exception):
+    """Stands for the end of a process where a whole one would be slow."""
+
+
+def killed_after(listed: list):
+    yield from listed
+    raise Killed
+
+
+def begin(model: Path, out: Path, work: Path, listed: list, **options) -> None:
+    with pytest.raises(Killed):
+        embed_dataset_images(
+            model, killed_after(listed), None, out, EmbeddingSettings(), CPU, work, block_photos=BLOCK, **options
+        )
+
+
+def test_photos_that_changed_their_order_are_embedded_again(model, undisturbed, tmp_path):
+    listed = list(photos())[: 4 * BLOCK]
+    begin(model, tmp_path / "out", tmp_path / "work", listed[: 2 * BLOCK])
+    swapped = [*listed[:BLOCK], *listed[2 * BLOCK : 3 * BLOCK], *listed[BLOCK : 2 * BLOCK], *listed[3 * BLOCK :]]
+    facts = embed_dataset_images(
+        model, swapped, None, tmp_path / "out", EmbeddingSettings(), CPU, tmp_path / "work", block_photos=BLOCK
+    )
+    assert facts["resumed"] == BLOCK
+    keys, matrix = read_embeddings(tmp_path / "out", "images")
+    known, right = read_embeddings(undisturbed, "images")
+    row_of = {one: row for row, one in enumerate(known["id"].to_pylist())}
+    ids = keys["id"].to_pylist()
+    assert ids == [photo_id for photo_id, _ in swapped if photo_id in row_of]
+    np.testing.assert_allclose(matrix, right[[row_of[one] for one in ids]], atol=2e-3)
+
+
+@pytest.mark.parametrize(
+    ("settings", "identity"),
+    [
+        (EmbeddingSettings(dtype="float32"), "one"),
+        (EmbeddingSettings(unit_length=False), "one"),
+        (EmbeddingSettings(), "two"),
+    ],
+)
+def test_another_format_or_set_of_photos_starts_anew(model, settings, identity, tmp_path):
+    listed = list(photos())[: 2 * BLOCK]
+    begin(model, tmp_path / "out", tmp_path / "work", listed[:BLOCK], identity="one")
+    facts = embed_dataset_images(
+        model, listed, None, tmp_path / "out", settings, CPU, tmp_path / "work", identity, block_photos=BLOCK
+    )
+    assert facts["resumed"] == 0
+    _, matrix = read_embeddings(tmp_path / "out", "images")
+    np.testing.assert_allclose(np.linalg.norm(matrix.astype(np.float32), axis=1), 1, atol=2e-3)
+
+
+def test_memory_of_ids_and_vectors_does_not_grow_with_the_photos(model, tmp_path):
+    """A whole process over 500 and over 2,500 photos: its peak may differ by what the allocator rounds."""
+    script = RUN.replace("photos(), ", "__import__('itertools').islice(many(), int(sys.argv[4])), ").replace(
+        "embed_dataset_images(\n",
+        "def many():\n    import itertools\n    from clip_pipeline_tests.tiny_model import jpeg\n"
+        "    content = jpeg((9, 99, 199), (320, 240))\n"
+        "    for number in itertools.count():\n        yield f'{number}', lambda: content\n"
+        "embed_dataset_images(\n",
+        1,
+    )
+    script += "\nimport resource\nprint(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)\n"
+    peaks = []
+    for count in (500, 2_500):
+        command = [
+            sys.executable,
+            "-c",
+            script,
+            str(model),
+            str(tmp_path / f"out{count}"),
+            str(tmp_path / "w"),
+            f"{count}",
+        ]
+        result = subprocess.run(command, capture_output=True, text=True, check=True)
+        peaks.append(int(result.stdout) / 1024)
+    assert peaks[1] - peaks[0] < 25, f"MB at 500 and 2,500 photos: {peaks}"
