@@ -27,6 +27,11 @@ def _config(workspace: Workspace) -> dict[str, Any]:
     return config
 
 
+def _probe_config(workspace: Workspace) -> dict[str, Any]:
+    probe = fingerprinted(workspace.recipe.probe)
+    return _config(workspace) | {f"probe.{name}": value for name, value in probe.items()}
+
+
 def _image_and_text_inputs(workspace: Workspace, partition: str) -> dict[str, str]:
     return _image_inputs(workspace, partition) | {
         "text_embeddings": workspace.get("text_embeddings", partition).content,
@@ -62,10 +67,11 @@ def _build_retrieval(workspace: Workspace, partition: str, folder: Path, work: P
 
 
 def _build_probe(workspace: Workspace, partition: str, folder: Path, work: Path) -> Built:
-    from clip_pipeline.evaluation.probe import probe_scores
+    from clip_pipeline.evaluation.probes.scoring import probe_scores
 
     def score(dataset: Dataset, images: Path, scored: Scored) -> list[dict[str, Any]]:
-        return probe_scores(images, dataset.truth(), workspace.recipe.evaluation, folder, scored)
+        recipe = workspace.recipe
+        return probe_scores(images, dataset.truth(), recipe.evaluation, recipe.probe, folder, scored)
 
     return _score(workspace, partition, folder, "zero_shot", score)
 
@@ -94,10 +100,13 @@ def _score(
 
 
 def _named(row: Mapping[str, Any]) -> str:
-    """`unseen top1`, and where several sets of prompts were scored which: `unseen top1 (imagenet80)`."""
+    """`unseen top1`; of several probes which (`mlp_probe unseen top1`), of several sets of prompts too (`unseen top1 (imagenet80)`)."""
     from clip_pipeline.evaluation.templates import OWN
 
-    return f"{row['split']} {row['metric']}" + (f" ({row['templates']})" if row["templates"] not in ("", OWN) else "")
+    name = f"{row['split']} {row['metric']}"
+    if row["task"].endswith("_probe"):
+        name = f"{row['task']} {name}"
+    return name + (f" ({row['templates']})" if row["templates"] not in ("", OWN) else "")
 
 
 STEPS = (
@@ -123,10 +132,10 @@ STEPS = (
     ),
     Step(
         asset="probe_scores",
-        about="Accuracy of a linear probe trained on half of a labelled split, scored on the other half.",
-        code_version="2",
+        about="Linear, MLP and few-shot probes on the embeddings: official splits, or each split in halves.",
+        code_version="3",
         after=("benchmark_dataset", "image_embeddings"),
-        config=_config,
+        config=_probe_config,
         inputs=_image_inputs,
         build=_build_probe,
         partitions=datasets_by_model,

@@ -21,6 +21,7 @@ from clip_pipeline.settings.model import (
     ComputeSettings,
     EmbeddingSettings,
     EvaluationSettings,
+    ProbeSettings,
     TokenizerSettings,
     TrainingSettings,
 )
@@ -34,6 +35,7 @@ __all__ = [
     "EvaluationSettings",
     "LinksSettings",
     "PairsSettings",
+    "ProbeSettings",
     "Recipe",
     "SECTIONS",
     "SandboxSettings",

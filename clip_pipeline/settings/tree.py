@@ -19,6 +19,7 @@ from clip_pipeline.settings.model import (
     ComputeSettings,
     EmbeddingSettings,
     EvaluationSettings,
+    ProbeSettings,
     TokenizerSettings,
     TrainingSettings,
 )
@@ -39,6 +40,7 @@ class Recipe:
     training: TrainingSettings = TrainingSettings()
     embedding: EmbeddingSettings = EmbeddingSettings()
     evaluation: EvaluationSettings = EvaluationSettings()
+    probe: ProbeSettings = ProbeSettings()
     adaptation: AdaptationSettings = AdaptationSettings()
     sandbox: SandboxSettings = SandboxSettings()
     compute: ComputeSettings = ComputeSettings()

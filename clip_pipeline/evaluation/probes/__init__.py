@@ -1,0 +1,1 @@
+"""Probes: small classifiers on frozen embeddings, which say what the embeddings know."""

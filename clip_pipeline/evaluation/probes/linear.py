@@ -1,0 +1,99 @@
+"""The linear probe: logistic regression on frozen embeddings, its strength chosen on validation photos."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from clip_pipeline.errors import DatasetError
+from clip_pipeline.evaluation.probes.head import LinearHead, check_features
+from clip_pipeline.evaluation.probes.logistic import LogisticProblem
+from clip_pipeline.evaluation.probes.path import LogisticPath, one_thread
+from clip_pipeline.settings import ProbeSettings
+
+WEAKEST, STRONGEST = 1e-6, 1e6
+"""The ends of the strengths C that are tried, those of Radford et al. 2021 (appendix A.3)."""
+
+
+@dataclass(frozen=True)
+class LinearProbe:
+    """head: trained on train and validation with the chosen strength. strengths: all that were tried, rising.
+    validation_accuracy: of the heads trained on `train` alone, one a strength."""
+
+    head: LinearHead
+    strengths: np.ndarray
+    validation_accuracy: np.ndarray
+
+
+def strengths_to_try(count: int) -> np.ndarray:
+    """`count` values from 1e-6 to 1e6 at equal ratios; 96 are those of openai/CLIP."""
+    return np.geomspace(WEAKEST, STRONGEST, count)
+
+
+def train_linear_probe(
+    features_ND: np.ndarray,
+    labels_N: np.ndarray,
+    train: np.ndarray,
+    validation: np.ndarray,
+    settings: ProbeSettings,
+    strengths: Sequence[float] | np.ndarray | None = None,
+    refit: bool = True,
+) -> LinearProbe:
+    """Chooses C on the validation rows and trains on both. labels_N: 0 … C - 1, each of which occurs in the two together.
+
+    strengths: values of C to try, rising, instead of those of the settings. refit: without, the head is the one that was
+    trained on `train` alone.
+    Of strengths with the same accuracy the smallest is taken. Raises DatasetError for a single class, ShapeError for
+    embeddings that are not finite.
+    """
+    learnt = np.sort(np.concatenate([train, validation]))
+    classes = _class_count(labels_N[learnt])
+    check_features(features_ND)
+    scale_D = _spread(features_ND[learnt]) if settings.standardise else np.ones(features_ND.shape[1], np.float32)
+    tried = strengths_to_try(settings.strengths) if strengths is None else np.asarray(strengths, np.float64)
+    heads, accuracies = [], []
+    with one_thread():
+        path = LogisticPath(LogisticProblem(features_ND[train] / scale_D, labels_N[train], classes, settings.double))
+        tested_MD = features_ND[validation] / scale_D
+        for strength in tried:
+            head = path.fit(float(strength))
+            heads.append(head)
+            accuracies.append(float((_fast_predict(head, tested_MD) == labels_N[validation]).mean()))
+        best = int(np.argmax(accuracies))
+        head = heads[best]
+        if refit:
+            whole = LogisticProblem(features_ND[learnt] / scale_D, labels_N[learnt], classes, settings.double)
+            head = LogisticPath(whole).fit(float(tried[best]), whole.coefficients(head))
+    scaled = LinearHead(head.weights_CD / scale_D, head.bias_C, head.strength)
+    return LinearProbe(scaled, tried, np.asarray(accuracies))
+
+
+def _class_count(labels_N: np.ndarray) -> int:
+    present = np.unique(labels_N)
+    if len(present) < 2:
+        raise DatasetError(
+            f"A probe tells classes apart, and the photos have {len(present)} class. Give photos of two or more."
+        )
+    if not np.array_equal(present, np.arange(len(present))):
+        raise DatasetError(
+            f"Labels run from {present[0]} to {present[-1]} and {len(present)} of them occur in the training photos. A "
+            "probe needs photos of every class: number the classes that are there from 0."
+        )
+    return len(present)
+
+
+def _spread(features_ND: np.ndarray) -> np.ndarray:
+    """(D,) standard deviations, 1 where a dimension does not vary."""
+    spread_D = features_ND.std(axis=0, dtype=np.float64).astype(np.float32)
+    return np.where(spread_D > 0, spread_D, np.float32(1))
+
+
+def _fast_predict(head: LinearHead, features_ND: np.ndarray) -> np.ndarray:
+    """In float32 and with one thread, which is enough to choose by."""
+    import torch
+
+    weights = torch.from_numpy(head.weights_CD).float()
+    logits = weights @ torch.from_numpy(np.ascontiguousarray(features_ND, np.float32)).T
+    return (logits + torch.from_numpy(head.bias_C).float()[:, None]).argmax(dim=0).numpy()
