@@ -11,6 +11,7 @@ HEADLINES = (
     "top1",
     "top5",
     "top1_among_all",
+    "top1_on_training",
     "image_to_text_recall@1",
     "image_to_text_recall@5",
     "image_to_text_recall@10",
@@ -22,10 +23,17 @@ METRIC_NAMES = {
     "top1": "top-1 accuracy",
     "top5": "top-5 accuracy",
     "top1_among_all": "top-1, all classes as candidates",
+    "top1_on_training": "top-1, photos it was trained on",
     "mean_per_class_recall": "mean per-class recall",
     "ece": "calibration error",
 }
-TASK_NAMES = {"zero_shot": "zero-shot", "retrieval": "retrieval", "linear_probe": "linear probe"}
+TASK_NAMES = {
+    "zero_shot": "zero-shot",
+    "retrieval": "retrieval",
+    "linear_probe": "linear probe",
+    "mlp_probe": "MLP probe",
+    "few_shot_probe": "few-shot probe",
+}
 
 
 def group_name(row: Mapping[str, Any]) -> str:
@@ -38,6 +46,8 @@ def metric_name(metric: str) -> str:
     """The metric in words: `text → image recall@1`."""
     if metric in METRIC_NAMES:
         return METRIC_NAMES[metric]
+    if metric.endswith("_shot"):  # top1_4_shot
+        return f"top-1, {metric.split('_')[1]} a class"
     return metric.replace("_to_", " → ").replace("_", " ")
 
 
@@ -53,7 +63,7 @@ def interval_text(row: Mapping[str, Any]) -> str:
 
 def scoreboard(rows: Sequence[dict[str, Any]]) -> str:
     """Plain text: one line a score with its 95 % interval, what chance gives and the number of samples."""
-    shown = [row for row in rows if row["metric"] in HEADLINES]
+    shown = [row for row in rows if row["metric"] in HEADLINES or row["metric"].endswith("_shot")]
     if not shown:
         return "No scores."
     header = ("", "metric", "score", "95 % interval", "chance", "n")

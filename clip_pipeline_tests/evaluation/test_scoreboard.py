@@ -29,4 +29,5 @@ def test_without_scores_it_says_so():
 
 def test_names_and_numbers_read_well():
     assert metric_name("image_to_text_recall@10") == "image → text recall@10"
+    assert metric_name("top1_4_shot") == "top-1, 4 a class"
     assert [percent(x) for x in (0, 0.00139, 0.0278, 1)] == ["0.0 %", "0.14 %", "2.8 %", "100.0 %"]
