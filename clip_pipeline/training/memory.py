@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from clip_pipeline.settings import TrainingSettings
 from clip_pipeline.training.starting_model import training_mode
 from clip_pipeline.training.step import Learner, RandomState, quiet_statistics
 
@@ -32,13 +33,14 @@ class MemoryEstimate:
     gradients: int
     optimizer: int
     activations: int
+    similarities: int
     batch: int
     pictures_file: int
 
     @property
     def total(self) -> int:
         """Without the file, whose pages are given back when they are needed."""
-        return self.gradients + self.optimizer + self.activations + self.batch
+        return self.gradients + self.optimizer + self.activations + self.similarities + self.batch
 
 
 def estimate_memory(learner: Learner, pictures: torch.Tensor, tokens: torch.Tensor, file_bytes: int) -> MemoryEstimate:
@@ -53,9 +55,20 @@ def estimate_memory(learner: Learner, pictures: torch.Tensor, tokens: torch.Tens
         gradients=4 * trained,
         optimizer=8 * trained,
         activations=int(fixed + each * at_a_time * BACKWARD_OVERHEAD),
+        similarities=4 * settings.batch_size**2 * similarity_matrices(settings),
         batch=pairs * width * BATCH_COPIES,
         pictures_file=file_bytes,
     )
+
+
+def similarity_matrices(settings: TrainingSettings) -> int:
+    """Matrices of batch x batch that the loss has in memory at its peak, whatever the chunks and processes.
+
+    Two at work, and for each column of captions, twice as many with mixing, two of the softmax or three of the sigmoid; by
+    the peak of 5,000 pairs with one and three captions (torch 2.13, 2026-11-21: 4.1 and 8.1, 5.1 and 11.1).
+    """
+    columns = settings.captions_per_photo * (2 if settings.mixing else 1)
+    return 2 + (2 if settings.loss == "softmax" else 3) * columns
 
 
 def activation_bytes(learner: Learner, pictures: torch.Tensor, tokens: torch.Tensor) -> tuple[float, float]:

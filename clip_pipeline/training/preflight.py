@@ -113,7 +113,8 @@ def look_at_memory(trainer: Trainer) -> str | None:
         return None
     sentence = (
         f"The training needs about {estimate.total / 1e6:,.0f} MB (activations {estimate.activations / 1e6:,.0f}, "
-        f"gradients and optimizer {(estimate.gradients + estimate.optimizer) / 1e6:,.0f}, batch "
+        f"gradients and optimizer {(estimate.gradients + estimate.optimizer) / 1e6:,.0f}, "
+        f"every pair's similarity {estimate.similarities / 1e6:,.0f}, batch "
         f"{estimate.batch / 1e6:,.0f}), and {free / 1e6:,.0f} MB are free."
     )
     advice = "Lower training.chunk_size (the batch stays as large) or training.batch_size, or take a smaller model."

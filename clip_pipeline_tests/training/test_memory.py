@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 
+import pytest
 import torch
 
 from clip_pipeline.settings import TrainingSettings
@@ -65,3 +66,36 @@ def test_longer_captions_and_more_layers_take_more():
 def test_a_machine_has_some_memory_free():
     free = free_bytes("cpu")
     assert free is None or free > 0
+
+
+SIMILARITIES = """
+import gc, json, pathlib, sys
+import torch
+from clip_pipeline.settings import TrainingSettings
+from clip_pipeline.training.loss import contrastive_loss
+from clip_pipeline.training.memory import similarity_matrices
+from clip_pipeline.training.meter import peak_memory_bytes
+
+pairs, columns, loss = 3000, int(sys.argv[1]), sys.argv[2]
+settings = TrainingSettings(batch_size=pairs, captions_per_photo=columns, loss=loss)
+
+class Scales(torch.nn.Module):
+    logit_scale, logit_bias = torch.nn.Parameter(torch.tensor(2.6)), torch.nn.Parameter(torch.tensor(-9.0))
+
+scales = Scales()
+pictures, captions = (torch.nn.functional.normalize(torch.randn(pairs, 8), dim=1).requires_grad_() for _ in range(2))
+gc.collect()
+pathlib.Path("/proc/self/clear_refs").write_text("5")
+before = peak_memory_bytes("cpu")
+losses = [contrastive_loss(scales, pictures, captions, settings) for _ in range(columns)]
+torch.stack(losses).mean().backward()
+grown = peak_memory_bytes("cpu") - before
+print(json.dumps([similarity_matrices(settings), grown / (4 * pairs**2)]))
+"""
+
+
+@pytest.mark.parametrize("case", [("1", "softmax"), ("3", "softmax"), ("2", "sigmoid")])
+def test_the_similarities_of_all_pairs_are_counted(case):
+    command = [sys.executable, "-c", SIMILARITIES, *case]
+    counted, measured = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+    assert counted == pytest.approx(measured, rel=0.2)
