@@ -15,6 +15,7 @@ from clip_pipeline.cli.models import models
 from clip_pipeline.cli.options import CONTEXT
 from clip_pipeline.cli.pipeline import plan, run, status, takedown
 from clip_pipeline.cli.sandbox import sandbox
+from clip_pipeline.cli.score_comparison import compare_scores
 from clip_pipeline.cli.text import tokenizer
 from clip_pipeline.cli.training import compare, launch, train
 from clip_pipeline.cli.words import words
@@ -73,5 +74,5 @@ def commands(verbose: bool) -> None:
 
 for command in (run, status, plan, takedown, sandbox):
     commands.add_command(command)
-for command in (words, download, tokenizer, models, train, launch, compare, embed, evaluate, classify):
+for command in (words, download, tokenizer, models, train, launch, compare, embed, evaluate, compare_scores, classify):
     commands.add_command(command)

@@ -26,7 +26,7 @@ def draw_scores(rows: Sequence[dict[str, Any]], path: Path) -> None:
         if row["chance"] is not None:
             groups.setdefault(group_name(row), []).append(row)
     rows = [row for scores in groups.values() for row in scores]
-    figure, axes = _figure(8.6, 0.9 + 0.33 * (len(rows) + 1.1 * len(groups)))
+    figure, axes = new_figure(8.6, 0.9 + 0.33 * (len(rows) + 1.1 * len(groups)))
     height, places, names = 0.0, [], []
     for number, (title, scores) in enumerate(groups.items()):
         colour = COLOURS[number % len(COLOURS)]
@@ -49,12 +49,12 @@ def draw_scores(rows: Sequence[dict[str, Any]], path: Path) -> None:
     axes.spines["left"].set_visible(False)
     axes.grid(axis="x", color=GRID, linewidth=0.8)
     axes.set_title("Scores: point, 95 % interval (band), chance (grey tick)", loc="left", fontsize=10.5, color=INK)
-    _save(figure, path)
+    save_figure(figure, path)
 
 
 def draw_funnel(counts: Mapping[str, int], path: Path) -> None:
     """What is left after each step, on a logarithmic scale: the counts span orders of magnitude."""
-    figure, axes = _figure(8.0, 0.7 + 0.36 * len(counts))
+    figure, axes = new_figure(8.0, 0.7 + 0.36 * len(counts))
     names, values = list(counts), list(counts.values())
     axes.barh(range(len(names)), [max(value, 0.5) for value in values], color=COLOURS[0], height=0.62, left=0.5)
     axes.set_xscale("log")
@@ -69,13 +69,13 @@ def draw_funnel(counts: Mapping[str, int], path: Path) -> None:
     for side in ("left", "bottom"):
         axes.spines[side].set_visible(False)
     axes.set_title("From words to pairs (logarithmic)", loc="left", fontsize=10.5, color=INK)
-    _save(figure, path)
+    save_figure(figure, path)
 
 
 def draw_confusion(names: Sequence[str], matrix_CC: np.ndarray, title: str, path: Path) -> None:
     """Rows: the true class. Columns: what it was called. Colour: share of the row's photos."""
     size = max(4.2, 1.8 + 0.19 * len(names))
-    figure, axes = _figure(size + 0.6, size)
+    figure, axes = new_figure(size + 0.6, size)
     picture = axes.imshow(matrix_CC, cmap="Blues", vmin=0, vmax=1, interpolation="nearest")
     font = 9 if len(names) <= 15 else 7
     axes.set_xticks(range(len(names)), names, rotation=90, fontsize=font)
@@ -95,12 +95,12 @@ def draw_confusion(names: Sequence[str], matrix_CC: np.ndarray, title: str, path
     bar = figure.colorbar(picture, ax=axes, fraction=0.04, pad=0.02, ticks=[0, 0.5, 1])
     bar.ax.set_yticklabels(["0 %", "50 %", "100 %"], fontsize=8)
     bar.outline.set_visible(False)
-    _save(figure, path)
+    save_figure(figure, path)
 
 
 def draw_timings(seconds: Mapping[str, float], path: Path) -> None:
     """How long each asset took to build."""
-    figure, axes = _figure(8.0, 0.7 + 0.32 * len(seconds))
+    figure, axes = new_figure(8.0, 0.7 + 0.32 * len(seconds))
     names, values = list(seconds), list(seconds.values())
     axes.barh(range(len(names)), values, color=COLOURS[2], height=0.62)
     for place, value in enumerate(values):
@@ -113,7 +113,7 @@ def draw_timings(seconds: Mapping[str, float], path: Path) -> None:
     for side in ("left", "bottom"):
         axes.spines[side].set_visible(False)
     axes.set_title("Time to build each asset", loc="left", fontsize=10.5, color=INK)
-    _save(figure, path)
+    save_figure(figure, path)
 
 
 def draw_training(log_path: Path, settings: TrainingSettings, path: Path) -> None:
@@ -124,7 +124,8 @@ def draw_training(log_path: Path, settings: TrainingSettings, path: Path) -> Non
     plot_log(read_log(log_path), path, settings)
 
 
-def _figure(width_inches: float, height_inches: float) -> tuple[Figure, Axes]:
+def new_figure(width_inches: float, height_inches: float) -> tuple[Figure, Axes]:
+    """An empty chart in the report's style."""
     import matplotlib
 
     matplotlib.use("Agg")
@@ -139,8 +140,9 @@ def _figure(width_inches: float, height_inches: float) -> tuple[Figure, Axes]:
     return figure, axes
 
 
-def _save(figure: Figure, path: Path) -> None:
+def save_figure(figure: Figure, path: Path) -> None:
+    """Writes a chart as PNG, without a date or a version, and frees its memory."""
     from matplotlib import pyplot as plt
 
-    figure.savefig(path, metadata={"Software": None}, bbox_inches="tight", pad_inches=0.12)
+    figure.savefig(path, format="png", metadata={"Software": None}, bbox_inches="tight", pad_inches=0.12)
     plt.close(figure)

@@ -190,13 +190,14 @@ def _score_part(
     if count > KEPT_CLASSES:
         rows.append(share("top5", ranked.place_N < KEPT_CLASSES, KEPT_CLASSES / count))
     rows.append(row("mean_per_class_recall", *mean_per_class_recall(target_N, hit_N, count, samples, seed), 1 / count))
+    among_all_N = None
     if count < len(classes_CD):
-        best_N = best_class(part.images_ND, classes_CD)
-        rows.append(share("top1_among_all", best_N == part.labels_N, 1 / len(classes_CD)))
+        among_all_N = best_class(part.images_ND, classes_CD) == part.labels_N
+        rows.append(share("top1_among_all", among_all_N, 1 / len(classes_CD)))
     if logit_scale is not None:
         error, limits = expected_calibration_error(ranked.confidence_N, hit_N, samples, seed)
         rows.append(row("ece", error, limits, None))
-    return rows, _predictions(part, candidates, ranked)
+    return rows, _predictions(part, candidates, ranked, hit_N if among_all_N is None else among_all_N)
 
 
 def mean_per_class_recall(
@@ -216,7 +217,7 @@ def mean_per_class_recall(
     return value, widened_where_rare(limits, float(correct_N.sum()), len(target_N), len(target_N))
 
 
-def _predictions(part: _Part, candidates: np.ndarray, ranked: Ranked) -> pa.Table:
+def _predictions(part: _Part, candidates: np.ndarray, ranked: Ranked, among_all_N: np.ndarray) -> pa.Table:
     """One row a photo: its label, the best classes with their cosine, the place of the right one, from 0, and how sure the
     model is (null where its logit scale is not known): `confidence` in what it says, `label_probability` in what is right."""
     names = np.asarray(part.truth.class_names, dtype=object)
@@ -232,6 +233,7 @@ def _predictions(part: _Part, candidates: np.ndarray, ranked: Ranked) -> pa.Tabl
             "predicted": pa.array(best_labels_NK[:, 0], pa.int32()),
             "predicted_name": pa.array(names[best_labels_NK[:, 0]].tolist(), pa.string()),
             "correct": pa.array(ranked.place_N == 0),
+            "correct_among_all": pa.array(among_all_N),
             "place": pa.array(ranked.place_N, pa.int32()),
             "confidence": pa.array(ranked.confidence_N, pa.float64(), from_pandas=True),
             "label_probability": pa.array(ranked.target_probability_N, pa.float64(), from_pandas=True),
