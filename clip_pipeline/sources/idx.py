@@ -14,6 +14,7 @@ from clip_pipeline.errors import PhotosError
 
 TYPES = {8: ">u1", 9: ">i1", 11: ">i2", 12: ">i4", 13: ">f4", 14: ">f8"}
 GZIP = b"\x1f\x8b"
+MOST_NUMBERS = 1 << 40
 LONGEST_HEADER = 4 + 4 * 255
 
 
@@ -66,6 +67,10 @@ def _header(path: Path) -> tuple[np.dtype, tuple[int, ...], int]:
         raise PhotosError(f"{path} cannot be read ({error}). Get it again.") from error
     if len(start) >= 4 and start[:2] == b"\0\0" and start[2] in TYPES and start[3] and len(start) >= 4 + 4 * start[3]:
         shape = struct.unpack(f">{start[3]}I", start[4 : 4 + 4 * start[3]])
+        if math.prod(shape) > MOST_NUMBERS:
+            raise PhotosError(
+                f"{path} says that it holds {math.prod(shape):,} numbers, which is none of ours. Get it again."
+            )
         return np.dtype(TYPES[start[2]]), shape, 4 + 4 * start[3]
     raise PhotosError(
         f"{path} is no idx file: it begins with {start[:4]!r}. Files such as train-images-idx3-ubyte.gz were expected."

@@ -14,11 +14,12 @@ from clip_pipeline.evaluation.datasets.names import class_names, imagenet_names,
 from clip_pipeline.sources.image_set import open_image_set
 from clip_pipeline.sources.photo_facts import SPLIT_NAMES
 
+Row = tuple[str, str, Callable[[], bytes], str]
+"""Id of a photo, its split, what reads it, and the folder that its class goes by."""
 
-def labelled(
-    entry: Entry, rows: Sequence[tuple[str, str, Callable[[], bytes], str]], names: Mapping[str, str]
-) -> Dataset:
-    """A dataset of (id, split, reader, folder) rows, the folder being one of `names`, which are in the order of the labels."""
+
+def labelled(entry: Entry, rows: Sequence[Row], names: Mapping[str, str]) -> Dataset:
+    """A dataset of rows. names: {folder: name} of all classes, in the order of the labels."""
     number = {folder: place for place, folder in enumerate(names)}
     strange = next((folder for _, _, _, folder in rows if folder not in number), None)
     if strange is not None:
@@ -124,11 +125,11 @@ def open_tiny_imagenet(entry: Entry, path: Path) -> Dataset | None:
         return None
     known, words = imagenet_names(), _words(root / "words.txt")
     names = {wnid: known.get(wnid) or words.get(wnid, wnid) for wnid in sorted(_lines(root / "wnids.txt"))}
-    rows = [*_below_wnids(root, "train", names), *_annotated(root, names)]
-    return labelled(entry, rows or _below_wnids(root, "val", names), names)
+    validation = _annotated if (root / "val" / "images").is_dir() else _below_wnids
+    return labelled(entry, [*_below_wnids(root, "train", names), *validation(root, "val", names)], names)
 
 
-def _below_wnids(root: Path, split: str, names: Mapping[str, str]) -> list[tuple[str, str, Callable[[], bytes], str]]:
+def _below_wnids(root: Path, split: str, names: Mapping[str, str]) -> list[Row]:
     """Photos in SPLIT/WNID/ or SPLIT/WNID/images/."""
     if not (root / split).is_dir():
         return []
@@ -140,19 +141,18 @@ def _below_wnids(root: Path, split: str, names: Mapping[str, str]) -> list[tuple
     return [(f"{split}/{photo}", split, photos.readers[row], folders[row]) for row, photo in enumerate(photos.ids)]
 
 
-def _annotated(root: Path, names: Mapping[str, str]) -> list[tuple[str, str, Callable[[], bytes], str]]:
-    file = root / "val" / "val_annotations.txt"
+def _annotated(root: Path, split: str, names: Mapping[str, str]) -> list[Row]:
+    """Photos in SPLIT/images/, whose classes SPLIT_annotations.txt tells."""
+    folder, file = root / split / "images", root / split / f"{split}_annotations.txt"
     if not file.is_file():
-        return []
-    told = dict(line.split("\t")[:2] for line in _lines(file) if "\t" in line)
-    if not (root / "val" / "images").is_dir():
-        return _below_wnids(root, "val", names)
-    photos = open_image_set(root / "val" / "images", with_captions=False)
+        raise DatasetError(f"{folder} has no {file.name} above it, which tells the classes. Get the set again.")
+    told = [line.split("\t")[:2] for line in _lines(file) if "\t" in line]
+    photos = open_image_set(folder, with_captions=False)
     place_of = {f"{photo}.JPEG": row for row, photo in enumerate(photos.ids)}
-    missing = [name for name in told if name not in place_of]
+    missing = [name for name, _ in told if name not in place_of]
     if missing:
-        raise unjoined(file, len(told), missing, root / "val" / "images")
-    return [(f"val/{name[:-5]}", "val", photos.readers[place_of[name]], wnid) for name, wnid in told.items()]
+        raise unjoined(file, len(told), missing, folder)
+    return [(f"{split}/{name[:-5]}", split, photos.readers[place_of[name]], wnid) for name, wnid in told]
 
 
 def _words(file: Path) -> dict[str, str]:

@@ -63,7 +63,7 @@ def open_choice(choice: Choice) -> Dataset:
 def open_entry(entry: Entry, path: Path | None, name: str = "") -> Dataset:
     """A dataset of the registry from its files, checked. path: None for one that needs none.
 
-    Raises DatasetError or CaptionsError for files that are not what the entry says.
+    Raises DatasetError for files that are not what the entry says.
     """
     if path is None:
         if entry.reader != "digits":
@@ -72,7 +72,7 @@ def open_entry(entry: Entry, path: Path | None, name: str = "") -> Dataset:
     else:
         try:
             opened, place = _from_files(entry, path), str(path)
-        except PhotosError as error:
+        except (PhotosError, CaptionsError) as error:
             raise DatasetError(f"{error} {entry.title} is read from: {entry.expects}.") from error
     opened = with_test_split(opened)
     part = check_dataset(entry, opened, place)
