@@ -13,7 +13,7 @@ from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from clip_pipeline.errors import InputError, PhotosError
+from clip_pipeline.errors import InputError, PhotosError, SettingsError
 from clip_pipeline.publication import published_folder, work_folder_of
 from clip_pipeline.settings import (
     ComputeSettings,
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from clip_pipeline.images.takedown import Found
     from clip_pipeline.sources.fetch import PhotoFetcher
     from clip_pipeline.sources.http import Hosts
+    from clip_pipeline.sources.photo_input import Columns
     from clip_pipeline.training.photo_stream import ShardPhotos
     from clip_pipeline.training.processes import Processes
 
@@ -221,12 +222,43 @@ def _photos_to_train_on(pairs: pa.Table, work: Path, recipe: Recipe) -> Iterator
     return read_photos(tars.values(), dict(zip(pairs["key"].to_pylist(), pairs["photo_id"].to_pylist(), strict=True)))
 
 
-def embed_images_to(model: Path, images: Path, output: Path, batch_size: int, compute: ComputeSettings) -> int:
-    """Embeds photos of the user's own into a folder; returns how many."""
-    from clip_pipeline.embedding.command import embed_folder
+def embed_to(
+    model: str,
+    output: Path,
+    settings: EmbeddingSettings,
+    compute: ComputeSettings,
+    images: Path | None,
+    texts: Path | None = None,
+    templates: Sequence[str] = (),
+    columns: Columns | None = None,
+    clip_retrieval: bool = False,
+) -> list[str]:
+    """Embeds photos, texts or both of the user's own into a folder; returns what was done, in sentences.
 
-    with published_folder(output) as (folder, _):
-        return embed_folder(model, images, folder, EmbeddingSettings(batch_size=batch_size), compute)["photos"]
+    Raises SettingsError for options that do not go together.
+    """
+    from clip_pipeline.embedding.command import embed_photos, embed_text_file
+
+    if images is None and texts is None:
+        raise SettingsError("There is nothing to embed. Give --images, --texts or both.")
+    if images is not None and texts is not None and clip_retrieval:
+        raise SettingsError(
+            "In clip-retrieval's layout the texts of a folder are the captions of its photos, row by row. Embed --images and "
+            "--texts into folders of their own."
+        )
+    if templates and texts is None:
+        raise SettingsError("--template says how the texts of --texts are put, and there are none. Give --texts.")
+    told = []
+    with published_folder(output) as (folder, work):
+        if images is not None:
+            facts = embed_photos(model, images, folder, settings, compute, work, columns, clip_retrieval)
+            failed = f", {facts['failed']:,} could not be decoded" if facts["failed"] else ""
+            before = f", {facts['resumed']:,} of them by a run before" if facts["resumed"] else ""
+            told.append(f"Embedded {facts['photos']:,} photos{before}{failed}.")
+        if texts is not None:
+            facts = embed_text_file(model, texts, templates, folder, settings, compute, clip_retrieval)
+            told.append(f"Embedded {facts['texts']:,} texts.")
+    return told
 
 
 def evaluate_to(model: Path, dataset: str, output: Path, batch_size: int, compute: ComputeSettings) -> str:
