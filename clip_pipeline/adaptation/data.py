@@ -10,32 +10,18 @@ data.json                 names, sizes and how pictures are normalised
 
 from __future__ import annotations
 
-import io
 import json
-import os
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 import pyarrow.parquet as pq
 
-from clip_pipeline.adaptation.fractions import draw_fractions, parse_percents
-from clip_pipeline.adaptation.parts import choose_parts, named_split, out_of_domain_rows
-from clip_pipeline.embedding.device import choose_device, use_threads
-from clip_pipeline.embedding.encoder import embed_texts
-from clip_pipeline.embedding.files import aligned_rows, read_embeddings, write_embeddings
-from clip_pipeline.embedding.texts import prompt_table
-from clip_pipeline.errors import DatasetError, ModelError
-from clip_pipeline.evaluation.datasets import Dataset
-from clip_pipeline.evaluation.zero_shot import class_vectors
+from clip_pipeline.adaptation.fractions import draw_fractions
+from clip_pipeline.embedding.files import aligned_rows, read_embeddings
 from clip_pipeline.progress import progress
-from clip_pipeline.settings import AdaptationSettings, ComputeSettings
-from clip_pipeline.training.pictures import RESIZE_MODES, UNREADABLE, decode_picture, why_unreadable
 from clip_pipeline.training.pixels import normalised_pictures
 
 PHOTOS_FILE, PICTURES_FILE, DATA_FILE, FRACTIONS_FILE = "photos.parquet", "pictures.npy", "data.json", "fractions.json"
@@ -95,81 +81,6 @@ def open_data(folder: Path) -> AdaptationData:
     )
 
 
-def prepare_data(
-    model_folder: Path,
-    dataset: Dataset,
-    out_of_domain: Dataset | None,
-    settings: AdaptationSettings,
-    compute: ComputeSettings,
-    folder: Path,
-) -> dict[str, Any]:
-    """Writes the shared data into `folder`; returns counts of photos by part, classes, and photos left out.
-
-    A photo that cannot be decoded is left out with a reason. Raises DatasetError where parts or classes are missing.
-    """
-    from clip_pipeline.models.folder import load_model_folder
-
-    device = choose_device(compute.device)
-    use_threads(compute.threads)
-    model, preprocess, tokenizer = load_model_folder(model_folder, device)
-    model.float()  # a folder of half precision is adapted in full: fp16 weights under Adam become NaN
-    parts = choose_parts(dataset, named_split(settings.dataset)[1], settings)
-    of_part = {"train": parts.train, "validation": parts.validation, "test": parts.test}
-    listed = [
-        (dataset.ids[row], int(parts.class_of[row]), part, dataset, row)
-        for part, rows in of_part.items()
-        for row in rows
-    ]
-    if out_of_domain is not None:
-        assert out_of_domain.labels is not None
-        far = out_of_domain_rows(out_of_domain, named_split(settings.out_of_domain)[1], settings)
-        listed += [
-            (
-                f"{out_of_domain.name}:{out_of_domain.ids[row]}",
-                out_of_domain.labels[row],
-                OUT_OF_DOMAIN,
-                out_of_domain,
-                row,
-            )
-            for row in far
-        ]
-    shape = model.visual.preprocess_cfg
-    readers = [(one.read, row) for *_, one, row in listed]
-    reasons = store_decoded(
-        readers, picture_maker(preprocess, shape), _side(shape), folder / PICTURES_FILE, compute.workers
-    )
-    table = {
-        "id": [entry[0] for entry in listed],
-        "label": np.array([entry[1] for entry in listed], np.int64),
-        "part": [LEFT_OUT if reason else entry[2] for entry, reason in zip(listed, reasons, strict=True)],
-        "reason": reasons,
-    }
-    pq.write_table(pa.table(table), folder / PHOTOS_FILE, compression="zstd")
-    about = {
-        "dataset": dataset.name,
-        "out_of_domain": out_of_domain.name if out_of_domain else "",
-        "classes": list(parts.class_names),
-        "out_of_domain_classes": len(out_of_domain.class_names) if out_of_domain else 0,
-        "mean": list(shape["mean"]),
-        "std": list(shape["std"]),
-        "logit_scale": float(model.logit_scale.detach().exp()),
-    }
-    (folder / DATA_FILE).write_text(json.dumps(about, indent=1) + "\n", encoding="utf-8")
-    data = open_data(folder)
-    _check_classes(data)
-    facts = _write_fractions(data, settings, folder)
-    _write_classes(model, tokenizer, parts.class_names, dataset.templates, folder / "classes.npy", device)
-    if out_of_domain is not None:
-        path = folder / f"{OUT_OF_DOMAIN}_classes.npy"
-        _write_classes(model, tokenizer, out_of_domain.class_names, out_of_domain.templates, path, device)
-    decoded = np.flatnonzero(data.parts != LEFT_OUT)
-    features_ND = encode_rows(model.visual, data, decoded, device)
-    features_ND /= np.linalg.norm(features_ND, axis=1, keepdims=True)
-    write_embeddings(folder, IMAGES, [data.ids[row] for row in decoded], features_ND)
-    counts = {part: len(data.rows(part)) for part in (*of_part, OUT_OF_DOMAIN, LEFT_OUT)}
-    return {"classes": len(parts.class_names)} | counts | facts
-
-
 def encode_rows(visual: Any, data: AdaptationData, rows: np.ndarray, device: str) -> np.ndarray:
     """(len(rows), D) float32 features of stored pictures, as the tower gives them: not of unit length."""
     import torch
@@ -181,101 +92,3 @@ def encode_rows(visual: Any, data: AdaptationData, rows: np.ndarray, device: str
             parts.append(visual(data.pixels(data.pictures[chunk], device)).float().cpu().numpy())
             bar.advance(len(chunk))
     return np.concatenate(parts)
-
-
-def _side(shape: dict[str, Any]) -> int:
-    size = shape["size"]
-    return int(size if isinstance(size, int) else size[0])
-
-
-def picture_maker(preprocess: Any, shape: dict[str, Any]) -> Callable[[bytes], np.ndarray]:
-    """File bytes → (S, S, 3) uint8, the pixels of the model's own preprocessing before it normalises them.
-
-    shape: open_clip's description of it. Raises ModelError for one that normalises in an unknown way.
-    """
-    if shape["interpolation"] == "bicubic" and shape["resize_mode"] in RESIZE_MODES:
-        return lambda content: decode_picture(content, _side(shape), shape["resize_mode"])
-    steps = list(getattr(preprocess, "transforms", ()))
-    kinds = [type(step).__name__ for step in steps]
-    if kinds[-2:] != ["MaybeToTensor", "Normalize"]:
-        raise ModelError(f"The model's preprocessing ends in {kinds[-2:]}, expected a tensor and its normalisation.")
-
-    def make(content: bytes) -> np.ndarray:
-        from PIL import Image
-
-        with Image.open(io.BytesIO(content)) as picture:
-            made: Any = picture.convert("RGB")
-            for step in steps[:-2]:
-                made = step(made)
-            return np.asarray(made)
-
-    return make
-
-
-def store_decoded(
-    readers: Sequence[tuple[Callable[[int], bytes], int]],
-    make: Callable[[bytes], np.ndarray],
-    side: int,
-    path: Path,
-    workers: int,
-) -> list[str]:
-    """Writes (N, side, side, 3) pictures; returns why each could not be decoded, "" for those that could."""
-    stored = np.lib.format.open_memmap(path, "w+", np.uint8, (len(readers), side, side, 3))
-
-    def store(place: int) -> str:
-        read, row = readers[place]
-        try:
-            stored[place] = make(read(row))
-        except UNREADABLE as error:
-            return why_unreadable(error)
-        return ""
-
-    reasons: list[str] = []
-    with (
-        ThreadPoolExecutor(workers or os.cpu_count() or 1) as pool,
-        progress("Decoding photos", len(readers), "photo") as bar,
-    ):
-        for start in range(0, len(readers), ROWS_AT_A_TIME):
-            reasons += pool.map(store, range(start, min(start + ROWS_AT_A_TIME, len(readers))))
-            bar.advance(len(reasons) - start)
-    stored.flush()
-    return reasons
-
-
-def _check_classes(data: AdaptationData) -> None:
-    """Raises DatasetError where photos that cannot be decoded were all that a part or a class had."""
-    for part in ("train", "validation", "test"):
-        if not len(data.rows(part)):
-            raise DatasetError(
-                f"No photo of the {part} part of {data.about['dataset']} can be decoded. Expected image files."
-            )
-    left = np.setdiff1d(np.arange(len(data.about["classes"])), data.labels[data.rows("train")])
-    if len(left):
-        raise DatasetError(
-            f"None of the training photos of {data.about['classes'][left[0]]!r} can be decoded ({len(left)} such classes). "
-            "Expected image files: mend them, or take the class out."
-        )
-
-
-def _write_fractions(data: AdaptationData, settings: AdaptationSettings, folder: Path) -> dict[str, Any]:
-    train = data.rows("train")
-    ids = [data.ids[row] for row in train]
-    percents = parse_percents(settings.fractions)
-    manifest: dict[str, Any] = {"classes": data.about["classes"], "seeds": {}}
-    tables = []
-    for seed in range(settings.seed, settings.seed + settings.seeds):
-        drawn = draw_fractions(data.labels[train], len(data.about["classes"]), percents, seed)
-        manifest["seeds"][str(seed)] = drawn.manifest(ids)
-        tables.append(pa.table({"seed": np.full(len(ids), seed), "id": ids, "percent": drawn.first_percents(len(ids))}))
-    (folder / FRACTIONS_FILE).write_text(json.dumps(manifest, indent=1) + "\n", encoding="utf-8")
-    pq.write_table(pa.concat_tables(tables), folder / "fractions.parquet", compression="zstd")
-    first = manifest["seeds"][str(settings.seed)]
-    return {"photos by fraction": {entry["percent"]: entry["photos"] for entry in first.values()}}
-
-
-def _write_classes(
-    model: Any, tokenizer: Any, names: Sequence[str], templates: Sequence[str], path: Path, device: str
-) -> None:
-    prompts = prompt_table(names, templates)
-    prompts_PD = embed_texts(model, tokenizer, prompts["text"].to_pylist(), device=device)
-    np.save(path, class_vectors(prompts_PD, prompts["class_index"].to_numpy(), len(names)).astype(np.float32))
