@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from clip_pipeline.errors import SettingsError, nearest_name
 from clip_pipeline.settings import (
+    AdaptationSettings,
     DownloadSettings,
     EvaluationSettings,
     LinksSettings,
@@ -33,7 +34,20 @@ SANDBOX = Recipe(
         word_loss=3.0,
         precision="auto",
     ),
+    adaptation=AdaptationSettings(
+        dataset="sandbox:seen",
+        out_of_domain="sandbox:unseen",
+        methods="zero_shot,linear_probe,layer_norm,lp_then_ft",
+        fractions="10,30,100",
+        seeds=1,
+        test_photos_per_class=4,
+        epochs=4,
+        most_steps=40,
+        least_steps=20,
+        validations=2,
+    ),
 )
+
 
 TINY = replace(
     SANDBOX,
@@ -47,6 +61,15 @@ TINY = replace(
     tokenizer=TokenizerSettings(vocab_size=400),
     training=TrainingSettings(model="tiny_test", epochs=2, batch_size=32),
     evaluation=EvaluationSettings(bootstrap_samples=100),
+    adaptation=replace(
+        SANDBOX.adaptation,
+        methods="zero_shot,linear_probe,full,wise_ft",
+        fractions="50,100",
+        train_photos_per_class=4,
+        test_photos_per_class=1,
+        least_steps=2,
+        most_steps=2,
+    ),
 )
 
 LAPTOP = Recipe(

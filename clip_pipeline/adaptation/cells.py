@@ -29,19 +29,20 @@ from clip_pipeline.adaptation.fine_tuning import FineTuned, Validator, fine_tune
 from clip_pipeline.adaptation.fractions import percent_key
 from clip_pipeline.adaptation.lora import merge_lora
 from clip_pipeline.adaptation.methods import METHODS, Method
-from clip_pipeline.adaptation.probing import fit_probe
+from clip_pipeline.adaptation.probing import FittedProbe, fit_probe
 from clip_pipeline.errors import SettingsError
 from clip_pipeline.evaluation.intervals import mean_interval
-from clip_pipeline.evaluation.scores import score_row
+from clip_pipeline.evaluation.provenance import Scored, with_provenance
+from clip_pipeline.evaluation.scores import PREDICTIONS_FILE, score_row
 from clip_pipeline.evaluation.zero_shot import mean_per_class_recall
 from clip_pipeline.models.registry import ClipModel
-from clip_pipeline.settings import AdaptationSettings, ComputeSettings
+from clip_pipeline.settings import AdaptationSettings, ComputeSettings, EvaluationSettings
 from clip_pipeline.training.arithmetic import choose_device, choose_precision, count_threads, reproducible_arithmetic
 
 if TYPE_CHECKING:
     import torch
 
-CELL_FILE, PREDICTIONS_FILE, LOG_FILE, TIMING_FILE = "cell.json", "predictions.parquet", "log.csv", "timing.json"
+CELL_FILE, LOG_FILE, TIMING_FILE = "cell.json", "log.csv", "timing.json"
 TASK = "adaptation"
 
 
@@ -63,13 +64,14 @@ class Cell:
 class Workbench:
     """What cells are run on: the model's picture tower, loaded once and never changed, and the shared data.
 
-    samples: of the bootstrap. fine_tuned: weights of `full` that `wise_ft` mixes next, kept for one cell.
+    evaluation: of the intervals. fine_tuned: weights of `full` that `wise_ft` mixes next, and probes: what `lp_then_ft` begins
+    with, both by fraction and seed, and kept for one of them.
     """
 
     visual: Any
     data: AdaptationData
     settings: AdaptationSettings
-    samples: int
+    evaluation: EvaluationSettings
     device: str
     precision: str
     threads: int
@@ -77,13 +79,15 @@ class Workbench:
         default_factory=dict
     )
 
+    probes: dict[tuple[float, int], FittedProbe] = field(default_factory=dict)
+
     @classmethod
     def open(
         cls,
         model: str | Path,
         data: AdaptationData,
         settings: AdaptationSettings,
-        samples: int,
+        evaluation: EvaluationSettings,
         compute: ComputeSettings,
     ) -> Workbench:
         """Loads the model. Raises ModelError, SettingsError for a device that is not there."""
@@ -96,12 +100,20 @@ class Workbench:
         if device == "cpu":
             lighten_attention(clip)
         precision = choose_precision(settings.precision, device)
-        return cls(clip.visual, data, settings, samples, device, precision, count_threads(compute))
+        return cls(clip.visual, data, settings, evaluation, device, precision, count_threads(compute))
 
     def zero_shot(self) -> Classifier:
         """The classifier that nothing was done to, with a tower of its own."""
         scale = self.data.about["logit_scale"]
         return Classifier.of_texts(copy.deepcopy(self.visual), self.data.classes(), scale, self.device)
+
+    def probe(self, cell: Cell) -> FittedProbe:
+        """The linear probe of the cell's photos."""
+        key = (cell.percent, cell.seed)
+        if key not in self.probes:
+            self.probes.clear()
+            self.probes[key] = fit_probe(self.data, self.data.fraction(*key))
+        return self.probes[key]
 
 
 @dataclass
@@ -142,9 +154,12 @@ def run_cell(bench: Workbench, cell: Cell, folder: Path) -> None:
     (folder / TIMING_FILE).write_text(json.dumps(timing) + "\n", encoding="utf-8")
     photos = len(bench.data.fraction(cell.percent, cell.seed))
     described = {"method": cell.method, "percent": cell.percent, "seed": cell.seed, "photos": photos}
-    rows = [row | described for row in _score(bench, outcome)]
-    about = {**described, "scores": rows, "facts": outcome.facts}
-    (folder / CELL_FILE).write_text(json.dumps(about, indent=1) + "\n", encoding="utf-8")
+    about = bench.data.about
+    scored = Scored(about["model"], about["model_sha256"], about["dataset_sha256"], about["logit_scale"])
+    complete = with_provenance(_score(bench, outcome), folder, scored, bench.evaluation, {})
+    rows = [row | described for row in complete]
+    written = {**described, "scores": rows, "facts": outcome.facts}
+    (folder / CELL_FILE).write_text(json.dumps(written, indent=1) + "\n", encoding="utf-8")
 
 
 def _adapt_and_predict(bench: Workbench, method: Method, cell: Cell) -> Outcome:
@@ -156,7 +171,7 @@ def _adapt_and_predict(bench: Workbench, method: Method, cell: Cell) -> Outcome:
     weights_CD, bias_C = data.classes() * data.about["logit_scale"], np.zeros(len(data.about["classes"]))
     facts: dict[str, Any] = {"learnt": 0}
     if method.head == "probe":
-        probe = fit_probe(data, rows)
+        probe = bench.probe(cell)
         weights_CD, bias_C = probe.weights_CD, probe.bias_C
         facts = {"learnt": weights_CD.size + bias_C.size, "strength": probe.strength}
     predicted = (data.embeddings[data.rows("test")] @ weights_CD.T + bias_C).argmax(1)
@@ -174,7 +189,7 @@ def _fine_tune_and_predict(bench: Workbench, method: Method, cell: Cell, rows: n
     began = time.monotonic(), time.process_time()
     classifier = bench.zero_shot()
     if method.head == "probe":
-        probe = fit_probe(bench.data, rows)
+        probe = bench.probe(cell)
         scale = classifier.scale
         classifier = Classifier.of_weights(classifier.visual, probe.weights_CD, probe.bias_C, scale, bench.device)
     before = classifier.state() if method.interpolated else {}
@@ -254,17 +269,17 @@ def _far_predictions(data: AdaptationData, features_FD: np.ndarray) -> np.ndarra
 
 
 def _score(bench: Workbench, outcome: Outcome) -> list[dict[str, Any]]:
-    data, about = bench.data, bench.data.about
+    data, about, samples, seed = bench.data, bench.data.about, bench.evaluation.bootstrap_samples, bench.evaluation.seed
     labels_T = data.labels[data.rows("test")]
     classes, chance = np.unique(labels_T), 1 / len(about["classes"])
     hit_T = outcome.predicted == labels_T
-    limits = mean_interval(hit_T, bench.samples, 0)
+    limits = mean_interval(hit_T, samples, seed)
     rows = [score_row(TASK, about["dataset"], "test", "top1", hit_T.mean(), limits, len(hit_T), chance)]
-    recall, limits = mean_per_class_recall(np.searchsorted(classes, labels_T), hit_T, len(classes), bench.samples, 0)
+    recall, limits = mean_per_class_recall(np.searchsorted(classes, labels_T), hit_T, len(classes), samples, seed)
     rows.append(score_row(TASK, about["dataset"], "test", "mean_per_class_recall", recall, limits, len(hit_T), chance))
     if outcome.far_predicted is not None:
         hit_F = outcome.far_predicted == data.labels[data.rows(OUT_OF_DOMAIN)]
-        limits, chance = mean_interval(hit_F, bench.samples, 0), 1 / about["out_of_domain_classes"]
+        limits, chance = mean_interval(hit_F, samples, seed), 1 / about["out_of_domain_classes"]
         rows.append(
             score_row(TASK, about["out_of_domain"], OUT_OF_DOMAIN, "top1", hit_F.mean(), limits, len(hit_F), chance)
         )

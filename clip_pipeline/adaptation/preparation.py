@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 import os
 from collections.abc import Callable, Sequence
@@ -28,17 +27,20 @@ from clip_pipeline.adaptation.data import (
 )
 from clip_pipeline.adaptation.fractions import draw_fractions, parse_percents
 from clip_pipeline.adaptation.parts import choose_parts, named_split, out_of_domain_rows
+from clip_pipeline.embedding.decoding import UNREADABLE
 from clip_pipeline.embedding.device import choose_device, use_threads
 from clip_pipeline.embedding.encoder import embed_texts
 from clip_pipeline.embedding.files import write_embeddings
+from clip_pipeline.embedding.preprocessing import preprocessing_of
 from clip_pipeline.embedding.texts import prompt_table
 from clip_pipeline.errors import DatasetError, ModelError
 from clip_pipeline.evaluation.datasets import Dataset
+from clip_pipeline.evaluation.fingerprints import dataset_fingerprint
 from clip_pipeline.evaluation.zero_shot import class_vectors
 from clip_pipeline.models.registry import ClipModel
 from clip_pipeline.progress import progress
 from clip_pipeline.settings import AdaptationSettings, ComputeSettings
-from clip_pipeline.training.pictures import RESIZE_MODES, UNREADABLE, decode_picture, why_unreadable
+from clip_pipeline.training.pictures import why_unreadable
 
 ROWS_AT_A_TIME = 256
 
@@ -55,13 +57,14 @@ def prepare_data(
 
     A photo that cannot be decoded is left out with a reason. Raises DatasetError where parts or classes are missing.
     """
-    from clip_pipeline.models.folder import open_model
+    from clip_pipeline.models.folder import hash_weights, open_model
 
     device = choose_device(compute.device)
     use_threads(compute.threads)
     loaded = open_model(model, device)
     clip: ClipModel = loaded[0]
     preprocess, tokenizer = loaded[1:]
+    weights = hash_weights(clip)
     clip.float()  # a folder of half precision is adapted in full: fp16 weights under Adam become NaN
     parts = choose_parts(dataset, named_split(settings.dataset)[1], settings)
     of_part = {"train": parts.train, "validation": parts.validation, "test": parts.test}
@@ -72,22 +75,18 @@ def prepare_data(
     ]
     if out_of_domain is not None:
         assert out_of_domain.labels is not None
+        name, labels = out_of_domain.name, out_of_domain.labels
         far = out_of_domain_rows(out_of_domain, named_split(settings.out_of_domain)[1], settings)
-        listed += [
-            (
-                f"{out_of_domain.name}:{out_of_domain.ids[row]}",
-                out_of_domain.labels[row],
-                OUT_OF_DOMAIN,
-                out_of_domain,
-                row,
-            )
-            for row in far
-        ]
+        listed += [(f"{name}:{out_of_domain.ids[row]}", labels[row], OUT_OF_DOMAIN, out_of_domain, row) for row in far]
     shape = clip.visual.preprocess_cfg
+    preprocessing = preprocessing_of(preprocess)
+    if preprocessing.normalise is None:
+        raise ModelError(
+            f"The preprocessing of {model} does not end in a tensor and its normalisation, as open_clip's does."
+        )
     readers = [(one.read, row) for *_, one, row in listed]
-    reasons = store_decoded(
-        readers, picture_maker(preprocess, shape), _side(shape), folder / PICTURES_FILE, compute.workers
-    )
+    side = shape["size"] if isinstance(shape["size"], int) else shape["size"][0]
+    reasons = store_decoded(readers, preprocessing.picture, side, folder / PICTURES_FILE, compute.workers)
     table = {
         "id": [entry[0] for entry in listed],
         "label": np.array([entry[1] for entry in listed], np.int64),
@@ -96,8 +95,11 @@ def prepare_data(
     }
     pq.write_table(pa.table(table), folder / PHOTOS_FILE, compression="zstd")
     about = {
-        "dataset": dataset.name,
-        "out_of_domain": out_of_domain.name if out_of_domain else "",
+        "model": Path(model).name,
+        "model_sha256": weights,
+        "dataset": _name_with_split(dataset, settings.dataset),
+        "dataset_sha256": dataset_fingerprint(dataset),
+        "out_of_domain": _name_with_split(out_of_domain, settings.out_of_domain) if out_of_domain else "",
         "classes": list(parts.class_names),
         "out_of_domain_classes": len(out_of_domain.class_names) if out_of_domain else 0,
         "mean": list(shape["mean"]),
@@ -120,33 +122,10 @@ def prepare_data(
     return {"classes": len(parts.class_names)} | counts | facts
 
 
-def _side(shape: dict[str, Any]) -> int:
-    size = shape["size"]
-    return int(size if isinstance(size, int) else size[0])
-
-
-def picture_maker(preprocess: Any, shape: dict[str, Any]) -> Callable[[bytes], np.ndarray]:
-    """File bytes → (S, S, 3) uint8, the pixels of the model's own preprocessing before it normalises them.
-
-    shape: open_clip's description of it. Raises ModelError for one that normalises in an unknown way.
-    """
-    if shape["interpolation"] == "bicubic" and shape["resize_mode"] in RESIZE_MODES:
-        return lambda content: decode_picture(content, _side(shape), shape["resize_mode"])
-    steps = list(getattr(preprocess, "transforms", ()))
-    kinds = [type(step).__name__ for step in steps]
-    if kinds[-2:] != ["MaybeToTensor", "Normalize"]:
-        raise ModelError(f"The model's preprocessing ends in {kinds[-2:]}, expected a tensor and its normalisation.")
-
-    def make(content: bytes) -> np.ndarray:
-        from PIL import Image
-
-        with Image.open(io.BytesIO(content)) as picture:
-            made: Any = picture.convert("RGB")
-            for step in steps[:-2]:
-                made = step(made)
-            return np.asarray(made)
-
-    return make
+def _name_with_split(dataset: Dataset, reference: str) -> str:
+    """`cars`, or `cars:test` where one split was asked for."""
+    split = named_split(reference)[1]
+    return f"{dataset.name}:{split}" if split else dataset.name
 
 
 def store_decoded(
@@ -157,13 +136,15 @@ def store_decoded(
     workers: int,
 ) -> list[str]:
     """Writes (N, side, side, 3) pictures; returns why each could not be decoded, "" for those that could."""
+    from PIL import Image
+
     stored = np.lib.format.open_memmap(path, "w+", np.uint8, (len(readers), side, side, 3))
 
     def store(place: int) -> str:
         read, row = readers[place]
         try:
             stored[place] = make(read(row))
-        except UNREADABLE as error:
+        except (*UNREADABLE, Image.DecompressionBombError) as error:
             return why_unreadable(error)
         return ""
 

@@ -18,12 +18,12 @@ from typing import Any
 import numpy as np
 import pyarrow.parquet as pq
 
-from clip_pipeline.adaptation.cells import CELL_FILE, LOG_FILE, PREDICTIONS_FILE, TIMING_FILE
+from clip_pipeline.adaptation.cells import CELL_FILE, LOG_FILE, TIMING_FILE
 from clip_pipeline.adaptation.data import OUT_OF_DOMAIN
 from clip_pipeline.adaptation.methods import METHODS
 from clip_pipeline.errors import MissingArtifactError, ShapeError
 from clip_pipeline.evaluation.intervals import interval, resampled_sums
-from clip_pipeline.evaluation.scores import write_scores
+from clip_pipeline.evaluation.scores import PREDICTIONS_FILE, SCORES_FILE
 
 TABLE_FILE, CLASSES_FILE, FALLS_FILE = "table.csv", "per_class.csv", "falls.json"
 
@@ -130,13 +130,14 @@ def falls(points: Sequence[Point], samples: int) -> list[dict[str, Any]]:
     return found
 
 
-def write_results(cells: Iterable[Path], folder: Path, model: str, samples: int) -> dict[str, Any]:
+def write_results(cells: Iterable[Path], folder: Path, samples: int) -> dict[str, Any]:
     """Writes tables and pictures of finished cells into `folder`; returns facts: cells, the best of each method, falls."""
     from clip_pipeline.adaptation import figures
 
     points = read_points(cells, samples)
     folder.mkdir(parents=True, exist_ok=True)
-    write_scores([row for point in points for about in point.about for row in about["scores"]], folder, model)
+    scores = [row for point in points for about in point.about for row in about["scores"]]
+    (folder / SCORES_FILE).write_text(json.dumps(scores, indent=1) + "\n", encoding="utf-8")
     rows = [point.row() for point in points]
     _write_csv(rows, folder / TABLE_FILE)
     _write_per_class(points, folder / CLASSES_FILE)

@@ -8,6 +8,7 @@ import sys
 
 import click
 
+from clip_pipeline.cli.adaptation import adapt
 from clip_pipeline.cli.embedding import embed
 from clip_pipeline.cli.evaluation import classify, evaluate
 from clip_pipeline.cli.images import download
@@ -74,5 +75,7 @@ def commands(verbose: bool) -> None:
 
 for command in (run, status, plan, takedown, sandbox):
     commands.add_command(command)
-for command in (words, download, tokenizer, models, train, launch, compare, embed, evaluate, compare_scores, classify):
+for command in (words, download, tokenizer, models, train, launch, compare):
+    commands.add_command(command)
+for command in (embed, evaluate, compare_scores, classify, adapt):
     commands.add_command(command)

@@ -2,7 +2,7 @@
 
 import dagster as dg
 
-from clip_pipeline.defs.assets import embedding, evaluation, images, text, training, words
+from clip_pipeline.defs.assets import adaptation, embedding, evaluation, images, text, training, words
 from clip_pipeline.defs.checks import CHECKS
 from clip_pipeline.defs.jobs import JOBS
 from clip_pipeline.defs.resources import launch_resources
@@ -13,7 +13,7 @@ from clip_pipeline.defs.sensors import SENSORS
 def build_definitions() -> dg.Definitions:
     """Everything Dagster needs to know, for the recipe of the environment variables."""
     return dg.Definitions(
-        assets=dg.load_assets_from_modules([words, images, text, training, embedding, evaluation]),
+        assets=dg.load_assets_from_modules([words, images, text, training, embedding, evaluation, adaptation]),
         asset_checks=CHECKS,
         jobs=JOBS,
         schedules=SCHEDULES,

@@ -6,6 +6,7 @@ import dagster as dg
 
 from clip_pipeline.defs.resources import starting_recipe
 from clip_pipeline.models.registry import list_models
+from clip_pipeline.pipeline.adaptation import adaptation_dimensions
 from clip_pipeline.pipeline.benchmark_datasets import dataset_names_of
 from clip_pipeline.pipeline.training import possible_picture_formats
 from clip_pipeline.pipeline.workspace import Workspace
@@ -19,6 +20,9 @@ models = dg.StaticPartitionsDefinition(sorted({*list_models(), Path(_RECIPE.trai
 picture_formats = dg.StaticPartitionsDefinition(possible_picture_formats(Workspace("data", _RECIPE)))
 datasets = dg.StaticPartitionsDefinition(dataset_names_of(_RECIPE))
 datasets_by_model = dg.MultiPartitionsDefinition({"dataset": datasets, "model": models})
+methods_by_fraction = dg.MultiPartitionsDefinition(
+    {name: dg.StaticPartitionsDefinition(keys) for name, keys in adaptation_dimensions(_RECIPE).items()}
+)
 
 PARTITIONS: dict[str, dg.PartitionsDefinition] = {
     "word_counts": dump_parts,
@@ -32,6 +36,7 @@ PARTITIONS: dict[str, dg.PartitionsDefinition] = {
     "zero_shot_scores": datasets_by_model,
     "retrieval_scores": datasets_by_model,
     "probe_scores": datasets_by_model,
+    "adaptation_scores": methods_by_fraction,
 }
 """Assets that are not named have no partitions."""
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
+from clip_pipeline.pipeline.adaptation import ADAPTATION_CHECKS
 from clip_pipeline.pipeline.benchmark_datasets import dataset_names
 from clip_pipeline.pipeline.check import Check, CheckOutcome
 from clip_pipeline.pipeline.data_checks import DATA_CHECKS
@@ -186,4 +187,5 @@ CHECKS = (
     Check("text_embeddings_are_whole", "text_embeddings", "Unit length, finite, one key a vector.", True, text_embeddings_are_whole),
     Check("scores_beat_chance", "benchmark_report", "Every score's interval lies above chance.", False, scores_beat_chance),
     *DATA_CHECKS,
+    *ADAPTATION_CHECKS,
 )  # fmt: skip

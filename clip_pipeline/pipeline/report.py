@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
-from clip_pipeline.pipeline import benchmark_datasets, embedding, evaluation, images, text, training, words
+from clip_pipeline.pipeline import adaptation, benchmark_datasets, embedding, evaluation, images, text, training, words
 from clip_pipeline.pipeline.benchmark_datasets import dataset_names, stored_dataset
 from clip_pipeline.pipeline.embedding import datasets_by_model, halves
 from clip_pipeline.pipeline.evaluation import SCORES
@@ -28,6 +28,7 @@ STEPS_BEFORE = (
     *training.STEPS,
     *embedding.STEPS,
     *evaluation.STEPS,
+    *adaptation.STEPS,
 )
 
 

@@ -12,9 +12,12 @@ STAGES: dict[str, tuple[str, ...]] = {
     "training": ("training_pictures", "clip_checkpoint"),
     "embedding": ("image_embeddings", "text_embeddings"),
     "evaluation": ("zero_shot_scores", "retrieval_scores", "probe_scores", "benchmark_report"),
+    "adaptation": ("adaptation_data", "adaptation_scores", "adaptation_curves"),
 }
 STAGE_OF = {asset: stage for stage, assets in STAGES.items() for asset in assets}
-ASSETS = tuple(STAGE_OF)
+REPORT = "benchmark_report"
+ASSETS = (*(asset for asset in STAGE_OF if asset != REPORT), REPORT)
+"""In the order of the flow: the report comes last, for it tells of the adaptation too."""
 
 
 def artifact_key(asset: str, partition: str = "") -> ArtifactKey:
