@@ -29,9 +29,10 @@ from clip_pipeline.adaptation.fine_tuning import FineTuned, Validator, fine_tune
 from clip_pipeline.adaptation.fractions import percent_key
 from clip_pipeline.adaptation.lora import merge_lora
 from clip_pipeline.adaptation.methods import METHODS, Method
-from clip_pipeline.adaptation.probing import FittedProbe, fit_probe
+from clip_pipeline.adaptation.probing import fit_probe
 from clip_pipeline.errors import SettingsError
 from clip_pipeline.evaluation.intervals import mean_interval
+from clip_pipeline.evaluation.probes.head import LinearHead
 from clip_pipeline.evaluation.provenance import Scored, with_provenance
 from clip_pipeline.evaluation.scores import PREDICTIONS_FILE, score_row
 from clip_pipeline.evaluation.zero_shot import mean_per_class_recall
@@ -79,7 +80,7 @@ class Workbench:
         default_factory=dict
     )
 
-    probes: dict[tuple[float, int], FittedProbe] = field(default_factory=dict)
+    probes: dict[tuple[float, int], LinearHead] = field(default_factory=dict)
 
     @classmethod
     def open(
@@ -107,7 +108,7 @@ class Workbench:
         scale = self.data.about["logit_scale"]
         return Classifier.of_texts(copy.deepcopy(self.visual), self.data.classes(), scale, self.device)
 
-    def probe(self, cell: Cell) -> FittedProbe:
+    def probe(self, cell: Cell) -> LinearHead:
         """The linear probe of the cell's photos."""
         key = (cell.percent, cell.seed)
         if key not in self.probes:

@@ -2,32 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 
 from clip_pipeline.adaptation.data import AdaptationData
-from clip_pipeline.evaluation.probe import STRENGTHS, fit_logistic_regression
+from clip_pipeline.evaluation.probes.head import LinearHead
+from clip_pipeline.evaluation.probes.linear import train_linear_probe
+from clip_pipeline.settings import ProbeSettings
 
 
-@dataclass(frozen=True)
-class FittedProbe:
-    """weights_CD, bias_C: of the logits of unit features. strength: the C that the validation photos chose."""
-
-    weights_CD: np.ndarray
-    bias_C: np.ndarray
-    strength: float
-
-
-def fit_probe(data: AdaptationData, rows: np.ndarray) -> FittedProbe:
-    """Fits on the training photos `rows`; of strengths that are as good on the validation photos, the weakest."""
-    classes, validation = len(data.about["classes"]), data.rows("validation")
-    best: tuple[float, FittedProbe] | None = None
-    for strength in STRENGTHS:
-        weights_CD, bias_C = fit_logistic_regression(data.embeddings[rows], data.labels[rows], classes, strength)
-        predicted = (data.embeddings[validation] @ weights_CD.T + bias_C).argmax(1)
-        accuracy = float((predicted == data.labels[validation]).mean())
-        if best is None or accuracy > best[0]:
-            best = accuracy, FittedProbe(weights_CD, bias_C, strength)
-    assert best is not None
-    return best[1]
+def fit_probe(data: AdaptationData, rows: np.ndarray) -> LinearHead:
+    """Fits on the training photos `rows` alone; the validation photos choose the strength, as they choose when others stop."""
+    validation = data.rows("validation")
+    return train_linear_probe(data.embeddings, data.labels, rows, validation, ProbeSettings(), refit=False).head
