@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -13,7 +12,7 @@ from clip_pipeline.adaptation.data import DATA_FILE, FRACTIONS_FILE, open_data
 from clip_pipeline.adaptation.grid import grid_cells, run_grid
 from clip_pipeline.adaptation.parts import named_split
 from clip_pipeline.adaptation.preparation import prepare_data
-from clip_pipeline.adaptation.results import TABLE_FILE, write_results
+from clip_pipeline.adaptation.results import write_results
 from clip_pipeline.disk import hash_json, sync_tree
 from clip_pipeline.evaluation.datasets import Dataset, open_dataset
 from clip_pipeline.evaluation.fingerprints import dataset_fingerprint, model_facts
@@ -64,21 +63,6 @@ def write_so_far(output: Path, evaluation: EvaluationSettings, folder: Path) -> 
     """Tables and pictures of the cells that an unfinished `adapt_to(output)` has finished, written into `folder`."""
     cells = sorted(path.parent for path in work_folder_of(output).glob(f"*/cells/*/{CELL_FILE}"))
     return write_results(cells, folder, evaluation.bootstrap_samples)
-
-
-def read_table(folder: Path) -> list[dict[str, Any]]:
-    """The rows of table.csv, numbers as numbers."""
-    with (folder / TABLE_FILE).open(encoding="utf-8", newline="") as stream:
-        return [{name: _number(text) for name, text in row.items()} for row in csv.DictReader(stream)]
-
-
-def _number(text: str) -> Any:
-    for kind in (int, float):
-        try:
-            return kind(text)
-        except ValueError:
-            continue
-    return text or None
 
 
 def _identity(model: str, settings: AdaptationSettings, evaluation: EvaluationSettings) -> str:

@@ -49,20 +49,43 @@ def write_results(cells: Iterable[Path], folder: Path, samples: int) -> dict[str
     return {"cells": sum(len(point.about) for point in points), "top1 with all photos": best, "falls": len(found)}
 
 
-def table_text(rows: Sequence[Mapping[str, Any]]) -> str:
-    """The table for a terminal: one line a method and fraction."""
-    header = ("method", "%", "photos", "top-1", "95 % interval", "out of domain", "numbers learnt", "processor s")
-    lines = [header]
+def read_table(folder: Path) -> list[dict[str, Any]]:
+    """The rows of table.csv, numbers as numbers."""
+    with (folder / TABLE_FILE).open(encoding="utf-8", newline="") as stream:
+        return [{name: _number(text) for name, text in row.items()} for row in csv.DictReader(stream)]
+
+
+def _number(text: str) -> Any:
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            continue
+    return text or None
+
+
+TABLE_HEADER = ("method", "%", "photos", "top-1", "95 % interval", "out of domain", "numbers learnt", "processor s")
+
+
+def table_cells(rows: Iterable[Mapping[str, Any]]) -> list[tuple[str, ...]]:
+    """The table's cells as text, one line a method and fraction."""
+    cells: list[tuple[str, ...]] = []
     for row in rows:
         far = row["out_of_domain_top1"]
-        lines.append(
+        cells.append(
             (
                 *(row["method"], f"{row['percent']:g}", f"{row['photos']:,}", f"{100 * row['top1']:.1f} %"),
                 f"{100 * row['low']:.1f} – {100 * row['high']:.1f}",
                 *("" if far is None else f"{100 * far:.1f} %", f"{row['learnt']:,}", f"{row['processor_seconds']:.1f}"),
             )
         )
-    widths = [max(len(line[column]) for line in lines) for column in range(len(header))]
+    return cells
+
+
+def table_text(rows: Iterable[Mapping[str, Any]]) -> str:
+    """The table for a terminal."""
+    lines = [TABLE_HEADER, *table_cells(rows)]
+    widths = [max(len(line[column]) for line in lines) for column in range(len(TABLE_HEADER))]
     return "\n".join(
         "  ".join(
             text.ljust(width) if not column else text.rjust(width)

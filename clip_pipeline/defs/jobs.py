@@ -63,7 +63,7 @@ refresh_links = _walk(
     forced="image_links",
 )  # fmt: skip
 evaluate_checkpoint = _walk(
-    "evaluate_checkpoint", "Embeddings, scores and report of the checkpoint.", "embedding,evaluation"
+    "evaluate_checkpoint", "Embeddings, scores and report of the checkpoint.", "embedding,evaluation,adaptation"
 )
 
 JOBS = [run_pipeline, refresh_words, refresh_links, evaluate_checkpoint]

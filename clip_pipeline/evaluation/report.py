@@ -6,6 +6,7 @@ figures/ the pictures.
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -32,6 +33,7 @@ def write_report(facts: Mapping[str, Any], folder: Path) -> None:
       zero_shot         dataset -> path of predictions.parquet, or of the folder that holds it
       retrieval         dataset -> folder of retrieval_scores
       read_photos       dataset -> function from ids to {id: file bytes}; without it no example photos are shown
+      adaptation        curve: path of a picture; header, cells: its table as text
       timings           asset -> seconds
       recipe            the settings as text; machine: one line
     """
@@ -58,6 +60,9 @@ def _draw_charts(facts: Mapping[str, Any], rows: list[dict[str, Any]], folder: P
     if facts.get("training_log") and Path(facts["training_log"]).is_file():
         drawn["training"] = "figures/training.png"
         figures.draw_training(Path(facts["training_log"]), facts["training_settings"], folder / drawn["training"])
+    if facts.get("adaptation"):
+        drawn["adaptation"] = "figures/adaptation.png"
+        shutil.copyfile(facts["adaptation"]["curve"], folder / drawn["adaptation"])
     if facts.get("timings"):
         drawn["timings"] = "figures/timings.png"
         figures.draw_timings(facts["timings"], folder / drawn["timings"])

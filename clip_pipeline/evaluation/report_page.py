@@ -11,6 +11,7 @@ from typing import Any
 from clip_pipeline.evaluation.examples import FOUND_SHOWN, ClassifiedPhoto, Search
 from clip_pipeline.evaluation.report_chapters import Chapter
 from clip_pipeline.evaluation.report_markdown import (
+    ADAPTATION,
     CONFUSION_HEADER,
     COUNT_TABLES,
     HOW_TO_READ,
@@ -28,7 +29,7 @@ HEADLINES = {
     ("retrieval", "image_to_text_recall@1"): "image → text recall@1",
     ("retrieval", "text_to_image_recall@1"): "text → image recall@1",
 }
-LEFT_ALIGNED = {"task", "dataset", "split", "prompts", "metric", "what", "status", "class", "called"}
+LEFT_ALIGNED = {"method", "task", "dataset", "split", "prompts", "metric", "what", "status", "class", "called"}
 
 
 def page_text(facts: Mapping[str, Any], drawn: Mapping[str, str], chapters: Sequence[Chapter], folder: Path) -> str:
@@ -46,6 +47,11 @@ def page_text(facts: Mapping[str, Any], drawn: Mapping[str, str], chapters: Sequ
     body.append("</section>")
     for chapter in chapters:
         body.append(_chapter(chapter, folder))
+    if adaptation := facts.get("adaptation"):
+        curve = chart("adaptation", "Accuracy by the number of photos")
+        table = f"<details><summary>All numbers</summary>{_table(adaptation['header'], adaptation['cells'])}</details>"
+        quiet = f"<p class=quiet>{escape(ADAPTATION)}</p>"
+        body.append(f"<section><h2>Adapting to labelled photos</h2>{curve}{quiet}{table}</section>")
     if "training" in drawn:
         body.append(f"<section><h2>Training</h2>{chart('training', 'Loss, learning rate, logit scale')}</section>")
     counts = [

@@ -168,6 +168,17 @@ def _build_curves(workspace: Workspace, partition: str, folder: Path, work: Path
     return Built(rows={"cells": facts.pop("cells")}, facts=facts, sidecars=("*.png", "table.csv"))
 
 
+def report_facts(workspace: Workspace) -> dict[str, Any]:
+    """What the report shows: the picture of the curves and the table. Empty where nothing is adapted."""
+    from clip_pipeline.adaptation.results import TABLE_HEADER, read_table, table_cells
+
+    if not wanted_at_all(workspace):
+        return {}
+    artifact = workspace.get("adaptation_curves")
+    cells = table_cells(read_table(artifact.folder))
+    return {"curve": artifact.file("curve.png"), "header": TABLE_HEADER, "cells": cells}
+
+
 STEPS = (
     Step(
         asset="adaptation_data",

@@ -59,6 +59,7 @@ def report_facts(workspace: Workspace) -> dict[str, Any]:
         "zero_shot": _folders(with_scores, "zero_shot_scores"),
         "retrieval": _folders(with_scores, "retrieval_scores"),
         "read_photos": {name: _reader(workspace, name) for name in dataset_names(workspace)},
+        "adaptation": adaptation.report_facts(workspace),
         "timings": _seconds_by_asset(workspace),
         "recipe": settings_text(recipe),
         "machine": checkpoint.manifest["machine"],
@@ -123,9 +124,11 @@ def _reader(workspace: Workspace, dataset: str):
 
 
 def _inputs(workspace: Workspace, partition: str) -> dict[str, str]:
-    return {
+    scores = {
         f"{asset}[{key}]": workspace.get(asset, key).content for asset in SCORES for key in datasets_by_model(workspace)
     }
+    curves = {f"adaptation_curves[{key}]": key for key in adaptation.wanted_at_all(workspace)}
+    return scores | {name: workspace.get("adaptation_curves", key).content for name, key in curves.items()}
 
 
 def _build_report(workspace: Workspace, partition: str, folder: Path, work: Path) -> Built:
@@ -142,7 +145,7 @@ STEPS = (
         asset="benchmark_report",
         about="All scores with tables and figures, as Markdown, HTML, CSV and scores.json.",
         code_version="2",
-        after=SCORES,
+        after=(*SCORES, "adaptation_curves"),
         config=lambda workspace: {},
         inputs=_inputs,
         build=_build_report,
