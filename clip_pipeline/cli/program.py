@@ -9,6 +9,7 @@ import sys
 import click
 
 from clip_pipeline.cli.adaptation import adapt
+from clip_pipeline.cli.datasets import datasets
 from clip_pipeline.cli.embedding import embed
 from clip_pipeline.cli.evaluation import classify, evaluate
 from clip_pipeline.cli.images import download
@@ -77,5 +78,5 @@ for command in (run, status, plan, takedown, sandbox):
     commands.add_command(command)
 for command in (words, download, tokenizer, models, train, launch, compare):
     commands.add_command(command)
-for command in (embed, evaluate, compare_scores, classify, adapt):
+for command in (embed, evaluate, compare_scores, classify, adapt, datasets):
     commands.add_command(command)

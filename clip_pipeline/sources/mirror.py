@@ -15,6 +15,7 @@ from typing import Any
 
 from clip_pipeline.errors import SettingsError, SourceError
 from clip_pipeline.settings import WikipediaSettings
+from clip_pipeline.sources.file_download import RemoteFile
 from clip_pipeline.sources.http import Hosts, http_session
 from clip_pipeline.sources.retries import read_answer
 
@@ -25,17 +26,6 @@ NUMBERED_NAME = re.compile(r"[\w.-]+-pages-articles(-multistream)?(\d+)\.xml-p(\
 CHECKSUMS = ("sha1", "md5")
 """In the order of preference."""
 LARGEST_LIST_BYTES = 20_000_000
-
-
-@dataclass(frozen=True)
-class RemoteFile:
-    """One file on the mirror. `size` is bytes, None where the mirror does not tell; `kind` is sha1 or md5."""
-
-    name: str
-    url: str
-    size: int | None
-    kind: str
-    checksum: str
 
 
 @dataclass(frozen=True)

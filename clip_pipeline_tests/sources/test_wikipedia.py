@@ -12,7 +12,7 @@ import pytest
 
 from clip_pipeline.errors import DiskError, SettingsError, SourceError
 from clip_pipeline.settings import WikipediaSettings
-from clip_pipeline.sources import retries, wikipedia
+from clip_pipeline.sources import file_download, retries
 from clip_pipeline.sources.mirror import find_remote_dump
 from clip_pipeline.sources.wikipedia import download_dump
 
@@ -220,7 +220,7 @@ def test_a_full_disk_gets_a_sentence(mirror, tmp_path, monkeypatch):
     def full(*_):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(wikipedia, "_write_answer", full)
+    monkeypatch.setattr(file_download, "_write_answer", full)
     with pytest.raises(DiskError, match="cannot be written"):
         download_dump(SETTINGS, tmp_path, mirror.hosts)
 

@@ -72,9 +72,15 @@ def open_class_folders(entry: Entry, path: Path) -> Dataset:
 
 
 def _place_below(path: Path, below: str) -> Path:
-    if below and path.is_dir() and path.name != below:
+    """The folder of class folders or splits: what an archive was unpacked into may have another folder around it."""
+    if not path.is_dir():
+        return path
+    if below and path.name != below:
         return next((place for place in (path / below, *path.glob(f"*/{below}")) if place.is_dir()), path)
-    return path
+    folders = [one for one in path.iterdir() if one.is_dir() and not one.name.startswith(".")]
+    if len(folders) != 1 or folders[0].name.lower() in SPLIT_NAMES:
+        return path
+    return folders[0] if any(one.is_dir() for one in folders[0].iterdir()) else path
 
 
 def _class_of_folders(
