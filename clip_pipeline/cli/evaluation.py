@@ -1,4 +1,4 @@
-"""Commands that score a model or ask it: evaluate, classify."""
+"""Commands that score a model or ask it: evaluate, probe, classify."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from pathlib import Path
 
 import click
 
-from clip_pipeline.cli.options import CONTEXT, device_option, with_device
-from clip_pipeline.settings import Recipe
+from clip_pipeline.cli.options import CONTEXT, device_option, settings_option, with_device
+from clip_pipeline.settings import Recipe, with_settings
 
 
 @click.command(context_settings=CONTEXT)
@@ -21,6 +21,29 @@ def evaluate(model: Path, dataset: str, output: Path, batch_size: int, device: s
     from clip_pipeline.pipeline.standalone import evaluate_to
 
     click.echo(evaluate_to(model, dataset, output, batch_size, with_device(Recipe(), device).compute))
+    click.echo(f"Wrote {output}")
+
+
+@click.command(context_settings=CONTEXT)
+@click.option("--model", required=True, help="Model folder, or a name as open_clip writes it.")
+@click.option("--dataset", required=True, help="Labelled photos: digits, mnist=FOLDER, cifar10=FOLDER, or a folder of class folders.")  # fmt: skip
+@click.option("-o", "--output", required=True, type=click.Path(path_type=Path), help="Folder for embeddings, predictions and scores.")  # fmt: skip
+@settings_option
+@device_option
+def probe(model: str, dataset: str, output: Path, assignments: tuple[str, ...], device: str) -> None:
+    """Train small classifiers on a model's embeddings and score them: linear, MLP and few-shot probes.
+
+    Official training and test photos are used where the dataset has them, else each split is halved. Writes the photos of
+    idx files as .npy, embeddings, predictions (.npy and Parquet) and scores. A killed run goes on where it was.
+
+    \b
+    Examples:
+      clip-pipeline probe --dataset mnist=mnist/ --model model/ -o probed/
+      clip-pipeline probe --dataset pets/ --model model/ -o probed/ --set probe.shots= --set probe.strengths=25
+    """
+    from clip_pipeline.pipeline.standalone import probe_to
+
+    click.echo(probe_to(model, dataset, output, with_device(with_settings(Recipe(), assignments), device)))
     click.echo(f"Wrote {output}")
 
 

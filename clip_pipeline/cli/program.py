@@ -11,7 +11,7 @@ import click
 from clip_pipeline.cli.adaptation import adapt
 from clip_pipeline.cli.datasets import datasets
 from clip_pipeline.cli.embedding import embed
-from clip_pipeline.cli.evaluation import classify, evaluate
+from clip_pipeline.cli.evaluation import classify, evaluate, probe
 from clip_pipeline.cli.images import download
 from clip_pipeline.cli.models import models
 from clip_pipeline.cli.options import CONTEXT
@@ -78,5 +78,5 @@ for command in (run, status, plan, takedown, sandbox):
     commands.add_command(command)
 for command in (words, download, tokenizer, models, train, launch, compare):
     commands.add_command(command)
-for command in (embed, evaluate, compare_scores, classify, adapt, datasets):
+for command in (embed, evaluate, probe, compare_scores, classify, adapt, datasets):
     commands.add_command(command)

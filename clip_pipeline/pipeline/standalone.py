@@ -276,6 +276,17 @@ def evaluate_to(model: Path, dataset: str, output: Path, batch_size: int, comput
     return scoreboard(rows)
 
 
+def probe_to(model: str, dataset: str, output: Path, recipe: Recipe) -> str:
+    """Embeds a labelled dataset and trains probes on it; fills the folder `output` and returns what is printed."""
+    from clip_pipeline.evaluation.probes.command import probe_dataset
+    from clip_pipeline.evaluation.scoreboard import scoreboard
+
+    with published_folder(output) as (folder, work):
+        probed = probe_dataset(model, dataset, recipe, folder, work)
+    parts = ", ".join(f"{name} {seconds:,.1f} s" for name, seconds in probed.seconds.items())
+    return f"{scoreboard(probed.rows)}\n\nTook: {parts} ({probed.photos_per_second:,.0f} photos a second)."
+
+
 def _sandbox_benchmark(folder: Path) -> Path:
     from clip_pipeline.pipeline.benchmark_datasets import SANDBOX_BENCHMARK
     from clip_pipeline.sandbox.server import start_sandbox

@@ -72,7 +72,7 @@ def open_idx(entry: Entry, path: Path) -> Dataset | None:
 
     Raises DatasetError for images without labels, and for another number of them; PhotosError for damaged files.
     """
-    files = _idx_files(path)
+    files = idx_files(path)
     if not files:
         return None
     blocks, splits, labels = [], [], []
@@ -91,8 +91,8 @@ def open_idx(entry: Entry, path: Path) -> Dataset | None:
     return _dataset(entry, splits, labels, _Pixels(blocks, lambda picture: picture))
 
 
-def _idx_files(path: Path) -> dict[str, tuple[Path, Path]]:
-    """(images, labels) by split."""
+def idx_files(path: Path) -> dict[str, tuple[Path, Path]]:
+    """(images, labels) by split, in the order of `open_idx`; empty where there are none. Raises DatasetError for one alone."""
     for place in IDX_PLACES:
         found = {}
         for split, stem in IDX_STEMS.items():

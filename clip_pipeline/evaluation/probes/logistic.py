@@ -11,8 +11,8 @@ from clip_pipeline.evaluation.probes.head import LinearHead, check_features
 if TYPE_CHECKING:
     import torch
 
-CURVATURE_ROWS = 4096
-"""Rows that the curvature is estimated from: it steers the search and moves no minimum."""
+CURVATURE_ROWS = 2048
+"""Most rows that the curvature is estimated from: it steers the search and moves no minimum."""
 
 
 class LogisticProblem:
@@ -40,7 +40,7 @@ class LogisticProblem:
         features -= self.mean.to(self.type)
         self.basis = _principal_axes(features)
         self.parts = features @ self.basis.to(self.type)
-        self._some = slice(None, None, max(1, self.count // CURVATURE_ROWS))
+        self._some = slice(None, None, -(-self.count // CURVATURE_ROWS))
         self._squares = self.parts[self._some] ** 2
 
     @property

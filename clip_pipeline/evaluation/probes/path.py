@@ -53,6 +53,7 @@ class LogisticPath:
         self.products = 0.0
         """Passes over the data so far, a product with the vectors counted as half a pass."""
         self._solutions: list[torch.Tensor] = []
+        self._last_loss = 0.0
         self._steps: list[torch.Tensor] = []
         self._changes: list[torch.Tensor] = []
         self._penalised = torch.ones(problem.shape, dtype=torch.float64)
@@ -63,12 +64,15 @@ class LogisticPath:
     def fit(self, strength: float, begin: torch.Tensor | None = None) -> LinearHead:
         """The head for one strength. begin: coefficients to start from instead of what the path suggests."""
         with one_thread():
-            coefficients = self._minimise(1 / (strength * self.problem.count), begin)
+            weight = self._penalised / (strength * self.problem.count)
+            coefficients, objective = self._minimise(weight, begin)
         self._solutions = [*self._solutions[-2:], coefficients]
+        self._last_loss = objective - _penalty(weight, coefficients)
         return self.problem.head(coefficients, strength)
 
-    def _minimise(self, penalty: float, begin: torch.Tensor | None) -> torch.Tensor:
-        problem, weight = self.problem, penalty * self._penalised
+    def _minimise(self, weight: torch.Tensor, begin: torch.Tensor | None) -> tuple[torch.Tensor, float]:
+        """(coefficients, objective). weight: of half the square of each coefficient."""
+        problem = self.problem
         x, logits, loss, probabilities, missing = self._first_guess(weight, begin)
         objective = loss + _penalty(weight, x)
         diagonal = problem.curvature(probabilities) + weight + 1e-12
@@ -80,12 +84,12 @@ class LogisticPath:
             decrease = -float((full_slope * direction).sum())
             size = float((diagonal * x * x)[:, :-1].sum())
             if decrease / 2 <= self.tolerance * objective and decrease <= LARGEST_ERROR**2 * size:
-                return x
+                return x, objective
             logits_step = self._logits(direction)
             found = self._search(logits, logits_step, x, direction, weight, objective, decrease)
             if found is None:  # the arithmetic has no more digits to give
                 logger.debug("Fit ended at an expected decrease of %.1e of the objective", decrease / 2 / objective)
-                return x
+                return x, objective
             length, objective, probabilities, missing = found
             logits.add_(logits_step, alpha=length)
             new_slope, step = self._slope(probabilities, missing), length * direction
@@ -96,22 +100,22 @@ class LogisticPath:
             MOST_STEPS,
             decrease / 2 / objective,
         )
-        return x
+        return x, objective
 
     def _first_guess(self, weight: torch.Tensor, begin: torch.Tensor | None) -> tuple[Any, ...]:
-        """(coefficients, logits, loss, probabilities, missing) of the better one of the last solution and its continuation."""
+        """(coefficients, logits, loss, probabilities, missing) of the continuation, or of the last solution where that is lower."""
         last = self._solutions
         if begin is not None or not last:
-            guesses = [self.problem.start() if begin is None else begin]
-        elif len(last) < 3:
-            guesses = [last[-1]]
-        else:
-            guesses = [last[-1], 3 * last[-1] - 3 * last[-2] + last[-3]]
-        tried = []
-        for guess in guesses:
-            logits = self._logits(guess)
-            tried.append((guess, logits, *self.problem.loss(logits)))
-        return min(tried, key=lambda one: one[2] + _penalty(weight, one[0]))
+            return self._evaluated(self.problem.start() if begin is None else begin)
+        if len(last) == 3:
+            found = self._evaluated(3 * last[-1] - 3 * last[-2] + last[-3])
+            if found[2] + _penalty(weight, found[0]) <= self._last_loss + _penalty(weight, last[-1]):
+                return found
+        return self._evaluated(last[-1])
+
+    def _evaluated(self, guess: torch.Tensor) -> tuple[Any, ...]:
+        logits = self._logits(guess)
+        return guess, logits, *self.problem.loss(logits)
 
     def _search(
         self,

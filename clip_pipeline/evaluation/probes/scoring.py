@@ -80,7 +80,7 @@ def probe_scores(
 
     Rows of a tested split: top1 and mean_per_class_recall of linear_probe and mlp_probe, their accuracy on what they
     were trained on (top1_on_training), and few_shot_probe's top1_1_shot, top1_2_shot, … Which photos are which is
-    `probe_splits`'s. linear_probe_SPLIT.npz holds the head (`head.read_head`), its rows in the order of the classes that occur.
+    `probe_splits`'s. linear_head_SPLIT.npz holds the head (`head.read_head`), its rows in the order of the classes that occur.
     Photos that could not be embedded have no row in the images and are left out. Raises ShapeError when ids do not agree or
     embeddings are not finite, DatasetError for a single class or one that is never trained on.
     """
@@ -124,7 +124,7 @@ def _score_split(
         return _Tested(name, split.name, rows, labels_N[rows], classes[index_M])
 
     linear = train_linear_probe(features_ND, index_N, split.train, split.validation, probe)
-    linear.head.save(folder / f"linear_probe_{split.name}.npz")
+    linear.head.save(folder / f"linear_head_{split.name}.npz")
     logger.info(
         "%s %s: C = %.3g of %d has the best validation accuracy, %.4f",
         dataset, split.name, linear.head.strength, len(linear.strengths), linear.validation_accuracy.max(),

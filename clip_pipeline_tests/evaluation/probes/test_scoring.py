@@ -65,7 +65,7 @@ def test_rows_and_predictions_of_all_probes(tmp_path):
 def test_the_stored_head_gives_the_stored_predictions(tmp_path):
     images, truth = stored(tmp_path / "images", noise=1.0)
     probe_scores(images, truth, SETTINGS, QUICK, tmp_path / "out")
-    head = read_head(tmp_path / "out" / "linear_probe_test.npz")
+    head = read_head(tmp_path / "out" / "linear_head_test.npz")
     vectors = np.load(images / "images.npy").astype(np.float32)
     row_of = {one: row for row, one in enumerate(pq.read_table(images / "images.parquet")["id"].to_pylist())}
     for one in pq.read_table(tmp_path / "out" / "predictions.parquet").to_pylist():
