@@ -182,13 +182,19 @@ def read_stored_embeddings(folder: Path, name: str) -> tuple[pa.Table, np.ndarra
     return keys, matrix_ND
 
 
-def check_same_model(one: pa.Table, other: pa.Table) -> None:
-    """Asserts that two keys tables are of one model, where both say so. Raises ShapeError."""
-    hashes = [(table.schema.metadata or {}).get(MODEL_HASH) for table in (one, other)]
+def check_comparable(images: pa.Table, images_ND: np.ndarray, texts: pa.Table, texts_ND: np.ndarray) -> None:
+    """Asserts that vectors of photos and of texts (as of `read_embeddings`) are of one model: of equal dimensions, and of
+    equal weights where both tables know theirs. Raises ShapeError."""
+    hashes = [(table.schema.metadata or {}).get(MODEL_HASH) for table in (images, texts)]
     if None not in hashes and hashes[0] != hashes[1]:
+        names = " and ".join(value.decode()[:12] for value in hashes if value)
         raise ShapeError(
-            "The vectors of photos and texts are of two different models: "
-            f"{' and '.join(value.decode()[:12] for value in hashes if value)}. Embed both with one model."
+            f"The vectors of photos and texts are of two different models, {names}. Embed both with one model."
+        )
+    if images_ND.shape[1] != texts_ND.shape[1]:
+        raise ShapeError(
+            f"The vectors of photos have {images_ND.shape[1]:,} dimensions, those of texts {texts_ND.shape[1]:,}. Embed both "
+            "with one model."
         )
 
 

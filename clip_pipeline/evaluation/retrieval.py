@@ -18,7 +18,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from clip_pipeline.embedding.dataset import IMAGES, TEXTS
-from clip_pipeline.embedding.files import read_embeddings
+from clip_pipeline.embedding.files import check_comparable, read_embeddings
 from clip_pipeline.errors import DatasetError, ShapeError
 from clip_pipeline.evaluation.intervals import mean_interval
 from clip_pipeline.evaluation.provenance import Scored
@@ -110,6 +110,7 @@ def retrieval_scores(
     """
     image_keys, stored_images = read_embeddings(images_folder, IMAGES)
     text_keys, stored_texts = read_embeddings(texts_folder, TEXTS)
+    check_comparable(image_keys, stored_images, text_keys, stored_texts)
     _check_owners(dataset, text_keys)
     captioned = set(text_keys["photo_id"].to_pylist())
     image_rows = [row for row, photo in enumerate(image_keys["id"].to_pylist()) if photo in captioned]

@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from clip_pipeline.embedding.dataset import IMAGES, TEXTS
-from clip_pipeline.embedding.files import aligned_rows, read_embeddings
+from clip_pipeline.embedding.files import aligned_rows, check_comparable, read_embeddings
 from clip_pipeline.errors import DatasetError, ShapeError
 from clip_pipeline.evaluation.calibration import expected_calibration_error
 from clip_pipeline.evaluation.intervals import interval, mean_interval, resampled_group_sums, widened_where_rare
@@ -88,6 +88,7 @@ def zero_shot_scores(
     scored = scored or Scored()
     image_keys, stored_ND = read_embeddings(images_folder, IMAGES)
     prompts, prompts_PD = read_embeddings(texts_folder, TEXTS)
+    check_comparable(image_keys, stored_ND, prompts, prompts_PD)
     embedded_ids = image_keys["id"].to_pylist()
     if len(embedded_ids) < len(truth.ids):
         logger.info("%s: %s of %s photos have an embedding", truth.dataset, len(embedded_ids), len(truth.ids))

@@ -10,7 +10,7 @@ import torch
 from PIL import Image
 
 from clip_pipeline.embedding.command import embed_photos, embed_text_file
-from clip_pipeline.embedding.files import about_embeddings, check_same_model, read_embeddings
+from clip_pipeline.embedding.files import about_embeddings, check_comparable, read_embeddings, write_embeddings
 from clip_pipeline.errors import CaptionsError, PhotosError, SettingsError, ShapeError
 from clip_pipeline.models.folder import hash_weights, load_model_folder
 from clip_pipeline.settings import ComputeSettings, EmbeddingSettings
@@ -127,12 +127,16 @@ def test_vectors_of_two_models_are_not_compared(model, photos, tmp_path):
     (tmp_path / "other").mkdir()
     other = build_tiny_model(tmp_path / "other", seed=1)
     embed_photos(model, photos, tmp_path / "images", EmbeddingSettings(), CPU)
-    images, _ = read_embeddings(tmp_path / "images", "images")
-    for name, same in ((model, True), (other, False)):
-        embed_text_file(name, tmp_path / "texts.txt", [], tmp_path / "texts", EmbeddingSettings(), CPU)
-        texts, _ = read_embeddings(tmp_path / "texts", "texts")
-        if same:
-            check_same_model(images, texts)
-        else:
-            with pytest.raises(ShapeError, match="of two different models: .* Embed both with one model"):
-                check_same_model(images, texts)
+    images = read_embeddings(tmp_path / "images", "images")
+    embed_text_file(model, tmp_path / "texts.txt", [], tmp_path / "texts", EmbeddingSettings(), CPU)
+    check_comparable(*images, *read_embeddings(tmp_path / "texts", "texts"))
+    embed_text_file(other, tmp_path / "texts.txt", [], tmp_path / "texts", EmbeddingSettings(), CPU)
+    with pytest.raises(ShapeError, match="of two different models, .* and .* Embed both with one model"):
+        check_comparable(*images, *read_embeddings(tmp_path / "texts", "texts"))
+
+
+def test_vectors_of_other_dimensions_are_not_compared(tmp_path):
+    for name, dimensions in (("images", 4), ("texts", 3)):
+        write_embeddings(tmp_path, name, ["a", "b"], np.eye(dimensions)[:2])
+    with pytest.raises(ShapeError, match="photos have 4 dimensions, those of texts 3. Embed both with one model"):
+        check_comparable(*read_embeddings(tmp_path, "images"), *read_embeddings(tmp_path, "texts"))
