@@ -66,6 +66,10 @@ def open_delimited(
     return columns, rows(columns, itertools.chain([first_cells], split) if names else split)
 
 
+MOST_LINES_OF_A_ROW = 50
+"""Quoted captions may hold line breaks; a quote that is never closed would swallow rows without a word."""
+
+
 def sniff_delimiter(first_line: str, plain_lines: bool = False) -> str:
     """Tab, else `|`, else the first of `;` and `,` in the line, else what stands between plain names, such as ^ or ::; "" for
     one column.
@@ -86,7 +90,16 @@ def sniff_delimiter(first_line: str, plain_lines: bool = False) -> str:
 
 def _split_lines(lines: Iterable[str], delimiter: str) -> Iterator[list[str]]:
     if delimiter in (",", ";"):
-        yield from (cells for cells in csv.reader(lines, delimiter=delimiter) if any(cells))
+        reader = csv.reader(lines, delimiter=delimiter)
+        read = 0
+        for cells in reader:
+            if reader.line_num - read > MOST_LINES_OF_A_ROW:
+                raise csv.Error(
+                    f"the row of line {read + 1:,} goes on to line {reader.line_num:,}, as if a quote were not closed"
+                )
+            read = reader.line_num
+            if any(cells):
+                yield cells
         return
     # a quotation mark that opens a caption must not swallow the lines after it, as it would through csv
     for line in lines:

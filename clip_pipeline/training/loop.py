@@ -116,7 +116,7 @@ def train_clip(
     with reproducible_arithmetic(settings.seed, device, threads), memory_explained(settings):
         pairs_read = reader(sources[0], captions, "train")
         trainer = Trainer(config, pairs_read, held_out, preprocess, settings, device, tokenizer.pad_id, processes)
-        warnings += look_at_settings(settings, has_batch_norms(trainer.model))
+        warnings += look_at_settings(settings, has_batch_norms(trainer.model), processes.count)
         about_memory = look_at_memory(trainer)  # by all of them: batch norms that share a batch wait for one another
         if processes.first:
             _warn(warnings, about_memory)

@@ -87,12 +87,12 @@ def look_at_data(
     return found
 
 
-def look_at_settings(settings: TrainingSettings, has_batch_norms: bool) -> list[str]:
-    """Sentences about settings that do not go well together."""
+def look_at_settings(settings: TrainingSettings, has_batch_norms: bool, processes: int = 1) -> list[str]:
+    """Sentences about settings that do not go well together. processes: that share the batch."""
     found = []
     if settings.loss == "sigmoid" and settings.label_smoothing:
         found.append("training.label_smoothing has no effect on the sigmoid loss.")
-    if 0 < settings.chunk_size < settings.batch_size and has_batch_norms:
+    if 0 < settings.chunk_size < settings.batch_size // processes and has_batch_norms:
         found.append(
             f"The model has batch norms: with training.chunk_size they see {settings.chunk_size} pictures at a time, not "
             f"the whole batch of {settings.batch_size}."

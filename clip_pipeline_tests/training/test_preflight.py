@@ -102,6 +102,9 @@ def test_settings_that_do_not_go_together_are_named():
     assert len(look_at_settings(odd, has_batch_norms=True)) == 3
     assert look_at_settings(TrainingSettings(chunk_size=8), has_batch_norms=False) == []
     assert look_at_settings(TrainingSettings(chunk_size=256, batch_size=256), has_batch_norms=True) == []
+    halved = TrainingSettings(chunk_size=128, batch_size=256)
+    assert look_at_settings(halved, has_batch_norms=True, processes=2) == []
+    assert len(look_at_settings(halved, has_batch_norms=True)) == 1
 
 
 def test_too_little_memory_stops_the_training_before_its_first_step(tiny_data, tmp_path, monkeypatch, caplog):
