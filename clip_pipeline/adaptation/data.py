@@ -48,7 +48,8 @@ class AdaptationData:
 
     def pixels(self, pictures: np.ndarray, device: str) -> Any:
         """(B, 3, S, S) normalised as the model wants it, from (B, S, S, 3) bytes."""
-        return normalised_pictures(np.ascontiguousarray(pictures), self.about["mean"], self.about["std"], device)
+        pictures = np.require(pictures, requirements=("C", "W"))  # the stored file is open for reading alone
+        return normalised_pictures(pictures, self.about["mean"], self.about["std"], device)
 
     @cached_property
     def embeddings(self) -> np.ndarray:
