@@ -224,8 +224,8 @@ def report(sweeps: dict[str, list[Sweep]], strengths: np.ndarray) -> None:
 
 def profile(problem: Problem, strengths: np.ndarray) -> None:
     """What the parts of our sweep cost, and how many products with the data it takes."""
-    from clip_pipeline.evaluation.probes import path as path_module
     from clip_pipeline.evaluation.probes.logistic import LogisticProblem
+    from clip_pipeline.evaluation.probes.pairs import InverseHessian
     from clip_pipeline.evaluation.probes.path import LogisticPath, one_thread
 
     spent: dict[str, float] = {}
@@ -243,7 +243,8 @@ def profile(problem: Problem, strengths: np.ndarray) -> None:
 
     for name in ("logits", "loss", "slope", "curvature", "head"):
         timed(LogisticProblem, name)
-    timed(path_module, "_inverse_hessian_times")
+    for name in ("times", "add"):
+        timed(InverseHessian, name)
     with one_thread():
         started = time.process_time()
         data = LogisticProblem(

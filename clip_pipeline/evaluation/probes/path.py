@@ -11,6 +11,7 @@ import numpy as np
 
 from clip_pipeline.evaluation.probes.head import LinearHead
 from clip_pipeline.evaluation.probes.logistic import LogisticProblem
+from clip_pipeline.evaluation.probes.pairs import InverseHessian, Pairs
 
 if TYPE_CHECKING:
     import torch
@@ -25,7 +26,6 @@ LARGEST_ERROR = 0.01
 small strengths: weights of 1e-5 decide the classes and hardly touch the objective."""
 
 MOST_STEPS = 1000
-PAIRS_KEPT = 20
 SUFFICIENT_DECREASE = 1e-4
 SMALLEST_STEP = 1e-6
 
@@ -54,8 +54,7 @@ class LogisticPath:
         """Passes over the data so far, a product with the vectors counted as half a pass."""
         self._solutions: list[torch.Tensor] = []
         self._last_loss = 0.0
-        self._steps: list[torch.Tensor] = []
-        self._changes: list[torch.Tensor] = []
+        self._pairs = Pairs(problem.shape[0] * problem.shape[1])
         self._penalised = torch.ones(problem.shape, dtype=torch.float64)
         self._penalised[:, -1] = 0
         if problem.classes == 2:  # two weight vectors w/2 and -w/2 have half the square of the one that they stand for
@@ -77,10 +76,10 @@ class LogisticPath:
         objective = loss + _penalty(weight, x)
         diagonal = problem.curvature(probabilities) + weight + 1e-12
         slope = self._slope(probabilities, missing)
-        changes = [change + weight * step for step, change in zip(self._steps, self._changes, strict=True)]
+        inverse = InverseHessian(self._pairs, weight.flatten(), diagonal.flatten())
         for _ in range(MOST_STEPS):
             full_slope = slope + weight * x
-            direction = -_inverse_hessian_times(full_slope, self._steps, changes, diagonal)
+            direction = -inverse.times(full_slope.flatten()).view_as(x)
             decrease = -float((full_slope * direction).sum())
             size = float((diagonal * x * x)[:, :-1].sum())
             if decrease / 2 <= self.tolerance * objective and decrease <= LARGEST_ERROR**2 * size:
@@ -93,7 +92,7 @@ class LogisticPath:
             length, objective, probabilities, missing = found
             logits.add_(logits_step, alpha=length)
             new_slope, step = self._slope(probabilities, missing), length * direction
-            self._remember(step, new_slope - slope, weight, changes)
+            inverse.add(step.flatten(), (new_slope - slope).flatten())
             x, slope = x + step, new_slope
         logger.warning(
             "A probe's fit was stopped after %d steps, at an expected decrease of %.1e of its objective",
@@ -138,18 +137,6 @@ class LogisticPath:
             length = min(max(parabola, 0.1 * length), 0.5 * length)
         return None
 
-    def _remember(
-        self, step: torch.Tensor, change: torch.Tensor, weight: torch.Tensor, changes: list[torch.Tensor]
-    ) -> None:
-        if float((step * change).sum()) <= 0:  # of a convex function, so rounding is all that is left
-            return
-        self._steps.append(step)
-        self._changes.append(change)
-        changes.append(change + weight * step)
-        if len(self._steps) > PAIRS_KEPT:
-            for kept in (self._steps, self._changes, changes):
-                kept.pop(0)
-
     def _logits(self, coefficients: torch.Tensor) -> torch.Tensor:
         self.products += 0.5
         return self.problem.logits(coefficients)
@@ -175,23 +162,6 @@ def fit_logistic_regression(
 
 def _penalty(weight: torch.Tensor, x: torch.Tensor) -> float:
     return 0.5 * float((weight * x * x).sum())
-
-
-def _inverse_hessian_times(
-    slope: torch.Tensor, steps: list[torch.Tensor], changes: list[torch.Tensor], diagonal: torch.Tensor
-) -> torch.Tensor:
-    """The two loops of L-BFGS (Nocedal and Wright, Numerical Optimization, algorithm 7.4) around a diagonal."""
-    result, factors = slope.clone(), []
-    products = [(step * change).sum() for step, change in zip(steps, changes, strict=True)]
-    for step, change, product in zip(reversed(steps), reversed(changes), reversed(products), strict=True):
-        factor = (step * result).sum() / product
-        result -= factor * change
-        factors.append(factor)
-    scale = products[-1] / (changes[-1] * changes[-1] / diagonal).sum() if steps else 1.0
-    result = scale * result / diagonal
-    for step, change, product, factor in zip(steps, changes, products, reversed(factors), strict=True):
-        result += (factor - (change * result).sum() / product) * step
-    return result
 
 
 @contextlib.contextmanager
