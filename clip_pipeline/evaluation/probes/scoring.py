@@ -17,8 +17,9 @@ from clip_pipeline.embedding.files import aligned_rows, read_embeddings
 from clip_pipeline.errors import ShapeError
 from clip_pipeline.evaluation.intervals import mean_interval
 from clip_pipeline.evaluation.probes.few_shot import mean_over_draws, train_few_shot_probes
+from clip_pipeline.evaluation.probes.head import LinearHead
 from clip_pipeline.evaluation.probes.linear import train_linear_probe
-from clip_pipeline.evaluation.probes.mlp import train_mlp_probe
+from clip_pipeline.evaluation.probes.mlp import MlpHead, train_mlp_probe
 from clip_pipeline.evaluation.probes.splits import ProbeSplit, probe_splits
 from clip_pipeline.evaluation.provenance import Scored
 from clip_pipeline.evaluation.scores import PREDICTIONS_FILE, score_row, write_scores
@@ -28,6 +29,7 @@ from clip_pipeline.settings import EvaluationSettings, ProbeSettings
 logger = logging.getLogger(__name__)
 
 LINEAR, MLP, FEW_SHOT = "linear_probe", "mlp_probe", "few_shot_probe"
+BEST = 5
 
 PREDICTIONS = pa.schema(
     [
@@ -78,8 +80,8 @@ def probe_scores(
 ) -> list[dict[str, Any]]:
     """Trains and scores the probes of a labelled dataset; writes the score files, predictions.parquet and the linear heads.
 
-    Rows of a tested split: top1 and mean_per_class_recall of linear_probe and mlp_probe, their accuracy on what they
-    were trained on (top1_on_training), and few_shot_probe's top1_1_shot, top1_2_shot, … Which photos are which is
+    Rows of a tested split: top1, top5 (of more than five classes) and mean_per_class_recall of linear_probe and mlp_probe,
+    their accuracy on what they were trained on (top1_on_training), and few_shot_probe's top1_1_shot, top1_2_shot, … Which photos are which is
     `probe_splits`'s. linear_head_SPLIT.npz holds the head (`head.read_head`), its rows in the order of the classes that occur.
     Photos that could not be embedded have no row in the images and are left out. Raises ShapeError when ids do not agree or
     embeddings are not finite, DatasetError for a single class or one that is never trained on.
@@ -95,92 +97,98 @@ def probe_scores(
     tested: list[_Tested] = []
     folder.mkdir(parents=True, exist_ok=True)
     for split in probe_splits(truth.dataset, labels_N, splits_N.tolist(), truth.class_names, probe):
-        for one in _score_split(truth.dataset, split, features_ND, labels_N, settings, probe, folder):
-            rows += one[0]
-            tested += one[1]
-    tables = [_predictions(one, ids) for one in tested]
-    pq.write_table(
-        pa.concat_tables(tables) if tables else PREDICTIONS.empty_table(), folder / PREDICTIONS_FILE, compression="zstd"
-    )
+        part = _Part(truth.dataset, split, features_ND, labels_N, settings, probe)
+        for some_rows, some_tested in (*part.full_probes(folder), part.few_shot_probes()):
+            rows += some_rows
+            tested += some_tested
+    tables = [_predictions(one, ids) for one in tested] or [PREDICTIONS.empty_table()]
+    pq.write_table(pa.concat_tables(tables), folder / PREDICTIONS_FILE, compression="zstd")
     return write_scores(rows, folder, scored or Scored(), settings)
 
 
-def _score_split(
-    dataset: str,
-    split: ProbeSplit,
-    features_ND: np.ndarray,
-    labels_N: np.ndarray,
-    settings: EvaluationSettings,
-    probe: ProbeSettings,
-    folder: Path,
-) -> Iterator[tuple[list[dict[str, Any]], list[_Tested]]]:
-    learnt = split.learnt
-    classes = np.unique(labels_N[learnt])
-    index_N = np.searchsorted(
-        classes, labels_N
-    )  # of photos of classes that are never trained on, nonsense, and never used
+class _Part:
+    """One split's probes. features_ND, labels_N: of all photos of the dataset."""
 
-    def predictions(name: str, rows: np.ndarray, index_M: np.ndarray) -> _Tested:
-        return _Tested(name, split.name, rows, labels_N[rows], classes[index_M])
+    def __init__(
+        self,
+        dataset: str,
+        split: ProbeSplit,
+        features_ND: np.ndarray,
+        labels_N: np.ndarray,
+        settings: EvaluationSettings,
+        probe: ProbeSettings,
+    ):
+        self.dataset, self.split, self.settings, self.probe = dataset, split, settings, probe
+        self.features_ND, self.labels_N = features_ND, labels_N
+        self.classes = np.unique(labels_N[split.learnt])
+        # of photos of classes that are never trained on, nonsense, and never used
+        self.index_N = np.searchsorted(self.classes, labels_N)
 
-    linear = train_linear_probe(features_ND, index_N, split.train, split.validation, probe)
-    linear.head.save(folder / f"linear_head_{split.name}.npz")
-    logger.info(
-        "%s %s: C = %.3g of %d has the best validation accuracy, %.4f",
-        dataset, split.name, linear.head.strength, len(linear.strengths), linear.validation_accuracy.max(),
-    )  # fmt: skip
-    heads: list[tuple[str, Any]] = [(LINEAR, linear.head)]
-    if probe.mlp_epochs:
-        heads.append((MLP, train_mlp_probe(features_ND[learnt], index_N[learnt], len(classes), probe)))
-    for name, head in heads:
-        on_test = predictions(name, split.test, head.predict(features_ND[split.test]))
-        on_training = predictions(name, learnt, head.predict(features_ND[learnt]))
-        yield _rows(dataset, on_test, on_training, len(classes), settings), [on_test]
-    yield _few_shot(dataset, split, features_ND, labels_N, index_N, classes, settings, probe)
+    def full_probes(self, folder: Path) -> Iterator[tuple[list[dict[str, Any]], list[_Tested]]]:
+        """(rows, what was tested) of the linear and the MLP probe. The linear head is written into `folder`."""
+        linear = train_linear_probe(self.features_ND, self.index_N, self.split.train, self.split.validation, self.probe)
+        linear.head.save(folder / f"linear_head_{self.split.name}.npz")
+        logger.info(
+            "%s %s: C = %.3g of %d has the best validation accuracy, %.4f",
+            self.dataset, self.split.name, linear.head.strength, len(linear.strengths), linear.validation_accuracy.max(),
+        )  # fmt: skip
+        yield self._score(LINEAR, linear.head)
+        if self.probe.mlp_epochs:
+            learnt = self.split.learnt
+            head = train_mlp_probe(self.features_ND[learnt], self.index_N[learnt], len(self.classes), self.probe)
+            yield self._score(MLP, head)
+
+    def few_shot_probes(self) -> tuple[list[dict[str, Any]], list[_Tested]]:
+        """(rows, what was tested) of all numbers of shots; rows are means over the draws."""
+        rows, tested = [], []
+        for found in train_few_shot_probes(self.features_ND, self.index_N, self.split, self.probe):
+            draws = [
+                self._tested(FEW_SHOT, self.split.test, predicted_M, found.shots, self.probe.seed + number)
+                for number, predicted_M in enumerate(found.predicted_SM)
+            ]
+            hits_SM = np.stack([draw.hits_M for draw in draws])
+            value, limits = mean_over_draws(hits_SM, self._interval(hits_SM.mean(axis=0)))
+            rows.append(self._row(FEW_SHOT, f"top1_{found.shots}_shot", value, limits, hits_SM.shape[1], 1))
+            tested += draws
+        return rows, tested
+
+    def _score(self, probe: str, head: LinearHead | MlpHead) -> tuple[list[dict[str, Any]], list[_Tested]]:
+        test, learnt = self.split.test, self.split.learnt
+        on_test = self._tested(probe, test, head.predict(self.features_ND[test]))
+        hits_M, count = on_test.hits_M, len(test)
+        rows = [self._row(probe, "top1", float(hits_M.mean()), self._interval(hits_M), count, 1)]
+        if len(self.classes) > BEST:
+            among_M = among_best(head.scores(self.features_ND[test]), self.index_N[test], BEST)
+            rows.append(self._row(probe, "top5", float(among_M.mean()), self._interval(among_M), count, BEST))
+        present, target_M = np.unique(on_test.labels_M, return_inverse=True)
+        samples, seed = self.settings.bootstrap_samples, self.settings.seed
+        recall, limits = mean_per_class_recall(target_M, hits_M, len(present), samples, seed)
+        rows.append(self._row(probe, "mean_per_class_recall", recall, limits, count, 1))
+        fitted_M = self._tested(probe, learnt, head.predict(self.features_ND[learnt])).hits_M
+        value = float(fitted_M.mean())
+        rows.append(self._row(probe, "top1_on_training", value, self._interval(fitted_M), len(learnt), 1))
+        return rows, [on_test]
+
+    def _tested(
+        self, probe: str, rows: np.ndarray, index_M: np.ndarray, shots: int | None = None, seed: int | None = None
+    ) -> _Tested:
+        return _Tested(probe, self.split.name, rows, self.labels_N[rows], self.classes[index_M], shots, seed)
+
+    def _interval(self, hits_M: np.ndarray) -> tuple[float, float]:
+        return mean_interval(hits_M, self.settings.bootstrap_samples, self.settings.seed)
+
+    def _row(
+        self, probe: str, metric: str, value: float, limits: tuple[float, float], n: int, guesses: int
+    ) -> dict[str, Any]:
+        chance = guesses / len(self.classes)
+        return score_row(probe, self.dataset, self.split.name, metric, value, limits, n, chance)
 
 
-def _rows(
-    dataset: str, on_test: _Tested, on_training: _Tested, classes: int, settings: EvaluationSettings
-) -> list[dict[str, Any]]:
-    samples, seed, chance = settings.bootstrap_samples, settings.seed, 1 / classes
-
-    def row(metric: str, value: float, limits: tuple[float, float], n: int) -> dict[str, Any]:
-        return score_row(on_test.probe, dataset, on_test.split, metric, value, limits, n, chance)
-
-    hits_M, fitted_M = on_test.hits_M, on_training.hits_M
-    present, target_M = np.unique(on_test.labels_M, return_inverse=True)
-    recall, limits = mean_per_class_recall(target_M, hits_M, len(present), samples, seed)
-    return [
-        row("top1", float(hits_M.mean()), mean_interval(hits_M, samples, seed), len(hits_M)),
-        row("mean_per_class_recall", recall, limits, len(hits_M)),
-        row("top1_on_training", float(fitted_M.mean()), mean_interval(fitted_M, samples, seed), len(fitted_M)),
-    ]
-
-
-def _few_shot(
-    dataset: str,
-    split: ProbeSplit,
-    features_ND: np.ndarray,
-    labels_N: np.ndarray,
-    index_N: np.ndarray,
-    classes: np.ndarray,
-    settings: EvaluationSettings,
-    probe: ProbeSettings,
-) -> tuple[list[dict[str, Any]], list[_Tested]]:
-    rows, tested = [], []
-    true_M = labels_N[split.test]
-    for found in train_few_shot_probes(features_ND, index_N, split, probe):
-        predicted_SM = classes[found.predicted_SM]
-        hits_SM = predicted_SM == true_M
-        photo_limits = mean_interval(hits_SM.mean(axis=0), settings.bootstrap_samples, settings.seed)
-        value, limits = mean_over_draws(hits_SM, photo_limits)
-        name = f"top1_{found.shots}_shot"
-        rows.append(score_row(FEW_SHOT, dataset, split.name, name, value, limits, len(true_M), 1 / len(classes)))
-        tested += [
-            _Tested(FEW_SHOT, split.name, split.test, true_M, predicted_M, found.shots, probe.seed + draw)
-            for draw, predicted_M in enumerate(predicted_SM)
-        ]
-    return rows, tested
+def among_best(scores_MC: np.ndarray, target_M: np.ndarray, count: int) -> np.ndarray:
+    """(M,) whether the target is among the `count` classes with the highest scores; ties go to the lower index."""
+    of_target_M1 = np.take_along_axis(scores_MC, target_M[:, None], axis=1)
+    before = np.arange(scores_MC.shape[1]) < target_M[:, None]
+    return ((scores_MC > of_target_M1) | ((scores_MC == of_target_M1) & before)).sum(axis=1) < count
 
 
 def _predictions(tested: _Tested, ids: Sequence[str]) -> pa.Table:

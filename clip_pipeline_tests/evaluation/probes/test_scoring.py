@@ -8,7 +8,7 @@ import pytest
 
 from clip_pipeline.errors import ShapeError
 from clip_pipeline.evaluation.probes.head import LinearHead, read_head
-from clip_pipeline.evaluation.probes.scoring import PREDICTIONS, probe_scores
+from clip_pipeline.evaluation.probes.scoring import PREDICTIONS, among_best, probe_scores
 from clip_pipeline.evaluation.scores import read_scores
 from clip_pipeline.evaluation.zero_shot import LabelTruth
 from clip_pipeline.settings import EvaluationSettings, ProbeSettings
@@ -70,6 +70,23 @@ def test_the_stored_head_gives_the_stored_predictions(tmp_path):
     row_of = {one: row for row, one in enumerate(pq.read_table(images / "images.parquet")["id"].to_pylist())}
     for one in pq.read_table(tmp_path / "out" / "predictions.parquet").to_pylist():
         assert head.predict(vectors[[row_of[one["id"]]]])[0] == one["predicted"]
+
+
+def test_of_more_than_five_classes_the_best_five_are_scored_too(tmp_path):
+    images, truth = stored(tmp_path / "images", classes=8, noise=3.0)
+    rows = probe_scores(images, truth, SETTINGS, QUICK, tmp_path / "out")
+    top1, top5 = score(rows, "top1"), score(rows, "top5")
+    assert top1["value"] < top5["value"] < 1 and top5["chance"] == 5 / 8
+
+
+def test_ties_among_the_best_go_to_the_lower_index():
+    scores, target = np.array([[3.0, 1.0, 1.0, 0.0]] * 4), np.arange(4)
+    assert among_best(scores, target, 2).tolist() == [True, True, False, False]
+    assert among_best(scores, target, 3).tolist() == [True, True, True, False]
+    random = np.random.default_rng(0).normal(size=(50, 9))
+    order = np.argsort(-random, axis=1)
+    labels = np.arange(50) % 9
+    assert (among_best(random, labels, 5) == [label in row[:5] for label, row in zip(labels, order, strict=True)]).all()
 
 
 def test_labels_with_a_gap_stay_what_they_are(tmp_path):
