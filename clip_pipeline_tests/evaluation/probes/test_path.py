@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
 from sklearn.linear_model import LogisticRegression
@@ -89,3 +91,22 @@ def test_the_same_data_give_the_same_bytes():
     features, labels = cone(5, 60)
     one, two = (fit_logistic_regression(features, labels, 5, 10.0) for _ in range(2))
     assert one.weights_CD.tobytes() == two.weights_CD.tobytes()
+
+
+def test_on_real_vectors_every_prediction_is_that_of_scikit_learn(shared_data):
+    """ViT-B/32's vectors of photos, told apart by the being that the caption names."""
+    folder = shared_data("clip_embeddings/flickr8k_vitb32_1000")
+    vectors = np.load(folder / "clip_embeddings.npy").astype(np.float32)
+    captions = json.loads((folder / "captions_5k.json").read_text())[: len(vectors)]
+    named = np.array([[word in caption.lower().split() for word in ("dog", "girl", "man")] for caption in captions])
+    chosen = named.sum(axis=1) == 1
+    vectors, labels = vectors[chosen], named[chosen].argmax(axis=1)
+    train = np.arange(len(labels)) % 3 > 0
+    for strength in (0.316, 10.0):
+        ours = fit_logistic_regression(vectors[train], labels[train], 3, strength)
+        theirs = LogisticRegression(C=strength, tol=1e-10, max_iter=10_000).fit(
+            vectors[train].astype(float), labels[train]
+        )
+        assert np.abs(ours.weights_CD - theirs.coef_).max() < 0.01 * np.abs(theirs.coef_).max()
+        assert (ours.predict(vectors[~train]) == theirs.predict(vectors[~train])).mean() > 0.99
+        assert (ours.predict(vectors[~train]) == labels[~train]).mean() > 0.75
