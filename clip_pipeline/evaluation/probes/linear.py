@@ -53,19 +53,19 @@ def train_linear_probe(
     check_features(features_ND)
     scale_D = _spread(features_ND[learnt]) if settings.standardise else np.ones(features_ND.shape[1], np.float32)
     tried = strengths_to_try(settings.strengths) if strengths is None else np.asarray(strengths, np.float64)
-    heads, accuracies = [], []
+    accuracies: list[float] = []
     with one_thread():
         path = LogisticPath(LogisticProblem(features_ND[train] / scale_D, labels_N[train], classes, settings.double))
         tested_MD = features_ND[validation] / scale_D
         for strength in tried:
-            head = path.fit(float(strength))
-            heads.append(head)
-            accuracies.append(float((_fast_predict(head, tested_MD) == labels_N[validation]).mean()))
-        best = int(np.argmax(accuracies))
-        head = heads[best]
+            candidate = path.fit(float(strength))
+            accuracy = float((_fast_predict(candidate, tested_MD) == labels_N[validation]).mean())
+            if not accuracies or accuracy > max(accuracies):
+                head = candidate
+            accuracies.append(accuracy)
         if refit:
             whole = LogisticProblem(features_ND[learnt] / scale_D, labels_N[learnt], classes, settings.double)
-            head = LogisticPath(whole).fit(float(tried[best]), whole.coefficients(head))
+            head = LogisticPath(whole).fit(head.strength, whole.coefficients(head))
     scaled = LinearHead(head.weights_CD / scale_D, head.bias_C, head.strength)
     return LinearProbe(scaled, tried, np.asarray(accuracies))
 
