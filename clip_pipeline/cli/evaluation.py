@@ -49,15 +49,57 @@ def probe(model: str, dataset: str, output: Path, assignments: tuple[str, ...], 
 
 @click.command(context_settings=CONTEXT)
 @click.argument("images", nargs=-1, required=True, metavar="IMAGE...", type=click.Path(path_type=Path))
-@click.option("--labels", required=True, help='Labels separated by commas: "a dog, a cat".')
-@click.option("--model", required=True, type=click.Path(path_type=Path), help="Model folder.")
+@click.option("--labels", default="", help='Labels separated by commas: "a dog, a cat".')
+@click.option(
+    "--dataset", default="", help="Take the classes and prompts of a dataset instead: a name, NAME=PATH or a path."
+)
+@click.option("--templates", default="", help="Prompts: cifar18, imagenet80, or one with {c} where the label goes.")
+@click.option("--model", required=True, help="Model folder, or a pretrained name such as ViT-B-32/openai.")
+@click.option("--top", default=10, show_default=True, type=click.IntRange(1), help="Labels shown for each photo.")
+@click.option("--picture", type=click.Path(path_type=Path), help="Draw photos and bars into this PNG.")
 @device_option
-def classify(images: tuple[Path, ...], labels: str, model: Path, device: str) -> None:
-    """Say which label fits each photo best, with probabilities."""
-    from clip_pipeline.evaluation.classify import classify_images
+def classify(
+    images: tuple[Path, ...],
+    labels: str,
+    dataset: str,
+    templates: str,
+    model: str,
+    top: int,
+    picture: Path | None,
+    device: str,
+) -> None:
+    """Say which label fits each photo best, with probabilities and milliseconds."""
+    from clip_pipeline.evaluation.classify import classify_images, draw_classified
+    from clip_pipeline.publication import published_file
 
-    names = [label.strip() for label in labels.split(",") if label.strip()]
-    for result in classify_images(model, list(images), names, device):
+    names, prompts = _labels_and_prompts(labels, dataset, templates)
+    results = classify_images(model, list(images), names, device, prompts)
+    for result in results:
         click.echo(result.path)
-        for label, probability in result.ranked:
+        for label, probability in result.ranked[:top]:
             click.echo(f"  {probability:6.1%}  {'█' * round(30 * probability):<30}  {label}")
+        click.echo(f"  {result.prepare_ms:.1f} ms to decode and prepare, {result.image_ms:.1f} ms in the picture tower")
+    prompt_count = len(names) * len(prompts)
+    click.echo(f"{prompt_count:,} prompts took {results[0].text_ms:,.0f} ms in the text tower, once for all photos")
+    if picture:
+        with published_file(picture) as temporary:
+            draw_classified(results, temporary, min(top, 5))
+        click.echo(f"Wrote {picture}")
+
+
+def _labels_and_prompts(labels: str, dataset: str, templates: str) -> tuple[list[str], tuple[str, ...]]:
+    from clip_pipeline.errors import SettingsError
+    from clip_pipeline.evaluation.classify import LABELS_AS_THEY_ARE
+    from clip_pipeline.evaluation.datasets.classes import classes_of
+    from clip_pipeline.evaluation.templates import template_sets
+
+    if bool(labels.strip()) == bool(dataset.strip()):
+        raise SettingsError('Give either labels, as in --labels "a dog, a cat", or a dataset, as in --dataset cifar10.')
+    names = [label.strip() for label in labels.split(",") if label.strip()]
+    own: tuple[str, ...] = LABELS_AS_THEY_ARE
+    if dataset:
+        names, own = classes_of(dataset.strip())
+    if "{c}" in templates:
+        return names, (templates,)
+    sets = template_sets(templates, own).values() if templates else [own]
+    return names, tuple(template for templates_of_one in sets for template in templates_of_one)

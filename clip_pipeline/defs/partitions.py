@@ -36,6 +36,7 @@ PARTITIONS: dict[str, dg.PartitionsDefinition] = {
     "zero_shot_scores": datasets_by_model,
     "retrieval_scores": datasets_by_model,
     "probe_scores": datasets_by_model,
+    "unit_inference": models,
     "adaptation_scores": methods_by_fraction,
 }
 """Assets that are not named have no partitions."""

@@ -1,4 +1,4 @@
-"""zero_shot_scores, retrieval_scores, probe_scores → benchmark_report."""
+"""zero_shot_scores, retrieval_scores, probe_scores → benchmark_report; unit_inference."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from clip_pipeline.pipeline.benchmark_datasets import stored_dataset
 from clip_pipeline.pipeline.embedding import datasets_by_model, halves
 from clip_pipeline.pipeline.step import Step
+from clip_pipeline.pipeline.training import model_names
 from clip_pipeline.pipeline.workspace import Workspace
 from clip_pipeline.settings import fingerprinted
 from clip_pipeline.store import Built
@@ -109,6 +110,17 @@ def _named(row: Mapping[str, Any]) -> str:
     return name + (f" ({row['templates']})" if row["templates"] not in ("", OWN) else "")
 
 
+def _build_unit_inference(workspace: Workspace, model: str, folder: Path, work: Path) -> Built:
+    from clip_pipeline.evaluation.unit_inference import write_unit_inference
+
+    compute = workspace.recipe.compute
+    latencies = write_unit_inference(
+        workspace.get("clip_checkpoint", model).folder, folder, compute.device, compute.threads
+    )
+    facts = {f"{one.part} (ms, median)": round(one.p50_ms, 3) for one in latencies}
+    return Built(rows={"parts": len(latencies)}, facts=facts, sidecars=("latencies.*",))
+
+
 STEPS = (
     Step(
         asset="zero_shot_scores",
@@ -139,5 +151,15 @@ STEPS = (
         inputs=_image_inputs,
         build=_build_probe,
         partitions=datasets_by_model,
+    ),
+    Step(
+        asset="unit_inference",
+        about="How long one photo and one text take, batch 1: decoding, both towers, and from a photo to an answer.",
+        code_version="1",
+        after=("clip_checkpoint",),
+        config=lambda workspace: {},
+        inputs=lambda workspace, model: {"clip_checkpoint": workspace.get("clip_checkpoint", model).content},
+        build=_build_unit_inference,
+        partitions=model_names,
     ),
 )

@@ -11,7 +11,7 @@ STAGES: dict[str, tuple[str, ...]] = {
     "text": ("caption_corpus", "bpe_tokenizer"),
     "training": ("training_pictures", "clip_checkpoint"),
     "embedding": ("image_embeddings", "text_embeddings"),
-    "evaluation": ("zero_shot_scores", "retrieval_scores", "probe_scores", "benchmark_report"),
+    "evaluation": ("zero_shot_scores", "retrieval_scores", "probe_scores", "unit_inference", "benchmark_report"),
     "adaptation": ("adaptation_data", "adaptation_scores", "adaptation_curves"),
 }
 STAGE_OF = {asset: stage for stage, assets in STAGES.items() for asset in assets}
