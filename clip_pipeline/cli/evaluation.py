@@ -12,7 +12,7 @@ from clip_pipeline.settings import Recipe, with_settings
 
 @click.command(context_settings=CONTEXT)
 @click.option("--model", required=True, type=click.Path(path_type=Path), help="Model folder.")
-@click.option("--dataset", required=True, help="A folder of class folders, of photos with captions, or of webdataset tars; or sandbox.")  # fmt: skip
+@click.option("--dataset", required=True, help="A name (sandbox, digits), NAME=PATH (cifar10=FOLDER), or a path; see clip-pipeline datasets.")  # fmt: skip
 @click.option("-o", "--output", required=True, type=click.Path(path_type=Path), help="scores.json to write.")
 @click.option("--batch-size", default=256, show_default=True, help="Photos at a time.")
 @device_option

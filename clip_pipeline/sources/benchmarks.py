@@ -1,10 +1,12 @@
-"""A labelled dataset in CLIP_benchmark's layout, copied from a site.
+"""A dataset in CLIP_benchmark's layout, copied from a site.
 
-classnames.txt, zeroshot_classification_templates.txt, <split>/nshards.txt, <split>/0.tar, <split>/1.tar, ...
+classnames.txt, zeroshot_classification_templates.txt, <split>/nshards.txt, <split>/0.tar, <split>/1.tar, ...; one with captions has
+dataset_type.txt, which says `retrieval`, in place of the first two.
 """
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import re
 import tarfile
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+TYPE_FILE = "dataset_type.txt"
 TOP_FILES = ("classnames.txt", "zeroshot_classification_templates.txt")
 LISTED_SPLIT = re.compile(r'href="(?:[^"]*/)?([A-Za-z0-9_-]+)/nshards\.txt"')
 USUAL_SPLITS = ("train", "validation", "test")
@@ -32,23 +35,26 @@ MOST_TARS = 10_000
 
 
 def download_benchmark(base_url: str, folder: Path, hosts: Hosts) -> dict[str, int]:
-    """Copies the dataset at `base_url` into `folder`, file by file; returns the number of labelled photos by split.
+    """Copies the dataset at `base_url` into `folder`, file by file; returns the number of labelled or captioned photos by split.
 
-    Every file is checked against the size that the site tells, every tar is read through. Raises SourceError when a file
+    Every file is checked against the size that the site tells, every tar is read through. A tar that is there whole is kept,
+    so that a copy that broke off goes on. Raises SourceError when a file
     is missing, comes incomplete again and again, or is not what its name says.
     """
     base_url, folder = base_url.rstrip("/"), Path(folder)
     with http_session("", hosts) as session:
-        for name in TOP_FILES:
+        kind = read_answer(session, f"{base_url}/{TYPE_FILE}") or b""
+        retrieval = kind.strip().lower() == b"retrieval"
+        for name in () if retrieval else TOP_FILES:
             _download(session, base_url, name, folder)
+        told = "txt" if retrieval else "cls"
         splits = _listed_splits(session, base_url)
         tars = {split: _number_of_tars(session, base_url, split, folder) for split in splits}
         rows = dict.fromkeys(splits, 0)
         with progress("Downloading the benchmark", total=sum(tars.values()), unit="tar") as bar:
             for split, count in tars.items():
                 for number in range(count):
-                    path = _download(session, base_url, f"{split}/{number}.tar", folder)
-                    rows[split] += _count_labels(path, base_url)
+                    rows[split] += _copy_tar(session, base_url, f"{split}/{number}.tar", folder, told)
                     bar.advance()
     logger.info("Benchmark from %s: %s", base_url, rows)
     return rows
@@ -74,6 +80,30 @@ def _number_of_tars(session: requests.Session, base_url: str, split: str, folder
     return int(text)
 
 
+def _copy_tar(session: requests.Session, base_url: str, name: str, folder: Path, told: str) -> int:
+    """The number of labels or captions in a tar, which is asked for unless it is there whole."""
+    if (folder / name).is_file():
+        with contextlib.suppress(*TAR_ERRORS):
+            if count := _count(folder / name, told):
+                return count
+    path = _download(session, base_url, name, folder)
+    try:
+        count = _count(path, told)
+    except TAR_ERRORS as error:
+        raise SourceError(f"{base_url}/{name} is no tar ({error}). Check the address.") from error
+    if not count:
+        raise SourceError(
+            f"{base_url}/{name} holds no {'labels' if told == 'cls' else 'captions'} (NAME.{told}). Expected a dataset in "
+            "CLIP_benchmark's layout."
+        )
+    return count
+
+
+def _count(tar_path: Path, told: str) -> int:
+    with tarfile.open(tar_path, mode="r:") as tar:
+        return sum(member.name.endswith(f".{told}") for member in tar)
+
+
 def _download(session: requests.Session, base_url: str, name: str, folder: Path) -> Path:
     path = folder / name
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -83,20 +113,7 @@ def _download(session: requests.Session, base_url: str, name: str, folder: Path)
         raise SourceError(
             f"{url} is not there (404), and a dataset in CLIP_benchmark's layout has it. Check the address."
         )
-    path.write_bytes(content)
+    part = path.with_name(f"{path.name}.part")
+    part.write_bytes(content)
+    part.replace(path)
     return path
-
-
-def _count_labels(path: Path, base_url: str) -> int:
-    try:
-        with tarfile.open(path, mode="r:") as tar:
-            count = sum(member.name.endswith(".cls") for member in tar)
-    except TAR_ERRORS as error:
-        raise SourceError(
-            f"{base_url}/{path.parent.name}/{path.name} is no tar ({error}). Check the address."
-        ) from error
-    if not count:
-        raise SourceError(
-            f"{base_url}/{path.parent.name}/{path.name} holds no labels (NAME.cls). Expected a labelled dataset."
-        )
-    return count

@@ -7,6 +7,7 @@ from itertools import islice
 import pytest
 
 from clip_pipeline.errors import SourceError
+from clip_pipeline.evaluation.datasets import open_dataset
 from clip_pipeline.sandbox import benchmark
 from clip_pipeline.sandbox.sites import Sites
 from clip_pipeline.sandbox.world import World
@@ -100,6 +101,30 @@ def test_what_is_not_the_layout_is_said(dataset, tmp_path, name, answer, message
     dataset.always(f"/set/{name}", answer)
     with pytest.raises(SourceError, match=message):
         download_benchmark(BASE, tmp_path, dataset.hosts("data.test"))
+
+
+def test_a_tar_that_is_there_whole_is_not_asked_for_again(dataset, tmp_path):
+    (tmp_path / "seen").mkdir()
+    (tmp_path / "seen" / "0.tar").write_bytes(FILES["seen/0.tar"])
+    (tmp_path / "seen" / "1.tar").write_bytes(FILES["seen/1.tar"][:600])
+    assert download_benchmark(BASE, tmp_path, dataset.hosts("data.test")) == {"seen": 5, "unseen": 4}
+    assert (dataset.count("/set/seen/0.tar"), dataset.count("/set/seen/1.tar")) == (0, 1)
+    assert (tmp_path / "seen" / "1.tar").read_bytes() == FILES["seen/1.tar"]
+
+
+def test_a_dataset_with_captions_has_no_class_names(site, tmp_path):
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as tar:
+        for name, content in (("s0.txt", b"a cup\na red cup"), ("s0.jpg", b"\xff\xd8")):
+            member = tarfile.TarInfo(name)
+            member.size = len(content)
+            tar.addfile(member, io.BytesIO(content))
+    files = {"dataset_type.txt": b"retrieval\n", "test/nshards.txt": b"1\n", "test/0.tar": buffer.getvalue()}
+    for name, content in files.items():
+        site.always(f"/set/{name}", Answer(body=content))
+    assert download_benchmark(BASE, tmp_path, site.hosts("data.test")) == {"test": 1}
+    dataset = open_dataset(tmp_path)
+    assert (dataset.splits, dataset.captions) == (["test"], [["a cup", "a red cup"]])
 
 
 def test_a_site_that_is_gone_is_an_error(site, tmp_path):
