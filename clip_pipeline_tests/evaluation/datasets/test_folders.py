@@ -7,7 +7,7 @@ from clip_pipeline.evaluation.datasets import open_dataset
 from clip_pipeline.evaluation.datasets.entry import find_entry
 from clip_pipeline.evaluation.datasets.names import class_names, imagenet_names
 from clip_pipeline.evaluation.datasets.opening import open_entry
-from clip_pipeline_tests.evaluation.datasets.forms import small, tar_of, write_photos
+from clip_pipeline_tests.evaluation.datasets.forms import small, tar_bytes, tar_of, write_photos
 
 CIFAR_CLASSES = list(class_names(find_entry("cifar10")))
 
@@ -29,6 +29,19 @@ def test_class_folders_of_a_registered_dataset_get_its_names_and_templates(tmp_p
     row = dataset.ids.index("test/truck/0")
     assert dataset.class_names[dataset.labels[row]] == "truck"
     assert dataset.read(row) == (folder / "test/truck/0.jpg").read_bytes()
+
+
+def test_a_webdataset_of_a_registered_dataset_keeps_its_own_names(tmp_path):
+    """CLIP_benchmark's class names are what its scores were made with."""
+    (tmp_path / "test").mkdir()
+    samples = {f"s{n}.{ending}": str(n).encode() for n in range(10) for ending in ("jpg", "cls")}
+    (tmp_path / "test" / "0.tar").write_bytes(tar_bytes(samples))
+    (tmp_path / "classnames.txt").write_text("".join(f"thing {n}\n" for n in range(10)))
+    dataset = open_entry(small("cifar10", {"test": 10}, {"test": 1}), tmp_path)
+    assert (dataset.labels, dataset.class_names[3], dataset.part) == (list(range(10)), "thing 3", "")
+    (tmp_path / "classnames.txt").write_text("".join(f"thing {n}\n" for n in range(11)))
+    with pytest.raises(DatasetError, match='has a folder "thing 0", which is no class of CIFAR-10'):
+        open_entry(small("cifar10", {"test": 10}, {"test": 1}), tmp_path)
 
 
 def test_a_part_of_every_class_is_read_and_told(tmp_path, caplog):
