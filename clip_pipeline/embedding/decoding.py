@@ -11,9 +11,10 @@ from typing import Any
 
 import numpy as np
 
-REDUCED_FROM = 2.0
-"""Times the shorter side that is kept must be as long as what the model sees. The reduced picture of libjpeg then still has
-at least two pixels for each one that the filter makes; at 1.5 times the mean difference doubles (2026-11-21, docs/log.md)."""
+REDUCED_FROM = 3.0
+"""Times what the model sees that the shorter side must still have after the reduction. libjpeg's reduction is a plain mean
+of pixels; with three of them for each one that the filter makes, embeddings of large web photos keep a cosine of 0.99985 or
+more to open_clip's own, with two 0.9986 (two models trained here, 48 and 64 pixels, 95 photos, 2026-11-21)."""
 
 REDUCTIONS = (8, 4, 2)
 ORIENTATION_TAG = 0x0112

@@ -1,9 +1,9 @@
 """open_clip's preprocessing of a photo, in a fraction of the time.
 
 What is decoded whole gives the very bits of open_clip's own steps. Of large JPEGs, decoded at a reduced size
-(`decoding.REDUCED_FROM`), a colour value differs by 0.2 of 255 in the mean and by 11 at most (57 web photos at 224, 112 and
-64 pixels, 2026-11-21). A photo of 1080 x 810 to 224 pixels takes 3.4 ms, with Pillow 8.9; to 112 pixels 1.7, with Pillow 7.7
-(one core).
+(`decoding.REDUCED_FROM`), a colour value differs by 0.2 of 255 in the mean and by 9 at most, and the embedding keeps a cosine
+of 0.99985 (30 web photos at 224, 112 and 64 pixels, 2026-11-21). A photo of 1080 x 810 to 224 pixels takes 4.2 ms, tensor
+included, with Pillow 10.3; to 112 pixels 2.0, with Pillow 8.7; 640 x 480 to 224 takes 1.8, with Pillow 4.8 (one core).
 """
 
 from __future__ import annotations

@@ -17,7 +17,7 @@ from clip_pipeline.embedding.preprocessing import Geometry, preprocessing_of
 from clip_pipeline.models.torchvision_operators import define_missing_operators
 
 MEAN, STD = (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)
-LARGEST, MEAN_AT_MOST = 12, 0.7
+LARGEST, MEAN_AT_MOST = 10, 0.5
 """Of 255, the difference of one value and its mean over one photo, where a photo is decoded at a reduced size."""
 
 
@@ -97,7 +97,7 @@ def test_the_same_tolerance_holds_on_real_photos(shared_data):
             reduced += 1
             assert apart.max() <= LARGEST
             assert apart.mean() <= MEAN_AT_MOST
-    assert reduced >= 10
+    assert reduced >= 8
 
 
 def test_ordinary_real_photos_give_the_very_bits(shared_data):
@@ -114,7 +114,7 @@ def test_ordinary_real_photos_give_the_very_bits(shared_data):
 def test_every_way_a_camera_can_be_held_comes_out_upright(orientation, large):
     exif = Image.Exif()
     exif[0x0112] = orientation
-    picture = scene(501, 333) if large else scene(90, 60)
+    picture = scene(801, 533) if large else scene(90, 60)
     content = jpeg(picture, exif=exif)
     from PIL import ImageOps
 
@@ -127,6 +127,7 @@ def test_every_way_a_camera_can_be_held_comes_out_upright(orientation, large):
     assert apart.mean() <= (MEAN_AT_MOST if large else 1e-4)
 
 
+@pytest.mark.filterwarnings("ignore:Corrupt EXIF")
 def test_damaged_exif_is_no_fault_of_the_pixels():
     plain = jpeg(scene(60, 40))
     broken = plain[:2] + b"\xff\xe1\x00\x10Exif\x00\x00MM\x00*\xff\xff\xff\xff" + plain[2:]
