@@ -111,13 +111,8 @@ def out_of_domain_rows(dataset: Dataset, split: str, settings: AdaptationSetting
         raise DatasetError(f"{dataset.name} has captions and no labels, so nothing out of domain can be scored on it.")
     rows = rows_of_split(dataset, split)
     tests = np.array([row for row in rows if not split and dataset.splits[row].lower() in TEST_NAMES], np.int64)
-    return _capped(
-        tests if len(tests) else rows,
-        np.asarray(dataset.labels),
-        settings.test_photos_per_class,
-        settings.seed,
-        TEST_CAP,
-    )
+    chosen, most = tests if len(tests) else rows, settings.out_of_domain_photos_per_class
+    return _capped(chosen, np.asarray(dataset.labels), most, settings.seed, TEST_CAP)
 
 
 def _capped(rows: np.ndarray, labels_N: np.ndarray, most: int, seed: int, purpose: int) -> np.ndarray:

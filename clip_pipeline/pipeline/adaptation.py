@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 OF_DATA = (
     *("dataset", "out_of_domain", "fractions", "seeds", "seed", "train_photos_per_class", "test_photos_per_class"),
-    *("validation_percent", "test_percent"),
+    *("out_of_domain_photos_per_class", "validation_percent", "test_percent"),
 )
 """Settings that decide the shared data; the others decide the cells."""
 

@@ -297,8 +297,9 @@ class AdaptationSettings(CheckedSettings):
     seeds: int = setting(3, "Repetitions of each cell: another draw of the photos and of their order.", low=1, high=100)
     seed: int = setting(0, "First seed; it also decides which photos are for validation and test.")
     train_photos_per_class: int = setting(0, "Most photos a class that 100 % is made of; 0 takes all.", low=0)
-    test_photos_per_class: int = setting(
-        0, "Most photos a class that are tested on, in and out of domain; 0 takes all.", low=0
+    test_photos_per_class: int = setting(0, "Most photos a class that are tested on; 0 takes all.", low=0)
+    out_of_domain_photos_per_class: int = setting(
+        0, "Most photos a class of the dataset out of domain; 0 takes all.", low=0
     )
     validation_percent: float = setting(
         10.0,
@@ -315,7 +316,10 @@ class AdaptationSettings(CheckedSettings):
     most_steps: int = setting(1000, "Most steps of a training, however many photos.", low=1)
     batch_size: int = setting(64, "Photos a step.", low=1)
     learning_rate: float = setting(
-        3e-4, "Peak learning rate of AdamW for the head and the weights that learn.", low=1e-9, high=1
+        3e-5,
+        "Peak learning rate of AdamW for the head and the weights that learn. Small models want more, such as 5e-4.",
+        low=1e-9,
+        high=1,
     )
     light_rate: float = setting(
         10.0,
