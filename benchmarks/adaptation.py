@@ -71,9 +71,9 @@ def settings_of(name: str, photos: Path):
 
 def run_study(options: argparse.Namespace) -> None:
     """Every dataset in its turn; prints a line a cell and, at the end of each, its table."""
-    from clip_pipeline.adaptation.cells import Cell
     from clip_pipeline.adaptation.command import adapt_to
     from clip_pipeline.adaptation.results import read_table, table_text
+    from clip_pipeline.adaptation.workbench import Cell
     from clip_pipeline.settings import ComputeSettings, EvaluationSettings
 
     compute = ComputeSettings(device=options.device, threads=options.threads, workers=options.threads)

@@ -10,7 +10,6 @@ A cell is a folder, complete when it holds cell.json:
 
 from __future__ import annotations
 
-import copy
 import csv
 import json
 import time
@@ -26,95 +25,21 @@ import pyarrow.parquet as pq
 from clip_pipeline.adaptation.classifier import Classifier, interpolated
 from clip_pipeline.adaptation.data import OUT_OF_DOMAIN, AdaptationData
 from clip_pipeline.adaptation.fine_tuning import FineTuned, Validator, fine_tune
-from clip_pipeline.adaptation.fractions import percent_key
 from clip_pipeline.adaptation.lora import merge_lora
 from clip_pipeline.adaptation.methods import METHODS, Method
-from clip_pipeline.adaptation.probing import fit_probe
+from clip_pipeline.adaptation.workbench import Cell, Workbench
 from clip_pipeline.errors import SettingsError
 from clip_pipeline.evaluation.intervals import mean_interval
-from clip_pipeline.evaluation.probes.head import LinearHead
 from clip_pipeline.evaluation.provenance import Scored, with_provenance
 from clip_pipeline.evaluation.scores import PREDICTIONS_FILE, score_row
 from clip_pipeline.evaluation.zero_shot import mean_per_class_recall
-from clip_pipeline.models.registry import ClipModel
-from clip_pipeline.settings import AdaptationSettings, ComputeSettings, EvaluationSettings
-from clip_pipeline.training.arithmetic import choose_device, choose_precision, count_threads, reproducible_arithmetic
+from clip_pipeline.training.arithmetic import reproducible_arithmetic
 
 if TYPE_CHECKING:
     import torch
 
 CELL_FILE, LOG_FILE, TIMING_FILE = "cell.json", "log.csv", "timing.json"
 TASK = "adaptation"
-
-
-@dataclass(frozen=True)
-class Cell:
-    """percent: of the training photos."""
-
-    method: str
-    percent: float
-    seed: int
-
-    @property
-    def name(self) -> str:
-        """Such as full-010-seed0: a folder's name."""
-        return f"{self.method}-{percent_key(self.percent)}-seed{self.seed}"
-
-
-@dataclass
-class Workbench:
-    """What cells are run on: the model's picture tower, loaded once and never changed, and the shared data.
-
-    evaluation: of the intervals. fine_tuned: weights of `full` that `wise_ft` mixes next, and probes: what `lp_then_ft` begins
-    with, both by fraction and seed, and kept for one of them.
-    """
-
-    visual: Any
-    data: AdaptationData
-    settings: AdaptationSettings
-    evaluation: EvaluationSettings
-    device: str
-    precision: str
-    threads: int
-    fine_tuned: dict[tuple[float, int], tuple[FineTuned, dict[str, torch.Tensor], tuple[float, float]]] = field(
-        default_factory=dict
-    )
-
-    probes: dict[tuple[float, int], LinearHead] = field(default_factory=dict)
-
-    @classmethod
-    def open(
-        cls,
-        model: str | Path,
-        data: AdaptationData,
-        settings: AdaptationSettings,
-        evaluation: EvaluationSettings,
-        compute: ComputeSettings,
-    ) -> Workbench:
-        """Loads the model. Raises ModelError, SettingsError for a device that is not there."""
-        from clip_pipeline.models.folder import open_model
-        from clip_pipeline.training.attention import lighten_attention
-
-        device = choose_device(compute.device)
-        clip: ClipModel = open_model(model, device)[0]
-        clip.float()  # fp32 masters: Adam on fp16 weights gives NaN, its squares of small gradients are nought
-        if device == "cpu":
-            lighten_attention(clip)
-        precision = choose_precision(settings.precision, device)
-        return cls(clip.visual, data, settings, evaluation, device, precision, count_threads(compute))
-
-    def zero_shot(self) -> Classifier:
-        """The classifier that nothing was done to, with a tower of its own."""
-        scale = self.data.about["logit_scale"]
-        return Classifier.of_texts(copy.deepcopy(self.visual), self.data.classes(), scale, self.device)
-
-    def probe(self, cell: Cell) -> LinearHead:
-        """The linear probe of the cell's photos."""
-        key = (cell.percent, cell.seed)
-        if key not in self.probes:
-            self.probes.clear()
-            self.probes[key] = fit_probe(self.data, self.data.fraction(*key))
-        return self.probes[key]
 
 
 @dataclass

@@ -7,12 +7,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from clip_pipeline.adaptation.cells import CELL_FILE, Cell, Workbench
+from clip_pipeline.adaptation.cells import CELL_FILE
 from clip_pipeline.adaptation.data import DATA_FILE, FRACTIONS_FILE, open_data
 from clip_pipeline.adaptation.grid import grid_cells, run_grid
 from clip_pipeline.adaptation.parts import named_split
 from clip_pipeline.adaptation.preparation import prepare_data
 from clip_pipeline.adaptation.results import write_results
+from clip_pipeline.adaptation.workbench import Cell, Workbench
 from clip_pipeline.disk import hash_json, sync_tree
 from clip_pipeline.evaluation.datasets import Dataset, open_dataset
 from clip_pipeline.evaluation.fingerprints import dataset_fingerprint, model_facts

@@ -7,9 +7,10 @@ import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from clip_pipeline.adaptation.cells import CELL_FILE, Cell, Workbench, run_cell
+from clip_pipeline.adaptation.cells import CELL_FILE, run_cell
 from clip_pipeline.adaptation.fractions import parse_percents
 from clip_pipeline.adaptation.methods import METHODS, parse_methods
+from clip_pipeline.adaptation.workbench import Cell, Workbench
 from clip_pipeline.disk import sync_tree
 from clip_pipeline.progress import progress
 from clip_pipeline.settings import AdaptationSettings

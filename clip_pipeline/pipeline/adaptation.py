@@ -19,7 +19,7 @@ from clip_pipeline.settings import Recipe, fingerprinted
 from clip_pipeline.store import Built
 
 if TYPE_CHECKING:
-    from clip_pipeline.adaptation.cells import Workbench
+    from clip_pipeline.adaptation.workbench import Workbench
 
 OF_DATA = (
     *("dataset", "out_of_domain", "fractions", "seeds", "seed", "train_photos_per_class", "test_photos_per_class"),
@@ -118,8 +118,8 @@ def _cell_inputs(workspace: Workspace, partition: str) -> dict[str, str]:
 
 
 def _bench(workspace: Workspace) -> Workbench:
-    from clip_pipeline.adaptation.cells import Workbench
     from clip_pipeline.adaptation.data import open_data
+    from clip_pipeline.adaptation.workbench import Workbench
 
     recipe, data = workspace.recipe, workspace.get("adaptation_data")
     model = workspace.get("clip_checkpoint", model_names(workspace)[0])

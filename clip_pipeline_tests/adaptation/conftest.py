@@ -79,6 +79,6 @@ def data(model, photos, settings, tmp_path_factory):
 
 @pytest.fixture
 def bench(model, data, settings):
-    from clip_pipeline.adaptation.cells import Workbench
+    from clip_pipeline.adaptation.workbench import Workbench
 
     return Workbench.open(model, data, settings, EVALUATION, COMPUTE)

@@ -13,10 +13,11 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from clip_pipeline.adaptation.cells import Cell, Workbench, parse_alphas, run_cell
+from clip_pipeline.adaptation.cells import parse_alphas, run_cell
 from clip_pipeline.adaptation.classifier import interpolated
 from clip_pipeline.adaptation.grid import cells_of, grid_cells, run_grid
 from clip_pipeline.adaptation.methods import METHODS
+from clip_pipeline.adaptation.workbench import Cell, Workbench
 from clip_pipeline.errors import SettingsError
 from clip_pipeline_tests.adaptation.conftest import COMPUTE, EVALUATION
 
@@ -144,7 +145,7 @@ def test_alphas_outside_0_to_1_are_refused(text):
 
 KILLED = """
 import sys, pickle
-from clip_pipeline.adaptation.cells import Workbench
+from clip_pipeline.adaptation.workbench import Workbench
 from clip_pipeline.adaptation.data import open_data
 from clip_pipeline.adaptation.grid import grid_cells, run_grid
 from pathlib import Path
