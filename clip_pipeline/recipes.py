@@ -35,21 +35,21 @@ SANDBOX = Recipe(
         precision="auto",
     ),
     adaptation=AdaptationSettings(
-        dataset="sandbox:seen",
-        out_of_domain="sandbox:unseen",
-        methods="zero_shot,linear_probe,layer_norm,lp_then_ft",
-        fractions="10,30,100",
+        dataset="sandbox:unseen",
+        out_of_domain="sandbox:seen",
+        methods="zero_shot,linear_probe,full,lp_then_ft",
+        fractions="5,25,100",
         seeds=1,
-        test_photos_per_class=4,
-        out_of_domain_photos_per_class=10,
+        train_photos_per_class=20,
+        test_photos_per_class=8,
+        out_of_domain_photos_per_class=4,
         learning_rate=5e-4,
-        epochs=4,
-        most_steps=40,
+        epochs=3,
         least_steps=20,
-        validations=2,
+        most_steps=30,
+        validations=3,
     ),
 )
-
 
 TINY = replace(
     SANDBOX,
