@@ -13,6 +13,7 @@ from clip_pipeline.pipeline.benchmark_datasets import dataset_names
 from clip_pipeline.pipeline.check import Check, CheckOutcome
 from clip_pipeline.pipeline.data_checks import DATA_CHECKS
 from clip_pipeline.pipeline.images import shard_keys
+from clip_pipeline.pipeline.score_checks import SCORE_CHECKS
 from clip_pipeline.pipeline.stages import artifact_key
 from clip_pipeline.pipeline.training import model_names
 from clip_pipeline.pipeline.workspace import Workspace
@@ -149,18 +150,6 @@ def _embeddings_are_whole(workspace: Workspace, asset: str, name: str) -> CheckO
     return CheckOutcome(vectors > 0, found, {"vectors": vectors})
 
 
-def scores_beat_chance(workspace: Workspace) -> CheckOutcome:
-    from clip_pipeline.evaluation.scores import read_scores
-
-    rows = read_scores(workspace.get("benchmark_report").file("scores.json"))
-    rows = [row for row in rows if row["chance"] is not None]
-    below = [
-        f"{row['task']} {row['dataset']}/{row['split']} {row['metric']}" for row in rows if row["low"] <= row["chance"]
-    ]
-    found = f"{len(below)} of {len(rows)} scores are not above chance" + (f": {', '.join(below[:5])}" if below else "")
-    return CheckOutcome(bool(rows) and not below, found, {"scores": len(rows), "not above chance": len(below)})
-
-
 def _read(workspace: Workspace, asset: str, name: str, columns: list[str], partition: str = "") -> Any:
     import pyarrow.parquet as pq
 
@@ -185,7 +174,7 @@ CHECKS = (
     Check("model_learnt", "clip_checkpoint", "The losses are below that of guessing.", False, model_learnt),
     Check("image_embeddings_are_whole", "image_embeddings", "Unit length, finite, one key a vector.", True, image_embeddings_are_whole),
     Check("text_embeddings_are_whole", "text_embeddings", "Unit length, finite, one key a vector.", True, text_embeddings_are_whole),
-    Check("scores_beat_chance", "benchmark_report", "Every score's interval lies above chance.", False, scores_beat_chance),
+    *SCORE_CHECKS,
     *DATA_CHECKS,
     *ADAPTATION_CHECKS,
 )  # fmt: skip
