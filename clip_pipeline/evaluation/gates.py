@@ -165,8 +165,8 @@ def probe_is_not_below_zero_shot(
 
 def _some(truth: LabelTruth) -> LabelTruth:
     rows = _evenly(list(range(len(truth.ids))))
-    picked = [[values[row] for row in rows] for values in (truth.ids, truth.labels, truth.splits)]
-    return LabelTruth(truth.dataset, *picked, truth.class_names)
+    ids, labels, splits = ([values[row] for row in rows] for values in (truth.ids, truth.labels, truth.splits))
+    return LabelTruth(truth.dataset, ids, labels, splits, truth.class_names)
 
 
 def _evenly(values: Sequence) -> list:
