@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 from clip_pipeline.evaluation.retrieval import TEXT_TO_IMAGE_FILE
 
 CLASSIFIED_SHOWN, SEARCHES_SHOWN, FOUND_SHOWN, CLASSES_SHOWN = 12, 6, 5, 3
+MISTAKEN_SHOWN = 4
 THUMBNAIL_PX = 160
 
 
@@ -40,10 +41,24 @@ class Search:
 
 def classified_photos(predictions: Sequence[dict[str, Any]], read_photos: Any) -> list[ClassifiedPhoto]:
     """predictions: rows of predictions.parquet. read_photos: ids -> {id: file bytes}; photos it lacks are left out."""
-    chosen = evenly_spaced(predictions, CLASSIFIED_SHOWN)
-    contents = read_photos([row["id"] for row in chosen])
+    return _shown(evenly_spaced(predictions, CLASSIFIED_SHOWN), read_photos)
+
+
+def mistaken_photos(
+    predictions: Sequence[dict[str, Any]], class_names: Sequence[str], read_photos: Any
+) -> list[ClassifiedPhoto]:
+    """One photo of each named class that was taken for another: the middle one of them."""
+    chosen = []
+    for name in class_names:
+        wrong = [row for row in predictions if row["label_name"] == name and not row["correct"]]
+        chosen += evenly_spaced(wrong, 1)
+    return _shown(chosen[:MISTAKEN_SHOWN], read_photos)
+
+
+def _shown(rows: Sequence[dict[str, Any]], read_photos: Any) -> list[ClassifiedPhoto]:
+    contents = read_photos([row["id"] for row in rows])
     examples = []
-    for row in chosen:
+    for row in rows:
         if row["id"] in contents:
             best = list(zip(row["best_names"], row["best_similarities"], strict=True))[:CLASSES_SHOWN]
             examples.append(ClassifiedPhoto(thumbnail(contents[row["id"]]), row["label_name"], best))

@@ -10,8 +10,18 @@ from typing import Any
 import pyarrow.parquet as pq
 
 from clip_pipeline.evaluation import figures, photo_figures
+from clip_pipeline.evaluation.calibration import BINS, calibration_bins
+from clip_pipeline.evaluation.calibration_figure import draw_calibration
 from clip_pipeline.evaluation.confusion import commonest_confusions, confusion_matrix
-from clip_pipeline.evaluation.examples import ClassifiedPhoto, Search, classified_photos, searches
+from clip_pipeline.evaluation.examples import (
+    ClassifiedPhoto,
+    Search,
+    classified_photos,
+    mistaken_photos,
+    searches,
+)
+from clip_pipeline.evaluation.hardest import HardClass, hardest_classes
+from clip_pipeline.evaluation.scoreboard import interval_text, percent
 
 
 @dataclass
@@ -26,6 +36,10 @@ class Chapter:
     confusions: list[tuple[str, str, int, int]] = field(default_factory=list)
     classified: list[ClassifiedPhoto] = field(default_factory=list)
     classified_figure: str = ""
+    hardest: list[HardClass] = field(default_factory=list)
+    mistaken: list[ClassifiedPhoto] = field(default_factory=list)
+    calibration_figure: str = ""
+    calibration: str = ""
     searches: list[Search] = field(default_factory=list)
     searches_figure: str = ""
 
@@ -46,14 +60,43 @@ def zero_shot_chapters(facts: Mapping[str, Any], folder: Path) -> list[Chapter]:
             chapter.classes_drawn = len(names)
             chapter.confusion_figure = f"figures/confusion_{stem}.png"
             figures.draw_confusion(names, matrix_CC, f"{dataset} {split}", folder / chapter.confusion_figure)
+            chapter.hardest = hardest_classes(of_split)
+            _draw_calibration(chapter, of_split, facts["scores"], folder, stem)
             if dataset in (facts.get("read_photos") or {}):
                 chapter.classified = classified_photos(of_split, facts["read_photos"][dataset])
+                names = [one.name for one in chapter.hardest]
+                chapter.mistaken = mistaken_photos(of_split, names, facts["read_photos"][dataset])
             if chapter.classified:
                 chapter.classified_figure = f"figures/photos_{stem}.png"
                 title = f"{dataset} {split}: label (bold) and nearest classes with their cosine"
                 photo_figures.draw_classified(chapter.classified, title, folder / chapter.classified_figure)
             chapters.append(chapter)
     return chapters
+
+
+def _draw_calibration(
+    chapter: Chapter, predictions: list[dict[str, Any]], scores: list[dict[str, Any]], folder: Path, stem: str
+) -> None:
+    """Only where the model's logit scale was known, so that the predictions hold probabilities."""
+    if any(row["confidence"] is None for row in predictions):
+        return
+    confidence = [row["confidence"] for row in predictions]
+    bins = calibration_bins(confidence, [row["correct"] for row in predictions])
+    mean = sum(confidence) / len(confidence)
+    right = sum(row["correct"] for row in predictions) / len(predictions)
+    chapter.calibration = f"On average the model is {percent(mean)} sure and {percent(right)} right."
+    wanted = {
+        "dataset": chapter.dataset,
+        "split": chapter.split,
+        "metric": "ece",
+        "templates": predictions[0]["templates"],
+    }
+    error = next((row for row in scores if all(row[name] == value for name, value in wanted.items())), None)
+    if error:
+        chapter.calibration += f" Expected calibration error, in {BINS} bins of equal width: {percent(error['value'])} [{interval_text(error)}]."
+    chapter.calibration_figure = f"figures/calibration_{stem}.png"
+    title = f"{chapter.dataset} {chapter.split}: how sure, and how often right"
+    draw_calibration(bins, title, folder / chapter.calibration_figure)
 
 
 def retrieval_chapters(facts: Mapping[str, Any], folder: Path) -> list[Chapter]:

@@ -89,6 +89,24 @@ def confusion_cells(chapter: Chapter) -> list[tuple[str, ...]]:
     return [(label, called, f"{times:,} of {total:,}") for label, called, times, total in chapter.confusions]
 
 
+HARDEST_HEADER = ("class", "recall", "95 % interval", "photos", "taken for", "times")
+
+
+def hardest_cells(chapter: Chapter) -> list[tuple[str, ...]]:
+    """The hardest classes' cells."""
+    return [
+        (
+            one.name,
+            percent(one.recall),
+            f"{100 * one.low:.1f} – {100 * one.high:.1f}",
+            f"{one.photos:,}",
+            one.taken_for or "–",
+            f"{one.times:,}",
+        )
+        for one in chapter.hardest
+    ]
+
+
 CONFUSION_HEADER = ("class", "called", "photos")
 
 
@@ -99,6 +117,10 @@ def _chapter(chapter: Chapter) -> list[str]:
     if chapter.confusions:
         parts.append(_table(CONFUSION_HEADER, confusion_cells(chapter)))
     parts += _picture("Confusion matrix", chapter.confusion_figure)
+    if chapter.hardest:
+        parts += ["### Hardest classes", _table(HARDEST_HEADER, hardest_cells(chapter))]
+    if chapter.calibration:
+        parts += ["### Calibration", chapter.calibration, *_picture("Reliability diagram", chapter.calibration_figure)]
     return parts + _picture("Photos with the nearest classes", chapter.classified_figure)
 
 

@@ -14,10 +14,12 @@ from clip_pipeline.evaluation.report_markdown import (
     ADAPTATION,
     CONFUSION_HEADER,
     COUNT_TABLES,
+    HARDEST_HEADER,
     HOW_TO_READ,
     SCORE_HEADER,
     confusion_cells,
     count_cells,
+    hardest_cells,
     score_cells,
 )
 from clip_pipeline.evaluation.report_style import STYLE
@@ -29,7 +31,19 @@ HEADLINES = {
     ("retrieval", "image_to_text_recall@1"): "image → text recall@1",
     ("retrieval", "text_to_image_recall@1"): "text → image recall@1",
 }
-LEFT_ALIGNED = {"method", "task", "dataset", "split", "prompts", "metric", "what", "status", "class", "called"}
+LEFT_ALIGNED = {
+    "method",
+    "task",
+    "dataset",
+    "split",
+    "prompts",
+    "metric",
+    "what",
+    "status",
+    "class",
+    "called",
+    "taken for",
+}
 
 
 def page_text(facts: Mapping[str, Any], drawn: Mapping[str, str], chapters: Sequence[Chapter], folder: Path) -> str:
@@ -121,6 +135,15 @@ def _chapter(chapter: Chapter, folder: Path) -> str:
         )
         label = f"Confusion matrix {shown and f'({shown}, the most confused)'}"
         parts.append(f"<details><summary>{label}</summary>{_chart(folder / chapter.confusion_figure, label)}</details>")
+    if chapter.hardest:
+        parts.append(f"<h3>Hardest classes</h3>{_table(HARDEST_HEADER, hardest_cells(chapter))}")
+    if chapter.mistaken:
+        cards = "".join(_classified(photo) for photo in chapter.mistaken)
+        parts.append(f"<p class=quiet>A mistaken photo of each of the hardest.</p><div class=photos>{cards}</div>")
+    if chapter.calibration:
+        parts.append(f"<h3>Calibration</h3><p class=quiet>{escape(chapter.calibration)}</p>")
+        diagram = _chart(folder / chapter.calibration_figure, "Reliability diagram", "chart small")
+        parts.append(f"<details><summary>Reliability diagram</summary>{diagram}</details>")
     return "".join(parts) + "</section>"
 
 
@@ -148,8 +171,10 @@ def _search(search: Search) -> str:
     )
 
 
-def _chart(path: Path, text: str) -> str:
-    return f"<div class=scroll><img class=chart src='{_data_url(path.read_bytes(), 'png')}' alt='{escape(text)}'></div>"
+def _chart(path: Path, text: str, kind: str = "chart") -> str:
+    return (
+        f"<div class=scroll><img class='{kind}' src='{_data_url(path.read_bytes(), 'png')}' alt='{escape(text)}'></div>"
+    )
 
 
 def _data_url(content: bytes, kind: str) -> str:

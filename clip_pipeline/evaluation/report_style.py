@@ -27,6 +27,7 @@ section { background: var(--card); border: 1px solid var(--line); border-radius:
 .bar b { position: absolute; top: -2px; width: 4px; height: 12px; margin-left: -2px; background: var(--blue); border-radius: 2px; }
 .bar u { position: absolute; top: -2px; width: 2px; height: 12px; margin-left: -1px; background: var(--quiet); }
 .chart { display: block; width: 100%; min-width: 34rem; max-width: 52rem; height: auto; margin: .3rem auto; }
+.chart.small { min-width: 20rem; max-width: 34rem; }
 @media (prefers-color-scheme: dark) { .chart { filter: invert(.898) hue-rotate(180deg); } }
 .scroll { overflow-x: auto; }
 table { border-collapse: collapse; width: 100%; font-size: .9rem; }

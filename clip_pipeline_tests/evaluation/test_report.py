@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 
 from clip_pipeline.evaluation.figures import draw_training
+from clip_pipeline.evaluation.provenance import Scored
 from clip_pipeline.evaluation.report import write_report
 from clip_pipeline.evaluation.retrieval import retrieval_scores
 from clip_pipeline.evaluation.zero_shot import LabelTruth, zero_shot_scores
@@ -30,7 +31,7 @@ def facts(tmp_path_factory):
     names = ["red <cup>", "blue ball", "key", "car", "tree", "fish"]
     texts = write_prompts(folder / "t", names, classes)
     truth = LabelTruth("things", ids, labels, ["unseen"] * 24, names)
-    rows = zero_shot_scores(images, texts, truth, SETTINGS, folder / "zero_shot")
+    rows = zero_shot_scores(images, texts, truth, SETTINGS, folder / "zero_shot", Scored("tiny", logit_scale=20.0))
     captions = write_captions(folder / "c", [(one, [f"the caption of {one}"]) for one in ids], rng.normal(size=(24, 6)))
     rows += retrieval_scores(images, captions, "held_out", "test", SETTINGS, folder / "retrieval")
     log = folder / "train_log.csv"
@@ -94,7 +95,7 @@ def test_all_files_are_there_and_every_figure_is_a_picture(report):
     ]  # fmt: skip
     figures = sorted(path.name for path in (report / "figures").iterdir())
     assert figures == [
-        "confusion_things_unseen.png", "funnel.png", "photos_things_unseen.png", "scores.png", "search_held_out.png",
+        "calibration_things_unseen.png", "confusion_things_unseen.png", "funnel.png", "photos_things_unseen.png", "scores.png", "search_held_out.png",
         "timings.png", "training.png",
     ]  # fmt: skip
     for name in figures:
@@ -122,11 +123,31 @@ def test_names_are_escaped(report):
 def test_the_markdown_links_figures_that_exist_and_shows_every_score(report, facts):
     text = (report / "report.md").read_text()
     links = re.findall(r"!\[[^]]+]\(([^)]+)\)", text)
-    assert len(links) == 7
+    assert len(links) == 8
     assert all((report / link).is_file() for link in links)
     assert text.count("| zero-shot |") + text.count("| retrieval |") == len(facts["scores"])
     assert "| success | 230 |" in text
     assert "200 photos, 400 pairs" in text
+
+
+def test_hardest_classes_and_calibration_are_told_on_page_and_in_markdown(report, facts):
+    (error,) = [row for row in facts["scores"] if row["metric"] == "ece"]
+    for text in ((report / "report.md").read_text(), (report / "report.html").read_text()):
+        assert "Hardest classes" in text
+        assert "taken for" in text
+        assert f"in 15 bins of equal width: {100 * error['value']:.1f} %" in text
+        assert "sure and" in text
+
+
+def test_a_model_without_a_logit_scale_has_no_calibration(facts, tmp_path):
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    table = pq.read_table(facts["zero_shot"]["things"] / "predictions.parquet")
+    column = table.column_names.index("confidence")
+    pq.write_table(table.set_column(column, "confidence", pa.nulls(24, pa.float64())), tmp_path / "predictions.parquet")
+    write_report({**facts, "zero_shot": {"things": tmp_path}}, tmp_path / "report")
+    assert "Calibration" not in (tmp_path / "report" / "report.md").read_text()
 
 
 def test_scores_json_is_the_flat_list(report, facts):
