@@ -144,7 +144,7 @@ STEPS = (
     Step(
         asset="benchmark_report",
         about="All scores with tables and figures, as Markdown, HTML, CSV and scores.json.",
-        code_version="2",
+        code_version="3",
         after=(*SCORES, "adaptation_curves"),
         config=lambda workspace: {},
         inputs=_inputs,
