@@ -11,16 +11,23 @@ from clip_pipeline.settings import Recipe, with_settings
 
 
 @click.command(context_settings=CONTEXT)
-@click.option("--model", required=True, type=click.Path(path_type=Path), help="Model folder.")
+@click.option("--model", required=True, help="Model folder, or a name as open_clip writes it.")
 @click.option("--dataset", required=True, help="A name (sandbox, digits), NAME=PATH (cifar10=FOLDER), or a path; see clip-pipeline datasets.")  # fmt: skip
-@click.option("-o", "--output", required=True, type=click.Path(path_type=Path), help="scores.json to write.")
-@click.option("--batch-size", default=256, show_default=True, help="Photos at a time.")
+@click.option("-o", "--output", required=True, type=click.Path(path_type=Path), help="scores.json to write; predictions and CLIP_benchmark's files go into a folder beside it.")  # fmt: skip
+@settings_option
 @device_option
-def evaluate(model: Path, dataset: str, output: Path, batch_size: int, device: str) -> None:
-    """Score a model: zero-shot on labelled photos, retrieval on photos with captions."""
+def evaluate(model: str, dataset: str, output: Path, assignments: tuple[str, ...], device: str) -> None:
+    """Score a model: zero-shot on labelled photos, retrieval on photos with captions.
+
+    \b
+    Examples:
+      clip-pipeline evaluate --model model/ --dataset pets/ -o scores.json
+      clip-pipeline evaluate --model model/ --dataset pets/ -o scores.json --set evaluation.templates=own,imagenet80
+    """
     from clip_pipeline.pipeline.standalone import evaluate_to
 
-    click.echo(evaluate_to(model, dataset, output, batch_size, with_device(Recipe(), device).compute))
+    recipe = with_device(with_settings(Recipe(), assignments), device)
+    click.echo(evaluate_to(model, dataset, output, recipe))
     click.echo(f"Wrote {output}")
 
 

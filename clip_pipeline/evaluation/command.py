@@ -27,7 +27,7 @@ def predictions_folder(out_path: Path) -> Path:
 
 
 def evaluate_model(
-    model_dir: Path,
+    model: str | Path,
     dataset: str | Path | Dataset,
     out_path: Path,
     settings: EvaluationSettings,
@@ -36,26 +36,27 @@ def evaluate_model(
 ) -> list[dict[str, Any]]:
     """Embeds the dataset, scores it, writes the rows to `out_path` as JSON and returns them.
 
-    dataset: an open Dataset, or a folder as `open_dataset` reads it. Zero-shot where it has labels, retrieval (each
+    model: a folder, or a name as `open_model` takes it. dataset: an open Dataset, or a folder as `open_dataset` reads it. Zero-shot where it has labels, retrieval (each
     split for itself) where it has captions. `predictions_folder(out_path)` gets every sample's outcome, scores.csv and
     CLIP_benchmark's files. Raises DatasetError or ModelError with a sentence for the user.
     """
     opened = dataset if isinstance(dataset, Dataset) else open_dataset(dataset)
     texts_to_embed(opened, settings.templates)  # an unknown set of prompts is told before the model is loaded
     embedding = embedding or EmbeddingSettings()
-    name = Path(model_dir).absolute().name
+    name = Path(model).absolute().name if Path(model).is_dir() else str(model)
     place = predictions_folder(out_path)
     with published_folder(place) as (folder, work):
-        weights, logit_scale = model_facts(str(model_dir))
+        weights, logit_scale = model_facts(str(model))
         rows: list[dict[str, Any]] = []
         parts = [opened] if opened.task == "zero_shot" else [only_split(opened, split) for split in splits_of(opened)]
         for part in parts:
             below = part.task if part.task == "zero_shot" else f"retrieval_{part.splits[0]}"
             vectors = work / below
             texts = texts_to_embed(part, settings.templates)
-            embed_dataset_texts(model_dir, texts, vectors / "texts", embedding, compute)
-            embed_dataset_images(model_dir, part.images(), len(part.ids), vectors / "images", embedding, compute)
             scored = Scored(name, weights, dataset_fingerprint(part), logit_scale)
+            images = (part.images(), len(part.ids), vectors / "images", embedding, compute)
+            embed_dataset_texts(model, texts, vectors / "texts", embedding, compute)
+            embed_dataset_images(model, *images, work=work / f"{below}_blocks", identity=scored.dataset_sha256)
             inputs = (vectors / "images", vectors / "texts")
             if part.task == "zero_shot":
                 found = zero_shot_scores(*inputs, part.truth(), settings, folder / below, scored)

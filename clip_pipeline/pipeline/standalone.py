@@ -8,7 +8,6 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,7 +17,6 @@ from clip_pipeline.publication import published_folder, work_folder_of
 from clip_pipeline.settings import (
     ComputeSettings,
     EmbeddingSettings,
-    EvaluationSettings,
     Recipe,
     TokenizerSettings,
     settings_text,
@@ -261,18 +259,18 @@ def embed_to(
     return told
 
 
-def evaluate_to(model: Path, dataset: str, output: Path, batch_size: int, compute: ComputeSettings) -> str:
-    """Scores a model on a dataset of the user's own, or on the sandbox's; writes scores.json and returns the scoreboard."""
+def evaluate_to(model: str, dataset: str, output: Path, recipe: Recipe) -> str:
+    """Scores a model on a dataset of the user's own, or on the sandbox's; writes scores.json and a folder of predictions beside it,
+    and returns the scoreboard."""
     import tempfile
 
     from clip_pipeline.evaluation.command import evaluate_model
     from clip_pipeline.evaluation.datasets import open_dataset
     from clip_pipeline.evaluation.scoreboard import scoreboard
 
-    embedding = replace(EmbeddingSettings(), batch_size=batch_size)
     with tempfile.TemporaryDirectory(prefix="clip_pipeline_dataset_") as scratch:
         opened = open_dataset(_sandbox_benchmark(Path(scratch)), "sandbox") if dataset == "sandbox" else dataset
-        rows = evaluate_model(model, opened, output, EvaluationSettings(), compute, embedding)
+        rows = evaluate_model(model, opened, output, recipe.evaluation, recipe.compute, recipe.embedding)
     return scoreboard(rows)
 
 

@@ -1,13 +1,17 @@
 from __future__ import annotations
 
+import hashlib
 import json
 
 import pytest
 
-from clip_pipeline.errors import DatasetError, ModelError, PhotosError
+from clip_pipeline.errors import DatasetError, ModelError, PhotosError, SettingsError
 from clip_pipeline.evaluation.classify import classify_images
 from clip_pipeline.evaluation.command import evaluate_model
-from clip_pipeline.evaluation.datasets import Dataset
+from clip_pipeline.evaluation.comparison import compare_scores
+from clip_pipeline.evaluation.datasets import Dataset, open_dataset
+from clip_pipeline.evaluation.fingerprints import dataset_fingerprint, model_facts
+from clip_pipeline.evaluation.provenance import missing_provenance
 from clip_pipeline.settings import ComputeSettings, EvaluationSettings
 from clip_pipeline_tests.evaluation.datasets.test_files import benchmark_folder
 from clip_pipeline_tests.tiny_model import build_tiny_model, jpeg
@@ -20,13 +24,55 @@ def model(tmp_path_factory):
     return build_tiny_model(tmp_path_factory.mktemp("model"))
 
 
-def test_a_labelled_dataset_is_scored_by_zero_shot(model, tmp_path):
+def two_classes(tmp_path):
+    """A labelled dataset without its split of a single class."""
     folder = benchmark_folder(tmp_path / "things")
     (folder / "extra" / "0.tar").unlink()
+    return folder
+
+
+def test_a_labelled_dataset_is_scored_by_zero_shot(model, tmp_path):
+    folder = two_classes(tmp_path)
     rows = evaluate_model(model, folder, tmp_path / "out" / "scores.json", SETTINGS, CPU)
     assert json.loads((tmp_path / "out" / "scores.json").read_text()) == rows
     assert {(row["task"], row["dataset"], row["split"]) for row in rows} == {("zero_shot", "things", "test")}
     assert rows[0]["n"] == 3
+
+
+def test_every_score_tells_its_origin_and_predictions_lie_beside_the_scores(model, tmp_path):
+    folder = two_classes(tmp_path)
+    settings = EvaluationSettings(bootstrap_samples=100, templates="own,cifar18", seed=5)
+    rows = evaluate_model(model, folder, tmp_path / "out" / "scores.json", settings, CPU)
+    assert {row["templates"] for row in rows} == {"own", "cifar18"}
+    assert "ece" in {row["metric"] for row in rows}
+    for row in rows:
+        assert missing_provenance(row) == []
+        block = row["provenance"]
+        assert block["predictions"] == "scores_predictions/zero_shot/predictions.parquet"
+        file = tmp_path / "out" / block["predictions"]
+        assert hashlib.sha256(file.read_bytes()).hexdigest() == block["predictions_sha256"]
+        assert (block["model"], block["seed"]) == ("model", 5)
+        assert block["model_sha256"] == model_facts(str(model))[0]
+        assert block["dataset_sha256"] == dataset_fingerprint(open_dataset(folder))
+    beside = tmp_path / "out" / "scores_predictions"
+    assert len((beside / "scores.csv").read_text().splitlines()) == len(rows) + 1
+    assert {path.suffix for path in (beside / "clip_benchmark").iterdir()} == {".json"}
+    assert not list((tmp_path / "out").glob(".*"))  # nothing is left of the work
+
+
+def test_scores_of_one_model_twice_can_be_compared_from_their_files(model, tmp_path):
+    folder = two_classes(tmp_path)
+    for name in ("a", "b"):
+        evaluate_model(model, folder, tmp_path / f"{name}.json", SETTINGS, CPU)
+    found = compare_scores(tmp_path / "a.json", tmp_path / "b.json", 200)
+    assert found.left_out == []
+    assert {one.difference for one in found.differences} == {0.0}
+
+
+def test_an_unknown_set_of_prompts_is_told_before_anything_is_embedded(tmp_path):
+    folder = benchmark_folder(tmp_path / "things")
+    with pytest.raises(SettingsError, match="cifar18"):
+        evaluate_model(tmp_path, folder, tmp_path / "a.json", EvaluationSettings(templates="cifar"), CPU)
 
 
 def test_captions_are_scored_by_retrieval_each_split_for_itself(model, tmp_path):
