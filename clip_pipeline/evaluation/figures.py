@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from clip_pipeline.evaluation.scoreboard import group_name, interval_text, metric_name, percent
+from clip_pipeline.evaluation.scoreboard import group_name, interval_text, mark, metric_name, percent
 from clip_pipeline.settings import TrainingSettings
 
 if TYPE_CHECKING:
@@ -35,7 +35,8 @@ def draw_scores(rows: Sequence[dict[str, Any]], path: Path) -> None:
         for row in scores:
             axes.plot([row["chance"]] * 2, [height - 0.3, height + 0.3], color=QUIET, linewidth=1.6, zorder=2)
             axes.plot([row["low"], row["high"]], [height, height], color=colour, linewidth=5, alpha=0.3, zorder=3)
-            axes.plot(row["value"], height, "o", color=colour, markersize=7, zorder=4)
+            inside = "white" if mark(row) else colour
+            axes.plot(row["value"], height, "o", color=colour, markerfacecolor=inside, markersize=7, zorder=4)
             text = f"{percent(row['value'])}  [{interval_text(row)}]"
             axes.text(1.02, height, text, va="center", fontsize=9, color=INK, transform=axes.get_yaxis_transform())
             places.append(height)
@@ -48,7 +49,12 @@ def draw_scores(rows: Sequence[dict[str, Any]], path: Path) -> None:
     axes.tick_params(axis="y", length=0)
     axes.spines["left"].set_visible(False)
     axes.grid(axis="x", color=GRID, linewidth=0.8)
-    axes.set_title("Scores: point, 95 % interval (band), chance (grey tick)", loc="left", fontsize=10.5, color=INK)
+    axes.set_title(
+        "Scores: point (hollow where it may be chance), 95 % interval (band), chance (grey tick)",
+        loc="left",
+        fontsize=10.5,
+        color=INK,
+    )
     save_figure(figure, path)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from clip_pipeline.evaluation.report_chapters import Chapter
-from clip_pipeline.evaluation.scoreboard import TASK_NAMES, interval_text, metric_name, percent
+from clip_pipeline.evaluation.scoreboard import TASK_NAMES, interval_text, mark, metric_name, percent
 
 HOW_TO_READ = (
     "Each score is a share of test samples, with its 95 % bootstrap interval over photos (Wilson’s where nearly all or nearly none hit). Chance is what guessing gives: "
@@ -54,7 +54,7 @@ COUNT_TABLES = (
     ("photo_statuses", "Photos by what became of them", ("status", "photos")),
     ("pairs_by_split", "Pairs by split", ("split", "pairs")),
 )
-SCORE_HEADER = ("task", "dataset", "split", "prompts", "metric", "score", "95 % interval", "chance", "n")
+SCORE_HEADER = ("task", "dataset", "split", "prompts", "metric", "score", "95 % interval", "chance", "n", "note")
 
 
 def score_cells(rows: Iterable[Mapping[str, Any]]) -> list[tuple[str, ...]]:
@@ -70,6 +70,7 @@ def score_cells(rows: Iterable[Mapping[str, Any]]) -> list[tuple[str, ...]]:
             interval_text(row),
             percent(row["chance"]) if row["chance"] is not None else "–",
             f"{row['n']:,}",
+            mark(row),
         )
         for row in rows
     ]

@@ -37,6 +37,7 @@ def text_to_image_places(
     images_ND: np.ndarray, texts_MD: np.ndarray, photo_of_text_M: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     """(place_M, best_MK): for each caption the place of its own photo among all photos, from 0, and the best photos."""
+    images_ND = np.asarray(images_ND, np.float64)  # once, not for every block
     places, best = [], []
     for start in range(0, len(texts_MD), QUERIES_AT_A_TIME):
         similarity_QN = similarities(texts_MD[start : start + QUERIES_AT_A_TIME], images_ND)
@@ -50,6 +51,7 @@ def image_to_text_places(
     images_ND: np.ndarray, texts_MD: np.ndarray, photo_of_text_M: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     """(place_N, best_NK): for each photo the place of its best own caption among all captions, from 0, and the best captions."""
+    texts_MD = np.asarray(texts_MD, np.float64)
     places, best = [], []
     for start in range(0, len(images_ND), QUERIES_AT_A_TIME):
         similarity_QM = similarities(images_ND[start : start + QUERIES_AT_A_TIME], texts_MD)

@@ -61,25 +61,31 @@ def interval_text(row: Mapping[str, Any]) -> str:
     return f"{100 * row['low']:.1f} – {100 * row['high']:.1f}"
 
 
+def mark(row: Mapping[str, Any]) -> str:
+    """`may be chance` for a score whose interval does not lie above chance, else nothing."""
+    return "may be chance" if row["chance"] is not None and row["low"] <= row["chance"] else ""
+
+
 def scoreboard(rows: Sequence[dict[str, Any]]) -> str:
     """Plain text: one line a score with its 95 % interval, what chance gives and the number of samples."""
     shown = [row for row in rows if row["metric"] in HEADLINES or row["metric"].endswith("_shot")]
     if not shown:
         return "No scores."
-    header = ("", "metric", "score", "95 % interval", "chance", "n")
+    header = ("", "metric", "score", "95 % interval", "chance", "n", "")
     table = [header]
     last = ""
     for row in shown:
         group = group_name(row)
         numbers = (percent(row["value"]), interval_text(row), percent(row["chance"]), f"{row['n']:,}")
-        table.append(("" if group == last else group, metric_name(row["metric"]), *numbers))
+        table.append(("" if group == last else group, metric_name(row["metric"]), *numbers, mark(row)))
         last = group
     widths = [max(len(line[column]) for line in table) for column in range(len(header))]
     lines = []
     for line in table:
         cells = [
-            text.ljust(w) if c < 2 else text.rjust(w) for c, (text, w) in enumerate(zip(line, widths, strict=True))
+            text.ljust(w) if c < 2 or c == 6 else text.rjust(w)
+            for c, (text, w) in enumerate(zip(line, widths, strict=True))
         ]
         lines.append("  ".join(cells).rstrip())
-    lines.insert(1, "  ".join("─" * width for width in widths))
+    lines.insert(1, "  ".join("─" * width for width in widths).rstrip())
     return "\n".join(lines)

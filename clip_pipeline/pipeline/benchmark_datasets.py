@@ -108,7 +108,7 @@ def _write_held_out(workspace: Workspace, folder: Path) -> Built:
     import pyarrow.parquet as pq
 
     from clip_pipeline.evaluation.datasets import held_out_captions
-    from clip_pipeline.images.shards import photo_ending, read_shard, write_shard
+    from clip_pipeline.images.shards import ShardWriter, photo_ending, read_shard
 
     pairs = pq.read_table(workspace.get("image_text_pairs").file("pairs.parquet"))
     captions_of = dict(held_out_captions(pairs))
@@ -119,16 +119,16 @@ def _write_held_out(workspace: Workspace, folder: Path) -> Built:
             "splits, or evaluate on another dataset (evaluation.datasets)."
         )
     id_of = dict(zip(pairs["key"].to_pylist(), pairs["photo_id"].to_pylist(), strict=True))
-    samples = [
-        (key, {(ending := photo_ending(members)): members[ending], "txt": "\n".join(captions_of[id_of[key]]).encode()})
-        for shard in shard_keys(workspace)
-        for key, members in read_shard(workspace.get("image_shards", shard).file(f"{shard}.tar"))
-        if id_of.get(key) in captions_of
-    ]
     (folder / "test").mkdir()
-    write_shard(folder / "test" / "0.tar", samples)
+    with ShardWriter(folder / "test" / "0.tar") as tar:  # shards and their photos are in the order of the keys
+        for shard in shard_keys(workspace):
+            for key, members in read_shard(workspace.get("image_shards", shard).file(f"{shard}.tar")):
+                if id_of.get(key) in captions_of:
+                    ending = photo_ending(members)
+                    texts = "\n".join(captions_of[id_of[key]])
+                    tar.add(key, {ending: members[ending], "txt": texts.encode()})
     (folder / "test" / "nshards.txt").write_text("1\n")
-    return Built(rows={"test": len(samples), "captions": sum(map(len, captions_of.values()))})
+    return Built(rows={"test": tar.samples, "captions": sum(map(len, captions_of.values()))})
 
 
 STEPS = (

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from clip_pipeline.evaluation.scoreboard import metric_name, percent, scoreboard
+from clip_pipeline.evaluation.scoreboard import group_name, mark, metric_name, percent, scoreboard
 from clip_pipeline.evaluation.scores import score_row
 
 
@@ -31,3 +31,19 @@ def test_names_and_numbers_read_well():
     assert metric_name("image_to_text_recall@10") == "image → text recall@10"
     assert metric_name("top1_4_shot") == "top-1, 4 a class"
     assert [percent(x) for x in (0, 0.00139, 0.0278, 1)] == ["0.0 %", "0.14 %", "2.8 %", "100.0 %"]
+
+
+def test_a_score_that_may_be_chance_is_marked_and_an_error_is_not():
+    poor = score_row("zero_shot", "a", "test", "top1", 0.11, (0.08, 0.14), 500, 0.1)
+    good = score_row("zero_shot", "a", "test", "top5", 0.7, (0.6, 0.8), 500, 0.5)
+    error = score_row("zero_shot", "a", "test", "ece", 0.01, (0.0, 0.02), 500, None)
+    assert [mark(row) for row in (poor, good, error)] == ["may be chance", "", ""]
+    lines = scoreboard([poor, good]).splitlines()
+    assert lines[2].endswith("10.0 %  500  may be chance")
+    assert lines[3].endswith("50.0 %  500")
+
+
+def test_prompts_other_than_the_datasets_own_are_named():
+    row = score_row("zero_shot", "a", "test", "top1", 0.5, (0.4, 0.6), 500, 0.1, "imagenet80")
+    assert group_name(row) == "zero-shot, a test, imagenet80 prompts"
+    assert group_name({**row, "templates": "own"}) == "zero-shot, a test"
