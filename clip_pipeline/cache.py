@@ -18,6 +18,14 @@ KEPT = 2
 """Folders kept of one name unless more are wanted: the newest, and the one before for a process that still reads it."""
 
 
+def user_cache() -> Path:
+    """Where commands without a data folder keep such folders: CLIP_PIPELINE_CACHE, else the user's cache."""
+    given = os.environ.get("CLIP_PIPELINE_CACHE")
+    if given:
+        return Path(given).expanduser()
+    return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "clip_pipeline"
+
+
 def cached_folder(root: Path, name: str, identity: str, build: Callable[[Path], None], kept: int = KEPT) -> Path:
     """The folder `root`/.cache/`name`/`identity`, made by build(folder) unless it is there.
 

@@ -18,6 +18,7 @@
     │   └── DiskError          full, read-only or not reachable
     ├── ShapeError             ids or shapes of two things that belong together do not agree
     ├── DecoderError           no process that decodes photos can be started
+    ├── EmbeddingProcessError  a process that embeds photos ended before its work did
     └── TrainingError          training cannot go on: loss not finite, no pairs, ...
 
 Each message is one to three sentences: what was found, what was expected, what to do. The command line
@@ -101,6 +102,10 @@ class ShapeError(ClipPipelineError):
 
 class DecoderError(ClipPipelineError):
     """No process that decodes photos can be started."""
+
+
+class EmbeddingProcessError(ClipPipelineError):
+    """A process that embeds photos ended before its work did."""
 
 
 class TrainingError(ClipPipelineError):

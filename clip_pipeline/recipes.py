@@ -8,6 +8,7 @@ from clip_pipeline.errors import SettingsError, nearest_name
 from clip_pipeline.settings import (
     AdaptationSettings,
     DownloadSettings,
+    EmbeddingSettings,
     EvaluationSettings,
     LinksSettings,
     Recipe,
@@ -98,6 +99,7 @@ LAPTOP = Recipe(
         ema_decay=0.998,
         precision="auto",
     ),
+    embedding=EmbeddingSettings(runtime="auto"),
     evaluation=EvaluationSettings(datasets="held_out"),
 )
 

@@ -138,6 +138,29 @@ SCORES = pa.schema(
 error such as the calibration's, which guessing does not bound), and where it comes from. `templates` names the set of prompts,
 "" where a task has none."""
 
+PARALLELISM = pa.schema(
+    [
+        pa.field("kind", pa.string(), nullable=False),
+        pa.field("processes", pa.int32(), nullable=False),
+        pa.field("threads", pa.int32(), nullable=False),
+        pa.field("runtime", pa.string(), nullable=False),
+        pa.field("photos", pa.int64(), nullable=False),
+        pa.field("repeats", pa.int32(), nullable=False),
+        pa.field("photos_per_second", pa.float64()),
+        pa.field("slowest", pa.float64()),
+        pa.field("fastest", pa.float64()),
+        pa.field("photos_per_second_per_core", pa.float64()),
+        pa.field("speedup", pa.float64()),
+        pa.field("scaling_efficiency", pa.float64()),
+        pa.field("memory_mb", pa.float64()),
+        pa.field("status", pa.string(), nullable=False),
+    ],
+)
+"""One cell of the sweep over processes × threads. kind: extraction (ready pixels) or end_to_end (files decoded).
+photos_per_second is the median of the repeats, slowest and fastest their range; speedup is over 1 × 1, and
+scaling_efficiency that over the cores in use; memory_mb is the PSS of all processes together. Null where the status is
+another than `measured`."""
+
 SPLITS = ("train", "validation", "test")
 
 PHOTO_STATUSES = {

@@ -23,6 +23,7 @@ from clip_pipeline.settings import EmbeddingSettings, Recipe
 @click.option("--id-column", default="", help="Column of a .parquet with the photos' ids; else found, or row numbers.")
 @click.option("--keys", default="", help="Text file with an id a line for an array; else NAME.keys.txt, or row numbers.")  # fmt: skip
 @click.option("--batch-size", default=256, show_default=True, help="Photos at a time on a GPU; on the CPU it is 64.")
+@click.option("--runtime", default="auto", show_default=True, metavar="NAME", help="What runs the model: torch_fp32, onnx_int8, ...; auto measures for 5,000 photos or more and takes the fastest that agrees with fp32.")  # fmt: skip
 @device_option
 def embed(
     model: str,
@@ -37,6 +38,7 @@ def embed(
     id_column: str,
     keys: str,
     batch_size: int,
+    runtime: str,
     device: str,
 ) -> None:
     """Embed photos or texts: an array of vectors (.npy) and a table with the id of every row (.parquet).
@@ -60,7 +62,7 @@ def embed(
     from clip_pipeline.pipeline.standalone import embed_to
     from clip_pipeline.sources.photo_input import Columns
 
-    settings = EmbeddingSettings(batch_size=batch_size, dtype=dtype, unit_length=not raw)
+    settings = EmbeddingSettings(batch_size=batch_size, dtype=dtype, unit_length=not raw, runtime=runtime)
     compute = with_device(Recipe(), device).compute
     columns = Columns(image_column, id_column, keys)
     facts = embed_to(model, output, settings, compute, images, texts, templates, columns, layout == "clip-retrieval")

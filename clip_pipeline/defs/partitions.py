@@ -31,6 +31,8 @@ PARTITIONS: dict[str, dg.PartitionsDefinition] = {
     "benchmark_dataset": datasets,
     "training_pictures": picture_formats,
     "clip_checkpoint": models,
+    "embedding_runtime": models,
+    "parallelism_benchmark": models,
     "image_embeddings": datasets_by_model,
     "text_embeddings": datasets_by_model,
     "zero_shot_scores": datasets_by_model,

@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from clip_pipeline.embedding.dataset import TEXTS, embed_dataset_images, embed_dataset_texts
+from clip_pipeline.embedding.dataset import TEXTS, MakeRuntime, embed_dataset_images, embed_dataset_texts
 from clip_pipeline.embedding.files import read_stored_embeddings
 from clip_pipeline.embedding.layouts import clip_retrieval_layout, own_layout
 from clip_pipeline.embedding.texts import prompt_table
@@ -29,10 +29,11 @@ def embed_photos(
     work: Path | None = None,
     columns: Columns | None = None,
     clip_retrieval: bool = False,
+    runtime: MakeRuntime | None = None,
 ) -> dict[str, Any]:
     """Embeds whatever `open_photo_input` reads; writes and returns what `embed_dataset_images` does.
 
-    clip_retrieval: write its layout instead of ours.
+    clip_retrieval: write its layout instead of ours. runtime: what makes the runtime of the model; None is torch in fp32.
     """
     photos = open_photo_input(images, columns)
     layout = own_layout(out_folder)
@@ -48,6 +49,7 @@ def embed_photos(
         work,
         photos.identity,
         layout,
+        runtime,
     )
 
 

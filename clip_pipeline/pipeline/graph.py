@@ -17,20 +17,22 @@ def select(expression: str) -> list[Step]:
     """The steps that an expression names, in the order of the flow; all of them for an empty one.
 
     Names are separated by commas. `+name` adds everything before it, `name+` everything after it; the name of a stage
-    stands for its assets. Raises SettingsError for an unknown name, with the nearest right one.
+    stands for its assets. Steps that run on request must be named themselves. Raises SettingsError for an unknown name, with the nearest right one.
     """
     chosen: set[str] = set()
     for word in filter(None, (part.strip() for part in expression.split(","))):
         name = word.strip("+")
         if name not in STEPS and name not in STAGES:
             raise SettingsError(f'There is no asset "{name}". {nearest_name(name, [*STEPS, *STAGES])}')
-        named = set(STAGES.get(name, (name,)))
+        named = {asset for asset in STAGES[name] if not STEPS[asset].on_request} if name in STAGES else {name}
         chosen |= named
         if word.startswith("+"):
             chosen |= _all_before(named)
         if word.endswith("+"):
             chosen |= _all_after(named)
-    return [step for asset, step in STEPS.items() if asset in chosen or not expression.strip()]
+    if not expression.strip():
+        return [step for step in STEPS.values() if not step.on_request]
+    return [step for asset, step in STEPS.items() if asset in chosen]
 
 
 def _all_before(assets: set[str]) -> set[str]:
@@ -39,5 +41,5 @@ def _all_before(assets: set[str]) -> set[str]:
 
 
 def _all_after(assets: set[str]) -> set[str]:
-    after = {asset for asset, step in STEPS.items() if assets & set(step.after)}
+    after = {asset for asset, step in STEPS.items() if assets & set(step.after) and not step.on_request}
     return after | _all_after(after) if after else after

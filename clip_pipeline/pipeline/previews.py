@@ -38,6 +38,17 @@ TABLES = {
 }
 
 
+WITH_FIGURES = (
+    "bpe_tokenizer",
+    "clip_checkpoint",
+    "embedding_runtime",
+    "parallelism_benchmark",
+    "unit_inference",
+    "benchmark_report",
+    "adaptation_curves",
+)
+
+
 @dataclass(frozen=True)
 class Picture:
     """An encoded picture and its media type."""
@@ -63,7 +74,7 @@ def preview(artifact: Artifact) -> Preview:
         return Preview(table.columns, _first_rows(artifact, table))
     if asset == "image_shards":
         return Preview(pictures=_contact_sheet(artifact))
-    if asset in ("bpe_tokenizer", "clip_checkpoint", "unit_inference", "benchmark_report", "adaptation_curves"):
+    if asset in WITH_FIGURES:
         return Preview(pictures=_figures(artifact))
     return Preview()
 
@@ -109,7 +120,18 @@ def _contact_sheet(artifact: Artifact) -> dict[str, Picture]:
 def _figures(artifact: Artifact) -> dict[str, Picture]:
     from PIL import Image
 
-    names = ("lengths.png", "loss.png", "figures/scores.png", "latencies.png", "curve.png", "alphas.png")
+    names = (
+        *(
+            "lengths.png",
+            "loss.png",
+            "runtimes.png",
+            "parallelism.png",
+            "figures/scores.png",
+            "latencies.png",
+            "curve.png",
+        ),
+        "alphas.png",
+    )
     pictures = {}
     for name in names:
         if name in artifact.manifest["files"]:

@@ -109,6 +109,8 @@ def _seconds_by_asset(workspace: Workspace) -> dict[str, float]:
     """Seconds that the stored artifacts of the recipe took to build, partitions added up, in the order of the flow."""
     seconds: dict[str, float] = {}
     for step in sorted(STEPS_BEFORE, key=lambda step: ASSETS.index(step.asset)):
+        if step.on_request:
+            continue
         found = [workspace.store.find(artifact_key(step.asset, key)) for key in step.partitions(workspace)]
         seconds[step.asset] = round(sum(artifact.manifest["seconds"] for artifact in found if artifact), 2)
     return seconds

@@ -236,6 +236,8 @@ def embed_to(
     Raises SettingsError for options that do not go together.
     """
     from clip_pipeline.embedding.command import embed_photos, embed_text_file
+    from clip_pipeline.pipeline.runtime_choice import REFERENCE, runtime_for_command, runtime_maker
+    from clip_pipeline.sources.photo_input import open_photo_input
 
     if images is None and texts is None:
         raise SettingsError("There is nothing to embed. Give --images, --texts or both.")
@@ -249,10 +251,15 @@ def embed_to(
     told = []
     with published_folder(output) as (folder, work):
         if images is not None:
-            facts = embed_photos(model, images, folder, settings, compute, work, columns, clip_retrieval)
+            photos = open_photo_input(images, columns)
+            some = ((photo.id, photo.read) for photo in photos.photos())
+            name = runtime_for_command(model, some, photos.total, settings, compute)
+            runtime = runtime_maker(name, compute)
+            facts = embed_photos(model, images, folder, settings, compute, work, columns, clip_retrieval, runtime)
             failed = f", {facts['failed']:,} could not be decoded" if facts["failed"] else ""
             before = f", {facts['resumed']:,} of them by a run before" if facts["resumed"] else ""
-            told.append(f"Embedded {facts['photos']:,} photos{before}{failed}.")
+            by = "" if name == REFERENCE else f", by {name}"
+            told.append(f"Embedded {facts['photos']:,} photos{before}{failed}{by}.")
         if texts is not None:
             facts = embed_text_file(model, texts, templates, folder, settings, compute, clip_retrieval)
             told.append(f"Embedded {facts['texts']:,} texts.")

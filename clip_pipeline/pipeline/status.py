@@ -14,7 +14,8 @@ from clip_pipeline.pipeline.workspace import Workspace
 
 @dataclass(frozen=True)
 class ArtifactStatus:
-    """One artifact. state: fresh, stale, missing, waiting (an input is missing) or unreadable (an input of yours is)."""
+    """One artifact. state: fresh, stale, missing, waiting (an input is missing), unreadable (an input of yours is), or on request
+    (not there, and built only when it is asked for by name)."""
 
     stage: str
     asset: str
@@ -38,6 +39,10 @@ def pipeline_status(workspace: Workspace, steps: Sequence[Step]) -> list[Artifac
 def _step_status(workspace: Workspace, step: Step) -> list[ArtifactStatus]:
     try:
         partitions = step.partitions(workspace)
+        if step.on_request:
+            partitions = [key for key in partitions if workspace.store.find(artifact_key(step.asset, key))]
+            if not partitions:
+                return [_describe(workspace, step, "", "on request", "never materialised")]
     except MissingArtifactError as error:
         return [_describe(workspace, step, "", "waiting", str(error).split(".")[0])]
     return [_partition_status(workspace, step, partition) for partition in partitions]

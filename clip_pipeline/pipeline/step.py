@@ -29,7 +29,8 @@ class Step:
     reads. config(workspace): the settings that can change its bytes. inputs(workspace, partition): content hashes of
     what it reads, by name. build(workspace, partition, folder, work_folder): writes the files.
     partitions(workspace): the keys that exist now, in order. follow_up(workspace, artifact): what is done besides, at each
-    run, when the artifact is there and fresh, built or not; it changes no artifact.
+    run, when the artifact is there and fresh, built or not; it changes no artifact. on_request: a run builds it only when it is
+    asked for by its own name.
     """
 
     asset: str
@@ -41,6 +42,7 @@ class Step:
     build: Callable[[Workspace, str, Path, Path], Built]
     partitions: Callable[[Workspace], list[str]] = without_partitions
     follow_up: Callable[[Workspace, Artifact], None] = nothing_to_follow
+    on_request: bool = False
 
     def wanted(self, workspace: Workspace, partition: str = "") -> Wanted:
         """What decides the bytes of this artifact now. Raises MissingArtifactError when an input was never built."""

@@ -207,6 +207,35 @@ class EmbeddingSettings(CheckedSettings):
         choices=("float16", "float32"),
     )
     unit_length: bool = setting(True, "Store vectors at length 1; off stores them as the model gives them.")
+    runtime: str = setting(
+        "torch_fp32",
+        "What runs the picture tower: a name, or auto for the fastest on this machine whose vectors agree with fp32, measured "
+        "when the model is first used.",
+        choices=(
+            *("auto", "torch_fp32", "torch_bf16", "torch_compile"),
+            *("onnx_fp32", "onnx_int8", "openvino_bf16", "cuda_half"),
+        ),
+    )
+    least_photos: int = setting(
+        5000,
+        "Photos to embed from which on auto measures; fewer are embedded by torch_fp32 before a measurement would end.",
+        low=0,
+    )
+
+
+@dataclass(frozen=True)
+class ParallelismSettings(CheckedSettings):
+    """The sweep over processes × threads (parallelism_benchmark), which runs when it is asked for by name."""
+
+    processes: str = setting(
+        "", "Processes, separated by commas, such as 1,2,4; empty is the powers of two up to the cores."
+    )
+    threads: str = setting(
+        "",
+        "Threads of each process, likewise; where either is empty, cells of more than two threads a core are left out.",
+    )
+    photos: int = setting(512, "Photos that all processes of a cell embed together.", low=1)
+    repeats: int = setting(3, "Times that each cell is measured.", low=1)
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,7 @@ from clip_pipeline.settings.model import (
     ComputeSettings,
     EmbeddingSettings,
     EvaluationSettings,
+    ParallelismSettings,
     ProbeSettings,
     TokenizerSettings,
     TrainingSettings,
@@ -39,6 +40,7 @@ class Recipe:
     tokenizer: TokenizerSettings = TokenizerSettings()
     training: TrainingSettings = TrainingSettings()
     embedding: EmbeddingSettings = EmbeddingSettings()
+    parallelism: ParallelismSettings = ParallelismSettings()
     evaluation: EvaluationSettings = EvaluationSettings()
     probe: ProbeSettings = ProbeSettings()
     adaptation: AdaptationSettings = AdaptationSettings()

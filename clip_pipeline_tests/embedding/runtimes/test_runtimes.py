@@ -220,6 +220,34 @@ def test_the_fused_attention_is_as_it_was_after_an_export(model, tmp_path, expor
         torch.backends.mha.set_fastpath_enabled(before)
 
 
+def test_the_patches_are_matrix_products_in_the_graph_and_a_convolution_in_the_model(model, tmp_path, exports):
+    import onnx
+
+    graph = onnx.load(onnx_graph.quantised_graph(model, tmp_path, "onnx_int8"))
+    kinds = [node.op_type for node in graph.graph.node]
+    assert "Conv" not in kinds and kinds.count("MatMulInteger") >= 1 + 4 * model.visual.transformer.layers
+    assert isinstance(model.visual.conv1, torch.nn.Conv2d)
+
+
+@pytest.mark.parametrize("options", [{"bias": True}, {"bias": False}, {"kernel_size": (4, 3), "stride": (4, 3)}])
+def test_a_patch_product_is_the_convolution(options):
+    convolution = torch.nn.Conv2d(3, 7, **({"kernel_size": 4, "stride": 4} | options))
+    holder = torch.nn.Module()
+    holder.visual = torch.nn.Sequential(convolution)
+    pixels = torch.randn(5, 3, 18, 17)  # the last rows and columns are no whole patch
+    with torch.no_grad():
+        expected = convolution(pixels)
+        with onnx_graph._patches_by_product(holder):
+            assert not isinstance(holder.visual[0], torch.nn.Conv2d)
+            torch.testing.assert_close(holder.visual(pixels), expected)
+    assert holder.visual[0] is convolution
+
+
+def test_convolutions_that_overlap_stay():
+    for options in ({"kernel_size": 3, "stride": 2}, {"kernel_size": 2, "stride": 2, "padding": 1}, {"kernel_size": 1}):
+        assert not onnx_graph._is_patch_convolution(torch.nn.Conv2d(3, 7, **options))
+
+
 def test_a_model_that_cannot_be_exported_is_told(model, tmp_path, monkeypatch):
     pytest.importorskip("onnx")
 

@@ -1,0 +1,1 @@
+"""Photos a second over processes × threads: what a machine gains from either."""
