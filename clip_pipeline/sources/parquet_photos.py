@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -45,18 +45,18 @@ ID_NAMES = (
 PHOTOS_AT_A_TIME = 16
 
 
-def open_parquet_photos(paths: Sequence[Path], image_column: str = "", id_column: str = "") -> PhotoInput:
+def open_parquet_photos(tables: Mapping[str, Path], image_column: str = "", id_column: str = "") -> PhotoInput:
     """The photos of tables of one form, in the order of the files and their rows.
 
-    image_column: bytes, or a struct with `bytes` in it; empty finds one by its name, or the only one of bytes. id_column:
-    texts or whole numbers; empty finds one by its name, and else the ids are row numbers, after the name of the file where
-    there are several. Raises PhotosError for a file that is no Parquet, and for columns that are not there or hold
+    tables: files by what their rows are called after; a single one may have no name. image_column: bytes, or a struct with `bytes` in it; empty finds one by its name, or the only one of bytes. id_column:
+    texts or whole numbers; empty finds one by its name, and else the ids are row numbers, after the name of the table.
+    Raises PhotosError for a file that is no Parquet, and for columns that are not there or hold
     something else.
     """
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    total = 0
+    paths, total = list(tables.values()), 0
     for path in paths:
         try:
             total += pq.read_metadata(path).num_rows
@@ -72,8 +72,8 @@ def open_parquet_photos(paths: Sequence[Path], image_column: str = "", id_column
         columns = [(image, None) for image, _ in columns]
 
     def photos() -> Iterator[Photo]:
-        for path, (image, key) in zip(paths, columns, strict=True):
-            yield from _rows(path, image, key, len(paths) > 1)
+        for (name, path), (image, key) in zip(tables.items(), columns, strict=True):
+            yield from _rows(path, image, key, f"{name}/" if name else "")
 
     return PhotoInput(total, hash_files(paths), photos)
 
@@ -96,7 +96,7 @@ def _repeats(paths: Sequence[Path], keys: Sequence[str | None]) -> bool:
     return bool((hashes[1:] == hashes[:-1]).any())
 
 
-def _rows(path: Path, image: str, key: str | None, several: bool) -> Iterator[Photo]:
+def _rows(path: Path, image: str, key: str | None, before: str) -> Iterator[Photo]:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -114,8 +114,7 @@ def _rows(path: Path, image: str, key: str | None, several: bool) -> Iterator[Ph
                         raise PhotosError(
                             f"{path}: row {row:,} has no {key}. Give every photo one, or name another column."
                         )
-                    number = f"{path.stem}/{row}" if several else f"{row}"
-                    yield Photo(str(one) if key else number, f"{path}#{row}", _Content(content))
+                    yield Photo(str(one) if key else f"{before}{row}", f"{path}#{row}", _Content(content))
                     row += 1
     except (pa.ArrowException, OSError) as error:
         raise PhotosError(f"{path} breaks off after row {row:,} ({str(error)[:100]}). Make it again.") from None

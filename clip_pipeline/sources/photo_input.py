@@ -35,11 +35,14 @@ def open_photo_input(path: Path, columns: Columns | None = None) -> PhotoInput:
     - a folder of photos at any depth, one photo, or what `open_image_set` reads of one tar;
     - webdataset tars: a folder of them, or of folders of them, or a pattern (tars/{00..12}.tar);
     - NAME.npy, an array (N, H, W) or (N, H, W, 3) of bytes (`pixel_arrays`);
-    - NAME.parquet with the photos' files in a column, or a folder of such (`parquet_photos`).
+    - NAME.parquet with the photos' files in a column, or a folder of such at any depth (`parquet_photos`).
 
     Ids are those of `open_image_set` where that reads it. Raises PhotosError for anything else, with what to do.
     """
     path, columns = Path(path).expanduser(), columns or Columns()
+    ending = path.suffix.lower()
+    if columns.keys and ending != ".npy":
+        raise PhotosError(f"A file of keys goes with an array (.npy), and {path} is none. Leave the keys out.")
     if is_tar_pattern(path):
         return _open_tars(path)
     if not path.exists():
@@ -47,18 +50,12 @@ def open_photo_input(path: Path, columns: Columns | None = None) -> PhotoInput:
             f"There is no {path}. Give a photo, a folder of photos, a tar or a folder of tars, an array (.npy) or a table "
             "with photos (.parquet)."
         )
-    ending = path.suffix.lower()
     if path.is_dir():
-        if holds_tars(path):
-            return _open_tars(path)
-        tables = sorted(one for one in path.iterdir() if one.suffix.lower() in PARQUET_ENDINGS)
-        if tables and not any(is_photo_name(one.name) or one.is_dir() for one in path.iterdir()):
-            return open_parquet_photos(tables, columns.image, columns.id)
-        return _open_folder(path)
+        return _open_tars(path) if holds_tars(path) else _open_folder(path, columns)
     if ending == ".npy":
         return open_pixel_array(path, Path(columns.keys) if columns.keys else None)
     if ending in PARQUET_ENDINGS:
-        return open_parquet_photos([path], columns.image, columns.id)
+        return open_parquet_photos({"": path}, columns.image, columns.id)
     if ending == ".tar" or is_photo_name(path.name):
         photos = open_image_set(path, with_captions=False)
         listed = [Photo(one, one, partial(photos.read, row)) for row, one in enumerate(photos.ids)]
@@ -69,8 +66,19 @@ def open_photo_input(path: Path, columns: Columns | None = None) -> PhotoInput:
     )
 
 
-def _open_folder(folder: Path) -> PhotoInput:
-    names = find_photos(folder)
+def _open_folder(folder: Path, columns: Columns) -> PhotoInput:
+    """Photos, or where there is none tables of them."""
+    try:
+        names = find_photos(folder)
+    except PhotosError:
+        tables = {
+            path.relative_to(folder).with_suffix("").as_posix(): path
+            for path in sorted(folder.rglob("*"))
+            if path.suffix.lower() in PARQUET_ENDINGS and not path.name.startswith(".")
+        }
+        if not tables:
+            raise
+        return open_parquet_photos(tables, columns.image, columns.id)
 
     def photos() -> Iterator[Photo]:
         for name, one in zip(names, photo_ids(names), strict=True):

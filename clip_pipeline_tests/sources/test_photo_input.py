@@ -167,6 +167,19 @@ def test_a_folder_of_tables_numbers_rows_after_their_file(tmp_path):
     assert read_all(open_photo_input(tmp_path)) == {"a/0": b"a", "a/1": b"2", "b/0": b"b", "b/1": b"2"}
 
 
+def test_tables_may_lie_deeper_as_those_of_hugging_face_do(tmp_path):
+    for name in ("train", "test"):
+        (tmp_path / name).mkdir()
+        pq.write_table(pa.table({"image": [name.encode()]}), tmp_path / name / "0.parquet")
+    assert read_all(open_photo_input(tmp_path)) == {"test/0/0": b"test", "train/0/0": b"train"}
+
+
+def test_keys_for_what_is_no_array_are_told(tmp_path):
+    files(tmp_path, a_dot_jpg=b"1")
+    with pytest.raises(PhotosError, match="A file of keys goes with an array"):
+        open_photo_input(tmp_path, Columns(keys="keys.txt"))
+
+
 def test_names_that_repeat_are_no_ids(tmp_path):
     pq.write_table(pa.table({"image": [b"1", b"2"], "name": ["cat", "cat"]}), tmp_path / "x.parquet")
     assert list(read_all(open_photo_input(tmp_path / "x.parquet"))) == ["0", "1"]
