@@ -98,6 +98,13 @@ def predictions_belong_to_their_ids(workspace: Workspace) -> CheckOutcome:
     )
 
 
+def perfect_probe_scores_one(workspace: Workspace) -> CheckOutcome:
+    from clip_pipeline.evaluation.probes import gate
+
+    settings = workspace.recipe.evaluation
+    return _gate(workspace, "probe_scores", lambda key: gate.perfect_probe_scores_one(_truth(workspace, key), settings))
+
+
 def probe_is_not_below_zero_shot(workspace: Workspace) -> CheckOutcome:
     from clip_pipeline.evaluation import gates
 
@@ -151,6 +158,7 @@ SCORE_CHECKS = (
     Check("predictions_belong_to_their_ids", "zero_shot_scores", "Labels and cosines are those of the photo that the id names.", True, predictions_belong_to_their_ids),
     Check("shuffled_labels_score_chance", "zero_shot_scores", "With labels in a random order the model scores chance.", False, shuffled_labels_score_chance),
     Check("perfect_search_scores_one", "retrieval_scores", "A perfect search gets recalls of 1.0 from the whole path of the scores.", True, perfect_search_scores_one),
+    Check("perfect_probe_scores_one", "probe_scores", "A probe on vectors that are the class gets 1.0 from the whole path of the scores.", True, perfect_probe_scores_one),
     Check("probe_is_not_below_zero_shot", "probe_scores", "A trained probe is not worse than zero-shot on the same photos.", False, probe_is_not_below_zero_shot),
     Check("scores_beat_chance", "benchmark_report", "Every score's interval lies above chance.", False, scores_beat_chance),
     Check("scores_tell_their_origin", "benchmark_report", "Every score names model, dataset, seed, predictions and versions.", False, scores_tell_their_origin),

@@ -11,6 +11,7 @@ import numpy as np
 
 from clip_pipeline.embedding.dataset import IMAGES
 from clip_pipeline.embedding.files import write_embeddings
+from clip_pipeline.evaluation.gates import GateOutcome
 from clip_pipeline.evaluation.probes.scoring import probe_scores
 from clip_pipeline.evaluation.zero_shot import LabelTruth
 from clip_pipeline.settings import EvaluationSettings, ProbeSettings
@@ -36,6 +37,19 @@ def perfect_probe_rows(truth: LabelTruth, settings: EvaluationSettings) -> list[
     with tempfile.TemporaryDirectory(prefix="clip_pipeline_gate_") as scratch:
         write_embeddings(Path(scratch), IMAGES, ids[::-1], np.eye(len(classes))[index_N[::-1]])
         return probe_scores(Path(scratch), tried, plain, QUICK, Path(scratch, "scores"))
+
+
+def perfect_probe_scores_one(truth: LabelTruth, settings: EvaluationSettings) -> GateOutcome:
+    """`perfect_probe_rows` as a gate. A dataset whose splits cannot be divided has no probe, and passes."""
+    rows = perfect_probe_rows(truth, settings)
+    values = {f"{row['split']} {row['metric']}": row["value"] for row in rows}
+    wrong = {name: value for name, value in values.items() if value != 1.0}
+    if not rows:
+        return GateOutcome(True, "no split can be divided for a probe")
+    found = f"a probe on vectors that are the class scores {min(values.values()):.4f} or more, 1 is right"
+    if wrong:
+        found += "; wrong: " + ", ".join(f"{name} {value:.4f}" for name, value in wrong.items())
+    return GateOutcome(not wrong, found, values)
 
 
 def _evenly(truth: LabelTruth) -> list[int]:

@@ -7,7 +7,7 @@ import pytest
 
 from clip_pipeline.errors import ShapeError
 from clip_pipeline.evaluation.probes import scoring
-from clip_pipeline.evaluation.probes.gate import perfect_probe_rows
+from clip_pipeline.evaluation.probes.gate import perfect_probe_rows, perfect_probe_scores_one
 from clip_pipeline.evaluation.probes.head import LinearHead
 from clip_pipeline.evaluation.zero_shot import LabelTruth
 from clip_pipeline.settings import EvaluationSettings
@@ -31,6 +31,16 @@ def accuracies() -> list[float]:
 def test_a_perfect_probe_scores_exactly_one(official):
     rows = perfect_probe_rows(truth(official=official), SETTINGS)
     assert len(rows) == 4 and {row["value"] for row in rows} == {1.0}
+
+
+def test_the_gate_passes_what_is_right_and_names_what_is_wrong(monkeypatch):
+    assert perfect_probe_scores_one(truth(), SETTINGS).passed
+    few = LabelTruth("few", ["a", "b"], [0, 1], ["test", "test"], ["x", "y"])
+    assert perfect_probe_scores_one(few, SETTINGS).passed
+    inner = LinearHead.predict
+    monkeypatch.setattr(LinearHead, "predict", lambda head, features: np.roll(inner(head, features), 1))
+    outcome = perfect_probe_scores_one(truth(), SETTINGS)
+    assert not outcome.passed and "wrong: test top1 0." in outcome.found
 
 
 def test_a_large_dataset_is_tried_with_photos_of_every_class_and_split():
