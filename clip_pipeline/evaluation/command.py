@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from clip_pipeline.embedding.dataset import embed_dataset_images, embed_dataset_texts
+from clip_pipeline.embedding.dataset import MakeRuntime, embed_dataset_images, embed_dataset_texts
 from clip_pipeline.evaluation.clip_benchmark_form import write_clip_benchmark_files
 from clip_pipeline.evaluation.datasets import Dataset, only_split, open_dataset, splits_of
 from clip_pipeline.evaluation.fingerprints import dataset_fingerprint, model_facts
@@ -33,12 +33,13 @@ def evaluate_model(
     settings: EvaluationSettings,
     compute: ComputeSettings,
     embedding: EmbeddingSettings | None = None,
+    runtime: MakeRuntime | None = None,
 ) -> list[dict[str, Any]]:
     """Embeds the dataset, scores it, writes the rows to `out_path` as JSON and returns them.
 
     model: a folder, or a name as `open_model` takes it. dataset: an open Dataset, or a folder as `open_dataset` reads it. Zero-shot where it has labels, retrieval (each
     split for itself) where it has captions. `predictions_folder(out_path)` gets every sample's outcome, scores.csv and
-    CLIP_benchmark's files. Raises DatasetError or ModelError with a sentence for the user.
+    CLIP_benchmark's files. runtime: what embeds the photos; None is plain fp32. Raises DatasetError or ModelError with a sentence for the user.
     """
     opened = dataset if isinstance(dataset, Dataset) else open_dataset(dataset)
     texts_to_embed(opened, settings.templates)  # an unknown set of prompts is told before the model is loaded
@@ -56,7 +57,9 @@ def evaluate_model(
             scored = Scored(name, weights, dataset_fingerprint(part), logit_scale)
             images = (part.images(), len(part.ids), vectors / "images", embedding, compute)
             embed_dataset_texts(model, texts, vectors / "texts", embedding, compute)
-            embed_dataset_images(model, *images, work=work / f"{below}_blocks", identity=scored.dataset_sha256)
+            embed_dataset_images(
+                model, *images, work=work / f"{below}_blocks", identity=scored.dataset_sha256, runtime=runtime
+            )
             inputs = (vectors / "images", vectors / "texts")
             if part.task == "zero_shot":
                 found = zero_shot_scores(*inputs, part.truth(), settings, folder / below, scored)

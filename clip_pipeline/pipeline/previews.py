@@ -121,15 +121,13 @@ def _figures(artifact: Artifact) -> dict[str, Picture]:
     from PIL import Image
 
     names = (
-        *(
-            "lengths.png",
-            "loss.png",
-            "runtimes.png",
-            "parallelism.png",
-            "figures/scores.png",
-            "latencies.png",
-            "curve.png",
-        ),
+        "lengths.png",
+        "loss.png",
+        "runtimes.png",
+        "parallelism.png",
+        "figures/scores.png",
+        "latencies.png",
+        "curve.png",
         "alphas.png",
     )
     pictures = {}

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,6 +25,8 @@ from clip_pipeline.settings import (
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from clip_pipeline.embedding.dataset import MakeRuntime
+    from clip_pipeline.evaluation.datasets import Dataset
     from clip_pipeline.images.takedown import Found
     from clip_pipeline.sources.fetch import PhotoFetcher
     from clip_pipeline.sources.http import Hosts
@@ -277,19 +279,36 @@ def evaluate_to(model: str, dataset: str, output: Path, recipe: Recipe) -> str:
 
     with tempfile.TemporaryDirectory(prefix="clip_pipeline_dataset_") as scratch:
         opened = open_dataset(_sandbox_benchmark(Path(scratch)), "sandbox") if dataset == "sandbox" else dataset
-        rows = evaluate_model(model, opened, output, recipe.evaluation, recipe.compute, recipe.embedding)
+        runtime = _runtime_for(model, lambda: open_dataset(opened) if isinstance(opened, str) else opened, recipe)
+        rows = evaluate_model(model, opened, output, recipe.evaluation, recipe.compute, recipe.embedding, runtime)
     return scoreboard(rows)
 
 
 def probe_to(model: str, dataset: str, output: Path, recipe: Recipe) -> str:
     """Embeds a labelled dataset and trains probes on it; fills the folder `output` and returns what is printed."""
+    from clip_pipeline.evaluation.datasets import open_dataset
     from clip_pipeline.evaluation.probes.command import probe_dataset
     from clip_pipeline.evaluation.scoreboard import scoreboard
 
+    runtime = _runtime_for(model, lambda: open_dataset(dataset), recipe)
     with published_folder(output) as (folder, work):
-        probed = probe_dataset(model, dataset, recipe, folder, work)
+        probed = probe_dataset(model, dataset, recipe, folder, work, runtime)
     parts = ", ".join(f"{name} {seconds:,.1f} s" for name, seconds in probed.seconds.items())
     return f"{scoreboard(probed.rows)}\n\nTook: {parts} ({probed.photos_per_second:,.0f} photos a second)."
+
+
+def _runtime_for(model: str, dataset: Callable[[], Dataset], recipe: Recipe) -> MakeRuntime | None:
+    """What makes the runtime that the settings want for the photos of a dataset; None for plain fp32."""
+    from functools import partial
+
+    from clip_pipeline.pipeline.runtime_choice import REFERENCE, runtime_for_command, runtime_maker
+
+    if recipe.embedding.runtime == REFERENCE:
+        return None
+    opened = dataset()
+    photos = ((photo_id, partial(opened.read, row)) for row, photo_id in enumerate(opened.ids))
+    name = runtime_for_command(model, photos, len(opened.ids), recipe.embedding, recipe.compute)
+    return runtime_maker(name, recipe.compute)
 
 
 def _sandbox_benchmark(folder: Path) -> Path:

@@ -158,6 +158,26 @@ def test_a_command_measures_once_for_a_model(tmp_path, quick):
     assert runtime_for_command(model, photos[:5], 5, settings, compute, tmp_path / "cache") == "torch_fp32"
 
 
+def test_evaluate_embeds_with_the_runtime_of_the_settings(tmp_path, quick, monkeypatch):
+    from clip_pipeline.evaluation import command
+    from clip_pipeline.pipeline.standalone import evaluate_to
+
+    for number in range(6):
+        folder = tmp_path / "photos" / ("red" if number % 2 else "blue")
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / f"{number}.jpg").write_bytes(jpeg((250 * (number % 2), number * 9, 250 * (1 - number % 2))))
+    used = []
+    real = command.embed_dataset_images
+    monkeypatch.setattr(
+        command, "embed_dataset_images", lambda *rest, **named: used.append(real(*rest, **named)["runtime"])
+    )
+    model = str(build_tiny_model(tmp_path))
+    for runtime in ("torch_bf16", "torch_fp32"):
+        recipe = with_settings(find_recipe("tiny"), [f"embedding.runtime={runtime}", "compute.device=cpu"])
+        evaluate_to(model, str(tmp_path / "photos"), tmp_path / f"{runtime}.json", recipe)
+    assert used == ["torch_bf16", "torch_fp32"]
+
+
 def test_a_broken_choice_is_not_remembered(tmp_path, quick, monkeypatch):
     model = build_tiny_model(tmp_path)
     monkeypatch.setattr(runtime_choice, "measured_choice", lambda *rest: (_ for _ in ()).throw(KeyboardInterrupt))

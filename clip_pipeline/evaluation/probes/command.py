@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from clip_pipeline.embedding.dataset import embed_dataset_images, embed_dataset_texts
+from clip_pipeline.embedding.dataset import MakeRuntime, embed_dataset_images, embed_dataset_texts
 from clip_pipeline.embedding.files import aligned_rows
 from clip_pipeline.embedding.photo_stream import Content
 from clip_pipeline.errors import ShapeError
@@ -43,7 +43,9 @@ class Probed:
     photos_per_second: float
 
 
-def probe_dataset(model: str, dataset: str, recipe: Recipe, folder: Path, work: Path) -> Probed:
+def probe_dataset(
+    model: str, dataset: str, recipe: Recipe, folder: Path, work: Path, runtime: MakeRuntime | None = None
+) -> Probed:
     """Fills `folder` with
 
     arrays/        train_images.npy (uint8, N x 28 x 28), train_labels.npy, t10k_…; of datasets of idx files only
@@ -53,6 +55,7 @@ def probe_dataset(model: str, dataset: str, recipe: Recipe, folder: Path, work: 
     zero_shot/     what the prompts alone score on the same photos
 
     model: of `open_model`. dataset: of `open_dataset`. work: outlives a kill; embeddings that are there are not computed again.
+    runtime: what embeds the photos; None is plain fp32.
     Raises DatasetError for a dataset without labels, a single class, or a class that is never trained on.
     """
     opened = open_dataset(dataset)
@@ -67,7 +70,15 @@ def probe_dataset(model: str, dataset: str, recipe: Recipe, folder: Path, work: 
     started = time.monotonic()
     place = folder / EMBEDDINGS
     facts = embed_dataset_images(
-        model, images, len(opened.ids), place, recipe.embedding, recipe.compute, work, f"{fingerprint} {opened.name}"
+        model,
+        images,
+        len(opened.ids),
+        place,
+        recipe.embedding,
+        recipe.compute,
+        work,
+        f"{fingerprint} {opened.name}",
+        runtime=runtime,
     )
     embed_dataset_texts(model, texts, place, recipe.embedding, recipe.compute)
     seconds["embedding"] = time.monotonic() - started
