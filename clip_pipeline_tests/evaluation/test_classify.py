@@ -95,5 +95,8 @@ def test_classes_are_known_without_photos_where_the_registry_has_them(tmp_path):
     assert classes_of(str(folder))[0] == ["cat", "small dog"]
     with pytest.raises(DatasetError, match="write tiny_imagenet=PATH, or name them with --labels"):
         classes_of("tiny_imagenet")
+    for name in ("sandbox", "held_out"):
+        with pytest.raises(DatasetError, match="exists within the pipeline only"):
+            classes_of(name)
     with pytest.raises(DatasetError, match='There is no dataset "cifar1O".*Did you mean "cifar1'):
         classes_of("cifar1O")

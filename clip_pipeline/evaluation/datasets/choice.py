@@ -75,6 +75,11 @@ def path_of(choice: Choice) -> Path | None:
 
     Raises DatasetError for a dataset whose files are not told, and where there is nothing at the path.
     """
+    if choice.entry == HELD_OUT:
+        raise DatasetError(
+            "held_out is the test split of the pairs and exists within the pipeline only: set evaluation.datasets=held_out, or "
+            "give its folder, data/images/benchmark_dataset/held_out."
+        )
     given = Path(choice.path or choice.entry).expanduser()
     if choice.entry and not choice.path:
         entry = find_entry(choice.entry)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from clip_pipeline.errors import DatasetError
 from clip_pipeline.evaluation.datasets.choice import parse_choice
-from clip_pipeline.evaluation.datasets.entry import find_entry
+from clip_pipeline.evaluation.datasets.entry import entries
 from clip_pipeline.evaluation.datasets.names import class_names
 from clip_pipeline.evaluation.datasets.opening import open_choice
 from clip_pipeline.evaluation.datasets.templates import own_templates
@@ -16,12 +16,12 @@ def classes_of(given: str) -> tuple[list[str], tuple[str, ...]]:
     A name that two classes have is there once. Raises DatasetError for a dataset of captions, and as `open_dataset`.
     """
     choice = parse_choice(given)
-    if choice.entry:
-        entry = find_entry(choice.entry)
+    entry = entries().get(choice.entry)
+    if entry is not None:
         known = class_names(entry)
         if known:
             return list(dict.fromkeys(known.values())), own_templates(entry)
-        if not choice.path and entry.task == "labels":
+        if not choice.path and entry.task == "labels" and entry.needs_files:
             raise DatasetError(
                 f"The class names of {entry.title} are in its files: write {entry.name}=PATH, or name them with --labels."
             )

@@ -67,7 +67,9 @@ def open_entry(entry: Entry, path: Path | None, name: str = "") -> Dataset:
     """
     if path is None:
         if entry.reader != "digits":
-            raise DatasetError(f"{entry.title} exists within the pipeline only: set evaluation.datasets={entry.name}.")
+            raise DatasetError(
+                f"{entry.title} exists within the pipeline only: set evaluation.datasets={entry.name}, or give the folder of its artifact."
+            )
         opened, place = open_digits(entry), entry.title
     else:
         try:

@@ -52,6 +52,7 @@ def test_a_name_that_is_a_slip_of_another_is_told(text, message):
         ("flickr8k", "Ask for it at https"),
         ("pets=/no/where", 'There is no dataset "/no/where"'),
         ("sandbox", "exists within the pipeline only"),
+        ("held_out", "is the test split of the pairs and exists within the pipeline only"),
     ],
 )
 def test_what_is_not_there_is_told_with_what_to_do(given, message):
