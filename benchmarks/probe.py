@@ -5,7 +5,8 @@
     python benchmarks/probe.py --profile                   what our parts cost
 
 ours       clip_pipeline.evaluation.probes: L-BFGS along the path of strengths
-sklearn    LogisticRegression(C, max_iter=1000), solver lbfgs, for each strength from nothing, as openai/CLIP's notebook has it
+sklearn    LogisticRegression(C, max_iter=1000), solver lbfgs, for each strength from nothing, as openai/CLIP's notebook has it;
+           --tolerance and --steps are its tol and max_iter
 warm       the same with warm_start=True, strengths rising
 
 Each sweep trains with every strength on four fifths of the training vectors, chooses by accuracy on the last fifth, trains on all
@@ -22,11 +23,12 @@ one at an optimum that is no worse.
 from __future__ import annotations
 
 import argparse
+import functools
 import json
 import statistics
 import time
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -143,18 +145,20 @@ def our_sweep(problem: Problem, strengths: np.ndarray) -> Sweep:
     return _sweep(problem, strengths, seconds, found, accuracies, predicted)
 
 
-def their_sweep(problem: Problem, strengths: np.ndarray, warm: bool) -> Sweep:
+def their_sweep(
+    problem: Problem, strengths: np.ndarray, warm: bool, tolerance: float = 1e-4, steps: int = 1000
+) -> Sweep:
     from sklearn.linear_model import LogisticRegression
 
     features, labels = problem.features_ND, problem.labels_N
     found, accuracies = [], []
     started = time.process_time()
-    model = LogisticRegression(max_iter=1000, warm_start=warm)
+    model = LogisticRegression(tol=tolerance, max_iter=steps, warm_start=warm)
     for strength in strengths:
         model.set_params(C=strength).fit(features[problem.train], labels[problem.train])
         found.append((model.coef_.copy(), model.intercept_.copy()))
         accuracies.append(model.score(features[problem.validation], labels[problem.validation]))
-    final = LogisticRegression(C=strengths[int(np.argmax(accuracies))], max_iter=1000)
+    final = LogisticRegression(C=strengths[int(np.argmax(accuracies))], tol=tolerance, max_iter=steps)
     final.fit(features[problem.learnt], labels[problem.learnt])
     predicted = final.predict(features[problem.test])
     return _sweep(problem, strengths, time.process_time() - started, found, accuracies, predicted)
@@ -180,20 +184,23 @@ def _objective(problem: Problem, weights_CD: np.ndarray, bias_C: np.ndarray, str
     return float(loss + 0.5 * (weights_CD.astype(np.float64) ** 2).sum() / (strength * len(labels)))
 
 
-SWEEPS = {
-    "ours": our_sweep,
-    "sklearn": lambda problem, strengths: their_sweep(problem, strengths, False),
-    "warm": lambda problem, strengths: their_sweep(problem, strengths, True),
-}
+def sweeps_of(tolerance: float, steps: int) -> dict[str, Callable[[Problem, np.ndarray], Sweep]]:
+    """The three, by name, in the order in which they take turns."""
+    return {
+        "ours": our_sweep,
+        "sklearn": functools.partial(their_sweep, warm=False, tolerance=tolerance, steps=steps),
+        "warm": functools.partial(their_sweep, warm=True, tolerance=tolerance, steps=steps),
+    }
 
 
-def compare(problem: Problem, strengths: np.ndarray, rounds: int) -> None:
+def compare(problem: Problem, strengths: np.ndarray, options: argparse.Namespace) -> None:
     print(
         f"{problem.name}: {len(problem.train):,} train, {len(problem.validation):,} validation, {len(problem.test):,} test"
     )
-    sweeps: dict[str, list[Sweep]] = {name: [] for name in SWEEPS}
-    for _ in range(rounds):
-        for name, run in SWEEPS.items():
+    runs = sweeps_of(options.tolerance, options.steps)
+    sweeps: dict[str, list[Sweep]] = {name: [] for name in runs}
+    for _ in range(options.rounds):
+        for name, run in runs.items():
             one = run(problem, strengths)
             sweeps[name].append(one)
             print(f"  {name:<8}{one.seconds:>9.2f} s", flush=True)
@@ -290,20 +297,22 @@ def main() -> None:
     parser.add_argument("--only", nargs="+", choices=names, default=names)
     parser.add_argument("--strengths", type=int, default=96, help="values of C between 1e-6 and 1e6")
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--tolerance", type=float, default=1e-4, help="scikit-learn's tol")
+    parser.add_argument("--steps", type=int, default=1000, help="scikit-learn's max_iter")
     parser.add_argument("--standardise", action="store_true", help="scale the dimensions first, for all three")
     parser.add_argument("--profile", action="store_true", help="only what our parts cost")
     options = parser.parse_args()
     strengths = np.geomspace(1e-6, 1e6, options.strengths)
     with threadpool_limits(1), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # scikit-learn says where it stopped after 1,000 steps
-        for run in () if options.profile else SWEEPS.values():  # loads what is loaded at the first call
+        for run in () if options.profile else sweeps_of(1e-4, 1000).values():  # loads what is loaded at the first call
             run(synthetic(3, count=10_100, dimensions=8), np.array([0.1, 1.0]))
         for problem in problems(options):
             problem = standardised(problem) if options.standardise else problem
             if options.profile:
                 profile(problem, strengths)
             else:
-                compare(problem, strengths, options.rounds)
+                compare(problem, strengths, options)
 
 
 if __name__ == "__main__":
