@@ -106,6 +106,7 @@ PROVENANCE_FIELDS = [
     pa.field("model", pa.string()),
     pa.field("model_sha256", pa.string()),
     pa.field("dataset_sha256", pa.string()),
+    pa.field("runtime", pa.string()),
     pa.field("templates_sha256", pa.string()),
     pa.field("template_count", pa.int32()),
     pa.field("seed", pa.int64()),
@@ -116,7 +117,7 @@ PROVENANCE_FIELDS = [
     pa.field("libraries", pa.map_(pa.string(), pa.string())),
 ]
 """Where a score comes from. The model's hash covers weights, configuration and tokenizer; the dataset's the photos' bytes, ids,
-splits and labels or captions; the templates' is "" where no prompts were made. `predictions` is the file with the outcome
+splits and labels or captions. `runtime` made the photos' vectors. The templates' hash is "" where no prompts were made. `predictions` is the file with the outcome
 of every sample, beside the scores. `libraries` are versions by name."""
 
 SCORES = pa.schema(

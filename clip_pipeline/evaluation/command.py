@@ -37,9 +37,10 @@ def evaluate_model(
 ) -> list[dict[str, Any]]:
     """Embeds the dataset, scores it, writes the rows to `out_path` as JSON and returns them.
 
-    model: a folder, or a name as `open_model` takes it. dataset: an open Dataset, or a folder as `open_dataset` reads it. Zero-shot where it has labels, retrieval (each
-    split for itself) where it has captions. `predictions_folder(out_path)` gets every sample's outcome, scores.csv and
-    CLIP_benchmark's files. runtime: what embeds the photos; None is plain fp32. Raises DatasetError or ModelError with a sentence for the user.
+    model: a folder, or a name as `open_model` takes it. dataset: an open Dataset, or a folder as `open_dataset` reads it.
+    Zero-shot where it has labels, retrieval (each split for itself) where it has captions. `predictions_folder(out_path)`
+    gets every sample's outcome, scores.csv and CLIP_benchmark's files. runtime: what embeds the photos; None is plain fp32.
+    A killed run goes on where it was. Raises DatasetError or ModelError with a sentence for the user.
     """
     opened = dataset if isinstance(dataset, Dataset) else open_dataset(dataset)
     texts_to_embed(opened, settings.templates)  # an unknown set of prompts is told before the model is loaded

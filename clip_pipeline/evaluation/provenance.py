@@ -22,13 +22,15 @@ class Scored:
 
     model: its name. model_sha256: of its weights, configuration and tokenizer (`fingerprints.model_fingerprint`).
     dataset_sha256: of the photos and what is known of them (`fingerprints.dataset_fingerprint`). logit_scale: what the
-    model multiplies cosines with before a softmax; without it there is no probability and no calibration.
+    model multiplies cosines with before a softmax; without it there is no probability and no calibration. runtime: what made the
+    photos' vectors; the scores take it from the vectors themselves.
     """
 
     model: str = ""
     model_sha256: str = ""
     dataset_sha256: str = ""
     logit_scale: float | None = None
+    runtime: str = ""
 
 
 def templates_fingerprint(templates: Sequence[str]) -> str:
@@ -59,6 +61,7 @@ def with_provenance(
             "model": scored.model,
             "model_sha256": scored.model_sha256,
             "dataset_sha256": scored.dataset_sha256,
+            "runtime": scored.runtime,
             "templates_sha256": templates_fingerprint(templates) if templates else "",
             "template_count": len(templates or ()),
             "seed": None if settings is None else settings.seed,

@@ -9,6 +9,7 @@ vector scores chance.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from math import lgamma
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from clip_pipeline.embedding.dataset import IMAGES, TEXTS
-from clip_pipeline.embedding.files import check_comparable, read_embeddings
+from clip_pipeline.embedding.files import about_embeddings, check_comparable, read_embeddings
 from clip_pipeline.errors import DatasetError, ShapeError
 from clip_pipeline.evaluation.intervals import mean_interval
 from clip_pipeline.evaluation.provenance import Scored
@@ -135,7 +136,8 @@ def retrieval_scores(
     rows = _rows(dataset, split, places_N, places_M, photo_of_text_M, settings)
     folder.mkdir(parents=True, exist_ok=True)
     _write_results(folder, photo_ids, texts, photo_of_text_M, places_M, best_photos_MK, places_N, best_texts_NK)
-    return write_scores(rows, folder, scored or Scored(), settings)
+    scored = replace(scored or Scored(), runtime=about_embeddings(image_keys).get("runtime", ""))
+    return write_scores(rows, folder, scored, settings)
 
 
 def _check_owners(dataset: str, text_keys: pa.Table) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from clip_pipeline.embedding.dataset import IMAGES, TEXTS
-from clip_pipeline.embedding.files import aligned_rows, check_comparable, read_embeddings
+from clip_pipeline.embedding.files import about_embeddings, aligned_rows, check_comparable, read_embeddings
 from clip_pipeline.errors import DatasetError, ShapeError
 from clip_pipeline.evaluation.calibration import expected_calibration_error
 from clip_pipeline.evaluation.intervals import interval, mean_interval, resampled_group_sums, widened_where_rare
@@ -85,8 +85,8 @@ def zero_shot_scores(
     Photos that could not be embedded have no row in the images and are left out. Raises ShapeError when ids do not
     agree, DatasetError for a split with a single class.
     """
-    scored = scored or Scored()
     image_keys, stored_ND = read_embeddings(images_folder, IMAGES)
+    scored = replace(scored or Scored(), runtime=about_embeddings(image_keys).get("runtime", ""))
     prompts, prompts_PD = read_embeddings(texts_folder, TEXTS)
     check_comparable(image_keys, stored_ND, prompts, prompts_PD)
     embedded_ids = image_keys["id"].to_pylist()

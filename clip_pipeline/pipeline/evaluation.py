@@ -125,7 +125,7 @@ STEPS = (
     Step(
         asset="zero_shot_scores",
         about="Top-1, top-5 and mean per-class recall of labelled datasets, with intervals and every prediction.",
-        code_version="2",
+        code_version="3",
         after=("benchmark_dataset", "image_embeddings", "text_embeddings"),
         config=_config,
         inputs=_image_and_text_inputs,
@@ -135,7 +135,7 @@ STEPS = (
     Step(
         asset="retrieval_scores",
         about="Recall at 1, 5 and 10, text to image and image to text, with intervals and every result.",
-        code_version="2",
+        code_version="3",
         after=("benchmark_dataset", "image_embeddings", "text_embeddings"),
         config=_config,
         inputs=_image_and_text_inputs,

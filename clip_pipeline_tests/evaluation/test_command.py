@@ -51,7 +51,7 @@ def test_every_score_tells_its_origin_and_predictions_lie_beside_the_scores(mode
         assert block["predictions"] == "scores_predictions/zero_shot/predictions.parquet"
         file = tmp_path / "out" / block["predictions"]
         assert hashlib.sha256(file.read_bytes()).hexdigest() == block["predictions_sha256"]
-        assert (block["model"], block["seed"]) == ("model", 5)
+        assert (block["model"], block["seed"], block["runtime"]) == ("model", 5, "torch_fp32")
         assert block["model_sha256"] == model_facts(str(model))[0]
         assert block["dataset_sha256"] == dataset_fingerprint(open_dataset(folder))
     beside = tmp_path / "out" / "scores_predictions"
