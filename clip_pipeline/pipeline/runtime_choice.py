@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from clip_pipeline.cache import cached_folder, user_cache
 from clip_pipeline.disk import hash_json
+from clip_pipeline.embedding.runtimes.runtime import AUTO, REFERENCE
 from clip_pipeline.settings import ComputeSettings, EmbeddingSettings
 
 if TYPE_CHECKING:
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-REFERENCE, AUTO = "torch_fp32", "auto"
 KEPT_CHOICES = 64
 CHOICE_FILE = "runtime.json"
 

@@ -25,13 +25,12 @@ from clip_pipeline.embedding.runtimes.agreement import (
     within_points,
 )
 from clip_pipeline.embedding.runtimes.registry import RUNTIMES, make_runtime
-from clip_pipeline.embedding.runtimes.runtime import REFERENCE, Place, Runtime
+from clip_pipeline.embedding.runtimes.runtime import AUTO, REFERENCE, Place, Runtime
 from clip_pipeline.errors import MissingRuntimeError, ModelError
 from clip_pipeline.progress import progress
 
 logger = logging.getLogger(__name__)
 
-AUTO = "auto"
 TRIAL_PHOTOS = 256
 """Photos whose vectors are compared; the 1st percentile lies between the second and the fourth lowest."""
 

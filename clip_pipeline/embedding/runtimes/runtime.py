@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 REFERENCE = "torch_fp32"
 """The runtime whose vectors the others must agree with."""
 
+AUTO = "auto"
+"""Stands for the fastest that agrees."""
+
 
 class Runtime(Protocol):
     """A picture tower that is ready to run."""
