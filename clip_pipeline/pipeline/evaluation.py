@@ -145,7 +145,7 @@ STEPS = (
     Step(
         asset="probe_scores",
         about="Linear, MLP and few-shot probes on the embeddings: official splits, or each split in halves.",
-        code_version="3",
+        code_version="4",
         after=("benchmark_dataset", "image_embeddings"),
         config=_probe_config,
         inputs=_image_inputs,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from clip_pipeline.embedding.dataset import IMAGES
-from clip_pipeline.embedding.files import aligned_rows, read_embeddings
+from clip_pipeline.embedding.files import about_embeddings, aligned_rows, read_embeddings
 from clip_pipeline.errors import ShapeError
 from clip_pipeline.evaluation.intervals import mean_interval
 from clip_pipeline.evaluation.probes.few_shot import mean_over_draws, train_few_shot_probes
@@ -103,7 +103,8 @@ def probe_scores(
             tested += some_tested
     tables = [_predictions(one, ids) for one in tested] or [PREDICTIONS.empty_table()]
     pq.write_table(pa.concat_tables(tables), folder / PREDICTIONS_FILE, compression="zstd")
-    return write_scores(rows, folder, scored or Scored(), settings)
+    scored = replace(scored or Scored(), runtime=about_embeddings(image_keys).get("runtime", ""))
+    return write_scores(rows, folder, scored, settings)
 
 
 class _Part:
