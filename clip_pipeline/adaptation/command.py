@@ -26,6 +26,9 @@ CODE_VERSION = "1"
 OF_THE_GRID = ("methods", "fractions", "seeds")
 """Settings that say which cells there are and change none of them: a larger grid keeps the finished ones."""
 
+PLACES = ("dataset", "out_of_domain")
+"""Settings that say where photos lie, of which only the split and the photos themselves count."""
+
 
 def adapt_to(
     model: str,
@@ -68,9 +71,11 @@ def write_so_far(output: Path, evaluation: EvaluationSettings, folder: Path) -> 
 
 def _identity(model: str, settings: AdaptationSettings, evaluation: EvaluationSettings) -> str:
     datasets = [dataset_fingerprint(opened) for opened in _open_datasets(settings) if opened]
-    config = {name: value for name, value in fingerprinted(settings).items() if name not in OF_THE_GRID}
+    every = fingerprinted(settings)
+    config = {name: value for name, value in every.items() if name not in (*OF_THE_GRID, *PLACES)}
+    splits = [named_split(every[name])[1] for name in PLACES]
     intervals = [evaluation.bootstrap_samples, evaluation.seed]
-    return hash_json([CODE_VERSION, model_facts(model)[0], datasets, config, intervals])[:16]
+    return hash_json([CODE_VERSION, model_facts(model)[0], datasets, splits, config, intervals])[:16]
 
 
 def _open_datasets(settings: AdaptationSettings) -> tuple[Dataset, Dataset | None]:

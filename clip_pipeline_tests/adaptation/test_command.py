@@ -79,3 +79,17 @@ def test_a_dataset_of_one_class_is_named(model, photos, settings, tmp_path):
     shutil.copytree(photos / "colours/train/red", tmp_path / "photos/only")
     with pytest.raises(DatasetError, match="one class"):
         adapt_to(model, replace(settings, dataset=str(tmp_path / "photos")), EVALUATION, COMPUTE, tmp_path / "out")
+
+
+def test_photos_that_moved_keep_their_cells_and_other_photos_do_not(model, photos, settings, tmp_path):
+    ran = []
+    one = replace(settings, methods="zero_shot,linear_probe", fractions="100", seeds=1, out_of_domain="")
+    shutil.copytree(photos / "colours", tmp_path / "moved/colours")
+    for dataset in (photos / "colours", tmp_path / "moved/colours"):
+        adapt_to(model, replace(one, dataset=str(dataset)), EVALUATION, COMPUTE, tmp_path / "out", ran.append)
+    assert len(ran) == 2
+    (tmp_path / "moved/colours/test/red/red00.png").unlink()
+    adapt_to(
+        model, replace(one, dataset=str(tmp_path / "moved/colours")), EVALUATION, COMPUTE, tmp_path / "out", ran.append
+    )
+    assert len(ran) == 4
