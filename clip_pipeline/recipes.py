@@ -11,6 +11,7 @@ from clip_pipeline.settings import (
     EmbeddingSettings,
     EvaluationSettings,
     LinksSettings,
+    ProbeSettings,
     Recipe,
     SandboxSettings,
     TokenizerSettings,
@@ -64,6 +65,7 @@ TINY = replace(
     tokenizer=TokenizerSettings(vocab_size=400),
     training=TrainingSettings(model="tiny_test", epochs=2, batch_size=32),
     evaluation=EvaluationSettings(bootstrap_samples=100),
+    probe=ProbeSettings(strengths=7, mlp_epochs=1, shots="1,2", few_shot_seeds=2),
     adaptation=replace(
         SANDBOX.adaptation,
         methods="zero_shot,linear_probe,full,wise_ft",

@@ -15,6 +15,9 @@ from clip_pipeline.settings import ProbeSettings
 STRENGTHS = 13
 """One a power of ten: a choice that few photos make needs no finer ones."""
 
+ROUGH = 1e-4
+"""Tolerance of the fits. Few photos can be told apart perfectly, and then the optimum lies far out and matters to nobody."""
+
 
 @dataclass(frozen=True)
 class FewShot:
@@ -57,7 +60,9 @@ def train_few_shot_probes(
             drawn = _drawn_by_class(pool, labels_N, seed)
             train = np.concatenate([rows[:shots] for rows in drawn])
             validation = np.concatenate([rows[len(rows) - further :] for rows in drawn])
-            probe = train_linear_probe(features_ND, labels_N, train, validation, settings, strengths, refit=False)
+            probe = train_linear_probe(
+                features_ND, labels_N, train, validation, settings, strengths, refit=False, tolerance=ROUGH
+            )
             predicted.append(probe.head.predict(features_ND[split.test]))
             chosen.append(probe.head.strength)
         found.append(FewShot(shots, np.stack(predicted), tuple(chosen)))

@@ -10,7 +10,7 @@ import numpy as np
 from clip_pipeline.errors import DatasetError
 from clip_pipeline.evaluation.probes.head import LinearHead, check_features
 from clip_pipeline.evaluation.probes.logistic import LogisticProblem
-from clip_pipeline.evaluation.probes.path import LogisticPath, one_thread
+from clip_pipeline.evaluation.probes.path import TOLERANCE, LogisticPath, one_thread
 from clip_pipeline.settings import ProbeSettings
 
 WEAKEST, STRONGEST = 1e-6, 1e6
@@ -40,11 +40,12 @@ def train_linear_probe(
     settings: ProbeSettings,
     strengths: Sequence[float] | np.ndarray | None = None,
     refit: bool = True,
+    tolerance: float = TOLERANCE,
 ) -> LinearProbe:
     """Chooses C on the validation rows and trains on both. labels_N: 0 … C - 1, each of which occurs in the two together.
 
     strengths: values of C to try, rising, instead of those of the settings. refit: without, the head is the one that was
-    trained on `train` alone.
+    trained on `train` alone. tolerance: of `LogisticPath`.
     Of strengths with the same accuracy the smallest is taken. Raises DatasetError for a single class, ShapeError for
     embeddings that are not finite.
     """
@@ -55,7 +56,8 @@ def train_linear_probe(
     tried = strengths_to_try(settings.strengths) if strengths is None else np.asarray(strengths, np.float64)
     accuracies: list[float] = []
     with one_thread():
-        path = LogisticPath(LogisticProblem(features_ND[train] / scale_D, labels_N[train], classes, settings.double))
+        problem = LogisticProblem(features_ND[train] / scale_D, labels_N[train], classes, settings.double)
+        path = LogisticPath(problem, tolerance)
         tested_MD = features_ND[validation] / scale_D
         for strength in tried:
             candidate = path.fit(float(strength))
@@ -65,7 +67,7 @@ def train_linear_probe(
             accuracies.append(accuracy)
         if refit:
             whole = LogisticProblem(features_ND[learnt] / scale_D, labels_N[learnt], classes, settings.double)
-            head = LogisticPath(whole).fit(head.strength, whole.coefficients(head))
+            head = LogisticPath(whole, tolerance).fit(head.strength, whole.coefficients(head))
     scaled = LinearHead(head.weights_CD / scale_D, head.bias_C, head.strength)
     return LinearProbe(scaled, tried, np.asarray(accuracies))
 
