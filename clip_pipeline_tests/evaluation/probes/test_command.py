@@ -80,10 +80,10 @@ def test_photos_are_embedded_from_the_arrays_in_the_order_of_the_labels(model, d
     given: list[tuple[str, np.ndarray]] = []
     inner = command.embed_dataset_images
 
-    def watched(model, images, *rest):
+    def watched(model, images, *rest, **options):
         kept = list(images)
         given.extend(kept)
-        return inner(model, iter(kept), *rest)
+        return inner(model, iter(kept), *rest, **options)
 
     monkeypatch.setattr(command, "embed_dataset_images", watched)
     probe_dataset(str(model), f"mnist={digits}", RECIPE, tmp_path / "out", tmp_path / "work")
