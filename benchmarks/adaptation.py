@@ -65,6 +65,7 @@ def settings_of(name: str, photos: Path):
         least_steps=40,
         batch_size=BATCH_SIZE,
         learning_rate=5e-4,
+        head_rate=10,
         validations=4,
     )
 

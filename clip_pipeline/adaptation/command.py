@@ -64,8 +64,12 @@ def adapt_to(
 
 
 def write_so_far(output: Path, evaluation: EvaluationSettings, folder: Path) -> dict[str, Any]:
-    """Tables and pictures of the cells that an unfinished `adapt_to(output)` has finished, written into `folder`."""
-    cells = sorted(path.parent for path in work_folder_of(output).glob(f"*/cells/*/{CELL_FILE}"))
+    """Tables and pictures of the cells that an unfinished `adapt_to(output)` has finished, written into `folder`.
+
+    Of cells with other settings, which may lie there too, those that were worked on last. Raises MissingArtifactError for none.
+    """
+    places = sorted(work_folder_of(output).glob("*/cells"), key=lambda path: path.stat().st_mtime)
+    cells = [path.parent for place in places[-1:] for path in sorted(place.glob(f"*/{CELL_FILE}"))]
     return write_results(cells, folder, evaluation.bootstrap_samples)
 
 

@@ -52,14 +52,14 @@ def batch_rows(rows: np.ndarray, batch_size: int, seed: int, step: int) -> np.nd
 def parameter_groups(classifier: Classifier, rates: Rates, settings: AdaptationSettings) -> list[dict[str, Any]]:
     """AdamW's groups, one a share of the rate and kind; freezes the parameters of the tower that are not in `rates`.
 
-    Each group has its `share` of the learning rate. The head learns at the whole rate.
+    Each group has its `share` of the learning rate; the head's is the setting `head_rate`.
     """
     named = dict(classifier.visual.named_parameters())
     for name, parameter in named.items():
         parameter.requires_grad_(name in rates)
     groups: dict[tuple[float, bool], list[torch.Tensor]] = {
-        (1.0, True): [classifier.weight_CD],
-        (1.0, False): [classifier.bias_C],
+        (settings.head_rate, True): [classifier.weight_CD],
+        (settings.head_rate, False): [classifier.bias_C],
     }
     for name, share in rates.items():
         groups.setdefault((share, is_decayed(name, named[name])), []).append(named[name])

@@ -355,6 +355,11 @@ class AdaptationSettings(CheckedSettings):
         "Times that rate for methods that change few numbers: the norms of layer_norm, the matrices of lora.",
         low=1e-3,
     )
+    head_rate: float = setting(
+        1.0,
+        "Times that rate for the head; more where the model knows little of the classes, and texts are a poor beginning.",
+        low=1e-3,
+    )
     weight_decay: float = setting(0.05, "Weight decay, on matrices only.", low=0)
     warmup_percent: float = setting(
         10.0, "Share of the steps with a rising learning rate, in percent.", low=0, high=100

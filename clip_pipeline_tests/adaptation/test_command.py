@@ -10,10 +10,10 @@ from dataclasses import replace
 import pytest
 from click.testing import CliRunner
 
-from clip_pipeline.adaptation.command import adapt_to
+from clip_pipeline.adaptation.command import adapt_to, write_so_far
 from clip_pipeline.adaptation.methods import METHODS
 from clip_pipeline.cli.program import commands
-from clip_pipeline.errors import DatasetError
+from clip_pipeline.errors import DatasetError, MissingArtifactError
 from clip_pipeline.evaluation.scores import read_scores
 from clip_pipeline_tests.adaptation.conftest import COMPUTE, EVALUATION
 
@@ -93,3 +93,21 @@ def test_photos_that_moved_keep_their_cells_and_other_photos_do_not(model, photo
         model, replace(one, dataset=str(tmp_path / "moved/colours")), EVALUATION, COMPUTE, tmp_path / "out", ran.append
     )
     assert len(ran) == 4
+
+
+def test_what_an_unfinished_grid_has_so_far_can_be_seen(model, settings, tmp_path):
+    class Stopped(Exception):
+        pass
+
+    def stop(cell):
+        if cell.method == "linear_probe":
+            raise Stopped
+
+    few = replace(settings, methods="zero_shot,linear_probe", fractions="10,100", out_of_domain="")
+    for wanted in (replace(few, batch_size=4), few):
+        with pytest.raises(Stopped):
+            adapt_to(model, wanted, EVALUATION, COMPUTE, tmp_path / "out", stop)
+    assert write_so_far(tmp_path / "out", EVALUATION, tmp_path / "so_far")["cells"] == 2
+    assert (tmp_path / "so_far/curve.png").is_file()
+    with pytest.raises(MissingArtifactError):
+        write_so_far(tmp_path / "other", EVALUATION, tmp_path / "so_far")

@@ -77,6 +77,9 @@ def test_decay_is_counted_by_layer_in_the_optimizer_itself(bench):
     assert block == {decay}
     assert share_of[id(named["conv1.weight"])] == decay**2
     assert share_of[id(classifier.weight_CD)] == share_of[id(named["proj"])] == 1.0
+    faster = parameter_groups(classifier, rates, replace(bench.settings, head_rate=10))
+    (share,) = [group["share"] for group in faster if any(one is classifier.weight_CD for one in group["params"])]
+    assert share == 10
 
 
 def test_a_fraction_never_loses_a_class(data):
