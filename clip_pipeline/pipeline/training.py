@@ -193,7 +193,7 @@ STEPS = (
     Step(
         asset="clip_checkpoint",
         about="A CLIP trained from scratch, as a folder that plain open_clip loads.",
-        code_version="3",
+        code_version="4",
         after=("image_shards", "image_text_pairs", "training_pictures", "bpe_tokenizer"),
         config=_training_config,
         inputs=_training_inputs,

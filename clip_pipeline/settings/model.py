@@ -136,7 +136,7 @@ class TrainingSettings(CheckedSettings):
     )
     mixing: float = setting(
         0.0,
-        "Photos are laid over one another in pairs, each with a share drawn from Beta(mixing, mixing), and belong to both "
+        "Each photo of a batch is laid over the next, with a share drawn from Beta(mixing, mixing), and belong to both "
         "captions; 0 leaves them. Against learning a small set by heart.",
         low=0,
         high=10,

@@ -1,8 +1,9 @@
 """Pictures laid over one another (mixup): a picture that shows two things belongs to both captions.
 
 Zhang et al. 2018, "mixup: Beyond Empirical Risk Minimization", for pairs. A tower that learns thousands of photos by heart
-cannot do so with their mixtures. The pictures of a batch, which lie in a random order, are mixed with their neighbours: the
-first with the second, the third with the fourth.
+cannot do so with their mixtures. The pictures of a batch, which lie in a random order, are mixed each with the next in a
+small circle, so that no two pictures hold the same two photos. Exchanged in pairs instead, two photos with equal shares would be
+one picture twice, which tells nothing of whose caption is whose.
 """
 
 from __future__ import annotations
@@ -17,6 +18,10 @@ if TYPE_CHECKING:
     import torch
 
 
+CIRCLE = 4
+"""Pictures that are mixed among themselves: small, so that processes that share a batch can hold whole circles."""
+
+
 def draw_own_share(settings: TrainingSettings, step: int) -> float:
     """The share of its own that each picture of a step keeps: 1 without mixing, else drawn from Beta(a, a)."""
     if not settings.mixing:
@@ -25,24 +30,24 @@ def draw_own_share(settings: TrainingSettings, step: int) -> float:
 
 
 def check_shares(settings: TrainingSettings, processes: int) -> None:
-    """Raises SettingsError where two neighbours would lie in different processes."""
+    """Raises SettingsError where a circle would lie in two processes."""
     each = settings.batch_size // processes
-    if settings.mixing and processes > 1 and each % 2:
+    if settings.mixing and processes > 1 and each % CIRCLE:
         raise SettingsError(
-            f"training.mixing lays pictures over one another in pairs, but each of {processes} processes has {each} of the "
-            f"{settings.batch_size} pictures of a batch. Set training.batch_size to {processes * (each + 1)}."
+            f"training.mixing lays pictures over one another in circles of {CIRCLE}, but each of {processes} processes has {each} "
+            f"of the {settings.batch_size} pictures of a batch. Set training.batch_size to {processes * CIRCLE * (each // CIRCLE + 1)}."
         )
 
 
-def swap_neighbours(rows: torch.Tensor) -> torch.Tensor:
-    """(N, ...) with the first row and the second exchanged, the third and the fourth, and so on; a lone last one stays."""
+def next_ones(rows: torch.Tensor) -> torch.Tensor:
+    """(N, ...) with each row's successor in its place, the first after the last, in circles of CIRCLE rows; the last may be smaller."""
     import torch
 
-    pairs = len(rows) // 2
-    swapped = rows[: 2 * pairs].unflatten(0, (pairs, 2)).flip(1).flatten(0, 1)
-    return torch.cat([swapped, rows[2 * pairs :]])
+    whole = len(rows) // CIRCLE * CIRCLE
+    circles = rows[:whole].unflatten(0, (-1, CIRCLE)).roll(-1, 1).flatten(0, 1)
+    return torch.cat([circles, rows[whole:].roll(-1, 0)])
 
 
 def mixed_pictures(pictures_BCHW: torch.Tensor, own_share: float) -> torch.Tensor:
-    """Each picture weakened to its `own_share`, its neighbour in `swap_neighbours` laid over it with the rest."""
-    return pictures_BCHW if own_share == 1.0 else pictures_BCHW.lerp(swap_neighbours(pictures_BCHW), 1 - own_share)
+    """Each picture weakened to its `own_share`, the next one laid over it with the rest."""
+    return pictures_BCHW if own_share == 1.0 else pictures_BCHW.lerp(next_ones(pictures_BCHW), 1 - own_share)

@@ -19,7 +19,7 @@ from clip_pipeline.settings import TrainingSettings
 from clip_pipeline.training.arithmetic import autocast, encode_captions
 from clip_pipeline.training.batch_norms import batch_norms_of
 from clip_pipeline.training.loss import contrastive_loss
-from clip_pipeline.training.mixing import swap_neighbours
+from clip_pipeline.training.mixing import next_ones
 from clip_pipeline.training.processes import ONE_PROCESS, Processes
 from clip_pipeline.training.word_guess import word_loss
 
@@ -54,12 +54,12 @@ class Learner:
     ) -> tuple[torch.Tensor, float]:
         """(what is minimised, the contrastive part in nats) of a whole batch's features, the mean over its K captions.
 
-        own_share: of its own in each picture, see `mixing`; the rest of the loss is that with the neighbours' captions.
+        own_share: of its own in each picture, see `mixing`; the rest of the loss is that with the next ones' captions.
         """
         own, contrastive = self._losses_of_own(features_ND, captions_NKD, tokens_NKL)
         if own_share == 1.0:
             return own, contrastive.item()
-        captions_NKD, tokens_NKL = swap_neighbours(captions_NKD), swap_neighbours(tokens_NKL)
+        captions_NKD, tokens_NKL = (next_ones(rows) for rows in (captions_NKD, tokens_NKL))
         other, contrastive_other = self._losses_of_own(features_ND, captions_NKD, tokens_NKL)
         return own.lerp(other, 1 - own_share), contrastive.lerp(contrastive_other, 1 - own_share).item()
 
