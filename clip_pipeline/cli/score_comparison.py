@@ -22,12 +22,12 @@ def compare_scores(first: Path, second: Path, output: Path, samples: int, seed: 
     """
     import json
 
-    from clip_pipeline.evaluation import comparison
-    from clip_pipeline.evaluation.comparison_figure import draw_comparison
-    from clip_pipeline.evaluation.comparison_text import comparison_text
+    from clip_pipeline.evaluation.comparison.figure import draw_comparison
+    from clip_pipeline.evaluation.comparison.models import compare_scores
+    from clip_pipeline.evaluation.comparison.text import comparison_text
     from clip_pipeline.publication import published_file
 
-    found = comparison.compare_scores(first, second, samples, seed)
+    found = compare_scores(first, second, samples, seed)
     with published_file(output) as path:
         draw_comparison(found, path)
     with published_file(output.with_suffix(".json")) as path:

@@ -134,7 +134,7 @@ def _inputs(workspace: Workspace, partition: str) -> dict[str, str]:
 
 
 def _build_report(workspace: Workspace, partition: str, folder: Path, work: Path) -> Built:
-    from clip_pipeline.evaluation.report import write_report
+    from clip_pipeline.evaluation.report.writing import write_report
 
     facts = report_facts(workspace)
     write_report(facts, folder)

@@ -8,7 +8,7 @@ import pytest
 from clip_pipeline.errors import DatasetError, ModelError, PhotosError, SettingsError
 from clip_pipeline.evaluation.classify import classify_images
 from clip_pipeline.evaluation.command import evaluate_model
-from clip_pipeline.evaluation.comparison import compare_scores
+from clip_pipeline.evaluation.comparison.models import compare_scores
 from clip_pipeline.evaluation.datasets import Dataset, open_dataset
 from clip_pipeline.evaluation.fingerprints import dataset_fingerprint, model_facts
 from clip_pipeline.evaluation.provenance import missing_provenance

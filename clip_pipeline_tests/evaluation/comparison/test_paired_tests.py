@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import binomtest
 
-from clip_pipeline.evaluation.paired_tests import bootstrap_p_value, holm, mcnemar_exact
+from clip_pipeline.evaluation.comparison.paired_tests import bootstrap_p_value, holm, mcnemar_exact
 
 
 @given(st.integers(0, 400), st.integers(0, 400))

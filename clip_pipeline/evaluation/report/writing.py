@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from clip_pipeline.evaluation import figures
-from clip_pipeline.evaluation.report_chapters import retrieval_chapters, zero_shot_chapters
-from clip_pipeline.evaluation.report_markdown import markdown_text
-from clip_pipeline.evaluation.report_page import page_text
+from clip_pipeline.evaluation.report.chapters import retrieval_chapters, zero_shot_chapters
+from clip_pipeline.evaluation.report.markdown import markdown_text
+from clip_pipeline.evaluation.report.page import page_text
 from clip_pipeline.evaluation.scores import write_score_files, write_scores_csv
 
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from clip_pipeline.evaluation.confusion import commonest_confusions, confusion_matrix
+from clip_pipeline.evaluation.report.confusion import commonest_confusions, confusion_matrix
 
 
 def rows(*pairs: tuple[int, int]) -> list[dict]:

@@ -7,10 +7,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from clip_pipeline.errors import DatasetError, InputError, ShapeError
-from clip_pipeline.evaluation.comparison import compare_scores
-from clip_pipeline.evaluation.comparison_figure import draw_comparison
-from clip_pipeline.evaluation.comparison_text import comparison_text, conclusion
-from clip_pipeline.evaluation.paired_tests import mcnemar_exact
+from clip_pipeline.evaluation.comparison.figure import draw_comparison
+from clip_pipeline.evaluation.comparison.models import compare_scores
+from clip_pipeline.evaluation.comparison.paired_tests import mcnemar_exact
+from clip_pipeline.evaluation.comparison.text import comparison_text, conclusion
 from clip_pipeline.evaluation.provenance import Scored
 from clip_pipeline.evaluation.retrieval import retrieval_scores
 from clip_pipeline.evaluation.scores import write_scores

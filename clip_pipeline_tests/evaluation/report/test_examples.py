@@ -5,7 +5,7 @@ import io
 import pytest
 from PIL import Image
 
-from clip_pipeline.evaluation.examples import evenly_spaced, thumbnail
+from clip_pipeline.evaluation.report.examples import evenly_spaced, thumbnail
 
 
 @pytest.mark.parametrize(("count", "chosen"), [(2, [2, 7]), (5, [1, 3, 5, 7, 9]), (20, list(range(10)))])

@@ -9,18 +9,19 @@ from typing import Any
 
 import pyarrow.parquet as pq
 
-from clip_pipeline.evaluation import figures, photo_figures
+from clip_pipeline.evaluation import figures
 from clip_pipeline.evaluation.calibration import BINS, calibration_bins
-from clip_pipeline.evaluation.calibration_figure import draw_calibration
-from clip_pipeline.evaluation.confusion import commonest_confusions, confusion_matrix
-from clip_pipeline.evaluation.examples import (
+from clip_pipeline.evaluation.report import photo_figures
+from clip_pipeline.evaluation.report.calibration_figure import draw_calibration
+from clip_pipeline.evaluation.report.confusion import commonest_confusions, confusion_matrix
+from clip_pipeline.evaluation.report.examples import (
     ClassifiedPhoto,
     Search,
     classified_photos,
     mistaken_photos,
     searches,
 )
-from clip_pipeline.evaluation.hardest import HardClass, hardest_classes
+from clip_pipeline.evaluation.report.hardest import HardClass, hardest_classes
 from clip_pipeline.evaluation.scoreboard import interval_text, percent
 
 

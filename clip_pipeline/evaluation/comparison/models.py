@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from clip_pipeline.errors import DatasetError, InputError
-from clip_pipeline.evaluation.outcomes import paired, read_outcomes, resampled_scores
-from clip_pipeline.evaluation.paired_tests import bootstrap_p_value, holm, mcnemar_exact
+from clip_pipeline.evaluation.comparison.outcomes import paired, read_outcomes, resampled_scores
+from clip_pipeline.evaluation.comparison.paired_tests import bootstrap_p_value, holm, mcnemar_exact
 from clip_pipeline.evaluation.scoreboard import group_name, metric_name
 from clip_pipeline.evaluation.scores import ERRORS, SCORES_FILE, read_scores
 

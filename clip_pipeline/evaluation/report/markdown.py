@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from clip_pipeline.evaluation.report_chapters import Chapter
+from clip_pipeline.evaluation.report.chapters import Chapter
 from clip_pipeline.evaluation.scoreboard import TASK_NAMES, interval_text, mark, metric_name, percent
 
 HOW_TO_READ = (

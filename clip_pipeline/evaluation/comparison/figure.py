@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from clip_pipeline.evaluation.comparison import Comparison
-from clip_pipeline.evaluation.comparison_text import p_text, points
+from clip_pipeline.evaluation.comparison.models import Comparison
+from clip_pipeline.evaluation.comparison.text import p_text, points
 from clip_pipeline.evaluation.figures import COLOURS, GRID, INK, QUIET, new_figure, save_figure
 from clip_pipeline.evaluation.scoreboard import metric_name
 

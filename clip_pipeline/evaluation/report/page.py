@@ -8,9 +8,9 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-from clip_pipeline.evaluation.examples import FOUND_SHOWN, ClassifiedPhoto, Search
-from clip_pipeline.evaluation.report_chapters import Chapter
-from clip_pipeline.evaluation.report_markdown import (
+from clip_pipeline.evaluation.report.chapters import Chapter
+from clip_pipeline.evaluation.report.examples import FOUND_SHOWN, ClassifiedPhoto, Search
+from clip_pipeline.evaluation.report.markdown import (
     ADAPTATION,
     CONFUSION_HEADER,
     COUNT_TABLES,
@@ -22,7 +22,7 @@ from clip_pipeline.evaluation.report_markdown import (
     hardest_cells,
     score_cells,
 )
-from clip_pipeline.evaluation.report_style import STYLE
+from clip_pipeline.evaluation.report.style import STYLE
 from clip_pipeline.evaluation.scoreboard import interval_text, percent
 from clip_pipeline.evaluation.templates import OWN
 

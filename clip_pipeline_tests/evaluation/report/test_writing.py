@@ -11,7 +11,7 @@ from PIL import Image
 
 from clip_pipeline.evaluation.figures import draw_training
 from clip_pipeline.evaluation.provenance import Scored
-from clip_pipeline.evaluation.report import write_report
+from clip_pipeline.evaluation.report.writing import write_report
 from clip_pipeline.evaluation.retrieval import retrieval_scores
 from clip_pipeline.evaluation.zero_shot import LabelTruth, zero_shot_scores
 from clip_pipeline.settings import EvaluationSettings, TrainingSettings

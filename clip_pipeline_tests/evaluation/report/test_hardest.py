@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 from scipy.stats import binomtest
 
-from clip_pipeline.evaluation.hardest import hardest_classes
+from clip_pipeline.evaluation.report.hardest import hardest_classes
 
 
 def rows(name, right, wrong):
