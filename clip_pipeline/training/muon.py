@@ -8,7 +8,7 @@ tower's first and last representation: tables, the projections into the common s
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -18,8 +18,6 @@ MOMENTUM = 0.95
 NEWTON_SCHULZ = (3.4445, -4.7750, 2.0315)
 """Coefficients of x → ax + bx³ + cx⁵, from the same source: singular values come to 0.7 to 1.2 in five steps."""
 NEWTON_SCHULZ_STEPS = 5
-STACKED = ("in_proj_weight", "qkv.weight")
-"""Ends of the names of matrices that are three in one, for queries, keys and values: each is made orthogonal by itself."""
 TABLES_AND_PROJECTIONS = ("embedding", "embedding.weight", "embed", "token", "latent", "text_projection", "visual.proj", "head.proj.weight", "head.weight", "attnpool.c_proj.weight")  # fmt: skip
 """Ends of the names of what lies at a tower's ends."""
 
@@ -38,17 +36,15 @@ class Muon:
     """Momentum, orthogonalised, with decoupled decay: w ← (1 - rate·decay)·w - rate·√max(1, rows/columns)·orthogonal(m).
 
     Has what the training asks of a torch optimizer: param_groups, zero_grad, step, state_dict, load_state_dict.
-    A kernel (out, in, h, w) is the matrix (out, in·h·w).
+    A kernel (out, in, h, w) is the matrix (out, in·h·w). Queries, keys and values that lie in one matrix are taken as one: apart, the
+    small gradients of queries and keys would move them as far as the values, and attention grows sharp before it means anything.
     """
 
-    def __init__(self, parameters: Mapping[str, torch.Tensor], rate: float, decay: float):
+    def __init__(self, parameters: Sequence[torch.Tensor], rate: float, decay: float):
         import torch
 
-        self.param_groups: list[dict[str, Any]] = [
-            {"params": list(parameters.values()), "lr": rate, "weight_decay": decay}
-        ]
-        self._parts = [3 if name.endswith(STACKED) else 1 for name in parameters]
-        self._momenta = [torch.zeros_like(parameter) for parameter in parameters.values()]
+        self.param_groups: list[dict[str, Any]] = [{"params": list(parameters), "lr": rate, "weight_decay": decay}]
+        self._momenta = [torch.zeros_like(parameter) for parameter in parameters]
 
     def zero_grad(self) -> None:
         """Forgets the gradients."""
@@ -62,13 +58,12 @@ class Muon:
         group = self.param_groups[0]
         rate, decay = group["lr"], group["weight_decay"]
         with torch.no_grad():
-            for parameter, momentum, parts in zip(group["params"], self._momenta, self._parts, strict=True):
+            for parameter, momentum in zip(group["params"], self._momenta, strict=True):
                 if parameter.grad is None:
                     continue
                 momentum.lerp_(parameter.grad, 1 - MOMENTUM)
                 ahead = parameter.grad.lerp(momentum, MOMENTUM)  # Nesterov's
-                direction = torch.cat([self._direction(part) for part in ahead.chunk(parts)])
-                parameter.mul_(1 - rate * decay).sub_(direction.view_as(parameter), alpha=rate)
+                parameter.mul_(1 - rate * decay).sub_(self._direction(ahead).view_as(parameter), alpha=rate)
 
     def _direction(self, gradient: torch.Tensor) -> torch.Tensor:
         matrix = gradient.reshape(len(gradient), -1)

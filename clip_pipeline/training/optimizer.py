@@ -37,7 +37,7 @@ def make_optimizers(model: torch.nn.Module, settings: TrainingSettings) -> list[
         eps=settings.epsilon,
         fused=True,
     )
-    return [adamw, Muon(hidden, settings.muon_rate, settings.muon_decay)] if hidden else [adamw]
+    return [adamw, Muon(list(hidden.values()), settings.muon_rate, settings.muon_decay)] if hidden else [adamw]
 
 
 def set_rates(optimizers: list[torch.optim.AdamW | Muon], rate: float, settings: TrainingSettings) -> None:

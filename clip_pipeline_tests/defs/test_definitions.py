@@ -197,7 +197,9 @@ def test_the_dump_tells_dagster_its_parts_and_the_catalog_its_shards(definitions
         assert list(fresh.get_dynamic_partitions("shards")) == ["00000", "00001"]
 
 
-def test_the_whole_graph_but_what_is_asked_for_by_name_runs_as_one_job_and_reports_every_artifact(definitions, instance):
+def test_the_whole_graph_but_what_is_asked_for_by_name_runs_as_one_job_and_reports_every_artifact(
+    definitions, instance
+):
     result = definitions.get_job_def("run_pipeline").execute_in_process(instance=instance, raise_on_error=True)
     keys = {event.asset_key.to_user_string() for event in result.get_asset_materialization_events()}
     assert keys == {name for name, step in STEPS.items() if not step.on_request}
