@@ -47,7 +47,7 @@ def _open_files(folder: Path, name: str) -> Dataset:
         names = photos.class_names
         if not (folder / NAMES_FILE).is_file():  # then they are names of folders
             names = [readable_class_name(one) for one in names]
-        _tell_missing_classes(folder, splits, photos.labels, names)
+            _tell_missing_classes(folder, splits, photos.labels, names)
         templates = _lines(folder / TEMPLATES_FILE) or TEMPLATES
         return Dataset(name, photos.ids, splits, photos.read, photos.labels, tuple(names), tuple(templates))
     if photos.labels is not None:
