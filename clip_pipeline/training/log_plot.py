@@ -45,10 +45,14 @@ def plot_log(log: dict[str, list[float]], path: Path | IO[bytes], settings: Trai
         fontsize=9,
         color="#555555",
     )
-    top.set(ylabel="contrastive loss (nats)", title=title)
+    top.set_ylabel("contrastive loss (nats)")
+    if title:
+        figure.suptitle(title)
     highest = max([guessing, *(v for v in log["train_loss"] if not math.isnan(v))])
     top.set_ylim(0, highest * 1.12)
-    top.legend(frameon=False, loc="lower left", bbox_to_anchor=(0, 1), ncols=3)  # above the curves, which may be anywhere
+    top.legend(
+        frameon=False, loc="lower left", bbox_to_anchor=(0, 1), ncols=3
+    )  # above the curves, which may be anywhere
     bottom.plot(steps, log["learning_rate"], color="#3c8d5a", linewidth=2)
     bottom.set(xlabel="step", ylim=(0, None))
     bottom.set_ylabel("learning rate", color="#3c8d5a")
