@@ -110,8 +110,10 @@ def _resolve(name: str, answer: _Answer) -> None:
 def is_public(text: str) -> bool:
     """Whether an address is a single machine's on the public internet, also when it wraps an IPv4 address."""
     address: Address = ipaddress.ip_address(text.partition("%")[0])
+    if isinstance(address, ipaddress.IPv6Address) and (address in NAT64 or address.sixtofour is not None):
+        return _wrapped_is_public(address)  # whether such blocks are global themselves differs from Python to Python
     if not address.is_global or address.is_multicast or address.is_reserved or address.is_unspecified:
-        return isinstance(address, ipaddress.IPv6Address) and address in NAT64 and _wrapped_is_public(address)
+        return False
     return not isinstance(address, ipaddress.IPv6Address) or _wrapped_is_public(address)
 
 

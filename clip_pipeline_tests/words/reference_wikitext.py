@@ -51,8 +51,9 @@ _FILE_OPTION = re.compile(
     r"text-bottom|top|bottom|upright\s*+=?\s*+[\d.]*+|[\dx\s]++px|(?:alt|link|page|lang|class|start|end|thumbtime)\s*=.*|",
     re.IGNORECASE | re.DOTALL,
 )
-_LINE = re.compile(r"\A\s*+(?:(?P<table>\{?\|)|(?P<heading>=[= \t]*+)|[*#:;][*#:; \t]*+)?+(?P<rest>.*)\Z", re.DOTALL)
-_LINK_BODIES = (r"[^\[\]]*+", *[r"(?:[^\[\]]|\[(?!\[)|\](?!\]))*+"] * 3)
+# no possessive groups: Python before 3.11.5 gets them wrong (python/cpython issue 106052), and here they change nothing
+_LINE = re.compile(r"\A\s*+(?:(?P<table>\{?\|)|(?P<heading>=[= \t]*+)|[*#:;][*#:; \t]*+)?(?P<rest>.*)\Z", re.DOTALL)
+_LINK_BODIES = (r"[^\[\]]*+", *[r"(?:[^\[\]]|\[(?!\[)|\](?!\]))*"] * 3)
 """What may stand between [[ and ]]; one pass each, so pictures inside captions of pictures are resolved three deep."""
 
 
@@ -167,7 +168,7 @@ def _begins_line(text: str, position: int) -> bool:
 def _link_patterns(link_names: tuple[str, ...], body: str) -> tuple[re.Pattern[str], re.Pattern[str]]:
     names = "|".join(re.escape(name).replace(r"\ ", "[ _]") for name in sorted({*link_names, *ENGLISH_LINK_NAMES}))
     special = rf"\s*(?i:{names})\s*:"
-    label = re.compile(rf"\[\[(?!{special}|{_LANGUAGE_LINK})(?:[^\[\]|]*+\|)?+({body})\]\]")
+    label = re.compile(rf"\[\[(?!{special}|{_LANGUAGE_LINK})(?:[^\[\]|]*+\|)?({body})\]\]")
     hidden = re.compile(rf"\[\[(?:{_LANGUAGE_LINK}|({special})({body})\]\])")
     return label, hidden
 
