@@ -15,6 +15,7 @@ import clip_pipeline
 PACKAGE = Path(clip_pipeline.__file__).parent
 GROUND = {
     "cache",
+    "cores",
     "disk",
     "errors",
     "machine_code",

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import io
-import struct
-import zlib
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+
+from clip_pipeline.images.decode import DECODER_ERRORS
 
 REDUCED_FROM = 3.0
 """Times what the model sees that the shorter side must still have after the reduction. libjpeg's reduction is a plain mean
@@ -25,12 +25,7 @@ HEAD_BYTES = 1 << 17
 PLAIN_COLOURS = ("YCbCr", "Gray")
 """Kinds of JPEG whose pixels libjpeg gives as Pillow does; CMYK and files that hold RGB are left to Pillow."""
 
-UNREADABLE = (
-    *(OSError, SyntaxError, ValueError, TypeError, EOFError, LookupError, ArithmeticError, MemoryError),
-    *(AttributeError, AssertionError, NotImplementedError, struct.error, zlib.error),
-)
-"""What Pillow's decoders raise for damaged files (see `images/decode.py`)."""
-
+UNREADABLE = DECODER_ERRORS
 
 TURNS = {
     2: (False, True, False),

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-
 from clip_pipeline.errors import SettingsError, nearest_name
 
 DEVICES = ("auto", "cpu", "cuda", "mps")
@@ -32,8 +30,3 @@ def use_threads(threads: int) -> None:
 
     if threads:
         torch.set_num_threads(threads)
-
-
-def core_count() -> int:
-    """Cores that this process may use, which may be fewer than the machine has."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

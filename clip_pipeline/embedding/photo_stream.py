@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from clip_pipeline.cores import usable_cores
 from clip_pipeline.embedding.decoding import UNREADABLE
-from clip_pipeline.embedding.device import core_count
 from clip_pipeline.embedding.preprocessing import Preprocessing
 from clip_pipeline.embedding.runtimes.runtime import Runtime
 from clip_pipeline.errors import ModelError, ShapeError
@@ -49,7 +49,7 @@ def embed_blocks(
     core. advance: called once a photo. Raises ModelError for vectors that are not finite, ShapeError when vectors and photos
     do not agree.
     """
-    with ThreadPoolExecutor(workers or core_count()) as pool:
+    with ThreadPoolExecutor(workers or usable_cores()) as pool:
         prepared = _prepared(iter(images), preprocessing, pool, batch_size, beside=device != "cpu")
         while True:
             some = prepared if block_size is None else islice(prepared, block_size)

@@ -169,7 +169,7 @@ def _build_text_embeddings(workspace: Workspace, partition: str, folder: Path, w
 
 
 def _sweep_inputs(workspace: Workspace, model: str) -> dict[str, str]:
-    from clip_pipeline.embedding.parallelism.sweep import usable_cores
+    from clip_pipeline.cores import usable_cores
 
     datasets = {
         f"benchmark_dataset[{name}]": workspace.get("benchmark_dataset", name).content

@@ -18,14 +18,6 @@ MOST_NUMBERS = 1 << 40
 LONGEST_HEADER = 4 + 4 * 255
 
 
-def is_idx(path: Path) -> bool:
-    """Whether a file begins as an IDX file does, packed or not."""
-    try:
-        return len(_header(path)[1]) > 0
-    except PhotosError:
-        return False
-
-
 def idx_shape(path: Path) -> tuple[int, ...]:
     """The sizes of an IDX file's dimensions, by its header alone. Raises PhotosError for what is no IDX file."""
     return _header(path)[1]

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
-import os
 import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
+from clip_pipeline.cores import usable_cores
 from clip_pipeline.errors import SettingsError
 from clip_pipeline.models.registry import ClipModel
 from clip_pipeline.settings import ComputeSettings
@@ -48,7 +48,7 @@ def count_threads(compute: ComputeSettings) -> int:
     """Arithmetic threads: the setting, or one a core that this process may use."""
     if compute.threads:
         return compute.threads
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return usable_cores()
 
 
 @contextlib.contextmanager

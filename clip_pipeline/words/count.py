@@ -8,7 +8,6 @@ are merged at the end a stretch of the alphabet at a time: memory does not grow 
 from __future__ import annotations
 
 import logging
-import os
 import queue
 import tempfile
 import threading
@@ -19,6 +18,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
+from clip_pipeline.cores import usable_cores
 from clip_pipeline.errors import DumpError
 from clip_pipeline.progress import progress
 from clip_pipeline.sources.dump_files import DumpPart, part_pieces, split_part
@@ -69,7 +69,7 @@ class _Counting:
 
     def __init__(self, rules: str, workers: int, work: Path | None):
         self.rules = RULES[rules]
-        self.workers = workers or _cores()
+        self.workers = workers or usable_cores()
         self.articles = 0
         self.occurrences = 0
         self._tables: list[pa.Table] = []
@@ -224,9 +224,3 @@ def _free_tables(tables: list[WordTable]) -> queue.SimpleQueue[WordTable]:
     for table in tables:
         free.put(table)
     return free
-
-
-def _cores() -> int:
-    if hasattr(os, "sched_getaffinity"):  # not on macOS
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1

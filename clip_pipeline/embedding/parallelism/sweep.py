@@ -5,12 +5,12 @@ from __future__ import annotations
 import csv
 import json
 import logging
-import os
 import statistics
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+from clip_pipeline.cores import usable_cores
 from clip_pipeline.disk import write_synced
 from clip_pipeline.embedding.parallelism.cell import Work, measure_cell
 from clip_pipeline.embedding.parallelism.worker import KINDS, PHOTOS_FOLDER, PIXELS_FILE
@@ -132,11 +132,6 @@ def _row(kind: str, cell: Cell, found: dict[str, Any], alone: dict[str, Any], wo
         "speedup": rate / single,
         "scaling_efficiency": rate / (single * busy),
     }
-
-
-def usable_cores() -> int:
-    """Cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def write_table(rows: Sequence[dict[str, Any]], folder: Path) -> tuple[str, ...]:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
+
+from clip_pipeline.cores import usable_cores
 
 if TYPE_CHECKING:
     import numpy as np
@@ -41,7 +42,7 @@ class Place:
         """The number itself: the cores that this process may use where `threads` is 0."""
         if self.threads:
             return self.threads
-        return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        return usable_cores()
 
 
 def image_side(model: object) -> int:

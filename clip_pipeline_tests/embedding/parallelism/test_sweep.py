@@ -13,9 +13,10 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
+from clip_pipeline.cores import usable_cores
 from clip_pipeline.embedding.parallelism.cell import Work, measure_cell, shares
 from clip_pipeline.embedding.parallelism.figure import draw_sweep
-from clip_pipeline.embedding.parallelism.sweep import grid_of, lay_ready, run_sweep, usable_cores, write_table
+from clip_pipeline.embedding.parallelism.sweep import grid_of, lay_ready, run_sweep, write_table
 from clip_pipeline.embedding.parallelism.worker import pieces
 from clip_pipeline.errors import EmbeddingProcessError, PhotosError, SettingsError
 from clip_pipeline.records import PARALLELISM
