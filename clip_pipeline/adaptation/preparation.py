@@ -27,7 +27,6 @@ from clip_pipeline.adaptation.data import (
 )
 from clip_pipeline.adaptation.fractions import draw_fractions, parse_percents
 from clip_pipeline.adaptation.parts import choose_parts, named_split, out_of_domain_rows
-from clip_pipeline.embedding.decoding import UNREADABLE
 from clip_pipeline.embedding.device import choose_device, use_threads
 from clip_pipeline.embedding.encoder import embed_texts
 from clip_pipeline.embedding.files import write_embeddings
@@ -37,6 +36,7 @@ from clip_pipeline.errors import DatasetError, ModelError
 from clip_pipeline.evaluation.datasets import Dataset
 from clip_pipeline.evaluation.fingerprints import dataset_fingerprint
 from clip_pipeline.evaluation.zero_shot import class_vectors
+from clip_pipeline.images.decode import DECODER_ERRORS
 from clip_pipeline.models.registry import ClipModel
 from clip_pipeline.progress import progress
 from clip_pipeline.settings import AdaptationSettings, ComputeSettings
@@ -144,7 +144,7 @@ def store_decoded(
         read, row = readers[place]
         try:
             stored[place] = make(read(row))
-        except (*UNREADABLE, Image.DecompressionBombError) as error:
+        except (*DECODER_ERRORS, Image.DecompressionBombError) as error:
             return why_unreadable(error)
         return ""
 

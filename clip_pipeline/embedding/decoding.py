@@ -25,8 +25,6 @@ HEAD_BYTES = 1 << 17
 PLAIN_COLOURS = ("YCbCr", "Gray")
 """Kinds of JPEG whose pixels libjpeg gives as Pillow does; CMYK and files that hold RGB are left to Pillow."""
 
-UNREADABLE = DECODER_ERRORS
-
 TURNS = {
     2: (False, True, False),
     3: (False, True, True),
@@ -56,7 +54,7 @@ def decode(content: bytes | np.ndarray, side: int | None) -> Pixels:
 
     side: the shorter side that is wanted, in pixels; a JPEG that is REDUCED_FROM times as large, or twice or four times
     that, is decoded at a half, quarter or eighth. None decodes whole. EXIF turns it upright and transparency becomes white,
-    which open_clip leaves to its caller. Raises one of UNREADABLE, or DecompressionBombError, for bytes that are no photo.
+    which open_clip leaves to its caller. Raises one of DECODER_ERRORS, or DecompressionBombError, for bytes that are no photo.
     """
     if isinstance(content, np.ndarray):
         # a copy: pixels of a file that is mapped into memory cannot be written to, and the kernels take no others
@@ -96,7 +94,7 @@ def _orientation(content: bytes) -> int:
     try:
         with Image.open(io.BytesIO(content)) as picture:
             return picture.getexif().get(ORIENTATION_TAG, 1)
-    except UNREADABLE:
+    except DECODER_ERRORS:
         return 1
 
 

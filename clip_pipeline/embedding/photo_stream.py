@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from clip_pipeline.cores import usable_cores
-from clip_pipeline.embedding.decoding import UNREADABLE
 from clip_pipeline.embedding.preprocessing import Preprocessing
 from clip_pipeline.embedding.runtimes.runtime import Runtime
 from clip_pipeline.errors import ModelError, ShapeError
+from clip_pipeline.images.decode import DECODER_ERRORS
 
 if TYPE_CHECKING:
     import torch
@@ -155,5 +155,5 @@ def _prepare(photo_id: str, content: Content, preprocessing: Preprocessing) -> t
             return photo_id, _Failure("missing_file", error.strerror or str(error))
     try:
         return photo_id, preprocessing.picture(content)
-    except (*UNREADABLE, Image.DecompressionBombError) as error:
+    except (*DECODER_ERRORS, Image.DecompressionBombError) as error:
         return photo_id, _Failure("broken_image", str(error).split(" <")[0] or type(error).__name__)

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from clip_pipeline.embedding.encoder import unit_rows
-from clip_pipeline.embedding.photo_stream import UNREADABLE
 from clip_pipeline.embedding.preprocessing import preprocessing_of
 from clip_pipeline.embedding.runtimes.runtime import REFERENCE
 from clip_pipeline.embedding.runtimes.torch_family import TorchRuntime
 from clip_pipeline.errors import PhotosError
+from clip_pipeline.images.decode import DECODER_ERRORS
 
 if TYPE_CHECKING:
     import torch
@@ -38,7 +38,7 @@ class SinglePhotos:
 
         try:
             return self._preprocessing.tensor([self._preprocessing.picture(content)])
-        except (*UNREADABLE, Image.DecompressionBombError) as error:
+        except (*DECODER_ERRORS, Image.DecompressionBombError) as error:
             reason = str(error).split(" <")[0] or type(error).__name__
             raise PhotosError(
                 f"{name} cannot be decoded as a photo: {reason}. Give JPEG, PNG or WebP files."

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from clip_pipeline.errors import PhotosError, TrainingError
-from clip_pipeline.training.pictures import UNREADABLE, PictureFormat, decode_picture, why_unreadable
+from clip_pipeline.images.decode import DECODER_ERRORS
+from clip_pipeline.training.pictures import PictureFormat, decode_picture, why_unreadable
 
 if TYPE_CHECKING:
     import numpy as np
@@ -76,7 +77,7 @@ class StreamedPictures:
             raise TrainingError(f"{path} became shorter while it was read. Make or download it again.")
         try:
             picture[...] = decode_picture(content, self.side, self.format.resize_mode)
-        except UNREADABLE as error:
+        except DECODER_ERRORS as error:
             why = why_unreadable(error)
             raise PhotosError(f"Photo {self.photo_ids[row]} in {path.name} cannot be decoded: {why}.") from error
 

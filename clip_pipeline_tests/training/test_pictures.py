@@ -119,6 +119,14 @@ def test_absent_and_broken_photos_get_a_sentence(tmp_path):
         store_pictures([("a", b"no picture")], ["a"], SQUARE, tmp_path)
 
 
+def test_a_photo_that_would_fill_the_memory_gets_a_sentence(tmp_path, monkeypatch):
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)
+    stream = io.BytesIO()
+    Image.new("RGB", (20, 20)).save(stream, "PNG")
+    with pytest.raises(PhotosError, match="Photo a in the shards cannot be decoded: .*exceeds limit of 200 pixels"):
+        store_pictures([("a", stream.getvalue())], ["a"], SQUARE, tmp_path)
+
+
 def test_the_format_is_the_models_or_a_larger_one_and_has_a_name():
     preprocess = {"size": [112, 112], "resize_mode": "shortest"}
     assert picture_format(preprocess, TrainingSettings()).name == "112px_shortest"
