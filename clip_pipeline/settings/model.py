@@ -43,11 +43,11 @@ class TrainingSettings(CheckedSettings):
     context_length: int = setting(
         0, "Tokens that the text tower sees, both ends included; 0 is as the model says.", low=0
     )
-    text_start: str = setting(
+    text_tower: str = setting(
         "open_clip",
-        "Start of the text tower: open_clip (its random weights), or mean_of_tokens, where queries and MLPs begin at zero and "
-        "a caption as the mean of its words; better where captions are few.",
-        choices=("open_clip", "mean_of_tokens"),
+        "open_clip is its transformer from random weights; starts_as_mean begins with a caption as the mean of its words; "
+        "stays_mean remains it, and never learns their order: best where captions are few.",
+        choices=("open_clip", "starts_as_mean", "stays_mean"),
     )
     epochs: float = setting(10.0, "Passes over the training photos.", low=0.001)
     steps: int = setting(0, "Length of the training in steps instead of epochs; 0 takes the epochs.", low=0)

