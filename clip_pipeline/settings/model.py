@@ -213,7 +213,7 @@ class EmbeddingSettings(CheckedSettings):
         "when the model is first used.",
         choices=(
             *("auto", "torch_fp32", "torch_bf16", "torch_compile"),
-            *("onnx_fp32", "onnx_int8", "openvino_bf16", "cuda_half"),
+            *("onnx_fp32", "onnx_int8", "openvino_bf16", "openvino_int8", "cuda_half"),
         ),
     )
     least_photos: int = setting(

@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from clip_pipeline.embedding.runtimes.onnx_graph import INPUT, exported_graph, needs_package, quantised_graph
+from clip_pipeline.embedding.runtimes.onnx_graph import INPUT, ROWS, exported_graph, needs_package, quantised_graph
 from clip_pipeline.embedding.runtimes.runtime import Place, Runtime
 from clip_pipeline.errors import MissingRuntimeError
 
@@ -30,6 +30,8 @@ class OnnxRuntime:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = options.inter_op_num_threads = 1  # a call is done by the thread that makes it
         options.log_severity_level = 3
+        if rows == 1:  # all shapes are then known, and what computes them falls away
+            options.add_free_dimension_override_by_name(ROWS, 1)
         self.name, self._rows = name, rows
         self._session = onnxruntime.InferenceSession(str(graph), options, providers=["CPUExecutionProvider"])
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix=name)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from clip_pipeline.embedding.runtimes.onnx_family import onnx_fp32, onnx_int8
-from clip_pipeline.embedding.runtimes.openvino_family import openvino_bf16
+from clip_pipeline.embedding.runtimes.openvino_family import openvino_bf16, openvino_int8
 from clip_pipeline.embedding.runtimes.runtime import Place, Runtime
 from clip_pipeline.embedding.runtimes.torch_family import cuda_half, torch_bf16, torch_compile, torch_fp32
 from clip_pipeline.errors import SettingsError, nearest_name
@@ -20,6 +20,7 @@ RUNTIMES: dict[str, Maker] = {
     "onnx_fp32": onnx_fp32,
     "onnx_int8": onnx_int8,
     "openvino_bf16": openvino_bf16,
+    "openvino_int8": openvino_int8,
     "cuda_half": cuda_half,
 }
 """Each makes a runtime of a model of open_clip's in evaluation mode, or raises MissingRuntimeError with the reason."""

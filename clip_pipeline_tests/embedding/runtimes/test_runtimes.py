@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from clip_pipeline.embedding.runtimes import onnx_graph
+from clip_pipeline.embedding.runtimes import lean_tower, onnx_graph
 from clip_pipeline.embedding.runtimes.registry import RUNTIMES, make_runtime
 from clip_pipeline.embedding.runtimes.runtime import Place
 from clip_pipeline.embedding.runtimes.torch_family import CompiledRuntime, TorchRuntime
@@ -18,8 +18,8 @@ from clip_pipeline.models.folder import load_model_folder
 from clip_pipeline.models.registry import build_model
 from clip_pipeline_tests.tiny_model import build_tiny_model
 
-PACKAGES = {"onnx_fp32": ("onnx", "onnxruntime"), "onnx_int8": ("onnx", "onnxruntime"), "openvino_bf16": ("onnx", "openvino")}  # fmt: skip
-ON_THE_CPU = ("torch_fp32", "torch_bf16", "onnx_fp32", "onnx_int8", "openvino_bf16")
+PACKAGES = {"onnx_fp32": ("onnx", "onnxruntime"), "onnx_int8": ("onnx", "onnxruntime"), "openvino_bf16": ("onnx", "openvino"), "openvino_int8": ("onnx", "openvino")}  # fmt: skip
+ON_THE_CPU = ("torch_fp32", "torch_bf16", "onnx_fp32", "onnx_int8", "openvino_bf16", "openvino_int8")
 
 
 @pytest.fixture(scope="module")
@@ -70,8 +70,9 @@ def test_threads_change_no_bit(name, model, cache, pixels):
     assert (one.encode_images(pixels) == three.encode_images(pixels)).all()
 
 
-def test_a_photo_in_int8_does_not_depend_on_the_photos_beside_it(model, cache, pixels):
-    runtime = made("onnx_int8", model, cache)
+@pytest.mark.parametrize("name", ["onnx_int8", "openvino_int8"])
+def test_a_photo_in_int8_does_not_depend_on_the_photos_beside_it(name, model, cache, pixels):
+    runtime = made(name, model, cache)
     loud = pixels.clone()
     loud[1:] *= 30  # a scale taken over the batch would leave the first photo few of the 256 steps
     assert (runtime.encode_images(loud)[0] == runtime.encode_images(pixels[:1])[0]).all()
@@ -139,7 +140,7 @@ def test_a_missing_package_is_a_sentence_that_says_what_to_install(name, package
 def test_runtimes_of_another_device_say_so(model, cache):
     with pytest.raises(MissingRuntimeError, match="cuda_half needs a CUDA device, and this runs on cpu"):
         make_runtime("cuda_half", model, Place("cpu", 1, cache))
-    for name in ("onnx_int8", "openvino_bf16"):
+    for name in ("onnx_int8", "openvino_bf16", "openvino_int8"):
         if all(importlib.util.find_spec(package) for package in PACKAGES[name]):
             with pytest.raises(MissingRuntimeError, match=f"{name} runs on the CPU, and this runs on cuda"):
                 make_runtime(name, model, Place("cuda", 1, cache))
@@ -237,7 +238,7 @@ def test_a_patch_product_is_the_convolution(options):
     pixels = torch.randn(5, 3, 18, 17)  # the last rows and columns are no whole patch
     with torch.no_grad():
         expected = convolution(pixels)
-        with onnx_graph._patches_by_product(holder):
+        with lean_tower.patches_by_product(holder):
             assert not isinstance(holder.visual[0], torch.nn.Conv2d)
             torch.testing.assert_close(holder.visual(pixels), expected)
     assert holder.visual[0] is convolution
@@ -245,7 +246,53 @@ def test_a_patch_product_is_the_convolution(options):
 
 def test_convolutions_that_overlap_stay():
     for options in ({"kernel_size": 3, "stride": 2}, {"kernel_size": 2, "stride": 2, "padding": 1}, {"kernel_size": 1}):
-        assert not onnx_graph._is_patch_convolution(torch.nn.Conv2d(3, 7, **options))
+        assert not lean_tower._is_patch_convolution(torch.nn.Conv2d(3, 7, **options))
+
+
+def test_the_last_block_is_computed_for_the_class_token_alone(model, pixels):
+    expected = plain(model, pixels)
+    last = model.visual.transformer.resblocks[-1]
+    shapes = []
+    watch = last.mlp.register_forward_hook(lambda part, given, answer: shapes.append(tuple(answer.shape)))
+    with lean_tower.last_block_for_class_token(model):
+        found = plain(model, pixels)
+    watch.remove()
+    np.testing.assert_allclose(found, expected, atol=1e-5)
+    assert shapes == [(21, 1, model.visual.ln_post.normalized_shape[0])]
+    assert (plain(model, pixels) == expected).all(), "the model is as it was"
+
+
+@pytest.mark.parametrize("change", [{"pool_type": "avg"}, {"attn_pool": torch.nn.Identity()}])
+def test_towers_that_look_at_other_tokens_keep_their_last_block(change, model, pixels):
+    other = build_model_like(model, seed=6)
+    for name, value in change.items():
+        setattr(other.visual, name, value)
+    assert lean_tower._block_before_class_token(other.visual) is None
+    assert lean_tower._block_before_class_token(torch.nn.Linear(2, 2)) is None
+    assert lean_tower._block_before_class_token(model.visual) is model.visual.transformer.resblocks[-1]
+
+
+def test_weights_that_openvino_computes_with_are_int8(model, cache):
+    openvino = pytest.importorskip("openvino")
+    pytest.importorskip("onnx")
+    from clip_pipeline.embedding.runtimes.openvino_family import round_weights
+
+    graph = openvino.Core().read_model(onnx_graph.exported_graph(model, cache, "openvino_int8"))
+    assert round_weights(graph) == model.visual.ln_post.normalized_shape[0]
+    constants = [node for node in graph.get_ordered_ops() if node.get_type_name() == "Constant"]
+    rounded = [np.asarray(node.data) for node in constants if node.get_element_type() == openvino.Type.i8]
+    assert len(rounded) >= 4 * model.visual.transformer.layers
+    assert all(np.abs(weights).max(axis=1).min() == 127 for weights in rounded), "every column has a scale of its own"
+
+
+def test_a_tower_without_matrix_products_has_no_int8(model, cache, monkeypatch):
+    pytest.importorskip("openvino")
+    pytest.importorskip("onnx")
+    from clip_pipeline.embedding.runtimes import openvino_family
+
+    monkeypatch.setattr(openvino_family, "_weights", lambda product: None)
+    with pytest.raises(MissingRuntimeError, match="no matrix products"):
+        make_runtime("openvino_int8", model, Place("cpu", 1, cache))
 
 
 def test_a_model_that_cannot_be_exported_is_told(model, tmp_path, monkeypatch):
