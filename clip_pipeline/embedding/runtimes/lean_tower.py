@@ -111,10 +111,8 @@ def _block_before_class_token(tower: Any) -> Any:
 
     if type(tower) is not VisionTransformer or tower.pool_type != "tok" or tower.attn_pool is not None:
         return None
-    last = tower.transformer.resblocks[-1] if len(tower.transformer.resblocks) else None
-    plain = (
-        type(last) is ResidualAttentionBlock
-        and last.attn.in_proj_weight is not None
-        and last.attn.in_proj_bias is not None
-    )
-    return last if plain and tower.transformer.batch_first else None
+    for last in tower.transformer.resblocks[-1:]:
+        packed = last.attn.in_proj_weight is not None and last.attn.in_proj_bias is not None
+        if type(last) is ResidualAttentionBlock and packed and tower.transformer.batch_first:
+            return last
+    return None
