@@ -200,7 +200,7 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
     parser.add_argument("--photos-from", type=Path, default=SHARED, help="tar of Flickr8k, with its text files")
     parser.add_argument("--budget", type=float, default=45, help="minutes for open_clip_train; 0 trains nothing")
     parser.add_argument("--epochs", type=int, default=32, help="most epochs; 32 is open_clip_train's default")
-    parser.add_argument("--model", default="laptop_small", help="a name of models/configs/, or a JSON file")
+    parser.add_argument("--model", default="laptop_medium", help="a name of models/configs/, or a JSON file")
     parser.add_argument("--precision", default="auto", choices=["auto", *PRECISIONS])
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument(

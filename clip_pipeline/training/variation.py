@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 LARGEST_ASPECT = 4 / 3
 SMALLEST_COVER, LARGEST_COVER = 1 / 6, 1 / 2
 COVER = (123, 117, 104)
-"""The mean colour of CLIP's normalisation, which becomes nought."""
+"""The mean colour of CLIP's normalisation, near nought in any model's."""
 BRIGHTEST = 127.5
 """Values that a brightness of 1 adds."""
 

@@ -62,6 +62,7 @@ TABLE = {
     # ours, for two cores
     "sandbox_small": Row(48, ((1, 1, 1, 1), 24), Tower(2, 128, 4, 512), 32, 1000, 128, 3_551_733),
     "laptop_small": Row(64, RESNET_10T, Tower(1, 256, 4, 256), 32, 4000, 256, 6_547_577),
+    "laptop_medium": Row(96, RESNET_10T, Tower(1, 256, 4, 256), 32, 4000, 256, 6_547_577),
     "laptop_vit": Row(64, Tower(6, 192, 3, 768, 8), Tower(3, 192, 3, 768), 32, 4000, 256, 4_926_913),
     "tiny_test": Row(16, Tower(1, 32, 2, 64, 4), Tower(1, 32, 2, 64), 12, 300, 32, 31_425),
 }
