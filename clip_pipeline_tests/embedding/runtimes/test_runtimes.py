@@ -295,6 +295,16 @@ def test_a_tower_without_matrix_products_has_no_int8(model, cache, monkeypatch):
         make_runtime("openvino_int8", model, Place("cpu", 1, cache))
 
 
+def test_a_graph_that_multiplies_no_matrices_is_left_alone():
+    openvino = pytest.importorskip("openvino")
+    from openvino import opset13
+
+    from clip_pipeline.embedding.runtimes.openvino_family import round_weights
+
+    given = opset13.parameter([1, 4], openvino.Type.f32)
+    assert round_weights(openvino.Model([opset13.relu(given)], [given])) == 0
+
+
 def test_a_model_that_cannot_be_exported_is_told(model, tmp_path, monkeypatch):
     pytest.importorskip("onnx")
 
