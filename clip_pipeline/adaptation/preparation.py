@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -27,6 +26,7 @@ from clip_pipeline.adaptation.data import (
 )
 from clip_pipeline.adaptation.fractions import draw_fractions, parse_percents
 from clip_pipeline.adaptation.parts import choose_parts, named_split, out_of_domain_rows
+from clip_pipeline.cores import usable_cores
 from clip_pipeline.embedding.device import choose_device, use_threads
 from clip_pipeline.embedding.encoder import embed_texts
 from clip_pipeline.embedding.files import write_embeddings
@@ -150,7 +150,7 @@ def store_decoded(
 
     reasons: list[str] = []
     with (
-        ThreadPoolExecutor(workers or os.cpu_count() or 1) as pool,
+        ThreadPoolExecutor(workers or usable_cores()) as pool,
         progress("Decoding photos", len(readers), "photo") as bar,
     ):
         for start in range(0, len(readers), ROWS_AT_A_TIME):

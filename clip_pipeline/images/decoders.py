@@ -23,6 +23,7 @@ from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 
 import clip_pipeline
+from clip_pipeline.cores import usable_cores
 from clip_pipeline.errors import DecoderError
 from clip_pipeline.images.decode_worker import ANSWER, END_OF_JOB, FAILED, JOB, LEAVE, MESSAGE, PHOTO, READY
 from clip_pipeline.images.journal import Entry
@@ -102,7 +103,7 @@ class Decoders:
         self._jobs: set[Job] = set()
         self.families: list[subprocess.Popen] = []
         self._numbers = itertools.count()
-        self._workers = [_Worker(self) for _ in range(workers or os.cpu_count() or 1)]
+        self._workers = [_Worker(self) for _ in range(workers or usable_cores())]
 
     def job(self, journal: Path, settings: DownloadSettings, taken_down: Collection[str] = ()) -> Job:
         """A new job. taken_down: sha256 of downloads that must not be stored."""

@@ -7,7 +7,6 @@ the interpreter's lock alone.
 
 from __future__ import annotations
 
-import os
 from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -17,6 +16,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from clip_pipeline.cores import usable_cores
 from clip_pipeline.errors import PhotosError, TrainingError
 from clip_pipeline.training.bad_photos import BadPhoto, BadPhotos
 from clip_pipeline.training.batches import Batches, CaptionTable
@@ -57,7 +57,7 @@ class PairReader:
     ):
         self.source, self.table, self.size, self.split = source, table, size, split
         self.bad_photos, self.pinned = bad_photos, pinned
-        self._pool = ThreadPoolExecutor(workers or os.cpu_count() or 1, thread_name_prefix="pictures")
+        self._pool = ThreadPoolExecutor(workers or usable_cores(), thread_name_prefix="pictures")
         self._free: list[NDArray[np.uint8]] = []
 
     def start(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 import shutil
 import time
 from collections.abc import Iterable, Sequence
@@ -12,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from clip_pipeline.cores import usable_cores
 from clip_pipeline.disk import hash_json
 from clip_pipeline.models.folder import save_model_folder
 from clip_pipeline.models.registry import context_length_of, image_size_of, with_tokenizer
@@ -100,7 +100,7 @@ def train_clip(
     bad_photos = None
     if isinstance(photos, ShardPhotos):
         bad_photos = BadPhotos(work_folder, len(training), settings.max_bad_percent, processes.rank)
-    workers = max(1, (compute.workers or os.cpu_count() or 1) // processes.on_this_machine)
+    workers = max(1, (compute.workers or usable_cores()) // processes.on_this_machine)
 
     def reader(source: PictureSource, table: CaptionTable, split: str) -> PairReader:
         return PairReader(source, table, image_size_of(config), split, workers, bad_photos, device == "cuda")

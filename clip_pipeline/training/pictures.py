@@ -15,6 +15,7 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
+from clip_pipeline.cores import usable_cores
 from clip_pipeline.disk import sync_path, write_synced
 from clip_pipeline.errors import PhotosError, SettingsError, TrainingError
 from clip_pipeline.images.decode import DECODER_ERRORS
@@ -229,7 +230,7 @@ def store_pictures(
 
     with (
         path.open("r+b") as pictures,
-        ThreadPoolExecutor(workers or os.cpu_count() or 1) as pool,
+        ThreadPoolExecutor(workers or usable_cores()) as pool,
         progress("Decoding pictures", total=len(rows), unit="picture") as bar,
     ):
 

@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
+from clip_pipeline.cores import usable_cores
 from clip_pipeline.progress import progress
 from clip_pipeline.records import WORD_COUNTS
 from clip_pipeline.sources.dump_files import DumpPart
@@ -43,7 +44,7 @@ def count_html_part(
     rules: a name of RULES. work: folder for what does not fit into memory, a temporary one by default.
     Raises DumpError as `iter_html_articles`.
     """
-    workers = workers or os.cpu_count() or 1
+    workers = workers or usable_cores()
     if part.end - part.start < SMALLEST_PARALLEL_BYTES:
         workers = 1
     with (
