@@ -187,7 +187,7 @@ def run_ours(weights: Path, shards: Path, options: argparse.Namespace) -> float:
 
 
 def run_alone(weights: Path, shards: Path, options: argparse.Namespace) -> float:
-    from clip_pipeline.embedding.device import use_threads
+    from clip_pipeline.device import use_threads
     from clip_pipeline.embedding.ready_pixels import ready_pixels
     from clip_pipeline.models.folder import open_model
     from clip_pipeline.pipeline.runtime_choice import runtime_maker

@@ -35,7 +35,7 @@ def load(
     `encode_image` and `encode_text`. Raises ModelError when the folder is incomplete, or the
     weights are not here and cannot be downloaded.
     """
-    from clip_pipeline.embedding.device import choose_device
+    from clip_pipeline.device import choose_device
     from clip_pipeline.models.folder import open_model
 
     return open_model(model_dir, choose_device(device))

@@ -16,6 +16,7 @@ PACKAGE = Path(clip_pipeline.__file__).parent
 GROUND = {
     "cache",
     "cores",
+    "device",
     "disk",
     "errors",
     "machine_code",

@@ -27,6 +27,9 @@ HELP_WIDTH = 100
 
 def main() -> None:
     """Writes, or with --check compares."""
+    folders = {path.parent.name for path in PACKAGE.glob("*/__init__.py")}
+    if folders != set(_FLOW):
+        raise SystemExit(f"The folders of the package and _FLOW differ: {', '.join(sorted(folders ^ set(_FLOW)))}.")
     wanted = {
         ROOT / "README.md": readme((ROOT / "README.md").read_text()),
         ROOT / "docs/commands.md": commands_page(),
@@ -55,7 +58,7 @@ def command_table() -> str:
     """One row a command."""
     rows = ["| command | what it does |", "|---|---|"]
     for path, command in _commands("clip-pipeline", commands):
-        if not isinstance(command, click.Group):
+        if not isinstance(command, click.Group) or (command.invoke_without_command and command is not commands):
             rows.append(f"| `{path.removeprefix('clip-pipeline ')}` | {command.get_short_help_str(200)} |")
     return "\n".join(rows)
 
@@ -124,6 +127,7 @@ _FLOW = (
     "training",
     "embedding",
     "evaluation",
+    "adaptation",
     "sandbox",
     "pipeline",
     "defs",

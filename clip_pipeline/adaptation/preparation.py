@@ -27,7 +27,7 @@ from clip_pipeline.adaptation.data import (
 from clip_pipeline.adaptation.fractions import draw_fractions, parse_percents
 from clip_pipeline.adaptation.parts import choose_parts, named_split, out_of_domain_rows
 from clip_pipeline.cores import usable_cores
-from clip_pipeline.embedding.device import choose_device, use_threads
+from clip_pipeline.device import choose_device, use_threads
 from clip_pipeline.embedding.encoder import embed_texts
 from clip_pipeline.embedding.files import write_embeddings
 from clip_pipeline.embedding.preprocessing import preprocessing_of

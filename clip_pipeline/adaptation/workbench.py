@@ -12,10 +12,11 @@ from clip_pipeline.adaptation.data import AdaptationData
 from clip_pipeline.adaptation.fine_tuning import FineTuned
 from clip_pipeline.adaptation.fractions import percent_key
 from clip_pipeline.adaptation.probing import fit_probe
+from clip_pipeline.device import choose_device
 from clip_pipeline.evaluation.probes.head import LinearHead
 from clip_pipeline.models.registry import ClipModel
 from clip_pipeline.settings import AdaptationSettings, ComputeSettings, EvaluationSettings
-from clip_pipeline.training.arithmetic import choose_device, choose_precision, count_threads
+from clip_pipeline.training.arithmetic import choose_precision, count_threads
 
 if TYPE_CHECKING:
     import torch

@@ -13,8 +13,8 @@ from typing import Any
 
 import pyarrow as pa
 
+from clip_pipeline.device import choose_device, use_threads
 from clip_pipeline.embedding.blocks import Blocks, all_ids, merge_blocks
-from clip_pipeline.embedding.device import choose_device, use_threads
 from clip_pipeline.embedding.encoder import embed_texts, rows_at_a_time
 from clip_pipeline.embedding.files import MODEL_HASH, VectorFormat, write_embeddings
 from clip_pipeline.embedding.layouts import Layout, own_layout

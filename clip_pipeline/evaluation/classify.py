@@ -9,7 +9,7 @@ from time import perf_counter
 
 import numpy as np
 
-from clip_pipeline.embedding.device import choose_device
+from clip_pipeline.device import choose_device
 from clip_pipeline.embedding.encoder import embed_texts
 from clip_pipeline.embedding.texts import prompt_table
 from clip_pipeline.errors import DatasetError, PhotosError

@@ -96,7 +96,7 @@ def write_unit_inference(model_dir: Path, folder: Path, device: str, threads: in
 
     device: of the settings. threads: for arithmetic, 0 is one a core. Raises ModelError.
     """
-    from clip_pipeline.embedding.device import choose_device, use_threads
+    from clip_pipeline.device import choose_device, use_threads
     from clip_pipeline.models.folder import open_model
 
     device = choose_device(device)

@@ -53,7 +53,7 @@ def measured_choice(
     model: as of `open_model`. count: of the photos, None for unknown. dataset: the labelled one that top-1 is of. cache: exported graphs are kept below it.
     work: a folder for the decoded pixels, which are removed. Raises what `choose_runtime` raises.
     """
-    from clip_pipeline.embedding.device import choose_device, use_threads
+    from clip_pipeline.device import choose_device, use_threads
     from clip_pipeline.embedding.ready_pixels import ready_pixels
     from clip_pipeline.embedding.runtimes.choice import TRIAL_PHOTOS, choose_runtime
     from clip_pipeline.embedding.runtimes.runtime import Place
@@ -142,7 +142,7 @@ def choice_for_command(
     cache: Path,
 ) -> dict[str, Any]:
     """{"runtime": name, "measured": rows}: measured when the model is first used on this machine, and remembered."""
-    from clip_pipeline.embedding.device import choose_device
+    from clip_pipeline.device import choose_device
 
     machine = [platform.node(), platform.machine(), choose_device(compute.device), compute.threads]
 

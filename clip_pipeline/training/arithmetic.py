@@ -1,4 +1,4 @@
-"""Device, precision and threads of the training, and the two towers' forward passes."""
+"""Precision and threads of the training, and the two towers' forward passes."""
 
 from __future__ import annotations
 
@@ -9,27 +9,11 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from clip_pipeline.cores import usable_cores
-from clip_pipeline.errors import SettingsError
 from clip_pipeline.models.registry import ClipModel
 from clip_pipeline.settings import ComputeSettings
 
 if TYPE_CHECKING:
     import torch
-
-
-def choose_device(name: str) -> str:
-    """cpu, cuda or mps; `auto` is the best there is. Raises SettingsError for a device that this machine lacks."""
-    import torch
-
-    available = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
-    if name == "auto":
-        return next(device for device, there in available.items() if there)
-    if not available.get(name, False):
-        there = ", ".join(device for device, is_there in available.items() if is_there)
-        raise SettingsError(
-            f"compute.device is {name}, but torch finds none here. Set compute.device to one of: {there}."
-        )
-    return name
 
 
 def choose_precision(precision: str, device: str) -> str:

@@ -12,13 +12,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from clip_pipeline.cores import usable_cores
+from clip_pipeline.device import choose_device
 from clip_pipeline.disk import hash_json
 from clip_pipeline.models.folder import save_model_folder
 from clip_pipeline.models.registry import context_length_of, image_size_of, with_tokenizer
 from clip_pipeline.models.sizes import config_of
 from clip_pipeline.settings import ComputeSettings, TrainingSettings, fingerprinted
 from clip_pipeline.text.tokenizer import load_tokenizer
-from clip_pipeline.training.arithmetic import choose_device, choose_precision, count_threads, reproducible_arithmetic
+from clip_pipeline.training.arithmetic import choose_precision, count_threads, reproducible_arithmetic
 from clip_pipeline.training.bad_photos import BadPhotos, publish_bad_photos
 from clip_pipeline.training.batch_norms import has_batch_norms
 from clip_pipeline.training.batches import CaptionTable, shuffled_captions

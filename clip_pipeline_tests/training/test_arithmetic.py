@@ -1,4 +1,4 @@
-"""Device, precision, threads."""
+"""Precision and threads."""
 
 from __future__ import annotations
 
@@ -8,23 +8,13 @@ import sys
 import pytest
 import torch
 
-from clip_pipeline.errors import SettingsError
 from clip_pipeline.settings import ComputeSettings
 from clip_pipeline.training.arithmetic import (
-    choose_device,
     choose_precision,
     count_threads,
     freed_memory_kept,
     reproducible_arithmetic,
 )
-
-
-def test_a_device_that_is_not_there_gets_a_sentence():
-    assert choose_device("cpu") == "cpu"
-    assert choose_device("auto") in ("cuda", "mps", "cpu")
-    if not torch.cuda.is_available():
-        with pytest.raises(SettingsError, match="compute.device is cuda, but torch finds none here. Set .* cpu"):
-            choose_device("cuda")
 
 
 def test_auto_takes_bf16_only_where_the_processor_has_it(monkeypatch):

@@ -54,7 +54,7 @@ def _encoder(told: dict[str, Any]) -> Callable[[str, int, int], int]:
     """A function that embeds the rows from start to stop of a kind and returns how many vectors there were."""
     import numpy as np
 
-    from clip_pipeline.embedding.device import use_threads
+    from clip_pipeline.device import use_threads
     from clip_pipeline.embedding.encoder import embed_images
     from clip_pipeline.embedding.ready_pixels import ReadyPixels
     from clip_pipeline.embedding.runtimes.registry import make_runtime
