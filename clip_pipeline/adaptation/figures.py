@@ -87,12 +87,15 @@ def draw_costs(rows: Sequence[Mapping[str, Any]], path: Path) -> None:
         if row["percent"] != largest:
             continue
         for axes, column in zip(panels, ("processor_seconds", "learnt"), strict=True):
-            shown = max(row[column], 1e-2 if column == "processor_seconds" else 1)
             colour = COLOUR_OF[row["method"]]
+            if not row["learnt"]:  # nought has no place on a logarithmic axis
+                axes.axhline(100 * row["top1"], color=colour, linestyle=(0, (4, 3)), linewidth=1.4, label=row["method"])
+                continue
+            shown = max(row[column], 1e-2)
             axes.plot(
                 shown,
                 100 * row["top1"],
-                marker=MARKER_OF[row["method"]] or "o",
+                marker=MARKER_OF[row["method"]],
                 color=colour,
                 markersize=7,
                 linestyle="",

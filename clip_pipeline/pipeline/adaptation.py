@@ -203,7 +203,7 @@ STEPS = (
     Step(
         asset="adaptation_curves",
         about="Learning curves of all ways of adapting with intervals, what they cost, and where accuracy falls with more data.",
-        code_version="1",
+        code_version="2",
         after=("adaptation_scores",),
         config=lambda workspace: {"bootstrap_samples": workspace.recipe.evaluation.bootstrap_samples},
         inputs=_curve_inputs,
