@@ -14,6 +14,7 @@ from clip_pipeline.pipeline.runtime_choice import (
     REFERENCE,
     Photos,
     built_in_dataset,
+    candidates,
     measured_choice,
     needs_measuring,
     runtime_maker,
@@ -46,7 +47,7 @@ def _runtime_config(workspace: Workspace) -> dict[str, Any]:
     settings = workspace.recipe.embedding
     if settings.runtime == REFERENCE:
         return {"runtime": REFERENCE}
-    return {name: getattr(settings, name) for name in CHOICE_SETTINGS}
+    return {name: getattr(settings, name) for name in CHOICE_SETTINGS} | {"candidates": candidates()}
 
 
 def _runtime_inputs(workspace: Workspace, model: str) -> dict[str, str]:

@@ -152,9 +152,17 @@ def choice_for_command(
             json.dumps({"runtime": choice.runtime, "measured": choice.as_rows()}, indent=1)
         )
 
-    identity = hash_json([_model_identity(model), settings.runtime, machine, _versions()])
+    identity = hash_json([_model_identity(model), settings.runtime, machine, candidates(), _versions()])
     folder = cached_folder(cache, "runtimes", identity, build, KEPT_CHOICES)
     return json.loads((folder / CHOICE_FILE).read_text())
+
+
+def candidates() -> list[str]:
+    """What there is to choose from: all runtimes, and the version of the graphs that they run. Another list is measured anew."""
+    from clip_pipeline.embedding.runtimes.onnx_graph import EXPORT_VERSION
+    from clip_pipeline.embedding.runtimes.registry import RUNTIMES
+
+    return [*RUNTIMES, EXPORT_VERSION]
 
 
 def _model_identity(model: str | Path) -> str | dict[str, str]:

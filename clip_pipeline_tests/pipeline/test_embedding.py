@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from clip_pipeline.embedding.runtimes import choice as choice_module
+from clip_pipeline.embedding.runtimes import onnx_graph
 from clip_pipeline.embedding.runtimes.registry import RUNTIMES, torch_bf16, torch_fp32
 from clip_pipeline.errors import MissingRuntimeError, ModelError
 from clip_pipeline.pipeline import runtime_choice
@@ -156,6 +157,20 @@ def test_a_command_measures_once_for_a_model(tmp_path, quick):
     runtime_for_command(build_tiny_model(other_folder, seed=1), photos, 25, settings, compute, tmp_path / "cache")
     assert len(quick) == 2 * asked
     assert runtime_for_command(model, photos[:5], 5, settings, compute, tmp_path / "cache") == "torch_fp32"
+
+
+def test_a_new_runtime_is_measured_though_a_choice_is_remembered(tmp_path, quick, monkeypatch):
+    model = build_tiny_model(tmp_path)
+    photos = [(f"p{n}", lambda n=n: jpeg((n * 9, 100, 255 - n * 9))) for n in range(25)]
+    settings, compute = EmbeddingSettings(runtime="auto", least_photos=10), ComputeSettings(device="cpu")
+    runtime_for_command(model, photos, 25, settings, compute, tmp_path / "cache")
+    asked = len(quick)
+    monkeypatch.setattr(onnx_graph, "EXPORT_VERSION", "another")
+    runtime_for_command(model, photos, 25, settings, compute, tmp_path / "cache")
+    assert len(quick) == 2 * asked
+    monkeypatch.setitem(RUNTIMES, "new_one", RUNTIMES["torch_bf16"])
+    runtime_for_command(model, photos, 25, settings, compute, tmp_path / "cache")
+    assert len(quick) == 3 * asked
 
 
 def test_evaluate_embeds_with_the_runtime_of_the_settings(tmp_path, quick, monkeypatch):
