@@ -114,7 +114,7 @@ def test_the_steps_are_whole_epochs(train, tmp_path):
     options = train.parse_arguments(["--steps", "400", "--precision", "fp32"])
     plan = train.make_plan(options, 6000, tmp_path)
     assert (plan.epochs, plan.steps, plan.samples, plan.warmup) == (4, 376, 376 * 64, 19)
-    assert options.seeds == [0, 1, 2]
+    assert options.seeds == [0, 1, 2, 3, 4, 5]
 
 
 def test_a_loss_is_worse_only_beyond_two_standard_errors(train):
