@@ -49,7 +49,7 @@ def _draw_method(
 ) -> None:
     values = [100 * row[column] for row in rows]
     if method == "zero_shot":
-        axes.axhline(values[0], color=COLOUR_OF[method], linestyle=(0, (4, 3)), linewidth=1.4, label=method)
+        _draw_level(axes, method, values[0])
         return
     photos = [row["photos"] for row in rows]
     axes.plot(
@@ -58,6 +58,11 @@ def _draw_method(
     if band:
         low, high = ([100 * row[name] for row in band] for name in ("low", "high"))
         axes.fill_between(photos, low, high, color=COLOUR_OF[method], alpha=0.1, linewidth=0)
+
+
+def _draw_level(axes: Axes, method: str, value: float) -> None:
+    """What needs no photos and learns nothing: a line across."""
+    axes.axhline(value, color=COLOUR_OF[method], linestyle=(0, (4, 3)), linewidth=1.4, label=method)
 
 
 def _photo_axis(axes: Axes, points: Sequence[Point]) -> None:
@@ -89,7 +94,7 @@ def draw_costs(rows: Sequence[Mapping[str, Any]], path: Path) -> None:
         for axes, column in zip(panels, ("processor_seconds", "learnt"), strict=True):
             colour = COLOUR_OF[row["method"]]
             if not row["learnt"]:  # nought has no place on a logarithmic axis
-                axes.axhline(100 * row["top1"], color=colour, linestyle=(0, (4, 3)), linewidth=1.4, label=row["method"])
+                _draw_level(axes, row["method"], 100 * row["top1"])
                 continue
             shown = max(row[column], 1e-2)
             axes.plot(

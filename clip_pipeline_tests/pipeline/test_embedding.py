@@ -141,6 +141,14 @@ def test_a_choice_of_another_machine_says_how_to_choose_again(data):
             IMAGES.materialise(opened, HELD_OUT, force=True)
 
 
+def test_the_choice_is_stale_when_there_is_another_runtime_to_choose(data, quick, monkeypatch):
+    with workspace(data, "runtime=auto", "least_photos=0") as opened:
+        before = RUNTIME.wanted(opened, "tiny_test")
+        assert RUNTIME.wanted(opened, "tiny_test") == before
+        monkeypatch.setitem(RUNTIMES, "new_one", RUNTIMES["torch_bf16"])
+        assert RUNTIME.wanted(opened, "tiny_test") != before
+
+
 # ---- commands without a data folder
 
 
