@@ -72,9 +72,9 @@ def settings_of(name: str, photos: Path):
 
 def run_study(options: argparse.Namespace) -> None:
     """Every dataset in its turn; prints a line a cell and, at the end of each, its table."""
-    from clip_pipeline.adaptation.command import adapt_to
     from clip_pipeline.adaptation.results import read_table, table_text
-    from clip_pipeline.adaptation.workbench import Cell
+    from clip_pipeline.adaptation.trial_context import Cell
+    from clip_pipeline.api.adapt import adapt_to
     from clip_pipeline.settings import ComputeSettings, EvaluationSettings
 
     compute = ComputeSettings(device=options.device, threads=options.threads, workers=options.threads)
@@ -94,8 +94,8 @@ def run_study(options: argparse.Namespace) -> None:
 
 def show_so_far(options: argparse.Namespace) -> None:
     """Tables and pictures of what an unfinished study has."""
-    from clip_pipeline.adaptation.command import write_so_far
     from clip_pipeline.adaptation.results import read_table, table_text
+    from clip_pipeline.api.adapt import write_so_far
     from clip_pipeline.errors import MissingArtifactError
     from clip_pipeline.settings import EvaluationSettings
 
@@ -114,9 +114,9 @@ def measure_cached(options: argparse.Namespace) -> dict[str, float]:
 
     from clip_pipeline.adaptation.data import open_data
     from clip_pipeline.adaptation.preparation import prepare_data
-    from clip_pipeline.embedding.preprocessing import preprocessing_of
     from clip_pipeline.evaluation.datasets import open_dataset
     from clip_pipeline.models.folder import open_model
+    from clip_pipeline.pixels.preprocess import preprocessing_of
     from clip_pipeline.settings import AdaptationSettings, ComputeSettings
 
     dataset = open_dataset(options.dataset)

@@ -306,9 +306,9 @@ def stages(bench: Bench) -> None:
     """What the parts of one photo cost on one core, in this process."""
     import simplejpeg
 
-    from clip_pipeline.images.decode import check_photo
-    from clip_pipeline.images.looks import looks_of
-    from clip_pipeline.images.resize import resize_rgb
+    from clip_pipeline.images.download.check_photo import check_photo
+    from clip_pipeline.images.download.signature import looks_of
+    from clip_pipeline.pixels.resize import resize_rgb
     from clip_pipeline.settings import DownloadSettings
 
     settings = DownloadSettings(image_size=SIDE, quality=QUALITY)

@@ -56,7 +56,7 @@ LEAST_OVER_PLAIN, LEAST_OF_ALONE = 4.0, 0.7
 
 def make_shards(count: int, photos_from: Path, place: Path, side: int = 0) -> Path:
     """A folder of webdataset tars with `count` JPEGs, a text each, made once. side: the longest, 0 leaves the photos alone."""
-    from clip_pipeline.images.shards import write_shard
+    from clip_pipeline.images.shards.tar import write_shard
 
     kind = photos_from.stem if photos_from.is_file() else "drawn"
     folder = place / f"embed_{kind}_{side or 'as_they_are'}_{count}"
@@ -166,7 +166,7 @@ def run_plain(weights: Path, shards: Path, options: argparse.Namespace) -> float
 
 
 def run_ours(weights: Path, shards: Path, options: argparse.Namespace) -> float:
-    from clip_pipeline.embedding.command import embed_photos
+    from clip_pipeline.api.embed import embed_photos
     from clip_pipeline.embedding.dataset import embed_dataset_images
     from clip_pipeline.pipeline.runtime_choice import runtime_maker
     from clip_pipeline.settings import ComputeSettings, EmbeddingSettings
@@ -187,8 +187,8 @@ def run_ours(weights: Path, shards: Path, options: argparse.Namespace) -> float:
 
 
 def run_alone(weights: Path, shards: Path, options: argparse.Namespace) -> float:
-    from clip_pipeline.device import use_threads
     from clip_pipeline.embedding.ready_pixels import ready_pixels
+    from clip_pipeline.machine.device import use_threads
     from clip_pipeline.models.folder import open_model
     from clip_pipeline.pipeline.runtime_choice import runtime_maker
     from clip_pipeline.settings import ComputeSettings

@@ -93,7 +93,7 @@ def latest_checkpoint(folder: Path) -> tuple[int, Path] | None:
 
 def train_theirs(options: argparse.Namespace, photos: Sequence[Photo], scratch: Path) -> Path:
     """Trains for the budget and returns a model folder of the last checkpoint; says how long it took."""
-    from clip_pipeline.training.arithmetic import choose_precision
+    from clip_pipeline.training.model.precision import choose_precision
 
     tokenizer, config = write_model(options.model, photos, scratch)
     rows = sum(len(photo.captions) for photo in photos)
@@ -161,9 +161,9 @@ def recalls(folder: Path, photos: Sequence[Photo]) -> dict[str, tuple[float, flo
     """(share, lowest, highest) of each direction and k, of a model folder on photos with their captions."""
     import numpy as np
 
-    from clip_pipeline.embedding.encoder import embed_images, embed_texts
-    from clip_pipeline.evaluation.intervals import mean_interval
+    from clip_pipeline.embedding.encode import embed_images, embed_texts
     from clip_pipeline.evaluation.retrieval import image_to_text_places, text_to_image_places
+    from clip_pipeline.evaluation.statistics.bootstrap import mean_interval
     from clip_pipeline.models.folder import load_model_folder
 
     model, preprocess, tokenizer = load_model_folder(folder)

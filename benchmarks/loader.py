@@ -56,7 +56,7 @@ MEAN, STD = (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.2757
 
 def make_shards(side: int, count: int, data: Path, place: Path) -> Path:
     """A folder of webdataset tars (jpg, txt, json with the prompt) with `count` photos of side x side, made once."""
-    from clip_pipeline.images.shards import write_shard
+    from clip_pipeline.images.shards.tar import write_shard
 
     folder = place / f"loader_{side}px_{count}"
     if (folder / "complete").exists():
@@ -119,7 +119,7 @@ def _crops(side: int, data: Path, captions: dict[str, tuple[str, ...]]) -> Itera
 
 def sample_texts(folder: Path) -> list[tuple[str, str, str]]:
     """(shard, key, caption) of all samples."""
-    from clip_pipeline.images.shards import read_shard
+    from clip_pipeline.images.shards.tar import read_shard
 
     tars = sorted(folder.glob("*.tar"))
     return [(tar.stem, key, members["txt"].decode()) for tar in tars for key, members in read_shard(tar)]
@@ -132,12 +132,12 @@ def our_batches(cached: bool, folder: Path, side: int) -> Iterator[Any]:
     import numpy as np
     import torch
 
+    from clip_pipeline.pixels.normalise import normalised_pictures
     from clip_pipeline.settings import TrainingSettings
-    from clip_pipeline.training.batches import Batches, CaptionTable
-    from clip_pipeline.training.loader import Loader, PairReader
-    from clip_pipeline.training.photo_stream import ShardPhotos, StreamedPictures
-    from clip_pipeline.training.pictures import PictureSource, StoredPictures
-    from clip_pipeline.training.pixels import normalised_pictures
+    from clip_pipeline.training.data.batches import Batches, CaptionTable
+    from clip_pipeline.training.data.decoded_images import PictureSource, StoredPictures
+    from clip_pipeline.training.data.loader import Loader, PairReader
+    from clip_pipeline.training.data.shard_images import ShardPhotos, StreamedPictures
 
     samples = sample_texts(folder)
     keys = [key for _, key, _ in samples]
@@ -163,15 +163,15 @@ def our_batches(cached: bool, folder: Path, side: int) -> Iterator[Any]:
 
 
 def stored_format(side: int) -> Any:
-    from clip_pipeline.training.pictures import PictureFormat
+    from clip_pipeline.training.data.decoded_images import PictureFormat
 
     return PictureFormat(side, "shortest")
 
 
 def store(folder: Path, side: int) -> float:
     """Decodes the pictures once; returns the seconds."""
-    from clip_pipeline.images.shards import read_photos
-    from clip_pipeline.training.pictures import store_pictures
+    from clip_pipeline.images.shards.tar import read_photos
+    from clip_pipeline.training.data.decoded_images import store_pictures
 
     keys = [key for _, key, _ in sample_texts(folder)]
     (folder / "stored").mkdir(exist_ok=True)
@@ -400,11 +400,11 @@ def stages(side: int, options: argparse.Namespace) -> None:
     """What the parts of one photo cost us on one core."""
     import numpy as np
 
+    from clip_pipeline.pixels.normalise import normalised_pictures
     from clip_pipeline.settings import TrainingSettings
-    from clip_pipeline.training.photo_stream import ShardPhotos, StreamedPictures
-    from clip_pipeline.training.pictures import StoredPictures
-    from clip_pipeline.training.pixels import normalised_pictures
-    from clip_pipeline.training.variation import draw_variation
+    from clip_pipeline.training.data.augmentation import draw_variation
+    from clip_pipeline.training.data.decoded_images import StoredPictures
+    from clip_pipeline.training.data.shard_images import ShardPhotos, StreamedPictures
 
     folder = make_shards(side, options.photos, options.data, options.environments)
     store(folder, side)

@@ -92,7 +92,7 @@ def synthetic(classes: int, count: int = 12_500, dimensions: int = 512) -> Probl
 
 def mnist(probed: Path, count: int) -> Problem:
     """MNIST as `clip-pipeline probe` embedded it; `count` of the 60,000 for learning (0: all)."""
-    from clip_pipeline.embedding.files import read_embeddings
+    from clip_pipeline.embedding.store import read_embeddings
 
     keys, vectors = read_embeddings(probed / "embeddings", "images")
     labels = np.concatenate([np.load(probed / "arrays" / f"{name}_labels.npy") for name in ("train", "t10k")])
@@ -125,7 +125,7 @@ def flickr(data: Path) -> Problem | None:
 
 def our_sweep(problem: Problem, strengths: np.ndarray) -> Sweep:
     from clip_pipeline.evaluation.probes.logistic import LogisticProblem
-    from clip_pipeline.evaluation.probes.path import LogisticPath, one_thread
+    from clip_pipeline.evaluation.probes.regularization_path import LogisticPath, one_thread
 
     features, labels, classes = problem.features_ND, problem.labels_N, int(problem.labels_N.max()) + 1
     started = time.process_time()
@@ -231,9 +231,9 @@ def report(sweeps: dict[str, list[Sweep]], strengths: np.ndarray) -> None:
 
 def profile(problem: Problem, strengths: np.ndarray) -> None:
     """What the parts of our sweep cost, and how many products with the data it takes."""
+    from clip_pipeline.evaluation.probes.lbfgs_memory import InverseHessian
     from clip_pipeline.evaluation.probes.logistic import LogisticProblem
-    from clip_pipeline.evaluation.probes.pairs import InverseHessian
-    from clip_pipeline.evaluation.probes.path import LogisticPath, one_thread
+    from clip_pipeline.evaluation.probes.regularization_path import LogisticPath, one_thread
 
     spent: dict[str, float] = {}
 

@@ -19,10 +19,10 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from clip_pipeline.api.evaluate import evaluate_model, predictions_folder
 from clip_pipeline.evaluation.clip_benchmark_form import BENCHMARK_FOLDER, in_clip_benchmark_form
-from clip_pipeline.evaluation.command import evaluate_model, predictions_folder
 from clip_pipeline.evaluation.datasets import Dataset, open_dataset
-from clip_pipeline.images.shards import write_shard
+from clip_pipeline.images.shards.tar import write_shard
 from clip_pipeline.settings import ComputeSettings, EmbeddingSettings, EvaluationSettings
 
 PEER = "clip-benchmark==1.6.2"

@@ -98,7 +98,7 @@ def parse_captions(text: str) -> dict[str, tuple[str, ...]]:
 
 def write_shards(photos: Sequence[Photo], folder: Path, count: int) -> None:
     """`count` webdataset tars of equal size with the first caption of each photo, and sizes.json."""
-    from clip_pipeline.images.shards import write_shard
+    from clip_pipeline.images.shards.tar import write_shard
 
     folder.mkdir(parents=True)
     size = math.ceil(len(photos) / count)
@@ -229,10 +229,10 @@ def run_ours(spec: Path) -> None:
     """Trains in this process, as the `train` command and the pipeline do; writes what it took beside the model."""
     import pyarrow as pa
 
-    from clip_pipeline.images.shards import read_photos, read_shard
+    from clip_pipeline.images.shards.tar import read_photos, read_shard
     from clip_pipeline.records import IMAGE_TEXT_PAIRS
     from clip_pipeline.settings import ComputeSettings, TrainingSettings
-    from clip_pipeline.training.loop import train_clip
+    from clip_pipeline.training.train import train_clip
     from clip_pipeline.training.trainer import Trainer
 
     described = json.loads(spec.read_text())
@@ -389,7 +389,7 @@ def report(plan: Plan, runs: dict[str, list[dict[str, float]]]) -> None:
 
 def make_plan(options: argparse.Namespace, photos: int, folder: Path) -> Plan:
     """The common settings: as many whole epochs as come nearest to the wanted steps."""
-    from clip_pipeline.training.arithmetic import choose_precision
+    from clip_pipeline.training.model.precision import choose_precision
 
     an_epoch = steps_of_epoch(photos, options.batch_size, options.workers)
     epochs = max(1, round(options.steps / an_epoch))

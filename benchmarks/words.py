@@ -24,9 +24,9 @@ import venv
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from clip_pipeline.sources.dump_files import check_dump
+from clip_pipeline.sources.wikimedia.dump_files import check_dump
 from clip_pipeline.words.count import count_part
-from clip_pipeline.words.runs import merge_counts
+from clip_pipeline.words.sorted_runs import merge_counts
 
 DEFAULT_DUMP = Path("../shared/data/wikipedia/derived_multistream/enwiki-sample-pages-articles-multistream.xml.bz2")
 STREAM_START = re.compile(rb"BZh[1-9]1AY&SY")

@@ -13,7 +13,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from clip_pipeline.tables import read_table
+from clip_pipeline.storage.tables import read_table
 from clip_pipeline.version import __version__
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ def load(
     `encode_image` and `encode_text`. Raises ModelError when the folder is incomplete, or the
     weights are not here and cannot be downloaded.
     """
-    from clip_pipeline.device import choose_device
+    from clip_pipeline.machine.device import choose_device
     from clip_pipeline.models.folder import open_model
 
     return open_model(model_dir, choose_device(device))

@@ -37,7 +37,7 @@ def tiny_data(tmp_path_factory) -> Path:
     from clip_pipeline.pipeline.graph import select
     from clip_pipeline.pipeline.run import run_steps
     from clip_pipeline.pipeline.workspace import Workspace
-    from clip_pipeline.recipes import find_recipe
+    from clip_pipeline.settings.recipes import find_recipe
 
     folder = tmp_path_factory.mktemp("tiny") / "data"
     with Workspace(folder, find_recipe("tiny")) as workspace:

@@ -10,7 +10,7 @@ from PIL import Image
 
 import clip_pipeline
 from clip_pipeline.errors import ModelError, SettingsError
-from clip_pipeline_tests.tiny_model import build_tiny_model
+from clip_pipeline_tests.made.tiny_model import build_tiny_model
 
 
 def test_the_public_surface_is_what_all_says():

@@ -17,8 +17,8 @@ import click
 from clip_pipeline.cli import commands
 from clip_pipeline.pipeline.graph import STEPS
 from clip_pipeline.pipeline.stages import STAGE_OF
-from clip_pipeline.recipes import RECIPES
 from clip_pipeline.settings import SECTIONS, Recipe
+from clip_pipeline.settings.recipes import RECIPES
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "clip_pipeline"
@@ -118,7 +118,10 @@ def code_page() -> str:
 
 
 _FLOW = (
+    "machine",
+    "storage",
     "settings",
+    "pixels",
     "sources",
     "words",
     "images",
@@ -128,6 +131,7 @@ _FLOW = (
     "embedding",
     "evaluation",
     "adaptation",
+    "api",
     "sandbox",
     "pipeline",
     "defs",

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from clip_pipeline.training.arithmetic import autocast
+from clip_pipeline.training.model.precision import autocast
 
 if TYPE_CHECKING:
     import torch

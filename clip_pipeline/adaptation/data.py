@@ -2,7 +2,7 @@
 
 photos.parquet            id, label, part (train, validation, test, out_of_domain, or left_out with a reason)
 pictures.npy              (N, S, S, 3) bytes, as the model's own preprocessing gives them before it normalises
-images.npy, .parquet      unit vectors of all photos that could be decoded (`embedding/files.py`)
+images.npy, .parquet      unit vectors of all photos that could be decoded (`embedding/store.py`)
 classes.npy               (C, D) unit vectors of the classes' texts; out_of_domain_classes.npy likewise
 fractions.json, .parquet  the manifest of every fraction, and for each photo the smallest fraction that holds it
 data.json                 names, sizes and how pictures are normalised
@@ -20,9 +20,9 @@ import numpy as np
 import pyarrow.parquet as pq
 
 from clip_pipeline.adaptation.fractions import draw_fractions
-from clip_pipeline.embedding.files import aligned_rows, read_embeddings
-from clip_pipeline.progress import progress
-from clip_pipeline.training.pixels import normalised_pictures
+from clip_pipeline.embedding.store import aligned_rows, read_embeddings
+from clip_pipeline.machine.progress import progress
+from clip_pipeline.pixels.normalise import normalised_pictures
 
 PHOTOS_FILE, PICTURES_FILE, DATA_FILE, FRACTIONS_FILE = "photos.parquet", "pictures.npy", "data.json", "fractions.json"
 IMAGES = "images"

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from clip_pipeline.adaptation.points import Point
+    from clip_pipeline.adaptation.learning_curve import Point
 
 COLOURS = ("#6b7480", "#1f5fa8", "#2a9d9d", "#3c8d5a", "#9bbf3b", "#b8860b", "#d1603d", "#c2417f", "#7b5ea7", "#22272e")
 MARKERS = ("", "o", "s", "^", "v", "D", "P", "X", "*", "h")

@@ -13,11 +13,11 @@ from clip_pipeline.adaptation.data import AdaptationData
 from clip_pipeline.adaptation.methods import Rates
 from clip_pipeline.errors import TrainingError
 from clip_pipeline.settings import AdaptationSettings, TrainingSettings
-from clip_pipeline.training.arithmetic import autocast
-from clip_pipeline.training.optimizer import is_decayed
+from clip_pipeline.training.data.augmentation import draw_variation
+from clip_pipeline.training.model.precision import autocast
+from clip_pipeline.training.optim.optimizer import is_decayed
+from clip_pipeline.training.optim.schedule import learning_rate_at
 from clip_pipeline.training.randomness import ORDER, generator_of
-from clip_pipeline.training.schedule import learning_rate_at
-from clip_pipeline.training.variation import draw_variation
 
 if TYPE_CHECKING:
     import torch

@@ -6,9 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from clip_pipeline.adaptation.layers import tower_layers
 from clip_pipeline.adaptation.lora import add_lora
 from clip_pipeline.errors import SettingsError, nearest_name
+from clip_pipeline.models.layers import tower_layers
 from clip_pipeline.settings import AdaptationSettings
 
 if TYPE_CHECKING:

@@ -25,22 +25,22 @@ from clip_pipeline.adaptation.data import (
     open_data,
 )
 from clip_pipeline.adaptation.fractions import draw_fractions, parse_percents
-from clip_pipeline.adaptation.parts import choose_parts, named_split, out_of_domain_rows
-from clip_pipeline.cores import usable_cores
-from clip_pipeline.device import choose_device, use_threads
-from clip_pipeline.embedding.encoder import embed_texts
-from clip_pipeline.embedding.files import write_embeddings
-from clip_pipeline.embedding.preprocessing import preprocessing_of
+from clip_pipeline.adaptation.splits import choose_parts, named_split, out_of_domain_rows
+from clip_pipeline.embedding.encode import embed_texts
+from clip_pipeline.embedding.store import write_embeddings
 from clip_pipeline.embedding.texts import prompt_table
 from clip_pipeline.errors import DatasetError, ModelError
 from clip_pipeline.evaluation.datasets import Dataset
 from clip_pipeline.evaluation.fingerprints import dataset_fingerprint
 from clip_pipeline.evaluation.zero_shot import class_vectors
-from clip_pipeline.images.decode import DECODER_ERRORS
+from clip_pipeline.machine.cores import usable_cores
+from clip_pipeline.machine.device import choose_device, use_threads
+from clip_pipeline.machine.progress import progress
 from clip_pipeline.models.registry import ClipModel
-from clip_pipeline.progress import progress
+from clip_pipeline.pixels.decode import DECODER_ERRORS
+from clip_pipeline.pixels.preprocess import preprocessing_of
 from clip_pipeline.settings import AdaptationSettings, ComputeSettings
-from clip_pipeline.training.pictures import why_unreadable
+from clip_pipeline.training.data.decoded_images import why_unreadable
 
 ROWS_AT_A_TIME = 256
 

@@ -18,7 +18,7 @@ import numpy as np
 
 from clip_pipeline.adaptation import figures
 from clip_pipeline.adaptation.data import OUT_OF_DOMAIN
-from clip_pipeline.adaptation.points import Point, falls, read_points
+from clip_pipeline.adaptation.learning_curve import Point, falls, read_points
 from clip_pipeline.evaluation.scores import SCORES_FILE
 
 TABLE_FILE, CLASSES_FILE, FALLS_FILE = "table.csv", "per_class.csv", "falls.json"

@@ -40,8 +40,8 @@ def adapt(
       clip-pipeline adapt --model model/ --dataset food/ --fractions 1,10,100 \\
           --methods zero_shot,linear_probe,full -o adapted/ --set adaptation.most_steps=200
     """
-    from clip_pipeline.adaptation.command import adapt_to
     from clip_pipeline.adaptation.results import read_table, table_text
+    from clip_pipeline.api.adapt import adapt_to
 
     chosen = {"dataset": dataset, "out_of_domain": out_of_domain, "methods": methods, "fractions": fractions}
     given = [f"adaptation.{name}={value}" for name, value in (chosen | {"seeds": seeds or ""}).items() if value]

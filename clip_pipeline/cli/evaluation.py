@@ -76,8 +76,8 @@ def classify(
     device: str,
 ) -> None:
     """Say which label fits each photo best, with probabilities and milliseconds."""
-    from clip_pipeline.evaluation.classify import classify_images, draw_classified
-    from clip_pipeline.publication import published_file
+    from clip_pipeline.api.classify import classify_images, draw_classified
+    from clip_pipeline.storage.published import published_file
 
     names, prompts = _labels_and_prompts(labels, dataset, templates)
     results = classify_images(model, list(images), names, device, prompts)
@@ -95,8 +95,8 @@ def classify(
 
 
 def _labels_and_prompts(labels: str, dataset: str, templates: str) -> tuple[list[str], tuple[str, ...]]:
+    from clip_pipeline.api.classify import LABELS_AS_THEY_ARE
     from clip_pipeline.errors import SettingsError
-    from clip_pipeline.evaluation.classify import LABELS_AS_THEY_ARE
     from clip_pipeline.evaluation.datasets.classes import classes_of
     from clip_pipeline.evaluation.templates import template_sets
 

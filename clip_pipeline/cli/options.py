@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import click
 
-from clip_pipeline.recipes import RECIPES, find_recipe
 from clip_pipeline.settings import Recipe, with_settings
+from clip_pipeline.settings.recipes import RECIPES, find_recipe
 
 CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 

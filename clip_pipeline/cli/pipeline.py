@@ -36,8 +36,8 @@ def run(
       clip-pipeline run --recipe laptop --set wikipedia.dump=enwiki.xml.bz2 \\
           --set links.source=folder --set links.path=photos/ your own dump and photos
     """
+    from clip_pipeline.cli.run_output import run_command
     from clip_pipeline.defs.history import no_history, report_run
-    from clip_pipeline.pipeline.command import run_command
 
     recipe = chosen_recipe(recipe_name, assignments)
     run_command(recipe, data_folder, select, partition, force, report_run if history else no_history)
@@ -49,7 +49,7 @@ def run(
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON list instead of a table.")
 def status(recipe_name: str, assignments: tuple[str, ...], data_folder: str, as_json: bool) -> None:
     """Show what exists, whether it is fresh or stale and why, and its size."""
-    from clip_pipeline.pipeline.command import status_table
+    from clip_pipeline.cli.run_output import status_table
     from clip_pipeline.pipeline.graph import STEPS
     from clip_pipeline.pipeline.status import pipeline_status
     from clip_pipeline.pipeline.workspace import Workspace
@@ -67,7 +67,7 @@ def status(recipe_name: str, assignments: tuple[str, ...], data_folder: str, as_
 @data_option
 def plan(recipe_name: str, assignments: tuple[str, ...], data_folder: str) -> None:
     """Show what the photo search of the vocabulary will cost: requests, budget, time. Sends nothing."""
-    from clip_pipeline.pipeline.command import plan_table
+    from clip_pipeline.cli.run_output import plan_table
     from clip_pipeline.pipeline.workspace import Workspace
 
     with Workspace(data_folder, chosen_recipe(recipe_name, assignments)) as workspace:
@@ -102,7 +102,7 @@ def takedown(
       clip-pipeline takedown https://example.org/a.jpg --shards shards/
       clip-pipeline takedown --list
     """
-    from clip_pipeline.pipeline.command import say_takedowns, say_taken_down, takedown_command
+    from clip_pipeline.cli.run_output import say_takedowns, say_taken_down, takedown_command
     from clip_pipeline.pipeline.standalone import take_down_from_shards
 
     if only_list:

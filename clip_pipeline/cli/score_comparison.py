@@ -25,7 +25,7 @@ def compare_scores(first: Path, second: Path, output: Path, samples: int, seed: 
     from clip_pipeline.evaluation.comparison.figure import draw_comparison
     from clip_pipeline.evaluation.comparison.models import compare_scores
     from clip_pipeline.evaluation.comparison.text import comparison_text
-    from clip_pipeline.publication import published_file
+    from clip_pipeline.storage.published import published_file
 
     found = compare_scores(first, second, samples, seed)
     with published_file(output) as path:

@@ -59,7 +59,7 @@ def launch(
       clip-pipeline launch --slurm --nodes 2 --gpus 8 --data shards/ -o model/ \\
           --recipe wkit24m --set training.plan=wkit_24m > train.sbatch
     """
-    from clip_pipeline.training.launch import Launch, single_node_script, slurm_script, train_command
+    from clip_pipeline.api.launch import Launch, single_node_script, slurm_script, train_command
 
     recipe = chosen_recipe(recipe_name, assignments)
     where = Launch(nodes, gpus, cores, hours, partition)
@@ -72,8 +72,8 @@ def launch(
 @click.option("-o", "--output", default="comparison.png", show_default=True, type=click.Path(path_type=Path), help="Picture to write.")  # fmt: skip
 def compare(runs: tuple[Path, ...], output: Path) -> None:
     """Draw the losses of several trainings (model folders) into one picture, and print a line for each."""
-    from clip_pipeline.publication import published_file
-    from clip_pipeline.training.comparison import plot_runs, read_runs, runs_table
+    from clip_pipeline.storage.published import published_file
+    from clip_pipeline.training.reports.comparison import plot_runs, read_runs, runs_table
 
     found = read_runs(runs)
     with published_file(output) as path:

@@ -38,7 +38,7 @@ def words(dumps: tuple[str, ...], output: Path, language: str, workers: int, **f
       clip-pipeline words "dumps/enwiki-*-multistream*.bz2" -o words.parquet --min-count 1000
       clip-pipeline words enwiki_namespace_0.tar.gz -o words.parquet --order pictured --max-words 20000
     """
-    from clip_pipeline.pipeline.count_command import count_words, language_settings
+    from clip_pipeline.api.count_words import count_words, language_settings
     from clip_pipeline.settings import WordsSettings
 
     if language:

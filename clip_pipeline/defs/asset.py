@@ -7,13 +7,13 @@ import dagster as dg
 from clip_pipeline.defs.metadata import artifact_metadata, observation
 from clip_pipeline.defs.partitions import MAKES_PARTITIONS_OF, PARTITIONS, partition_mapping, register_partitions
 from clip_pipeline.defs.resources import PipelineResource, starting_recipe
-from clip_pipeline.disk import hash_json
 from clip_pipeline.errors import ClipPipelineError, InputError, SettingsError, SourceError
 from clip_pipeline.pipeline.graph import STEPS
 from clip_pipeline.pipeline.stages import STAGE_OF, STAGES
 from clip_pipeline.pipeline.step import Step
 from clip_pipeline.pipeline.workspace import Workspace
-from clip_pipeline.store import Materialised
+from clip_pipeline.storage.artifacts import Materialised
+from clip_pipeline.storage.disk import hash_json
 
 GROUPS = {stage: f"{number}_{stage}" for number, stage in enumerate(STAGES, start=1)}
 """Dagster sorts groups by name: the number puts them in the order of the flow."""

@@ -1,10 +1,10 @@
-"""The checks of `pipeline/checks.py` as Dagster shows them beside their assets."""
+"""The checks of `pipeline/checks/integrity.py` as Dagster shows them beside their assets."""
 
 import dagster as dg
 
 from clip_pipeline.defs.resources import PipelineResource
-from clip_pipeline.pipeline.checks import CHECKS as PIPELINE_CHECKS
-from clip_pipeline.pipeline.checks import Check
+from clip_pipeline.pipeline.checks.integrity import CHECKS as PIPELINE_CHECKS
+from clip_pipeline.pipeline.checks.integrity import Check
 
 
 def _dagster_check(check: Check) -> dg.AssetChecksDefinition:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from clip_pipeline.pipeline.graph import STEPS
 from clip_pipeline.pipeline.run import AssetOutcome
 from clip_pipeline.pipeline.workspace import Workspace
-from clip_pipeline.store import Materialised
+from clip_pipeline.storage.artifacts import Materialised
 
 logger = logging.getLogger(__name__)
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import dagster as dg
 
 from clip_pipeline.pipeline.previews import TABLES, preview
-from clip_pipeline.store import Artifact, Materialised
+from clip_pipeline.storage.artifacts import Artifact, Materialised
 
 LARGEST_PICTURE_BYTES = 100_000
 """Pictures live in Dagster's event log: more than this makes the page slow."""

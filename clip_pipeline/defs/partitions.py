@@ -6,9 +6,9 @@ import dagster as dg
 
 from clip_pipeline.defs.resources import starting_recipe
 from clip_pipeline.models.registry import list_models
-from clip_pipeline.pipeline.adaptation import adaptation_dimensions
-from clip_pipeline.pipeline.benchmark_datasets import dataset_names_of
-from clip_pipeline.pipeline.training import possible_picture_formats
+from clip_pipeline.pipeline.steps.adaptation import adaptation_dimensions
+from clip_pipeline.pipeline.steps.benchmark_datasets import dataset_names_of
+from clip_pipeline.pipeline.steps.training import possible_picture_formats
 from clip_pipeline.pipeline.workspace import Workspace
 
 _RECIPE = starting_recipe()

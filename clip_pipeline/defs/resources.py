@@ -11,8 +11,8 @@ import dagster as dg
 from pydantic import Field
 
 from clip_pipeline.pipeline.workspace import Workspace
-from clip_pipeline.recipes import find_recipe
 from clip_pipeline.settings import Recipe, with_settings
+from clip_pipeline.settings.recipes import find_recipe
 
 
 def starting_recipe() -> Recipe:

@@ -13,17 +13,17 @@ from typing import Any
 
 import pyarrow as pa
 
-from clip_pipeline.device import choose_device, use_threads
-from clip_pipeline.embedding.blocks import Blocks, all_ids, merge_blocks
-from clip_pipeline.embedding.encoder import embed_texts, rows_at_a_time
-from clip_pipeline.embedding.files import MODEL_HASH, VectorFormat, write_embeddings
+from clip_pipeline.embedding.block_checkpoint import Blocks, all_ids, merge_blocks
+from clip_pipeline.embedding.encode import embed_texts, rows_at_a_time
 from clip_pipeline.embedding.layouts import Layout, own_layout
 from clip_pipeline.embedding.photo_stream import Content, embed_blocks
-from clip_pipeline.embedding.preprocessing import preprocessing_of
 from clip_pipeline.embedding.runtimes.runtime import REFERENCE, Runtime
 from clip_pipeline.embedding.runtimes.torch_family import TorchRuntime
+from clip_pipeline.embedding.store import MODEL_HASH, VectorFormat, write_embeddings
 from clip_pipeline.errors import PhotosError
-from clip_pipeline.progress import progress
+from clip_pipeline.machine.device import choose_device, use_threads
+from clip_pipeline.machine.progress import progress
+from clip_pipeline.pixels.preprocess import preprocessing_of
 from clip_pipeline.settings import ComputeSettings, EmbeddingSettings
 
 logger = logging.getLogger(__name__)

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from clip_pipeline.cores import usable_cores
-from clip_pipeline.embedding.preprocessing import Preprocessing
 from clip_pipeline.embedding.runtimes.runtime import Runtime
 from clip_pipeline.errors import ModelError, ShapeError
-from clip_pipeline.images.decode import DECODER_ERRORS
+from clip_pipeline.machine.cores import usable_cores
+from clip_pipeline.pixels.decode import DECODER_ERRORS
+from clip_pipeline.pixels.preprocess import Preprocessing
 
 if TYPE_CHECKING:
     import torch

@@ -57,7 +57,7 @@ def ready_pixels(
 
     Raises PhotosError when no photo can be decoded.
     """
-    from clip_pipeline.embedding.encoder import embed_images
+    from clip_pipeline.embedding.encode import embed_images
 
     recorder = _Recorder(path, most)
     ids = embed_images(model, preprocess, images, most, runtime=recorder).ids

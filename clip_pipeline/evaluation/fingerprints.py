@@ -8,7 +8,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from clip_pipeline.errors import DatasetError
-from clip_pipeline.progress import progress
+from clip_pipeline.machine.progress import progress
 
 if TYPE_CHECKING:
     from clip_pipeline.evaluation.datasets import Dataset

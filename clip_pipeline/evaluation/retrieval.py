@@ -19,12 +19,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from clip_pipeline.embedding.dataset import IMAGES, TEXTS
-from clip_pipeline.embedding.files import about_embeddings, check_comparable, read_embeddings
+from clip_pipeline.embedding.store import about_embeddings, check_comparable, read_embeddings
 from clip_pipeline.errors import DatasetError, ShapeError
-from clip_pipeline.evaluation.intervals import mean_interval
 from clip_pipeline.evaluation.provenance import Scored
 from clip_pipeline.evaluation.scores import score_row, write_scores
 from clip_pipeline.evaluation.similarity import similarities
+from clip_pipeline.evaluation.statistics.bootstrap import mean_interval
 from clip_pipeline.settings import EvaluationSettings
 
 RECALL_AT = (1, 5, 10)

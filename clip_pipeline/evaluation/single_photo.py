@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from clip_pipeline.embedding.encoder import unit_rows
-from clip_pipeline.embedding.preprocessing import preprocessing_of
+from clip_pipeline.embedding.encode import unit_rows
 from clip_pipeline.embedding.runtimes.runtime import REFERENCE
 from clip_pipeline.embedding.runtimes.torch_family import TorchRuntime
 from clip_pipeline.errors import PhotosError
-from clip_pipeline.images.decode import DECODER_ERRORS
+from clip_pipeline.pixels.decode import DECODER_ERRORS
+from clip_pipeline.pixels.preprocess import preprocessing_of
 
 if TYPE_CHECKING:
     import torch

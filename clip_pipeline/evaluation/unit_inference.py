@@ -96,7 +96,7 @@ def write_unit_inference(model_dir: Path, folder: Path, device: str, threads: in
 
     device: of the settings. threads: for arithmetic, 0 is one a core. Raises ModelError.
     """
-    from clip_pipeline.device import choose_device, use_threads
+    from clip_pipeline.machine.device import choose_device, use_threads
     from clip_pipeline.models.folder import open_model
 
     device = choose_device(device)
@@ -124,7 +124,7 @@ def write_unit_inference(model_dir: Path, folder: Path, device: str, threads: in
 
 def draw_latencies(latencies: Sequence[Latency], path: Path, device: str) -> None:
     """A bar up to the median of each part, and a line on to its 95th percentile (PNG)."""
-    from clip_pipeline.evaluation.figures import COLOURS, INK, QUIET, new_figure, save_figure
+    from clip_pipeline.evaluation.report.figures import COLOURS, INK, QUIET, new_figure, save_figure
 
     figure, axes = new_figure(6.4, 0.8 + 0.42 * len(latencies))
     longest = max(one.p95_ms for one in latencies)

@@ -17,13 +17,18 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from clip_pipeline.embedding.dataset import IMAGES, TEXTS
-from clip_pipeline.embedding.files import about_embeddings, aligned_rows, check_comparable, read_embeddings
+from clip_pipeline.embedding.store import about_embeddings, aligned_rows, check_comparable, read_embeddings
 from clip_pipeline.errors import DatasetError, ShapeError
-from clip_pipeline.evaluation.calibration import expected_calibration_error
-from clip_pipeline.evaluation.intervals import interval, mean_interval, resampled_group_sums, widened_where_rare
 from clip_pipeline.evaluation.provenance import Scored
 from clip_pipeline.evaluation.ranking import KEPT_CLASSES, Ranked, best_class, rank_classes
 from clip_pipeline.evaluation.scores import PREDICTIONS_FILE, score_row, write_scores
+from clip_pipeline.evaluation.statistics.bootstrap import (
+    interval,
+    mean_interval,
+    resampled_group_sums,
+    widened_where_rare,
+)
+from clip_pipeline.evaluation.statistics.calibration import expected_calibration_error
 from clip_pipeline.evaluation.templates import OWN
 from clip_pipeline.settings import EvaluationSettings
 

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from clip_pipeline.images.unite import united_rows, with_distinct_ids
+from clip_pipeline.images.links.merge_rows import united_rows, with_distinct_ids
 from clip_pipeline.records import IMAGE_LINKS, PHOTO_CATALOG, PHOTO_FIELDS
-from clip_pipeline.spill import MOST_ROWS, in_order, range_keys, text_keys
+from clip_pipeline.storage.external_sort import MOST_ROWS, in_order, range_keys, text_keys
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -16,7 +16,7 @@ from clip_pipeline.images.caption_rules import CaptionRules
 from clip_pipeline.images.dedupe import near_duplicate_groups
 from clip_pipeline.records import IMAGE_TEXT_PAIRS, SPLITS
 from clip_pipeline.settings import PairsSettings
-from clip_pipeline.sources.ratings import unfit_ratings
+from clip_pipeline.sources.photos.rating_filters import unfit_ratings
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from clip_pipeline.disk import hash_json
 from clip_pipeline.errors import InputError
-from clip_pipeline.publication import published_file
+from clip_pipeline.storage.disk import hash_json
+from clip_pipeline.storage.published import published_file
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 from clip_pipeline.errors import ModelError
 from clip_pipeline.models.registry import CONFIG_FOLDER, ClipModel, list_models, load_config
 from clip_pipeline.models.torchvision_operators import define_missing_operators
-from clip_pipeline.sources.reachable import is_reachable
+from clip_pipeline.sources.web.reachable import is_reachable
 
 if TYPE_CHECKING:
     import torch

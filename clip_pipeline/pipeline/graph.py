@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from clip_pipeline.errors import SettingsError, nearest_name
-from clip_pipeline.pipeline import report
 from clip_pipeline.pipeline.stages import ASSETS, STAGES
 from clip_pipeline.pipeline.step import Step
+from clip_pipeline.pipeline.steps import report
 
 STEPS: dict[str, Step] = {
     step.asset: step

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 from dataclasses import dataclass, field
 
-from clip_pipeline.store import Artifact
+from clip_pipeline.storage.artifacts import Artifact
 
 ROWS_SHOWN = 8
 READ_ROWS = 65_536
@@ -104,7 +104,7 @@ def _cell(value: object) -> str | int:
 def _contact_sheet(artifact: Artifact) -> dict[str, Picture]:
     from PIL import Image, ImageOps
 
-    from clip_pipeline.images.shards import photo_ending, read_shard
+    from clip_pipeline.images.shards.tar import photo_ending, read_shard
 
     rows, columns = CONTACT_SHEET_PHOTOS
     size = CONTACT_SHEET_PHOTO_PX

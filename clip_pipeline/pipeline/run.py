@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from clip_pipeline.errors import SettingsError, nearest_name
 from clip_pipeline.pipeline.step import Step
 from clip_pipeline.pipeline.workspace import Workspace
-from clip_pipeline.store import Materialised
+from clip_pipeline.storage.artifacts import Materialised
 
 
 @dataclass

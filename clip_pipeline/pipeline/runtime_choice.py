@@ -11,10 +11,10 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from clip_pipeline.cache import cached_folder, user_cache
-from clip_pipeline.disk import hash_json
 from clip_pipeline.embedding.runtimes.runtime import AUTO, REFERENCE
 from clip_pipeline.settings import ComputeSettings, EmbeddingSettings
+from clip_pipeline.storage.cache import cached_folder, user_cache
+from clip_pipeline.storage.disk import hash_json
 
 if TYPE_CHECKING:
     from clip_pipeline.embedding.runtimes.agreement import Benchmark
@@ -53,10 +53,10 @@ def measured_choice(
     model: as of `open_model`. count: of the photos, None for unknown. dataset: the labelled one that top-1 is of. cache: exported graphs are kept below it.
     work: a folder for the decoded pixels, which are removed. Raises what `choose_runtime` raises.
     """
-    from clip_pipeline.device import choose_device, use_threads
     from clip_pipeline.embedding.ready_pixels import ready_pixels
     from clip_pipeline.embedding.runtimes.choice import TRIAL_PHOTOS, choose_runtime
     from clip_pipeline.embedding.runtimes.runtime import Place
+    from clip_pipeline.machine.device import choose_device, use_threads
     from clip_pipeline.models.folder import open_model
 
     place = Place(choose_device(compute.device), compute.threads, cache)
@@ -75,7 +75,7 @@ def measured_choice(
 
 def _benchmark(clip: Any, preprocess: Any, tokenizer: Any, dataset: Dataset, device: str, path: Path) -> Benchmark:
     """Some of the labelled photos, and the classes' vectors by the text tower."""
-    from clip_pipeline.embedding.encoder import embed_texts
+    from clip_pipeline.embedding.encode import embed_texts
     from clip_pipeline.embedding.ready_pixels import ready_pixels
     from clip_pipeline.embedding.runtimes.agreement import Benchmark
     from clip_pipeline.embedding.runtimes.choice import LABELLED_PHOTOS
@@ -142,7 +142,7 @@ def choice_for_command(
     cache: Path,
 ) -> dict[str, Any]:
     """{"runtime": name, "measured": rows}: measured when the model is first used on this machine, and remembered."""
-    from clip_pipeline.device import choose_device
+    from clip_pipeline.machine.device import choose_device
 
     machine = [platform.node(), platform.machine(), choose_device(compute.device), compute.threads]
 
@@ -167,7 +167,7 @@ def candidates() -> list[str]:
 
 def _model_identity(model: str | Path) -> str | dict[str, str]:
     """Hashes of a folder's files or of a file of weights; for a model that open_clip brings, its name."""
-    from clip_pipeline.disk import hash_file
+    from clip_pipeline.storage.disk import hash_file
 
     folder = Path(str(model).removeprefix("local-dir:")).expanduser()
     if folder.is_dir():

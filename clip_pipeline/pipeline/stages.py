@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from clip_pipeline.errors import SettingsError, nearest_name
-from clip_pipeline.store import ArtifactKey
+from clip_pipeline.storage.artifacts import ArtifactKey
 
 STAGES: dict[str, tuple[str, ...]] = {
     "words": ("wikipedia_dump", "word_counts", "vocabulary"),

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from clip_pipeline.errors import InputError, PhotosError, SettingsError
-from clip_pipeline.publication import published_folder, work_folder_of
 from clip_pipeline.settings import (
     ComputeSettings,
     EmbeddingSettings,
@@ -21,6 +20,7 @@ from clip_pipeline.settings import (
     TokenizerSettings,
     settings_text,
 )
+from clip_pipeline.storage.published import published_folder, work_folder_of
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -29,10 +29,10 @@ if TYPE_CHECKING:
     from clip_pipeline.evaluation.datasets import Dataset
     from clip_pipeline.images.takedown import Found
     from clip_pipeline.sources.fetch import PhotoFetcher
-    from clip_pipeline.sources.http import Hosts
-    from clip_pipeline.sources.photo_input import Columns
-    from clip_pipeline.training.photo_stream import ShardPhotos
-    from clip_pipeline.training.processes import Processes
+    from clip_pipeline.sources.photos.photo_input import Columns
+    from clip_pipeline.sources.web.api_session import Hosts
+    from clip_pipeline.training.data.shard_images import ShardPhotos
+    from clip_pipeline.training.distributed import Processes
 
 
 logger = logging.getLogger(__name__)
@@ -46,9 +46,9 @@ def download_links(
     Finished shards of the same links and settings are kept; with `retry`, what may succeed now is asked for again. hosts:
     names that stand for an address of ours, the only way to loopback. What was taken down in `output` does not come back.
     """
-    from clip_pipeline.images.links import links_without_word
+    from clip_pipeline.images.links.listed import links_without_word
     from clip_pipeline.sources.fetch import PhotoFetcher
-    from clip_pipeline.sources.url_list import list_url_photos
+    from clip_pipeline.sources.photos.url_list import list_url_photos
 
     listed = list_url_photos(links, Counter(), recipe.pairs, recipe.links.caption_keys)
     photos = map(links_without_word, listed)
@@ -63,7 +63,7 @@ def _download_photos(
     import tempfile
 
     from clip_pipeline.images.catalog import write_catalog
-    from clip_pipeline.images.collection import download_catalog
+    from clip_pipeline.images.download.catalog import download_catalog
     from clip_pipeline.images.takedown import TAKEDOWNS_FILE, read_takedowns
 
     gone = read_takedowns(output / TAKEDOWNS_FILE)
@@ -82,7 +82,7 @@ def take_down_from_shards(output: Path, names: Sequence[str], reason: str) -> Fo
     """
     import pyarrow.parquet as pq
 
-    from clip_pipeline.images.collection import finished_shards, remove_photos
+    from clip_pipeline.images.download.catalog import finished_shards, remove_photos
     from clip_pipeline.images.takedown import ATTEMPT_COLUMNS, TAKEDOWNS_FILE, add_takedowns, find_photos
 
     shards = finished_shards(output)
@@ -127,8 +127,8 @@ def train_on_folder(photos: Path, captions: str, output: Path, recipe: Recipe) -
     from clip_pipeline.models.sizes import config_of
     from clip_pipeline.text.captions import write_corpus
     from clip_pipeline.text.tokenizer_folder import train_tokenizer
-    from clip_pipeline.training.loop import train_clip
-    from clip_pipeline.training.processes import joined_processes
+    from clip_pipeline.training.distributed import joined_processes
+    from clip_pipeline.training.train import train_clip
 
     context_length = context_length_of(config_of(recipe.training))
     with joined_processes() as processes:
@@ -160,7 +160,7 @@ def _train_along(output: Path, recipe: Recipe, processes: Processes) -> None:
     """What the other processes of a training do: the first one has put pairs, tokenizer and pictures into its work folder."""
     import pyarrow.parquet as pq
 
-    from clip_pipeline.training.loop import train_clip
+    from clip_pipeline.training.train import train_clip
 
     processes.wait()
     work = work_folder_of(output)
@@ -182,12 +182,12 @@ def _pairs_of_folder(photos: Path, captions: str, recipe: Recipe, work: Path) ->
     """Checks and stores the photos as shards below `work`, as the pipeline does, and returns their pairs."""
     import pyarrow.parquet as pq
 
-    from clip_pipeline.images.links import links_without_word
+    from clip_pipeline.images.links.listed import links_without_word
     from clip_pipeline.images.pairs import build_pairs
     from clip_pipeline.sources.fetch import PhotoFetcher
-    from clip_pipeline.sources.folder import check_captions, list_folder_photos
-    from clip_pipeline.sources.tar_files import holds_tars, is_tar_pattern, tar_root
-    from clip_pipeline.sources.tars import list_tar_photos
+    from clip_pipeline.sources.photos.folder import check_captions, list_folder_photos
+    from clip_pipeline.sources.photos.tar_paths import holds_tars, is_tar_pattern, tar_root
+    from clip_pipeline.sources.photos.tars import list_tar_photos
     from clip_pipeline.text.captions import clean_caption
 
     if not is_tar_pattern(photos) and not photos.exists():
@@ -213,8 +213,8 @@ def _pairs_of_folder(photos: Path, captions: str, recipe: Recipe, work: Path) ->
 
 def _photos_to_train_on(pairs: pa.Table, work: Path, recipe: Recipe) -> Iterator[tuple[str, bytes]] | ShardPhotos:
     """(photo id, JPEG bytes) of the photos that the pairs name, or where they lie, in the shards below `work`."""
-    from clip_pipeline.images.shards import read_photos
-    from clip_pipeline.training.photo_stream import shard_photos
+    from clip_pipeline.images.shards.tar import read_photos
+    from clip_pipeline.training.data.shard_images import shard_photos
 
     tars = {shard: work / f"{shard}.tar" for shard in sorted(set(pairs["shard"].to_pylist()))}
     if not recipe.training.cache_pictures:
@@ -237,9 +237,9 @@ def embed_to(
 
     Raises SettingsError for options that do not go together.
     """
-    from clip_pipeline.embedding.command import embed_photos, embed_text_file
+    from clip_pipeline.api.embed import embed_photos, embed_text_file
     from clip_pipeline.pipeline.runtime_choice import REFERENCE, runtime_for_command, runtime_maker
-    from clip_pipeline.sources.photo_input import open_photo_input
+    from clip_pipeline.sources.photos.photo_input import open_photo_input
 
     if images is None and texts is None:
         raise SettingsError("There is nothing to embed. Give --images, --texts or both.")
@@ -273,9 +273,9 @@ def evaluate_to(model: str, dataset: str, output: Path, recipe: Recipe) -> str:
     and returns the scoreboard."""
     import tempfile
 
-    from clip_pipeline.evaluation.command import evaluate_model
+    from clip_pipeline.api.evaluate import evaluate_model
     from clip_pipeline.evaluation.datasets import open_dataset
-    from clip_pipeline.evaluation.scoreboard import scoreboard
+    from clip_pipeline.evaluation.report.terminal_table import scoreboard
 
     with tempfile.TemporaryDirectory(prefix="clip_pipeline_dataset_") as scratch:
         opened = open_dataset(_sandbox_benchmark(Path(scratch)), "sandbox") if dataset == "sandbox" else dataset
@@ -286,9 +286,9 @@ def evaluate_to(model: str, dataset: str, output: Path, recipe: Recipe) -> str:
 
 def probe_to(model: str, dataset: str, output: Path, recipe: Recipe) -> str:
     """Embeds a labelled dataset and trains probes on it; fills the folder `output` and returns what is printed."""
+    from clip_pipeline.api.probe import probe_dataset
     from clip_pipeline.evaluation.datasets import open_dataset
-    from clip_pipeline.evaluation.probes.command import probe_dataset
-    from clip_pipeline.evaluation.scoreboard import scoreboard
+    from clip_pipeline.evaluation.report.terminal_table import scoreboard
 
     runtime = _runtime_for(model, lambda: open_dataset(dataset), recipe)
     with published_folder(output) as (folder, work):
@@ -312,7 +312,7 @@ def _runtime_for(model: str, dataset: Callable[[], Dataset], recipe: Recipe) -> 
 
 
 def _sandbox_benchmark(folder: Path) -> Path:
-    from clip_pipeline.pipeline.benchmark_datasets import SANDBOX_BENCHMARK
+    from clip_pipeline.pipeline.steps.benchmark_datasets import SANDBOX_BENCHMARK
     from clip_pipeline.sandbox.server import start_sandbox
     from clip_pipeline.settings import SandboxSettings
     from clip_pipeline.sources.benchmarks import download_benchmark

@@ -9,7 +9,7 @@ from typing import Any
 
 from clip_pipeline.pipeline.stages import artifact_key
 from clip_pipeline.pipeline.workspace import Workspace
-from clip_pipeline.store import Artifact, Built, Materialised, Wanted
+from clip_pipeline.storage.artifacts import Artifact, Built, Materialised, Wanted
 
 
 def without_partitions(workspace: Workspace) -> list[str]:

@@ -12,7 +12,7 @@ from clip_pipeline.images.takedown import ATTEMPT_COLUMNS, TAKEDOWNS_FILE, Found
 from clip_pipeline.pipeline.graph import STEPS
 from clip_pipeline.pipeline.run import AssetOutcome
 from clip_pipeline.pipeline.stages import artifact_key
-from clip_pipeline.pipeline.training import stored_picture_formats
+from clip_pipeline.pipeline.steps.training import stored_picture_formats
 from clip_pipeline.pipeline.workspace import Workspace
 
 HOLDS_PHOTOS = (

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from clip_pipeline.images.takedown import TAKEDOWNS_FILE, Takedowns, read_takedowns
 from clip_pipeline.pipeline.stages import artifact_key
 from clip_pipeline.settings import Recipe
-from clip_pipeline.store import Artifact, Store
+from clip_pipeline.storage.artifacts import Artifact, Store
 
 if TYPE_CHECKING:
     from clip_pipeline.sandbox.server import RunningSandbox

@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
 from clip_pipeline.errors import SourceError
-from clip_pipeline.progress import progress
-from clip_pipeline.sources.http import Hosts, http_session
-from clip_pipeline.sources.retries import read_answer
-from clip_pipeline.sources.tar_index import TAR_ERRORS
+from clip_pipeline.machine.progress import progress
+from clip_pipeline.sources.photos.tar_index import TAR_ERRORS
+from clip_pipeline.sources.web.api_session import Hosts, http_session
+from clip_pipeline.sources.web.retries import read_answer
 
 if TYPE_CHECKING:
     import requests

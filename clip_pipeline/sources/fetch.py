@@ -9,11 +9,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from clip_pipeline.settings import DownloadSettings
-from clip_pipeline.sources.http import Hosts
-from clip_pipeline.sources.own_files import OwnFileError, OwnFiles
-from clip_pipeline.sources.permissions import RobotsFiles, check_robots_tag
-from clip_pipeline.sources.urls import UrlError, parse_url
-from clip_pipeline.sources.visits import Failure, Visits, Wish
+from clip_pipeline.sources.photos.local_photos import OwnFileError, OwnFiles
+from clip_pipeline.sources.web.api_session import Hosts
+from clip_pipeline.sources.web.robots_cache import RobotsFiles, check_robots_tag
+from clip_pipeline.sources.web.urls import UrlError, parse_url
+from clip_pipeline.sources.web.web_client import Failure, Visits, Wish
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from clip_pipeline.disk import disk_errors, sync_path, sync_tree
+from clip_pipeline.storage.disk import disk_errors, sync_path, sync_tree
 
 if TYPE_CHECKING:
     import torch

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from clip_pipeline.settings import TrainingSettings
-from clip_pipeline.training.starting_model import training_mode
-from clip_pipeline.training.step import Learner, RandomState, quiet_statistics
+from clip_pipeline.training.model.initial_model import training_mode
+from clip_pipeline.training.objective.grad_cache import Learner, RandomState, quiet_statistics
 
 if TYPE_CHECKING:
     import torch

@@ -10,10 +10,10 @@ import numpy as np
 from clip_pipeline.errors import ModelError, SettingsError, TrainingError
 from clip_pipeline.settings import TrainingSettings
 from clip_pipeline.text.tokenizer import CaptionTokenizer
-from clip_pipeline.training.batches import CaptionTable
-from clip_pipeline.training.data import SplitPairs
+from clip_pipeline.training.data.batches import CaptionTable
+from clip_pipeline.training.data.pairs import SplitPairs
 from clip_pipeline.training.memory import PAIRS_MEASURED, estimate_memory, free_bytes
-from clip_pipeline.training.schedule import count_steps, count_warmup_steps
+from clip_pipeline.training.optim.schedule import count_steps, count_warmup_steps
 from clip_pipeline.training.trainer import Trainer
 
 logger = logging.getLogger(__name__)

@@ -13,28 +13,28 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from clip_pipeline.errors import TrainingError
-from clip_pipeline.progress import progress
+from clip_pipeline.machine.progress import progress
+from clip_pipeline.pixels.normalise import normalised_pictures
 from clip_pipeline.settings import TrainingSettings
-from clip_pipeline.training.arithmetic import make_scaler
-from clip_pipeline.training.batch_norms import share_batch_norms
-from clip_pipeline.training.batches import Batches
-from clip_pipeline.training.captions import without_words
 from clip_pipeline.training.checkpoint import load_best, load_state, save_best, save_state
-from clip_pipeline.training.loader import Loader, PairReader
-from clip_pipeline.training.log import LOG_FILE, TrainingLog
-from clip_pipeline.training.meter import Meter
-from clip_pipeline.training.mixing import check_shares, draw_own_share, mixed_pictures
-from clip_pipeline.training.optimizer import AveragedWeights, cap_logit_scale, make_optimizers, set_rates
-from clip_pipeline.training.pixels import normalised_pictures
-from clip_pipeline.training.processes import ONE_PROCESS, Processes
-from clip_pipeline.training.schedule import count_steps, learning_rate_at
-from clip_pipeline.training.starting_model import make_model, training_mode
-from clip_pipeline.training.step import Learner
-from clip_pipeline.training.tensorboard import FOLDER as TENSORBOARD_FOLDER
-from clip_pipeline.training.tensorboard import tensorboard_log
+from clip_pipeline.training.data.batches import Batches
+from clip_pipeline.training.data.captions import without_words
+from clip_pipeline.training.data.loader import Loader, PairReader
+from clip_pipeline.training.data.mixup import check_shares, draw_own_share, mixed_pictures
+from clip_pipeline.training.distributed import ONE_PROCESS, Processes
+from clip_pipeline.training.loss_watch import LossWatch
+from clip_pipeline.training.model.batch_norms import share_batch_norms
+from clip_pipeline.training.model.initial_model import make_model, training_mode
+from clip_pipeline.training.model.precision import make_scaler
+from clip_pipeline.training.objective.bag_of_words_loss import make_word_head, token_weights
+from clip_pipeline.training.objective.grad_cache import Learner
+from clip_pipeline.training.optim.optimizer import AveragedWeights, cap_logit_scale, make_optimizers, set_rates
+from clip_pipeline.training.optim.schedule import count_steps, learning_rate_at
+from clip_pipeline.training.reports.log import LOG_FILE, TrainingLog
+from clip_pipeline.training.reports.tensorboard import FOLDER as TENSORBOARD_FOLDER
+from clip_pipeline.training.reports.tensorboard import tensorboard_log
+from clip_pipeline.training.reports.throughput import Meter
 from clip_pipeline.training.validation import ValidationSet
-from clip_pipeline.training.watch import LossWatch
-from clip_pipeline.training.word_guess import make_word_head, token_weights
 
 if TYPE_CHECKING:
     import torch

@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from clip_pipeline.models.registry import ClipModel
+from clip_pipeline.pixels.normalise import normalised_pictures
 from clip_pipeline.settings import TrainingSettings
-from clip_pipeline.training.arithmetic import autocast, encode_captions, encode_pictures
-from clip_pipeline.training.batches import validation_pairs
-from clip_pipeline.training.loader import PairReader
-from clip_pipeline.training.loss import contrastive_loss
-from clip_pipeline.training.optimizer import AveragedWeights
-from clip_pipeline.training.pixels import normalised_pictures
+from clip_pipeline.training.data.batches import validation_pairs
+from clip_pipeline.training.data.loader import PairReader
+from clip_pipeline.training.model.precision import autocast, encode_captions, encode_pictures
+from clip_pipeline.training.objective.loss import contrastive_loss
+from clip_pipeline.training.optim.optimizer import AveragedWeights
 
 
 class ValidationSet:

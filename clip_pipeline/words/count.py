@@ -18,15 +18,15 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from clip_pipeline.cores import usable_cores
 from clip_pipeline.errors import DumpError
-from clip_pipeline.progress import progress
-from clip_pipeline.sources.dump_files import DumpPart, part_pieces, split_part
+from clip_pipeline.machine.cores import usable_cores
+from clip_pipeline.machine.progress import progress
+from clip_pipeline.sources.wikimedia.dump_files import DumpPart, part_pieces, split_part
 from clip_pipeline.words.pages import CANONICAL_NAMESPACES
 from clip_pipeline.words.reading import PageCounter, link_names, page_chunks, read_namespaces
-from clip_pipeline.words.runs import merge_runs, sum_counts, write_run
+from clip_pipeline.words.sorted_runs import merge_runs, sum_counts, write_run
 from clip_pipeline.words.table import MOST_ENTRIES, WordTable
-from clip_pipeline.words.tally import PLAIN, WORD_FREQUENCY
+from clip_pipeline.words.wikitext.word_counter import PLAIN, WORD_FREQUENCY
 
 logger = logging.getLogger(__name__)
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from html import unescape
 from typing import Any
 
-from clip_pipeline.words.links import CAPTION_BEGINS, CAPTION_ENDS
+from clip_pipeline.words.wikitext.links import CAPTION_BEGINS, CAPTION_ENDS
 
 DROPPED_TAGS = frozenset((
     "head", "style", "script", "noscript", "template", "table", "math", "svg", "audio", "video", "iframe", "object", "select",
@@ -48,7 +48,7 @@ _BEGIN, _END = chr(CAPTION_BEGINS), chr(CAPTION_ENDS)
 
 @dataclass(frozen=True)
 class HtmlText:
-    """marked: the prose, a paragraph, heading or list item a line; captions stand between the marks of `words/links.py`.
+    """marked: the prose, a paragraph, heading or list item a line; captions stand between the marks of `words/wikitext/links.py`.
 
     galleries: the captions of galleries, which are no prose.
     """

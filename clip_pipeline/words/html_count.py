@@ -16,16 +16,16 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from clip_pipeline.cores import usable_cores
-from clip_pipeline.progress import progress
+from clip_pipeline.machine.cores import usable_cores
+from clip_pipeline.machine.progress import progress
 from clip_pipeline.records import WORD_COUNTS
-from clip_pipeline.sources.dump_files import DumpPart
-from clip_pipeline.sources.html_dumps import HtmlArticle, iter_html_articles
+from clip_pipeline.sources.wikimedia.dump_files import DumpPart
+from clip_pipeline.sources.wikimedia.html_dumps import HtmlArticle, iter_html_articles
 from clip_pipeline.words.count import RULES, PartCounts
-from clip_pipeline.words.engine import PADDING, PLAIN_TEXT
 from clip_pipeline.words.html import HtmlText, html_text, is_disambiguation_html, is_redirect_html
-from clip_pipeline.words.runs import merge_runs, write_run
+from clip_pipeline.words.sorted_runs import merge_runs, write_run
 from clip_pipeline.words.table import WordTable
+from clip_pipeline.words.wikitext.scanner import PADDING, PLAIN_TEXT
 
 logger = logging.getLogger(__name__)
 

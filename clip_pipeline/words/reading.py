@@ -8,10 +8,10 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 
 from clip_pipeline.errors import DumpError
-from clip_pipeline.words.engine import ODD_PAGE, PADDING, PAGES, PLAIN_TEXT, WIKITEXT
-from clip_pipeline.words.links import CATEGORY, PICTURE, SOUND
 from clip_pipeline.words.pages import CANONICAL_NAMESPACES, ExportReader, Page
 from clip_pipeline.words.table import WordTable
+from clip_pipeline.words.wikitext.links import CATEGORY, PICTURE, SOUND
+from clip_pipeline.words.wikitext.scanner import ODD_PAGE, PADDING, PAGES, PLAIN_TEXT, WIKITEXT
 
 PAGE_BEGINS, PAGE_ENDS = b"<page>", b"</page>"
 UNUSUAL_HEAD = (b"<!--", b"<![CDATA[")

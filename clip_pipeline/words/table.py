@@ -12,13 +12,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from clip_pipeline.records import WORD_COUNTS
-from clip_pipeline.words.characters import character_tables
-from clip_pipeline.words.elements import element_table
-from clip_pipeline.words.engine import GROW, PADDING, Language, Work, scan
-from clip_pipeline.words.entities import entity_table
-from clip_pipeline.words.links import make_link_names, option_table
-from clip_pipeline.words.runs import write_run
-from clip_pipeline.words.tally import (
+from clip_pipeline.words.sorted_runs import write_run
+from clip_pipeline.words.wikitext.characters import character_tables
+from clip_pipeline.words.wikitext.elements import element_table
+from clip_pipeline.words.wikitext.entities import entity_table
+from clip_pipeline.words.wikitext.links import make_link_names, option_table
+from clip_pipeline.words.wikitext.scanner import GROW, PADDING, Language, Work, scan
+from clip_pipeline.words.wikitext.word_counter import (
     ARENA,
     ARTICLES,
     CAPITALISED,

@@ -45,7 +45,7 @@ def write_photos(folder: Path, colours: dict[str, tuple[int, int, int]], count: 
 
 @pytest.fixture(scope="session")
 def model(tmp_path_factory) -> str:
-    from clip_pipeline_tests.tiny_model import build_tiny_model
+    from clip_pipeline_tests.made.tiny_model import build_tiny_model
 
     return str(build_tiny_model(tmp_path_factory.mktemp("adapted")))
 
@@ -79,6 +79,6 @@ def data(model, photos, settings, tmp_path_factory):
 
 @pytest.fixture
 def bench(model, data, settings):
-    from clip_pipeline.adaptation.workbench import Workbench
+    from clip_pipeline.adaptation.trial_context import Workbench
 
     return Workbench.open(model, data, settings, EVALUATION, COMPUTE)

@@ -9,7 +9,7 @@ import pytest
 from clip_pipeline.adaptation.methods import METHODS, norm_parameters, parse_methods
 from clip_pipeline.errors import SettingsError
 from clip_pipeline.settings import AdaptationSettings
-from clip_pipeline_tests.adaptation.test_layers import tower
+from clip_pipeline_tests.models.test_layers import tower
 
 SETTINGS = AdaptationSettings(layer_decay=0.5, light_rate=7.0)
 
@@ -38,7 +38,7 @@ def test_the_top_is_blocks_11_to_7_of_a_vit_b():
 
 @pytest.mark.parametrize(("name", "count"), [("laptop_vit", 3), ("laptop_small", 2), ("rn50_224", 7), ("tiny_test", 1)])
 def test_other_towers_train_the_same_proportion_of_their_blocks(name, count):
-    from clip_pipeline.adaptation.layers import tower_layers
+    from clip_pipeline.models.layers import tower_layers
 
     layers, found = tower_layers(tower(name)), rates("layer_decay_top", name)
     assert {layers.layer_of[parameter] for parameter in found} == set(range(layers.top - count, layers.top + 1))

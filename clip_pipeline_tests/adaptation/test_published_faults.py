@@ -9,12 +9,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from clip_pipeline.adaptation.cells import run_cell
 from clip_pipeline.adaptation.classifier import Classifier
 from clip_pipeline.adaptation.fine_tuning import count_steps, fine_tune, parameter_groups
 from clip_pipeline.adaptation.methods import METHODS
 from clip_pipeline.adaptation.preparation import prepare_data
-from clip_pipeline.adaptation.workbench import Cell, Workbench
+from clip_pipeline.adaptation.trial_context import Cell, Workbench
+from clip_pipeline.adaptation.trials import run_cell
 from clip_pipeline.errors import TrainingError
 from clip_pipeline.evaluation.datasets import open_dataset
 from clip_pipeline_tests.adaptation.conftest import COMPUTE, EVALUATION

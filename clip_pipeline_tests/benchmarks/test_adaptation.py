@@ -20,8 +20,8 @@ def adaptation(monkeypatch):
 
 
 def test_every_study_has_five_fractions_three_seeds_and_all_methods(adaptation, tmp_path):
-    from clip_pipeline.adaptation.grid import grid_cells
     from clip_pipeline.adaptation.methods import METHODS
+    from clip_pipeline.adaptation.sweep import grid_cells
 
     for name in adaptation.STUDIES:
         cells = grid_cells(adaptation.settings_of(name, tmp_path))
@@ -31,7 +31,7 @@ def test_every_study_has_five_fractions_three_seeds_and_all_methods(adaptation, 
 
 def test_a_probe_epoch_is_measured_three_ways(adaptation, tmp_path):
     from clip_pipeline_tests.adaptation.conftest import COLOURS, write_photos
-    from clip_pipeline_tests.tiny_model import build_tiny_model
+    from clip_pipeline_tests.made.tiny_model import build_tiny_model
 
     write_photos(tmp_path / "photos/train", COLOURS, 9, seed=0)
     write_photos(tmp_path / "photos/test", COLOURS, 2, seed=1)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from clip_pipeline.evaluation.datasets import Dataset, open_dataset
-from clip_pipeline_tests.tiny_model import jpeg
+from clip_pipeline_tests.made.tiny_model import jpeg
 
 BENCHMARKS = Path(__file__).resolve().parents[2] / "benchmarks"
 

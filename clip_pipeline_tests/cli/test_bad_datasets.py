@@ -9,8 +9,8 @@ from click.testing import CliRunner
 from clip_pipeline.cli import commands
 from clip_pipeline.errors import DatasetError, ModelError
 from clip_pipeline_tests.evaluation.datasets.forms import idx_bytes, write_cifar10, write_idx, write_photos
+from clip_pipeline_tests.made.tiny_model import build_tiny_model
 from clip_pipeline_tests.models.test_pretrained import no_network  # noqa: F401 - a fixture
-from clip_pipeline_tests.tiny_model import build_tiny_model
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,7 @@ from click.testing import CliRunner
 
 from clip_pipeline.cli import commands
 from clip_pipeline.errors import ModelError, SettingsError
-from clip_pipeline_tests.tiny_model import build_tiny_model, jpeg
+from clip_pipeline_tests.made.tiny_model import build_tiny_model, jpeg
 
 
 @pytest.fixture(scope="module")

@@ -10,11 +10,11 @@ import pytest
 
 dg = pytest.importorskip("dagster")
 
-from clip_pipeline.pipeline.checks import CHECKS  # noqa: E402
+from clip_pipeline.pipeline.checks.integrity import CHECKS  # noqa: E402
 from clip_pipeline.pipeline.graph import STEPS  # noqa: E402
 from clip_pipeline.pipeline.stages import REPORT  # noqa: E402
 from clip_pipeline.pipeline.workspace import Workspace  # noqa: E402
-from clip_pipeline.recipes import find_recipe  # noqa: E402
+from clip_pipeline.settings.recipes import find_recipe  # noqa: E402
 
 
 @pytest.fixture
@@ -155,9 +155,10 @@ def test_forcing_in_the_launchpad_builds_again(definitions, instance):
 @pytest.mark.parametrize("way", ["asset", "job"])
 def test_a_training_is_seen_while_it_runs(definitions, instance, monkeypatch, way):
     """Numbers that the page draws over time and the curve so far, before the model is there."""
-    from clip_pipeline.training import live
 
-    monkeypatch.setattr(live, "FIRST_SECONDS", 0.0)  # at every row
+    from clip_pipeline.training.reports import live_plot
+
+    monkeypatch.setattr(live_plot, "FIRST_SECONDS", 0.0)  # at every row
     settings = {"resources": {"recipe": {"config": {"settings": ["training.steps=20"]}}}}
     if way == "asset":
         materialize(definitions, instance, "clip_checkpoint", "tiny_test", config=settings)

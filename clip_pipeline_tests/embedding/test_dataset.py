@@ -4,11 +4,11 @@ import pyarrow.parquet as pq
 import pytest
 
 from clip_pipeline.embedding.dataset import embed_dataset_images, embed_dataset_texts
-from clip_pipeline.embedding.files import read_embeddings
+from clip_pipeline.embedding.store import read_embeddings
 from clip_pipeline.embedding.texts import prompt_table
 from clip_pipeline.errors import ModelError, PhotosError
 from clip_pipeline.settings import ComputeSettings, EmbeddingSettings
-from clip_pipeline_tests.tiny_model import build_tiny_model, jpeg
+from clip_pipeline_tests.made.tiny_model import build_tiny_model, jpeg
 
 CPU = ComputeSettings(device="cpu")
 

@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from clip_pipeline.embedding.photo_stream import embed_blocks
-from clip_pipeline.embedding.preprocessing import Preprocessing
 from clip_pipeline.errors import ModelError, ShapeError
+from clip_pipeline.pixels.preprocess import Preprocessing
 
 
 class Numbers(Preprocessing):

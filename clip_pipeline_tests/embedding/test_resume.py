@@ -13,9 +13,9 @@ import numpy as np
 import pytest
 
 from clip_pipeline.embedding.dataset import embed_dataset_images
-from clip_pipeline.embedding.files import read_embeddings
+from clip_pipeline.embedding.store import read_embeddings
 from clip_pipeline.settings import ComputeSettings, EmbeddingSettings
-from clip_pipeline_tests.tiny_model import build_tiny_model, jpeg
+from clip_pipeline_tests.made.tiny_model import build_tiny_model, jpeg
 
 CPU = ComputeSettings(device="cpu")
 COUNT, BLOCK = 1500, 64

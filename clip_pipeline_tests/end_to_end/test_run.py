@@ -12,13 +12,13 @@ from pathlib import Path
 
 import pytest
 
-from clip_pipeline.pipeline.checks import CHECKS
+from clip_pipeline.pipeline.checks.integrity import CHECKS
 from clip_pipeline.pipeline.graph import STEPS, select
 from clip_pipeline.pipeline.run import run_steps
 from clip_pipeline.pipeline.status import pipeline_status
 from clip_pipeline.pipeline.workspace import Workspace
-from clip_pipeline.recipes import find_recipe
 from clip_pipeline.settings import Recipe, with_settings
+from clip_pipeline.settings.recipes import find_recipe
 
 TINY = find_recipe("tiny")
 WITHOUT_TRAINING = ["words", "image_links", "photo_catalog", "image_shards", "image_text_pairs", "text"]

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from clip_pipeline.embedding.files import write_embeddings
+from clip_pipeline.embedding.store import write_embeddings
 from clip_pipeline.embedding.texts import caption_table, prompt_table
 
 

@@ -7,7 +7,7 @@ import pytest
 from clip_pipeline.errors import DatasetError
 from clip_pipeline.evaluation.datasets import Dataset
 from clip_pipeline.evaluation.fingerprints import dataset_fingerprint, model_facts
-from clip_pipeline_tests.tiny_model import build_tiny_model
+from clip_pipeline_tests.made.tiny_model import build_tiny_model
 
 PHOTOS = {"a": b"one", "b": b"two", "c": b"three"}
 

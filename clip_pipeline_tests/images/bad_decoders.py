@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from clip_pipeline.images.decode import check_photo
+from clip_pipeline.images.download.check_photo import check_photo
 from clip_pipeline.settings import DownloadSettings
 
 CRASH, HANG, ONCE, HUNGRY, LOUD, WRONG = b"CRASH", b"HANG!", b"ONCE:", b"HUNGRY", b"LOUD!", b"WRONG"

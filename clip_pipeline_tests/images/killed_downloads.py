@@ -19,8 +19,7 @@ import time
 from pathlib import Path
 from unittest import mock
 
-from clip_pipeline.images import collection
-from clip_pipeline.images.decoders import Decoders
+from clip_pipeline.images.download.decode_pool import Decoders
 from clip_pipeline.settings import DownloadSettings
 from clip_pipeline.sources import fetch
 
@@ -32,10 +31,10 @@ def run_download(catalog: Path, output: Path, port: int) -> None:
     """One download from its start to its end."""
     decoders = Decoders(1, check=LIGHT)
     with (
-        mock.patch.object(collection, "shared_decoders", lambda workers: decoders),
+        mock.patch.object(catalog, "shared_decoders", lambda workers: decoders),
         fetch.PhotoFetcher(SETTINGS, {"photos.test": ("127.0.0.1", port)}) as fetcher,
     ):
-        collection.download_catalog(catalog, output, SETTINGS, fetcher)
+        catalog.download_catalog(catalog, output, SETTINGS, fetcher)
     decoders.end()
 
 

@@ -12,9 +12,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from clip_pipeline import spill
 from clip_pipeline.images.catalog import plain_url, write_catalog
 from clip_pipeline.records import IMAGE_LINKS, PHOTO_CATALOG
+from clip_pipeline.storage import external_sort
 from clip_pipeline_tests.images.photos import build_catalog, links, photo, shuffled
 
 
@@ -148,7 +148,7 @@ def random_links(seed: int, count: int) -> list[pa.Table]:
 
 @pytest.mark.parametrize("most_rows", [16_384, 37])
 def test_the_catalog_is_that_of_a_dictionary_whether_it_fits_into_memory_or_not(monkeypatch, tmp_path, most_rows):
-    monkeypatch.setattr(spill.in_order, "__defaults__", (most_rows,))
+    monkeypatch.setattr(external_sort.in_order, "__defaults__", (most_rows,))
     monkeypatch.setattr("clip_pipeline.images.catalog.MOST_ROWS", most_rows)
     for seed, count in enumerate((1, 30, 700)):
         tables = random_links(seed, count)

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from clip_pipeline.images.decode import CheckedPhoto, RejectedPhoto, check_photo
+from clip_pipeline.images.download.check_photo import CheckedPhoto, RejectedPhoto, check_photo
 from clip_pipeline.records import PHOTO_STATUSES
 from clip_pipeline.settings import DownloadSettings
 from clip_pipeline_tests.images.photos import jpeg, scene

@@ -11,14 +11,14 @@ import pyarrow.parquet as pq
 from PIL import Image, ImageCms
 
 from clip_pipeline.images.catalog import write_catalog
-from clip_pipeline.images.collection import download_catalog
-from clip_pipeline.images.links import links_without_word
-from clip_pipeline.images.shards import read_shard
+from clip_pipeline.images.download.catalog import download_catalog
+from clip_pipeline.images.links.listed import links_without_word
+from clip_pipeline.images.shards.tar import read_shard
 from clip_pipeline.settings import DownloadSettings
 from clip_pipeline.sources.fetch import PhotoFetcher
-from clip_pipeline.sources.folder import list_folder_photos
+from clip_pipeline.sources.photos.folder import list_folder_photos
 from clip_pipeline_tests.images.photos import jpeg, scene
-from clip_pipeline_tests.unpacking import unpack
+from clip_pipeline_tests.made.unpacking import unpack
 
 SETTINGS = DownloadSettings(image_size=64, photos_per_shard=600)
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from clip_pipeline.models.registry import build_model
-from clip_pipeline.training.loss import clip_loss
+from clip_pipeline.training.objective.loss import clip_loss
 from clip_pipeline_tests.models.zoo import TABLE, TOKENS, VOCABULARY, scaled_down
 
 PAIRS, MOST_STEPS, RATE = 8, 300, 3e-3

@@ -13,7 +13,7 @@ from PIL import Image
 from clip_pipeline.errors import ModelError
 from clip_pipeline.models.folder import hash_weights, load_model_folder, open_model
 from clip_pipeline.models.registry import build_model, load_config
-from clip_pipeline_tests.tiny_model import build_tiny_model
+from clip_pipeline_tests.made.tiny_model import build_tiny_model
 
 
 @pytest.fixture(scope="module")

@@ -14,8 +14,8 @@ from PIL import Image
 from clip_pipeline.models.folder import preprocess_config
 from clip_pipeline.models.registry import build_model, load_config
 from clip_pipeline.settings import TrainingSettings
-from clip_pipeline.training.loss import clip_loss
-from clip_pipeline.training.optimizer import cap_logit_scale
+from clip_pipeline.training.objective.loss import clip_loss
+from clip_pipeline.training.optim.optimizer import cap_logit_scale
 from clip_pipeline_tests.models.zoo import TABLE, TOKENS, VOCABULARY, Tower, scaled_down
 
 VITS = [name for name, row in TABLE.items() if isinstance(row.picture, Tower)]

@@ -27,7 +27,7 @@ def test_torchvision_transforms_can_be_imported_after_the_definition():
 
 def test_importing_the_models_imports_no_torch():
     result = run_python(
-        "import sys, clip_pipeline.models.registry, clip_pipeline.models.folder, clip_pipeline.training.loop\n"
+        "import sys, clip_pipeline.models.registry, clip_pipeline.models.folder, clip_pipeline.training.train\n"
         "import clip_pipeline.text.tokenizer_folder, clip_pipeline.text.captions\n"
         "heavy = {'torch', 'open_clip', 'transformers', 'matplotlib', 'tokenizers', 'timm'} & set(sys.modules)\n"
         "assert not heavy, heavy\n"

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import shutil
 
-from clip_pipeline.pipeline.checks import model_learnt
+from clip_pipeline.pipeline.checks.integrity import model_learnt
 from clip_pipeline.pipeline.workspace import Workspace
-from clip_pipeline.recipes import find_recipe
+from clip_pipeline.settings.recipes import find_recipe
 
 
 def test_a_model_is_measured_against_guessing(tiny_data):

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from clip_pipeline.pipeline.evaluation import STEPS
+from clip_pipeline.pipeline.steps.evaluation import STEPS
 from clip_pipeline.settings import Recipe, fingerprinted, with_settings
 
 STEP = next(step for step in STEPS if step.asset == "probe_scores")

@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from clip_pipeline.errors import InputError, PhotosError
-from clip_pipeline.images.shards import read_shard
+from clip_pipeline.images.shards.tar import read_shard
 from clip_pipeline.pipeline.standalone import download_links, take_down_from_shards
 from clip_pipeline.settings import Recipe
 from clip_pipeline_tests.images.photos import jpeg, scene

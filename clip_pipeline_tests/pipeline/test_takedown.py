@@ -14,7 +14,7 @@ from clip_pipeline.pipeline.graph import STEPS
 from clip_pipeline.pipeline.run import run_steps
 from clip_pipeline.pipeline.takedown import take_down
 from clip_pipeline.pipeline.workspace import Workspace
-from clip_pipeline.recipes import find_recipe
+from clip_pipeline.settings.recipes import find_recipe
 from clip_pipeline.sources.fetch import PhotoFetcher
 
 

@@ -8,9 +8,9 @@ import pytest
 
 from clip_pipeline.errors import SettingsError
 from clip_pipeline.models.registry import load_config
-from clip_pipeline.recipes import find_recipe
 from clip_pipeline.settings import with_settings
 from clip_pipeline.settings.plans import list_plans, plan_assignments
+from clip_pipeline.settings.recipes import find_recipe
 
 
 @pytest.fixture

@@ -11,8 +11,8 @@ from clip_pipeline.evaluation.datasets import open_dataset
 from clip_pipeline.sandbox import benchmark
 from clip_pipeline.sandbox.sites import Sites
 from clip_pipeline.sandbox.world import World
-from clip_pipeline.sources import retries
 from clip_pipeline.sources.benchmarks import download_benchmark
+from clip_pipeline.sources.web import retries
 from clip_pipeline_tests.sources.loopback import Answer
 
 BASE = "http://data.test/set"

@@ -12,11 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from clip_pipeline.errors import CaptionsError
-from clip_pipeline.sources.caption_files import Captioned, read_caption_file, split_names
-from clip_pipeline.sources.delimited import sniff_delimiter
-from clip_pipeline.sources.folder import list_folder_photos
-from clip_pipeline_tests.sources.test_folder import captions_of, make
-from clip_pipeline_tests.unpacking import unpack
+from clip_pipeline.sources.photos.caption_files import Captioned, read_caption_file, split_names
+from clip_pipeline.sources.photos.folder import list_folder_photos
+from clip_pipeline.sources.tables.csv_tsv import sniff_delimiter
+from clip_pipeline_tests.made.unpacking import unpack
+from clip_pipeline_tests.sources.photos.test_folder import captions_of, make
 
 
 @pytest.mark.parametrize("separator", ["\t", ",", ";", "|", "^", "~", "::", "\x01"])

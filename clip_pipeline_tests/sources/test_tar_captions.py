@@ -14,10 +14,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from clip_pipeline.errors import CaptionsError, PhotosError
-from clip_pipeline.sources.own_files import OwnFiles
-from clip_pipeline.sources.tar_index import find_photo, read_place, read_tar_index
-from clip_pipeline.sources.tars import list_tar_photos, parse_tar_url
-from clip_pipeline_tests.sources.test_tars import listed, write_tar
+from clip_pipeline.sources.photos.local_photos import OwnFiles
+from clip_pipeline.sources.photos.tar_index import find_photo, read_place, read_tar_index
+from clip_pipeline.sources.photos.tars import list_tar_photos, parse_tar_url
+from clip_pipeline_tests.sources.photos.test_tars import listed, write_tar
 
 PHOTO = b"the bytes are never looked at"
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from clip_pipeline.training.batches import CaptionTable
+from clip_pipeline.training.data.batches import CaptionTable
 
 
 def make_caption_table(captions: Sequence[Sequence[str]], tokens: np.ndarray) -> CaptionTable:

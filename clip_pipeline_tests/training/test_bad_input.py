@@ -18,7 +18,7 @@ import pytest
 from safetensors.torch import load_file
 
 from clip_pipeline.cli import program
-from clip_pipeline.training.log import read_log
+from clip_pipeline.training.reports.log import read_log
 from clip_pipeline_tests.training.conftest import COLOURS, coloured_photo
 
 ROOT = Path(__file__).resolve().parents[2]

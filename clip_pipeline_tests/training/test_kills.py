@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 import torch
 
-from clip_pipeline.training.log import read_log
+from clip_pipeline.training.reports.log import read_log
 from clip_pipeline_tests.training.conftest import SETTINGS
 
 ROOT = Path(__file__).resolve().parents[2]

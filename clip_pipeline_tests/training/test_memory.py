@@ -11,7 +11,7 @@ import torch
 
 from clip_pipeline.settings import TrainingSettings
 from clip_pipeline.training.memory import activation_bytes, free_bytes
-from clip_pipeline_tests.training.test_step import learner_of, random_batch
+from clip_pipeline_tests.training.objective.test_grad_cache import learner_of, random_batch
 
 MEASURED = """
 import gc, json, pathlib, sys, torch

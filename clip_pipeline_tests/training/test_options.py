@@ -10,7 +10,7 @@ import torch
 from safetensors.torch import load_file
 
 from clip_pipeline.settings import TrainingSettings
-from clip_pipeline.training import loop
+from clip_pipeline.training import train as train_module
 from clip_pipeline.training.validation import ValidationSet
 from clip_pipeline_tests.training.conftest import SETTINGS
 
@@ -89,7 +89,7 @@ def weights_of(tiny_data, tmp_path_factory):
         return done[name]
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(loop, "plot_log", lambda *arguments: None)  # most of the time of so short a training
+        patch.setattr(train_module, "plot_log", lambda *arguments: None)  # most of the time of so short a training
         yield train
 
 

@@ -13,7 +13,7 @@ import pytest
 from clip_pipeline.errors import ModelError, SettingsError, TrainingError
 from clip_pipeline.settings import TrainingSettings
 from clip_pipeline.training import preflight
-from clip_pipeline.training.data import SplitPairs
+from clip_pipeline.training.data.pairs import SplitPairs
 from clip_pipeline.training.preflight import (
     check_length,
     check_tokens,

@@ -21,11 +21,12 @@ from safetensors.torch import load_file
 from clip_pipeline.errors import PhotosError
 from clip_pipeline.models.registry import load_config
 from clip_pipeline.settings import SECTIONS, Recipe, with_settings
-from clip_pipeline.training import batches, checkpoint, trainer, validation
+from clip_pipeline.training import checkpoint, trainer, validation
 from clip_pipeline.training.checkpoint import load_state, save_state
-from clip_pipeline.training.loader import PairReader
-from clip_pipeline.training.log import read_log
-from clip_pipeline.training.starting_model import make_model
+from clip_pipeline.training.data import batches
+from clip_pipeline.training.data.loader import PairReader
+from clip_pipeline.training.model.initial_model import make_model
+from clip_pipeline.training.reports.log import read_log
 from clip_pipeline.training.validation import ValidationSet
 from clip_pipeline_tests.training.caption_tables import make_caption_table
 from clip_pipeline_tests.training.conftest import SETTINGS, Pictures

@@ -8,12 +8,12 @@ import json
 import pytest
 
 from clip_pipeline.errors import TrainingError
-from clip_pipeline.images.shards import write_shard
+from clip_pipeline.images.shards.tar import write_shard
 from clip_pipeline.training import trainer
-from clip_pipeline.training.bad_photos import read_bad_photos
-from clip_pipeline.training.photo_stream import shard_photos
+from clip_pipeline.training.data.shard_images import shard_photos
+from clip_pipeline.training.data.undecodable_images import read_bad_photos
 from clip_pipeline_tests.training.conftest import SETTINGS
-from clip_pipeline_tests.training.test_loop import clock_with_step, model_bytes
+from clip_pipeline_tests.training.test_train import clock_with_step, model_bytes
 
 VARIED = dataclasses.replace(SETTINGS, epochs=4, crop_scale=0.6, flip=True, colour_jitter=0.2)
 

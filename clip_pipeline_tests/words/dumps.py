@@ -10,10 +10,10 @@ from xml.sax.saxutils import escape
 
 import pyarrow as pa
 
-from clip_pipeline.sources.dump_files import check_dump
+from clip_pipeline.sources.wikimedia.dump_files import check_dump
 from clip_pipeline.words.count import count_part
 from clip_pipeline.words.pages import ExportReader, Page
-from clip_pipeline.words.runs import merge_counts
+from clip_pipeline.words.sorted_runs import merge_counts
 
 HEAD = """<mediawiki xmlns="http://www.mediawiki.org/xml/export-0.11/" version="0.11" xml:lang="en">
   <siteinfo>

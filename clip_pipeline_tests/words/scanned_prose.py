@@ -12,10 +12,10 @@ from collections.abc import Iterable, Mapping
 
 import numpy as np
 
-from clip_pipeline.words.engine import CLEAN, PADDING
-from clip_pipeline.words.links import CAPTION_BEGINS, CAPTION_ENDS, PICTURE
 from clip_pipeline.words.reading import ENGLISH_LINK_NAMES
 from clip_pipeline.words.table import WordTable
+from clip_pipeline.words.wikitext.links import CAPTION_BEGINS, CAPTION_ENDS, PICTURE
+from clip_pipeline.words.wikitext.scanner import CLEAN, PADDING
 
 _CAPTION_MARKS = {CAPTION_BEGINS: "\n", CAPTION_ENDS: "\n"}
 _LOCK = threading.Lock()

@@ -8,10 +8,10 @@ import pytest
 
 from clip_pipeline.errors import DumpError
 from clip_pipeline.records import WORD_COUNTS
-from clip_pipeline.sources.dump_files import describe_dump, part_pieces
+from clip_pipeline.sources.wikimedia.dump_files import describe_dump, part_pieces
 from clip_pipeline.words import count
 from clip_pipeline.words.count import count_part
-from clip_pipeline.words.runs import merge_counts
+from clip_pipeline.words.sorted_runs import merge_counts
 from clip_pipeline_tests.words.dumps import count_dumps, dump_xml, page_xml, read_pages, write_multistream
 
 PAGES = [

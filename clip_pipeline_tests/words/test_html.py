@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from clip_pipeline.sandbox.articles import make_pages
-from clip_pipeline.sources.dump_files import DumpPart
+from clip_pipeline.sources.wikimedia.dump_files import DumpPart
 from clip_pipeline.words import html_count
 from clip_pipeline.words.html import html_text, is_disambiguation_html, is_redirect_html
 from clip_pipeline.words.html_count import count_html_part

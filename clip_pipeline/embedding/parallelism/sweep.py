@@ -10,13 +10,13 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from clip_pipeline.cores import usable_cores
-from clip_pipeline.disk import write_synced
-from clip_pipeline.embedding.parallelism.cell import Work, measure_cell
+from clip_pipeline.embedding.parallelism.trial import Work, measure_cell
 from clip_pipeline.embedding.parallelism.worker import KINDS, PHOTOS_FOLDER, PIXELS_FILE
 from clip_pipeline.errors import PhotosError, SettingsError
-from clip_pipeline.progress import progress
+from clip_pipeline.machine.cores import usable_cores
+from clip_pipeline.machine.progress import progress
 from clip_pipeline.records import PARALLELISM
+from clip_pipeline.storage.disk import write_synced
 
 logger = logging.getLogger(__name__)
 

@@ -54,11 +54,11 @@ def _encoder(told: dict[str, Any]) -> Callable[[str, int, int], int]:
     """A function that embeds the rows from start to stop of a kind and returns how many vectors there were."""
     import numpy as np
 
-    from clip_pipeline.device import use_threads
-    from clip_pipeline.embedding.encoder import embed_images
+    from clip_pipeline.embedding.encode import embed_images
     from clip_pipeline.embedding.ready_pixels import ReadyPixels
     from clip_pipeline.embedding.runtimes.registry import make_runtime
     from clip_pipeline.embedding.runtimes.runtime import Place
+    from clip_pipeline.machine.device import use_threads
     from clip_pipeline.models.folder import open_model
 
     use_threads(told["threads"])

@@ -27,7 +27,7 @@ from clip_pipeline.embedding.runtimes.agreement import (
 from clip_pipeline.embedding.runtimes.registry import RUNTIMES, make_runtime
 from clip_pipeline.embedding.runtimes.runtime import AUTO, REFERENCE, Place, Runtime
 from clip_pipeline.errors import MissingRuntimeError, ModelError
-from clip_pipeline.progress import progress
+from clip_pipeline.machine.progress import progress
 
 logger = logging.getLogger(__name__)
 

@@ -12,11 +12,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from clip_pipeline.cache import cached_folder
-from clip_pipeline.disk import hash_json
-from clip_pipeline.embedding.runtimes.lean_tower import lean_tower
+from clip_pipeline.embedding.runtimes.export_rewrites import lean_tower
 from clip_pipeline.embedding.runtimes.runtime import image_side
 from clip_pipeline.errors import MissingRuntimeError
+from clip_pipeline.storage.cache import cached_folder
+from clip_pipeline.storage.disk import hash_json
 
 logger = logging.getLogger(__name__)
 

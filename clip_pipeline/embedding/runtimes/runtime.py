@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from clip_pipeline.cores import usable_cores
+from clip_pipeline.machine.cores import usable_cores
 
 if TYPE_CHECKING:
     import numpy as np

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from clip_pipeline.evaluation.comparison.models import Comparison
 from clip_pipeline.evaluation.comparison.text import p_text, points
-from clip_pipeline.evaluation.figures import COLOURS, GRID, INK, QUIET, new_figure, save_figure
-from clip_pipeline.evaluation.scoreboard import metric_name
+from clip_pipeline.evaluation.report.figures import COLOURS, GRID, INK, QUIET, new_figure, save_figure
+from clip_pipeline.evaluation.report.terminal_table import metric_name
 
 
 def draw_comparison(comparison: Comparison, path: Path) -> None:

@@ -11,9 +11,9 @@ import numpy as np
 
 from clip_pipeline.errors import DatasetError, InputError
 from clip_pipeline.evaluation.comparison.outcomes import paired, read_outcomes, resampled_scores
-from clip_pipeline.evaluation.comparison.paired_tests import bootstrap_p_value, holm, mcnemar_exact
-from clip_pipeline.evaluation.scoreboard import group_name, metric_name
+from clip_pipeline.evaluation.report.terminal_table import group_name, metric_name
 from clip_pipeline.evaluation.scores import ERRORS, SCORES_FILE, read_scores
+from clip_pipeline.evaluation.statistics.paired_tests import bootstrap_p_value, holm, mcnemar_exact
 
 SIGNIFICANCE = 0.05
 KEY = ("task", "dataset", "split", "templates", "metric")

@@ -13,11 +13,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from clip_pipeline.disk import hash_file
-from clip_pipeline.embedding.files import aligned_rows
+from clip_pipeline.embedding.store import aligned_rows
 from clip_pipeline.errors import InputError, ShapeError
-from clip_pipeline.evaluation.calibration import BINS, bin_of
-from clip_pipeline.evaluation.intervals import resampled_group_sums, resampled_sums
+from clip_pipeline.evaluation.statistics.bootstrap import resampled_group_sums, resampled_sums
+from clip_pipeline.evaluation.statistics.calibration import BINS, bin_of
+from clip_pipeline.storage.disk import hash_file
 
 AT_K = re.compile(r"(?:top|recall@)(\d+)$")
 SHOTS = re.compile(r"top1_(\d+)_shot$")

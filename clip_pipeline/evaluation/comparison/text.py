@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from clip_pipeline.evaluation.comparison.models import SIGNIFICANCE, Comparison, Difference
-from clip_pipeline.evaluation.scoreboard import metric_name, percent
+from clip_pipeline.evaluation.report.terminal_table import metric_name, percent
 
 HEADER = ("", "metric", "first", "second", "difference", "95 % interval", "p", "p (Holm)", "")
 

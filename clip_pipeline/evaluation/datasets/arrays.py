@@ -17,8 +17,8 @@ from clip_pipeline.errors import DatasetError
 from clip_pipeline.evaluation.datasets.dataset import Dataset
 from clip_pipeline.evaluation.datasets.entry import Entry
 from clip_pipeline.evaluation.datasets.names import class_names
-from clip_pipeline.sources.cifar_batches import has_cifar_batches, read_cifar
-from clip_pipeline.sources.idx import idx_shape, read_idx
+from clip_pipeline.sources.photos.cifar import has_cifar_batches, read_cifar
+from clip_pipeline.sources.photos.idx import idx_shape, read_idx
 
 if TYPE_CHECKING:
     import numpy as np

@@ -7,7 +7,7 @@ from pathlib import Path
 from clip_pipeline.errors import DatasetError
 from clip_pipeline.evaluation.datasets.dataset import Dataset
 from clip_pipeline.evaluation.datasets.entry import Entry
-from clip_pipeline.sources.image_set import open_image_set
+from clip_pipeline.sources.photos.image_set import open_image_set
 
 
 def open_captions(entry: Entry, path: Path) -> Dataset:

@@ -14,7 +14,7 @@ from clip_pipeline.errors import DatasetError, nearest_name
 from clip_pipeline.evaluation.zero_shot import LabelTruth
 
 if TYPE_CHECKING:
-    from clip_pipeline.sources.image_set import ImageSet
+    from clip_pipeline.sources.photos.image_set import ImageSet
 
 TEMPLATES = ("{c}", "a {c}", "a photo of a {c}", "a picture of a {c}")
 """Prompts for a labelled dataset that brings none of its own."""

@@ -8,14 +8,14 @@ import shutil
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from clip_pipeline.disk import disk_errors, write_synced
 from clip_pipeline.errors import DatasetError, DiskError, MissingKeyError
 from clip_pipeline.evaluation.datasets.dataset import Dataset
 from clip_pipeline.evaluation.datasets.entry import Download, Entry
 from clip_pipeline.evaluation.datasets.opening import open_entry
-from clip_pipeline.sources.archives import is_archive, unpack
-from clip_pipeline.sources.file_download import RemoteFile, download_file
-from clip_pipeline.sources.http import Hosts
+from clip_pipeline.sources.photos.archives import is_archive, unpack
+from clip_pipeline.sources.web.api_session import Hosts
+from clip_pipeline.sources.web.file_download import RemoteFile, download_file
+from clip_pipeline.storage.disk import disk_errors, write_synced
 
 logger = logging.getLogger(__name__)
 

@@ -39,7 +39,7 @@ def open_files(folder: Path, name: str = "") -> Dataset:
 
 
 def _open_files(folder: Path, name: str) -> Dataset:
-    from clip_pipeline.sources.image_set import open_image_set
+    from clip_pipeline.sources.photos.image_set import open_image_set
 
     photos = open_image_set(folder)
     splits = photos.splits or ["test"] * len(photos.ids)

@@ -11,8 +11,8 @@ from clip_pipeline.evaluation.datasets.dataset import Dataset
 from clip_pipeline.evaluation.datasets.entry import Entry
 from clip_pipeline.evaluation.datasets.files import NAMES_FILE
 from clip_pipeline.evaluation.datasets.names import class_names, imagenet_names, matching_folder
-from clip_pipeline.sources.image_set import open_image_set
-from clip_pipeline.sources.photo_facts import SPLIT_NAMES
+from clip_pipeline.sources.photos.image_set import open_image_set
+from clip_pipeline.sources.photos.metadata import SPLIT_NAMES
 
 Row = tuple[str, str, Callable[[], bytes], str]
 """Id of a photo, its split, what reads it, and the folder that its class goes by."""

@@ -11,7 +11,7 @@ from clip_pipeline.evaluation.datasets.dataset import Dataset
 from clip_pipeline.evaluation.datasets.entry import Entry
 from clip_pipeline.evaluation.datasets.folders import labelled, unjoined
 from clip_pipeline.evaluation.datasets.names import imagenet_names
-from clip_pipeline.sources.image_set import open_image_set
+from clip_pipeline.sources.photos.image_set import open_image_set
 
 PHOTO = re.compile(r"ILSVRC2012_val_(\d{8})")
 DEVKIT = "ILSVRC2012_devkit_t12/data"

@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 
 from clip_pipeline.errors import DatasetError
 from clip_pipeline.evaluation.datasets.dataset import Dataset
-from clip_pipeline.progress import progress
+from clip_pipeline.machine.progress import progress
 
 PHOTOS_FILE, CLASSES_FILE = "photos.parquet", "classes.json"
 

@@ -10,7 +10,7 @@ import numpy as np
 from clip_pipeline.errors import DatasetError
 from clip_pipeline.evaluation.probes.head import LinearHead, check_features
 from clip_pipeline.evaluation.probes.logistic import LogisticProblem
-from clip_pipeline.evaluation.probes.path import TOLERANCE, LogisticPath, one_thread
+from clip_pipeline.evaluation.probes.regularization_path import TOLERANCE, LogisticPath, one_thread
 from clip_pipeline.settings import ProbeSettings
 
 WEAKEST, STRONGEST = 1e-6, 1e6

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from clip_pipeline.evaluation.probes.head import check_features
-from clip_pipeline.evaluation.probes.path import one_thread
-from clip_pipeline.progress import progress
+from clip_pipeline.evaluation.probes.regularization_path import one_thread
+from clip_pipeline.machine.progress import progress
 from clip_pipeline.settings import ProbeSettings
 
 if TYPE_CHECKING:

@@ -13,9 +13,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from clip_pipeline.embedding.dataset import IMAGES
-from clip_pipeline.embedding.files import about_embeddings, aligned_rows, read_embeddings
+from clip_pipeline.embedding.store import about_embeddings, aligned_rows, read_embeddings
 from clip_pipeline.errors import ShapeError
-from clip_pipeline.evaluation.intervals import mean_interval
 from clip_pipeline.evaluation.probes.few_shot import mean_over_draws, train_few_shot_probes
 from clip_pipeline.evaluation.probes.head import LinearHead
 from clip_pipeline.evaluation.probes.linear import train_linear_probe
@@ -23,6 +22,7 @@ from clip_pipeline.evaluation.probes.mlp import MlpHead, train_mlp_probe
 from clip_pipeline.evaluation.probes.splits import ProbeSplit, probe_splits
 from clip_pipeline.evaluation.provenance import Scored
 from clip_pipeline.evaluation.scores import PREDICTIONS_FILE, score_row, write_scores
+from clip_pipeline.evaluation.statistics.bootstrap import mean_interval
 from clip_pipeline.evaluation.zero_shot import LabelTruth, mean_per_class_recall
 from clip_pipeline.settings import EvaluationSettings, ProbeSettings
 

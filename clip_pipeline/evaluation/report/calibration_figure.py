@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from clip_pipeline.evaluation.calibration import BINS, Bin
-from clip_pipeline.evaluation.figures import COLOURS, DPI, GRID, INK, QUIET, save_figure
-from clip_pipeline.evaluation.intervals import wilson_interval
+from clip_pipeline.evaluation.report.figures import COLOURS, DPI, GRID, INK, QUIET, save_figure
+from clip_pipeline.evaluation.statistics.bootstrap import wilson_interval
+from clip_pipeline.evaluation.statistics.calibration import BINS, Bin
 
 
 def draw_calibration(bins: Sequence[Bin], title: str, path: Path) -> None:

@@ -9,9 +9,7 @@ from typing import Any
 
 import pyarrow.parquet as pq
 
-from clip_pipeline.evaluation import figures
-from clip_pipeline.evaluation.calibration import BINS, calibration_bins
-from clip_pipeline.evaluation.report import photo_figures
+from clip_pipeline.evaluation.report import figures, photo_figures
 from clip_pipeline.evaluation.report.calibration_figure import draw_calibration
 from clip_pipeline.evaluation.report.confusion import commonest_confusions, confusion_matrix
 from clip_pipeline.evaluation.report.examples import (
@@ -21,8 +19,9 @@ from clip_pipeline.evaluation.report.examples import (
     mistaken_photos,
     searches,
 )
-from clip_pipeline.evaluation.report.hardest import HardClass, hardest_classes
-from clip_pipeline.evaluation.scoreboard import interval_text, percent
+from clip_pipeline.evaluation.report.terminal_table import interval_text, percent
+from clip_pipeline.evaluation.report.worst_classes import HardClass, hardest_classes
+from clip_pipeline.evaluation.statistics.calibration import BINS, calibration_bins
 
 
 @dataclass

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from clip_pipeline.evaluation.report.chapters import Chapter
-from clip_pipeline.evaluation.scoreboard import TASK_NAMES, interval_text, mark, metric_name, percent
+from clip_pipeline.evaluation.report.terminal_table import TASK_NAMES, interval_text, mark, metric_name, percent
 
 HOW_TO_READ = (
     "Each score is a share of test samples, with its 95 % bootstrap interval over photos (Wilson’s where nearly all or nearly none hit). Chance is what guessing gives: "

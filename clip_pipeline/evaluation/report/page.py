@@ -23,7 +23,7 @@ from clip_pipeline.evaluation.report.markdown import (
     score_cells,
 )
 from clip_pipeline.evaluation.report.style import STYLE
-from clip_pipeline.evaluation.scoreboard import interval_text, percent
+from clip_pipeline.evaluation.report.terminal_table import interval_text, percent
 from clip_pipeline.evaluation.templates import OWN
 
 HEADLINES = {

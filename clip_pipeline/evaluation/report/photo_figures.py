@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from clip_pipeline.evaluation.figures import DPI, INK, QUIET
 from clip_pipeline.evaluation.report.examples import FOUND_SHOWN, ClassifiedPhoto, Search
+from clip_pipeline.evaluation.report.figures import DPI, INK, QUIET
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from clip_pipeline.evaluation import figures
+from clip_pipeline.evaluation.report import figures
 from clip_pipeline.evaluation.report.chapters import retrieval_chapters, zero_shot_chapters
 from clip_pipeline.evaluation.report.markdown import markdown_text
 from clip_pipeline.evaluation.report.page import page_text

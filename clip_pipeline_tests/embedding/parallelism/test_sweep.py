@@ -13,14 +13,14 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from clip_pipeline.cores import usable_cores
-from clip_pipeline.embedding.parallelism.cell import Work, measure_cell, shares
 from clip_pipeline.embedding.parallelism.figure import draw_sweep
 from clip_pipeline.embedding.parallelism.sweep import grid_of, lay_ready, run_sweep, write_table
+from clip_pipeline.embedding.parallelism.trial import Work, measure_cell, shares
 from clip_pipeline.embedding.parallelism.worker import pieces
 from clip_pipeline.errors import EmbeddingProcessError, PhotosError, SettingsError
+from clip_pipeline.machine.cores import usable_cores
 from clip_pipeline.records import PARALLELISM
-from clip_pipeline_tests.tiny_model import build_tiny_model, jpeg
+from clip_pipeline_tests.made.tiny_model import build_tiny_model, jpeg
 
 WORK = Work("model", "torch_fp32", "cache", "pictures", 10, photos=120, repeats=3)
 
@@ -156,7 +156,7 @@ def test_a_sweep_that_is_killed_leaves_no_process_behind(ready, tmp_path):
 
     endless = asdict(ready) | {"photos": 10**6}
     code = (
-        "import json, sys; from clip_pipeline.embedding.parallelism.cell import Work, measure_cell\n"
+        "import json, sys; from clip_pipeline.embedding.parallelism.trial import Work, measure_cell\n"
         "measure_cell(Work(**json.loads(sys.argv[1])), 2, 1)"
     )
     sweep = subprocess.Popen([sys.executable, "-c", code, json.dumps(endless)], stderr=subprocess.DEVNULL)

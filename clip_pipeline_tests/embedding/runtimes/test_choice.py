@@ -15,7 +15,7 @@ from clip_pipeline.embedding.runtimes.choice import choose_runtime, write_choice
 from clip_pipeline.embedding.runtimes.runtime import Place
 from clip_pipeline.errors import MissingRuntimeError, ModelError, PhotosError, ShapeError
 from clip_pipeline.models.folder import load_model_folder
-from clip_pipeline_tests.tiny_model import build_tiny_model, jpeg
+from clip_pipeline_tests.made.tiny_model import build_tiny_model, jpeg
 
 CLASSES_CD = np.eye(12)[:3]
 

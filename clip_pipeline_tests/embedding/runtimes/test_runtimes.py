@@ -9,14 +9,14 @@ import numpy as np
 import pytest
 import torch
 
-from clip_pipeline.embedding.runtimes import lean_tower, onnx_graph
+from clip_pipeline.embedding.runtimes import export_rewrites, onnx_graph
 from clip_pipeline.embedding.runtimes.registry import RUNTIMES, make_runtime
 from clip_pipeline.embedding.runtimes.runtime import Place
 from clip_pipeline.embedding.runtimes.torch_family import CompiledRuntime, TorchRuntime
 from clip_pipeline.errors import MissingRuntimeError, SettingsError
 from clip_pipeline.models.folder import load_model_folder
 from clip_pipeline.models.registry import build_model
-from clip_pipeline_tests.tiny_model import build_tiny_model
+from clip_pipeline_tests.made.tiny_model import build_tiny_model
 
 PACKAGES = {"onnx_fp32": ("onnx", "onnxruntime"), "onnx_int8": ("onnx", "onnxruntime"), "openvino_bf16": ("onnx", "openvino"), "openvino_int8": ("onnx", "openvino")}  # fmt: skip
 ON_THE_CPU = ("torch_fp32", "torch_bf16", "onnx_fp32", "onnx_int8", "openvino_bf16", "openvino_int8")
@@ -238,7 +238,7 @@ def test_a_patch_product_is_the_convolution(options):
     pixels = torch.randn(5, 3, 18, 17)  # the last rows and columns are no whole patch
     with torch.no_grad():
         expected = convolution(pixels)
-        with lean_tower.patches_by_product(holder):
+        with export_rewrites.patches_by_product(holder):
             assert not isinstance(holder.visual[0], torch.nn.Conv2d)
             torch.testing.assert_close(holder.visual(pixels), expected)
     assert holder.visual[0] is convolution
@@ -246,7 +246,7 @@ def test_a_patch_product_is_the_convolution(options):
 
 def test_convolutions_that_overlap_stay():
     for options in ({"kernel_size": 3, "stride": 2}, {"kernel_size": 2, "stride": 2, "padding": 1}, {"kernel_size": 1}):
-        assert not lean_tower._is_patch_convolution(torch.nn.Conv2d(3, 7, **options))
+        assert not export_rewrites._is_patch_convolution(torch.nn.Conv2d(3, 7, **options))
 
 
 def test_the_last_block_is_computed_for_the_class_token_alone(model, pixels):
@@ -254,7 +254,7 @@ def test_the_last_block_is_computed_for_the_class_token_alone(model, pixels):
     last = model.visual.transformer.resblocks[-1]
     shapes = []
     watch = last.mlp.register_forward_hook(lambda part, given, answer: shapes.append(tuple(answer.shape)))
-    with lean_tower.last_block_for_class_token(model):
+    with export_rewrites.last_block_for_class_token(model):
         found = plain(model, pixels)
     watch.remove()
     np.testing.assert_allclose(found, expected, atol=1e-5)
@@ -267,9 +267,9 @@ def test_towers_that_look_at_other_tokens_keep_their_last_block(change, model, p
     other = build_model_like(model, seed=6)
     for name, value in change.items():
         setattr(other.visual, name, value)
-    assert lean_tower._block_before_class_token(other.visual) is None
-    assert lean_tower._block_before_class_token(torch.nn.Linear(2, 2)) is None
-    assert lean_tower._block_before_class_token(model.visual) is model.visual.transformer.resblocks[-1]
+    assert export_rewrites._block_before_class_token(other.visual) is None
+    assert export_rewrites._block_before_class_token(torch.nn.Linear(2, 2)) is None
+    assert export_rewrites._block_before_class_token(model.visual) is model.visual.transformer.resblocks[-1]
 
 
 def test_weights_that_openvino_computes_with_are_int8(model, cache):

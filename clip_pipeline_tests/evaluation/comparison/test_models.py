@@ -9,11 +9,11 @@ import pytest
 from clip_pipeline.errors import DatasetError, InputError, ShapeError
 from clip_pipeline.evaluation.comparison.figure import draw_comparison
 from clip_pipeline.evaluation.comparison.models import compare_scores
-from clip_pipeline.evaluation.comparison.paired_tests import mcnemar_exact
 from clip_pipeline.evaluation.comparison.text import comparison_text, conclusion
 from clip_pipeline.evaluation.provenance import Scored
 from clip_pipeline.evaluation.retrieval import retrieval_scores
 from clip_pipeline.evaluation.scores import write_scores
+from clip_pipeline.evaluation.statistics.paired_tests import mcnemar_exact
 from clip_pipeline.evaluation.zero_shot import LabelTruth, zero_shot_scores
 from clip_pipeline.settings import EvaluationSettings
 from clip_pipeline_tests.evaluation.fakes import write_captions, write_images, write_prompts

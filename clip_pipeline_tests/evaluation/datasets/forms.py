@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from clip_pipeline.evaluation.datasets.entry import Entry, find_entry
-from clip_pipeline_tests.tiny_model import jpeg
+from clip_pipeline_tests.made.tiny_model import jpeg
 
 
 def small(name: str, photos: Mapping[str, int], per_class: Mapping[str, int] | None = None, **changes) -> Entry:

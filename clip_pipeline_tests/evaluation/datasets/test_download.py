@@ -20,10 +20,10 @@ from clip_pipeline.evaluation.datasets import download as downloading
 from clip_pipeline.evaluation.datasets.download import download_dataset
 from clip_pipeline.evaluation.datasets.entry import Download, find_entry
 from clip_pipeline.evaluation.datasets.names import class_names
-from clip_pipeline.sources import retries
+from clip_pipeline.sources.web import retries
 from clip_pipeline_tests.evaluation.datasets.forms import idx_bytes, small, tar_bytes
+from clip_pipeline_tests.made.tiny_model import jpeg
 from clip_pipeline_tests.sources.loopback import Answer, loopback
-from clip_pipeline_tests.tiny_model import jpeg
 
 PHOTO = jpeg((10, 200, 30))
 

@@ -12,7 +12,7 @@ from clip_pipeline.evaluation.datasets import (
     open_dataset,
     readable_class_name,
 )
-from clip_pipeline_tests.tiny_model import jpeg
+from clip_pipeline_tests.made.tiny_model import jpeg
 
 RED, BLUE = jpeg((220, 20, 20)), jpeg((20, 20, 220))
 

@@ -9,14 +9,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from clip_pipeline.evaluation.figures import draw_training
 from clip_pipeline.evaluation.provenance import Scored
+from clip_pipeline.evaluation.report.figures import draw_training
 from clip_pipeline.evaluation.report.writing import write_report
 from clip_pipeline.evaluation.retrieval import retrieval_scores
 from clip_pipeline.evaluation.zero_shot import LabelTruth, zero_shot_scores
 from clip_pipeline.settings import EvaluationSettings, TrainingSettings
 from clip_pipeline_tests.evaluation.fakes import write_captions, write_images, write_prompts
-from clip_pipeline_tests.tiny_model import jpeg
+from clip_pipeline_tests.made.tiny_model import jpeg
 
 SETTINGS = EvaluationSettings(bootstrap_samples=100)
 

@@ -1,0 +1,92 @@
+"""What the cells of the grid are run on, and what names a cell."""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from clip_pipeline.adaptation.classifier import Classifier
+from clip_pipeline.adaptation.data import AdaptationData
+from clip_pipeline.adaptation.fine_tuning import FineTuned
+from clip_pipeline.adaptation.fractions import percent_key
+from clip_pipeline.adaptation.probing import fit_probe
+from clip_pipeline.evaluation.probes.head import LinearHead
+from clip_pipeline.machine.device import choose_device
+from clip_pipeline.models.registry import ClipModel
+from clip_pipeline.settings import AdaptationSettings, ComputeSettings, EvaluationSettings
+from clip_pipeline.training.model.precision import choose_precision, count_threads
+
+if TYPE_CHECKING:
+    import torch
+
+
+@dataclass(frozen=True)
+class Cell:
+    """percent: of the training photos."""
+
+    method: str
+    percent: float
+    seed: int
+
+    @property
+    def name(self) -> str:
+        """Such as full-010-seed0: a folder's name."""
+        return f"{self.method}-{percent_key(self.percent)}-seed{self.seed}"
+
+
+@dataclass
+class Workbench:
+    """What cells are run on: the model's picture tower, loaded once and never changed, and the shared data.
+
+    evaluation: of the intervals. fine_tuned: weights of `full` that `wise_ft` mixes next, and probes: what `lp_then_ft` begins
+    with, both by fraction and seed, and kept for one of them.
+    """
+
+    visual: Any
+    data: AdaptationData
+    settings: AdaptationSettings
+    evaluation: EvaluationSettings
+    device: str
+    precision: str
+    threads: int
+    fine_tuned: dict[tuple[float, int], tuple[FineTuned, dict[str, torch.Tensor], tuple[float, float]]] = field(
+        default_factory=dict
+    )
+
+    probes: dict[tuple[float, int], LinearHead] = field(default_factory=dict)
+
+    @classmethod
+    def open(
+        cls,
+        model: str | Path,
+        data: AdaptationData,
+        settings: AdaptationSettings,
+        evaluation: EvaluationSettings,
+        compute: ComputeSettings,
+    ) -> Workbench:
+        """Loads the model. Raises ModelError, SettingsError for a device that is not there."""
+        from clip_pipeline.models.folder import open_model
+        from clip_pipeline.training.model.attention import lighten_attention
+
+        device = choose_device(compute.device)
+        clip: ClipModel = open_model(model, device)[0]
+        clip.float()  # fp32 masters: Adam on fp16 weights gives NaN, its squares of small gradients are nought
+        if device == "cpu":
+            lighten_attention(clip)
+        precision = choose_precision(settings.precision, device)
+        return cls(clip.visual, data, settings, evaluation, device, precision, count_threads(compute))
+
+    def zero_shot(self) -> Classifier:
+        """The classifier that nothing was done to, with a tower of its own."""
+        scale = self.data.about["logit_scale"]
+        return Classifier.of_texts(copy.deepcopy(self.visual), self.data.classes(), scale, self.device)
+
+    def probe(self, cell: Cell) -> LinearHead:
+        """The linear probe of the cell's photos."""
+        key = (cell.percent, cell.seed)
+        if key not in self.probes:
+            self.probes.clear()
+            self.probes[key] = fit_probe(self.data, self.data.fraction(*key))
+        return self.probes[key]

@@ -1,0 +1,219 @@
+"""One cell of the grid: a method, a fraction and a seed, from the shared data to scores.
+
+A cell is a folder, complete when it holds cell.json:
+
+    cell.json             scores (rows of records.SCORES with method, percent and seed), what was learnt, the steps
+    predictions.parquet   every test photo with what it was called
+    log.csv               losses of a training, one row a validation
+    timing.json           seconds, which differ from run to run
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from clip_pipeline.adaptation.classifier import Classifier, interpolated
+from clip_pipeline.adaptation.data import OUT_OF_DOMAIN, AdaptationData
+from clip_pipeline.adaptation.fine_tuning import FineTuned, Validator, fine_tune
+from clip_pipeline.adaptation.lora import merge_lora
+from clip_pipeline.adaptation.methods import METHODS, Method
+from clip_pipeline.adaptation.trial_context import Cell, Workbench
+from clip_pipeline.errors import SettingsError
+from clip_pipeline.evaluation.provenance import Scored, with_provenance
+from clip_pipeline.evaluation.scores import PREDICTIONS_FILE, score_row
+from clip_pipeline.evaluation.statistics.bootstrap import mean_interval
+from clip_pipeline.evaluation.zero_shot import mean_per_class_recall
+from clip_pipeline.training.model.precision import reproducible_arithmetic
+
+if TYPE_CHECKING:
+    import torch
+
+CELL_FILE, LOG_FILE, TIMING_FILE = "cell.json", "log.csv", "timing.json"
+TASK = "adaptation"
+
+
+@dataclass
+class Outcome:
+    """predicted: (T,) classes of the test photos. far_predicted: of the photos out of domain, None without them.
+
+    spent: wall and processor seconds of the work of another cell that this one goes on from.
+    """
+
+    predicted: np.ndarray
+    far_predicted: np.ndarray | None
+    log: list[dict[str, float]] = field(default_factory=list)
+    facts: dict[str, Any] = field(default_factory=dict)
+    spent: tuple[float, float] = (0.0, 0.0)
+
+
+def run_cell(bench: Workbench, cell: Cell, folder: Path) -> None:
+    """Runs a cell and writes its files into `folder`, cell.json last. Raises SettingsError for an unknown method."""
+    if cell.method not in METHODS:
+        raise SettingsError(f'There is no way of adapting called "{cell.method}".')
+    started, processor = time.monotonic(), time.process_time()
+    with reproducible_arithmetic(cell.seed, bench.device, bench.threads):
+        outcome = _adapt_and_predict(bench, METHODS[cell.method], cell)
+    timing = {
+        "seconds": round(time.monotonic() - started + outcome.spent[0], 3),
+        "processor_seconds": round(time.process_time() - processor + outcome.spent[1], 3),
+    }
+    folder.mkdir(parents=True, exist_ok=True)
+    test = bench.data.rows("test")
+    table = {
+        "id": [bench.data.ids[row] for row in test],
+        "label": pa.array(bench.data.labels[test], pa.int32()),
+        "predicted": pa.array(outcome.predicted, pa.int32()),
+    }
+    pq.write_table(pa.table(table), folder / PREDICTIONS_FILE, compression="zstd")
+    if outcome.log:
+        _write_log(outcome.log, folder / LOG_FILE)
+    (folder / TIMING_FILE).write_text(json.dumps(timing) + "\n", encoding="utf-8")
+    photos = len(bench.data.fraction(cell.percent, cell.seed))
+    described = {"method": cell.method, "percent": cell.percent, "seed": cell.seed, "photos": photos}
+    about = bench.data.about
+    scored = Scored(about["model"], about["model_sha256"], about["dataset_sha256"], about["logit_scale"])
+    complete = with_provenance(_score(bench, outcome), folder, scored, bench.evaluation, {})
+    rows = [row | described for row in complete]
+    written = {**described, "scores": rows, "facts": outcome.facts}
+    (folder / CELL_FILE).write_text(json.dumps(written, indent=1) + "\n", encoding="utf-8")
+
+
+def _adapt_and_predict(bench: Workbench, method: Method, cell: Cell) -> Outcome:
+    """Zero-shot and the probe from the cached embeddings; the others through the tower."""
+    data = bench.data
+    rows = data.fraction(cell.percent, cell.seed)
+    if method.rates is not None:
+        return _fine_tune_and_predict(bench, method, cell, rows)
+    weights_CD, bias_C = data.classes() * data.about["logit_scale"], np.zeros(len(data.about["classes"]))
+    facts: dict[str, Any] = {"learnt": 0}
+    if method.head == "probe":
+        probe = bench.probe(cell)
+        weights_CD, bias_C = probe.weights_CD, probe.bias_C
+        facts = {"learnt": weights_CD.size + bias_C.size, "strength": probe.strength}
+    predicted = (data.embeddings[data.rows("test")] @ weights_CD.T + bias_C).argmax(1)
+    return Outcome(predicted, _far_predictions(data, data.embeddings[data.rows(OUT_OF_DOMAIN)]), facts=facts)
+
+
+def _fine_tune_and_predict(bench: Workbench, method: Method, cell: Cell, rows: np.ndarray) -> Outcome:
+    key = (cell.percent, cell.seed)
+    if method.interpolated and key in bench.fine_tuned:
+        tuned, after, spent = bench.fine_tuned.pop(key)
+        classifier = bench.zero_shot()
+        outcome = _interpolate_and_predict(bench, classifier, classifier.state(), after, tuned)
+        outcome.spent = spent
+        return outcome
+    began = time.monotonic(), time.process_time()
+    classifier = bench.zero_shot()
+    if method.head == "probe":
+        probe = bench.probe(cell)
+        scale = classifier.scale
+        classifier = Classifier.of_weights(classifier.visual, probe.weights_CD, probe.bias_C, scale, bench.device)
+    before = classifier.state() if method.interpolated else {}
+    assert method.rates is not None
+    rates = method.rates(classifier.visual, bench.settings)
+    tuned = fine_tune(classifier, rates, bench.data, rows, bench.settings, cell.seed, bench.device, bench.precision)
+    if method.interpolated:
+        return _interpolate_and_predict(bench, classifier, before, classifier.state(), tuned)
+    merge_lora(classifier.visual)
+    if method.name == "full" and "wise_ft" in bench.settings.methods:
+        bench.fine_tuned.clear()  # those of one cell are enough: wise_ft comes next, or trains for itself
+        bench.fine_tuned[key] = tuned, classifier.state(), (time.monotonic() - began[0], time.process_time() - began[1])
+    outcome = _predict(bench, classifier)
+    outcome.log, outcome.facts = tuned.log, _facts(tuned)
+    return outcome
+
+
+def _facts(tuned: FineTuned) -> dict[str, Any]:
+    return {"learnt": tuned.learnt, "steps": tuned.steps, "best_step": tuned.best_step}
+
+
+def _interpolate_and_predict(
+    bench: Workbench,
+    classifier: Classifier,
+    before: Mapping[str, torch.Tensor],
+    after: Mapping[str, torch.Tensor],
+    tuned: FineTuned,
+) -> Outcome:
+    """Scores every alpha; the one of the best validation accuracy is the cell's, the smaller of two that are as good."""
+    data, labels = bench.data, bench.data.labels
+    validator = Validator(data, bench.device, bench.precision)
+    curve: list[dict[str, float]] = []
+    best: Outcome | None = None
+    for alpha in parse_alphas(bench.settings.alphas):
+        classifier.load(interpolated(dict(before), dict(after), alpha))
+        validation = validator.score(classifier)["validation_top1"]
+        outcome = _predict(bench, classifier)
+        top1 = float((outcome.predicted == labels[data.rows("test")]).mean())
+        point = {"alpha": alpha, "validation_top1": validation, "test_top1": top1}
+        if outcome.far_predicted is not None:
+            point["out_of_domain_top1"] = float((outcome.far_predicted == labels[data.rows(OUT_OF_DOMAIN)]).mean())
+        if best is None or validation > max(one["validation_top1"] for one in curve):
+            best, chosen = outcome, alpha
+        curve.append(point)
+    assert best is not None
+    best.log, best.facts = tuned.log, _facts(tuned) | {"alpha": chosen, "alphas": curve}
+    return best
+
+
+def parse_alphas(text: str) -> list[float]:
+    """The shares of `adaptation.alphas`, ascending. Raises SettingsError for one outside 0..1, or for none."""
+    try:
+        alphas = sorted({float(part) for part in text.split(",") if part.strip()})
+    except ValueError:
+        alphas = []
+    if not alphas or alphas[0] < 0 or alphas[-1] > 1:
+        raise SettingsError(f'adaptation.alphas is "{text}". Write shares between 0 and 1 with commas, as in 0,0.5,1.')
+    return alphas
+
+
+def _predict(bench: Workbench, classifier: Classifier) -> Outcome:
+    """In fp32 whatever the training's precision."""
+    import torch
+
+    data = bench.data
+    test, far = data.rows("test"), data.rows(OUT_OF_DOMAIN)
+    features_TD = classifier.features_of(data, test, bench.device)
+    with torch.no_grad():
+        predicted = classifier.logits(features_TD).argmax(1).cpu().numpy()
+    far_FD = classifier.features_of(data, far, bench.device).cpu().numpy() if len(far) else np.zeros((0, 1))
+    return Outcome(predicted, _far_predictions(data, far_FD))
+
+
+def _far_predictions(data: AdaptationData, features_FD: np.ndarray) -> np.ndarray | None:
+    """Zero-shot among the other dataset's classes, as the text tower has them."""
+    return (features_FD @ data.classes(OUT_OF_DOMAIN).T).argmax(1) if len(features_FD) else None
+
+
+def _score(bench: Workbench, outcome: Outcome) -> list[dict[str, Any]]:
+    data, about, samples, seed = bench.data, bench.data.about, bench.evaluation.bootstrap_samples, bench.evaluation.seed
+    labels_T = data.labels[data.rows("test")]
+    classes, chance = np.unique(labels_T), 1 / len(about["classes"])
+    hit_T = outcome.predicted == labels_T
+    limits = mean_interval(hit_T, samples, seed)
+    rows = [score_row(TASK, about["dataset"], "test", "top1", hit_T.mean(), limits, len(hit_T), chance)]
+    recall, limits = mean_per_class_recall(np.searchsorted(classes, labels_T), hit_T, len(classes), samples, seed)
+    rows.append(score_row(TASK, about["dataset"], "test", "mean_per_class_recall", recall, limits, len(hit_T), chance))
+    if outcome.far_predicted is not None:
+        hit_F = outcome.far_predicted == data.labels[data.rows(OUT_OF_DOMAIN)]
+        limits, chance = mean_interval(hit_F, samples, seed), 1 / about["out_of_domain_classes"]
+        rows.append(
+            score_row(TASK, about["out_of_domain"], OUT_OF_DOMAIN, "top1", hit_F.mean(), limits, len(hit_F), chance)
+        )
+    return rows
+
+
+def _write_log(log: list[dict[str, float]], path: Path) -> None:
+    with path.open("w", encoding="utf-8", newline="") as stream:
+        writer = csv.DictWriter(stream, list(log[0]), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(log)

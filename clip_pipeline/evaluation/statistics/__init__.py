@@ -1,0 +1,1 @@
+"""Intervals, calibration, paired tests."""

@@ -1,0 +1,1 @@
+"""Photos of a catalog fetched, checked and written into shards."""

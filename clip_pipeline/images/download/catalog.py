@@ -1,0 +1,162 @@
+"""All shards of a catalog, side by side in one folder of the user's choice."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections import Counter
+from collections.abc import Collection, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from clip_pipeline.images.download.decode_pool import shared_decoders
+from clip_pipeline.images.download.reuse import SHARDS_VERSION, PreviousShard, may_pass
+from clip_pipeline.images.download.shard import download_shard
+from clip_pipeline.machine.memory import give_memory_back, use_few_arenas
+from clip_pipeline.machine.progress import progress
+from clip_pipeline.records import PHOTO_CATALOG
+from clip_pipeline.settings import DownloadSettings, fingerprinted
+from clip_pipeline.storage.disk import hash_json
+from clip_pipeline.storage.published import published_file, published_shard, remove_other_shards, shard_stats
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from clip_pipeline.sources.fetch import PhotoFetcher
+
+logger = logging.getLogger(__name__)
+
+SHARDS_AT_A_TIME = 2
+"""While the slowest photos of one shard are waited for, and while it is written, the next one is fetched."""
+
+
+def download_catalog(
+    catalog: Path,
+    output: Path,
+    settings: DownloadSettings,
+    fetcher: PhotoFetcher,
+    workers: int = 0,
+    retry: bool = False,
+    taken_down: Collection[str] = (),
+) -> Counter[str]:
+    """Downloads a catalog, a folder of `write_catalog`, into NNNNN.tar, .parquet and _stats.json below `output`, and sizes.json, which says how many
+    photos each tar holds. Returns the number of photos by status.
+
+    A shard is finished when its stats are there and say that they are of the same photos and settings. With `retry`, it is
+    made again when it has failures that may pass; unless the settings say otherwise, a shard that is made again takes what
+    it can from the old one. Shards that the catalog has no more are removed. Memory holds two shards' tables, however many there are. workers: processes that decode; 0 is one a core.
+    """
+    import pyarrow.parquet as pq
+
+    use_few_arenas()
+    tables = {path.stem: path for path in sorted((catalog / "shards").glob("*.parquet"))}
+    photos = sum(pq.read_metadata(path).num_rows for path in tables.values())
+    made_with = hash_json([SHARDS_VERSION, fingerprinted(settings)])
+    decoders = shared_decoders(workers)
+    with (
+        progress("Downloading", total=photos, unit="photo") as bar,
+        ThreadPoolExecutor(settings.connections, thread_name_prefix="download") as threads,
+        ThreadPoolExecutor(SHARDS_AT_A_TIME, thread_name_prefix="shard") as builders,
+    ):
+
+        def make(shard: str) -> dict[str, Any]:
+            rows = pq.read_table(tables[shard])
+
+            def build(folder: Path, work: Path, reusable: bool) -> dict[str, Any]:
+                return download_shard(
+                    rows,
+                    folder,
+                    settings,
+                    fetcher,
+                    work=work,
+                    decoders=decoders,
+                    previous=PreviousShard(output, shard) if reusable and settings.reuse else None,
+                    taken_down=taken_down,
+                    threads=threads,
+                    bar=bar,
+                )
+
+            plan = hash_json([hash_json(rows.to_pylist()), made_with])
+
+            def again(stats: dict[str, Any]) -> bool:
+                return _holds(output, shard, taken_down) or (retry and _may_gain(output, shard))
+
+            stats = published_shard(output, shard, plan, made_with, build, again)
+            give_memory_back()
+            return stats
+
+        stats_of = dict(zip(tables, builders.map(make, tables), strict=True))
+    removed = remove_other_shards(output, tables)
+    if removed:
+        logger.info("Removed %d shards that the list has no more", len(removed))
+    _write_sizes(output, stats_of)
+    statuses: Counter[str] = Counter()
+    for stats in stats_of.values():
+        statuses.update(stats["status"])
+    return statuses
+
+
+def _write_sizes(output: Path, stats_of: Mapping[str, dict[str, Any]]) -> None:
+    """sizes.json, where open_clip's trainer looks for the number of photos of each tar."""
+    with published_file(output / "sizes.json") as path:
+        sizes = {f"{shard}.tar": stats["successes"] for shard, stats in stats_of.items()}
+        path.write_text(json.dumps(sizes, indent=1, sort_keys=True) + "\n")
+
+
+def finished_shards(output: Path) -> dict[str, dict[str, Any]]:
+    """Shard -> its stats, of the finished shards in a folder of `download_catalog`."""
+    names = sorted(path.name.removesuffix("_stats.json") for path in output.glob("*_stats.json"))
+    return {shard: stats for shard in names if (stats := shard_stats(output, shard))}
+
+
+def remove_photos(output: Path, ids: Collection[str]) -> list[str]:
+    """Writes those shards again, without these photos and from what they hold, that have one; returns their names."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+    import pyarrow.parquet as pq
+
+    changed = []
+    stats_of = finished_shards(output)
+    for shard, old in stats_of.items():
+        rows = pq.read_table(output / f"{shard}.parquet", schema=PHOTO_CATALOG)  # columns that it lacks are null
+        kept = rows.filter(pc.invert(pc.is_in(rows["id"], pa.array(sorted(ids), pa.string()))))
+        if len(kept) == len(rows):
+            continue
+        if len(kept) == 0:
+            remove_other_shards(output, stats_of.keys() - {shard})
+        else:
+            _write_without(output, shard, kept, old["settings"])
+        changed.append(shard)
+    _write_sizes(output, finished_shards(output))
+    return changed
+
+
+def _write_without(output: Path, shard: str, kept: pa.Table, made_with: str) -> None:
+    """Publishes the shard with the photos that are kept. Its plan is of no list, so the next download looks it through."""
+    from clip_pipeline.sources.fetch import PhotoFetcher
+
+    def build(folder: Path, work: Path, reusable: bool) -> dict[str, Any]:
+        old = PreviousShard(output, shard, with_passing=True)
+        with PhotoFetcher(DownloadSettings(), {}) as fetcher:  # never asked: the old shard knows all of them
+            return download_shard(kept, folder, DownloadSettings(), fetcher, previous=old)
+
+    published_shard(output, shard, f"without {hash_json(kept['id'].to_pylist())}", made_with, build)
+
+
+def _holds(output: Path, shard: str, taken_down: Collection[str]) -> bool:
+    """Whether a finished shard holds bytes that were taken down."""
+    import pyarrow.parquet as pq
+
+    if not taken_down:
+        return False
+    held = pq.read_table(output / f"{shard}.parquet", columns=["sha256"])["sha256"].to_pylist()
+    return not set(taken_down).isdisjoint(held)
+
+
+def _may_gain(output: Path, shard: str) -> bool:
+    """Whether a finished shard has failures that another try may not meet."""
+    import pyarrow.parquet as pq
+
+    rows = pq.read_table(output / f"{shard}.parquet", columns=["status", "error_message"])
+    return any(may_pass(row["status"], row["error_message"]) for row in rows.to_pylist())

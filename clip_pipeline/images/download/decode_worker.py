@@ -1,0 +1,174 @@
+"""A process that decodes photos: started by `decoders`, killed by a bad photo without harm to anyone else.
+
+    python -m clip_pipeline.images.download.decode_worker '{"check": ..., "seconds": ..., "pipes": [[in, out], ...]}'
+
+It imports what decoding needs and then forks once for each pair of pipes, so that the workers share that memory. A worker reads
+jobs and photos from its pipe and answers each photo with the place of its record in the job's journal. It ends when its
+pipe does. The alarm clock ends it when a photo takes too long, even inside a decoder that never returns.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import importlib
+import io
+import json
+import os
+import signal
+import struct
+import sys
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from clip_pipeline.images.download.check_photo import RejectedPhoto
+from clip_pipeline.images.download.journal import Segment
+from clip_pipeline.images.download.signature import looks_of
+from clip_pipeline.settings import DownloadSettings
+
+MESSAGE = struct.Struct("<BIII")
+"""Kind of the message, number of its job, length of its JSON, length of its photo."""
+
+JOB, PHOTO, END_OF_JOB, LEAVE = range(4)
+ANSWER = struct.Struct("<IIQII")
+"""Number of the job, number of the journal's segment, and of the record its offset, length of the JSON and of the photo."""
+
+READY, FAILED = 0xFFFFFFFF, 0xFFFFFFFE
+"""Instead of a job's number: the worker has started; the journal could not be written, and the next number is the errno."""
+
+TAKEN_DOWN = "these bytes were taken down"
+FREE_BYTES, BYTES_A_PIXEL = 1 << 30, 20
+"""What a worker may allocate: a palette with transparency takes 16 bytes a pixel on its way to white (2026-11-21)."""
+
+Check = Callable[[bytes, DownloadSettings], Any]
+
+
+class Job:
+    """What the photos of one shard have in common."""
+
+    def __init__(self, told: dict[str, Any]):
+        self.settings = DownloadSettings(**told["settings"])
+        self.taken_down = frozenset(told["taken_down"])
+        self.segment = Segment(Path(told["journal"]))
+
+
+def attempt(about: dict[str, Any], content: bytes, job: Job, check: Check) -> tuple[bytes, bytes]:
+    """(the attempt as JSON, the bytes to store) of one photo. about: its id and url."""
+    digest = hashlib.sha256(content).hexdigest()
+    if digest in job.taken_down:
+        failure = {"status": "taken_down", "error_message": TAKEN_DOWN}
+        return json.dumps(about | failure).encode(), b""
+    checked = check(content, job.settings)
+    if isinstance(checked, RejectedPhoto):
+        failure = {"status": checked.status, "error_message": checked.message}
+        return json.dumps(about | failure).encode(), b""
+    looks = looks_of(checked.picture)
+    looks["thumbnail"] = looks["thumbnail"].hex()
+    found = {
+        "status": "success",
+        "ending": checked.ending,
+        "width": checked.width,
+        "height": checked.height,
+        "original_width": checked.original_width,
+        "original_height": checked.original_height,
+        "exif": checked.exif,
+        "sha256": digest,
+        **looks,
+    }
+    return json.dumps(about | found).encode(), checked.stored
+
+
+def serve(source: BinaryIO, answers: int, check: Check, seconds: int) -> None:
+    """Answers until the pipe ends, the journal's disk fails, or whoever sent the photos is gone."""
+    with contextlib.suppress(BrokenPipeError):
+        os.write(answers, ANSWER.pack(READY, 0, 0, 0, 0))
+        try:
+            _serve(source, answers, check, seconds)
+        except OSError as error:
+            os.write(answers, ANSWER.pack(FAILED, error.errno or 0, 0, 0, 0))
+
+
+def _serve(source: BinaryIO, answers: int, check: Check, seconds: int) -> None:
+    jobs: dict[int, Job] = {}
+    while len(header := source.read(MESSAGE.size)) == MESSAGE.size:
+        kind, number, told_bytes, photo_bytes = MESSAGE.unpack(header)
+        told = source.read(told_bytes)
+        if kind == JOB:
+            jobs[number] = Job(json.loads(told))
+            _limit_memory(jobs[number].settings.max_pixels)
+        elif kind == END_OF_JOB:
+            if number in jobs:
+                jobs.pop(number).segment.close()
+        elif kind == LEAVE:
+            return
+        else:
+            content = source.read(photo_bytes)
+            if len(content) < photo_bytes:
+                return
+            signal.alarm(seconds)
+            about, photo = attempt(json.loads(told), content, jobs[number], check)
+            signal.alarm(0)
+            entry = jobs[number].segment.append(about, photo)
+            place = (entry.segment, entry.offset, entry.about_bytes, entry.photo_bytes)
+            os.write(answers, ANSWER.pack(number, *place))
+
+
+def _limit_memory(max_pixels: int) -> None:
+    """Above this, allocating fails and the photo is a broken one; the machine stays as it is."""
+    import resource
+
+    with contextlib.suppress(OSError, ValueError, IndexError):  # systems without /proc, or that know no such limit
+        mapped = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+        _, hard = resource.getrlimit(resource.RLIMIT_AS)
+        wanted = mapped + FREE_BYTES + BYTES_A_PIXEL * max_pixels
+        resource.setrlimit(resource.RLIMIT_AS, (wanted if hard == resource.RLIM_INFINITY else min(wanted, hard), hard))
+
+
+def _be_quiet() -> None:
+    """Libraries write what they think of a damaged photo to the standard error; only our own tracebacks still go there."""
+    sys.stderr = os.fdopen(os.dup(2), "w")
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
+    os.close(nowhere)
+    warnings.simplefilter("ignore")
+
+
+def _warm_up(check: Check) -> None:
+    """Loads and compiles all that an ordinary photo needs, once for all workers."""
+    from PIL import Image
+
+    buffer = io.BytesIO()
+    Image.new("RGB", (96, 72)).save(buffer, "JPEG")
+    checked = check(buffer.getvalue(), DownloadSettings(image_size=64, min_side=16))
+    looks_of(checked.picture)
+
+
+def main() -> None:
+    told = json.loads(sys.argv[1])
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the one who sends photos; its end ends the pipe
+    module, _, name = told["check"].partition(":")
+    check = getattr(importlib.import_module(module), name)
+    _warm_up(check)
+    pipes = [tuple(pair) for pair in told["pipes"]]
+    for source, answers in pipes:
+        if os.fork() == 0:
+            for other in pipes:
+                if other != (source, answers):
+                    os.close(other[0])
+                    os.close(other[1])
+            _be_quiet()
+            with open(source, "rb", buffering=1 << 16) as photos:  # noqa: PTH123
+                serve(photos, answers, check, told["seconds"])
+            os._exit(0)
+    for pair in pipes:
+        os.close(pair[0])
+        os.close(pair[1])
+    with contextlib.suppress(ChildProcessError):
+        while True:
+            os.wait()
+
+
+if __name__ == "__main__":
+    main()

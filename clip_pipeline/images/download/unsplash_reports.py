@@ -1,0 +1,87 @@
+"""Downloads told to the service that a photo came from, each once, as the terms of Unsplash ask."""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Protocol
+
+from clip_pipeline.errors import BudgetSpentError, SourceError, StoreError
+from clip_pipeline.machine.progress import progress
+
+logger = logging.getLogger(__name__)
+
+
+class DownloadCounter(Protocol):
+    """A photo service that wants to be told of downloads."""
+
+    def tell_download(self, location: str) -> None:
+        """Tells it. Raises BudgetSpentError, or SourceError for another refusal."""
+
+
+class ToldDownloads(Protocol):
+    """What remembers which downloads were told, over runs and processes."""
+
+    def untold_downloads(self, photos: list[str]) -> list[str]:
+        """Those of the photos that were never told."""
+
+    def begin_download(self, photo: str) -> bool:
+        """Whether the photo is now the caller's to tell."""
+
+    def end_download(self, photo: str, told: bool) -> None:
+        """Remembers it, or gives it back."""
+
+
+def tell_downloads(
+    attempts: Path, connect: Callable[[], AbstractContextManager[DownloadCounter]], ledger: ToldDownloads
+) -> dict[str, int]:
+    """Tells of every photo in a shard's table of attempts that is stored and has a download_location.
+
+    attempts: NNNNN.parquet. connect: makes the client, and is called only where there is something to tell. Returns the
+    numbers of photos told, failed and left for the next run, which begins where this one ended: when the budget is
+    spent, what is left waits. Raises nothing for a service that fails or refuses, which is logged.
+    """
+    import pyarrow.compute as pc
+    import pyarrow.parquet as pq
+
+    columns = ["id", "status", "download_location"]
+    table = pq.read_table(attempts, columns=columns)
+    table = table.filter(pc.and_(pc.equal(table["status"], "success"), pc.is_valid(table["download_location"])))
+    locations = dict(zip(table["id"].to_pylist(), table["download_location"].to_pylist(), strict=True))
+    counts: Counter[str] = Counter(told=0, failed=0, left=0)
+    try:
+        untold = ledger.untold_downloads(list(locations))
+        if untold:
+            with connect() as service, progress("Telling downloads", total=len(untold), unit="photo") as bar:
+                for place, photo in enumerate(untold):
+                    if ledger.begin_download(photo):
+                        outcome = _tell(service, photo, locations[photo], ledger)
+                        if outcome == "left":
+                            counts["left"] = len(untold) - place
+                            break
+                        counts[outcome] += 1
+                    bar.advance()
+            logger.info("Downloads of %s: %s", attempts.stem, dict(counts))
+    except (SourceError, StoreError) as error:
+        counts["left"] = len(locations) - counts["told"] - counts["failed"]
+        logger.warning("Downloads of shard %s were not told: %s The next run tries again.", attempts.stem, error)
+    return dict(counts)
+
+
+def _tell(service: DownloadCounter, photo: str, location: str, ledger: ToldDownloads) -> str:
+    """told, failed, or left where the budget is spent."""
+    outcome = "failed"
+    try:
+        service.tell_download(location)
+        outcome = "told"
+    except BudgetSpentError as error:
+        logger.info("%s", error)
+        outcome = "left"
+    except SourceError as error:
+        logger.warning("The download of %s was not told: %s", photo, error)
+    finally:
+        ledger.end_download(photo, outcome == "told")
+    return outcome

@@ -1,0 +1,1 @@
+"""Which photos there are, and which word found them."""

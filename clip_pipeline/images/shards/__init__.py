@@ -1,0 +1,1 @@
+"""Shards: webdataset tars with a table of every attempt."""

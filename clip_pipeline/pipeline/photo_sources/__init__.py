@@ -1,0 +1,1 @@
+"""Where the photos of a run come from, one class a source."""

@@ -1,0 +1,264 @@
+"""adaptation_data → adaptation_scores, a partition a method and fraction → adaptation_curves; and their checks."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from clip_pipeline.errors import SettingsError, nearest_name
+from clip_pipeline.pipeline.checks.check import Check, CheckOutcome
+from clip_pipeline.pipeline.step import Step
+from clip_pipeline.pipeline.steps.benchmark_datasets import dataset_names, stored_dataset
+from clip_pipeline.pipeline.steps.embedding import halves
+from clip_pipeline.pipeline.steps.training import model_names
+from clip_pipeline.pipeline.workspace import Workspace
+from clip_pipeline.settings import Recipe, fingerprinted
+from clip_pipeline.storage.artifacts import Built
+
+if TYPE_CHECKING:
+    from clip_pipeline.adaptation.trial_context import Workbench
+
+OF_DATA = (
+    *("dataset", "out_of_domain", "fractions", "seeds", "seed", "train_photos_per_class", "test_photos_per_class"),
+    *("out_of_domain_photos_per_class", "validation_percent", "test_percent"),
+)
+"""Settings that decide the shared data; the others decide the cells."""
+
+
+# ---- adaptation_data: one, where the recipe names a dataset
+
+
+def wanted_at_all(workspace: Workspace) -> list[str]:
+    """The one partition of assets without partitions, or none where the recipe adapts to nothing."""
+    return [""] if workspace.recipe.adaptation.dataset else []
+
+
+def _datasets(workspace: Workspace) -> list[str]:
+    """Names of the datasets, that out of domain last. Raises SettingsError for one that evaluation.datasets lacks."""
+    from clip_pipeline.adaptation.splits import named_split
+
+    settings, known = workspace.recipe.adaptation, dataset_names(workspace)
+    if not settings.dataset:
+        raise SettingsError(
+            f"adaptation.dataset is empty, so there is nothing to adapt to. Set it to a labelled one of: {', '.join(known)}."
+        )
+    names = [named_split(reference)[0] for reference in (settings.dataset, settings.out_of_domain) if reference]
+    for name in names:
+        if name not in known:
+            raise SettingsError(
+                f'The adaptation asks for the dataset "{name}", which evaluation.datasets lacks. {nearest_name(name, known)}'
+            )
+    return names
+
+
+def _data_config(workspace: Workspace) -> dict[str, Any]:
+    config = fingerprinted(workspace.recipe.adaptation)
+    return {name: config[name] for name in OF_DATA}
+
+
+def _data_inputs(workspace: Workspace, partition: str) -> dict[str, str]:
+    model = model_names(workspace)[0]
+    datasets = {
+        f"benchmark_dataset[{name}]": workspace.get("benchmark_dataset", name).content for name in _datasets(workspace)
+    }
+    return datasets | {f"clip_checkpoint[{model}]": workspace.get("clip_checkpoint", model).content}
+
+
+def _build_data(workspace: Workspace, partition: str, folder: Path, work: Path) -> Built:
+    from clip_pipeline.adaptation.preparation import prepare_data
+
+    recipe, datasets = workspace.recipe, [stored_dataset(workspace, name) for name in _datasets(workspace)]
+    model = workspace.get("clip_checkpoint", model_names(workspace)[0]).folder
+    far = datasets[1] if len(datasets) > 1 else None
+    facts = prepare_data(str(model), datasets[0], far, recipe.adaptation, recipe.compute, folder)
+    rows = {name: facts.pop(name) for name in ("train", "validation", "test", "out_of_domain", "left_out")}
+    return Built(rows=rows, facts=facts)
+
+
+# ---- adaptation_scores: one partition a method and fraction, the seeds inside
+
+
+def adaptation_dimensions(recipe: Recipe) -> dict[str, list[str]]:
+    """The two dimensions of the partitions, in the order in which a key names them."""
+    from clip_pipeline.adaptation.fractions import parse_percents, percent_key
+    from clip_pipeline.adaptation.methods import parse_methods
+
+    settings = recipe.adaptation
+    percents = [percent_key(percent) for percent in parse_percents(settings.fractions)]
+    return {"method": list(parse_methods(settings.methods)), "percent": percents}
+
+
+def methods_by_fraction(workspace: Workspace) -> list[str]:
+    """Partitions "method|010", all methods of a fraction before the next fraction, full just before wise_ft."""
+    from clip_pipeline.adaptation.fractions import percent_key
+    from clip_pipeline.adaptation.sweep import grid_cells
+
+    if not wanted_at_all(workspace):
+        return []
+    cells = grid_cells(workspace.recipe.adaptation)
+    return list(dict.fromkeys(f"{cell.method}|{percent_key(cell.percent)}" for cell in cells))
+
+
+def _cell_config(workspace: Workspace) -> dict[str, Any]:
+    config = fingerprinted(workspace.recipe.adaptation)
+    evaluation = workspace.recipe.evaluation
+    kept = {name: value for name, value in config.items() if name not in ("methods", "fractions")}
+    return kept | {"bootstrap_samples": evaluation.bootstrap_samples, "bootstrap_seed": evaluation.seed}
+
+
+def _cell_inputs(workspace: Workspace, partition: str) -> dict[str, str]:
+    model = model_names(workspace)[0]
+    return {
+        "adaptation_data": workspace.get("adaptation_data").content,
+        f"clip_checkpoint[{model}]": workspace.get("clip_checkpoint", model).content,
+    }
+
+
+def _bench(workspace: Workspace) -> Workbench:
+    from clip_pipeline.adaptation.data import open_data
+    from clip_pipeline.adaptation.trial_context import Workbench
+
+    recipe, data = workspace.recipe, workspace.get("adaptation_data")
+    model = workspace.get("clip_checkpoint", model_names(workspace)[0])
+
+    def open_bench() -> Workbench:
+        opened = open_data(data.folder)
+        return Workbench.open(str(model.folder), opened, recipe.adaptation, recipe.evaluation, recipe.compute)
+
+    return workspace.remember(f"adaptation of {model.content} on {data.content}", open_bench)
+
+
+def _build_cells(workspace: Workspace, partition: str, folder: Path, work: Path) -> Built:
+    from clip_pipeline.adaptation.sweep import cells_of, run_grid
+    from clip_pipeline.evaluation.scores import SCORES_FILE
+
+    method, percent = halves(partition)
+    cells = cells_of(method, float(percent), workspace.recipe.adaptation)
+    paths = run_grid(lambda: _bench(workspace), cells, work)
+    rows = []
+    for cell, path in zip(cells, paths, strict=True):
+        name = f"seed{cell.seed}"
+        shutil.copytree(path, folder / name)
+        for row in json.loads((path / "cell.json").read_text(encoding="utf-8"))["scores"]:
+            rows.append(row | {"provenance": row["provenance"] | {"predictions": f"{name}/predictions.parquet"}})
+    (folder / SCORES_FILE).write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
+    facts = {f"seed {row['seed']}: {row['split']} {row['metric']}": row["value"] for row in rows}
+    return Built(rows={"scores": len(rows)}, facts=facts, sidecars=("*timing.json",))
+
+
+# ---- adaptation_curves: all of them together
+
+
+def _curve_inputs(workspace: Workspace, partition: str) -> dict[str, str]:
+    return {
+        f"adaptation_scores[{key}]": workspace.get("adaptation_scores", key).content
+        for key in methods_by_fraction(workspace)
+    }
+
+
+def _build_curves(workspace: Workspace, partition: str, folder: Path, work: Path) -> Built:
+    from clip_pipeline.adaptation.results import write_results
+
+    folders = [workspace.get("adaptation_scores", key).folder for key in methods_by_fraction(workspace)]
+    cells = [path for folder_of in folders for path in sorted(folder_of.glob("seed*"))]
+    facts = write_results(cells, folder, workspace.recipe.evaluation.bootstrap_samples)
+    return Built(rows={"cells": facts.pop("cells")}, facts=facts, sidecars=("*.png", "table.csv"))
+
+
+def report_facts(workspace: Workspace) -> dict[str, Any]:
+    """What the report shows: the picture of the curves and the table. Empty where nothing is adapted."""
+    from clip_pipeline.adaptation.results import TABLE_HEADER, read_table, table_cells
+
+    if not wanted_at_all(workspace):
+        return {}
+    artifact = workspace.get("adaptation_curves")
+    cells = table_cells(read_table(artifact.folder))
+    return {"curve": artifact.file("curve.png"), "header": TABLE_HEADER, "cells": cells}
+
+
+STEPS = (
+    Step(
+        asset="adaptation_data",
+        about="What all ways of adapting share: decoded photos, their embeddings, class vectors, nested fractions.",
+        code_version="1",
+        after=("benchmark_dataset", "clip_checkpoint"),
+        config=_data_config,
+        inputs=_data_inputs,
+        build=_build_data,
+        partitions=wanted_at_all,
+    ),
+    Step(
+        asset="adaptation_scores",
+        about="One way of adapting at one fraction of the photos: scores, predictions and losses of every seed.",
+        code_version="1",
+        after=("adaptation_data", "clip_checkpoint"),
+        config=_cell_config,
+        inputs=_cell_inputs,
+        build=_build_cells,
+        partitions=methods_by_fraction,
+    ),
+    Step(
+        asset="adaptation_curves",
+        about="Learning curves of all ways of adapting with intervals, what they cost, and where accuracy falls with more data.",
+        code_version="2",
+        after=("adaptation_scores",),
+        config=lambda workspace: {"bootstrap_samples": workspace.recipe.evaluation.bootstrap_samples},
+        inputs=_curve_inputs,
+        build=_build_curves,
+        partitions=wanted_at_all,
+    ),
+)
+
+
+# ---- checks
+
+
+def fractions_hold_every_class(workspace: Workspace) -> CheckOutcome:
+    """Read from the manifest and the table of ids, not from the code that drew them."""
+    import pyarrow.parquet as pq
+
+    if not wanted_at_all(workspace):
+        return _nothing_to_check()
+    artifact = workspace.get("adaptation_data")
+    manifest = json.loads(artifact.file("fractions.json").read_text(encoding="utf-8"))
+    smallest = pq.read_table(artifact.file("fractions.parquet")).to_pylist()
+    wrong = []
+    for seed, fractions in manifest["seeds"].items():
+        for entry in fractions.values():
+            held = sum(row["seed"] == int(seed) and row["percent"] <= entry["percent"] for row in smallest)
+            if (
+                min(entry["per_class"]) < 1
+                or len(entry["per_class"]) != len(manifest["classes"])
+                or held != entry["photos"]
+            ):
+                wrong.append(f"{entry['percent']:g} % of seed {seed}")
+    checked = sum(map(len, manifest["seeds"].values()))
+    found = f"{checked - len(wrong)} of {checked} fractions hold every class and the smaller fractions"
+    return CheckOutcome(not wrong, found + _listed(wrong), {"fractions": checked, "wrong": len(wrong)})
+
+
+def accuracy_does_not_fall(workspace: Workspace) -> CheckOutcome:
+    if not wanted_at_all(workspace):
+        return _nothing_to_check()
+    artifact = workspace.get("adaptation_curves")
+    fallen = json.loads(artifact.file("falls.json").read_text(encoding="utf-8"))
+    named = [f"{one['method']} from {one['from']:g} to {one['to']:g} %" for one in fallen]
+    found = f"{len(fallen)} times a method is worse with more of the nested photos, beyond the interval"
+    return CheckOutcome(not fallen, found + _listed(named), {"falls": len(fallen)})
+
+
+def _listed(names: Sequence[str]) -> str:
+    return f": {', '.join(names[:5])}" if names else ""
+
+
+def _nothing_to_check() -> CheckOutcome:
+    return CheckOutcome(True, "the recipe adapts to no dataset")
+
+
+ADAPTATION_CHECKS = (
+    Check("fractions_hold_every_class", "adaptation_data", "Every fraction has all classes and lies in the next.", True, fractions_hold_every_class),
+    Check("accuracy_does_not_fall", "adaptation_curves", "More of the nested photos never make a method worse.", False, accuracy_does_not_fall),
+)  # fmt: skip

@@ -1,0 +1,145 @@
+"""benchmark_dataset: photos to score on, one partition a dataset.
+
+What the pipeline makes itself lies in the artifact, in CLIP_benchmark's layout. Of a dataset of the registry or of the user's own
+the artifact holds the list of its photos (id, split, label or captions, sha256); the photos stay where they are.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from clip_pipeline.errors import PhotosError
+from clip_pipeline.pipeline.photo_sources.listed import own_files_identity
+from clip_pipeline.pipeline.step import Step
+from clip_pipeline.pipeline.steps.images import shard_hashes, shard_keys
+from clip_pipeline.pipeline.workspace import Workspace
+from clip_pipeline.settings import Recipe
+from clip_pipeline.storage.artifacts import Built
+from clip_pipeline.storage.disk import hash_json
+
+if TYPE_CHECKING:
+    from clip_pipeline.evaluation.datasets import Dataset
+    from clip_pipeline.evaluation.datasets.choice import Choice
+
+SANDBOX, SANDBOX_BENCHMARK = "sandbox", "http://dumps.sandbox.test/benchmarks/sandbox"
+
+
+def dataset_names_of(recipe: Recipe) -> list[str]:
+    """All datasets of the recipe, as partition names: a folder goes by its last name. Raises SettingsError, DatasetError."""
+    return sorted(_choices(recipe))
+
+
+def dataset_names(workspace: Workspace) -> list[str]:
+    """`dataset_names_of` the workspace's recipe."""
+    return dataset_names_of(workspace.recipe)
+
+
+def stored_dataset(workspace: Workspace, name: str) -> Dataset:
+    """The photos of a benchmark_dataset: inside the artifact, or among the user's files."""
+    from clip_pipeline.evaluation.datasets import open_dataset
+    from clip_pipeline.evaluation.datasets.opening import open_choice
+
+    artifact, choice = workspace.get("benchmark_dataset", name), _choices(workspace.recipe)[name]
+    return open_dataset(artifact.folder, name) if _is_made_here(choice) else open_choice(choice)
+
+
+def _choices(recipe: Recipe) -> dict[str, Choice]:
+    from clip_pipeline.evaluation.datasets.choice import parse_choices
+
+    return parse_choices(recipe.evaluation.datasets)
+
+
+def _is_made_here(choice: Choice) -> bool:
+    from clip_pipeline.evaluation.datasets.choice import HELD_OUT
+
+    return choice.entry in (HELD_OUT, SANDBOX)
+
+
+def _inputs(workspace: Workspace, name: str) -> dict[str, str]:
+    choice = _choices(workspace.recipe)[name]
+    if not _is_made_here(choice):
+        return _inputs_of_files(workspace, choice)
+    if choice.entry == SANDBOX:
+        return {"sandbox.seed": str(workspace.recipe.sandbox.seed)}
+    pairs = {"image_text_pairs": workspace.get("image_text_pairs").file_hash("pairs.parquet")}
+    return pairs | shard_hashes(workspace)
+
+
+def _inputs_of_files(workspace: Workspace, choice: Choice) -> dict[str, str]:
+    from clip_pipeline.evaluation.datasets.choice import path_of
+    from clip_pipeline.evaluation.datasets.entry import find_entry
+    from clip_pipeline.evaluation.datasets.templates import entry_facts
+
+    path = path_of(choice)
+    entry = {"the registry's entry": hash_json(entry_facts(find_entry(choice.entry)))} if choice.entry else {}
+    return entry | ({"your files": own_files_identity(workspace, path)} if path else {})
+
+
+def _build(workspace: Workspace, name: str, folder: Path, work: Path) -> Built:
+    choice = _choices(workspace.recipe)[name]
+    if not _is_made_here(choice):
+        return _write_list(choice, folder)
+    if choice.entry != SANDBOX:
+        return _write_held_out(workspace, folder)
+    from clip_pipeline.sources.benchmarks import download_benchmark
+
+    return Built(rows=download_benchmark(SANDBOX_BENCHMARK, folder, workspace.sandbox_hosts()))
+
+
+def _write_list(choice: Choice, folder: Path) -> Built:
+    """photos.parquet and classes.json of a dataset whose photos stay where they are."""
+    from clip_pipeline.evaluation.datasets.listing import write_listing
+    from clip_pipeline.evaluation.datasets.opening import open_choice
+
+    dataset = open_choice(choice)
+    write_listing(dataset, folder)
+    facts: dict[str, Any] = {
+        "task": dataset.task,
+        "classes": len(dataset.class_names),
+        "where": choice.path or "built in",
+    }
+    return Built(rows=dict(Counter(dataset.splits)), facts=facts | ({"part": dataset.part} if dataset.part else {}))
+
+
+def _write_held_out(workspace: Workspace, folder: Path) -> Built:
+    """The test split of the pairs: test/0.tar with a photo and its captions, one a line, for each photo."""
+    import pyarrow.parquet as pq
+
+    from clip_pipeline.evaluation.datasets import held_out_captions
+    from clip_pipeline.images.shards.tar import ShardWriter, photo_ending, read_shard
+
+    pairs = pq.read_table(workspace.get("image_text_pairs").file("pairs.parquet"))
+    captions_of = dict(held_out_captions(pairs))
+    if not captions_of:
+        raise PhotosError(
+            "No pair is in the test split, which the dataset held_out is made of: your source has splits, and none of them is a "
+            "test. Name one (links.splits, or Karpathy's dataset_coco.json), set links.splits=none so that the pipeline "
+            "splits, or evaluate on another dataset (evaluation.datasets)."
+        )
+    id_of = dict(zip(pairs["key"].to_pylist(), pairs["photo_id"].to_pylist(), strict=True))
+    (folder / "test").mkdir()
+    with ShardWriter(folder / "test" / "0.tar") as tar:  # shards and their photos are in the order of the keys
+        for shard in shard_keys(workspace):
+            for key, members in read_shard(workspace.get("image_shards", shard).file(f"{shard}.tar")):
+                if id_of.get(key) in captions_of:
+                    ending = photo_ending(members)
+                    texts = "\n".join(captions_of[id_of[key]])
+                    tar.add(key, {ending: members[ending], "txt": texts.encode()})
+    (folder / "test" / "nshards.txt").write_text("1\n")
+    return Built(rows={"test": tar.samples, "captions": sum(map(len, captions_of.values()))})
+
+
+STEPS = (
+    Step(
+        asset="benchmark_dataset",
+        about="Photos that no training ever sees, with labels or captions: made here, of the registry, or the user's own.",
+        code_version="2",
+        after=("image_shards", "image_text_pairs"),
+        config=lambda workspace: {},
+        inputs=_inputs,
+        build=_build,
+        partitions=dataset_names,
+    ),
+)

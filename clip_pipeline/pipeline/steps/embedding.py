@@ -1,0 +1,272 @@
+"""embedding_runtime, a partition a model; image_embeddings and text_embeddings, one a dataset and model."""
+
+from __future__ import annotations
+
+import json
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from clip_pipeline.errors import MissingRuntimeError
+from clip_pipeline.pipeline.runtime_choice import (
+    CHOICE_FILE,
+    REFERENCE,
+    Photos,
+    built_in_dataset,
+    candidates,
+    measured_choice,
+    needs_measuring,
+    runtime_maker,
+    spread,
+)
+from clip_pipeline.pipeline.step import Step
+from clip_pipeline.pipeline.steps.benchmark_datasets import dataset_names, stored_dataset
+from clip_pipeline.pipeline.steps.training import model_names
+from clip_pipeline.pipeline.workspace import Workspace
+from clip_pipeline.settings import fingerprinted
+from clip_pipeline.storage.artifacts import Built
+
+
+def datasets_by_model(workspace: Workspace) -> list[str]:
+    """Partitions "dataset|model", as Dagster writes keys of two dimensions."""
+    return [f"{dataset}|{model}" for dataset in dataset_names(workspace) for model in model_names(workspace)]
+
+
+def halves(partition: str) -> tuple[str, str]:
+    """(dataset, model) of a partition."""
+    dataset, _, model = partition.partition("|")
+    return dataset, model
+
+
+# ---- embedding_runtime: one partition a model
+
+CHOICE_SETTINGS = ("runtime", "least_photos")
+
+
+def _runtime_config(workspace: Workspace) -> dict[str, Any]:
+    settings = workspace.recipe.embedding
+    if settings.runtime == REFERENCE:
+        return {"runtime": REFERENCE}
+    return {name: getattr(settings, name) for name in CHOICE_SETTINGS} | {"candidates": candidates()}
+
+
+def _runtime_inputs(workspace: Workspace, model: str) -> dict[str, str]:
+    if workspace.recipe.embedding.runtime == REFERENCE:
+        return {}
+    datasets = {
+        f"benchmark_dataset[{name}]": workspace.get("benchmark_dataset", name).content
+        for name in dataset_names(workspace)
+    }
+    return datasets | {f"clip_checkpoint[{model}]": workspace.get("clip_checkpoint", model).content}
+
+
+def _build_runtime(workspace: Workspace, model: str, folder: Path, work: Path) -> Built:
+    """The choice alone is content: measured again on a slower day, the same choice leaves the embeddings fresh."""
+    from clip_pipeline.embedding.runtimes.choice import write_choice
+
+    settings = workspace.recipe.embedding
+    measuring = settings.runtime != REFERENCE
+    photos, count = _photos_of_datasets(workspace) if measuring else ((), 0)
+    if not needs_measuring(settings, count):
+        why = f"{count:,} photos, fewer than embedding.least_photos" if measuring else "named in the settings"
+        (folder / CHOICE_FILE).write_text(json.dumps({"runtime": REFERENCE, "agrees": True}) + "\n")
+        return Built(rows={"measured": 0}, facts={"runtime": REFERENCE, "why": why})
+    datasets = (stored_dataset(workspace, name) for name in dataset_names(workspace))
+    labelled = next((dataset for dataset in datasets if dataset.task == "zero_shot"), None)
+    choice = measured_choice(
+        workspace.get("clip_checkpoint", model).folder,
+        photos,
+        count,
+        built_in_dataset if labelled is None else lambda: labelled,
+        settings,
+        workspace.recipe.compute,
+        workspace.store.root,
+        work,
+    )
+    (folder / CHOICE_FILE).write_text(json.dumps({"runtime": choice.runtime, "agrees": True}) + "\n")
+    sidecars = write_choice(choice, folder)
+    return Built(rows={"measured": len(choice.measurements)}, facts=choice.as_facts(), sidecars=sidecars)
+
+
+def _photos_of_datasets(workspace: Workspace) -> tuple[Photos, int]:
+    """All photos that the recipe embeds, of every dataset, and their number."""
+    datasets = [stored_dataset(workspace, name) for name in dataset_names(workspace)]
+    photos = (
+        (f"{number}/{photo_id}", partial(dataset.read, row))
+        for number, dataset in enumerate(datasets)
+        for row, photo_id in enumerate(dataset.ids)
+    )
+    return photos, sum(len(dataset.ids) for dataset in datasets)
+
+
+def chosen_runtime(workspace: Workspace, model: str) -> str:
+    """The name of the runtime that embeds the photos with a model: fp32 where the settings say so, else the measured one."""
+    if workspace.recipe.embedding.runtime == REFERENCE:
+        return REFERENCE
+    return json.loads(workspace.get("embedding_runtime", model).file(CHOICE_FILE).read_text())["runtime"]
+
+
+# ---- image_embeddings, text_embeddings: one partition a dataset and model
+
+
+def _vectors_config(workspace: Workspace) -> dict[str, Any]:
+    """How vectors are stored; the settings of the choice are in the artifact that it makes."""
+    settings = fingerprinted(workspace.recipe.embedding)
+    return {name: value for name, value in settings.items() if name not in CHOICE_SETTINGS}
+
+
+def _image_inputs(workspace: Workspace, partition: str) -> dict[str, str]:
+    _, model = halves(partition)
+    return _text_inputs(workspace, partition) | {f"embedding_runtime[{model}]": chosen_runtime(workspace, model)}
+
+
+def _text_inputs(workspace: Workspace, partition: str) -> dict[str, str]:
+    dataset, model = halves(partition)
+    return {
+        f"benchmark_dataset[{dataset}]": workspace.get("benchmark_dataset", dataset).content,
+        f"clip_checkpoint[{model}]": workspace.get("clip_checkpoint", model).content,
+    }
+
+
+def _build_image_embeddings(workspace: Workspace, partition: str, folder: Path, work: Path) -> Built:
+    from clip_pipeline.embedding.dataset import embed_dataset_images
+
+    dataset, model = halves(partition)
+    photos = stored_dataset(workspace, dataset)
+    try:
+        facts = embed_dataset_images(
+            workspace.get("clip_checkpoint", model).folder,
+            ((photo_id, partial(photos.read, row)) for row, photo_id in enumerate(photos.ids)),
+            len(photos.ids),
+            folder,
+            workspace.recipe.embedding,
+            workspace.recipe.compute,
+            work,
+            runtime=runtime_maker(chosen_runtime(workspace, model), workspace.recipe.compute, workspace.store.root),
+        )
+    except MissingRuntimeError as error:  # chosen on another machine
+        raise MissingRuntimeError(
+            f"{error} To choose again, run: clip-pipeline run --select embedding_runtime --force"
+        ) from error
+    return Built(rows={"photos": facts["photos"]}, facts=facts)
+
+
+def _build_text_embeddings(workspace: Workspace, partition: str, folder: Path, work: Path) -> Built:
+    from clip_pipeline.embedding.dataset import embed_dataset_texts
+    from clip_pipeline.evaluation.prompts import texts_to_embed
+
+    dataset, model = halves(partition)
+    facts = embed_dataset_texts(
+        workspace.get("clip_checkpoint", model).folder,
+        texts_to_embed(stored_dataset(workspace, dataset), workspace.recipe.evaluation.templates),
+        folder,
+        workspace.recipe.embedding,
+        workspace.recipe.compute,
+    )
+    return Built(rows={"texts": facts["texts"]}, facts=facts)
+
+
+# ---- parallelism_benchmark: one partition a model, on request
+
+
+def _sweep_inputs(workspace: Workspace, model: str) -> dict[str, str]:
+    from clip_pipeline.machine.cores import usable_cores
+
+    datasets = {
+        f"benchmark_dataset[{name}]": workspace.get("benchmark_dataset", name).content
+        for name in dataset_names(workspace)
+    }
+    return datasets | {
+        f"clip_checkpoint[{model}]": workspace.get("clip_checkpoint", model).content,
+        f"embedding_runtime[{model}]": chosen_runtime(workspace, model),
+        "cores": str(usable_cores()),
+    }
+
+
+def _build_sweep(workspace: Workspace, model: str, folder: Path, work: Path) -> Built:
+    """Timings are no content: what was measured is, the grid and the runtime."""
+    from clip_pipeline.embedding.parallelism.figure import draw_sweep
+    from clip_pipeline.embedding.parallelism.sweep import (
+        MOST_PICTURES,
+        grid_of,
+        lay_ready,
+        run_sweep,
+        usable_cores,
+        write_table,
+    )
+    from clip_pipeline.embedding.parallelism.trial import Work
+    from clip_pipeline.training.memory import free_bytes
+
+    settings = workspace.recipe.parallelism
+    cells = grid_of(settings.processes, settings.threads, usable_cores())
+    checkpoint = workspace.get("clip_checkpoint", model).folder
+    some = spread(*_photos_of_datasets(workspace), min(MOST_PICTURES, settings.photos))
+    pictures = lay_ready(checkpoint, ((photo_id, read()) for photo_id, read in some), work)
+    task = Work(
+        str(checkpoint),
+        chosen_runtime(workspace, model),
+        str(workspace.store.root),
+        str(work),
+        pictures,
+        settings.photos,
+        settings.repeats,
+    )
+    rows = run_sweep(cells, task, work, partial(free_bytes, "cpu"))
+    sidecars = write_table(rows, folder)
+    draw_sweep(rows, folder / "parallelism.png")
+    grid = {"cells": cells, "runtime": task.runtime, "photos": task.photos, "repeats": task.repeats}
+    (folder / "grid.json").write_text(json.dumps(grid, indent=1) + "\n")
+    best = max((row for row in rows if row["photos_per_second"]), key=lambda row: row["photos_per_second"])
+    facts = {
+        "runtime": task.runtime,
+        "fastest": f"{best['processes']} × {best['threads']} threads, {best['photos_per_second']:,.1f} photos/s ({best['kind']})",
+    }
+    return Built(rows={"rows": len(rows)}, facts=facts, sidecars=(*sidecars, "parallelism.png"))
+
+
+STEPS = (
+    Step(
+        asset="embedding_runtime",
+        about="What runs the picture tower: the fastest here whose vectors agree with fp32 on the user's own photos.",
+        code_version="1",
+        after=("benchmark_dataset", "clip_checkpoint"),
+        config=_runtime_config,
+        inputs=_runtime_inputs,
+        build=_build_runtime,
+        partitions=model_names,
+    ),
+    Step(
+        asset="image_embeddings",
+        about="Unit vectors of a dataset's photos, float16, with the id of every row.",
+        code_version="2",
+        after=("benchmark_dataset", "clip_checkpoint", "embedding_runtime"),
+        config=_vectors_config,
+        inputs=_image_inputs,
+        build=_build_image_embeddings,
+        partitions=datasets_by_model,
+    ),
+    Step(
+        asset="text_embeddings",
+        about="Unit vectors of a dataset's class prompts or captions.",
+        code_version="3",
+        after=("benchmark_dataset", "clip_checkpoint"),
+        config=lambda workspace: {
+            **_vectors_config(workspace),
+            "evaluation.templates": workspace.recipe.evaluation.templates,
+        },
+        inputs=_text_inputs,
+        build=_build_text_embeddings,
+        partitions=datasets_by_model,
+    ),
+    Step(
+        asset="parallelism_benchmark",
+        about="Photos a second, scaling efficiency and memory over processes × threads; runs when asked for by name.",
+        code_version="1",
+        after=("benchmark_dataset", "clip_checkpoint", "embedding_runtime"),
+        config=lambda workspace: fingerprinted(workspace.recipe.parallelism),
+        inputs=_sweep_inputs,
+        build=_build_sweep,
+        partitions=model_names,
+        on_request=True,
+    ),
+)

@@ -1,0 +1,165 @@
+"""zero_shot_scores, retrieval_scores, probe_scores → benchmark_report; unit_inference."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from clip_pipeline.pipeline.step import Step
+from clip_pipeline.pipeline.steps.benchmark_datasets import stored_dataset
+from clip_pipeline.pipeline.steps.embedding import datasets_by_model, halves
+from clip_pipeline.pipeline.steps.training import model_names
+from clip_pipeline.pipeline.workspace import Workspace
+from clip_pipeline.settings import fingerprinted
+from clip_pipeline.storage.artifacts import Built
+
+if TYPE_CHECKING:
+    from clip_pipeline.evaluation.datasets import Dataset
+    from clip_pipeline.evaluation.provenance import Scored
+
+SCORES = ("zero_shot_scores", "retrieval_scores", "probe_scores")
+
+
+def _config(workspace: Workspace) -> dict[str, Any]:
+    """The datasets are partitions; what is left decides the numbers."""
+    config = fingerprinted(workspace.recipe.evaluation)
+    del config["datasets"]
+    return config
+
+
+def _probe_config(workspace: Workspace) -> dict[str, Any]:
+    probe = fingerprinted(workspace.recipe.probe)
+    return _config(workspace) | {f"probe.{name}": value for name, value in probe.items()}
+
+
+def _image_and_text_inputs(workspace: Workspace, partition: str) -> dict[str, str]:
+    return _image_inputs(workspace, partition) | {
+        "text_embeddings": workspace.get("text_embeddings", partition).content,
+    }
+
+
+def _image_inputs(workspace: Workspace, partition: str) -> dict[str, str]:
+    dataset, _ = halves(partition)
+    return {
+        f"benchmark_dataset[{dataset}]": workspace.get("benchmark_dataset", dataset).content,
+        "image_embeddings": workspace.get("image_embeddings", partition).content,
+    }
+
+
+def _build_zero_shot(workspace: Workspace, partition: str, folder: Path, work: Path) -> Built:
+    from clip_pipeline.evaluation.zero_shot import zero_shot_scores
+
+    def score(dataset: Dataset, images: Path, scored: Scored) -> list[dict[str, Any]]:
+        texts = workspace.get("text_embeddings", partition).folder
+        return zero_shot_scores(images, texts, dataset.truth(), workspace.recipe.evaluation, folder, scored)
+
+    return _score(workspace, partition, folder, "zero_shot", score)
+
+
+def _build_retrieval(workspace: Workspace, partition: str, folder: Path, work: Path) -> Built:
+    from clip_pipeline.evaluation.retrieval import retrieval_scores
+
+    def score(dataset: Dataset, images: Path, scored: Scored) -> list[dict[str, Any]]:
+        texts = workspace.get("text_embeddings", partition).folder
+        return retrieval_scores(images, texts, dataset.name, "test", workspace.recipe.evaluation, folder, scored)
+
+    return _score(workspace, partition, folder, "retrieval", score)
+
+
+def _build_probe(workspace: Workspace, partition: str, folder: Path, work: Path) -> Built:
+    from clip_pipeline.evaluation.probes.scoring import probe_scores
+
+    def score(dataset: Dataset, images: Path, scored: Scored) -> list[dict[str, Any]]:
+        recipe = workspace.recipe
+        return probe_scores(images, dataset.truth(), recipe.evaluation, recipe.probe, folder, scored)
+
+    return _score(workspace, partition, folder, "zero_shot", score)
+
+
+def _score(
+    workspace: Workspace,
+    partition: str,
+    folder: Path,
+    task: str,
+    score: Callable[[Dataset, Path, Scored], list[dict[str, Any]]],
+) -> Built:
+    """Scores the dataset when it is made for the task; else publishes an empty list, so that the partition exists."""
+    from clip_pipeline.evaluation.fingerprints import dataset_fingerprint, model_facts
+    from clip_pipeline.evaluation.provenance import Scored
+    from clip_pipeline.evaluation.scores import write_scores
+
+    name, model = halves(partition)
+    dataset = stored_dataset(workspace, name)
+    if dataset.task != task:
+        write_scores([], folder, model)
+        return Built(rows={"scores": 0}, facts={"left out": f"{name} is made for {dataset.task}"})
+    weights, logit_scale = model_facts(str(workspace.get("clip_checkpoint", model).folder))
+    scored = Scored(model, weights, dataset_fingerprint(dataset), logit_scale)
+    rows = score(dataset, workspace.get("image_embeddings", partition).folder, scored)
+    return Built(rows={"scores": len(rows)}, facts={_named(row): row["value"] for row in rows})
+
+
+def _named(row: Mapping[str, Any]) -> str:
+    """`unseen top1`; of several probes which (`mlp_probe unseen top1`), of several sets of prompts too (`unseen top1 (imagenet80)`)."""
+    from clip_pipeline.evaluation.templates import OWN
+
+    name = f"{row['split']} {row['metric']}"
+    if row["task"].endswith("_probe"):
+        name = f"{row['task']} {name}"
+    return name + (f" ({row['templates']})" if row["templates"] not in ("", OWN) else "")
+
+
+def _build_unit_inference(workspace: Workspace, model: str, folder: Path, work: Path) -> Built:
+    from clip_pipeline.evaluation.unit_inference import write_unit_inference
+
+    compute = workspace.recipe.compute
+    latencies = write_unit_inference(
+        workspace.get("clip_checkpoint", model).folder, folder, compute.device, compute.threads
+    )
+    facts = {f"{one.part} (ms, median)": round(one.p50_ms, 3) for one in latencies}
+    return Built(rows={"parts": len(latencies)}, facts=facts, sidecars=("latencies.*",))
+
+
+STEPS = (
+    Step(
+        asset="zero_shot_scores",
+        about="Top-1, top-5 and mean per-class recall of labelled datasets, with intervals and every prediction.",
+        code_version="3",
+        after=("benchmark_dataset", "image_embeddings", "text_embeddings"),
+        config=_config,
+        inputs=_image_and_text_inputs,
+        build=_build_zero_shot,
+        partitions=datasets_by_model,
+    ),
+    Step(
+        asset="retrieval_scores",
+        about="Recall at 1, 5 and 10, text to image and image to text, with intervals and every result.",
+        code_version="3",
+        after=("benchmark_dataset", "image_embeddings", "text_embeddings"),
+        config=_config,
+        inputs=_image_and_text_inputs,
+        build=_build_retrieval,
+        partitions=datasets_by_model,
+    ),
+    Step(
+        asset="probe_scores",
+        about="Linear, MLP and few-shot probes on the embeddings: official splits, or each split in halves.",
+        code_version="4",
+        after=("benchmark_dataset", "image_embeddings"),
+        config=_probe_config,
+        inputs=_image_inputs,
+        build=_build_probe,
+        partitions=datasets_by_model,
+    ),
+    Step(
+        asset="unit_inference",
+        about="How long one photo and one text take, batch 1: decoding, both towers, and from a photo to an answer.",
+        code_version="1",
+        after=("clip_checkpoint",),
+        config=lambda workspace: {},
+        inputs=lambda workspace, model: {"clip_checkpoint": workspace.get("clip_checkpoint", model).content},
+        build=_build_unit_inference,
+        partitions=model_names,
+    ),
+)

@@ -1,0 +1,1 @@
+"""Photos of the user: folders, tars, Parquet, arrays, lists."""

@@ -1,0 +1,147 @@
+"""Unpacks tar and zip archives that came from elsewhere: nothing is written outside of the folder, nothing is a link."""
+
+from __future__ import annotations
+
+import fnmatch
+import gzip
+import logging
+import lzma
+import posixpath
+import shutil
+import tarfile
+import zipfile
+import zlib
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import IO
+
+from clip_pipeline.errors import SourceError
+from clip_pipeline.machine.progress import progress
+from clip_pipeline.sources.photos.tar_index import TAR_ERRORS
+
+logger = logging.getLogger(__name__)
+
+ARCHIVE_ENDINGS = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz", ".zip")
+ARCHIVE_ERRORS = (
+    *(*TAR_ERRORS, zipfile.BadZipFile, zlib.error, gzip.BadGzipFile, lzma.LZMAError),
+    *(NotImplementedError, RuntimeError),
+)
+"""What tarfile and zipfile raise over damage; the last of a zip with a password."""
+
+MOST_FILES, MOST_BYTES = 5_000_000, 1 << 40
+PART_ENDING = ".unpacking"
+
+
+@dataclass(frozen=True)
+class _Member:
+    name: str
+    size: int
+    open: Callable[[], IO[bytes]]
+
+
+def is_archive(name: str) -> bool:
+    """Whether a file of that name is one that `unpack` reads."""
+    return name.lower().endswith(ARCHIVE_ENDINGS)
+
+
+def unpack(archive: Path, folder: Path, wanted: Sequence[str] = ("*",)) -> list[Path]:
+    """Writes the members whose names match one of the patterns (`val2017/*`) into `folder`; returns the paths.
+
+    A member is written whole under another name and then put in place, so that a killed run leaves no half file under its
+    name; one that is there in the right size is kept. Links, devices and members that lead out of the folder are left out
+    with a warning. Raises SourceError for a damaged archive.
+    """
+    written: list[Path] = []
+    left_out: list[str] = []
+    total = 0
+    try:
+        with _members(archive) as members, progress(f"Unpacking {archive.name}", unit="file") as bar:
+            for name, member in members:
+                path = _path_inside(folder, name)
+                if path is None or member is None:
+                    left_out.append(name)
+                    continue
+                if not any(fnmatch.fnmatchcase(name.removeprefix("./"), pattern) for pattern in wanted):
+                    continue
+                total += member.size
+                if len(written) >= MOST_FILES or total > MOST_BYTES:
+                    raise SourceError(
+                        f"{archive} unpacks to more than {MOST_BYTES:,} bytes. It is no data set of ours."
+                    )
+                _write(member, path)
+                written.append(path)
+                bar.advance()
+    except ARCHIVE_ERRORS as error:
+        raise SourceError(
+            f"{archive} is damaged ({str(error).partition(chr(10))[0][:100]}). Remove it and download it again."
+        ) from error
+    if left_out:
+        logger.warning(
+            "%s: left out %d members that are links or lead out of the folder, the first is %s",
+            archive.name,
+            len(left_out),
+            left_out[0],
+        )
+    return written
+
+
+def _path_inside(folder: Path, name: str) -> Path | None:
+    """Where a member goes; None for a name that leads out of the folder, or through a link that lies in it."""
+    plain = posixpath.normpath(name.replace("\\", "/"))
+    if plain.startswith(("/", "../")) or plain in ("..", ".") or "\0" in plain or ":" in plain.split("/")[0]:
+        return None
+    path = folder / plain
+    return path if path.resolve().is_relative_to(folder.resolve()) and not path.is_symlink() else None
+
+
+def _write(member: _Member, path: Path) -> None:
+    if path.is_file() and path.stat().st_size == member.size:
+        return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f"{path.name}{PART_ENDING}")
+    with member.open() as source, part.open("wb") as target:
+        shutil.copyfileobj(source, target)
+    if part.stat().st_size != member.size:
+        raise tarfile.ReadError(f"{member.name} is shorter than the archive says")
+    part.replace(path)
+
+
+@contextmanager
+def _members(archive: Path) -> Iterator[Iterator[tuple[str, _Member | None]]]:
+    """(name, what is in it), None for anything but a plain file; folders are passed over."""
+    if archive.suffix.lower() == ".zip":
+        with zipfile.ZipFile(archive) as packed:
+            yield _zip_members(packed)
+    else:
+        with tarfile.open(archive) as tar:
+            yield _tar_members(tar)
+
+
+def _zip_members(packed: zipfile.ZipFile) -> Iterator[tuple[str, _Member | None]]:
+    for info in packed.infolist():
+        if info.is_dir():
+            continue
+        kind = info.external_attr >> 28  # the file type of Unix: 8 is a plain file, 0 is not told
+        yield (
+            info.filename,
+            _Member(info.filename, info.file_size, partial(packed.open, info)) if kind in (0, 8) else None,
+        )
+
+
+def _tar_members(tar: tarfile.TarFile) -> Iterator[tuple[str, _Member | None]]:
+    for info in tar:
+        tar.members = []  # type: ignore[attr-defined]  # tarfile keeps every header it has read: 1 KB each
+        if info.isdir():
+            continue
+        plain = info.isfile() and not info.issparse()
+        yield info.name, _Member(info.name, info.size, partial(_open_member, tar, info)) if plain else None
+
+
+def _open_member(tar: tarfile.TarFile, info: tarfile.TarInfo) -> IO[bytes]:
+    stream = tar.extractfile(info)
+    if stream is None:
+        raise tarfile.ReadError(f"{info.name} is no plain file")
+    return stream

@@ -1,0 +1,206 @@
+"""Finds and reads the file that holds the captions of a folder of photos."""
+
+from __future__ import annotations
+
+import difflib
+import itertools
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from clip_pipeline.errors import CaptionsError, InputError, nearest_name
+from clip_pipeline.sources.photos.coco import COCO_KEYS, read_coco
+from clip_pipeline.sources.photos.metadata import SPLIT_NAMES, fact_columns, read_fact, text_of
+from clip_pipeline.sources.photos.names import is_photo_name
+from clip_pipeline.sources.tables.open_table import StreamedTable, stream_table_file
+from clip_pipeline.sources.tables.text_files import open_json, plain_ending, read_text
+from clip_pipeline.sources.tables.values import texts_of
+
+CAPTION_FILES = (
+    *(f"captions.{ending}" for ending in ("csv", "tsv", "jsonl", "json", "txt", "parquet")),
+    *(f"metadata.{ending}" for ending in ("csv", "tsv", "jsonl", "parquet")),
+    *("results.csv", "results_20130124.token", "captions.token.txt"),
+)
+"""Names looked for, in this order; after them any *.token.txt (Flickr8k's), without lemmas before with."""
+
+CAPTION_PLACES = ("", "text", "annotations")
+"""Folders, from that of the photos, in which they are looked for."""
+
+TABLE_ENDINGS = (".csv", ".tsv", ".jsonl", ".parquet")
+PUBLISHED_JSON = re.compile(r"(?:captions|dataset)_(?P<images>\w+)\.json")
+
+FILE_COLUMNS = (
+    *("file", "file_name", "filename", "filepath", "file_path", "image", "image_name", "image_file", "image_path"),
+    *("image_filename", "img", "img_path", "photo", "path", "name", "image_id", "photo_id", "key", "id"),
+)
+CAPTION_COLUMNS = (
+    *("caption", "captions", "text", "texts", "title", "description", "comment", "comments", "sentence", "sentences"),
+    *("alt_text", "alt", "alt_description", "prompt"),
+)
+NUMBERED_CAPTION = re.compile(r"(caption|text|title|description|comment|sentence)[ _\-]?\d+", re.IGNORECASE)
+TOKEN_LINE = re.compile(r"(?P<file>[^\t#]+\.\w+)#\d+\t(?P<caption>.*)")
+
+
+@dataclass(frozen=True, slots=True)
+class Captioned:
+    """What one row of a caption file says: the photo's name as written, its captions, and facts by field (photo_facts.py)."""
+
+    name: str
+    captions: list[str]
+    facts: dict[str, Any] = field(default_factory=dict)
+
+
+def find_caption_files(folder: Path) -> list[Path]:
+    """The caption files at the top of the folder, or in its `text` or `annotations` folder: one of a name that is known;
+    else all captions_*.json and dataset_*.json there (COCO's, Karpathy's); else all tables with a column for the file and
+    one for the caption, such as train.csv and val.csv. Empty where there is none."""
+    for place in _places(folder):
+        files = {path.name.lower(): path for path in sorted(place.iterdir()) if path.is_file()}
+        tokens = sorted((n for n in files if n.endswith((".token.txt", ".token"))), key=lambda n: ("lemma" in n, n))
+        for name in (*CAPTION_FILES, *tokens):
+            if name in files:
+                return [files[name]]
+    for place in _places(folder):
+        published = [path for path in sorted(place.iterdir()) if PUBLISHED_JSON.fullmatch(path.name.lower())]
+        if published:
+            return [path for path in published if path.is_file()]
+    for place in _places(folder):
+        tables = [path for path in sorted(place.iterdir()) if path.is_file() and _may_hold_captions(path)]
+        if tables:
+            return tables
+    return []
+
+
+def _places(folder: Path) -> list[Path]:
+    return [folder / place for place in CAPTION_PLACES if (folder / place).is_dir()]
+
+
+def _may_hold_captions(path: Path) -> bool:
+    """Whether a CSV, TSV, JSONL or Parquet file of any name has the columns of a caption file, and names photos."""
+    if plain_ending(path) not in TABLE_ENDINGS or path.name.startswith("."):
+        return False
+    try:
+        table = stream_table_file(path, _columns_of_data, CaptionsError)
+        first = next(table.rows, {})
+    except CaptionsError:
+        return False
+    name = table.column(FILE_COLUMNS)
+    return name is not None and bool(_caption_columns(table)) and is_photo_name(str(first.get(name)))
+
+
+def split_names(files: Sequence[Path]) -> dict[Path, str]:
+    """The split that each file's name tells (captions_train2014.json, val.csv), where they tell two different ones."""
+    told = {file: split for file in files if (split := _split_in(file.name)) is not None}
+    return told if len(set(told.values())) > 1 else {}
+
+
+def _split_in(name: str) -> str | None:
+    found = {SPLIT_NAMES[word] for word in re.findall("[a-z]+", name.lower()) if word in SPLIT_NAMES}
+    return found.pop() if len(found) == 1 else None
+
+
+def read_caption_file(path: Path, file_key: str = "", caption_keys: str = "") -> Iterator[Captioned]:
+    """The rows in the order of the file; of COCO's and Karpathy's JSON one a photo.
+
+    Reads those, Flickr8k's tokens (`name.jpg#0<TAB>caption`), CSV, TSV, `|`-separated, JSONL, JSON and Parquet. file_key,
+    caption_keys: columns, the latter with commas between; "" finds them by their usual names. Rows without a file name are
+    left out. Raises CaptionsError with the columns found where no file or no caption column is known.
+    """
+    ending = plain_ending(path)
+    if ending in (".txt", ".token") and path.is_file():
+        rows = _token_rows(path)
+        if rows:
+            yield from rows
+            return
+    if ending == ".json" and path.is_file() and _is_coco(path):
+        with open_json(path, CaptionsError) as stream:
+            for row in read_coco(path, stream):
+                yield Captioned(*row)
+        return
+    yield from _table_rows(path, file_key, caption_keys)
+
+
+def _table_rows(path: Path, file_key: str, caption_keys: str) -> Iterator[Captioned]:
+    table = stream_table_file(path, _columns_of_data, CaptionsError)
+    file_column = chosen_columns(table, file_key, path, CaptionsError)[0] if file_key else table.column(FILE_COLUMNS)
+    captions = chosen_columns(table, caption_keys, path, CaptionsError) if caption_keys else _caption_columns(table)
+    if file_column is None or not captions or file_column in captions:
+        what, known = ("file names", FILE_COLUMNS) if file_column is None else ("captions", CAPTION_COLUMNS)
+        raise CaptionsError(
+            f"{path} has the columns {', '.join(table.columns)[:300]}, and none that is known to hold {what}. Expected "
+            f"were filepath, file_name, image ... and caption, title, text ...{_nearest(table.columns, known)} Name the "
+            "column so, or give it as links.file_key or links.caption_keys."
+        )
+    facts = {name: column for name, column in fact_columns(table).items() if column not in (file_column, *captions)}
+    any_caption = False
+    for row in table.rows:
+        name = text_of(row.get(file_column))
+        if name is not None:
+            told = {field: fact for field, column in facts.items() if (fact := read_fact(field, row.get(column)))}
+            texts = [text for one in captions for text in texts_of(row.get(one))]
+            any_caption = any_caption or bool(texts)
+            yield Captioned(name, texts, told)
+    if not any_caption:
+        raise CaptionsError(f"{path}: the column {captions[0]} is empty in every row. Give captions to train on.")
+
+
+def _nearest(columns: Sequence[str], known: Sequence[str]) -> str:
+    for column in columns:
+        close = difflib.get_close_matches(column.strip().lower(), known, n=1, cutoff=0.75)
+        if close:
+            return f' Is "{column}" meant to be "{close[0]}"?'
+    return ""
+
+
+def chosen_columns(table: StreamedTable, keys: str, path: Path, error: type[InputError]) -> list[str]:
+    """The columns of those names, which stand with commas between. Raises `error` with the columns found."""
+    chosen = []
+    for key in filter(None, (key.strip() for key in keys.split(","))):
+        column = key if key in table.columns else table.column([re.sub(r"[\s\-]+", "_", key.lower())])
+        if column is None:
+            raise error(
+                f'{path} has no column "{key}". {nearest_name(key, table.columns)} See links.file_key, links.caption_keys.'
+            )
+        chosen.append(column)
+    return chosen
+
+
+def _is_coco(path: Path) -> bool:
+    """Whether JSON is an object with a list of images, rather than one from file name to captions, or a list."""
+    with open_json(path, CaptionsError) as stream:
+        if stream.kind != "{":
+            return False
+        for name in stream.members():
+            if name in COCO_KEYS and stream.kind == "[":
+                return all(isinstance(one, dict) for one in itertools.islice(stream.items(), 1))
+            if name not in ("info", "licenses", "dataset", "type"):
+                return False
+    return False
+
+
+def _token_rows(path: Path) -> list[Captioned]:
+    lines = [line.rstrip("\r") for line in read_text(path, CaptionsError).split("\n") if line.strip()]
+    found = [TOKEN_LINE.fullmatch(line) for line in lines]
+    if not found or found[0] is None:
+        return []
+    for line, match in zip(lines, found, strict=True):
+        if match is None:
+            raise CaptionsError(
+                f"{path}: expected name.jpg#0, a tab and the caption, found {line[:60]!r}. Mend that line."
+            )
+    return [Captioned(match["file"].strip(), texts_of(match["caption"])) for match in found if match]
+
+
+def _columns_of_data(cells: list[str]) -> list[str] | None:
+    """The first line is data when it begins with a photo's name; the caption is then its last cell."""
+    if len(cells) < 2 or not is_photo_name(cells[0]):
+        return None
+    return ["file", *(f"column {number}" for number in range(2, len(cells))), "caption"]
+
+
+def _caption_columns(table: StreamedTable) -> list[str]:
+    numbered = [column for column in table.columns if NUMBERED_CAPTION.fullmatch(column.strip())]
+    one = table.column(CAPTION_COLUMNS)
+    return ([one] if one is not None else []) + numbered

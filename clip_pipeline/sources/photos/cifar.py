@@ -1,0 +1,147 @@
+"""CIFAR's Python version: batches pickled by Python 2, with nothing run that is in them."""
+
+from __future__ import annotations
+
+import io
+import mmap
+import pickle
+import tarfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from clip_pipeline.errors import PhotosError
+from clip_pipeline.sources.photos.tar_index import TAR_ERRORS
+
+BATCHES: dict[int, dict[str, tuple[str, ...]]] = {
+    10: {"train": tuple(f"data_batch_{number}" for number in range(1, 6)), "test": ("test_batch",)},
+    100: {"train": ("train",), "test": ("test",)},
+}
+"""Names of the files by number of classes and split."""
+
+LABELS = {10: b"labels", 100: b"fine_labels"}
+PIXELS = 3 * 32 * 32
+ALLOWED = {
+    ("numpy.core.multiarray", "_reconstruct"),
+    ("numpy._core.multiarray", "_reconstruct"),
+    ("numpy._core.numeric", "_frombuffer"),
+    ("numpy.core.numeric", "_frombuffer"),
+    ("numpy", "ndarray"),
+    ("numpy", "dtype"),
+    ("_codecs", "encode"),
+}
+"""All that a pickled array needs; a pickle could call anything else."""
+
+PICKLE_ERRORS = (pickle.UnpicklingError, EOFError, ArithmeticError, LookupError, ValueError, TypeError, AttributeError)
+"""What unpickling raises over damage."""
+
+
+@dataclass(frozen=True)
+class CifarBatch:
+    """pixels(): (photos, 3072) of uint8, red then green then blue, each by rows. file_names: as the authors had them."""
+
+    split: str
+    labels: list[int]
+    file_names: list[str]
+    pixels: Callable[[], np.ndarray]
+
+
+def has_cifar_batches(path: Path, classes: int) -> bool:
+    """Whether a folder, or one in it, holds the files; or the path is a .tar.gz or .tar of that name."""
+    if path.is_file():
+        return path.name.lower().endswith((".tar.gz", ".tgz", ".tar")) and "python" in path.name.lower()
+    return _folder_of(path, classes) is not None
+
+
+def read_cifar(path: Path, classes: int) -> list[CifarBatch]:
+    """The batches in a folder, or in the tar as it is published; a split that is not there is left out.
+
+    Pixels of a folder stay on the disk, those of a tar are in memory (184 MB). Raises PhotosError for files that are missing
+    or in another form.
+    """
+    batches = []
+    if path.is_file():
+        contents: dict[str, Path | bytes] = _tar_members(path, classes)
+    else:
+        folder = _folder_of(path, classes)
+        if folder is None:
+            raise PhotosError(f"{path} holds no {BATCHES[classes]['train'][0]}. Give the folder of the Python version.")
+        contents = {name: folder / name for name in _all_names(classes) if (folder / name).is_file()}
+    for split, names in BATCHES[classes].items():
+        present = [name for name in names if name in contents]
+        if present and len(present) < len(names):
+            missing = ", ".join(name for name in names if name not in contents)
+            raise PhotosError(f"{path} lacks {missing} of the {split} split. Get it again.")
+        batches += [_read_batch(contents[name], name, split, classes) for name in present]
+    return batches
+
+
+def _folder_of(path: Path, classes: int) -> Path | None:
+    places = (path, path / f"cifar-{classes}-batches-py", path / f"cifar-{classes}-python")
+    return next((place for place in places if (place / BATCHES[classes]["test"][0]).is_file()), None)
+
+
+def _all_names(classes: int) -> list[str]:
+    return [name for names in BATCHES[classes].values() for name in names]
+
+
+def _tar_members(path: Path, classes: int) -> dict[str, Path | bytes]:
+    wanted = set(_all_names(classes))
+    found: dict[str, Path | bytes] = {}
+    try:
+        with tarfile.open(path) as tar:
+            for entry in tar:
+                name = entry.name.rpartition("/")[2]
+                if name in wanted and entry.isfile() and (stream := tar.extractfile(entry)):
+                    found[name] = stream.read()
+    except (OSError, *TAR_ERRORS) as error:
+        raise PhotosError(f"{path} is no whole tar ({str(error)[:100]}). Get it again.") from error
+    if not found:
+        raise PhotosError(f"{path} holds none of {', '.join(sorted(wanted))}. Give the Python version of CIFAR.")
+    return found
+
+
+class _ArraysOnly(pickle.Unpickler):
+    def find_class(self, module: str, name: str) -> Any:
+        if (module, name) not in ALLOWED:
+            raise pickle.UnpicklingError(f"it asks for {module}.{name}")
+        return super().find_class(module.replace("numpy.core", "numpy._core"), name)
+
+
+def _read_batch(source: Path | bytes, name: str, split: str, classes: int) -> CifarBatch:
+    try:
+        with io.BytesIO(source) if isinstance(source, bytes) else source.open("rb") as stream:
+            batch = _ArraysOnly(stream, encoding="bytes").load()
+        pixels, labels = batch[b"data"], [int(label) for label in batch[LABELS[classes]]]
+        names = [bytes(one).decode("ascii", "replace") for one in batch.get(b"filenames", [])]
+    except PICKLE_ERRORS as error:
+        raise PhotosError(
+            f"{name} is no batch of CIFAR-{classes} ({type(error).__name__}: {str(error)[:100]}). Get it again, or give the "
+            f"data set that it belongs to."
+        ) from error
+    if getattr(pixels, "dtype", None) != np.uint8 or pixels.shape != (len(labels), PIXELS):
+        raise PhotosError(
+            f"{name} holds pixels of shape {getattr(pixels, 'shape', None)} and {len(labels)} labels, expected "
+            f"({len(labels)}, {PIXELS}) of uint8. Get it again."
+        )
+    place = None if isinstance(source, bytes) else _place_of_pixels(source, pixels)
+    if place is None or isinstance(source, bytes):
+        return CifarBatch(split, labels, names, lambda: pixels)
+    file, shape = source, pixels.shape
+    return CifarBatch(split, labels, names, lambda: np.memmap(file, np.uint8, "r", place, shape))
+
+
+def _place_of_pixels(path: Path, pixels: np.ndarray) -> int | None:
+    """Where the pixels lie in the file as they are; None where the pickle holds them in another form."""
+    if not pixels.size:
+        return None
+    content = np.ascontiguousarray(pixels)
+    with path.open("rb") as stream, mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as view:
+        place = view.find(content[0].tobytes())
+        whole = place >= 0 and np.array_equal(
+            np.frombuffer(view[place : place + content.size], np.uint8), content.ravel()
+        )
+    return place if whole else None

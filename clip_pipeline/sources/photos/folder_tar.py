@@ -1,0 +1,69 @@
+"""A tar of a folder as it was: class folders, or photos with a caption file, rather than webdataset's samples."""
+
+from __future__ import annotations
+
+import itertools
+import posixpath
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from clip_pipeline.errors import PhotosError
+from clip_pipeline.sources.photos.caption_files import CAPTION_PLACES
+from clip_pipeline.sources.photos.metadata import SPLIT_NAMES
+from clip_pipeline.sources.photos.names import is_photo_name
+from clip_pipeline.sources.photos.tar_index import TarPlace, photo_place, read_place
+
+Places = dict[str, TarPlace]
+"""Files of a tar by their path, in the order of the tar; hidden ones are left out."""
+
+LARGEST_TEXT_BYTES = 1_000_000_000
+"""Together. COCO's captions are 105 MB."""
+
+
+def files_below_root(members: Iterable[tuple[str, TarPlace]]) -> Places:
+    """The members by their path below the folder that all share, as if the tar were unpacked and that folder named.
+
+    A folder that is a split (`train`), or the only one that photos without a caption file lie in, stays.
+    """
+    places: Places = {}
+    for name, place in members:
+        path = posixpath.normpath(name)
+        if not any(part in ("", "__MACOSX") or part.startswith(".") for part in path.split("/")):
+            places.setdefault(path, place)
+    parts = [path.split("/")[:-1] for path in places]
+    shared = [same[0] for same in itertools.takewhile(lambda same: len(set(same)) == 1, zip(*parts, strict=False))]
+    shared = list(itertools.takewhile(lambda part: part.lower() not in SPLIT_NAMES, shared))
+    if shared and all(is_photo_name(path) and path.count("/") == len(shared) for path in places):
+        shared.pop()
+    return {path.split("/", len(shared))[-1]: place for path, place in places.items()}
+
+
+def is_folder(places: Mapping[str, TarPlace], samples: Mapping[str, Mapping[str, TarPlace]]) -> bool:
+    """Whether a tar holds a folder, by its files (`files_below_root`) and its samples (`by_sample`).
+
+    It does where no photo has text, JSON or a label beside it, and all photos are in folders or a caption file is there.
+    """
+    with_photo = [members for members in samples.values() if photo_place(dict(members))]
+    if not with_photo or any(len(members) > 1 for members in with_photo):
+        return False
+    names = [path for path in places if is_photo_name(path)]
+    return bool(names) and (all("/" in name for name in names) or any(_may_be_captions(path) for path in places))
+
+
+def unpack_texts(tar: Path, places: Mapping[str, TarPlace], folder: Path) -> None:
+    """Writes the files that may be captions, split lists or class names into `folder`, at their paths.
+
+    Raises PhotosError where they are too large to be any.
+    """
+    texts = {path: place for path, place in places.items() if _may_be_captions(path)}
+    total = sum(place.size for place in texts.values())
+    if total > LARGEST_TEXT_BYTES:
+        raise PhotosError(f"{tar} holds {total:,} bytes of text beside its photos. Unpack it and give the folder.")
+    for path, place in texts.items():
+        target = folder / path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(read_place(tar, place))
+
+
+def _may_be_captions(path: str) -> bool:
+    return posixpath.dirname(path) in CAPTION_PLACES and not is_photo_name(path)

@@ -1,0 +1,119 @@
+"""Pictures in one NumPy array, as MNIST and small research sets are often kept: N × H × W or N × H × W × 3 of bytes."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from clip_pipeline.errors import PhotosError
+from clip_pipeline.sources.photos.photo_sequence import Photo, PhotoInput, hash_files
+from clip_pipeline.sources.tables.text_files import read_text
+
+if TYPE_CHECKING:
+    import numpy as np
+
+KEYS_ENDINGS = (".keys.txt", "_keys.txt", ".ids.txt", "_ids.txt")
+
+
+class PixelArray:
+    """Rows of a `.npy` file, read one at a time from any thread: mapped, all that was read would count as our memory."""
+
+    def __init__(self, path: Path, shape: tuple[int, ...], offset: int):
+        self._path, self._shape, self._offset = path, shape, offset
+        self._descriptor = os.open(path, os.O_RDONLY)
+        self._row_bytes = 1
+        for side in shape[1:]:
+            self._row_bytes *= side
+
+    def read(self, row: int) -> np.ndarray:
+        """(H, W) or (H, W, 3) uint8. Raises OSError when the file has become shorter."""
+        import numpy as np
+
+        content = os.pread(self._descriptor, self._row_bytes, self._offset + row * self._row_bytes)
+        if len(content) < self._row_bytes:
+            raise OSError(f"{self._path} has become shorter")
+        picture = np.frombuffer(content, np.uint8).reshape(self._shape[1:])
+        return picture[:, :, 0] if picture.shape[-1:] == (1,) and picture.ndim == 3 else picture
+
+    def __del__(self) -> None:
+        if hasattr(self, "_descriptor"):
+            os.close(self._descriptor)
+
+
+def open_pixel_array(path: Path, keys: Path | None = None) -> PhotoInput:
+    """Pictures of an array (N, H, W), (N, H, W, 1) or (N, H, W, 3) of uint8.
+
+    keys: a text file, an id a line; without one NAME.keys.txt or NAME_keys.txt beside the array, and else the ids are row
+    numbers. Raises PhotosError for an array that holds no such pictures, and for keys that do not fit.
+    """
+    shape, offset = _pixel_layout(path)
+    file = keys or next((place for place in map(partial(_beside, path), KEYS_ENDINGS) if place.is_file()), None)
+    ids = None if file is None else _read_keys(file, path, shape[0])
+    array = PixelArray(path, shape, offset)
+
+    def photos() -> Iterator[Photo]:
+        for row in range(shape[0]):
+            yield Photo(ids[row] if ids else str(row), f"{path}#{row}", partial(array.read, row))
+
+    return PhotoInput(shape[0], hash_files([path, file] if file else [path]), photos)
+
+
+def _beside(path: Path, ending: str) -> Path:
+    return path.with_name(path.stem + ending)
+
+
+def _pixel_layout(path: Path) -> tuple[tuple[int, ...], int]:
+    """(shape, where the rows begin). Raises PhotosError with what is wrong with the array and how to mend it."""
+    import numpy as np
+
+    try:
+        array = np.load(path, mmap_mode="r", allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
+        raise PhotosError(
+            f"{path} cannot be read as an array ({str(error)[:100]}). Write it with numpy.save, whole and of plain numbers."
+        ) from None
+    if not isinstance(array, np.memmap):
+        raise PhotosError(f"{path} holds several arrays, one was expected. Save the pictures alone with numpy.save.")
+    what = f"{path} holds {array.dtype} of shape {' × '.join(map(str, array.shape)) or 'nothing'}"
+    wanted = "N × H × W or N × H × W × 3 of uint8 were expected"
+    if array.dtype != np.uint8:
+        raise PhotosError(f"{what}; {wanted}. {_advice_on_numbers(array)}")
+    if array.ndim == 4 and array.shape[1] in (1, 3) and array.shape[3] not in (1, 3):
+        raise PhotosError(f"{what}; {wanted}. Save array.transpose(0, 2, 3, 1).")
+    if array.ndim == 3 and array.shape[2] in (1, 3) and array.shape[0] > 3:
+        raise PhotosError(f"{what}: one picture? {wanted}. Save array[None].")
+    if array.ndim == 2:
+        raise PhotosError(f"{what}; {wanted}. Save array.reshape(-1, H, W).")
+    if array.ndim not in (3, 4) or (array.ndim == 4 and array.shape[3] not in (1, 3)) or 0 in array.shape:
+        raise PhotosError(f"{what}; {wanted}.")
+    if not array.flags.c_contiguous:
+        raise PhotosError(f"{path} is stored by columns. Save numpy.ascontiguousarray(array).")
+    return array.shape, array.offset
+
+
+def _advice_on_numbers(array: np.ndarray) -> str:
+    import numpy as np
+
+    if array.dtype.kind == "f" and array.size:
+        some = np.asarray(array[:1], np.float64)
+        if np.isnan(some).any():
+            return "Some are not numbers (NaN): find out where they come from first."
+        if some.min() >= 0 and some.max() <= 1:
+            return "Save (array * 255).round().astype(numpy.uint8)."
+        if some.min() < 0:
+            return "They are normalised: save the pictures as they were before."
+    return "Save the values of 0 to 255 with astype(numpy.uint8)."
+
+
+def _read_keys(file: Path, path: Path, rows: int) -> list[str]:
+    if not file.is_file():
+        raise PhotosError(f"There is no file of keys {file}. Give a text file with an id a line.")
+    ids = read_text(file, PhotosError).splitlines()
+    if len(ids) != rows:
+        raise PhotosError(
+            f"{file} holds {len(ids):,} ids and {path} {rows:,} pictures. Give one id a picture, in order."
+        )
+    return ids

@@ -1,0 +1,183 @@
+"""Photos inside Parquet files: their bytes in a column, as Hugging Face's datasets and many exports have them."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from clip_pipeline.errors import PhotosError, nearest_name
+from clip_pipeline.sources.photos.photo_sequence import Photo, PhotoInput, hash_files
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+logger = logging.getLogger(__name__)
+
+IMAGE_NAMES = (
+    "image",
+    "jpg",
+    "jpeg",
+    "png",
+    "webp",
+    "img",
+    "photo",
+    "picture",
+    "image_bytes",
+    "bytes",
+    "content",
+    "data",
+)
+ID_NAMES = (
+    "id",
+    "photo_id",
+    "image_id",
+    "key",
+    "__key__",
+    "image_path",
+    "path",
+    "filename",
+    "file_name",
+    "file",
+    "name",
+)
+PHOTOS_AT_A_TIME = 16
+
+
+def open_parquet_photos(tables: Mapping[str, Path], image_column: str = "", id_column: str = "") -> PhotoInput:
+    """The photos of tables of one form, in the order of the files and their rows.
+
+    tables: files by what their rows are called after; a single one may have no name. image_column: bytes, or a struct with `bytes` in it; empty finds one by its name, or the only one of bytes. id_column:
+    texts or whole numbers; empty finds one by its name, and else the ids are row numbers, after the name of the table.
+    Raises PhotosError for a file that is no Parquet, and for columns that are not there or hold
+    something else.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    paths, total = list(tables.values()), 0
+    for path in paths:
+        try:
+            total += pq.read_metadata(path).num_rows
+        except (pa.ArrowException, OSError) as error:
+            raise PhotosError(f"{path} cannot be read as Parquet ({str(error)[:100]}). Make it again.") from None
+    if not total:
+        raise PhotosError(f"{paths[0]} holds no rows. Give a table with a photo a row.")
+    columns = [_choose_columns(path, pq.read_schema(path), image_column, id_column) for path in paths]
+    if any(key for _, key in columns) and _repeats(paths, [key for _, key in columns]):
+        if id_column:
+            raise PhotosError(f"The column {id_column} of {paths[0]} holds an id more than once. Name another column.")
+        logger.info("The column %s does not tell the photos apart: their ids are row numbers", columns[0][1])
+        columns = [(image, None) for image, _ in columns]
+
+    def photos() -> Iterator[Photo]:
+        for (name, path), (image, key) in zip(tables.items(), columns, strict=True):
+            yield from _rows(path, image, key, f"{name}/" if name else "")
+
+    return PhotoInput(total, hash_files(paths), photos)
+
+
+def _repeats(paths: Sequence[Path], keys: Sequence[str | None]) -> bool:
+    """Whether an id comes twice, or one file has none of them; with 8 bytes an id."""
+    import numpy as np
+    import pyarrow.parquet as pq
+
+    parts = []
+    for path, key in zip(paths, keys, strict=True):
+        if key is None:
+            return True
+        with pq.ParquetFile(path) as file:
+            parts += [
+                np.fromiter(map(hash, batch.column(0).to_pylist()), np.int64)
+                for batch in file.iter_batches(columns=[key])
+            ]
+    hashes = np.sort(np.concatenate(parts)) if parts else np.zeros(0, np.int64)
+    return bool((hashes[1:] == hashes[:-1]).any())
+
+
+def _rows(path: Path, image: str, key: str | None, before: str) -> Iterator[Photo]:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    row = 0
+    try:
+        # without pre_buffer and with a small buffer, memory holds some pages and not a group of rows
+        with pq.ParquetFile(path, pre_buffer=False, buffer_size=1 << 20) as file:
+            for batch in file.iter_batches(
+                PHOTOS_AT_A_TIME, columns=[image, key] if key else [image], use_threads=False
+            ):
+                contents = _bytes_of(batch.column(batch.schema.get_field_index(image)))
+                ids = batch.column(batch.schema.get_field_index(key)).to_pylist() if key else [None] * len(contents)
+                for content, one in zip(contents, ids, strict=True):
+                    if key and one is None:
+                        raise PhotosError(
+                            f"{path}: row {row:,} has no {key}. Give every photo one, or name another column."
+                        )
+                    yield Photo(str(one) if key else f"{before}{row}", f"{path}#{row}", _Content(content))
+                    row += 1
+    except (pa.ArrowException, OSError) as error:
+        raise PhotosError(f"{path} breaks off after row {row:,} ({str(error)[:100]}). Make it again.") from None
+
+
+class _Content:
+    """Bytes that were read; None is a photo that the table lacks."""
+
+    def __init__(self, content: bytes | None):
+        self._content = content
+
+    def __call__(self) -> bytes:
+        if self._content is None:
+            raise OSError("the table holds no bytes here")
+        return self._content
+
+
+def _bytes_of(column: pa.Array) -> list[bytes | None]:
+    import pyarrow as pa
+
+    if pa.types.is_struct(column.type):
+        column = column.field("bytes")
+    return column.to_pylist()
+
+
+def _choose_columns(path: Path, schema: pa.Schema, image_column: str, id_column: str) -> tuple[str, str | None]:
+    names = schema.names
+    for wanted in filter(None, (image_column, id_column)):
+        if wanted not in names:
+            raise PhotosError(f'{path} has no column "{wanted}". {nearest_name(wanted, names)}')
+    of_bytes = [name for name in names if _holds_bytes(schema.field(name).type)]
+    found = image_column or _named(IMAGE_NAMES, of_bytes) or (of_bytes[0] if len(of_bytes) == 1 else "")
+    if not found:
+        which = f"{', '.join(of_bytes)}: say which with --image-column" if of_bytes else "none of bytes"
+        raise PhotosError(f"{path}: a column with the photos' files was expected, and there are {which}.")
+    if found not in of_bytes:
+        raise PhotosError(
+            f"{path}: the column {found} holds {schema.field(found).type}, the bytes of photos' files were expected. "
+            "Name another column, or give the folder where the files lie."
+        )
+    key = id_column or _named(ID_NAMES, [name for name in names if name != found and _is_id(schema.field(name).type)])
+    if key and not _is_id(schema.field(key).type):
+        raise PhotosError(
+            f"{path}: the column {key} holds {schema.field(key).type}, texts or whole numbers were expected."
+        )
+    return found, key or None
+
+
+def _named(wanted: Sequence[str], names: Sequence[str]) -> str:
+    by_name = {name.lower(): name for name in reversed(names)}
+    return next((by_name[one] for one in wanted if one in by_name), "")
+
+
+def _holds_bytes(kind: Any) -> bool:
+    import pyarrow as pa
+
+    if pa.types.is_struct(kind):
+        place = kind.get_field_index("bytes")
+        return place >= 0 and _holds_bytes(kind.field(place).type)
+    return pa.types.is_binary(kind) or pa.types.is_large_binary(kind)
+
+
+def _is_id(kind: Any) -> bool:
+    import pyarrow as pa
+
+    return pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_integer(kind)

@@ -1,0 +1,83 @@
+"""Lists of the photos of each split: those that the user names, and the official ones beside Flickr8k's captions."""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+from clip_pipeline.errors import CaptionsError, SettingsError
+from clip_pipeline.records import SPLITS
+from clip_pipeline.sources.photos.metadata import SPLIT_NAMES
+from clip_pipeline.sources.photos.names import PhotoFinder, path_inside
+from clip_pipeline.sources.tables.text_files import read_text
+
+logger = logging.getLogger(__name__)
+
+SPLIT_LIST = re.compile(r"flickr_?(8|30)k[._](?P<split>train|dev|val|test)images\.txt")
+
+
+def find_split_lists(files: Sequence[Path]) -> dict[str, Path]:
+    """Flickr8k's official lists, Flickr_8k.trainImages.txt and the like, beside its tokens; empty unless there are all."""
+    lists = {}
+    for place in {file.parent for file in files if ".token" in file.name.lower()}:
+        for path in sorted(place.iterdir()):
+            if found := SPLIT_LIST.fullmatch(path.name.lower()):
+                lists[SPLIT_NAMES[found["split"]]] = path
+    return lists if len(lists) == len(SPLITS) else {}
+
+
+def parse_splits(splits: str) -> dict[str, Path]:
+    """`train=FILE,validation=FILE,test=FILE` by split; none of "" and "none". Raises SettingsError for another split or form."""
+    files: dict[str, Path] = {}
+    if splits.strip().lower() == "none":
+        return files
+    for pair in filter(None, (one.strip() for one in splits.split(","))):
+        name, equals, file = pair.partition("=")
+        split = SPLIT_NAMES.get(name.strip().lower())
+        if not equals or not file.strip() or split is None:
+            raise SettingsError(
+                f'links.splits has "{pair}", expected train=FILE, validation=FILE and test=FILE with commas between.'
+            )
+        if split in files:
+            raise SettingsError(
+                f'links.splits has two lists of the {split} photos, expected one. Join "{pair}" to the other.'
+            )
+        files[split] = Path(file.strip()).expanduser()
+    return files
+
+
+def read_split_lists(
+    folder: Path, lists: dict[str, Path], names: Sequence[str], counts: Counter[str]
+) -> dict[str, str]:
+    """Split by photo. names: paths of the photos inside the folder; listed photos that are not among them are counted, with a
+    warning. Raises CaptionsError for a list that is missing or names none of them, and for a photo in two lists."""
+    finder = PhotoFinder(names)
+    split_of: dict[str, str] = {}
+    for split, given in lists.items():
+        file = given if given.exists() else folder / given
+        if not file.is_file():
+            raise CaptionsError(f"There is no list {given} of the {split} photos. Check links.splits.")
+        lines = [line.strip() for line in read_text(file, CaptionsError).split("\n") if line.strip()]
+        places = [finder.find(path_inside(folder, line), line) for line in lines]
+        found = {name for name in places if name}
+        if not found:
+            raise CaptionsError(f"{file} names no photo of {folder}. Write one file name a line, such as 1000.jpg.")
+        if len(found) < len(lines):
+            absent = [line for line, name in zip(lines, places, strict=True) if not name]
+            counts[f"photos of the {split} list that are not there"] += len(absent)
+            if absent:
+                logger.warning(
+                    "%s: %d of %d photos are not there, the first is %s", file, len(absent), len(lines), absent[0]
+                )
+        twice = sorted(found & split_of.keys())
+        if twice:
+            raise CaptionsError(
+                f"{twice[0]} is listed for {split_of[twice[0]]} and for {split} ({len(twice):,} photos are listed "
+                "twice). A photo belongs to one split: take it out of the other list."
+            )
+        split_of.update(dict.fromkeys(found, split))
+        logger.info("%s: %d of %d listed photos are there", split, len(found), len(lines))
+    return split_of

@@ -1,0 +1,1 @@
+"""Tables and texts of the user: CSV, TSV, JSON, Parquet."""

@@ -1,0 +1,134 @@
+"""Tables that people keep beside their photos: CSV, TSV, `|`-separated, JSONL, JSON and Parquet, as rows with column names."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import re
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from clip_pipeline.errors import InputError
+from clip_pipeline.sources.tables.csv_tsv import Headerless, open_delimited
+from clip_pipeline.sources.tables.text_files import open_json, plain_ending, text_lines
+
+ROWS_LOOKED_AT = 1000
+
+
+@dataclass(frozen=True)
+class StreamedTable:
+    """Column names as they stand in the file (of JSON: those of the first 1,000 rows), and the rows by column name, to be
+    read once. dropped: rows left out so far, by reason; complete when all rows have been read."""
+
+    columns: list[str]
+    rows: Iterator[dict[str, Any]]
+    dropped: Counter[str] = field(default_factory=Counter)
+
+    def column(self, names: Sequence[str]) -> str | None:
+        """The column that is called by the first of `names` there is; case, spaces and hyphens do not matter."""
+        by_name = {re.sub(r"[\s\-]+", "_", column.strip().lower()): column for column in reversed(self.columns)}
+        return next((by_name[name] for name in names if name in by_name), None)
+
+
+def stream_table_file(path: Path, headerless: Headerless, error: type[InputError]) -> StreamedTable:
+    """Opens a table of any of the kinds above; the ending says which, and a .txt or .csv is looked into. After it may come
+    .gz, .bz2, .xz or .zst. All are read as their rows are asked for.
+
+    Raises `error`, now or while the rows are read, for a file that is absent, no UTF-8 or UTF-16 text, broken or empty.
+    """
+    if not path.is_file():
+        raise error(f"There is no file {path}. Check the name, or give the full path.")
+    ending = plain_ending(path)
+    dropped: Counter[str] = Counter()
+    if ending in (".parquet", ".pq"):
+        columns, rows = _open_parquet(path, error)
+    elif ending in (".jsonl", ".ndjson"):
+        columns, rows = _columns_of(_json_lines(path, error))
+    elif ending == ".json":
+        columns, rows = _columns_of(_json_rows(path, error))
+    else:
+        columns, rows = open_delimited(path, ending, headerless, error, dropped)
+    first = next(rows, None)
+    if first is None:
+        names = f" below its columns {', '.join(columns)[:200]}" if columns else ""
+        raise error(f"{path} holds no rows{names}. Give a file with a line for each photo.")
+    return StreamedTable(columns, itertools.chain([first], rows), dropped)
+
+
+def _columns_of(rows: Iterator[dict[str, Any]]) -> tuple[list[str], Iterator[dict[str, Any]]]:
+    first = list(itertools.islice(rows, ROWS_LOOKED_AT))
+    return list(dict.fromkeys(name for row in first for name in row)), itertools.chain(first, rows)
+
+
+def _open_parquet(path: Path, error: type[InputError]) -> tuple[list[str], Iterator[dict[str, Any]]]:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    def rows(file: pq.ParquetFile) -> Iterator[dict[str, Any]]:
+        try:
+            with file:
+                for batch in file.iter_batches(ROWS_LOOKED_AT):
+                    yield from batch.to_pylist()
+        except (
+            pa.ArrowException,
+            OSError,
+            ValueError,
+            OverflowError,
+        ) as problem:  # ValueError: texts that are none, times
+            raise broken(problem) from None
+
+    def broken(problem: Exception) -> InputError:
+        return error(f"{path} cannot be read as Parquet ({str(problem)[:100]}). Make it again.")
+
+    try:
+        file = pq.ParquetFile(path)
+    except (pa.ArrowException, OSError) as problem:
+        raise broken(problem) from None
+    return file.schema_arrow.names, rows(file)
+
+
+def _json_lines(path: Path, error: type[InputError]) -> Iterator[dict[str, Any]]:
+    for number, line in enumerate(text_lines(path, error), start=1):
+        if not line.strip():
+            continue
+        try:
+            row = json.loads(line)
+        except ValueError as problem:
+            raise error(f"Line {number:,} of {path} is no JSON ({problem}). Write one object a line.") from None
+        if not isinstance(row, dict):
+            raise error(f'Line {number:,} of {path} is no object. Write {{"file": ..., "caption": ...}} a line.')
+        yield row
+
+
+def _json_rows(path: Path, error: type[InputError]) -> Iterator[dict[str, Any]]:
+    """Rows of a list of objects, or of an object from file name to caption(s)."""
+    with open_json(path, error) as stream:
+        if stream.kind == "[":
+            for row in stream.items():
+                if not isinstance(row, dict):
+                    raise _unknown_json(path, error)
+                yield row
+        elif stream.kind == "{":
+            for name in stream.members():
+                value = stream.value()
+                if not isinstance(value, str | list) or (isinstance(value, list) and not all(map(_is_text, value))):
+                    raise _unknown_json(path, error)
+                yield {"file": name, "captions": value}
+        elif stream.kind:
+            raise _unknown_json(path, error)
+        stream.end()
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str)
+
+
+def _unknown_json(path: Path, error: type[InputError]) -> InputError:
+    """The error for JSON that is none of the forms that are known."""
+    return error(
+        f"{path} holds JSON of an unknown form. Write a list of objects with a file and a caption each, an object from file "
+        "name to captions, or what COCO publishes (images and annotations)."
+    )

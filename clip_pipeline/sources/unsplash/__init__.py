@@ -1,0 +1,1 @@
+"""Unsplash: its API and its dataset."""

@@ -1,0 +1,125 @@
+"""Names to addresses, and which addresses a stranger's url may lead to."""
+
+from __future__ import annotations
+
+import ipaddress
+import socket
+import threading
+import time
+
+from clip_pipeline.sources.web.api_session import Hosts
+
+SECONDS_KEPT = 60.0
+SECONDS_TROUBLE_KEPT = 1.0
+"""Of the resolver itself, such as no answer from a name server."""
+
+MOST_NAMES_KEPT = 100_000
+MOST_ADDRESSES_TRIED = 4
+
+Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+Place = tuple[str, int]
+
+NAT64 = ipaddress.ip_network("64:ff9b::/96")
+
+
+class ForbiddenAddress(Exception):
+    """A name leads nowhere on the public internet."""
+
+
+class UnknownName(Exception):
+    """A name has no address."""
+
+
+class _Answer:
+    """What the resolver says of one name. known: set once it has said it. until: on the monotonic clock."""
+
+    __slots__ = ("addresses", "error", "known", "until")
+
+    def __init__(self) -> None:
+        self.known = threading.Event()
+        self.addresses: list[str] = []
+        self.error: Exception | None = None
+        self.until = float("inf")
+
+
+class AddressBook:
+    """Checked addresses of names, each asked for once a minute, refusals as well; safe to use from many threads.
+
+    A connection goes to the address that was checked, so a name that changes its mind in between gains nothing.
+    """
+
+    def __init__(self, hosts: Hosts):
+        self._hosts = {name.lower(): place for name, place in hosts.items()}
+        self._kept: dict[str, _Answer] = {}
+        self._lock = threading.Lock()
+
+    def find(self, name: str, port: int, seconds: float) -> list[Place]:
+        """(address, port) to try in turn. Raises ForbiddenAddress, UnknownName, TimeoutError after `seconds`."""
+        stand_in = self._hosts.get(name)
+        if stand_in is not None:
+            return [stand_in]
+        answer = self._kept.get(name)
+        if answer is None or answer.until < time.monotonic():
+            answer = self._ask(name)
+        # The system's resolver knows no time limit of ours, so it works in a thread that we stop waiting for.
+        if not answer.known.wait(max(seconds, 0.001)):
+            raise TimeoutError(f"no address for {name} in time")
+        if answer.error is not None:
+            raise type(answer.error)(*answer.error.args)
+        return [(address, port) for address in answer.addresses]
+
+    def _ask(self, name: str) -> _Answer:
+        """The answer for a name, which is being looked for at least; threads that want the same name share one."""
+        with self._lock:
+            answer = self._kept.get(name)
+            now = time.monotonic()
+            if answer is not None and answer.until >= now:
+                return answer
+            if len(self._kept) >= MOST_NAMES_KEPT:
+                self._kept = {name: kept for name, kept in self._kept.items() if kept.until >= now}
+            answer = self._kept[name] = _Answer()
+        threading.Thread(target=_resolve, args=(name, answer), daemon=True, name="resolve").start()
+        return answer
+
+
+def _resolve(name: str, answer: _Answer) -> None:
+    """Fills the answer in; never raises."""
+    kept = SECONDS_KEPT
+    try:
+        found = socket.getaddrinfo(name, None, type=socket.SOCK_STREAM)
+        addresses = list(dict.fromkeys(str(entry[4][0]) for entry in found))
+        public = [address for address in addresses if is_public(address)]
+        answer.addresses = public[:MOST_ADDRESSES_TRIED]
+        if not addresses:
+            answer.error = UnknownName(f"{name} has no address")
+        elif not public:
+            # The smallest: a name server may give them in another order each time.
+            answer.error = ForbiddenAddress(f"{name} leads to {min(addresses)}, which is not on the public internet")
+    except socket.gaierror as error:
+        if error.errno == socket.EAI_AGAIN:
+            answer.error, kept = error, SECONDS_TROUBLE_KEPT
+        else:
+            answer.error = UnknownName(f"{name} has no address")
+    except (OSError, UnicodeError):
+        answer.error = UnknownName(f"{name} has no address")
+    finally:
+        answer.until = time.monotonic() + kept
+        answer.known.set()
+
+
+def is_public(text: str) -> bool:
+    """Whether an address is a single machine's on the public internet, also when it wraps an IPv4 address."""
+    address: Address = ipaddress.ip_address(text.partition("%")[0])
+    if isinstance(address, ipaddress.IPv6Address) and (address in NAT64 or address.sixtofour is not None):
+        return _wrapped_is_public(address)  # whether such blocks are global themselves differs from Python to Python
+    if not address.is_global or address.is_multicast or address.is_reserved or address.is_unspecified:
+        return False
+    return not isinstance(address, ipaddress.IPv6Address) or _wrapped_is_public(address)
+
+
+def _wrapped_is_public(address: ipaddress.IPv6Address) -> bool:
+    """Of the IPv4 addresses that an IPv6 address may stand for (mapped, 6to4, Teredo, NAT64): all are public."""
+    wrapped = [address.ipv4_mapped, address.sixtofour, *(address.teredo or ())]
+    if address in NAT64:
+        wrapped.append(ipaddress.IPv4Address(int(address) & 0xFFFFFFFF))
+    return all(is_public(str(inner)) for inner in wrapped if inner is not None)

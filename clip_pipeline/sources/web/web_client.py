@@ -1,0 +1,263 @@
+"""One file of a stranger's server: which address, over which connection, how long, how much, and how often to try.
+
+Everything that comes of a url in a list goes this way, photos and robots.txt alike.
+"""
+
+from __future__ import annotations
+
+import random
+import socket
+import ssl
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from time import monotonic
+
+from clip_pipeline.settings import DownloadSettings
+from clip_pipeline.sources.web.addresses import AddressBook, ForbiddenAddress, Place, UnknownName
+from clip_pipeline.sources.web.api_session import (
+    MOST_REDIRECTS,
+    Hosts,
+    backoff_seconds,
+    may_pass,
+    retry_after_seconds,
+    user_agent,
+)
+from clip_pipeline.sources.web.connections import Connection, Connections
+from clip_pipeline.sources.web.host_limits import Manners
+from clip_pipeline.sources.web.http_headers import AnswerError, Head
+from clip_pipeline.sources.web.http_response import BodyTooLong, NoAnswer, unpacked
+from clip_pipeline.sources.web.urls import UrlError, WebUrl, follow, with_width
+
+REDIRECTS = (301, 302, 303, 307, 308)
+SMALL_BODY_BYTES = 65_536
+"""A body that nobody wants is read up to here, which keeps the connection."""
+
+
+class Failure(Exception):
+    """Why a file cannot be had. status: one of records.PHOTO_STATUSES. The text is the same in every run.
+
+    again: whether another try may help. wait_seconds: what the server asked for before it. http_status: of the answer.
+    """
+
+    def __init__(
+        self,
+        status: str,
+        message: str,
+        again: bool = False,
+        wait_seconds: float | None = None,
+        http_status: int | None = None,
+    ):
+        super().__init__(message)
+        self.status, self.again, self.wait_seconds, self.http_status = status, again, wait_seconds, http_status
+
+
+def _always(url: WebUrl) -> float:
+    return 0.0
+
+
+def _anything(head: Head) -> None:
+    return None
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What is wanted of a url.
+
+    accept: the field of that name. most_bytes: longest body taken; beginning: of a longer one that much is taken.
+    width: asked of servers that can resize, in pixels. permit: called before each request, gives the seconds that the host
+    wants between two; check: called with the head before the body is read. Both raise Failure to forbid it.
+    """
+
+    accept: str
+    most_bytes: int
+    beginning: bool = False
+    width: int = 0
+    permit: Callable[[WebUrl], float] = _always
+    check: Callable[[Head], None] = _anything
+
+
+class _Allowance:
+    """The time that is left for one file. deadline: on the monotonic clock."""
+
+    __slots__ = ("deadline",)
+
+    def __init__(self, seconds: float):
+        self.deadline = monotonic() + seconds
+
+    def left(self) -> float:
+        return self.deadline - monotonic()
+
+
+class Visits:
+    """Gets files; safe to use from many threads.
+
+    hosts: names that stand for an address of ours, the only way to loopback.
+
+    The deadline counts all time spent on a file's requests, redirects and further tries included. Waiting for a turn at
+    the host does not count, nor does a pause that a server asks for with Retry-After, which may be as long as the deadline.
+    """
+
+    def __init__(self, settings: DownloadSettings, hosts: Hosts):
+        self._settings = settings
+        self._addresses = AddressBook(hosts)
+        # Half the deadline without a byte leaves the other half for another try.
+        self._connections = Connections(settings.connections, silence=settings.deadline / 2)
+        self._manners = Manners(settings.connections_per_host, settings.host_rate, settings.deadline)
+        self._agent = user_agent(settings.contact)
+        self._generator = random.Random()
+
+    def close(self) -> None:
+        """Closes the connections; pauses end at once."""
+        self._manners.close()
+        self._connections.close()
+
+    def get(self, url: WebUrl, wish: Wish) -> bytes:
+        """The file behind a url. Raises Failure after the last try."""
+        seconds_left = self._settings.deadline
+        attempt = 0
+        while True:
+            allowance = _Allowance(seconds_left)
+            try:
+                return self._get_following_redirects(url, wish, allowance)
+            except Failure as failure:
+                seconds_left = allowance.left()
+                pause = failure.wait_seconds
+                if pause is None:
+                    pause = backoff_seconds(attempt, self._generator)
+                    seconds_left -= pause
+                if not failure.again or attempt == self._settings.retries or seconds_left <= 0:
+                    raise
+                if not self._manners.pause(pause):
+                    raise
+                attempt += 1
+
+    def _get_following_redirects(self, url: WebUrl, wish: Wish, allowance: _Allowance) -> bytes:
+        url = with_width(url, wish.width)
+        seen = [url]
+        try:
+            while True:
+                content, head = self._visit(url, wish, allowance)
+                if content is not None:
+                    return content
+                url = with_width(follow(url, self._location(url, head)), wish.width)
+                if url in seen:
+                    raise Failure("http_error", "the redirects lead in a circle", http_status=head.status)
+                if len(seen) > MOST_REDIRECTS:
+                    raise Failure("http_error", f"more than {MOST_REDIRECTS} redirects", http_status=head.status)
+                seen.append(url)
+        except UrlError as error:
+            raise Failure(error.status, str(error)) from error
+
+    def _visit(self, url: WebUrl, wish: Wish, allowance: _Allowance) -> tuple[bytes | None, Head]:
+        """One request at the host's convenience: the body, None for another status than 200. Raises Failure."""
+        try:
+            places = self._addresses.find(url.host, url.port, allowance.left())
+            asked = monotonic()
+            spacing = wish.permit(url)
+            allowance.deadline += monotonic() - asked
+            waited = self._manners.enter(url.host, spacing)
+            if waited is None:
+                raise self._too_long_a_pause()
+            allowance.deadline += waited
+            try:
+                return self._ask(url, places, wish, allowance.deadline)
+            finally:
+                self._manners.leave(url.host)
+        except ForbiddenAddress as error:
+            raise Failure("forbidden_address", str(error)) from error
+        except UnknownName as error:
+            raise Failure("connection_error", str(error)) from error
+        except BodyTooLong as error:
+            raise Failure("too_many_bytes", _size_sentence(error.told, wish.most_bytes)) from error
+        except AnswerError as error:
+            raise Failure("connection_error", str(error), again=True) from error
+        except ssl.SSLCertVerificationError as error:
+            raise Failure("connection_error", f"the certificate is not valid: {error.verify_message}") from error
+        except OSError as error:
+            if isinstance(error, TimeoutError) or allowance.left() <= 0:
+                message = f"no complete answer in time (deadline {self._settings.deadline:g} s)"
+                raise Failure("timeout", message, again=True) from error
+            raise Failure("connection_error", _what_broke(error), again=True) from error
+
+    def _ask(self, url: WebUrl, places: list[Place], wish: Wish, deadline: float) -> tuple[bytes | None, Head]:
+        request = (
+            f"GET {url.target} HTTP/1.1\r\nHost: {url.authority}\r\nUser-Agent: {self._agent}\r\n"
+            f"Accept: {wish.accept}\r\nAccept-Encoding: identity\r\n\r\n"
+        ).encode("ascii")
+        connection = self._connections.take(url.site, places)
+        while True:
+            try:
+                return self._ask_over(connection, request, url, wish, deadline)
+            except (ConnectionError, NoAnswer):
+                # The server may close an idle connection at any time; that says nothing about the photo.
+                if not connection.used or monotonic() >= deadline:
+                    raise
+                connection = connection.again()
+
+    def _ask_over(
+        self, connection: Connection, request: bytes, url: WebUrl, wish: Wish, deadline: float
+    ) -> tuple[bytes | None, Head]:
+        """One request and its answer, and the connection back to its place."""
+        whole, content = False, None
+        try:
+            head = connection.ask(request, deadline)
+            if head.status == 200:
+                wish.check(head)
+                content = _wanted_body(connection, head, wish)
+                whole = head.stays_open
+            elif head.stays_open and 0 <= head.length <= SMALL_BODY_BYTES:
+                connection.read_body(head, SMALL_BODY_BYTES)
+                whole = True
+        finally:
+            if whole:
+                self._connections.give_back(connection)
+            else:
+                connection.close()
+        return content, head
+
+    def _location(self, url: WebUrl, head: Head) -> str:
+        """Where an answer without a photo leads. Raises Failure where it leads nowhere."""
+        status = head.status
+        if status in REDIRECTS and (locations := head.fields.get("location")):
+            # Bytes beyond ASCII are UTF-8 in practice.
+            return locations[0].encode("latin-1").decode("utf-8", "replace")
+        if status in (404, 410):
+            raise Failure("not_found", f"HTTP {status}", http_status=status)
+        wait_seconds = retry_after_seconds(head, time.time()) if status in (429, 503) else None
+        if wait_seconds is not None:
+            self._manners.quiet(url.host, wait_seconds)
+            if wait_seconds > self._settings.deadline:
+                raise self._too_long_a_pause()
+        raise Failure("http_error", f"HTTP {status}", may_pass(status), wait_seconds, status)
+
+    def _too_long_a_pause(self) -> Failure:
+        # The same text for the photo that was told and for those that were not even asked for: which one is told
+        # depends on which came first.
+        message = f"the server asks for a longer pause than the deadline of {self._settings.deadline:g} s"
+        return Failure("http_error", message, http_status=429)
+
+
+def _wanted_body(connection: Connection, head: Head, wish: Wish) -> bytes:
+    most = wish.most_bytes
+    if not wish.beginning:
+        return unpacked(head, connection.read_body(head, most), most)
+    try:
+        return unpacked(head, connection.read_beginning(head, most), most)
+    except BodyTooLong as error:
+        return bytes(error.beginning[:most])
+
+
+def _size_sentence(told: int | None, most: int) -> str:
+    return f"more than {most:,} bytes" if told is None else f"{told:,} bytes, the most taken is {most:,}"
+
+
+def _what_broke(error: OSError) -> str:
+    """A text that is the same in every run: it lies in the shard's table, whose bytes must not change."""
+    if isinstance(error, ConnectionError):
+        return "the connection was refused or broke"
+    if isinstance(error, ssl.SSLError):
+        return "no TLS connection came about"
+    if isinstance(error, socket.gaierror):
+        return "the name could not be looked up for now"
+    return "the address cannot be reached"

@@ -1,0 +1,1 @@
+"""Wikimedia: dumps, their mirrors, and the API."""

@@ -1,0 +1,195 @@
+"""Articles as HTML: JSON lines of Wikimedia Enterprise or of the REST API, tars of them, and single HTML files.
+
+A line is an object with `name`, `namespace.identifier` and `article_body.html`; the REST API's `title` and `html` are read
+too. Files may be packed by gzip, bz2 or xz.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import re
+import tarfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from clip_pipeline.errors import DumpError
+from clip_pipeline.machine.progress import progress
+from clip_pipeline.sources.wikimedia.compression import ByteStream, compression_of, decompressed, read_range
+from clip_pipeline.sources.wikimedia.dump_files import DumpDescription, DumpPart
+
+LINES_SUFFIXES = (".jsonl", ".ndjson")
+TAR_SUFFIXES = (".tar", ".tgz")
+PAGE_SUFFIXES = (".html", ".htm")
+HTML_SUFFIXES = (*LINES_SUFFIXES, *TAR_SUFFIXES, *PAGE_SUFFIXES)
+PACKED_SUFFIXES = (".gz", ".bz2", ".xz", ".lzma")
+LONGEST_LINE_BYTES = 256_000_000
+"""The longest articles have some 20 MB of HTML, to which Enterprise adds the wikitext; more is no line of a dump."""
+SMALLEST_PART_BYTES = 1 << 16
+
+
+@dataclass(frozen=True, slots=True)
+class HtmlArticle:
+    """One article. html: a whole document or its body."""
+
+    name: str
+    namespace: int
+    html: str
+
+
+def is_html_dump(path: Path) -> bool:
+    """Whether the file's name is that of an HTML dump: .jsonl, .ndjson, .tar or .html, packed or not."""
+    name = path.name.lower()
+    for suffix in PACKED_SUFFIXES:
+        name = name.removesuffix(suffix)
+    return name.endswith(HTML_SUFFIXES)
+
+
+def describe_html_dump(path: Path, parts: int) -> DumpDescription:
+    """Reads a dump once (checksum) and cuts it into at most `parts` parts; only JSON lines that are not packed can be cut.
+
+    Raises DumpError for a missing, empty or cut file and for one whose beginning is neither JSON nor HTML.
+    """
+    path = Path(path)
+    compression = compression_of(path)
+    size = path.stat().st_size
+    whole = DumpPart("part-000", 0, size)
+    next(iter_html_articles(path, whole), None)
+    sha256 = hashlib.sha256()
+    with progress(f"Reading {path.name}", total=size, unit="byte") as bar:
+        for chunk in read_range(path, 0, size):
+            sha256.update(chunk)
+            bar.advance(len(chunk))
+    date = re.search(r"[-_](\d{8}|latest)[-_.]", path.name)
+    cuttable = compression == "none" and path.name.lower().endswith(LINES_SUFFIXES)
+    return DumpDescription(
+        name=path.name,
+        date=date.group(1) if date else "",
+        size=size,
+        sha256=sha256.hexdigest(),
+        compression=compression,
+        parts=_cut_evenly(whole, min(parts, size // SMALLEST_PART_BYTES)) if cuttable else [whole],
+    )
+
+
+def iter_html_articles(path: Path, part: DumpPart) -> Iterator[HtmlArticle]:
+    """The articles of one part, in constant memory. A line belongs to the part in which it begins.
+
+    Raises DumpError, with the number of the line or the name of the member, for what is no JSON or is cut.
+    """
+    path = Path(path)
+    name = path.name.lower()
+    for suffix in PACKED_SUFFIXES:
+        name = name.removesuffix(suffix)
+    if name.endswith(TAR_SUFFIXES):
+        yield from _articles_of_tar(path)
+    elif name.endswith(PAGE_SUFFIXES):
+        yield _article_of_page(_open_range(path, 0, path.stat().st_size), Path(name).stem, path.name)
+    elif part.start == 0:
+        yield from _articles_of_lines(_open_range(path, 0, path.stat().st_size), path.name, part.end)
+    else:
+        # One byte earlier: a line that begins exactly at the part's start must not be taken for the rest of another.
+        stream = _open_range(path, part.start - 1, path.stat().st_size)
+        skipped = len(stream.readline())
+        first = part.start - 1 + skipped
+        yield from _articles_of_lines(stream, f"{path.name} from byte {first:,}", part.end - first)
+
+
+def _open_range(path: Path, start: int, end: int) -> io.BufferedReader:
+    pieces = decompressed(read_range(path, start, end), compression_of(path), path.name)
+    return io.BufferedReader(ByteStream(pieces, path.name), 1 << 18)
+
+
+def _articles_of_lines(stream: BinaryIO, name: str, end: int | None) -> Iterator[HtmlArticle]:
+    """end: lines that begin at or after so many bytes are another part's; None reads all."""
+    place = number = 0
+    compressed = name.lower().endswith(PACKED_SUFFIXES)
+    while end is None or compressed or place < end:
+        line = stream.readline(LONGEST_LINE_BYTES)
+        if not line:
+            return
+        number += 1
+        place += len(line)
+        if len(line) >= LONGEST_LINE_BYTES:
+            raise DumpError(
+                f"Line {number:,} of {name} is longer than {LONGEST_LINE_BYTES:,} bytes, expected one article."
+            )
+        if line.strip():
+            yield _article_of_line(line, number, name)
+
+
+def _article_of_line(line: bytes, number: int, name: str) -> HtmlArticle:
+    try:
+        record = json.loads(line)
+    except ValueError as error:
+        cut = not line.endswith(b"\n")
+        raise DumpError(
+            f"{name} is cut: its last line, {number:,}, is half a JSON object. Download the rest of it."
+            if cut and line.lstrip().startswith(b"{")
+            else f"Line {number:,} of {name} is no JSON ({error}), expected one article a line as an object. "
+            "Give an HTML dump of Wikimedia Enterprise (.ndjson, .jsonl), or an XML dump under its own name."
+        ) from error
+    if not isinstance(record, dict):
+        raise DumpError(
+            f"Line {number:,} of {name} holds {type(record).__name__}, expected an object with article_body.html."
+        )
+    body = record.get("article_body")
+    html = body.get("html") if isinstance(body, dict) else record.get("html")
+    if not isinstance(html, str):
+        raise DumpError(
+            f"Line {number:,} of {name} has no HTML: its keys are {', '.join(sorted(record)[:8])}, expected "
+            "article_body.html (Wikimedia Enterprise) or html."
+        )
+    return HtmlArticle(str(record.get("name", record.get("title", ""))), _namespace(record), html)
+
+
+def _namespace(record: dict[str, Any]) -> int:
+    value = record.get("namespace", 0)
+    if isinstance(value, dict):
+        value = value.get("identifier", 0)
+    return value if isinstance(value, int) else 0
+
+
+def _articles_of_tar(path: Path) -> Iterator[HtmlArticle]:
+    """The members in their order, read as a stream."""
+    stream = _open_range(path, 0, path.stat().st_size)
+    found = False
+    try:
+        with tarfile.open(fileobj=stream, mode="r|") as archive:
+            for member in archive:
+                content = archive.extractfile(member) if member.isfile() else None
+                name = f"{path.name}:{member.name}"
+                if content is None or Path(member.name).name.startswith("."):
+                    continue
+                if member.name.lower().endswith(LINES_SUFFIXES):
+                    found = True
+                    yield from _articles_of_lines(content, name, None)  # type: ignore[arg-type]
+                elif member.name.lower().endswith(PAGE_SUFFIXES):
+                    found = True
+                    yield _article_of_page(content, Path(member.name).stem, name)  # type: ignore[arg-type]
+    except tarfile.TarError as error:
+        raise DumpError(f"{path.name} is cut or no tar ({error}). Download it again.") from error
+    if not found:
+        raise DumpError(f"{path.name} holds no .ndjson, .jsonl or .html file, expected a tar of HTML articles.")
+
+
+def _article_of_page(stream: BinaryIO, title: str, name: str) -> HtmlArticle:
+    content = stream.read(LONGEST_LINE_BYTES)
+    if b"<" not in content[:4096]:
+        raise DumpError(f"{name} is no HTML: it begins with {content[:30]!r}. Give the HTML of an article.")
+    from bs4 import UnicodeDammit
+
+    # A saved page says in itself how its letters are written, not always in UTF-8.
+    html = UnicodeDammit(content, is_html=True).unicode_markup
+    return HtmlArticle(title.replace("_", " "), 0, html or content.decode("utf-8", "replace"))
+
+
+def _cut_evenly(whole: DumpPart, parts: int) -> list[DumpPart]:
+    edges = [whole.end * number // max(parts, 1) for number in range(max(parts, 1) + 1)]
+    return [
+        DumpPart(f"part-{number:03}", start, end)
+        for number, (start, end) in enumerate(zip(edges, edges[1:], strict=False))
+    ]

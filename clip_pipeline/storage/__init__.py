@@ -1,0 +1,1 @@
+"""Artifacts on the disk: published whole, named by their content, cached, locked."""

@@ -1,0 +1,32 @@
+"""What training.json says of a finished training; no time in it, so that equal models have equal files."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from clip_pipeline.settings import fingerprinted
+from clip_pipeline.training.objective.loss import guessing_loss
+from clip_pipeline.training.trainer import Trainer
+
+
+def summarise(trainer: Trainer) -> dict[str, Any]:
+    """Settings, length, losses in nats, scale and sizes of a trained model."""
+    model, settings = trainer.model, trainer.settings
+    best = None if math.isinf(trainer.best_loss) else round(trainer.best_loss, 5)
+    final = trainer.validation_loss
+    return {
+        "settings": fingerprinted(settings),
+        "steps": trainer.total_steps,
+        "epochs": round(trainer.total_steps * settings.batch_size / len(trainer.captions), 3),
+        "final_train_loss": round(trainer.watch.recent_mean(), 5),
+        "final_validation_loss": None if final is None else round(final, 5),
+        "best_validation_loss": best,
+        "best_step": trainer.best_step or None,
+        "published_step": trainer.best_step if settings.publish == "best" and best else trainer.total_steps,
+        "guessing_loss": round(guessing_loss(settings), 5),
+        "logit_scale": round(float(model.logit_scale.detach().exp()), 4),
+        "parameters": sum(p.numel() for p in model.parameters()),
+        "picture_tower_parameters": sum(p.numel() for p in model.visual.parameters()),
+        "trained_parameters": sum(p.numel() for p in model.parameters() if p.requires_grad),
+    }

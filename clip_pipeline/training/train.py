@@ -1,0 +1,178 @@
+"""Training a CLIP from scratch on pairs, resumable at any moment."""
+
+from __future__ import annotations
+
+import json
+import logging
+import shutil
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from clip_pipeline.machine.cores import usable_cores
+from clip_pipeline.machine.device import choose_device
+from clip_pipeline.models.folder import save_model_folder
+from clip_pipeline.models.registry import context_length_of, image_size_of, with_tokenizer
+from clip_pipeline.models.sizes import config_of
+from clip_pipeline.settings import ComputeSettings, TrainingSettings, fingerprinted
+from clip_pipeline.storage.disk import hash_json
+from clip_pipeline.text.tokenizer import load_tokenizer
+from clip_pipeline.training.checkpoint import remove_states
+from clip_pipeline.training.data.batches import CaptionTable, shuffled_captions
+from clip_pipeline.training.data.decoded_images import (
+    PictureFormat,
+    PictureSource,
+    StoredPictures,
+    picture_format,
+    store_pictures,
+)
+from clip_pipeline.training.data.loader import PairReader
+from clip_pipeline.training.data.pairs import check_enough_photos, hash_data, read_split
+from clip_pipeline.training.data.shard_images import ShardPhotos, StreamedPictures
+from clip_pipeline.training.data.undecodable_images import BadPhotos, publish_bad_photos
+from clip_pipeline.training.distributed import ONE_PROCESS, Processes
+from clip_pipeline.training.loss_watch import memory_explained
+from clip_pipeline.training.model.batch_norms import has_batch_norms
+from clip_pipeline.training.model.initial_model import hash_start, starting_preprocess, with_loss
+from clip_pipeline.training.model.precision import choose_precision, count_threads, reproducible_arithmetic
+from clip_pipeline.training.preflight import check_length, check_tokens, look_at_data, look_at_memory, look_at_settings
+from clip_pipeline.training.reports.log import LOG_FILE, TABLE_FILE, read_log, write_log_table
+from clip_pipeline.training.reports.log_plot import plot_log
+from clip_pipeline.training.reports.summary import summarise
+from clip_pipeline.training.reports.tensorboard import FOLDER as TENSORBOARD_FOLDER
+from clip_pipeline.training.trainer import OnRow, Trainer, nothing_on_row
+from clip_pipeline.training.validation import ValidationSet
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+logger = logging.getLogger(__name__)
+
+PLOT_FILE, SUMMARY_FILE = "loss.png", "training.json"
+
+Photos = Path | ShardPhotos | Iterable[tuple[str, bytes]]
+"""A folder of stored pictures (`store_pictures`), shards to stream from, or (photo_id, JPEG bytes) in any order, of at least
+the train and validation photos, which are stored in the work folder first."""
+
+
+def train_clip(
+    pairs: pa.Table,
+    photos: Photos,
+    tokenizer_folder: Path,
+    settings: TrainingSettings,
+    compute: ComputeSettings,
+    work_folder: Path,
+    folder: Path,
+    processes: Processes = ONE_PROCESS,
+    on_row: OnRow = nothing_on_row,
+) -> dict[str, Any]:
+    """Trains on the `train` split and writes the model folder, `train_log.csv`, `loss.png` and `training.json`.
+
+    pairs: records.IMAGE_TEXT_PAIRS. work_folder: kept between runs; holds the state from which a killed run goes on. With
+    the same threads on the same machine, the resumed model has the same bytes as that of an undisturbed run.
+    processes: those that train together; only the first one decodes, writes and returns the summary. on_row: told each row of
+    the log once it is written.
+    Returns what `training.json` says and the seconds spent. Raises TrainingError when there are too few photos or the
+    loss does not fall, ModelError for an unknown model.
+    """
+    began = time.monotonic()
+    device = choose_device(compute.device)
+    threads = count_threads(compute) if compute.threads else max(1, count_threads(compute) // processes.on_this_machine)
+    settings = replace(settings, precision=choose_precision(settings.precision, device))
+    config = config_of(settings)
+    preprocess = starting_preprocess(config, settings)
+    if settings.start_from:
+        tokenizer_folder = Path(settings.start_from)  # the weights know no other one's tokens
+    tokenizer = load_tokenizer(tokenizer_folder)
+    config = with_tokenizer(config, tokenizer.vocab_size, tokenizer.pad_id, tokenizer.end_id, tokenizer.context_length)
+    config = with_loss(config, settings)
+    training, validation = read_split(pairs, "train"), read_split(pairs, "validation")
+    check_enough_photos(training, settings.batch_size)
+    check_length(len(training), settings)
+    work_folder.mkdir(parents=True, exist_ok=True)
+
+    wanted = picture_format(preprocess, settings)
+    with processes.first_goes_ahead():  # the others find the file that it made
+        sources = _open_pictures(
+            photos, [training.photo_ids, validation.photo_ids], wanted, work_folder, compute.workers
+        )
+    length = context_length_of(config)
+    captions = training.table(tokenizer, length)
+    check_tokens(captions, config)
+    warnings = look_at_data(training, captions, tokenizer, settings) if processes.first else []
+    if settings.shuffle_captions:
+        captions = shuffled_captions(captions, settings.seed)
+    bad_photos = None
+    if isinstance(photos, ShardPhotos):
+        bad_photos = BadPhotos(work_folder, len(training), settings.max_bad_percent, processes.rank)
+    workers = max(1, (compute.workers or usable_cores()) // processes.on_this_machine)
+
+    def reader(source: PictureSource, table: CaptionTable, split: str) -> PairReader:
+        return PairReader(source, table, image_size_of(config), split, workers, bad_photos, device == "cuda")
+
+    held_out = None
+    if len(validation):
+        held_out = ValidationSet(
+            reader(sources[1], validation.table(tokenizer, length), "validation"), settings, preprocess
+        )
+    # another thread count or device would finish with other bytes than an undisturbed run
+    plan_parts = [fingerprinted(settings), config, hash_data(training, validation, tokenizer_folder=tokenizer_folder)]
+    plan = hash_json([*plan_parts, hash_start(settings), device, threads, processes.count])
+    with reproducible_arithmetic(settings.seed, device, threads), memory_explained(settings):
+        pairs_read = reader(sources[0], captions, "train")
+        trainer = Trainer(config, pairs_read, held_out, preprocess, settings, device, tokenizer.pad_id, processes)
+        warnings += look_at_settings(settings, has_batch_norms(trainer.model), processes.count)
+        about_memory = look_at_memory(trainer)  # by all of them: batch norms that share a batch wait for one another
+        if processes.first:
+            _warn(warnings, about_memory)
+        trainer.resume(work_folder, plan)
+        if bad_photos is not None:
+            bad_photos.go_on_at(trainer.step)
+        prepared = time.monotonic() - began
+        trainer.run(work_folder, plan, on_row)
+        processes.wait()
+        if not processes.first:
+            return {}
+        trainer.load_published_weights(work_folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    save_model_folder(trainer.model, config, preprocess, tokenizer_folder, folder)
+    bad = publish_bad_photos(work_folder, folder)
+    summary = (
+        summarise(trainer)
+        | ({"bad_photos": bad} if bad else {})
+        | {
+            "warnings": warnings,
+            "training_photos": len(training),
+            "validation_photos": len(validation),
+        }
+    )
+    (folder / SUMMARY_FILE).write_text(json.dumps(summary, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+    shutil.copyfile(work_folder / LOG_FILE, folder / LOG_FILE)
+    log = read_log(folder / LOG_FILE)
+    write_log_table(log, folder / TABLE_FILE)
+    title = f"Training {Path(settings.model).stem}"
+    plot_log(log, folder / PLOT_FILE, settings, title)
+    if settings.tensorboard:
+        shutil.copytree(work_folder / TENSORBOARD_FOLDER, folder / TENSORBOARD_FOLDER)
+    remove_states(work_folder)
+    total = time.monotonic() - began
+    return summary | {"preparation_seconds": round(prepared, 1), "seconds": round(total, 1), "device": device}
+
+
+def _open_pictures(
+    photos: Photos, splits: Sequence[Sequence[str]], wanted: PictureFormat, work_folder: Path, workers: int
+) -> list[PictureSource]:
+    """The pictures of each split, in the order of its photo ids."""
+    if isinstance(photos, ShardPhotos):
+        return [StreamedPictures(photos, photo_ids, wanted) for photo_ids in splits]
+    folder = photos if isinstance(photos, Path) else work_folder
+    if not isinstance(photos, Path):
+        store_pictures(photos, [photo_id for photo_ids in splits for photo_id in photo_ids], wanted, folder, workers)
+    return [StoredPictures(folder, photo_ids, wanted) for photo_ids in splits]
+
+
+def _warn(warnings: list[str], about_memory: str | None) -> None:
+    for sentence in [*warnings, *([about_memory] if about_memory else [])]:
+        logger.warning("%s", sentence)

@@ -1,0 +1,51 @@
+from __future__ import annotations
+
+import functools
+import subprocess
+import sys
+
+import pytest
+from numba import int64, njit
+from numba.core import caching
+
+from clip_pipeline.machine.numba_cache import kept
+
+
+def double(number):
+    return 2 * number
+
+
+@pytest.fixture
+def no_place(monkeypatch):
+    """No folder can be written to."""
+    monkeypatch.setattr(caching.CacheImpl, "_locator_classes", [])
+
+
+@pytest.mark.parametrize("signature", [(), (int64(int64),)])
+def test_without_a_folder_for_it_a_function_is_compiled_in_memory_and_that_is_told(no_place, caplog, signature):
+    assert kept(functools.partial(njit, *signature))(double)(21) == 42
+    assert "double is compiled in every run" in caplog.text
+    assert "Set NUMBA_CACHE_DIR" in caplog.text
+
+
+def test_a_function_is_kept_in_the_folder_of_the_environment(tmp_path):
+    (tmp_path / "twice.py").write_text(
+        "import functools, sys; from numba import njit; from clip_pipeline.machine.numba_cache import kept\n"
+        "@kept(functools.partial(njit, 'int64(int64)'))\ndef double(number): return 2 * number\n"
+        "print(sum(double.stats.cache_hits.values()))\n"
+    )
+    command = [sys.executable, str(tmp_path / "twice.py")]
+    environment = {"NUMBA_CACHE_DIR": str(tmp_path / "kept"), "PYTHONPATH": ":".join(filter(None, sys.path))}
+    hits = [subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout for _ in "ab"]
+    assert hits == ["0\n", "1\n"]
+
+
+def test_photos_are_resized_without_a_folder_for_it():
+    code = (
+        "from numba.core import caching; caching.CacheImpl._locator_classes = []\n"
+        "import numpy as np; from clip_pipeline.pixels.resize import resize_rgb\n"
+        "print(resize_rgb(np.full((9, 8, 3), 7, np.uint8), 4, 3).tolist())"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == f"{[[[7] * 3] * 4] * 3}\n"
+    assert "weigh_rows is compiled in every run" in done.stderr

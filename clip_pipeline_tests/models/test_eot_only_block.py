@@ -1,0 +1,81 @@
+"""The last block for one token a caption, against open_clip's own text tower."""
+
+from __future__ import annotations
+
+import copy
+
+import pytest
+import torch
+
+from clip_pipeline.models.eot_only_block import block_at, is_plain
+from clip_pipeline.models.registry import build_model, load_config
+from clip_pipeline.training.model.precision import encode_captions
+
+PAD = 0
+
+
+def model_of(layers: int = 2, **text: object):
+    torch.manual_seed(0)
+    config = copy.deepcopy(load_config("tiny_test"))
+    config["text_cfg"] |= {"layers": layers, **text}
+    model = build_model(config).double().eval()
+    for parameter in model.parameters():  # biases and norms begin as nought and one, and would hide what is left out
+        torch.nn.init.normal_(parameter, std=0.2)
+    return model
+
+
+def captions_of(model, count: int = 7) -> torch.Tensor:
+    """Captions of different lengths that end with the highest id, some with padding among their words."""
+    tokens = torch.zeros(count, model.context_length, dtype=torch.long)
+    generator = torch.Generator().manual_seed(3)
+    for row, length in zip(tokens, range(2, 2 + count), strict=True):
+        row[:length] = torch.randint(1, 200, (length,), generator=generator)
+        row[length // 2] = PAD
+        row[length] = 299
+    return tokens
+
+
+@pytest.mark.parametrize("layers", [1, 3])
+@pytest.mark.parametrize("text", [{}, {"pool_type": "eos", "eos_id": 299}])
+def test_embeddings_and_gradients_are_those_of_open_clip(layers, text):
+    ours, theirs = model_of(layers, **text), model_of(layers, **text)
+    tokens = captions_of(ours)
+    assert is_plain(ours.transformer)
+    found = encode_captions(ours, tokens, PAD)
+    expected = torch.nn.functional.normalize(theirs.encode_text(tokens).float(), dim=-1)
+    assert torch.allclose(found, expected, atol=1e-6)
+    weights = torch.randn(found.shape, generator=torch.Generator().manual_seed(1))
+    (found * weights).sum().backward(), (expected * weights).sum().backward()
+    for (name, one), other in zip(ours.named_parameters(), theirs.parameters(), strict=True):
+        if other.grad is not None:
+            assert torch.allclose(one.grad, other.grad, atol=1e-6, rtol=1e-5), name
+
+
+def test_each_row_is_that_of_the_whole_block():
+    model = model_of(1)
+    block = model.transformer.resblocks[0]
+    x = torch.randn(5, 9, model.transformer.width, dtype=torch.float64)
+    places = torch.tensor([0, 8, 3, 5, 1])
+    whole = block(x, attn_mask=model.attn_mask[:9, :9].double())
+    assert torch.allclose(block_at(block, x, places), whole[torch.arange(5), places])
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_products_in_half_precision_err_no_more_than_in_open_clips_own_tower(dtype):
+    model = model_of().float()
+    tokens = captions_of(model)
+    full = encode_captions(model, tokens, PAD)
+    with torch.autocast("cpu", dtype):
+        ours = encode_captions(model, tokens, PAD)
+        theirs = torch.nn.functional.normalize(model.encode_text(tokens).float(), dim=-1)
+    assert ours.dtype == torch.float32 and not torch.equal(ours, full)
+    assert (ours - full).abs().mean() < 1.5 * (theirs - full).abs().mean()
+
+
+def test_a_tower_that_computes_activations_twice_or_is_compiled_is_left_alone():
+    model = model_of()
+    model.set_grad_checkpointing(True)
+    assert not is_plain(model.transformer)
+    model.set_grad_checkpointing(False)
+    model.transformer.compile()
+    assert not is_plain(model.transformer)

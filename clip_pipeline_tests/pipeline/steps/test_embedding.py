@@ -1,0 +1,275 @@
+"""The runtime of the embeddings as an artifact: what is measured, what is content, and what it leaves fresh."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from clip_pipeline.embedding.runtimes import choice as choice_module
+from clip_pipeline.embedding.runtimes import onnx_graph
+from clip_pipeline.embedding.runtimes.registry import RUNTIMES, torch_bf16, torch_fp32
+from clip_pipeline.errors import MissingRuntimeError, ModelError
+from clip_pipeline.pipeline import runtime_choice
+from clip_pipeline.pipeline.graph import STEPS, select
+from clip_pipeline.pipeline.previews import preview
+from clip_pipeline.pipeline.runtime_choice import built_in_dataset, runtime_for_command, spread, spread_rows
+from clip_pipeline.pipeline.stages import artifact_key
+from clip_pipeline.pipeline.status import pipeline_status
+from clip_pipeline.pipeline.workspace import Workspace
+from clip_pipeline.settings import ComputeSettings, EmbeddingSettings, with_settings
+from clip_pipeline.settings.recipes import RECIPES, find_recipe
+from clip_pipeline_tests.made.tiny_model import build_tiny_model, jpeg
+
+RUNTIME, SWEEP = STEPS["embedding_runtime"], STEPS["parallelism_benchmark"]
+IMAGES, TEXTS = STEPS["image_embeddings"], STEPS["text_embeddings"]
+HELD_OUT = "held_out|tiny_test"
+
+
+@pytest.fixture
+def data(tiny_data, tmp_path) -> Path:
+    return Path(shutil.copytree(tiny_data, tmp_path / "data", copy_function=shutil.copy2))
+
+
+@pytest.fixture
+def quick(monkeypatch):
+    """Two runtimes and few photos, so that a measurement takes a second; a list of how often one was asked for."""
+    asked = []
+
+    def make(name, model, place):
+        asked.append(name)
+        return {"torch_fp32": torch_fp32, "torch_bf16": torch_bf16}[name](model, place)
+
+    monkeypatch.setattr(choice_module, "RUNTIMES", {"torch_fp32": None, "torch_bf16": None})
+    monkeypatch.setattr(choice_module.choose_runtime, "__defaults__", ("auto", 2, make))
+    monkeypatch.setattr(choice_module, "TRIAL_PHOTOS", 20)
+    monkeypatch.setattr(choice_module, "LABELLED_PHOTOS", 40)
+    return asked
+
+
+def workspace(data: Path, *assignments: str) -> Workspace:
+    return Workspace(data, with_settings(find_recipe("tiny"), [f"embedding.{one}" for one in assignments]))
+
+
+def test_the_demo_stays_on_fp32_and_other_recipes_measure():
+    wanted = {name: recipe.embedding.runtime for name, recipe in RECIPES.items()}
+    assert wanted == {"sandbox": "torch_fp32", "tiny": "torch_fp32"} | dict.fromkeys(
+        ("laptop", "workstation", "wkit24m"), "auto"
+    )
+
+
+def test_settings_and_registry_name_the_same_runtimes():
+    import dataclasses
+
+    (field,) = [field for field in dataclasses.fields(EmbeddingSettings) if field.name == "runtime"]
+    assert field.metadata["choices"] == ("auto", *RUNTIMES)
+
+
+def test_a_measured_choice_holds_no_timing_and_a_second_measurement_leaves_the_embeddings_fresh(data, quick):
+    with workspace(data, "runtime=auto", "least_photos=0") as opened:
+        chosen = RUNTIME.materialise(opened, "tiny_test").artifact
+        content = json.loads(chosen.file("runtime.json").read_text())
+        assert content == {"runtime": chosen.facts["runtime"], "agrees": True}
+        assert chosen.rows == {"measured": 2}
+        sidecars = {name for name, entry in chosen.manifest["files"].items() if entry["sidecar"]}
+        assert sidecars == {"measurements.json", "measurements.csv", "runtimes.png"}
+        IMAGES.materialise(opened, HELD_OUT)
+        first = json.loads(chosen.file("measurements.json").read_text())
+        again = RUNTIME.materialise(opened, "tiny_test", force=True).artifact
+        if again.facts["runtime"] == chosen.facts["runtime"]:
+            assert json.loads(again.file("measurements.json").read_text()) != first
+            assert again.content == chosen.content and IMAGES.materialise(opened, HELD_OUT).hit
+
+
+def test_fp32_needs_no_choice_to_be_there(data):
+    shutil.rmtree(data / "embedding" / "embedding_runtime")  # as in a data folder of an earlier version
+    with workspace(data) as opened:
+        assert IMAGES.materialise(opened, HELD_OUT).hit
+
+
+def test_few_photos_are_not_measured(data, quick):
+    with workspace(data, "runtime=auto") as opened:
+        chosen = RUNTIME.materialise(opened, "tiny_test").artifact
+        assert chosen.rows == {"measured": 0} and not quick
+        assert chosen.facts["why"].endswith("fewer than embedding.least_photos")
+        assert IMAGES.materialise(opened, HELD_OUT).hit, "it is the same runtime as before"
+
+
+def test_another_runtime_embeds_the_photos_again_and_not_the_texts(data, quick):
+    before = np.load(data / "embedding/image_embeddings/held_out/tiny_test/images.npy")
+    with workspace(data, "runtime=torch_bf16") as opened:
+        RUNTIME.materialise(opened, "tiny_test")
+        assert quick == ["torch_fp32", "torch_bf16"], "also a runtime that was named must agree"
+        embedded = IMAGES.materialise(opened, HELD_OUT)
+        assert not embedded.hit and "embedding_runtime" in embedded.reason
+        assert embedded.artifact.facts["runtime"] == "torch_bf16"
+        assert TEXTS.materialise(opened, HELD_OUT).hit
+    after = np.load(embedded.artifact.file("images.npy"))
+    assert (after != before).any()
+    assert (after.astype(np.float32) * before).sum(1).min() > 0.999
+
+
+def test_a_runtime_that_does_not_agree_is_refused_and_nothing_is_published(data, quick, monkeypatch):
+    class Wrong:
+        name = "torch_bf16"
+
+        def encode_images(self, pixels_NCHW):
+            return np.ones((len(pixels_NCHW), 32), np.float32)
+
+    def make(name, model, place):
+        return Wrong() if name == "torch_bf16" else torch_fp32(model, place)
+
+    monkeypatch.setattr(choice_module.choose_runtime, "__defaults__", ("auto", 2, make))
+    with workspace(data, "runtime=torch_bf16") as opened:
+        before = opened.get("embedding_runtime", "tiny_test").content
+        with pytest.raises(ModelError, match="torch_bf16 was asked for and does not agree with torch_fp32"):
+            RUNTIME.materialise(opened, "tiny_test")
+        assert opened.get("embedding_runtime", "tiny_test").content == before
+    with workspace(data, "runtime=auto", "least_photos=0") as opened:
+        assert RUNTIME.materialise(opened, "tiny_test").artifact.facts["runtime"] == "torch_fp32"
+
+
+def test_a_choice_of_another_machine_says_how_to_choose_again(data):
+    with workspace(data, "runtime=auto") as opened:
+        folder = opened.store.folder(artifact_key("embedding_runtime", "tiny_test"))
+        (folder / "runtime.json").write_text('{"runtime": "cuda_half", "agrees": true}')
+        with pytest.raises(MissingRuntimeError, match="needs a CUDA device.*run --select embedding_runtime --force"):
+            IMAGES.materialise(opened, HELD_OUT, force=True)
+
+
+def test_the_choice_is_stale_when_there_is_another_runtime_to_choose(data, quick, monkeypatch):
+    with workspace(data, "runtime=auto", "least_photos=0") as opened:
+        before = RUNTIME.wanted(opened, "tiny_test")
+        assert RUNTIME.wanted(opened, "tiny_test") == before
+        monkeypatch.setitem(RUNTIMES, "new_one", RUNTIMES["torch_bf16"])
+        assert RUNTIME.wanted(opened, "tiny_test") != before
+
+
+# ---- commands without a data folder
+
+
+def test_a_command_measures_once_for_a_model(tmp_path, quick):
+    model = build_tiny_model(tmp_path)
+    photos = [(f"p{n}", lambda n=n: jpeg((n * 9, 100, 255 - n * 9))) for n in range(25)]
+    settings, compute = EmbeddingSettings(runtime="auto", least_photos=10), ComputeSettings(device="cpu")
+    first = runtime_for_command(model, photos, 25, settings, compute, tmp_path / "cache")
+    asked = len(quick)
+    assert asked == 2
+    assert runtime_for_command(model, photos, 25, settings, compute, tmp_path / "cache") == first
+    assert len(quick) == asked
+    (other_folder := tmp_path / "other").mkdir()
+    runtime_for_command(build_tiny_model(other_folder, seed=1), photos, 25, settings, compute, tmp_path / "cache")
+    assert len(quick) == 2 * asked
+    assert runtime_for_command(model, photos[:5], 5, settings, compute, tmp_path / "cache") == "torch_fp32"
+
+
+def test_a_new_runtime_is_measured_though_a_choice_is_remembered(tmp_path, quick, monkeypatch):
+    model = build_tiny_model(tmp_path)
+    photos = [(f"p{n}", lambda n=n: jpeg((n * 9, 100, 255 - n * 9))) for n in range(25)]
+    settings, compute = EmbeddingSettings(runtime="auto", least_photos=10), ComputeSettings(device="cpu")
+    runtime_for_command(model, photos, 25, settings, compute, tmp_path / "cache")
+    asked = len(quick)
+    monkeypatch.setattr(onnx_graph, "EXPORT_VERSION", "another")
+    runtime_for_command(model, photos, 25, settings, compute, tmp_path / "cache")
+    assert len(quick) == 2 * asked
+    monkeypatch.setitem(RUNTIMES, "new_one", RUNTIMES["torch_bf16"])
+    runtime_for_command(model, photos, 25, settings, compute, tmp_path / "cache")
+    assert len(quick) == 3 * asked
+
+
+def test_evaluate_embeds_with_the_runtime_of_the_settings(tmp_path, quick, monkeypatch):
+    from clip_pipeline.api import evaluate
+    from clip_pipeline.pipeline.standalone import evaluate_to
+
+    for number in range(6):
+        folder = tmp_path / "photos" / ("red" if number % 2 else "blue")
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / f"{number}.jpg").write_bytes(jpeg((250 * (number % 2), number * 9, 250 * (1 - number % 2))))
+    used = []
+    real = evaluate.embed_dataset_images
+    monkeypatch.setattr(
+        evaluate, "embed_dataset_images", lambda *rest, **named: used.append(real(*rest, **named)["runtime"])
+    )
+    model = str(build_tiny_model(tmp_path))
+    for runtime in ("torch_bf16", "torch_fp32"):
+        recipe = with_settings(find_recipe("tiny"), [f"embedding.runtime={runtime}", "compute.device=cpu"])
+        evaluate_to(model, str(tmp_path / "photos"), tmp_path / f"{runtime}.json", recipe)
+    assert used == ["torch_bf16", "torch_fp32"]
+
+
+def test_a_broken_choice_is_not_remembered(tmp_path, quick, monkeypatch):
+    model = build_tiny_model(tmp_path)
+    monkeypatch.setattr(runtime_choice, "measured_choice", lambda *rest: (_ for _ in ()).throw(KeyboardInterrupt))
+    settings = EmbeddingSettings(runtime="torch_bf16")
+    with pytest.raises(KeyboardInterrupt):
+        runtime_for_command(model, [], 0, settings, ComputeSettings(device="cpu"), tmp_path / "cache")
+    assert not list((tmp_path / "cache").rglob("runtime.json"))
+
+
+def test_the_built_in_dataset_is_labelled_pictures():
+    import io
+
+    from PIL import Image
+
+    digits = built_in_dataset()
+    assert digits.task == "zero_shot" and len(digits.ids) == len(digits.truth().labels) == 1797
+    assert Image.open(io.BytesIO(digits.read(0))).size == (8, 8)
+    assert digits.texts()["text"][3].as_py() == 'a photo of the number: "3".'
+
+
+def test_rows_are_spread_evenly():
+    assert spread_rows(3, 5) == [0, 1, 2]
+    assert spread_rows(10, 5) == [0, 2, 4, 6, 8]
+    assert len(set(spread_rows(1001, 1000))) == 1000
+    letters = [(letter, None) for letter in "abcdefghij"]
+    assert [name for name, _ in spread(iter(letters), 10, 5)] == list("acegi")
+    assert [name for name, _ in spread(iter(letters), None, 3)] == list("abc")
+
+
+@pytest.mark.skipif(importlib.util.find_spec("onnxruntime") is None, reason="onnxruntime is not installed")
+def test_a_graph_of_the_pipeline_lies_in_the_data_folder(data, quick, monkeypatch):
+    monkeypatch.setattr(choice_module, "RUNTIMES", RUNTIMES)
+    from clip_pipeline.embedding.runtimes.registry import make_runtime
+
+    monkeypatch.setattr(choice_module.choose_runtime, "__defaults__", ("auto", 1, make_runtime))
+    with workspace(data, "runtime=onnx_int8") as opened:
+        RUNTIME.materialise(opened, "tiny_test")
+        assert IMAGES.materialise(opened, HELD_OUT).artifact.facts["runtime"] == "onnx_int8"
+    assert list((data / ".cache" / "onnx_int8").glob("*/graph.onnx"))
+
+
+# ---- parallelism_benchmark
+
+
+def names(expression: str) -> set[str]:
+    return {step.asset for step in select(expression)}
+
+
+def test_the_sweep_runs_only_when_it_is_asked_for_by_name():
+    assert "parallelism_benchmark" not in names("") | names("embedding") | names("clip_checkpoint+") | names(
+        "+image_embeddings"
+    )
+    assert names("parallelism_benchmark") == {"parallelism_benchmark"}
+    assert {"parallelism_benchmark", "embedding_runtime", "clip_checkpoint"} <= names("+parallelism_benchmark")
+    assert "parallelism_benchmark" in names("embedding,parallelism_benchmark")
+
+
+def test_the_sweep_is_an_artifact_with_a_table_and_a_picture(data):
+    settings = ["parallelism.processes=1", "parallelism.threads=1", "parallelism.repeats=1", "parallelism.photos=70"]
+    with Workspace(data, with_settings(find_recipe("tiny"), settings)) as opened:
+        states = {status.asset: status.state for status in pipeline_status(opened, [SWEEP])}
+        assert states == {"parallelism_benchmark": "on request"}
+        made = SWEEP.materialise(opened, "tiny_test").artifact
+        assert json.loads(made.file("grid.json").read_text()) == {
+            "cells": [[1, 1]], "runtime": "torch_fp32", "photos": 70, "repeats": 1,
+        }  # fmt: skip
+        assert {"parallelism.parquet", "parallelism.csv", "parallelism.json", "parallelism.png"} < set(
+            made.manifest["files"]
+        )
+        assert made.rows == {"rows": 2} and "1 × 1 threads" in made.facts["fastest"]
+        assert preview(made).pictures.keys() == {"parallelism"}
+        assert SWEEP.materialise(opened, "tiny_test").hit

@@ -1,0 +1,60 @@
+"""Scaling, beside Pillow's."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from clip_pipeline.pixels.resize import resize_rgb
+from clip_pipeline_tests.images.photos import scene
+
+SIDES = st.integers(1, 130) | st.sampled_from([7, 8, 9, 255, 256, 257, 640])
+
+
+def pillow(picture: Image.Image, width: int, height: int) -> np.ndarray:
+    """Pillow's bicubic, the height first."""
+    rows = picture.resize((picture.width, height), Image.Resampling.BICUBIC)
+    return np.asarray(rows.resize((width, height), Image.Resampling.BICUBIC)).astype(int)
+
+
+@settings(max_examples=150, deadline=None)
+@given(old=st.tuples(SIDES, SIDES), new=st.tuples(SIDES, SIDES), seed=st.integers(0, 99), noise=st.booleans())
+def test_every_value_is_pillow_s_to_within_two_for_any_sizes(old, new, seed, noise):
+    generator = np.random.default_rng(seed)
+    picture = scene(seed, size=old) if min(old) > 8 and not noise else None
+    if picture is None:
+        picture = Image.fromarray(generator.integers(0, 256, (old[1], old[0], 3), np.uint8))
+    ours = resize_rgb(np.array(picture), *new).astype(int)
+    assert ours.shape == (new[1], new[0], 3)
+    assert np.abs(ours - pillow(picture, *new)).max() <= 2
+
+
+def test_photos_differ_by_two_at_most_and_hardly_anywhere(shared_data):
+    import io
+    import tarfile
+
+    with tarfile.open(shared_data("flickr8k_orig_1000.tar")) as tar:
+        entries = [entry for entry in tar if entry.name.endswith(".jpg")][:20]
+        for entry in entries:
+            picture = Image.open(io.BytesIO(tar.extractfile(entry).read())).convert("RGB")
+            for shorter in (64, 112, 224, 256):
+                scale = shorter / min(picture.size)
+                size = round(picture.width * scale), round(picture.height * scale)
+                difference = np.abs(resize_rgb(np.array(picture), *size) - pillow(picture, *size))
+                assert difference.max() <= 2
+                assert difference.mean() < 0.02
+
+
+@pytest.mark.parametrize("value", [0, 1, 127, 254, 255])
+def test_a_plain_colour_stays_as_it_is(value):
+    plain = np.full((37, 53, 3), value, np.uint8)
+    for size in ((5, 3), (53, 37), (200, 11), (1, 1)):
+        assert (resize_rgb(plain, *size) == value).all()
+
+
+def test_the_same_size_is_the_same_picture():
+    picture = np.array(scene(3))
+    assert (resize_rgb(picture, picture.shape[1], picture.shape[0]) == picture).all()

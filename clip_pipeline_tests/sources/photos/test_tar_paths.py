@@ -1,0 +1,109 @@
+"""Which tars a path means."""
+
+from __future__ import annotations
+
+import gzip
+import logging
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from clip_pipeline.errors import PhotosError
+from clip_pipeline.sources.photos.image_set import open_image_set
+from clip_pipeline.sources.photos.local_photos import OwnFiles
+from clip_pipeline.sources.photos.tar_paths import find_tars, holds_tars, is_tar_pattern, tar_path, tar_root
+from clip_pipeline_tests.sources.photos.test_tars import listed, write_tar
+
+
+@pytest.fixture
+def tars(tmp_path) -> Path:
+    for number in range(12):
+        write_tar(
+            tmp_path / ("a" if number < 6 else "b") / f"{number:05d}.tar", {"k.jpg": str(number), "k.txt": "A cup"}
+        )
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("pattern", "names"),
+    [
+        ("a/{00001..00003}.tar", ["00001.tar", "00002.tar", "00003.tar"]),
+        ("a/0000{1,4}.tar", ["00001.tar", "00004.tar"]),
+        ("a/*[12].tar", ["00001.tar", "00002.tar"]),
+        ("{a,b}/000*[59].tar", ["a/00005.tar", "b/00009.tar"]),
+        ("*/0001?.tar", ["00010.tar", "00011.tar"]),
+        ("a/00000.tar::{base}/b/{{00008..00009}}.tar", ["a/00000.tar", "b/00008.tar", "b/00009.tar"]),
+    ],
+)
+def test_patterns_are_read_as_webdataset_reads_them(tars, pattern, names):
+    path = tars / (pattern.format(base=tars) if "::" in pattern else pattern)
+    assert is_tar_pattern(path)
+    assert find_tars(path) == names
+    for row in listed(path).to_pylist():
+        number = int(row["id"].split("/")[-2])
+        assert OwnFiles(tar_root(path), 100).read(row["url"]) == str(number).encode()
+
+
+def test_a_pattern_is_a_set_of_photos_too(tars):
+    photos = open_image_set(tars / "a" / "{00002..00003}.tar")
+    assert (photos.ids, photos.captions) == (["00002/k", "00003/k"], [["A cup"], ["A cup"]])
+    assert photos.read(1) == b"3"
+
+
+def test_a_list_of_more_numbers_than_a_name_may_have_letters_is_a_pattern(tars):
+    pattern = tars / "a" / f"{{{','.join(f'{number:05d}' for number in [*range(6)] * 20)}}}.tar"
+    assert len(pattern.name) > 255
+    assert find_tars(pattern) == [f"{number:05d}.tar" for number in range(6)]
+
+
+def test_a_tar_that_a_range_names_must_be_there(tars):
+    with pytest.raises(PhotosError, match=r"1 of the 2 tars of .* are not there, the first is .*b/0000\[5-5\].tar"):
+        find_tars(tars / "{a,b}/0000[5-5].tar")
+    with pytest.raises(PhotosError, match=r"2 of the 4 tars of .* are not there, the first is .*00006.tar. Correct"):
+        find_tars(tars / "a/{00004..00007}.tar")
+
+
+@given(st.integers(0, 99), st.integers(0, 30), st.integers(1, 5))
+def test_a_range_names_each_number_once_with_its_zeros(first, more, width):
+    from clip_pipeline.sources.photos.tar_paths import _alternatives
+
+    names = list(_alternatives(f"x/{{{first:0{width}d}..{first + more}}}.tar"))
+    assert names == [f"x/{number:0{width}d}.tar" for number in range(first, first + more + 1)]
+
+
+def test_a_folder_whose_name_looks_like_a_pattern_is_a_folder(tmp_path):
+    write_tar(tmp_path / "x{1}" / "0.TAR", {"k.jpg": "photo"})
+    assert not is_tar_pattern(tmp_path / "x{1}")
+    assert find_tars(tmp_path / "x{1}") == ["0.TAR"]
+    (row,) = listed(tmp_path / "x{1}").to_pylist()
+    assert (row["id"], OwnFiles(tmp_path / "x{1}", 100).read(row["url"])) == ("0/k", b"photo")
+    assert tar_path(tmp_path / "x{1}", "0.TAR").is_file()
+
+
+def test_a_tar_by_another_name_is_asked_to_be_renamed(tmp_path):
+    tar = write_tar(tmp_path / "0.tar", {"k.jpg": "photo"}).rename(tmp_path / "data.bin")
+    with pytest.raises(PhotosError, match=r"data\.bin does not end in \.tar\. If it is"):
+        find_tars(tar)
+
+
+def test_a_folder_holds_tars_where_no_photo_lies_beside_them(tars):
+    write_tar(tars / "c" / "0.TAR", {"k.jpg": "photo"})
+    assert holds_tars(tars) and holds_tars(tars / "a") and holds_tars(tars / "c")
+    (tars / "a" / "1.jpg").touch()
+    (tars / "d").mkdir()
+    assert not holds_tars(tars / "a") and not holds_tars(tars / "d")
+
+
+@pytest.mark.parametrize("name", ["0.tar.gz", "0.tgz", "0.TAR.GZ", "0.tar.zst"])
+def test_packed_tars_are_refused_with_what_to_do(tmp_path, name, caplog):
+    (tmp_path / name).write_bytes(gzip.compress(b"anything"))
+    with pytest.raises(PhotosError, match=rf"holds packed tars \({name}\).*Unpack them first"):
+        find_tars(tmp_path)
+    with pytest.raises(PhotosError, match=r"is compressed|is no whole tar"):
+        listed(tmp_path / name)
+    write_tar(tmp_path / "1.tar", {"k.jpg": "photo"})
+    with caplog.at_level(logging.WARNING):
+        assert find_tars(tmp_path) == ["1.tar"]
+    assert "left out 1 packed tars" in caplog.text

@@ -1,0 +1,130 @@
+from __future__ import annotations
+
+import socket
+
+import pytest
+
+from clip_pipeline.sources.web.addresses import AddressBook, ForbiddenAddress, UnknownName, is_public
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "127.0.0.1", "127.8.9.1", "0.0.0.0", "10.1.2.3", "172.16.0.1", "192.168.1.1", "169.254.169.254", "100.64.0.1",
+        "192.0.2.1", "198.18.0.1", "224.0.0.1", "239.1.1.1", "240.0.0.1", "255.255.255.255",
+        "::", "::1", "fe80::1", "fe80::1%eth0", "fc00::1", "fd12::1", "ff02::1", "2001:db8::1",
+        "::ffff:127.0.0.1", "::ffff:10.0.0.1", "2002:7f00:1::1", "2002:a00:1::", "64:ff9b::7f00:1", "64:ff9b::a00:1",
+    ],
+)  # fmt: skip
+def test_addresses_off_the_public_internet_are_known(address):
+    assert not is_public(address)
+
+
+@pytest.mark.parametrize(
+    "address", ["1.1.1.1", "151.101.1.1", "2606:4700::1111", "64:ff9b::101:101", "2002:101:101::1"]
+)
+def test_public_addresses_are_known(address):
+    assert is_public(address)
+
+
+@pytest.mark.parametrize("name", ["localhost", "127.0.0.1", "2130706433", "0x7f.1", "127.1", "0", "::1", "localhost."])
+def test_every_spelling_of_loopback_is_refused(name):
+    with pytest.raises((ForbiddenAddress, UnknownName)):
+        AddressBook({}).find(name, 80, 5)
+
+
+def test_a_name_in_hosts_leads_where_it_says():
+    assert AddressBook({"Photos.Test": ("127.0.0.1", 8000)}).find("photos.test", 80, 5) == [("127.0.0.1", 8000)]
+
+
+def test_a_name_without_an_address_is_unknown():
+    # .invalid never has one (RFC 6761); without a resolver the answer is the trouble that may pass.
+    with pytest.raises((UnknownName, OSError)):
+        AddressBook({}).find("no-such-name.invalid", 80, 5)
+
+
+def test_an_answer_is_kept_and_pinned(monkeypatch):
+    answers = [["1.1.1.1"], ["127.0.0.1"]]
+
+    def resolve(name, port, **_):
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, port)) for address in answers.pop(0)]
+
+    monkeypatch.setattr(socket, "getaddrinfo", resolve)
+    book = AddressBook({})
+    assert book.find("changing.test", 80, 5) == book.find("changing.test", 80, 5) == [("1.1.1.1", 80)]
+    with pytest.raises(ForbiddenAddress, match=r"changing\.test leads to 127\.0\.0\.1"):
+        AddressBook({}).find("changing.test", 80, 5)
+
+
+def test_of_mixed_addresses_only_the_public_are_used(monkeypatch):
+    found = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, 80)) for address in ("10.0.0.1", "1.1.1.1")]
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: found)
+    assert AddressBook({}).find("mixed.test", 80, 5) == [("1.1.1.1", 80)]
+
+
+def test_a_resolver_that_hangs_is_not_waited_for(monkeypatch):
+    import threading
+
+    ended = threading.Event()
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: ended.wait(5) and [])
+    with pytest.raises(TimeoutError):
+        AddressBook({}).find("slow.test", 80, 0.05)
+    ended.set()
+
+
+def test_a_name_is_looked_up_once_by_many_threads_and_refusals_are_kept(monkeypatch):
+    import time
+    from concurrent.futures import ThreadPoolExecutor
+
+    asked = []
+
+    def resolve(name, *_, **__):
+        asked.append(name)
+        time.sleep(0.05)
+        if name == "gone.test":
+            raise socket.gaierror(socket.EAI_NONAME, "text that differs between systems")
+        return [(2, 1, 6, "", (address, 0)) for address in ("192.168.0.9", "10.0.0.1")]
+
+    monkeypatch.setattr(socket, "getaddrinfo", resolve)
+    book = AddressBook({})
+
+    def find(name):
+        with pytest.raises((ForbiddenAddress, UnknownName)) as raised:
+            book.find(name, 80, 5)
+        return str(raised.value)
+
+    with ThreadPoolExecutor(8) as pool:
+        told = set(pool.map(find, ["gone.test", "inside.test"] * 10))
+    assert told == {"gone.test has no address", "inside.test leads to 10.0.0.1, which is not on the public internet"}
+    assert sorted(asked) == ["gone.test", "inside.test"]
+
+
+def test_a_trouble_of_the_resolver_passes(monkeypatch):
+    from clip_pipeline.sources.web import addresses
+
+    monkeypatch.setattr(addresses, "SECONDS_TROUBLE_KEPT", 0.0)
+    answers = [socket.gaierror(socket.EAI_AGAIN, "for now"), [(2, 1, 6, "", ("1.1.1.1", 0))]]
+
+    def resolve(*_, **__):
+        answer = answers.pop(0)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    monkeypatch.setattr(socket, "getaddrinfo", resolve)
+    book = AddressBook({})
+    with pytest.raises(socket.gaierror):
+        book.find("flaky.test", 80, 5)
+    assert book.find("flaky.test", 443, 5) == [("1.1.1.1", 443)]
+
+
+def test_the_number_of_names_kept_is_bounded(monkeypatch):
+    from clip_pipeline.sources.web import addresses
+
+    monkeypatch.setattr(addresses, "MOST_NAMES_KEPT", 10)
+    monkeypatch.setattr(addresses, "SECONDS_KEPT", 0.0)
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: [(2, 1, 6, "", ("1.1.1.1", 0))])
+    book = AddressBook({})
+    for number in range(100):
+        book.find(f"name{number}.test", 80, 5)
+    assert len(book._kept) <= 10

@@ -1,0 +1,76 @@
+"""Results outside the data folder: whole, or not there."""
+
+from __future__ import annotations
+
+import json
+import threading
+from pathlib import Path
+
+import pytest
+
+from clip_pipeline.errors import StoreError
+from clip_pipeline.storage.published import published_file, published_folder, published_shard, shard_stats
+
+
+def test_a_published_file_is_whole_or_not_there(tmp_path):
+    with pytest.raises(RuntimeError), published_file(tmp_path / "out.txt") as path:
+        path.write_text("half")
+        raise RuntimeError
+    assert list(tmp_path.iterdir()) == []
+    with published_file(tmp_path / "out.txt") as path:
+        path.write_text("whole")
+    assert [p.name for p in tmp_path.iterdir()] == ["out.txt"]
+
+
+def test_a_published_folder_replaces_its_own_but_not_someone_elses_files(tmp_path):
+    for text in ("one", "two"):
+        with published_folder(tmp_path / "model") as (folder, _):
+            (folder / "weights").write_text(text)
+    assert (tmp_path / "model/weights").read_text() == "two"
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine/thesis.txt").write_text("precious")
+    with pytest.raises(StoreError, match="did not write"), published_folder(tmp_path / "mine"):
+        pass
+    assert (tmp_path / "mine/thesis.txt").read_text() == "precious"
+
+
+def write_shard(folder: Path, work: Path, reusable: bool) -> dict[str, int]:
+    for ending in (".tar", ".parquet"):
+        (folder / f"00000{ending}").write_text("x")
+    (folder / "00000_stats.json").write_text(json.dumps({"count": 1}))
+    (work / "1.journal").write_text("x")
+    return {"count": 1}
+
+
+def test_a_finished_shard_loses_what_a_killed_run_left_behind_it(tmp_path):
+    published_shard(tmp_path, "00000", "plan", "settings", write_shard)
+    for rest in (".00000.work/settings", ".00000.staging"):
+        (tmp_path / rest).mkdir(parents=True)
+        (tmp_path / rest / "1.journal").touch()
+    assert published_shard(tmp_path, "00000", "plan", "settings", write_shard)["count"] == 1
+    assert {path.name for path in tmp_path.iterdir()} == {"00000.tar", "00000.parquet", "00000_stats.json"}
+
+
+def test_a_shard_is_published_although_someone_still_writes_into_its_work_folder(tmp_path):
+    for run in range(20):
+        output = tmp_path / str(run)
+        started = threading.Event()
+
+        def keep_writing(work: Path, started: threading.Event) -> None:
+            number = 0
+            while work.is_dir():
+                started.set()
+                try:
+                    (work / f"{number}.journal").touch()
+                except FileNotFoundError:
+                    return
+                number += 1
+
+        def build(folder: Path, work: Path, reusable: bool, started: threading.Event = started) -> dict[str, int]:
+            threading.Thread(target=keep_writing, args=(work, started), daemon=True).start()
+            started.wait()
+            return write_shard(folder, work, reusable)
+
+        published_shard(output, "00000", "plan", "settings", build)
+        assert shard_stats(output, "00000")["count"] == 1
+        assert len(list(output.iterdir())) == 3

@@ -1,0 +1,165 @@
+"""The gradient of a batch taken in chunks, against the same batch at once."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import subprocess
+import sys
+
+import pytest
+import torch
+
+from clip_pipeline.models.registry import load_config
+from clip_pipeline.settings import TrainingSettings
+from clip_pipeline.training.model.initial_model import make_model, with_loss
+from clip_pipeline.training.objective.bag_of_words_loss import make_word_head
+from clip_pipeline.training.objective.grad_cache import Learner, RandomState, quiet_statistics
+
+SETTINGS = TrainingSettings(model="tiny_test", batch_size=12, word_loss=0.5)
+
+
+def learner_of(settings: TrainingSettings, layers: int = 1) -> Learner:
+    torch.manual_seed(0)
+    config = load_config(settings.model)
+    config["vision_cfg"]["layers"] = config["text_cfg"]["layers"] = layers
+    model = make_model(with_loss(config, settings), settings, "cpu")
+    model.train()
+    weights = torch.ones(config["text_cfg"]["vocab_size"]).numpy()
+    return Learner(model, make_word_head(config["embed_dim"], weights), settings, "cpu", 0)
+
+
+def random_batch(learner: Learner, count: int = 12) -> tuple[torch.Tensor, torch.Tensor]:
+    size, length = learner.model.visual.image_size, learner.model.context_length
+    generator = torch.Generator().manual_seed(1)
+    pictures = torch.randn(count, 3, *(size if isinstance(size, tuple) else (size, size)), generator=generator)
+    shape = (count, learner.settings.captions_per_photo, length)
+    tokens = torch.randint(1, 290, shape, generator=generator)
+    tokens[..., -1] = 299
+    return pictures, tokens
+
+
+def gradients(learner: Learner) -> dict[str, torch.Tensor]:
+    parameters = {**dict(learner.model.named_parameters()), **dict(learner.word_head.named_parameters())}
+    return {name: p.grad.clone() for name, p in parameters.items()}
+
+
+def assert_equal_gradients(ours: dict, theirs: dict) -> None:
+    assert set(ours) == set(theirs)
+    for name, gradient in ours.items():
+        assert torch.allclose(gradient, theirs[name], atol=1e-5, rtol=1e-5), name
+    assert any(gradient.abs().max() > 1e-3 for gradient in ours.values())
+
+
+@pytest.mark.parametrize("loss", ["softmax", "sigmoid"])
+@pytest.mark.parametrize(("size", "captions"), [(1, 1), (4, 1), (5, 1), (5, 3)])
+def test_the_gradient_in_chunks_is_that_of_the_whole_batch(loss, size, captions):
+    settings = dataclasses.replace(SETTINGS, loss=loss, captions_per_photo=captions)
+    whole, chunked = learner_of(settings), learner_of(dataclasses.replace(settings, chunk_size=size))
+    batch = random_batch(whole)
+    assert chunked.backward(*batch) == pytest.approx(whole.backward(*batch), abs=1e-5)
+    assert_equal_gradients(gradients(chunked), gradients(whole))
+
+
+def test_the_loss_of_several_captions_is_the_mean_of_the_losses_of_one():
+    learner = learner_of(dataclasses.replace(SETTINGS, captions_per_photo=3))
+    pictures, tokens = random_batch(learner)
+    singles = [learner.losses(*learner.features(pictures, tokens[:, [k]]), tokens[:, [k]]) for k in range(3)]
+    total, contrastive = learner.losses(*learner.features(pictures, tokens), tokens)
+    assert contrastive == pytest.approx(sum(one for _, one in singles) / 3, abs=1e-5)
+    assert total.item() == pytest.approx(sum(one.item() for one, _ in singles) / 3, rel=1e-5)
+
+
+@pytest.mark.parametrize("chunk_size", [0, 4])
+def test_words_that_the_text_tower_does_not_see_are_guessed_all_the_same(chunk_size):
+    settings = dataclasses.replace(SETTINGS, chunk_size=chunk_size)
+    all_shown, some_shown = learner_of(settings), learner_of(settings)
+    pictures, tokens = random_batch(all_shown)
+    shown = tokens.masked_fill(tokens % 2 == 0, 0)
+    assert all_shown.backward(pictures, tokens) != some_shown.backward(pictures, tokens, shown=shown)
+    assert torch.equal(all_shown.word_head.weight.grad, some_shown.word_head.weight.grad)
+
+
+@pytest.mark.parametrize("loss", ["softmax", "sigmoid"])
+def test_dropout_leaves_out_the_same_things_in_both_passages(loss):
+    """Patches are left out at random; beside a graph of all chunks that is drawn once and kept."""
+    settings = dataclasses.replace(SETTINGS, loss=loss, chunk_size=4, patch_dropout=0.5)
+    chunked, plain = learner_of(settings), learner_of(settings)
+    pictures, tokens = random_batch(plain)
+    torch.manual_seed(5)
+    parts = [plain.features(pictures[i : i + 4], tokens[i : i + 4]) for i in (0, 4, 8)]
+    total, contrastive = plain.losses(*(torch.cat(part) for part in zip(*parts, strict=True)), tokens)
+    total.backward()
+    torch.manual_seed(5)
+    assert chunked.backward(pictures, tokens) == pytest.approx(contrastive, abs=1e-5)
+    assert_equal_gradients(gradients(chunked), gradients(plain))
+
+
+def test_random_numbers_are_drawn_again():
+    state = RandomState("cpu")
+    drawn = torch.rand(3)
+    state.restore()
+    assert torch.equal(torch.rand(3), drawn)
+
+
+def test_the_statistics_of_batch_norms_take_each_picture_in_once():
+    layer = torch.nn.BatchNorm1d(2)
+    batch = torch.randn(6, 2)
+    with quiet_statistics(layer):
+        layer(batch)
+    assert int(layer.num_batches_tracked) == 0 and torch.equal(layer.running_mean, torch.zeros(2))
+    layer(batch)
+    assert int(layer.num_batches_tracked) == 1 and layer.running_mean.abs().max() > 0
+
+
+@pytest.mark.parametrize("loss", ["softmax", "sigmoid"])
+def test_gradient_checkpointing_changes_no_gradient(loss):
+    plain = learner_of(dataclasses.replace(SETTINGS, loss=loss))
+    checkpointed = learner_of(dataclasses.replace(SETTINGS, loss=loss, gradient_checkpointing=True))
+    assert (
+        checkpointed.model.visual.transformer.grad_checkpointing and checkpointed.model.transformer.grad_checkpointing
+    )
+    batch = random_batch(plain)
+    plain.backward(*batch), checkpointed.backward(*batch)
+    assert_equal_gradients(gradients(checkpointed), gradients(plain))
+
+
+@pytest.mark.parametrize("chunk_size", [0, 3])
+def test_gradient_checkpointing_shows_batch_norms_each_picture_once(chunk_size):
+    settings = dataclasses.replace(SETTINGS, model="laptop_small", chunk_size=chunk_size)
+    plain, checkpointed = learner_of(settings), learner_of(dataclasses.replace(settings, gradient_checkpointing=True))
+    batch = random_batch(plain, 6)
+    plain.backward(*batch), checkpointed.backward(*batch)
+    ours, theirs = checkpointed.model.state_dict(), plain.model.state_dict()
+    assert int(ours["visual.trunk.layer1.0.bn1.num_batches_tracked"]) == (2 if chunk_size else 1)
+    assert all(torch.allclose(ours[name], theirs[name], atol=1e-6) for name in ours)
+    assert_equal_gradients(gradients(checkpointed), gradients(plain))
+
+
+MEASURED = """
+import gc, json, pathlib, sys, torch
+torch.set_num_threads(1)
+from clip_pipeline.settings import TrainingSettings
+from clip_pipeline.training.meter import peak_memory_bytes
+from clip_pipeline_tests.training.test_step import learner_of, random_batch
+learner = learner_of(TrainingSettings(model="tiny_test", batch_size=1024, **json.loads(sys.argv[1])), layers=4)
+batch = random_batch(learner, 1024)
+gc.collect()
+pathlib.Path("/proc/self/clear_refs").write_text("5")  # the peak so far is forgotten
+before = peak_memory_bytes("cpu")
+learner.backward(*batch)
+print(peak_memory_bytes("cpu") - before)
+"""
+
+
+def test_chunks_and_checkpointing_need_less_memory_than_the_batch_at_once():
+    """A reference's accumulation kept the graph of the whole batch. One process a case, since freed memory stays with it."""
+
+    def added_bytes(**changes) -> int:
+        command = [sys.executable, "-c", MEASURED, json.dumps(changes)]
+        return int(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+
+    at_once = added_bytes()
+    assert at_once > 100e6
+    assert added_bytes(chunk_size=64) < 0.5 * at_once
+    assert added_bytes(gradient_checkpointing=True) < 0.95 * at_once  # 0.70 to 0.85 was seen

@@ -1,0 +1,71 @@
+"""Two processes of torchrun's on the CPU against one."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import pickle
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from clip_pipeline.errors import SettingsError
+from clip_pipeline.training.distributed import ONE_PROCESS, Processes
+from clip_pipeline.training.reports.log import read_log
+from clip_pipeline_tests.training.conftest import SETTINGS
+
+ROOT = Path(__file__).resolve().parents[2]
+SCRIPT = """
+import pickle, pathlib, sys
+from clip_pipeline.training.processes import joined_processes
+data, runs = pickle.loads(pathlib.Path(sys.argv[1]).read_bytes())
+with joined_processes() as processes:
+    for root, settings in runs:
+        photos = iter(data.photos if processes.first else ())
+        facts = data.train(root, settings, photos=photos, processes=processes)
+        assert bool(facts) == processes.first
+"""
+
+
+def test_two_processes_take_the_steps_of_one(tiny_data, tmp_path):
+    """The features of both are gathered, so the loss compares the whole batch, and so are the batch norms' means; the weights stay the same on both."""
+    plain = dataclasses.replace(SETTINGS, epochs=3, crop_scale=0.6, flip=True, word_loss=0.5)
+    chunked = dataclasses.replace(
+        plain, loss="sigmoid", chunk_size=2, captions_per_photo=2, word_dropout=0.2, mixing=0.5
+    )
+    (tmp_path / "train.py").write_text(SCRIPT)
+    norms = dataclasses.replace(plain, model="sandbox_small", epochs=1, learning_rate=1e-6)
+    runs = [(tmp_path / "plain", plain), (tmp_path / "chunked", chunked), (tmp_path / "batch_norms", norms)]
+    (tmp_path / "runs.pickle").write_bytes(pickle.dumps((tiny_data, runs)))
+    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+    command = [*torchrun, str(tmp_path / "train.py"), str(tmp_path / "runs.pickle")]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-3000:]
+    for root, settings in runs:
+        alone = tmp_path / "alone" / root.name
+        tiny_data.train(alone, dataclasses.replace(settings, chunk_size=0))
+        for name in ("train_loss", "gradient_norm", "logit_scale"):
+            two, one = (read_log(folder / "model" / "train_log.csv")[name] for folder in (root, alone))
+            assert two == pytest.approx(one, abs=1e-5, rel=1e-4), name
+        two, one = (load_file(folder / "model" / "open_clip_model.safetensors") for folder in (root, alone))
+        assert all(torch.allclose(two[name], one[name], atol=2e-4) for name in one)
+
+
+def test_a_batch_that_cannot_be_shared_evenly_gets_a_sentence():
+    assert [Processes(rank, 3).share(12) for rank in range(3)] == [slice(0, 4), slice(4, 8), slice(8, 12)]
+    with pytest.raises(
+        SettingsError, match="training.batch_size is 10, which 3 processes cannot share evenly. Set it to 9"
+    ):
+        Processes(0, 3).share(10)
+
+
+def test_one_process_sends_nothing():
+    rows = torch.randn(3, 2)
+    assert torch.equal(ONE_PROCESS.gathered(rows), rows) and torch.equal(ONE_PROCESS.own_rows(rows), rows)
+    assert ONE_PROCESS.first
+    ONE_PROCESS.wait()
