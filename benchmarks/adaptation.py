@@ -2,12 +2,12 @@
 
     python benchmarks/adaptation.py study --model MODEL_FOLDER -o study/     all three, every method, five fractions, three seeds
     python benchmarks/adaptation.py study --model MODEL_FOLDER -o study/ --datasets food --threads 1
-    python benchmarks/adaptation.py so-far -o study/                         tables and curves of the cells that are finished
+    python benchmarks/adaptation.py so-far -o study/                         tables and curves of the trials that are finished
     python benchmarks/adaptation.py cached --model MODEL_FOLDER              seconds of a probe's epoch, cached and not
 
-The study goes on where it was stopped, however it was stopped, when the same command is given again: a cell (method, fraction,
+The study goes on where it was stopped, however it was stopped, when the same command is given again: a trial (method, fraction,
 seed) is lost only while it runs. `study/DATASET/` holds curve.png, cost.png, losses.png, alphas.png, table.csv and scores.json
-once all its cells are there; `so-far` writes the same below `study/DATASET.so_far/` before that.
+once all its trials are there; `so-far` writes the same below `study/DATASET.so_far/` before that.
 
 Sizes are chosen for a model of some million parameters that sees 64 pixels: about 3,000 photos are 100 %, and a training takes at
 most four passes over its photos. All photos come from --photos-from, the tars of ../shared/data.
@@ -48,7 +48,7 @@ FAR_PHOTOS = {"cifar": 50, "food": 5}
 
 
 def settings_of(name: str, photos: Path):
-    """The grid of one dataset."""
+    """The sweep of one dataset."""
     from clip_pipeline.settings import AdaptationSettings
 
     study = STUDIES[name]
@@ -62,18 +62,18 @@ def settings_of(name: str, photos: Path):
         out_of_domain_photos_per_class=FAR_PHOTOS[study.far],
         validation_percent=4,
         epochs=4,
-        least_steps=40,
+        min_steps=40,
         batch_size=BATCH_SIZE,
         learning_rate=5e-4,
-        head_rate=10,
+        head_lr_mult=10,
         validations=4,
     )
 
 
 def run_study(options: argparse.Namespace) -> None:
-    """Every dataset in its turn; prints a line a cell and, at the end of each, its table."""
+    """Every dataset in its turn; prints a line a trial and, at the end of each, its table."""
     from clip_pipeline.adaptation.results import read_table, table_text
-    from clip_pipeline.adaptation.trial_context import Cell
+    from clip_pipeline.adaptation.trial_context import Trial
     from clip_pipeline.api.adapt import adapt_to
     from clip_pipeline.settings import ComputeSettings, EvaluationSettings
 
@@ -82,18 +82,18 @@ def run_study(options: argparse.Namespace) -> None:
         settings, began = settings_of(name, options.photos_from), time.monotonic()
         settings = replace(settings, methods=options.methods or settings.methods, seeds=options.seeds)
 
-        def told(cell: Cell, name: str = name, began: float = began) -> None:
-            print(f"{name} {cell.name}: finished after {(time.monotonic() - began) / 60:.1f} minutes", flush=True)
+        def told(trial: Trial, name: str = name, began: float = began) -> None:
+            print(f"{name} {trial.name}: finished after {(time.monotonic() - began) / 60:.1f} minutes", flush=True)
 
         facts = adapt_to(options.model, settings, EvaluationSettings(), compute, options.output / name, told)
         print(table_text(read_table(options.output / name)))
         print(
-            f"{name}: {facts['cells']} cells, {(time.monotonic() - began) / 60:.1f} minutes in this run\n", flush=True
+            f"{name}: {facts['trials']} trials, {(time.monotonic() - began) / 60:.1f} minutes in this run\n", flush=True
         )
 
 
 def show_so_far(options: argparse.Namespace) -> None:
-    """Tables and pictures of what an unfinished study has."""
+    """Tables and images of what an unfinished study has."""
     from clip_pipeline.adaptation.results import read_table, table_text
     from clip_pipeline.api.adapt import write_so_far
     from clip_pipeline.errors import MissingArtifactError
@@ -109,7 +109,7 @@ def show_so_far(options: argparse.Namespace) -> None:
 
 
 def measure_cached(options: argparse.Namespace) -> dict[str, float]:
-    """Processor seconds of one epoch of the same probe: from the photos' files, from decoded pictures, from embeddings."""
+    """Processor seconds of one epoch of the same probe: from the photos' files, from decoded images, from embeddings."""
     import numpy as np
 
     from clip_pipeline.adaptation.data import open_data
@@ -135,10 +135,10 @@ def measure_cached(options: argparse.Namespace) -> dict[str, float]:
         read = [dataset.read(row_of[data.ids[row]]) for row in rows]  # the disk is not measured
 
         def from_files(places: np.ndarray):
-            return visual(preprocessing.tensor([preprocessing.picture(read[place]) for place in places]))
+            return visual(preprocessing.tensor([preprocessing.image(read[place]) for place in places]))
 
-        def from_pictures(places: np.ndarray):
-            return visual(data.pixels(data.pictures[rows[places]], "cpu"))
+        def from_images(places: np.ndarray):
+            return visual(data.pixels(data.images[rows[places]], "cpu"))
 
         def from_embeddings(places: np.ndarray):
             import torch
@@ -149,7 +149,7 @@ def measure_cached(options: argparse.Namespace) -> dict[str, float]:
         labels, classes = data.labels[rows], len(data.about["classes"])
         ways = (
             ("files", from_files, 1),
-            ("decoded pictures", from_pictures, 1),
+            ("decoded images", from_images, 1),
             ("embeddings", from_embeddings, CACHED_EPOCHS),
         )
         return {name: _epoch_seconds(features, labels, classes, epochs) for name, features, epochs in ways}

@@ -327,7 +327,7 @@ def stages(bench: Bench) -> None:
         small = timed("resize", lambda pixels=pixels: resize_rgb(pixels, 341, 256))
         timed("encode", lambda small=small: simplejpeg.encode_jpeg(small, quality=QUALITY, colorsubsampling="420"))
         checked = timed("check_photo (all but looks)", lambda content=content: check_photo(content, settings))
-        timed("looks", lambda checked=checked: looks_of(checked.picture))
+        timed("looks", lambda checked=checked: looks_of(checked.image))
     for name, seconds in spent.items():
         print(f"  {name:<28} {1000 * seconds / len(contents):.3f} ms")
     pure = 1000 * sum(spent[name] for name in ("decode", "resize", "encode")) / len(contents)

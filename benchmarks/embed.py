@@ -48,7 +48,7 @@ RUNS = ("plain", "ours", "alone", "clip_retrieval")
 PEER = "clip-retrieval==2.45.0"
 PEER_PINS = ("torch==2.13.0", "torchvision==0.28.0", "setuptools<81")
 GROWTH = (1_000, 10_000, 50_000)
-LEAST_OVER_PLAIN, LEAST_OF_ALONE = 4.0, 0.7
+MIN_OVER_PLAIN, MIN_OF_ALONE = 4.0, 0.7
 
 
 # ---- the photos and the model
@@ -95,9 +95,9 @@ def _drawn(seed: int) -> bytes:
     return _as_jpeg(Image.fromarray((smooth + grain).clip(0, 255).astype(np.uint8)))
 
 
-def _as_jpeg(picture: Any) -> bytes:
+def _as_jpeg(image: Any) -> bytes:
     buffer = io.BytesIO()
-    picture.save(buffer, "JPEG", quality=90)
+    image.save(buffer, "JPEG", quality=90)
     return buffer.getvalue()
 
 
@@ -305,7 +305,7 @@ def choose(weights: Path, shards: Path, options: argparse.Namespace) -> str:
     photos = [
         (str(number), partial(bytes, content)) for number, content in enumerate(itertools.islice(_jpegs(shards), READY))
     ]
-    settings = EmbeddingSettings(runtime="auto", least_photos=0)
+    settings = EmbeddingSettings(runtime="auto", min_photos=0)
     choice = choice_for_command(
         _name(weights), photos, len(photos), settings, ComputeSettings(device="cpu"), options.environments
     )
@@ -341,7 +341,7 @@ def report(runs: dict[str, list[dict[str, float]]]) -> None:
         print(f"  {name:<15}{figures['rate']:>7.1f} photos/s {figures['memory']:>7.0f} MB")
     if "ours" not in median:
         return
-    wanted = {"plain": LEAST_OVER_PLAIN, "alone": LEAST_OF_ALONE, "clip_retrieval": 0.0}
+    wanted = {"plain": MIN_OVER_PLAIN, "alone": MIN_OF_ALONE, "clip_retrieval": 0.0}
     for name, least in wanted.items():
         if name in median:
             ratio = median["ours"]["rate"] / median[name]["rate"]

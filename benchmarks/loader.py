@@ -3,7 +3,7 @@
     python benchmarks/loader.py                      128 px to 112, 256 px to 224; five loaders in turn, three rounds each
     python benchmarks/loader.py --sets 256 --stages  what one photo costs us, step by step
 
-cached      pictures decoded once (its time is said), then `Loader`
+cached      images decoded once (its time is said), then `Loader`
 streamed    `Loader` straight from the tars
 open_clip   get_wds_dataset of open_clip_train 3.3 with its own training preprocess and tokenizer, two workers; webdataset
             0.2.86, which it needs, lies aside in --environments
@@ -43,7 +43,7 @@ from train import parse_captions
 HERE = Path(__file__).resolve()
 DATA = HERE.parents[2] / "shared" / "data"
 BATCH, CONTEXT, WARM_UP = 256, 77, 8
-SMALLEST_CROP = 0.9
+MIN_CROP = 0.9
 OURS, THEIRS = ("cached", "streamed"), ("open_clip", "whole_shard", "plain_wds")
 SETS = {128: 112, 256: 224}
 """Side of the stored photos: what the model sees."""
@@ -132,52 +132,52 @@ def our_batches(cached: bool, folder: Path, side: int) -> Iterator[Any]:
     import numpy as np
     import torch
 
-    from clip_pipeline.pixels.normalise import normalised_pictures
+    from clip_pipeline.pixels.normalise import normalised_images
     from clip_pipeline.settings import TrainingSettings
     from clip_pipeline.training.data.batches import Batches, CaptionTable
-    from clip_pipeline.training.data.decoded_images import PictureSource, StoredPictures
+    from clip_pipeline.training.data.decoded_images import ImageSource, StoredImages
     from clip_pipeline.training.data.loader import Loader, PairReader
-    from clip_pipeline.training.data.shard_images import ShardPhotos, StreamedPictures
+    from clip_pipeline.training.data.shard_images import ShardPhotos, StreamedImages
 
     samples = sample_texts(folder)
     keys = [key for _, key, _ in samples]
     wanted = stored_format(side)
-    source: PictureSource
+    source: ImageSource
     if cached:
-        source = StoredPictures(folder / "stored", keys, wanted)
+        source = StoredImages(folder / "stored", keys, wanted)
     else:
         tars = {path.stem: path for path in folder.glob("*.tar")}
-        source = StreamedPictures(ShardPhotos(tars, {key: (shard, key) for shard, key, _ in samples}), keys, wanted)
+        source = StreamedImages(ShardPhotos(tars, {key: (shard, key) for shard, key, _ in samples}), keys, wanted)
     tokens = fast_tokens([caption for *_, caption in samples])
     _fast_tokenizer.cache_clear()  # all captions are tokens now
     _, texts = np.unique([caption for *_, caption in samples], return_inverse=True)
     table = CaptionTable(np.arange(len(samples) + 1), texts, tokens)
-    settings = TrainingSettings(batch_size=BATCH, crop_scale=SMALLEST_CROP, stored_side=side)
+    settings = TrainingSettings(batch_size=BATCH, crop_scale=MIN_CROP, cached_image_size=side)
     batches = Batches(table, BATCH, 0)
     steps = 1_000_000_000
     with Loader(PairReader(source, table, SETS[side], workers=0), batches, settings, slice(None), steps) as loader:
         for step in range(steps):
             batch = loader.batch(step)
             tokens = torch.from_numpy(table.tokens[batch.captions[:, 0]]).long()
-            yield normalised_pictures(batch.pictures, MEAN, STD), tokens
+            yield normalised_images(batch.images, MEAN, STD), tokens
 
 
 def stored_format(side: int) -> Any:
-    from clip_pipeline.training.data.decoded_images import PictureFormat
+    from clip_pipeline.training.data.decoded_images import ImageFormat
 
-    return PictureFormat(side, "shortest")
+    return ImageFormat(side, "shortest")
 
 
 def store(folder: Path, side: int) -> float:
-    """Decodes the pictures once; returns the seconds."""
+    """Decodes the images once; returns the seconds."""
     from clip_pipeline.images.shards.tar import read_photos
-    from clip_pipeline.training.data.decoded_images import store_pictures
+    from clip_pipeline.training.data.decoded_images import store_images
 
     keys = [key for _, key, _ in sample_texts(folder)]
     (folder / "stored").mkdir(exist_ok=True)
     started = time.perf_counter()
     photos = read_photos(sorted(folder.glob("*.tar")), {key: key for key in keys})
-    store_pictures(photos, keys, stored_format(side), folder / "stored")
+    store_images(photos, keys, stored_format(side), folder / "stored")
     return time.perf_counter() - started
 
 
@@ -237,7 +237,7 @@ def _their_transform(size: int) -> Any:
     from torchvision import transforms
 
     bicubic = transforms.InterpolationMode.BICUBIC
-    crop = transforms.RandomResizedCrop(size, scale=(SMALLEST_CROP, 1.0), interpolation=bicubic)
+    crop = transforms.RandomResizedCrop(size, scale=(MIN_CROP, 1.0), interpolation=bicubic)
     return transforms.Compose([crop, transforms.ToTensor()])
 
 
@@ -252,12 +252,12 @@ def whole_shard_batches(folder: Path, side: int) -> Iterator[Any]:
     tars = sorted(folder.glob("*.tar"))
     threads = min(max(1, (os.cpu_count() or 1) // 2), 32)
 
-    def load(path: Path, pictures: torch.Tensor | None) -> tuple[torch.Tensor, torch.Tensor]:
+    def load(path: Path, images: torch.Tensor | None) -> tuple[torch.Tensor, torch.Tensor]:
         with tarfile.open(path) as tar:
             contents = {entry.name: tar.extractfile(entry).read() for entry in tar if entry.isfile()}  # type: ignore[union-attr]
         photos = [content for name, content in sorted(contents.items()) if name.endswith(".jpg")]
         texts = [json.loads(content)["prompt"] for name, content in sorted(contents.items()) if name.endswith(".json")]
-        room = torch.empty(len(photos), 3, size, size) if pictures is None or len(pictures) != len(photos) else pictures
+        room = torch.empty(len(photos), 3, size, size) if images is None or len(images) != len(photos) else images
 
         def decode(place: int) -> None:
             room[place] = transform(Image.open(io.BytesIO(photos[place])).convert("RGB"))
@@ -270,11 +270,11 @@ def whole_shard_batches(folder: Path, side: int) -> Iterator[Any]:
         free: torch.Tensor | None = None
         coming = ahead.submit(load, tars[0], None)
         for number in itertools.count(1):
-            pictures, tokens = coming.result()
+            images, tokens = coming.result()
             coming = ahead.submit(load, tars[number % len(tars)], free)
-            for start in range(0, len(pictures) - BATCH + 1, BATCH):
-                yield pictures[start : start + BATCH], tokens[start : start + BATCH]
-            free = pictures
+            for start in range(0, len(images) - BATCH + 1, BATCH):
+                yield images[start : start + BATCH], tokens[start : start + BATCH]
+            free = images
 
 
 def plain_wds_batches(folder: Path, side: int) -> Iterator[Any]:
@@ -307,11 +307,11 @@ def run(name: str, folder: Path, side: int, seconds: float) -> None:
     began = time.perf_counter()
     makers = {"open_clip": open_clip_batches, "whole_shard": whole_shard_batches, "plain_wds": plain_wds_batches}
     batches = makers[name](folder, side) if name in makers else our_batches(name == "cached", folder, side)
-    pictures, tokens = next(batches)
+    images, tokens = next(batches)
     first = time.perf_counter() - began
     size = SETS[side]
-    assert tuple(pictures.shape) == (BATCH, 3, size, size) and tuple(tokens.shape) == (BATCH, CONTEXT), pictures.shape
-    del pictures, tokens
+    assert tuple(images.shape) == (BATCH, 3, size, size) and tuple(tokens.shape) == (BATCH, CONTEXT), images.shape
+    del images, tokens
     for _ in range(WARM_UP - 1):
         next(batches)
     started, used, count = time.perf_counter(), _family_cpu(), 0
@@ -400,29 +400,29 @@ def stages(side: int, options: argparse.Namespace) -> None:
     """What the parts of one photo cost us on one core."""
     import numpy as np
 
-    from clip_pipeline.pixels.normalise import normalised_pictures
+    from clip_pipeline.pixels.normalise import normalised_images
     from clip_pipeline.settings import TrainingSettings
-    from clip_pipeline.training.data.augmentation import draw_variation
-    from clip_pipeline.training.data.decoded_images import StoredPictures
-    from clip_pipeline.training.data.shard_images import ShardPhotos, StreamedPictures
+    from clip_pipeline.training.data.augmentation import draw_augmentation
+    from clip_pipeline.training.data.decoded_images import StoredImages
+    from clip_pipeline.training.data.shard_images import ShardPhotos, StreamedImages
 
     folder = make_shards(side, options.photos, options.data, options.environments)
     store(folder, side)
     samples = sample_texts(folder)[:BATCH]
     keys = [key for _, key, _ in samples]
     tars = {path.stem: path for path in folder.glob("*.tar")}
-    stored = StoredPictures(folder / "stored", keys, stored_format(side))
+    stored = StoredImages(folder / "stored", keys, stored_format(side))
     places = {key: (shard, key) for shard, key, _ in samples}
-    streamed = StreamedPictures(ShardPhotos(tars, places), keys, stored_format(side))
-    variation = draw_variation(TrainingSettings(batch_size=BATCH, crop_scale=SMALLEST_CROP), 0)
-    assert variation is not None
-    pictures = np.empty((BATCH, side, side, 3), np.uint8)
+    streamed = StreamedImages(ShardPhotos(tars, places), keys, stored_format(side))
+    augmentation = draw_augmentation(TrainingSettings(batch_size=BATCH, crop_scale=MIN_CROP), 0)
+    assert augmentation is not None
+    images = np.empty((BATCH, side, side, 3), np.uint8)
     cropped = np.empty((BATCH, SETS[side], SETS[side], 3), np.uint8)
     parts = {
-        "read a stored picture": lambda row: stored.read_into(row, pictures[row]),
-        "read and decode a photo": lambda row: streamed.read_into(row, pictures[row]),
-        "crop and scale": lambda row: variation.apply(row, pictures[row], cropped[row]),
-        "normalise to float32": lambda row: normalised_pictures(cropped[row : row + 1], MEAN, STD),
+        "read a stored image": lambda row: stored.read_into(row, images[row]),
+        "read and decode a photo": lambda row: streamed.read_into(row, images[row]),
+        "crop and scale": lambda row: augmentation.apply(row, images[row], cropped[row]),
+        "normalise to float32": lambda row: normalised_images(cropped[row : row + 1], MEAN, STD),
     }
     for name, part in parts.items():
         for row in range(BATCH):  # compiles, and touches the memory

@@ -115,8 +115,8 @@ def compare(dataset: Dataset, name: str, python: Path, arguments: argparse.Names
         print(f"{metric:28} {value:14.6f} {theirs[metric]:15.6f} {apart:14.2f}")
     print(f"{'seconds, all in all':28} {own_seconds:14.1f} {peer_seconds:15.1f}")
     table = work / f"{name}_build.csv"
-    own_files = predictions_folder(scores) / BENCHMARK_FOLDER
-    build = [str(python), "-c", START.format(root=str(ROOT)), "build", str(own_files), "--output", str(table)]
+    local_photos = predictions_folder(scores) / BENCHMARK_FOLDER
+    build = [str(python), "-c", START.format(root=str(ROOT)), "build", str(local_photos), "--output", str(table)]
     subprocess.run(build, check=True, capture_output=True)
     print(f"`clip_benchmark build` reads our files: {len(table.read_text().splitlines()) - 1} line")
     return largest

@@ -144,23 +144,23 @@ def write_model(name: str, photos: Sequence[Photo], folder: Path) -> tuple[Path,
 def validation_arrays(
     photos: Sequence[Photo], size: int, tokenizer: Path, length: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """((N, 3, S, S) float32 pictures, (N, L) int64 tokens) of the photos and their first captions."""
+    """((N, 3, S, S) float32 images, (N, L) int64 tokens) of the photos and their first captions."""
     import numpy as np
     from PIL import Image
 
     from clip_pipeline.text.tokenizer import load_tokenizer
 
-    pictures = np.empty((len(photos), 3, size, size), dtype=np.float32)
+    images = np.empty((len(photos), 3, size, size), dtype=np.float32)
     for row, photo in enumerate(photos):
         with Image.open(io.BytesIO(photo.content)) as opened:
             resized = opened.convert("RGB").resize((size, size), Image.Resampling.BICUBIC)
-        pictures[row] = (np.asarray(resized, dtype=np.float32) / 255 - 0.5).transpose(2, 0, 1) / 0.5
+        images[row] = (np.asarray(resized, dtype=np.float32) / 255 - 0.5).transpose(2, 0, 1) / 0.5
     captions = [photo.captions[0] for photo in photos]
-    return pictures, load_tokenizer(tokenizer).encode(captions, length).astype(np.int64)
+    return images, load_tokenizer(tokenizer).encode(captions, length).astype(np.int64)
 
 
 def loss_of(
-    config: dict[str, Any], weights: dict[str, Any], pictures: np.ndarray, tokens: np.ndarray, batch_size: int
+    config: dict[str, Any], weights: dict[str, Any], images: np.ndarray, tokens: np.ndarray, batch_size: int
 ) -> float:
     """Mean contrastive loss, in nats, of a model in open_clip's form: fp32, whole batches in a fixed random order."""
     import numpy as np
@@ -171,14 +171,14 @@ def loss_of(
     model = build_model(config)
     model.load_state_dict(weights)
     model.eval()
-    order = np.random.default_rng(0).permutation(len(pictures))
+    order = np.random.default_rng(0).permutation(len(images))
     losses = []
     for start in range(0, len(order) - batch_size + 1, batch_size):
         rows = order[start : start + batch_size]
         with torch.no_grad():
-            images = model.encode_image(torch.from_numpy(pictures[rows]), normalize=True).double().numpy()
+            embedded = model.encode_image(torch.from_numpy(images[rows]), normalize=True).double().numpy()
             texts = model.encode_text(torch.from_numpy(tokens[rows]), normalize=True).double().numpy()
-        losses.append(contrastive_nats(images, texts, float(model.logit_scale.detach().exp())))
+        losses.append(contrastive_nats(embedded, texts, float(model.logit_scale.detach().exp())))
     return float(np.mean(losses))
 
 
@@ -261,7 +261,7 @@ def run_ours(spec: Path) -> None:
         batch_size=plan.batch_size,
         learning_rate=plan.learning_rate,
         warmup_steps=plan.warmup,
-        final_rate_percent=0.0,
+        final_lr_percent=0.0,
         weight_decay=plan.weight_decay,
         crop_scale=0.9,
         precision=plan.precision,
@@ -421,7 +421,7 @@ def compare(options: argparse.Namespace, scratch: Path) -> None:
         write_shards(photos, scratch / split, SHARDS[split])
     tokenizer, config = write_model(options.model, splits["train"], scratch)
     plan = make_plan(options, len(splits["train"]), scratch)
-    pictures, tokens = validation_arrays(
+    images, tokens = validation_arrays(
         splits["validation"], image_size_of(config), tokenizer, context_length_of(config)
     )
     threads = plan.threads or "all"
@@ -441,7 +441,7 @@ def compare(options: argparse.Namespace, scratch: Path) -> None:
                 else:
                     figures = measure_theirs(plan, seed, output, webdataset)
                     weights = read_state(output / f"logs/run/checkpoints/epoch_{plan.epochs}.pt")
-                figures["loss"] = loss_of(config, weights, pictures, tokens, plan.batch_size)
+                figures["loss"] = loss_of(config, weights, images, tokens, plan.batch_size)
                 runs[name].append(figures)
                 print(
                     f"  seed {seed} {name:<7} {plan.samples / figures['steps_alone']:7.1f} samples/s, whole process "

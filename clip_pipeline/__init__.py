@@ -31,7 +31,7 @@ def load(
 
     model_dir: a model folder in open_clip's format, as `clip-pipeline train` writes it, or a name that open_clip knows, such
     as ViT-B-32/laion2b_s34b_b79k, ViT-B-32/epoch_10.pt or hf-hub:OWNER/NAME. device: cpu, cuda, mps or auto.
-    preprocess: PIL picture -> (3, size, size) tensor. tokenizer: texts -> (N, length) ids. The model has open_clip's
+    preprocess: PIL image -> (3, size, size) tensor. tokenizer: texts -> (N, length) ids. The model has open_clip's
     `encode_image` and `encode_text`. Raises ModelError when the folder is incomplete, or the
     weights are not here and cannot be downloaded.
     """

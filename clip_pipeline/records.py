@@ -13,11 +13,11 @@ WORD_COUNTS = pa.schema(
         pa.field("count", pa.int64(), nullable=False),
         pa.field("documents", pa.int64(), nullable=False),
         pa.field("capitalised", pa.int64(), nullable=False),
-        pa.field("pictured", pa.int64(), nullable=False),
+        pa.field("captioned", pa.int64(), nullable=False),
     ],
 )
 """One row a word, in lower case: occurrences, the number of articles it occurs in, the occurrences that are written with a
-capital first letter, and those in the captions of pictures."""
+capital first letter, and those in the captions of images."""
 
 RATING_FIELDS = [
     pa.field("similarity", pa.float64()),
@@ -82,7 +82,7 @@ SHARD_ATTEMPTS = pa.schema(
     ],
 )
 """One row for every photo that was tried: img2dataset's columns (key, url, caption, status, error_message, width,
-height, original_width, original_height, exif, sha256) and ours. `width`, `height` are those of the stored picture;
+height, original_width, original_height, exif, sha256) and ours. `width`, `height` are those of the stored image;
 `sha256` is of the bytes as downloaded; `phash` is the 64-bit perceptual hash, `thumbnail` 8 × 8 RGB pixels, `text_share`
 the share of the area that shows text (0 to 1); all null unless status is success."""
 

@@ -1,4 +1,4 @@
-"""A picture tower with a head of classes on it: what adaptation trains and scores."""
+"""A image encoder with a head of classes on it: what adaptation trains and scores."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class Classifier:
         return cls(visual, weight, bias, scale)
 
     def features(self, pixels: torch.Tensor) -> torch.Tensor:
-        """(B, D) float32 unit vectors of normalised pictures."""
+        """(B, D) float32 unit vectors of normalised images."""
         import torch.nn.functional as F
 
         return F.normalize(self.visual(pixels).float(), dim=-1)
@@ -75,14 +75,14 @@ class Classifier:
         return {"weight": self.weight_CD, "bias": self.bias_C}
 
     def features_of(self, data: AdaptationData, rows: np.ndarray, device: str, precision: str = "fp32") -> torch.Tensor:
-        """(len(rows), D) unit features of stored pictures, without gradients."""
+        """(len(rows), D) unit features of stored images, without gradients."""
         import torch
 
         parts = []
         with torch.no_grad(), autocast(device, precision):
             for start in range(0, len(rows), SCORED_AT_A_TIME):
-                pictures = data.pictures[rows[start : start + SCORED_AT_A_TIME]]
-                parts.append(self.features(data.pixels(pictures, device)))
+                images = data.images[rows[start : start + SCORED_AT_A_TIME]]
+                parts.append(self.features(data.pixels(images, device)))
         return torch.cat(parts)
 
 

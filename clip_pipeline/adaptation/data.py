@@ -1,11 +1,11 @@
-"""What all cells of the grid share, made once: decoded pictures, embeddings before adaptation, class vectors, fractions.
+"""What all trials of the sweep share, made once: decoded images, embeddings before adaptation, class vectors, fractions.
 
 photos.parquet            id, label, part (train, validation, test, out_of_domain, or left_out with a reason)
-pictures.npy              (N, S, S, 3) bytes, as the model's own preprocessing gives them before it normalises
+images.npy              (N, S, S, 3) bytes, as the model's own preprocessing gives them before it normalises
 images.npy, .parquet      unit vectors of all photos that could be decoded (`embedding/store.py`)
 classes.npy               (C, D) unit vectors of the classes' texts; out_of_domain_classes.npy likewise
 fractions.json, .parquet  the manifest of every fraction, and for each photo the smallest fraction that holds it
-data.json                 names, sizes and how pictures are normalised
+data.json                 names, sizes and how images are normalised
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ import pyarrow.parquet as pq
 from clip_pipeline.adaptation.fractions import draw_fractions
 from clip_pipeline.embedding.store import aligned_rows, read_embeddings
 from clip_pipeline.machine.progress import progress
-from clip_pipeline.pixels.normalise import normalised_pictures
+from clip_pipeline.pixels.normalise import normalised_images
 
-PHOTOS_FILE, PICTURES_FILE, DATA_FILE, FRACTIONS_FILE = "photos.parquet", "pictures.npy", "data.json", "fractions.json"
+PHOTOS_FILE, IMAGES_FILE, DATA_FILE, FRACTIONS_FILE = "photos.parquet", "images.npy", "data.json", "fractions.json"
 IMAGES = "images"
 OUT_OF_DOMAIN, LEFT_OUT = "out_of_domain", "left_out"
 ROWS_AT_A_TIME = 256
@@ -33,23 +33,23 @@ ENCODED_AT_A_TIME = 64
 
 @dataclass(frozen=True)
 class AdaptationData:
-    """The folder, opened. pictures: (N, S, S, 3), read where they are asked for. labels, parts: (N,)."""
+    """The folder, opened. images: (N, S, S, 3), read where they are asked for. labels, parts: (N,)."""
 
     folder: Path
     about: dict[str, Any]
     ids: list[str]
     labels: np.ndarray
     parts: np.ndarray
-    pictures: np.ndarray = field(repr=False)
+    images: np.ndarray = field(repr=False)
 
     def rows(self, part: str) -> np.ndarray:
         """Row numbers of a part, ascending."""
         return np.flatnonzero(self.parts == part)
 
-    def pixels(self, pictures: np.ndarray, device: str) -> Any:
+    def pixels(self, images: np.ndarray, device: str) -> Any:
         """(B, 3, S, S) normalised as the model wants it, from (B, S, S, 3) bytes."""
-        pictures = np.require(pictures, requirements=("C", "W"))  # the stored file is open for reading alone
-        return normalised_pictures(pictures, self.about["mean"], self.about["std"], device)
+        images = np.require(images, requirements=("C", "W"))  # the stored file is open for reading alone
+        return normalised_images(images, self.about["mean"], self.about["std"], device)
 
     @cached_property
     def embeddings(self) -> np.ndarray:
@@ -78,18 +78,18 @@ def open_data(folder: Path) -> AdaptationData:
         photos["id"].to_pylist(),
         photos["label"].to_numpy(),
         np.array(photos["part"].to_pylist()),
-        np.load(folder / PICTURES_FILE, mmap_mode="r"),
+        np.load(folder / IMAGES_FILE, mmap_mode="r"),
     )
 
 
 def encode_rows(visual: Any, data: AdaptationData, rows: np.ndarray, device: str) -> np.ndarray:
-    """(len(rows), D) float32 features of stored pictures, as the tower gives them: not of unit length."""
+    """(len(rows), D) float32 features of stored images, as the encoder gives them: not of unit length."""
     import torch
 
     parts = []
     with torch.inference_mode(), progress("Embedding photos", len(rows), "photo") as bar:
         for start in range(0, len(rows), ENCODED_AT_A_TIME):
             chunk = rows[start : start + ENCODED_AT_A_TIME]
-            parts.append(visual(data.pixels(data.pictures[chunk], device)).float().cpu().numpy())
+            parts.append(visual(data.pixels(data.images[chunk], device)).float().cpu().numpy())
             bar.advance(len(chunk))
     return np.concatenate(parts)

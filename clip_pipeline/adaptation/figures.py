@@ -1,4 +1,4 @@
-"""The pictures of the adaptation. The same numbers give the same bytes."""
+"""The images of the adaptation. The same numbers give the same bytes."""
 
 from __future__ import annotations
 
@@ -108,7 +108,7 @@ def draw_costs(rows: Sequence[Mapping[str, Any]], path: Path) -> None:
             )
             axes.vlines(shown, 100 * row["low"], 100 * row["high"], color=colour, linewidth=1.4, alpha=0.5)
     panels[0].set(
-        xscale="log", xlabel="seconds of processor time, one cell", ylabel=f"top-1 with {largest:g} % of the photos, %"
+        xscale="log", xlabel="seconds of processor time, one trial", ylabel=f"top-1 with {largest:g} % of the photos, %"
     )
     panels[1].set(xscale="log", xlabel="numbers that learn", ylim=panels[0].get_ylim())
     figure.legend(
@@ -186,15 +186,15 @@ def _panels(count: int, width: float, height: float, columns: int = 0) -> tuple[
 
     columns = columns or count
     rows = -(-count // columns)
-    figure, grid = plt.subplots(
+    figure, sweep = plt.subplots(
         rows, columns, figsize=(width * columns, height * rows), layout="constrained", dpi=110, squeeze=False
     )
-    for axes in grid.flat:
+    for axes in sweep.flat:
         for side in ("top", "right"):
             axes.spines[side].set_visible(False)
         axes.grid(axis="y", color=GRID, linewidth=0.8)
         axes.set_axisbelow(True)
-    return figure, list(grid.flat)
+    return figure, list(sweep.flat)
 
 
 def _save(figure: Figure, path: Path) -> None:

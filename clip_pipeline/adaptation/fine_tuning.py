@@ -1,4 +1,4 @@
-"""The training of one cell: AdamW on what a method lets learn, validated on the way, the best state kept."""
+"""The training of one trial: AdamW on what a method lets learn, validated on the way, the best state kept."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from clip_pipeline.adaptation.data import AdaptationData
 from clip_pipeline.adaptation.methods import Rates
 from clip_pipeline.errors import TrainingError
 from clip_pipeline.settings import AdaptationSettings, TrainingSettings
-from clip_pipeline.training.data.augmentation import draw_variation
+from clip_pipeline.training.data.augmentation import draw_augmentation
 from clip_pipeline.training.model.precision import autocast
 from clip_pipeline.training.optim.optimizer import is_decayed
 from clip_pipeline.training.optim.schedule import learning_rate_at
@@ -37,9 +37,9 @@ class FineTuned:
 
 
 def count_steps(photos: int, settings: AdaptationSettings) -> int:
-    """Steps for so many photos: the epochs, within least_steps and most_steps."""
+    """Steps for so many photos: the epochs, within min_steps and max_steps."""
     wanted = round(settings.epochs * photos / min(settings.batch_size, photos))
-    return min(max(wanted, settings.least_steps), max(settings.most_steps, 1))
+    return min(max(wanted, settings.min_steps), max(settings.max_steps, 1))
 
 
 def batch_rows(rows: np.ndarray, batch_size: int, seed: int, step: int) -> np.ndarray:
@@ -50,16 +50,16 @@ def batch_rows(rows: np.ndarray, batch_size: int, seed: int, step: int) -> np.nd
 
 
 def parameter_groups(classifier: Classifier, rates: Rates, settings: AdaptationSettings) -> list[dict[str, Any]]:
-    """AdamW's groups, one a share of the rate and kind; freezes the parameters of the tower that are not in `rates`.
+    """AdamW's groups, one a share of the rate and kind; freezes the parameters of the encoder that are not in `rates`.
 
-    Each group has its `share` of the learning rate; the head's is the setting `head_rate`.
+    Each group has its `share` of the learning rate; the head's is the setting `head_lr_mult`.
     """
     named = dict(classifier.visual.named_parameters())
     for name, parameter in named.items():
         parameter.requires_grad_(name in rates)
     groups: dict[tuple[float, bool], list[torch.Tensor]] = {
-        (settings.head_rate, True): [classifier.weight_CD],
-        (settings.head_rate, False): [classifier.bias_C],
+        (settings.head_lr_mult, True): [classifier.weight_CD],
+        (settings.head_lr_mult, False): [classifier.bias_C],
     }
     for name, share in rates.items():
         groups.setdefault((share, is_decayed(name, named[name])), []).append(named[name])
@@ -100,7 +100,7 @@ def fine_tune(
     step = 0
     for step in range(1, total + 1):
         chosen = batch_rows(rows, settings.batch_size, seed, step - 1)
-        pixels = data.pixels(_varied(data.pictures[chosen], schedule, step - 1), device)
+        pixels = data.pixels(_varied(data.images[chosen], schedule, step - 1), device)
         labels = torch.from_numpy(data.labels[chosen]).to(device)
         rate = learning_rate_at(step - 1, total, schedule)
         for group in optimizer.param_groups:
@@ -162,7 +162,7 @@ def _copies(parameters: list[torch.Tensor]) -> list[torch.Tensor]:
 
 
 def _schedule(settings: AdaptationSettings, seed: int, photos: int) -> TrainingSettings:
-    """The same in the words of a training, whose schedule and variation of pictures are used."""
+    """The same in the words of a training, whose schedule and augmentation of images are used."""
     return TrainingSettings(
         learning_rate=settings.learning_rate,
         warmup_percent=settings.warmup_percent,
@@ -173,12 +173,12 @@ def _schedule(settings: AdaptationSettings, seed: int, photos: int) -> TrainingS
     )
 
 
-def _varied(pictures: np.ndarray, schedule: TrainingSettings, step: int) -> np.ndarray:
+def _varied(images: np.ndarray, schedule: TrainingSettings, step: int) -> np.ndarray:
     """(B, S, S, 3): cropped and mirrored copies."""
-    variation = draw_variation(schedule, step)
-    if variation is None:
-        return pictures
-    varied = np.empty_like(pictures)
-    for place in range(len(pictures)):
-        variation.apply(place, pictures[place], varied[place])
+    augmentation = draw_augmentation(schedule, step)
+    if augmentation is None:
+        return images
+    varied = np.empty_like(images)
+    for place in range(len(images)):
+        augmentation.apply(place, images[place], varied[place])
     return varied

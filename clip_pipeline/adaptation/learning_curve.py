@@ -1,4 +1,4 @@
-"""Points of the learning curves: the cells of one method and fraction together, and whether accuracy falls as data grow."""
+"""Points of the learning curves: the trials of one method and fraction together, and whether accuracy falls as data grow."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 
 from clip_pipeline.adaptation.data import OUT_OF_DOMAIN
 from clip_pipeline.adaptation.methods import METHODS
-from clip_pipeline.adaptation.trials import CELL_FILE, LOG_FILE, TIMING_FILE
+from clip_pipeline.adaptation.trials import LOG_FILE, TIMING_FILE, TRIAL_FILE
 from clip_pipeline.errors import MissingArtifactError, ShapeError
 from clip_pipeline.evaluation.scores import PREDICTIONS_FILE
 from clip_pipeline.evaluation.statistics.bootstrap import interval, resampled_sums
@@ -24,7 +24,7 @@ from clip_pipeline.evaluation.statistics.bootstrap import interval, resampled_su
 class Point:
     """One method at one fraction, all its seeds. hits_SN: whether each test photo was called right, a row a seed.
 
-    about, timings: of the cells. top1, low, high: the mean over seeds and its 95 % interval over seeds and photos.
+    about, timings: of the trials. top1, low, high: the mean over seeds and its 95 % interval over seeds and photos.
     """
 
     method: str
@@ -61,17 +61,17 @@ class Point:
         }
 
 
-def read_points(cells: Iterable[Path], samples: int) -> list[Point]:
-    """Points of finished cells, in the order of METHODS and by fraction. samples: of the bootstrap.
+def read_points(trials: Iterable[Path], samples: int) -> list[Point]:
+    """Points of finished trials, in the order of METHODS and by fraction. samples: of the bootstrap.
 
-    Raises ShapeError where cells were tested on different photos, MissingArtifactError where there is no cell.
+    Raises ShapeError where trials were tested on different photos, MissingArtifactError where there is no trial.
     """
     found: dict[tuple[str, float], list[Path]] = {}
-    for path in cells:
-        about = json.loads((path / CELL_FILE).read_text(encoding="utf-8"))
+    for path in trials:
+        about = json.loads((path / TRIAL_FILE).read_text(encoding="utf-8"))
         found.setdefault((about["method"], about["percent"]), []).append(path)
     if not found:
-        raise MissingArtifactError("No cell of the adaptation is finished. Run it again.")
+        raise MissingArtifactError("No trial of the adaptation is finished. Run it again.")
     order = sorted(found, key=lambda key: (list(METHODS).index(key[0]), key[1]))
     ids: list[str] = []
     points = []
@@ -81,12 +81,12 @@ def read_points(cells: Iterable[Path], samples: int) -> list[Point]:
             ids = ids or table["id"].to_pylist()
             if table["id"].to_pylist() != ids:
                 raise ShapeError(
-                    f"The cells of {key[0]} at {key[1]:g} % were tested on other photos than the rest. Run them again."
+                    f"The trials of {key[0]} at {key[1]:g} % were tested on other photos than the rest. Run them again."
                 )
         labels_N = tables[0]["label"].to_numpy()
         hits_SN = np.stack([table["predicted"].to_numpy() == table["label"].to_numpy() for table in tables])
         low, high = interval(resampled_means(hits_SN, samples))
-        about_all = [json.loads((path / CELL_FILE).read_text(encoding="utf-8")) for path in found[key]]
+        about_all = [json.loads((path / TRIAL_FILE).read_text(encoding="utf-8")) for path in found[key]]
         timings = [json.loads((path / TIMING_FILE).read_text(encoding="utf-8")) for path in found[key]]
         logs = [_read_log(path / LOG_FILE) for path in found[key]]
         points.append(Point(*key, hits_SN, labels_N, about_all, timings, logs, float(hits_SN.mean()), low, high))

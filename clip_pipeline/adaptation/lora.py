@@ -1,7 +1,7 @@
 """LoRA: a frozen weight W becomes W + B·A, of which only the two thin matrices learn (Hu et al. 2021).
 
-It is laid over every linear layer, attention projection and convolution of a tower; a kernel counts as a matrix of (channels
-out, channels in × height × width), so a tower of 3×3 convolutions gains as well as one of 1×1 or of transformers. B begins as
+It is laid over every linear layer, attention projection and convolution of an encoder; a kernel counts as a matrix of (channels
+out, channels in × height × width), so an encoder of 3×3 convolutions gains as well as one of 1×1 or of transformers. B begins as
 nought: before the first step the model is unchanged.
 """
 
@@ -18,37 +18,37 @@ MATRICES = ("weight", "in_proj_weight", "q_proj_weight", "k_proj_weight", "v_pro
 """Names under which linear layers, convolutions and torch's attention hold their matrices."""
 
 
-def add_lora(tower: torch.nn.Module, rank: int, scale: float = 1.0) -> list[str]:
-    """Freezes the tower and lays B·A · scale over its weights; returns the names of the parameters that now learn.
+def add_lora(encoder: torch.nn.Module, rank: int, scale: float = 1.0) -> list[str]:
+    """Freezes the encoder and lays B·A · scale over its weights; returns the names of the parameters that now learn.
 
     rank: columns of B, at most the smaller side of each weight. The random A comes from torch's global generator.
     """
     from torch.nn.utils.parametrize import register_parametrization
 
-    for parameter in tower.parameters():
+    for parameter in encoder.parameters():
         parameter.requires_grad_(False)
-    for module, name in weights_for_lora(tower):
+    for module, name in weights_for_lora(encoder):
         update = _update_class()(getattr(module, name), rank, scale)
         register_parametrization(module, name, update)
-    return [name for name, parameter in tower.named_parameters() if parameter.requires_grad]
+    return [name for name, parameter in encoder.named_parameters() if parameter.requires_grad]
 
 
-def merge_lora(tower: torch.nn.Module) -> None:
-    """Writes each W + B·A into the weight: the tower is of its own kind again, as fast as before, and answers the same."""
+def merge_lora(encoder: torch.nn.Module) -> None:
+    """Writes each W + B·A into the weight: the encoder is of its own kind again, as fast as before, and answers the same."""
     from torch.nn.utils.parametrize import remove_parametrizations
 
-    for module in list(tower.modules()):
+    for module in list(encoder.modules()):
         for name in list(getattr(module, "parametrizations", ())):
             remove_parametrizations(module, name, leave_parametrized=True)
 
 
-def weights_for_lora(tower: torch.nn.Module) -> list[tuple[Any, str]]:
+def weights_for_lora(encoder: torch.nn.Module) -> list[tuple[Any, str]]:
     """(module, name of its weight) of all matrices and of the kernels of convolutions without groups."""
     import torch
 
     kinds = (torch.nn.Linear, torch.nn.Conv2d, torch.nn.MultiheadAttention)
     found = []
-    for module in tower.modules():
+    for module in encoder.modules():
         if isinstance(module, kinds) and getattr(module, "groups", 1) == 1:
             own = dict(module.named_parameters(recurse=False))
             found += [(module, name) for name in MATRICES if name in own]

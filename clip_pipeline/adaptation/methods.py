@@ -1,4 +1,4 @@
-"""The ways of adapting: which parameters of the picture tower learn, at which share of the learning rate, from which head."""
+"""The ways of adapting: which parameters of the image encoder learn, at which share of the learning rate, from which head."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 
 from clip_pipeline.adaptation.lora import add_lora
 from clip_pipeline.errors import SettingsError, nearest_name
-from clip_pipeline.models.layers import tower_layers
+from clip_pipeline.models.layers import encoder_layers
 from clip_pipeline.settings import AdaptationSettings
 
 if TYPE_CHECKING:
     import torch
 
 Rates = dict[str, float]
-"""Parameter of the picture tower → its share of the learning rate; one that is not named stays as it is."""
+"""Parameter of the image encoder → its share of the learning rate; one that is not named stays as it is."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ def _all(visual: torch.nn.Module, settings: AdaptationSettings) -> Rates:
 
 
 def _norms(visual: torch.nn.Module, settings: AdaptationSettings) -> Rates:
-    return {name: settings.light_rate for name in norm_parameters(visual)}
+    return {name: settings.peft_lr_mult for name in norm_parameters(visual)}
 
 
 def norm_parameters(visual: torch.nn.Module) -> list[str]:
@@ -52,23 +52,23 @@ def norm_parameters(visual: torch.nn.Module) -> list[str]:
 
 def _decayed(visual: torch.nn.Module, settings: AdaptationSettings) -> Rates:
     """lr · d^depth, depth counted in layers: 0 for the tail, 1 for the last block, the same for all tensors of a layer."""
-    layers = tower_layers(visual)
+    layers = encoder_layers(visual)
     return {name: settings.layer_decay ** layers.layers_above(name) for name in layers.layer_of}
 
 
 def _decayed_at_the_top(visual: torch.nn.Module, settings: AdaptationSettings) -> Rates:
-    layers = tower_layers(visual)
+    layers = encoder_layers(visual)
     count = settings.top_blocks or -(-len(layers.blocks) * 5 // 12)  # blocks 11 to 7 of the twelve of a ViT-B
     decayed = _decayed(visual, settings)
     return {name: decayed[name] for name in layers.from_block(count)}
 
 
 def _last_blocks(visual: torch.nn.Module, settings: AdaptationSettings) -> Rates:
-    return dict.fromkeys(tower_layers(visual).from_block(settings.last_blocks), 1.0)
+    return dict.fromkeys(encoder_layers(visual).from_block(settings.last_blocks), 1.0)
 
 
 def _lora(visual: torch.nn.Module, settings: AdaptationSettings) -> Rates:
-    return dict.fromkeys(add_lora(visual, settings.lora_rank), settings.light_rate)
+    return dict.fromkeys(add_lora(visual, settings.lora_rank), settings.peft_lr_mult)
 
 
 METHODS: dict[str, Method] = {

@@ -1,4 +1,4 @@
-"""Makes what all cells of the grid share: decodes and embeds each photo once, embeds the classes' texts, draws the fractions."""
+"""Makes what all trials of the sweep share: decodes and embeds each photo once, embeds the classes' texts, draws the fractions."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from clip_pipeline.adaptation.data import (
     DATA_FILE,
     FRACTIONS_FILE,
     IMAGES,
+    IMAGES_FILE,
     LEFT_OUT,
     OUT_OF_DOMAIN,
     PHOTOS_FILE,
-    PICTURES_FILE,
     AdaptationData,
     encode_rows,
     open_data,
@@ -86,7 +86,7 @@ def prepare_data(
         )
     readers = [(one.read, row) for *_, one, row in listed]
     side = shape["size"] if isinstance(shape["size"], int) else shape["size"][0]
-    reasons = store_decoded(readers, preprocessing.picture, side, folder / PICTURES_FILE, compute.workers)
+    reasons = store_decoded(readers, preprocessing.image, side, folder / IMAGES_FILE, compute.workers)
     table = {
         "id": [entry[0] for entry in listed],
         "label": np.array([entry[1] for entry in listed], np.int64),
@@ -135,7 +135,7 @@ def store_decoded(
     path: Path,
     workers: int,
 ) -> list[str]:
-    """Writes (N, side, side, 3) pictures; returns why each could not be decoded, "" for those that could."""
+    """Writes (N, side, side, 3) images; returns why each could not be decoded, "" for those that could."""
     from PIL import Image
 
     stored = np.lib.format.open_memmap(path, "w+", np.uint8, (len(readers), side, side, 3))

@@ -1,4 +1,4 @@
-"""The linear probe of a cell: logistic regression on the cached embeddings of a fraction."""
+"""The linear probe of a trial: logistic regression on the cached embeddings of a fraction."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""Cells put together: the learning curve with its intervals, the table, and whether accuracy falls as data grow.
+"""Trials put together: the learning curve with its intervals, the table, and whether accuracy falls as data grow.
 
-scores.json     rows of records.SCORES with method, percent and seed: one a cell and metric
+scores.json     rows of records.SCORES with method, percent and seed: one a trial and metric
 table.csv       one row a method and fraction: accuracy, interval, out of domain, numbers learnt, steps, seconds
 per_class.csv   accuracy of each class by method and fraction
 curve.png, cost.png, losses.png, alphas.png
@@ -24,9 +24,9 @@ from clip_pipeline.evaluation.scores import SCORES_FILE
 TABLE_FILE, CLASSES_FILE, FALLS_FILE = "table.csv", "per_class.csv", "falls.json"
 
 
-def write_results(cells: Iterable[Path], folder: Path, samples: int) -> dict[str, Any]:
-    """Writes tables and pictures of finished cells into `folder`; returns facts: cells, the best of each method, falls."""
-    points = read_points(cells, samples)
+def write_results(trials: Iterable[Path], folder: Path, samples: int) -> dict[str, Any]:
+    """Writes tables and images of finished trials into `folder`; returns facts: trials, the best of each method, falls."""
+    points = read_points(trials, samples)
     folder.mkdir(parents=True, exist_ok=True)
     scores = [row for point in points for about in point.about for row in about["scores"]]
     (folder / SCORES_FILE).write_text(json.dumps(scores, indent=1) + "\n", encoding="utf-8")
@@ -46,7 +46,7 @@ def write_results(cells: Iterable[Path], folder: Path, samples: int) -> dict[str
     if any("alphas" in about["facts"] for point in points for about in point.about):
         figures.draw_alphas(points, folder / "alphas.png")
     best = {row["method"]: row["top1"] for row in rows if row["percent"] == max(one["percent"] for one in rows)}
-    return {"cells": sum(len(point.about) for point in points), "top1 with all photos": best, "falls": len(found)}
+    return {"trials": sum(len(point.about) for point in points), "top1 with all photos": best, "falls": len(found)}
 
 
 def read_table(folder: Path) -> list[dict[str, Any]]:
@@ -67,24 +67,24 @@ def _number(text: str) -> Any:
 TABLE_HEADER = ("method", "%", "photos", "top-1", "95 % interval", "out of domain", "numbers learnt", "processor s")
 
 
-def table_cells(rows: Iterable[Mapping[str, Any]]) -> list[tuple[str, ...]]:
-    """The table's cells as text, one line a method and fraction."""
-    cells: list[tuple[str, ...]] = []
+def table_trials(rows: Iterable[Mapping[str, Any]]) -> list[tuple[str, ...]]:
+    """The table's trials as text, one line a method and fraction."""
+    trials: list[tuple[str, ...]] = []
     for row in rows:
         far = row["out_of_domain_top1"]
-        cells.append(
+        trials.append(
             (
                 *(row["method"], f"{row['percent']:g}", f"{row['photos']:,}", f"{100 * row['top1']:.1f} %"),
                 f"{100 * row['low']:.1f} – {100 * row['high']:.1f}",
                 *("" if far is None else f"{100 * far:.1f} %", f"{row['learnt']:,}", f"{row['processor_seconds']:.1f}"),
             )
         )
-    return cells
+    return trials
 
 
 def table_text(rows: Iterable[Mapping[str, Any]]) -> str:
     """The table for a terminal."""
-    lines = [TABLE_HEADER, *table_cells(rows)]
+    lines = [TABLE_HEADER, *table_trials(rows)]
     widths = [max(len(line[column]) for line in lines) for column in range(len(TABLE_HEADER))]
     return "\n".join(
         "  ".join(

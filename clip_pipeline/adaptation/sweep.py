@@ -1,4 +1,4 @@
-"""All cells, one after the other; a killed grid loses the cell that was running."""
+"""All trials, one after the other; a killed sweep loses the trial that was running."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from pathlib import Path
 
 from clip_pipeline.adaptation.fractions import parse_percents
 from clip_pipeline.adaptation.methods import METHODS, parse_methods
-from clip_pipeline.adaptation.trial_context import Cell, Workbench
-from clip_pipeline.adaptation.trials import CELL_FILE, run_cell
+from clip_pipeline.adaptation.trial_context import Trial, TrialContext
+from clip_pipeline.adaptation.trials import TRIAL_FILE, run_trial
 from clip_pipeline.machine.progress import progress
 from clip_pipeline.settings import AdaptationSettings
 from clip_pipeline.storage.disk import sync_tree
@@ -18,53 +18,55 @@ from clip_pipeline.storage.disk import sync_tree
 logger = logging.getLogger(__name__)
 
 
-def grid_cells(settings: AdaptationSettings) -> list[Cell]:
-    """Every cell, a whole grid of the first seed before the second, so that a grid that is stopped early can be looked at.
+def sweep_trials(settings: AdaptationSettings) -> list[Trial]:
+    """Every trial, a whole sweep of the first seed before the second, so that a sweep that is stopped early can be looked at.
 
     wise_ft comes right after full, whose weights it mixes. Zero-shot has nothing random and so one seed.
     """
     methods, percents = parse_methods(settings.methods), parse_percents(settings.fractions)
     return [
-        cell
+        trial
         for number in range(settings.seeds)
         for percent in percents
-        for cell in _cells_of(methods, percent, settings, number)
+        for trial in _trials_of(methods, percent, settings, number)
     ]
 
 
-def cells_of(method: str, percent: float, settings: AdaptationSettings) -> list[Cell]:
-    """The cells of one method and fraction, one a seed."""
-    return [cell for number in range(settings.seeds) for cell in _cells_of((method,), percent, settings, number)]
+def trials_of(method: str, percent: float, settings: AdaptationSettings) -> list[Trial]:
+    """The trials of one method and fraction, one a seed."""
+    return [trial for number in range(settings.seeds) for trial in _trials_of((method,), percent, settings, number)]
 
 
-def _cells_of(methods: Sequence[str], percent: float, settings: AdaptationSettings, number: int) -> list[Cell]:
+def _trials_of(methods: Sequence[str], percent: float, settings: AdaptationSettings, number: int) -> list[Trial]:
     last = [name for name in methods if name == "full" or METHODS[name].interpolated]
     ordered = [name for name in methods if name not in last] + last
-    return [Cell(method, percent, settings.seed + number) for method in ordered if method != "zero_shot" or number == 0]
+    return [
+        Trial(method, percent, settings.seed + number) for method in ordered if method != "zero_shot" or number == 0
+    ]
 
 
-def run_grid(
-    open_bench: Callable[[], Workbench],
-    cells: Sequence[Cell],
+def run_sweep(
+    open_bench: Callable[[], TrialContext],
+    trials: Sequence[Trial],
     folder: Path,
-    on_cell: Callable[[Cell], None] = lambda cell: None,
+    on_trial: Callable[[Trial], None] = lambda trial: None,
 ) -> list[Path]:
-    """Runs the cells that are not finished below `folder`, and returns the folders of all, in their order.
+    """Runs the trials that are not finished below `folder`, and returns the folders of all, in their order.
 
-    open_bench: called once, and only where a cell is missing. on_cell: told of each cell that was run.
+    open_bench: called once, and only where a trial is missing. on_trial: told of each trial that was run.
     """
-    missing = [cell for cell in cells if not (folder / cell.name / CELL_FILE).is_file()]
+    missing = [trial for trial in trials if not (folder / trial.name / TRIAL_FILE).is_file()]
     if missing:
         bench = open_bench()
-        with progress("Adapting", len(missing), "cell") as bar:
-            for cell in missing:
-                logger.info("Adapting by %s with %g %% of the photos, seed %s", cell.method, cell.percent, cell.seed)
-                staging = folder / f".{cell.name}.staging"
+        with progress("Adapting", len(missing), "trial") as bar:
+            for trial in missing:
+                logger.info("Adapting by %s with %g %% of the photos, seed %s", trial.method, trial.percent, trial.seed)
+                staging = folder / f".{trial.name}.staging"
                 shutil.rmtree(staging, ignore_errors=True)
-                run_cell(bench, cell, staging)
+                run_trial(bench, trial, staging)
                 sync_tree(staging)
-                # renamed whole: a folder under a cell's name is a finished cell
-                staging.replace(folder / cell.name)
-                on_cell(cell)
-                bar.advance(1, cell.name)
-    return [folder / cell.name for cell in cells]
+                # renamed whole: a folder under a trial's name is a finished trial
+                staging.replace(folder / trial.name)
+                on_trial(trial)
+                bar.advance(1, trial.name)
+    return [folder / trial.name for trial in trials]

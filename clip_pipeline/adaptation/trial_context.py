@@ -1,4 +1,4 @@
-"""What the cells of the grid are run on, and what names a cell."""
+"""What the trials of the sweep are run on, and what names a trial."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Cell:
+class Trial:
     """percent: of the training photos."""
 
     method: str
@@ -37,8 +37,8 @@ class Cell:
 
 
 @dataclass
-class Workbench:
-    """What cells are run on: the model's picture tower, loaded once and never changed, and the shared data.
+class TrialContext:
+    """What trials are run on: the model's image encoder, loaded once and never changed, and the shared data.
 
     evaluation: of the intervals. fine_tuned: weights of `full` that `wise_ft` mixes next, and probes: what `lp_then_ft` begins
     with, both by fraction and seed, and kept for one of them.
@@ -65,7 +65,7 @@ class Workbench:
         settings: AdaptationSettings,
         evaluation: EvaluationSettings,
         compute: ComputeSettings,
-    ) -> Workbench:
+    ) -> TrialContext:
         """Loads the model. Raises ModelError, SettingsError for a device that is not there."""
         from clip_pipeline.models.folder import open_model
         from clip_pipeline.training.model.attention import lighten_attention
@@ -79,13 +79,13 @@ class Workbench:
         return cls(clip.visual, data, settings, evaluation, device, precision, count_threads(compute))
 
     def zero_shot(self) -> Classifier:
-        """The classifier that nothing was done to, with a tower of its own."""
+        """The classifier that nothing was done to, with an encoder of its own."""
         scale = self.data.about["logit_scale"]
         return Classifier.of_texts(copy.deepcopy(self.visual), self.data.classes(), scale, self.device)
 
-    def probe(self, cell: Cell) -> LinearHead:
-        """The linear probe of the cell's photos."""
-        key = (cell.percent, cell.seed)
+    def probe(self, trial: Trial) -> LinearHead:
+        """The linear probe of the trial's photos."""
+        key = (trial.percent, trial.seed)
         if key not in self.probes:
             self.probes.clear()
             self.probes[key] = fit_probe(self.data, self.data.fraction(*key))

@@ -1,8 +1,8 @@
-"""One cell of the grid: a method, a fraction and a seed, from the shared data to scores.
+"""One trial of the sweep: a method, a fraction and a seed, from the shared data to scores.
 
-A cell is a folder, complete when it holds cell.json:
+A trial is a folder, complete when it holds trial.json:
 
-    cell.json             scores (rows of records.SCORES with method, percent and seed), what was learnt, the steps
+    trial.json             scores (rows of records.SCORES with method, percent and seed), what was learnt, the steps
     predictions.parquet   every test photo with what it was called
     log.csv               losses of a training, one row a validation
     timing.json           seconds, which differ from run to run
@@ -27,7 +27,7 @@ from clip_pipeline.adaptation.data import OUT_OF_DOMAIN, AdaptationData
 from clip_pipeline.adaptation.fine_tuning import FineTuned, Validator, fine_tune
 from clip_pipeline.adaptation.lora import merge_lora
 from clip_pipeline.adaptation.methods import METHODS, Method
-from clip_pipeline.adaptation.trial_context import Cell, Workbench
+from clip_pipeline.adaptation.trial_context import Trial, TrialContext
 from clip_pipeline.errors import SettingsError
 from clip_pipeline.evaluation.provenance import Scored, with_provenance
 from clip_pipeline.evaluation.scores import PREDICTIONS_FILE, score_row
@@ -38,7 +38,7 @@ from clip_pipeline.training.model.precision import reproducible_arithmetic
 if TYPE_CHECKING:
     import torch
 
-CELL_FILE, LOG_FILE, TIMING_FILE = "cell.json", "log.csv", "timing.json"
+TRIAL_FILE, LOG_FILE, TIMING_FILE = "trial.json", "log.csv", "timing.json"
 TASK = "adaptation"
 
 
@@ -46,7 +46,7 @@ TASK = "adaptation"
 class Outcome:
     """predicted: (T,) classes of the test photos. far_predicted: of the photos out of domain, None without them.
 
-    spent: wall and processor seconds of the work of another cell that this one goes on from.
+    spent: wall and processor seconds of the work of another trial that this one goes on from.
     """
 
     predicted: np.ndarray
@@ -56,13 +56,13 @@ class Outcome:
     spent: tuple[float, float] = (0.0, 0.0)
 
 
-def run_cell(bench: Workbench, cell: Cell, folder: Path) -> None:
-    """Runs a cell and writes its files into `folder`, cell.json last. Raises SettingsError for an unknown method."""
-    if cell.method not in METHODS:
-        raise SettingsError(f'There is no way of adapting called "{cell.method}".')
+def run_trial(bench: TrialContext, trial: Trial, folder: Path) -> None:
+    """Runs a trial and writes its files into `folder`, trial.json last. Raises SettingsError for an unknown method."""
+    if trial.method not in METHODS:
+        raise SettingsError(f'There is no way of adapting called "{trial.method}".')
     started, processor = time.monotonic(), time.process_time()
-    with reproducible_arithmetic(cell.seed, bench.device, bench.threads):
-        outcome = _adapt_and_predict(bench, METHODS[cell.method], cell)
+    with reproducible_arithmetic(trial.seed, bench.device, bench.threads):
+        outcome = _adapt_and_predict(bench, METHODS[trial.method], trial)
     timing = {
         "seconds": round(time.monotonic() - started + outcome.spent[0], 3),
         "processor_seconds": round(time.process_time() - processor + outcome.spent[1], 3),
@@ -78,34 +78,34 @@ def run_cell(bench: Workbench, cell: Cell, folder: Path) -> None:
     if outcome.log:
         _write_log(outcome.log, folder / LOG_FILE)
     (folder / TIMING_FILE).write_text(json.dumps(timing) + "\n", encoding="utf-8")
-    photos = len(bench.data.fraction(cell.percent, cell.seed))
-    described = {"method": cell.method, "percent": cell.percent, "seed": cell.seed, "photos": photos}
+    photos = len(bench.data.fraction(trial.percent, trial.seed))
+    described = {"method": trial.method, "percent": trial.percent, "seed": trial.seed, "photos": photos}
     about = bench.data.about
     scored = Scored(about["model"], about["model_sha256"], about["dataset_sha256"], about["logit_scale"])
     complete = with_provenance(_score(bench, outcome), folder, scored, bench.evaluation, {})
     rows = [row | described for row in complete]
     written = {**described, "scores": rows, "facts": outcome.facts}
-    (folder / CELL_FILE).write_text(json.dumps(written, indent=1) + "\n", encoding="utf-8")
+    (folder / TRIAL_FILE).write_text(json.dumps(written, indent=1) + "\n", encoding="utf-8")
 
 
-def _adapt_and_predict(bench: Workbench, method: Method, cell: Cell) -> Outcome:
-    """Zero-shot and the probe from the cached embeddings; the others through the tower."""
+def _adapt_and_predict(bench: TrialContext, method: Method, trial: Trial) -> Outcome:
+    """Zero-shot and the probe from the cached embeddings; the others through the encoder."""
     data = bench.data
-    rows = data.fraction(cell.percent, cell.seed)
+    rows = data.fraction(trial.percent, trial.seed)
     if method.rates is not None:
-        return _fine_tune_and_predict(bench, method, cell, rows)
+        return _fine_tune_and_predict(bench, method, trial, rows)
     weights_CD, bias_C = data.classes() * data.about["logit_scale"], np.zeros(len(data.about["classes"]))
     facts: dict[str, Any] = {"learnt": 0}
     if method.head == "probe":
-        probe = bench.probe(cell)
+        probe = bench.probe(trial)
         weights_CD, bias_C = probe.weights_CD, probe.bias_C
         facts = {"learnt": weights_CD.size + bias_C.size, "strength": probe.strength}
     predicted = (data.embeddings[data.rows("test")] @ weights_CD.T + bias_C).argmax(1)
     return Outcome(predicted, _far_predictions(data, data.embeddings[data.rows(OUT_OF_DOMAIN)]), facts=facts)
 
 
-def _fine_tune_and_predict(bench: Workbench, method: Method, cell: Cell, rows: np.ndarray) -> Outcome:
-    key = (cell.percent, cell.seed)
+def _fine_tune_and_predict(bench: TrialContext, method: Method, trial: Trial, rows: np.ndarray) -> Outcome:
+    key = (trial.percent, trial.seed)
     if method.interpolated and key in bench.fine_tuned:
         tuned, after, spent = bench.fine_tuned.pop(key)
         classifier = bench.zero_shot()
@@ -115,18 +115,18 @@ def _fine_tune_and_predict(bench: Workbench, method: Method, cell: Cell, rows: n
     began = time.monotonic(), time.process_time()
     classifier = bench.zero_shot()
     if method.head == "probe":
-        probe = bench.probe(cell)
+        probe = bench.probe(trial)
         scale = classifier.scale
         classifier = Classifier.of_weights(classifier.visual, probe.weights_CD, probe.bias_C, scale, bench.device)
     before = classifier.state() if method.interpolated else {}
     assert method.rates is not None
     rates = method.rates(classifier.visual, bench.settings)
-    tuned = fine_tune(classifier, rates, bench.data, rows, bench.settings, cell.seed, bench.device, bench.precision)
+    tuned = fine_tune(classifier, rates, bench.data, rows, bench.settings, trial.seed, bench.device, bench.precision)
     if method.interpolated:
         return _interpolate_and_predict(bench, classifier, before, classifier.state(), tuned)
     merge_lora(classifier.visual)
     if method.name == "full" and "wise_ft" in bench.settings.methods:
-        bench.fine_tuned.clear()  # those of one cell are enough: wise_ft comes next, or trains for itself
+        bench.fine_tuned.clear()  # those of one trial are enough: wise_ft comes next, or trains for itself
         bench.fine_tuned[key] = tuned, classifier.state(), (time.monotonic() - began[0], time.process_time() - began[1])
     outcome = _predict(bench, classifier)
     outcome.log, outcome.facts = tuned.log, _facts(tuned)
@@ -138,13 +138,13 @@ def _facts(tuned: FineTuned) -> dict[str, Any]:
 
 
 def _interpolate_and_predict(
-    bench: Workbench,
+    bench: TrialContext,
     classifier: Classifier,
     before: Mapping[str, torch.Tensor],
     after: Mapping[str, torch.Tensor],
     tuned: FineTuned,
 ) -> Outcome:
-    """Scores every alpha; the one of the best validation accuracy is the cell's, the smaller of two that are as good."""
+    """Scores every alpha; the one of the best validation accuracy is the trial's, the smaller of two that are as good."""
     data, labels = bench.data, bench.data.labels
     validator = Validator(data, bench.device, bench.precision)
     curve: list[dict[str, float]] = []
@@ -176,7 +176,7 @@ def parse_alphas(text: str) -> list[float]:
     return alphas
 
 
-def _predict(bench: Workbench, classifier: Classifier) -> Outcome:
+def _predict(bench: TrialContext, classifier: Classifier) -> Outcome:
     """In fp32 whatever the training's precision."""
     import torch
 
@@ -190,11 +190,11 @@ def _predict(bench: Workbench, classifier: Classifier) -> Outcome:
 
 
 def _far_predictions(data: AdaptationData, features_FD: np.ndarray) -> np.ndarray | None:
-    """Zero-shot among the other dataset's classes, as the text tower has them."""
+    """Zero-shot among the other dataset's classes, as the text encoder has them."""
     return (features_FD @ data.classes(OUT_OF_DOMAIN).T).argmax(1) if len(features_FD) else None
 
 
-def _score(bench: Workbench, outcome: Outcome) -> list[dict[str, Any]]:
+def _score(bench: TrialContext, outcome: Outcome) -> list[dict[str, Any]]:
     data, about, samples, seed = bench.data, bench.data.about, bench.evaluation.bootstrap_samples, bench.evaluation.seed
     labels_T = data.labels[data.rows("test")]
     classes, chance = np.unique(labels_T), 1 / len(about["classes"])

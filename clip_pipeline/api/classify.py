@@ -17,14 +17,14 @@ from clip_pipeline.evaluation.zero_shot import class_vectors
 from clip_pipeline.machine.device import choose_device
 
 LABELS_AS_THEY_ARE = ("{c}",)
-MOST_DRAWN = 12
+MAX_DRAWN = 12
 
 
 @dataclass(frozen=True)
 class Classified:
     """path: the photo. ranked: (label, probability) from likeliest to least; the probabilities sum to 1.
 
-    prepare_ms, image_ms: for decoding and preprocessing this photo, and for the picture tower. text_ms: for all prompts, which
+    prepare_ms, image_ms: for decoding and preprocessing this photo, and for the image encoder. text_ms: for all prompts, which
     is done once for all photos.
     """
 
@@ -99,7 +99,7 @@ def _ranked(labels: Sequence[str], logits_C: np.ndarray) -> list[tuple[str, floa
 
 
 def draw_classified(results: Sequence[Classified], path: Path, top: int = 5) -> None:
-    """A picture (PNG): each photo beside bars of its likeliest labels. 12 photos at most are drawn."""
+    """An image (PNG): each photo beside bars of its likeliest labels. 12 photos at most are drawn."""
     import matplotlib
 
     matplotlib.use("Agg")
@@ -108,7 +108,7 @@ def draw_classified(results: Sequence[Classified], path: Path, top: int = 5) -> 
 
     from clip_pipeline.evaluation.report.figures import COLOURS, INK, QUIET, save_figure
 
-    shown = results[:MOST_DRAWN]
+    shown = results[:MAX_DRAWN]
     top = min(top, len(shown[0].ranked))
     figure, axes = plt.subplots(
         len(shown),
@@ -119,10 +119,10 @@ def draw_classified(results: Sequence[Classified], path: Path, top: int = 5) -> 
         dpi=110,
         layout="constrained",
     )
-    for (picture, bars), result in zip(axes, shown, strict=True):
+    for (image, bars), result in zip(axes, shown, strict=True):
         with Image.open(result.path) as photo:
-            picture.imshow(ImageOps.exif_transpose(photo).convert("RGB"))
-        picture.set_axis_off()
+            image.imshow(ImageOps.exif_transpose(photo).convert("RGB"))
+        image.set_axis_off()
         names, values = zip(*result.ranked[:top], strict=True)
         colours = [COLOURS[0], *[QUIET] * (top - 1)]
         bars.barh([place + 0.15 for place in range(top)], values, color=colours, height=0.36)

@@ -107,7 +107,7 @@ def _later(opened: Dataset, row: int) -> Content:
 
 
 def _rows_of_arrays(files: dict[str, tuple[Path, Path]], opened: Dataset, arrays: Path) -> Iterator[np.ndarray]:
-    """Writes the .npy files, checks that they hold the dataset's labels in its order, and gives the pictures one by one."""
+    """Writes the .npy files, checks that they hold the dataset's labels in its order, and gives the images one by one."""
     arrays.mkdir(parents=True, exist_ok=True)
     labels = []
     for split, (images, told) in files.items():
@@ -116,7 +116,7 @@ def _rows_of_arrays(files: dict[str, tuple[Path, Path]], opened: Dataset, arrays
         labels.append(read_idx(told))
     if opened.labels is None or np.concatenate(labels).tolist() != list(opened.labels):
         raise ShapeError(f"The labels of {arrays} are not those of {opened.name}. Tell us: this is a fault of ours.")
-    return (picture for split in files for picture in np.load(arrays / f"{IDX_NAMES[split]}_images.npy", mmap_mode="r"))
+    return (image for split in files for image in np.load(arrays / f"{IDX_NAMES[split]}_images.npy", mmap_mode="r"))
 
 
 def _write_prediction_arrays(folder: Path, opened: Dataset) -> None:

@@ -46,7 +46,7 @@ def probe(model: str, dataset: str, output: Path, assignments: tuple[str, ...], 
     \b
     Examples:
       clip-pipeline probe --dataset mnist=mnist/ --model model/ -o probed/
-      clip-pipeline probe --dataset pets/ --model model/ -o probed/ --set probe.shots= --set probe.strengths=25
+      clip-pipeline probe --dataset pets/ --model model/ -o probed/ --set probe.shots= --set probe.inverse_regularizations=25
     """
     from clip_pipeline.pipeline.standalone import probe_to
 
@@ -63,7 +63,7 @@ def probe(model: str, dataset: str, output: Path, assignments: tuple[str, ...], 
 @click.option("--templates", default="", help="Prompts: cifar18, imagenet80, or one with {c} where the label goes.")
 @click.option("--model", required=True, help="Model folder, or a pretrained name such as ViT-B-32/openai.")
 @click.option("--top", default=10, show_default=True, type=click.IntRange(1), help="Labels shown for each photo.")
-@click.option("--picture", type=click.Path(path_type=Path), help="Draw photos and bars into this PNG.")
+@click.option("--image", type=click.Path(path_type=Path), help="Draw photos and bars into this PNG.")
 @device_option
 def classify(
     images: tuple[Path, ...],
@@ -72,7 +72,7 @@ def classify(
     templates: str,
     model: str,
     top: int,
-    picture: Path | None,
+    image: Path | None,
     device: str,
 ) -> None:
     """Say which label fits each photo best, with probabilities and milliseconds."""
@@ -85,13 +85,13 @@ def classify(
         click.echo(result.path)
         for label, probability in result.ranked[:top]:
             click.echo(f"  {probability:6.1%}  {'█' * round(30 * probability):<30}  {label}")
-        click.echo(f"  {result.prepare_ms:.1f} ms to decode and prepare, {result.image_ms:.1f} ms in the picture tower")
+        click.echo(f"  {result.prepare_ms:.1f} ms to decode and prepare, {result.image_ms:.1f} ms in the image encoder")
     prompt_count = len(names) * len(prompts)
-    click.echo(f"{prompt_count:,} prompts took {results[0].text_ms:,.0f} ms in the text tower, once for all photos")
-    if picture:
-        with published_file(picture) as temporary:
+    click.echo(f"{prompt_count:,} prompts took {results[0].text_ms:,.0f} ms in the text encoder, once for all photos")
+    if image:
+        with published_file(image) as temporary:
             draw_classified(results, temporary, min(top, 5))
-        click.echo(f"Wrote {picture}")
+        click.echo(f"Wrote {image}")
 
 
 def _labels_and_prompts(labels: str, dataset: str, templates: str) -> tuple[list[str], tuple[str, ...]]:

@@ -16,19 +16,19 @@ from clip_pipeline.settings import Recipe, with_settings
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON list instead of a table.")
 @settings_option
 def models(names: tuple[str, ...], as_json: bool, assignments: tuple[str, ...]) -> None:
-    """List the models to train: towers, picture size, parameters, cost.
+    """List the models to train: encoders, image size, parameters, cost.
 
     Without MODEL: all that come with the package. MODEL is one of their names, or an open_clip configuration of your own
     (a .json file, or a model folder). Choose one with --set training.model=MODEL. 12 × 768 means 12 layers of width 768.
     With --set, the model of training.model at the sizes that are set.
 
-    GFLOPs are those of one picture or one text, forward, a multiply and an add counted as two; a training step costs
+    GFLOPs are those of one image or one text, forward, a multiply and an add counted as two; a training step costs
     about three times as much. The parameters include the token table, whose size follows the tokenizer in training.
 
     \b
     Examples:
       clip-pipeline models vit_s_16_112 model/
-      clip-pipeline models --set training.model=vit_s_16_112 --set training.picture_width=256 --set training.text_layers=4
+      clip-pipeline models --set training.model=vit_s_16_112 --set training.vision_width=256 --set training.text_layers=4
     """
     from clip_pipeline.models.registry import list_models
     from clip_pipeline.models.sizes import config_of

@@ -12,7 +12,7 @@ from clip_pipeline.cli.options import CONTEXT
 @click.command(context_settings=CONTEXT)
 @click.argument("first", type=click.Path(path_type=Path))
 @click.argument("second", type=click.Path(path_type=Path))
-@click.option("-o", "--output", default="comparison.png", show_default=True, type=click.Path(path_type=Path), help="Picture to write; the numbers go beside it as .json.")  # fmt: skip
+@click.option("-o", "--output", default="comparison.png", show_default=True, type=click.Path(path_type=Path), help="Image to write; the numbers go beside it as .json.")  # fmt: skip
 @click.option("--samples", default=4000, show_default=True, type=click.IntRange(100), help="Resamples behind each interval.")  # fmt: skip
 @click.option("--seed", default=0, show_default=True, help="Seed of the resampling.")
 def compare_scores(first: Path, second: Path, output: Path, samples: int, seed: int) -> None:

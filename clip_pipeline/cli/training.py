@@ -69,9 +69,9 @@ def launch(
 
 @click.command(context_settings=CONTEXT)
 @click.argument("runs", nargs=-1, required=True, metavar="RUN...", type=click.Path(path_type=Path))
-@click.option("-o", "--output", default="comparison.png", show_default=True, type=click.Path(path_type=Path), help="Picture to write.")  # fmt: skip
+@click.option("-o", "--output", default="comparison.png", show_default=True, type=click.Path(path_type=Path), help="Image to write.")  # fmt: skip
 def compare(runs: tuple[Path, ...], output: Path) -> None:
-    """Draw the losses of several trainings (model folders) into one picture, and print a line for each."""
+    """Draw the losses of several trainings (model folders) into one image, and print a line for each."""
     from clip_pipeline.storage.published import published_file
     from clip_pipeline.training.reports.comparison import plot_runs, read_runs, runs_table
 

@@ -1,4 +1,4 @@
-"""What the Dagster page shows of an artifact: numbers, a table, pictures of at most 100 KB, and the path to the rest."""
+"""What the Dagster page shows of an artifact: numbers, a table, images of at most 100 KB, and the path to the rest."""
 
 import base64
 import json
@@ -9,8 +9,8 @@ import dagster as dg
 from clip_pipeline.pipeline.previews import TABLES, preview
 from clip_pipeline.storage.artifacts import Artifact, Materialised
 
-LARGEST_PICTURE_BYTES = 100_000
-"""Pictures live in Dagster's event log: more than this makes the page slow."""
+MAX_IMAGE_BYTES = 100_000
+"""Images live in Dagster's event log: more than this makes the page slow."""
 
 
 def artifact_metadata(outcome: Materialised) -> dict[str, dg.MetadataValue]:
@@ -34,26 +34,26 @@ def artifact_metadata(outcome: Materialised) -> dict[str, dg.MetadataValue]:
     return metadata
 
 
-def observation(asset: str, partition: str, numbers: Mapping[str, float], picture: bytes) -> dg.AssetObservation:
-    """What there is so far of an artifact that takes long: numbers, which the page draws over time, and a picture (PNG)."""
+def observation(asset: str, partition: str, numbers: Mapping[str, float], image: bytes) -> dg.AssetObservation:
+    """What there is so far of an artifact that takes long: numbers, which the page draws over time, and an image (PNG)."""
     shown = {name: _fact_value(value) for name, value in numbers.items()}
-    if len(picture) <= LARGEST_PICTURE_BYTES:
-        shown["so far"] = _shown_picture("so far", picture, "image/png")
+    if len(image) <= MAX_IMAGE_BYTES:
+        shown["so far"] = _shown_image("so far", image, "image/png")
     return dg.AssetObservation(asset, partition=partition or None, metadata=shown)
 
 
-def _shown_picture(name: str, content: bytes, media_type: str) -> dg.MetadataValue:
+def _shown_image(name: str, content: bytes, media_type: str) -> dg.MetadataValue:
     encoded = base64.b64encode(content).decode()
     return dg.MetadataValue.md(f"![{name}](data:{media_type};base64,{encoded})")
 
 
 def _look_inside(artifact: Artifact) -> dict[str, dg.MetadataValue]:
-    """Pictures and first rows: what people look at first."""
+    """Images and first rows: what people look at first."""
     shown = preview(artifact)
     inside: dict[str, dg.MetadataValue] = {}
-    for name, picture in shown.pictures.items():
-        if len(picture.content) <= LARGEST_PICTURE_BYTES:
-            inside[name] = _shown_picture(name, picture.content, picture.media_type)
+    for name, image in shown.images.items():
+        if len(image.content) <= MAX_IMAGE_BYTES:
+            inside[name] = _shown_image(name, image.content, image.media_type)
     if shown.table:
         records = [dg.TableRecord(dict(zip(shown.columns, row, strict=True))) for row in shown.table]
         schema = dg.TableSchema([dg.TableColumn(column) for column in shown.columns])

@@ -8,7 +8,7 @@ from clip_pipeline.defs.resources import starting_recipe
 from clip_pipeline.models.registry import list_models
 from clip_pipeline.pipeline.steps.adaptation import adaptation_dimensions
 from clip_pipeline.pipeline.steps.benchmark_datasets import dataset_names_of
-from clip_pipeline.pipeline.steps.training import possible_picture_formats
+from clip_pipeline.pipeline.steps.training import possible_image_formats
 from clip_pipeline.pipeline.workspace import Workspace
 
 _RECIPE = starting_recipe()
@@ -17,7 +17,7 @@ dump_parts = dg.DynamicPartitionsDefinition(name="dump_parts")
 shards = dg.DynamicPartitionsDefinition(name="shards")
 buckets = dg.StaticPartitionsDefinition([f"{bucket:03d}" for bucket in range(_RECIPE.links.buckets)])
 models = dg.StaticPartitionsDefinition(sorted({*list_models(), Path(_RECIPE.training.model).stem}))
-picture_formats = dg.StaticPartitionsDefinition(possible_picture_formats(Workspace("data", _RECIPE)))
+image_formats = dg.StaticPartitionsDefinition(possible_image_formats(Workspace("data", _RECIPE)))
 datasets = dg.StaticPartitionsDefinition(dataset_names_of(_RECIPE))
 datasets_by_model = dg.MultiPartitionsDefinition({"dataset": datasets, "model": models})
 methods_by_fraction = dg.MultiPartitionsDefinition(
@@ -29,7 +29,7 @@ PARTITIONS: dict[str, dg.PartitionsDefinition] = {
     "image_links": buckets,
     "image_shards": shards,
     "benchmark_dataset": datasets,
-    "training_pictures": picture_formats,
+    "decoded_images": image_formats,
     "clip_checkpoint": models,
     "embedding_runtime": models,
     "parallelism_benchmark": models,

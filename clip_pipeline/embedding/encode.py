@@ -49,7 +49,7 @@ def embed_images(
     workers: int = 0,
     runtime: Runtime | None = None,
 ) -> Embedded:
-    """Embeds (id, content) pairs in their order; pictures are in memory two batches at a time.
+    """Embeds (id, content) pairs in their order; images are in memory two batches at a time.
 
     content: the photo's file bytes, an array (H, W) or (H, W, 3) of bytes, or what gives either. A photo that cannot be
     decoded is a failure with a reason, not an error. workers: decoding threads, 0 is one a core. runtime: what runs the

@@ -1,4 +1,4 @@
-"""Photos in, blocks of vectors out, in order: what is in memory is two batches of pictures and one block of vectors."""
+"""Photos in, blocks of vectors out, in order: what is in memory is two batches of images and one block of vectors."""
 
 from __future__ import annotations
 
@@ -72,12 +72,12 @@ def _embed_block(
     failures: list[tuple[str, str, str]] = []
     parts: list[np.ndarray] = []
     batch: list[Any] = []
-    for photo_id, picture in prepared:
-        if isinstance(picture, _Failure):
-            failures.append((photo_id, picture.status, picture.message))
+    for photo_id, image in prepared:
+        if isinstance(image, _Failure):
+            failures.append((photo_id, image.status, image.message))
         else:
             ids.append(photo_id)
-            batch.append(picture)
+            batch.append(image)
         if len(batch) == batch_size:
             parts.append(_encode(runtime, preprocessing.tensor(batch)))
             batch = []
@@ -122,7 +122,7 @@ def _prepared(
     batch_size: int,
     beside: bool,
 ) -> Iterator[tuple[str, Any]]:
-    """(id, picture or failure), in order.
+    """(id, image or failure), in order.
 
     beside: decode the next batches while the model works on a device of its own. On the CPU decoding and the model take
     turns: threads that decode beside the model take its cores away one at a time, and each of its parallel sections waits
@@ -139,10 +139,10 @@ def _prepared(
             return
         for _ in range(min(batch_size, len(waiting))):
             photo_id, future = waiting.popleft()
-            prepared_id, picture = future.result()
+            prepared_id, image = future.result()
             if prepared_id != photo_id:
-                raise ShapeError(f"The picture of {prepared_id} came for {photo_id}. Tell us: this is a fault of ours.")
-            yield photo_id, picture
+                raise ShapeError(f"The image of {prepared_id} came for {photo_id}. Tell us: this is a fault of ours.")
+            yield photo_id, image
 
 
 def _prepare(photo_id: str, content: Content, preprocessing: Preprocessing) -> tuple[str, Any]:
@@ -154,6 +154,6 @@ def _prepare(photo_id: str, content: Content, preprocessing: Preprocessing) -> t
         except OSError as error:
             return photo_id, _Failure("missing_file", error.strerror or str(error))
     try:
-        return photo_id, preprocessing.picture(content)
+        return photo_id, preprocessing.image(content)
     except (*DECODER_ERRORS, Image.DecompressionBombError) as error:
         return photo_id, _Failure("broken_image", str(error).split(" <")[0] or type(error).__name__)

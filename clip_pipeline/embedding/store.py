@@ -24,7 +24,7 @@ from clip_pipeline.errors import MissingArtifactError, ModelError, ShapeError
 VECTORS_HASH, IDS_HASH = b"vectors_sha256", b"ids_sha256"
 UNIT_LENGTH, MODEL_HASH = b"unit_length", b"model_sha256"
 ROWS_AT_A_TIME = 65_536
-LARGEST_NORM_ERROR = 2e-3
+MAX_NORM_ERROR = 2e-3
 """float16 rounds each number by at most 2^-11 of itself, so a stored unit vector is within 5e-4 of length 1."""
 
 
@@ -228,7 +228,7 @@ def _check(name: str, ids: Sequence[str], matrix_ND: np.ndarray, unit_length: bo
         raise ShapeError(f'{name}: the id "{repeated}" occurs more than once. Every row needs an id of its own.')
     for start in range(0, len(ids), ROWS_AT_A_TIME):  # by pieces: the file may be larger than memory
         norms_N = np.linalg.norm(np.asarray(matrix_ND[start : start + ROWS_AT_A_TIME], np.float32), axis=1)
-        near = np.abs(norms_N - 1) <= LARGEST_NORM_ERROR if unit_length else np.isfinite(norms_N) & (norms_N > 0)
+        near = np.abs(norms_N - 1) <= MAX_NORM_ERROR if unit_length else np.isfinite(norms_N) & (norms_N > 0)
         wrong_N = ~near  # not >, so that NaN counts as wrong
         if wrong_N.any():
             row = start + int(np.argmax(wrong_N))

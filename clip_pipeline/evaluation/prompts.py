@@ -1,4 +1,4 @@
-"""What the text tower must embed before a dataset can be scored."""
+"""What the text encoder must embed before a dataset can be scored."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from clip_pipeline.evaluation.templates import OWN, template_sets
 
 
 def texts_to_embed(dataset: Dataset, names: str) -> pa.Table:
-    """What the text tower must embed: the captions, or each class in the prompts of every set.
+    """What the text encoder must embed: the captions, or each class in the prompts of every set.
 
     The prompts' table is `prompt_table`'s with two columns more: template_set, and template, the prompt without its class.
     """

@@ -1,4 +1,4 @@
-"""Gates that every score passes: faults of the scoring itself, which no score would show, are found by cases with a known end.
+"""Sanity checks that every score passes: faults of the scoring itself, which no score would show, are found by cases with a known end.
 
 The evaluation of a reference project took batches `i:i+512` for i = 0, 1, 2 … instead of i · 512: it gave 9.8 % to any model, a
 perfect one too, and nobody noticed. Here a perfect classifier goes through the same code as the model does.
@@ -35,7 +35,7 @@ SIMILARITY_ERROR = 1e-3
 
 @dataclass(frozen=True)
 class GateOutcome:
-    """Whether the gate was passed, what was found, in a sentence, and the numbers behind it."""
+    """Whether the sanity check was passed, what was found, in a sentence, and the numbers behind it."""
 
     passed: bool
     found: str
@@ -46,7 +46,7 @@ def perfect_classifier_scores_one(truth: LabelTruth, settings: EvaluationSetting
     """A model that puts every photo exactly on its class, through the whole path of the scores: 1.0 in every metric."""
     tried = _some(truth)
     classes = np.eye(len(tried.class_names))
-    with tempfile.TemporaryDirectory(prefix="clip_pipeline_gate_") as scratch:
+    with tempfile.TemporaryDirectory(prefix="clip_pipeline_sanity_check_") as scratch:
         folder = Path(scratch)
         # stored backwards, so that a join by position fails
         write_embeddings(folder, IMAGES, list(tried.ids)[::-1], classes[np.asarray(tried.labels)[::-1]])
@@ -66,13 +66,13 @@ def perfect_search_scores_one(captions_of: Sequence[tuple[str, int]], settings: 
     tried = [(photo, max(count, 1)) for photo, count in _evenly(captions_of)]
     vectors_ND = np.random.default_rng(0).normal(size=(len(tried), 64))
     vectors_ND /= np.linalg.norm(vectors_ND, axis=1, keepdims=True)
-    with tempfile.TemporaryDirectory(prefix="clip_pipeline_gate_") as scratch:
+    with tempfile.TemporaryDirectory(prefix="clip_pipeline_sanity_check_") as scratch:
         folder = Path(scratch)
         write_embeddings(folder, IMAGES, [photo for photo, _ in tried][::-1], vectors_ND[::-1])
         table = caption_table((photo, [f"{k}" for k in range(count)]) for photo, count in tried)
         _write_texts(folder, table, np.repeat(vectors_ND, [count for _, count in tried], axis=0))
         plain = replace(settings, bootstrap_samples=QUICK, shuffle_labels=False)
-        rows = retrieval_scores(folder, folder, "gate", "test", plain, folder / "scores")
+        rows = retrieval_scores(folder, folder, "sanity check", "test", plain, folder / "scores")
     values = {row["metric"]: row["value"] for row in rows}
     found = (
         f"a perfect search among {len(tried):,} photos has recalls of {min(values.values()):.4f} or more, 1 is right"
@@ -86,7 +86,7 @@ def shuffled_labels_score_chance(
     """The model's own vectors with labels in a random order: mean per-class recall, whose expectation is then exactly one in the
     number of classes, lies near that."""
     shuffled = replace(settings, shuffle_labels=True, bootstrap_samples=max(QUICK, settings.bootstrap_samples))
-    with tempfile.TemporaryDirectory(prefix="clip_pipeline_gate_") as scratch:
+    with tempfile.TemporaryDirectory(prefix="clip_pipeline_sanity_check_") as scratch:
         rows = zero_shot_scores(images_folder, texts_folder, truth, shuffled, Path(scratch))
     rows = [row for row in rows if row["metric"] == "mean_per_class_recall"]
     far = []

@@ -37,7 +37,7 @@ class SinglePhotos:
         from PIL import Image
 
         try:
-            return self._preprocessing.tensor([self._preprocessing.picture(content)])
+            return self._preprocessing.tensor([self._preprocessing.image(content)])
         except (*DECODER_ERRORS, Image.DecompressionBombError) as error:
             reason = str(error).split(" <")[0] or type(error).__name__
             raise PhotosError(

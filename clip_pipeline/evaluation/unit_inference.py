@@ -18,7 +18,7 @@ from clip_pipeline.evaluation.single_photo import SinglePhotos
 CONDITIONS_FILE, TABLE_FILE, PLOT_FILE = "conditions.json", "latencies.csv", "latencies.png"
 
 REPEATS, WARM_UP = 50, 5
-LONGEST_SECONDS = 10.0
+MAX_SECONDS = 10.0
 """Of one part; a slow model gets fewer tries, and at least FEWEST."""
 
 FEWEST = 5
@@ -55,9 +55,9 @@ def sample_photo() -> bytes:
 
 
 def measure_latencies(photos: SinglePhotos, repeats: int = REPEATS, warm_up: int = WARM_UP) -> list[Latency]:
-    """The latencies of preparing a photo, the picture tower, the tokenizer, the text tower, and from a photo to an answer.
+    """The latencies of preparing a photo, the image encoder, the tokenizer, the text encoder, and from a photo to an answer.
 
-    Each part runs `warm_up` times unseen, then `repeats` times or LONGEST_SECONDS.
+    Each part runs `warm_up` times unseen, then `repeats` times or MAX_SECONDS.
     """
     content = sample_photo()
     pixels = photos.prepare(content)
@@ -70,9 +70,9 @@ def measure_latencies(photos: SinglePhotos, repeats: int = REPEATS, warm_up: int
 
     parts: dict[str, Callable[[], object]] = {
         "decode and prepare a photo": lambda: photos.prepare(content),
-        "picture tower": lambda: photos.embed(pixels),
+        "image encoder": lambda: photos.embed(pixels),
         "tokenise a text": lambda: photos.tokens(next(texts)),
-        "text tower": lambda: photos.embed_tokens(next(tokens)),
+        "text encoder": lambda: photos.embed_tokens(next(tokens)),
         "photo to answer": answer,
     }
     return [_measure(part, run, repeats, warm_up) for part, run in parts.items()]
@@ -83,7 +83,7 @@ def _measure(part: str, run: Callable[[], object], repeats: int, warm_up: int) -
         run()
     taken: list[float] = []
     began = perf_counter()
-    while len(taken) < repeats and (len(taken) < FEWEST or perf_counter() - began < LONGEST_SECONDS):
+    while len(taken) < repeats and (len(taken) < FEWEST or perf_counter() - began < MAX_SECONDS):
         start = perf_counter()
         run()
         taken.append((perf_counter() - start) * 1000)

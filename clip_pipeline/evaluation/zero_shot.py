@@ -85,7 +85,7 @@ def zero_shot_scores(
 ) -> list[dict[str, Any]]:
     """Scores every split with every set of prompts; writes the score files and predictions.parquet.
 
-    The candidates of a split are the classes that occur in it. Where the dataset has more, `top1_among_all` is the
+    The candidates of a split are the classes that occur in it. Where the dataset has more, `top1_all_classes` is the
     accuracy with all of them as candidates. Where the model's logit scale is known, `ece` is the calibration's error.
     Photos that could not be embedded have no row in the images and are left out. Raises ShapeError when ids do not
     agree, DatasetError for a split with a single class.
@@ -199,7 +199,7 @@ def _score_part(
     among_all_N = None
     if count < len(classes_CD):
         among_all_N = best_class(part.images_ND, classes_CD) == part.labels_N
-        rows.append(share("top1_among_all", among_all_N, 1 / len(classes_CD)))
+        rows.append(share("top1_all_classes", among_all_N, 1 / len(classes_CD)))
     if logit_scale is not None:
         error, limits = expected_calibration_error(ranked.confidence_N, hit_N, samples, seed)
         rows.append(row("ece", error, limits, None))

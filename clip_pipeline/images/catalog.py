@@ -15,7 +15,7 @@ import numpy as np
 
 from clip_pipeline.images.links.merge_rows import united_rows, with_distinct_ids
 from clip_pipeline.records import IMAGE_LINKS, PHOTO_CATALOG, PHOTO_FIELDS
-from clip_pipeline.storage.external_sort import MOST_ROWS, in_order, range_keys, text_keys
+from clip_pipeline.storage.external_sort import MAX_ROWS, in_order, range_keys, text_keys
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -55,7 +55,7 @@ def write_catalog(
                 pq.write_table(shard, folder / "shards" / f"{shard['shard'][0]}.parquet", compression="zstd")
                 counts["shards"] += 1
             waiting.append(rows)
-            if sum(map(len, waiting)) >= MOST_ROWS:
+            if sum(map(len, waiting)) >= MAX_ROWS:
                 _write_rows(whole, waiting)
         _write_rows(whole, waiting)
     shutil.rmtree(work, ignore_errors=True)
@@ -178,9 +178,9 @@ class _counted_aside:
         for table in self._tables:
             first.append(table)
             count += len(table)
-            if count > MOST_ROWS:
+            if count > MAX_ROWS:
                 break
-        if count <= MOST_ROWS:
+        if count <= MAX_ROWS:
             return count, first
         self._path.parent.mkdir(parents=True, exist_ok=True)
         options = pa.ipc.IpcWriteOptions(compression="lz4")

@@ -18,12 +18,12 @@ THUMBNAIL_SIDE = 8
 THUMBNAIL_BYTES = THUMBNAIL_SIDE * THUMBNAIL_SIDE * 3
 COMPARED_AT_A_TIME = 1_000_000
 PAIRS_AT_A_TIME = 4096
-LARGEST_COLOUR_DIFFERENCE = 10.0
+MAX_COLOUR_DIFFERENCE = 10.0
 """Mean absolute difference of two thumbnails, of 255, below which hashes that agree mean the same photo. The hash alone
 sees only light and dark: a red ball and a green ball of the same brightness on the same lawn share it."""
 
 
-def perceptual_hash(picture: Image.Image) -> int:
+def perceptual_hash(image: Image.Image) -> int:
     """64-bit perceptual hash: the signs, about their median, of the 8 × 8 lowest frequencies of 32 × 32 gray pixels.
 
     Stays nearly the same under scaling, compression and changes of brightness (pHash, Zauner 2010). The simpler difference
@@ -32,8 +32,8 @@ def perceptual_hash(picture: Image.Image) -> int:
     """
     from PIL import Image
 
-    gray = np.asarray(picture.convert("L").resize((FIELD_SIDE, FIELD_SIDE), Image.Resampling.BOX), dtype=np.float64)
-    # Rounded, for a plain or mirrored picture has frequencies of zero, whose signs would be noise of the arithmetic.
+    gray = np.asarray(image.convert("L").resize((FIELD_SIDE, FIELD_SIDE), Image.Resampling.BOX), dtype=np.float64)
+    # Rounded, for a plain or mirrored image has frequencies of zero, whose signs would be noise of the arithmetic.
     frequencies = (_COSINES @ gray @ _COSINES.T).ravel().round(3)
     bits = frequencies > np.median(frequencies)
     return int.from_bytes(np.packbits(bits).tobytes(), "big")
@@ -48,11 +48,11 @@ def _cosines(frequencies: int, samples: int) -> np.ndarray:
 _COSINES = _cosines(HASH_SIDE, FIELD_SIDE)
 
 
-def colour_thumbnail(picture: Image.Image) -> bytes:
+def colour_thumbnail(image: Image.Image) -> bytes:
     """8 × 8 RGB pixels, row by row: what the hash is confirmed with."""
     from PIL import Image
 
-    return picture.resize((THUMBNAIL_SIDE, THUMBNAIL_SIDE), Image.Resampling.BOX).tobytes()
+    return image.resize((THUMBNAIL_SIDE, THUMBNAIL_SIDE), Image.Resampling.BOX).tobytes()
 
 
 def near_duplicate_groups(
@@ -89,8 +89,8 @@ def near_duplicate_groups(
 def _looks(hashes: np.ndarray, thumbnails: np.ndarray) -> np.ndarray:
     """(N,) of 16 bytes, equal where hash and thumbnail are: a digest of both."""
     digests = (
-        hashlib.blake2b(picture.tobytes(), digest_size=16, key=hashed.tobytes()).digest()
-        for hashed, picture in zip(hashes, thumbnails, strict=True)
+        hashlib.blake2b(image.tobytes(), digest_size=16, key=hashed.tobytes()).digest()
+        for hashed, image in zip(hashes, thumbnails, strict=True)
     )
     return np.frombuffer(b"".join(digests), np.dtype([("high", "<u8"), ("low", "<u8")]))
 
@@ -137,7 +137,7 @@ def _same_colours(thumbnails: np.ndarray, left: np.ndarray, right: np.ndarray) -
         one, two = (thumbnails[index[part]].astype(np.float32) for index in (left, right))
         one -= one.mean(axis=1, keepdims=True)
         two -= two.mean(axis=1, keepdims=True)
-        agree[part] = np.abs(one - two).mean(axis=1) <= LARGEST_COLOUR_DIFFERENCE
+        agree[part] = np.abs(one - two).mean(axis=1) <= MAX_COLOUR_DIFFERENCE
     return agree
 
 

@@ -11,14 +11,14 @@ import sys
 from typing import Any
 
 M_ARENA_MAX = -8
-MOST_ARENAS = 2
+MAX_ARENAS = 2
 
 
 def use_few_arenas() -> None:
     """From now on all threads share two heaps."""
     library = _c_library()
     if library is not None:
-        library.mallopt(M_ARENA_MAX, MOST_ARENAS)
+        library.mallopt(M_ARENA_MAX, MAX_ARENAS)
 
 
 def give_memory_back() -> None:

@@ -9,7 +9,7 @@ from typing import Any
 logger = logging.getLogger(__name__)
 
 
-def kept(compiler: Callable[..., Any]) -> Callable[[Callable[..., Any]], Any]:
+def cached(compiler: Callable[..., Any]) -> Callable[[Callable[..., Any]], Any]:
     """A decorator: compiler(cache=True), where `compiler` is numba's njit with its other arguments.
 
     Where neither the source's folder nor the user's can be written to, the function is compiled in memory by each process,

@@ -1,7 +1,7 @@
-"""The last block of the text tower, computed for the one token of each caption that is looked at.
+"""The last block of the text encoder, computed for the one token of each caption that is looked at.
 
 A caption's embedding is that of its end token; all other rows of the last block are computed and thrown away. Left out, they
-save four fifths of that block: of a tower with one layer 4.7 times the arithmetic, of one with two 1.7 times (18 tokens).
+save four fifths of that block: of an encoder with one layer 4.7 times the arithmetic, of one with two 1.7 times (18 tokens).
 Weights and results are the same, up to the order of rounding.
 """
 

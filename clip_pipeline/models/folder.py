@@ -1,6 +1,6 @@
 """A trained model as a folder that open_clip itself reads: `open_clip.create_model_and_transforms("local-dir:FOLDER")`.
 
-open_clip_config.json         the model's configuration and the picture preprocessing
+open_clip_config.json         the model's configuration and the image preprocessing
 open_clip_model.safetensors   the weights
 tokenizer.json, …             the tokenizer, as transformers reads it
 """
@@ -29,13 +29,13 @@ OTHER_WEIGHTS_FILES = ("*.safetensors", "*.bin", "*.pth")
 
 TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json")
 
-LARGEST_SQUASHED_PX = 111
-"""Pictures up to this size are squashed to a square: at 48 or 64 pixels a centre crop would lose whole objects. Larger
+MAX_SQUASHED_PX = 111
+"""Images up to this size are squashed to a square: at 48 or 64 pixels a centre crop would lose whole objects. Larger
 models keep the proportions and crop the centre, as CLIP does."""
 
 
 def preprocess_config(config: dict[str, Any]) -> dict[str, Any]:
-    """How a picture is prepared for a model, in open_clip's words: size in pixels, mean, std, interpolation, resize mode."""
+    """How an image is prepared for a model, in open_clip's words: size in pixels, mean, std, interpolation, resize mode."""
     size = image_size_of(config)
     return {
         "size": [size, size],
@@ -43,7 +43,7 @@ def preprocess_config(config: dict[str, Any]) -> dict[str, Any]:
         "mean": [0.5, 0.5, 0.5],
         "std": [0.5, 0.5, 0.5],
         "interpolation": "bicubic",
-        "resize_mode": "squash" if size <= LARGEST_SQUASHED_PX else "shortest",
+        "resize_mode": "squash" if size <= MAX_SQUASHED_PX else "shortest",
     }
 
 
@@ -76,7 +76,7 @@ def save_model_folder(
 def open_model(
     name: str | Path, device: str = "cpu"
 ) -> tuple[torch.nn.Module, Callable[[Any], torch.Tensor], Callable[..., torch.Tensor]]:
-    """Any model of open_clip: (model in evaluation mode, preprocess: PIL picture -> (3, S, S), tokenizer: texts -> (N, L) ids).
+    """Any model of open_clip: (model in evaluation mode, preprocess: PIL image -> (3, S, S), tokenizer: texts -> (N, L) ids).
 
     name: a folder of open_clip's form, ours or another's (with or without `local-dir:` before it), or a name as in
     `pretrained`: ARCHITECTURE/TAG, ARCHITECTURE/FILE, hf-hub:OWNER/NAME. Raises ModelError with what to do instead.
@@ -104,7 +104,7 @@ def hash_weights(model: torch.nn.Module) -> str:
 def load_model_folder(
     folder: str | Path, device: str = "cpu"
 ) -> tuple[torch.nn.Module, Callable[[Any], torch.Tensor], Callable[..., torch.Tensor]]:
-    """(model in evaluation mode, preprocess: PIL picture -> (3, S, S), tokenizer: texts -> (N, L) ids).
+    """(model in evaluation mode, preprocess: PIL image -> (3, S, S), tokenizer: texts -> (N, L) ids).
 
     folder: an open_clip folder, ours or another's. Raises ModelError when it is incomplete or does not fit together.
     """

@@ -1,6 +1,6 @@
-"""The layers of a picture tower from the input to the output, found the same way in every architecture.
+"""The layers of a image encoder from the input to the output, found the same way in every architecture.
 
-A block is what a tower repeats: a transformer's residual block, a ResNet's bottleneck, a ConvNeXt's block. What comes before
+A block is what an encoder repeats: a transformer's residual block, a ResNet's bottleneck, a ConvNeXt's block. What comes before
 the first is the stem, what comes after the last (final norm, pooling, projection) is the tail.
 """
 
@@ -19,7 +19,7 @@ TAIL_PARAMETERS = ("proj",)
 
 
 @dataclass(frozen=True)
-class TowerLayers:
+class EncoderLayers:
     """blocks: names of the modules, from the input on. layer_of: parameter name → 0 (stem), 1 … B (block), B + 1 (tail)."""
 
     blocks: tuple[str, ...]
@@ -39,12 +39,12 @@ class TowerLayers:
         return [name for name, layer in self.layer_of.items() if layer > len(self.blocks) - count]
 
 
-def tower_layers(visual: torch.nn.Module) -> TowerLayers:
-    """The layers of a picture tower (`model.visual`). Raises ModelError where no block can be found."""
+def encoder_layers(visual: torch.nn.Module) -> EncoderLayers:
+    """The layers of a image encoder (`model.visual`). Raises ModelError where no block can be found."""
     blocks = tuple(_find_blocks("", visual))
     if not blocks:
         raise ModelError(
-            f"No blocks were found in the picture tower {type(visual).__name__}: methods that treat layers differently "
+            f"No blocks were found in the image encoder {type(visual).__name__}: methods that treat layers differently "
             "cannot be used with it. Choose among zero_shot, linear_probe, layer_norm, full, lp_then_ft, wise_ft, lora."
         )
     layer_of, reached = {}, 0
@@ -57,7 +57,7 @@ def tower_layers(visual: torch.nn.Module) -> TowerLayers:
         else:
             # what lies between two blocks, such as a ConvNeXt's downsampling, goes with the one that it leads to
             layer_of[name] = reached + 1 if reached else 0
-    return TowerLayers(blocks, layer_of)
+    return EncoderLayers(blocks, layer_of)
 
 
 def _find_blocks(name: str, module: Any) -> list[str]:

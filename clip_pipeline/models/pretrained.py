@@ -39,7 +39,7 @@ Loaded = tuple["ClipModel", Callable[[Any], "torch.Tensor"], Callable[..., "torc
 def load_named_model(name: str, device: str, preprocess_of: Callable[[dict[str, Any]], dict[str, Any]]) -> Loaded:
     """(model, preprocess, tokenizer) for one of the names above, as open_clip makes them.
 
-    preprocess_of: how pictures are prepared for a configuration of ours, in open_clip's words (`folder.preprocess_config`).
+    preprocess_of: how images are prepared for a configuration of ours, in open_clip's words (`folder.preprocess_config`).
     Raises ModelError for a name that means nothing (with those nearest to it), for weights that are not here and cannot be
     downloaded, and for a file of weights that does not fit.
     """
@@ -95,7 +95,7 @@ def _load_downloaded(name: str, tag: str | None, device: str, repository: str) -
 
 
 def _load_file(architecture: str, file: Path, device: str, prepared: dict[str, Any]) -> Loaded:
-    """prepared: of pictures, where it is not as CLIP's."""
+    """prepared: of images, where it is not as CLIP's."""
     import open_clip
     from safetensors import SafetensorError
 

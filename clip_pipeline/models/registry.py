@@ -54,13 +54,13 @@ def load_config(name_or_path: str | Path) -> dict[str, Any]:
 
 
 def image_size_of(config: dict[str, Any]) -> int:
-    """Side of the square pictures that the model sees, in pixels."""
+    """Side of the square images that the model sees, in pixels."""
     size = config["vision_cfg"].get("image_size", 224)
     return int(size if isinstance(size, int) else size[0])
 
 
 def context_length_of(config: dict[str, Any]) -> int:
-    """Tokens that the text tower sees, the start and end tokens included."""
+    """Tokens that the text encoder sees, the start and end tokens included."""
     return int(config["text_cfg"].get("context_length", 77))
 
 
@@ -114,12 +114,12 @@ def build_model(config: dict[str, Any]) -> ClipModel:
 
 
 def _check_own_tokens(model: ClipModel, text: dict[str, Any]) -> None:
-    """A text tower of transformers brings its token table and its padding along, whatever the tokenizer has."""
+    """A text encoder of transformers brings its token table and its padding along, whatever the tokenizer has."""
     rows, padding = model.text.transformer.get_input_embeddings().num_embeddings, model.text.config.pad_token_id
     wanted_rows, wanted_padding = text.get("vocab_size", rows), text.get("pad_id", padding)
     if wanted_rows > rows or wanted_padding != padding:
         name = text["hf_model_name"]
         raise ModelError(
-            f"The text tower {name} has {rows:,} tokens and pads with {padding}, the tokenizer has {wanted_rows:,} and pads "
+            f"The text encoder {name} has {rows:,} tokens and pads with {padding}, the tokenizer has {wanted_rows:,} and pads "
             f"with {wanted_padding}. Set tokenizer.kind to {name}."
         )

@@ -1,4 +1,4 @@
-"""What there is to choose from: every model with its towers, size and cost, measured on the model itself."""
+"""What there is to choose from: every model with its encoders, size and cost, measured on the model itself."""
 
 from __future__ import annotations
 
@@ -17,22 +17,22 @@ from clip_pipeline.models.registry import (
 )
 
 COUNTED_ROWS = 2
-"""Batch normalisation refuses a batch of one picture of one pixel, which is what the last stage of a small ResNet sees."""
+"""Batch normalisation refuses a batch of one image of one pixel, which is what the last stage of a small ResNet sees."""
 
 
 @dataclass(frozen=True)
 class ModelFacts:
-    """One model. image_size: pixels of a side. context_length: tokens. GFLOPs are of one picture or one text, forward
+    """One model. image_size: pixels of a side. context_length: tokens. GFLOPs are of one image or one text, forward
     only, a multiply and an add counted as two (open_clip's own tables count them as one)."""
 
     name: str
-    picture_tower: str
-    text_tower: str
+    image_encoder: str
+    text_encoder: str
     image_size: int
     context_length: int
     embedding: int
     parameters: int
-    picture_parameters: int
+    image_parameters: int
     image_gflops: float
     text_gflops: float
 
@@ -49,18 +49,18 @@ def describe_model(name_or_path: str | Path, config: dict[str, Any] | None = Non
     size, length = image_size_of(config), context_length_of(config)
     with torch.device("meta"):
         model = build_model(config)
-        pictures = torch.empty(COUNTED_ROWS, 3, size, size)
+        images = torch.empty(COUNTED_ROWS, 3, size, size)
         texts = torch.empty(COUNTED_ROWS, length, dtype=torch.long)
     return ModelFacts(
         name=Path(name_or_path).stem if str(name_or_path).endswith(".json") else str(name_or_path),
-        picture_tower=_picture_tower(model, config["vision_cfg"]),
-        text_tower=_text_tower(config["text_cfg"]),
+        image_encoder=_image_encoder(model, config["vision_cfg"]),
+        text_encoder=_text_encoder(config["text_cfg"]),
         image_size=size,
         context_length=length,
         embedding=config["embed_dim"],
         parameters=sum(p.numel() for p in model.parameters()),
-        picture_parameters=sum(p.numel() for p in model.visual.parameters()),
-        image_gflops=_count_gflops(model.encode_image, pictures),
+        image_parameters=sum(p.numel() for p in model.visual.parameters()),
+        image_gflops=_count_gflops(model.encode_image, images),
         text_gflops=_count_gflops(model.encode_text, texts),
     )
 
@@ -78,7 +78,7 @@ def _count_gflops(encode: Any, rows: Any) -> float:
     return counter.get_total_flops() / len(rows) / 1e9
 
 
-def _picture_tower(model: ClipModel, vision: dict[str, Any]) -> str:
+def _image_encoder(model: ClipModel, vision: dict[str, Any]) -> str:
     if vision.get("timm_model_name"):
         return str(vision["timm_model_name"])
     layers, width = vision.get("layers", 12), vision.get("width", 768)
@@ -89,7 +89,7 @@ def _picture_tower(model: ClipModel, vision: dict[str, Any]) -> str:
     return f"ViT {layers} × {width}, {heads} heads, MLP {mlp}, patch {vision.get('patch_size', 16)}"
 
 
-def _text_tower(text: dict[str, Any]) -> str:
+def _text_encoder(text: dict[str, Any]) -> str:
     if text.get("hf_model_name"):
         return str(text["hf_model_name"])
     width = text.get("width", 512)
@@ -101,10 +101,10 @@ def zoo_table(models: Iterable[ModelFacts]) -> str:
     """The models as a Markdown table, the cheapest first."""
     facts = sorted(models, key=lambda fact: (fact.image_gflops, fact.name))
     rows = [
-        ("model", "px", "picture tower", "text tower", "tokens", "embedding", "parameters", "GFLOPs picture", "text"),
+        ("model", "px", "image encoder", "text encoder", "tokens", "embedding", "parameters", "GFLOPs image", "text"),
         *(
             (
-                *(fact.name, f"{fact.image_size}", fact.picture_tower, fact.text_tower),
+                *(fact.name, f"{fact.image_size}", fact.image_encoder, fact.text_encoder),
                 *(f"{fact.context_length}", f"{fact.embedding}", f"{fact.parameters / 1e6:.2f} M"),
                 *(f"{fact.image_gflops:.3g}", f"{fact.text_gflops:.3g}"),
             )

@@ -1,4 +1,4 @@
-"""A look into an artifact: its first rows, and pictures small enough for a web page."""
+"""A look into an artifact: its first rows, and images small enough for a web page."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from clip_pipeline.storage.artifacts import Artifact
 
 ROWS_SHOWN = 8
 READ_ROWS = 65_536
-LONGEST_TEXT = 80
+MAX_TEXT = 80
 CONTACT_SHEET_PHOTOS = (4, 8)  # rows, columns
 CONTACT_SHEET_PHOTO_PX = 72
 
@@ -26,8 +26,8 @@ class StoredTable:
 
 
 TABLES = {
-    "word_counts": StoredTable("counts.parquet", "words", ("word", "count", "documents", "pictured"), largest="count"),
-    "vocabulary": StoredTable("vocabulary.parquet", "words", ("word", "count", "documents", "pictured")),
+    "word_counts": StoredTable("counts.parquet", "words", ("word", "count", "documents", "captioned"), largest="count"),
+    "vocabulary": StoredTable("vocabulary.parquet", "words", ("word", "count", "documents", "captioned")),
     "image_links": StoredTable("links.parquet", "links", ("word", "rank", "id", "captions", "width", "height")),
     "photo_catalog": StoredTable(
         "photos.parquet", "photos", ("key", "id", "captions", "words", "licence", "attribution")
@@ -50,8 +50,8 @@ WITH_FIGURES = (
 
 
 @dataclass(frozen=True)
-class Picture:
-    """An encoded picture and its media type."""
+class Image:
+    """An encoded image and its media type."""
 
     content: bytes
     media_type: str
@@ -59,11 +59,11 @@ class Picture:
 
 @dataclass(frozen=True)
 class Preview:
-    """columns and table: the first rows as text or numbers. pictures: by title."""
+    """columns and table: the first rows as text or numbers. images: by title."""
 
     columns: tuple[str, ...] = ()
     table: list[list[str | int]] = field(default_factory=list)
-    pictures: dict[str, Picture] = field(default_factory=dict)
+    images: dict[str, Image] = field(default_factory=dict)
 
 
 def preview(artifact: Artifact) -> Preview:
@@ -73,9 +73,9 @@ def preview(artifact: Artifact) -> Preview:
         table = TABLES[asset]
         return Preview(table.columns, _first_rows(artifact, table))
     if asset == "image_shards":
-        return Preview(pictures=_contact_sheet(artifact))
+        return Preview(images=_contact_sheet(artifact))
     if asset in WITH_FIGURES:
-        return Preview(pictures=_figures(artifact))
+        return Preview(images=_figures(artifact))
     return Preview()
 
 
@@ -98,10 +98,10 @@ def _cell(value: object) -> str | int:
     if isinstance(value, int):
         return value
     text = " / ".join(value) if isinstance(value, list) else str(value)
-    return text if len(text) <= LONGEST_TEXT else text[: LONGEST_TEXT - 1] + "…"
+    return text if len(text) <= MAX_TEXT else text[: MAX_TEXT - 1] + "…"
 
 
-def _contact_sheet(artifact: Artifact) -> dict[str, Picture]:
+def _contact_sheet(artifact: Artifact) -> dict[str, Image]:
     from PIL import Image, ImageOps
 
     from clip_pipeline.images.shards.tar import photo_ending, read_shard
@@ -117,7 +117,7 @@ def _contact_sheet(artifact: Artifact) -> dict[str, Picture]:
     return {"sample photos": _as_jpeg(sheet)}
 
 
-def _figures(artifact: Artifact) -> dict[str, Picture]:
+def _figures(artifact: Artifact) -> dict[str, Image]:
     from PIL import Image
 
     names = (
@@ -130,16 +130,16 @@ def _figures(artifact: Artifact) -> dict[str, Picture]:
         "curve.png",
         "alphas.png",
     )
-    pictures = {}
+    images = {}
     for name in names:
         if name in artifact.manifest["files"]:
             with Image.open(artifact.file(name)) as figure:
                 figure.thumbnail((900, 900))
-                pictures[name.removesuffix(".png").split("/")[-1]] = _as_jpeg(figure.convert("RGB"))
-    return pictures
+                images[name.removesuffix(".png").split("/")[-1]] = _as_jpeg(figure.convert("RGB"))
+    return images
 
 
-def _as_jpeg(picture: object) -> Picture:
+def _as_jpeg(image: object) -> Image:
     buffer = io.BytesIO()
-    picture.save(buffer, "JPEG", quality=85, optimize=True)  # type: ignore[attr-defined]
-    return Picture(buffer.getvalue(), "image/jpeg")
+    image.save(buffer, "JPEG", quality=85, optimize=True)  # type: ignore[attr-defined]
+    return Image(buffer.getvalue(), "image/jpeg")

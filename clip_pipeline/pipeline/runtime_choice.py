@@ -34,7 +34,7 @@ Photos = Iterable[tuple[str, Callable[[], Any]]]
 def needs_measuring(settings: EmbeddingSettings, photos: int | None) -> bool:
     """Whether another runtime than fp32 is wanted, and not for a handful of photos. photos: how many, None for unknown."""
     if settings.runtime == AUTO:
-        return photos is None or photos >= settings.least_photos
+        return photos is None or photos >= settings.min_photos
     return settings.runtime != REFERENCE
 
 
@@ -74,7 +74,7 @@ def measured_choice(
 
 
 def _benchmark(clip: Any, preprocess: Any, tokenizer: Any, dataset: Dataset, device: str, path: Path) -> Benchmark:
-    """Some of the labelled photos, and the classes' vectors by the text tower."""
+    """Some of the labelled photos, and the classes' vectors by the text encoder."""
     from clip_pipeline.embedding.encode import embed_texts
     from clip_pipeline.embedding.ready_pixels import ready_pixels
     from clip_pipeline.embedding.runtimes.agreement import Benchmark

@@ -9,7 +9,7 @@ STAGES: dict[str, tuple[str, ...]] = {
     "words": ("wikipedia_dump", "word_counts", "vocabulary"),
     "images": ("image_links", "photo_catalog", "image_shards", "image_text_pairs", "benchmark_dataset"),
     "text": ("caption_corpus", "bpe_tokenizer"),
-    "training": ("training_pictures", "clip_checkpoint"),
+    "training": ("decoded_images", "clip_checkpoint"),
     "embedding": ("embedding_runtime", "image_embeddings", "text_embeddings", "parallelism_benchmark"),
     "evaluation": ("zero_shot_scores", "retrieval_scores", "probe_scores", "unit_inference", "benchmark_report"),
     "adaptation": ("adaptation_data", "adaptation_scores", "adaptation_curves"),

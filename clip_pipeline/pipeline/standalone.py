@@ -157,7 +157,7 @@ def train_on_folder(photos: Path, captions: str, output: Path, recipe: Recipe) -
 
 
 def _train_along(output: Path, recipe: Recipe, processes: Processes) -> None:
-    """What the other processes of a training do: the first one has put pairs, tokenizer and pictures into its work folder."""
+    """What the other processes of a training do: the first one has put pairs, tokenizer and images into its work folder."""
     import pyarrow.parquet as pq
 
     from clip_pipeline.training.train import train_clip
@@ -217,7 +217,7 @@ def _photos_to_train_on(pairs: pa.Table, work: Path, recipe: Recipe) -> Iterator
     from clip_pipeline.training.data.shard_images import shard_photos
 
     tars = {shard: work / f"{shard}.tar" for shard in sorted(set(pairs["shard"].to_pylist()))}
-    if not recipe.training.cache_pictures:
+    if not recipe.training.cache_decoded_images:
         return shard_photos(pairs, tars)
     return read_photos(tars.values(), dict(zip(pairs["key"].to_pylist(), pairs["photo_id"].to_pylist(), strict=True)))
 

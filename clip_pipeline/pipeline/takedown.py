@@ -12,11 +12,11 @@ from clip_pipeline.images.takedown import ATTEMPT_COLUMNS, TAKEDOWNS_FILE, Found
 from clip_pipeline.pipeline.graph import STEPS
 from clip_pipeline.pipeline.run import AssetOutcome
 from clip_pipeline.pipeline.stages import artifact_key
-from clip_pipeline.pipeline.steps.training import stored_picture_formats
+from clip_pipeline.pipeline.steps.training import stored_image_formats
 from clip_pipeline.pipeline.workspace import Workspace
 
 HOLDS_PHOTOS = (
-    *("photo_catalog", "image_shards", "image_text_pairs", "benchmark_dataset", "training_pictures"),
+    *("photo_catalog", "image_shards", "image_text_pairs", "benchmark_dataset", "decoded_images"),
     *("image_embeddings", "text_embeddings"),
     *("zero_shot_scores", "retrieval_scores", "probe_scores", "benchmark_report"),
 )
@@ -99,8 +99,8 @@ def _build_what_exists(workspace: Workspace, asset: str) -> AssetOutcome:
     """Brings those partitions up to date that were built before; a photo cannot be in any other."""
     started = time.monotonic()
     step, outcome = STEPS[asset], AssetOutcome(asset)
-    stored = asset == "training_pictures"  # those of trainings with other settings hold the photo too
-    for partition in stored_picture_formats(workspace) if stored else step.partitions(workspace):
+    stored = asset == "decoded_images"  # those of trainings with other settings hold the photo too
+    for partition in stored_image_formats(workspace) if stored else step.partitions(workspace):
         if workspace.store.find(artifact_key(asset, partition)) is not None:
             outcome.partitions[partition] = step.materialise(workspace, partition)
     outcome.seconds = time.monotonic() - started

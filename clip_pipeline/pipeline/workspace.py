@@ -27,7 +27,7 @@ class Workspace:
         self.store = Store(data_folder)
         self.recipe = recipe
         self.stand_ins: Hosts = stand_ins or {}
-        self.show: Show | None = None  # told what a long build has so far: asset, partition, numbers, a picture (PNG)
+        self.show: Show | None = None  # told what a long build has so far: asset, partition, numbers, an image (PNG)
         self.forced = False  # whether the artifact that is being built is fresh and built all the same
         self._sandbox: RunningSandbox | None = None
         self._remembered: dict[str, Any] = {}

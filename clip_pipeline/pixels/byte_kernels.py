@@ -6,7 +6,7 @@ import functools
 
 from numba import float32, njit, uint8, void
 
-from clip_pipeline.machine.numba_cache import kept
+from clip_pipeline.machine.numba_cache import cached
 
 _looking_up = functools.partial(
     njit,
@@ -16,10 +16,10 @@ _looking_up = functools.partial(
 )
 
 
-@kept(_looking_up)
-def look_up(picture_HW3, table, pixels_3HW):
-    """pixels[c, y, x] = table[c, picture[y, x, c]]. table: (3, 256), what each byte of each colour becomes."""
+@cached(_looking_up)
+def look_up(image_HW3, table, pixels_3HW):
+    """pixels[c, y, x] = table[c, image[y, x, c]]. table: (3, 256), what each byte of each colour becomes."""
     for c in range(3):
-        for y in range(picture_HW3.shape[0]):
-            for x in range(picture_HW3.shape[1]):
-                pixels_3HW[c, y, x] = table[c, picture_HW3[y, x, c]]
+        for y in range(image_HW3.shape[0]):
+            for x in range(image_HW3.shape[1]):
+                pixels_3HW[c, y, x] = table[c, image_HW3[y, x, c]]

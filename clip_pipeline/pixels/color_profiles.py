@@ -1,4 +1,4 @@
-"""Any picture as sRGB: palettes, transparency, gray, 16 bits, CMYK, and colour profiles."""
+"""Any image as sRGB: palettes, transparency, gray, 16 bits, CMYK, and colour profiles."""
 
 from __future__ import annotations
 
@@ -14,34 +14,34 @@ if TYPE_CHECKING:
 TRANSPARENT_MODES = ("RGBA", "LA", "PA", "RGBa", "La")
 
 
-def as_rgb(picture: Image.Image) -> Image.Image:
+def as_rgb(image: Image.Image) -> Image.Image:
     """RGB from any mode: transparency on white, 16 bits to 8, CMYK, gray and palettes converted.
 
     CMYK and gray are converted by their colour profile where they have one; what is RGB already is not (`profile_to_srgb`
-    does that, on the smaller picture). Photoshop's CMYK JPEGs, which are stored inverted, come right from the decoder.
+    does that, on the smaller image). Photoshop's CMYK JPEGs, which are stored inverted, come right from the decoder.
     """
     from PIL import Image
 
-    if picture.mode == "RGB":
-        return picture
-    if picture.mode.startswith("I"):  # 16 or 32 bits of gray: Pillow would cut off instead of scaling
-        deep = np.asarray(picture)
-        picture = Image.fromarray(np.clip(deep >> 8, 0, 255).astype(np.uint8))
-    if picture.mode in TRANSPARENT_MODES or "transparency" in picture.info:
-        layer = picture.convert("RGBA")
+    if image.mode == "RGB":
+        return image
+    if image.mode.startswith("I"):  # 16 or 32 bits of gray: Pillow would cut off instead of scaling
+        deep = np.asarray(image)
+        image = Image.fromarray(np.clip(deep >> 8, 0, 255).astype(np.uint8))
+    if image.mode in TRANSPARENT_MODES or "transparency" in image.info:
+        layer = image.convert("RGBA")
         white = Image.new("RGBA", layer.size, "white")
         return Image.alpha_composite(white, layer).convert("RGB")
-    if picture.mode in ("CMYK", "L"):
-        transform = _transform(picture.info.get("icc_profile") or b"", picture.mode)
+    if image.mode in ("CMYK", "L"):
+        transform = _transform(image.info.get("icc_profile") or b"", image.mode)
         if transform is not None:
-            return transform.apply(picture)
-    return picture.convert("RGB")
+            return transform.apply(image)
+    return image.convert("RGB")
 
 
-def profile_to_srgb(picture: Image.Image, profile: bytes) -> Image.Image:
-    """An RGB picture whose colours are meant in `profile`, in sRGB. A broken profile, or one of other colours, is ignored."""
+def profile_to_srgb(image: Image.Image, profile: bytes) -> Image.Image:
+    """An RGB image whose colours are meant in `profile`, in sRGB. A broken profile, or one of other colours, is ignored."""
     transform = _transform(profile, "RGB")
-    return picture if transform is None else transform.apply(picture)
+    return image if transform is None else transform.apply(image)
 
 
 @lru_cache(maxsize=32)

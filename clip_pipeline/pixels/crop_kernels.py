@@ -12,7 +12,7 @@ import functools
 import numpy as np
 from numba import float32, float64, int32, int64, njit, uint8, void
 
-from clip_pipeline.machine.numba_cache import kept
+from clip_pipeline.machine.numba_cache import cached
 from clip_pipeline.pixels.resize_kernels import transpose_bytes
 
 WEIGHT_BITS = 22
@@ -20,7 +20,7 @@ _HALF = 1 << (WEIGHT_BITS - 1)
 _SUPPORT = 2.0
 
 
-@kept(
+@cached(
     functools.partial(
         njit, int64(float64, float64, int64, int64, int64, int32[::1], int32[:, ::1]), nogil=True, error_model="numpy"
     )
@@ -62,7 +62,7 @@ def cubic_weights(low, high, old, new, skipped, first, weights):
     return most
 
 
-@kept(
+@cached(
     functools.partial(
         njit,
         void(uint8[:, ::1], int32[::1], int32[:, ::1], int64, int64, uint8[:, ::1]),
@@ -104,12 +104,12 @@ def _weigh_rows(source, first, weights, taps, above, target):
             row[i] = min(max(total >> WEIGHT_BITS, 0), 255)
 
 
-@kept(functools.partial(njit, int64(int64), nogil=True))
+@cached(functools.partial(njit, int64(int64), nogil=True))
 def _to_8(count):
     return (count + 7) // 8 * 8
 
 
-@kept(
+@cached(
     functools.partial(
         njit,
         void(uint8[:, :, ::1], float64[::1], int64[::1], uint8[:, :, ::1], uint8),
@@ -119,7 +119,7 @@ def _to_8(count):
     )
 )
 def resample(source, box, place, target, mirrored):
-    """A box of a picture, resized; of the resized picture, the window that `target` is.
+    """A box of an image, resized; of the resized image, the window that `target` is.
 
     source: (H, W, 3). box: left, top, right, bottom in pixels of the source, fractions allowed. place: width and height of the
     resized box, then left and top of the window in it. target: (h, w, 3). mirrored: 1 turns left to right.
@@ -150,7 +150,7 @@ def resample(source, box, place, target, mirrored):
         rows = short
     columns = np.empty((rows.shape[1], rows.shape[0]), np.uint8)
     transpose_bytes(rows.view(np.uint64), columns.view(np.uint64))
-    # three rows, one a colour, make one column of the picture: one row of three times the length
+    # three rows, one a colour, make one column of the image: one row of three times the length
     length = 3 * rows.shape[0]
     narrow = np.empty((_to_8(3 * w), rows.shape[0]), np.uint8)
     _weigh_rows(
@@ -168,10 +168,10 @@ def resample(source, box, place, target, mirrored):
         target.reshape(h, 3 * w)[:, :] = short[:, : 3 * w]
 
 
-@kept(functools.partial(njit, void(uint8[:, :, ::1], float64, float64), nogil=True, boundscheck=False))
-def jitter_colours(picture, contrast, brightness):
+@cached(functools.partial(njit, void(uint8[:, :, ::1], float64, float64), nogil=True, boundscheck=False))
+def jitter_colours(image, contrast, brightness):
     """Stretches the values around their mean by 1 + contrast and adds `brightness` (in values of 0 to 255), in place."""
-    flat = picture.reshape(picture.size)
+    flat = image.reshape(image.size)
     total = 0
     for i in range(flat.size):
         total += flat[i]
@@ -183,12 +183,12 @@ def jitter_colours(picture, contrast, brightness):
         flat[i] = turned[flat[i]]
 
 
-@kept(functools.partial(njit, void(uint8[:, :, ::1], float64), nogil=True, boundscheck=False))
-def saturate_colours(picture, saturation):
+@cached(functools.partial(njit, void(uint8[:, :, ::1], float64), nogil=True, boundscheck=False))
+def saturate_colours(image, saturation):
     """Moves each colour away from the pixel's grey, the mean of the three, by the factor `saturation`, in place; 0 is grey."""
-    for y in range(picture.shape[0]):
-        for x in range(picture.shape[1]):
-            grey = (int32(picture[y, x, 0]) + int32(picture[y, x, 1]) + int32(picture[y, x, 2])) / 3
+    for y in range(image.shape[0]):
+        for x in range(image.shape[1]):
+            grey = (int32(image[y, x, 0]) + int32(image[y, x, 1]) + int32(image[y, x, 2])) / 3
             for colour in range(3):
-                value = grey + (picture[y, x, colour] - grey) * saturation
-                picture[y, x, colour] = int(min(max(value + 0.5, 0.0), 255.0))
+                value = grey + (image[y, x, colour] - grey) * saturation
+                image[y, x, colour] = int(min(max(value + 0.5, 0.0), 255.0))

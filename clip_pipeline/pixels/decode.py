@@ -71,7 +71,7 @@ def decode(content: bytes | np.ndarray, side: int | None) -> Pixels:
         with contextlib.suppress(ValueError):  # Pillow, below, forgives what is wrong with it or says it
             if pixels := _decode_jpeg(content, side):
                 return pixels
-    return _whole(np.array(_upright_picture(content)))
+    return _whole(np.array(_upright_image(content)))
 
 
 def _whole(rows_HW3: np.ndarray) -> Pixels:
@@ -100,8 +100,8 @@ def _orientation(content: bytes) -> int:
     from PIL import Image
 
     try:
-        with Image.open(io.BytesIO(content)) as picture:
-            return picture.getexif().get(ORIENTATION_TAG, 1)
+        with Image.open(io.BytesIO(content)) as image:
+            return image.getexif().get(ORIENTATION_TAG, 1)
     except DECODER_ERRORS:
         return 1
 
@@ -118,12 +118,12 @@ def _turned(pixels: Pixels, swapped: bool, mirrored: bool, upended: bool) -> Pix
     return Pixels(np.ascontiguousarray(rows), (left, top, right, bottom), size)
 
 
-def _upright_picture(content: bytes) -> Any:
+def _upright_image(content: bytes) -> Any:
     """By Pillow: whatever is no plain JPEG."""
     from PIL import Image, ImageOps
 
-    with Image.open(io.BytesIO(content)) as picture:
-        upright = ImageOps.exif_transpose(picture)
+    with Image.open(io.BytesIO(content)) as image:
+        upright = ImageOps.exif_transpose(image)
         if upright.mode in ("RGBA", "LA", "PA") or "transparency" in upright.info:
             layer = upright.convert("RGBA")
             upright = Image.alpha_composite(Image.new("RGBA", layer.size, "white"), layer)

@@ -6,10 +6,10 @@ import functools
 
 from numba import float32, int64, njit, uint8, void
 
-from clip_pipeline.machine.numba_cache import kept
+from clip_pipeline.machine.numba_cache import cached
 
 
-@kept(
+@cached(
     functools.partial(
         njit, void(uint8[::1], float32[:, ::1], float32[::1]), nogil=True, boundscheck=False, error_model="numpy"
     )

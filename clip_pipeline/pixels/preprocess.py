@@ -24,7 +24,7 @@ TENSOR_STEPS = ("ToTensor", "MaybeToTensor")
 
 @dataclass(frozen=True)
 class Geometry:
-    """Square pictures of `side` pixels by the bicubic filter: squashed, or else the centre, the shorter side made to fit."""
+    """Square images of `side` pixels by the bicubic filter: squashed, or else the centre, the shorter side made to fit."""
 
     side: int
     squash: bool
@@ -32,9 +32,9 @@ class Geometry:
 
 @dataclass(frozen=True)
 class Preprocessing:
-    """open_clip's preprocess in two parts, of which `picture` runs in the decoding threads.
+    """open_clip's preprocess in two parts, of which `image` runs in the decoding threads.
 
-    geometry: None where the steps are not those that the kernels do; then `steps` run one by one. steps: on a PIL picture,
+    geometry: None where the steps are not those that the kernels do; then `steps` run one by one. steps: on a PIL image,
     up to the tensor. normalise: (N, 3, H, W) of 0 to 1 -> the model's numbers; None where `steps` already give tensors.
     """
 
@@ -42,35 +42,35 @@ class Preprocessing:
     steps: Sequence[Callable[[Any], Any]]
     normalise: Callable[[torch.Tensor], torch.Tensor] | None
 
-    def picture(self, content: bytes | np.ndarray) -> Any:
+    def image(self, content: bytes | np.ndarray) -> Any:
         """(S, S, 3) uint8 of a photo's file or an array; a tensor where `normalise` is None. Raises as `decode` does."""
         if self.geometry is not None:
             return fit(decode(content, self.geometry.side), self.geometry)
         from PIL import Image
 
-        picture: Any = Image.fromarray(decode(content, None).rows_HW3)
+        image: Any = Image.fromarray(decode(content, None).rows_HW3)
         for step in self.steps:
-            picture = step(picture)
-        return picture if self.normalise is None else np.array(picture)
+            image = step(image)
+        return image if self.normalise is None else np.array(image)
 
-    def tensor(self, pictures: Sequence[Any]) -> torch.Tensor:
-        """(N, 3, S, S) float32 of what `picture` gave."""
+    def tensor(self, images: Sequence[Any]) -> torch.Tensor:
+        """(N, 3, S, S) float32 of what `image` gave."""
         import torch
 
         if self.normalise is None:
-            return torch.stack(list(pictures))
+            return torch.stack(list(images))
         from clip_pipeline.pixels.byte_kernels import look_up
 
         table = self.normalise((torch.arange(256).float() / 255).expand(3, 256).unsqueeze(-1)).squeeze(-1)
         table_3C = np.ascontiguousarray(table.numpy())
-        pixels_N3SS = torch.empty((len(pictures), 3, *pictures[0].shape[:2]), dtype=torch.float32)
-        for picture, pixels in zip(pictures, pixels_N3SS.numpy(), strict=True):
-            look_up(np.ascontiguousarray(picture), table_3C, pixels)
+        pixels_N3SS = torch.empty((len(images), 3, *images[0].shape[:2]), dtype=torch.float32)
+        for image, pixels in zip(images, pixels_N3SS.numpy(), strict=True):
+            look_up(np.ascontiguousarray(image), table_3C, pixels)
         return pixels_N3SS
 
 
 def preprocessing_of(preprocess: Any) -> Preprocessing:
-    """The same arithmetic as open_clip's `preprocess`. One of an unknown kind runs whole, picture by picture."""
+    """The same arithmetic as open_clip's `preprocess`. One of an unknown kind runs whole, image by image."""
     steps = list(getattr(preprocess, "transforms", ()))
     kinds = [type(step).__name__ for step in steps]
     split = next((place for place, kind in enumerate(kinds) if kind in TENSOR_STEPS), None)
@@ -107,6 +107,6 @@ def fit(pixels: Pixels, geometry: Geometry) -> np.ndarray:
     if (width, height) == place[:2]:
         left, top = place[2:]
         return pixels.rows_HW3[top : top + side, left : left + side]
-    picture = np.empty((side, side, 3), np.uint8)
-    resample(pixels.rows_HW3, np.array(pixels.box), np.array(place), picture, 0)
-    return picture
+    image = np.empty((side, side, 3), np.uint8)
+    resample(pixels.rows_HW3, np.array(pixels.box), np.array(place), image, 0)
+    return image

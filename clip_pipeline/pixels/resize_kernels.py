@@ -11,7 +11,7 @@ import functools
 import numpy as np
 from numba import int32, njit, uint8, uint64, void
 
-from clip_pipeline.machine.numba_cache import kept
+from clip_pipeline.machine.numba_cache import cached
 
 WEIGHT_BITS = 14
 TAPS_AT_A_TIME = 4
@@ -28,7 +28,7 @@ _weighing = functools.partial(
 _transposing = functools.partial(njit, void(uint64[:, ::1], uint64[:, ::1]), nogil=True, boundscheck=False)
 
 
-@kept(_weighing)
+@cached(_weighing)
 def weigh_rows(source, first, weights, target):
     """target[y] = sum over k of source[first[y] + k] * weights[y, k], rounded and kept within a byte.
 
@@ -58,7 +58,7 @@ def weigh_rows(source, first, weights, target):
             row[i] = min(max(sums[i] >> WEIGHT_BITS, 0), 255)
 
 
-@kept(_transposing)
+@cached(_transposing)
 def transpose_bytes(source, target):
     """Transposes a matrix of bytes, both sides multiples of 8, given and taken as rows of 8-byte words.
 

@@ -13,12 +13,12 @@ from PIL import Image, ImageDraw
 from clip_pipeline.sandbox.scenes import between
 
 PANORAMA = 3
-"""A backdrop is this many times as wide as the picture."""
+"""A backdrop is this many times as wide as the image."""
 
 
 @lru_cache(maxsize=256)
 def panorama(name: str, width: int, height: int) -> Image.Image:
-    """The backdrop for pictures of width x height pixels: an RGB image PANORAMA times as wide."""
+    """The backdrop for images of width x height pixels: an RGB image PANORAMA times as wide."""
     image = Image.new("RGB", (width * PANORAMA, height))
     _PAINTERS[name](ImageDraw.Draw(image), width * PANORAMA, height, random.Random(f"backdrop {name}"))
     return image

@@ -1,4 +1,4 @@
-"""The zero-shot test of a world: labelled pictures of one object each, in the layout that CLIP_benchmark reads.
+"""The zero-shot test of a world: labelled images of one object each, in the layout that CLIP_benchmark reads.
 
 Two splits with scenes that no search finds: `seen`, combinations of object and colour that photos show, and `unseen`,
 combinations that none shows. Both label with an index into the one list of all class names.
@@ -20,7 +20,7 @@ from clip_pipeline.sandbox.world import ORIGINAL_SIZES, World
 
 SPLITS = ("seen", "unseen")
 SCENES_PER_SPLIT = 2000
-PICTURE_WIDTH = 96
+IMAGE_WIDTH = 96
 SAMPLES_PER_TAR = 1000
 
 CLASS_NAMES = tuple(f"{colour} {name}" for name in OBJECTS for colour in COLOURS)
@@ -29,7 +29,7 @@ CLASS_NAMES = tuple(f"{colour} {name}" for name in OBJECTS for colour in COLOURS
 
 @dataclass(frozen=True)
 class LabelledScene:
-    """One test picture: its scene, its label (an index into CLASS_NAMES), width and height in pixels."""
+    """One test image: its scene, its label (an index into CLASS_NAMES), width and height in pixels."""
 
     scene: Scene
     label: int
@@ -45,7 +45,7 @@ def labelled_scenes(world: World, split: str, count: int = SCENES_PER_SPLIT) -> 
         combination = combinations[index % len(combinations)]
         width, height = pick(rng, ORIGINAL_SIZES)
         scene = sample_scene(rng, combination, ())
-        yield LabelledScene(scene, label_of(combination), PICTURE_WIDTH, PICTURE_WIDTH * height // width)
+        yield LabelledScene(scene, label_of(combination), IMAGE_WIDTH, IMAGE_WIDTH * height // width)
 
 
 def label_of(combination: Combination) -> int:
@@ -77,8 +77,8 @@ def benchmark_tar(world: World, split: str, number: int) -> bytes:
             if not first <= index < first + SAMPLES_PER_TAR:
                 continue
             key = f"s{index:07d}"
-            picture = jpeg_bytes(render_scene(sample.scene, sample.width, sample.height), quality=90)
-            for name, content in ((f"{key}.cls", str(sample.label).encode()), (f"{key}.jpg", picture)):
+            image = jpeg_bytes(render_scene(sample.scene, sample.width, sample.height), quality=90)
+            for name, content in ((f"{key}.cls", str(sample.label).encode()), (f"{key}.jpg", image)):
                 member = tarfile.TarInfo(name)
                 member.size = len(content)
                 tar.addfile(member, io.BytesIO(content))

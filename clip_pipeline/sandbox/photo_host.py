@@ -1,4 +1,4 @@
-"""The photo host: pictures in the size that is asked for, and the faults that a real host has.
+"""The photo host: images in the size that is asked for, and the faults that a real host has.
 
 Faults belong to a photo, not to chance: the same address behaves the same in every run. A server error is answered
 once in the life of the server; the next try gets the photo.
@@ -20,7 +20,7 @@ TRUNCATED_SHARE = 0.55
 NEAR_DUPLICATE_QUALITY = 7
 """Near-duplicates are stored at a quality lower by this."""
 
-LONGEST_SIDE = 4000
+MAX_SIDE = 4000
 ORIENTATION, GPS_IFD = 0x0112, 0x8825
 
 
@@ -32,7 +32,7 @@ class PhotoHost:
         self._failed_once: set[str] = set()
 
     def answer(self, request: Request) -> Response:
-        """The picture, or what the host does instead of sending it."""
+        """The image, or what the host does instead of sending it."""
         name = request.path.lstrip("/").removeprefix("small/")
         photo = self._photos.get(name)
         if photo is None or photo.fault == "missing":
@@ -65,7 +65,7 @@ class PhotoHost:
 
 
 def _encode(photo: Photo, request: Request) -> tuple[bytes, str]:
-    image = _sized_picture(photo, request)
+    image = _sized_image(photo, request)
     wanted = request.query.get("q", "")
     quality = min(int(wanted), 100) if wanted.isdecimal() else 75
     if photo.copy_of and not photo.exact:
@@ -97,8 +97,8 @@ def _saved(image: Image.Image, kind: str, **options) -> bytes:
     return buffer.getvalue()
 
 
-def _sized_picture(photo: Photo, request: Request) -> Image.Image:
-    """The picture, never larger than the original; fit=crop cuts the middle to exactly w x h."""
+def _sized_image(photo: Photo, request: Request) -> Image.Image:
+    """The image, never larger than the original; fit=crop cuts the middle to exactly w x h."""
     width, height = _side(request, "w"), _side(request, "h")
     if request.query.get("fit") == "crop" and width and height:
         scale = max(width / photo.width, height / photo.height)
@@ -111,4 +111,4 @@ def _sized_picture(photo: Photo, request: Request) -> Image.Image:
 
 def _side(request: Request, name: str) -> int:
     text = request.query.get(name, "")
-    return min(int(text), LONGEST_SIDE) if text.isdecimal() else 0
+    return min(int(text), MAX_SIDE) if text.isdecimal() else 0

@@ -79,7 +79,7 @@ def _photo_fields(photo: Photo, addresses: Addresses) -> dict[str, object]:
 def _user(photo: Photo, addresses: Addresses) -> dict[str, object]:
     person = photo.person
     base = f"{addresses.api}/users/{person.username}"
-    picture = f"{addresses.images}/profile-{person.id}?ixlib=rb-4.0.3&crop=faces&fit=crop"
+    image = f"{addresses.images}/profile-{person.id}?ixlib=rb-4.0.3&crop=faces&fit=crop"
     return {
         "id": person.id,
         "updated_at": "2025-12-30T10:02:11Z",
@@ -97,9 +97,9 @@ def _user(photo: Photo, addresses: Addresses) -> dict[str, object]:
             **{name: f"{base}/{name}" for name in ("photos", "likes", "portfolio", "following", "followers")},
         },
         "profile_image": {
-            "small": f"{picture}&w=32&h=32",
-            "medium": f"{picture}&w=64&h=64",
-            "large": f"{picture}&w=128&h=128",
+            "small": f"{image}&w=32&h=32",
+            "medium": f"{image}&w=64&h=64",
+            "large": f"{image}&w=128&h=128",
         },
         "instagram_username": None,
         "total_collections": 0,

@@ -1,6 +1,6 @@
 """Draws a scene: backdrop, objects, light, grain.
 
-About one millisecond for a picture of 96 pixels, so that a loopback server can draw photos as they are asked for.
+About one millisecond for an image of 96 pixels, so that a loopback server can draw photos as they are asked for.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from clip_pipeline.sandbox.scenes import Scene, Thing
 from clip_pipeline.sandbox.shapes import Points, outline
 
 SMOOTH_BELOW = 500
-"""Pictures with a shorter side below this are drawn twice as large and halved, which smooths the edges."""
+"""Images with a shorter side below this are drawn twice as large and halved, which smooths the edges."""
 
 NEUTRAL_TINTS = {"steel": (104, 106, 110), "pale": (224, 228, 232), "ink": (48, 48, 52)}
 # Red, green and blue factors, and a lift. Mild, so that a colour keeps its name in every light.
@@ -125,7 +125,7 @@ def _spotlight(width: int, height: int) -> Image.Image:
 
 @lru_cache(maxsize=64)
 def _grain(width: int, height: int, level: int) -> Image.Image:
-    """Noise around 128, twice as large as the picture each way so that each scene takes another part of it."""
+    """Noise around 128, twice as large as the image each way so that each scene takes another part of it."""
     noise = np.random.Generator(np.random.PCG64(level)).integers(-100, 101, (2 * height, 2 * width, 3))
     strength = 0.18 * level / GRAIN_LEVELS
     return Image.fromarray((128 + noise * strength).astype(np.uint8))

@@ -49,7 +49,7 @@ Combination = tuple[str, str]
 
 @dataclass(frozen=True)
 class Thing:
-    """One object of a scene. Lengths are fractions of the side of the picture's central square, from its centre."""
+    """One object of a scene. Lengths are fractions of the side of the image's central square, from its centre."""
 
     object: str
     colour: str
@@ -66,7 +66,7 @@ class Thing:
 
 @dataclass(frozen=True)
 class Scene:
-    """All facts of a picture. `relation` is where `main` lies as seen from `second`; "" when there is no second."""
+    """All facts of an image. `relation` is where `main` lies as seen from `second`; "" when there is no second."""
 
     main: Thing
     size: str
@@ -78,7 +78,7 @@ class Scene:
     backdrop: int
     """Which part of the background's texture is seen, and which grain."""
     gain: float = 1.0
-    """Brightness of the whole picture; near-duplicates differ in it."""
+    """Brightness of the whole image; near-duplicates differ in it."""
     zoom: float = 1.0
 
     @property

@@ -33,7 +33,7 @@ __all__ = ["SANDBOX_KEY", "RunningSandbox", "serve", "start_sandbox"]
 logger = logging.getLogger(__name__)
 
 LOOPBACK = "127.0.0.1"
-MOST_HEADER_BYTES = 65_536
+MAX_HEADER_BYTES = 65_536
 SECONDS_BETWEEN_PARENT_CHECKS = 1.0
 REASONS = {status.value: status.phrase for status in http.HTTPStatus}
 
@@ -156,7 +156,7 @@ class _Connection(asyncio.Protocol):
         while not self._transport.is_closing():
             head, separator, rest = self._received.partition(b"\r\n\r\n")
             if not separator:
-                if len(self._received) > MOST_HEADER_BYTES:
+                if len(self._received) > MAX_HEADER_BYTES:
                     self._transport.close()
                 return
             method, target, headers = _parse_head(head)

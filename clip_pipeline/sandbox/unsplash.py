@@ -1,4 +1,4 @@
-"""The photo search, with the manners of the Unsplash API: key, budget, pages, headers, errors."""
+"""The photo search, with the host_limits of the Unsplash API: key, budget, pages, headers, errors."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from clip_pipeline.sandbox.world import Photo, World
 SANDBOX_KEY = "sandbox-key"
 
 REQUESTS_PER_HOUR = 5000
-MOST_PER_PAGE = 30
+MAX_PER_PAGE = 30
 LAST_PAGE = 200
 """Pages beyond are empty: a query gives at most 6,000 photos."""
 
@@ -137,7 +137,7 @@ class UnsplashApi:
             return _error(404, "No photos found.")
         if "count" not in request.query:
             return Response(200, self._one(request, places[0]), "application/json")
-        count = min(_number(request, "count", 1), MOST_PER_PAGE)
+        count = min(_number(request, "count", 1), MAX_PER_PAGE)
         return Response(200, b"[" + self._many(request, places[:count], "random") + b"]", "application/json")
 
     def _oriented(self, request: Request, places: list[int]) -> list[int]:
@@ -169,7 +169,7 @@ class UnsplashApi:
 
 
 def _paging(request: Request) -> tuple[int, int]:
-    return _number(request, "page", 1), min(_number(request, "per_page", 10), MOST_PER_PAGE)
+    return _number(request, "page", 1), min(_number(request, "per_page", 10), MAX_PER_PAGE)
 
 
 def _number(request: Request, name: str, otherwise: int) -> int:

@@ -48,7 +48,7 @@ class Photo:
     """One photo of the world.
 
     id: 11 characters. path: last part of its address. captions: what is not null of (alt_description, description).
-    fault: "" or a key of FAULT_SHARES. copy_of: id of the photo whose picture this one repeats, "" for most; `exact`
+    fault: "" or a key of FAULT_SHARES. copy_of: id of the photo whose image this one repeats, "" for most; `exact`
     copies have the same bytes, near ones a changed scene.
     """
 

@@ -57,8 +57,8 @@ class WordsSettings(CheckedSettings):
     )
     order: str = setting(
         "frequent",
-        "The most useful words first: frequent in the text, or pictured, frequent in the captions of its pictures.",
-        choices=("frequent", "pictured"),
+        "The most useful words first: frequent in the text, or captioned, frequent in the captions of its images.",
+        choices=("frequent", "captioned"),
     )
     max_words: int = setting(0, "Keep only this many of the first words in that order; 0 keeps all.", low=0)
 
@@ -122,7 +122,7 @@ class LinksSettings(CheckedSettings):
         True, "Tell Unsplash once of each photo that is kept, as its terms ask.", speed=True
     )
     accept_terms: bool = setting(False, "You have read the Unsplash API terms and have permission to use it this way.")
-    longest_wait: float = setting(
+    max_wait: float = setting(
         3700.0, "Longest wait for the request budget to come back, in seconds.", low=0, speed=True
     )
 

@@ -31,19 +31,19 @@ class TrainingSettings(CheckedSettings):
         "sandbox_small",
         "Name of a configuration in models/configs/, a .json file of open_clip's form, or a model folder.",
     )
-    picture_layers: int = setting(0, "Layers of the picture tower, a ViT; 0 is as the model says.", low=0)
-    picture_width: int = setting(
-        0, "Width of the picture tower, a multiple of its heads' width; 0 is as the model says.", low=0
+    vision_layers: int = setting(0, "Layers of the image encoder, a ViT; 0 is as the model says.", low=0)
+    vision_width: int = setting(
+        0, "Width of the image encoder, a multiple of its heads' width; 0 is as the model says.", low=0
     )
-    text_layers: int = setting(0, "Layers of the text tower; 0 is as the model says.", low=0)
+    text_layers: int = setting(0, "Layers of the text encoder; 0 is as the model says.", low=0)
     text_width: int = setting(
-        0, "Width of the text tower, a multiple of its heads' width; 0 is as the model says.", low=0
+        0, "Width of the text encoder, a multiple of its heads' width; 0 is as the model says.", low=0
     )
     embedding_size: int = setting(0, "Numbers in an embedding; 0 is as the model says.", low=0)
     context_length: int = setting(
-        0, "Tokens that the text tower sees, both ends included; 0 is as the model says.", low=0
+        0, "Tokens that the text encoder sees, both ends included; 0 is as the model says.", low=0
     )
-    text_tower: str = setting(
+    text_encoder: str = setting(
         "open_clip",
         "open_clip is its transformer from random weights; starts_as_mean begins with a caption as the mean of its words; "
         "stays_mean remains it, and never learns their order: best where captions are few.",
@@ -55,7 +55,7 @@ class TrainingSettings(CheckedSettings):
     batch_size: int = setting(256, "Pairs a step; the contrastive loss compares all of them.", low=2)
     chunk_size: int = setting(
         0,
-        "Pairs whose activations are in memory at a time; each chunk goes through the towers twice, and the gradient is "
+        "Pairs whose activations are in memory at a time; each chunk goes through the encoders twice, and the gradient is "
         "that of the whole batch, but for batch norms, which see a chunk. 0 takes the batch at once.",
         low=0,
     )
@@ -67,12 +67,12 @@ class TrainingSettings(CheckedSettings):
     )
     captions_per_photo: int = setting(
         1,
-        "Captions of its own that each photo is compared with in a step, one batch of captions after the other; the picture "
-        "tower's work is done once for all of them.",
+        "Captions of its own that each photo is compared with in a step, one batch of captions after the other; the image "
+        "encoder's work is done once for all of them.",
         low=1,
         high=32,
     )
-    word_dropout: float = setting(
+    token_dropout: float = setting(
         0.0, "Share of a caption's tokens that are left out at random while training.", low=0, high=0.9
     )
     loss: str = setting(
@@ -82,10 +82,10 @@ class TrainingSettings(CheckedSettings):
     )
     optimizer: str = setting(
         "adamw",
-        "adamw, or muon for the matrices and kernels inside the towers and AdamW for the rest: fewer epochs for the same loss.",
+        "adamw, or muon for the matrices and kernels inside the encoders and AdamW for the rest: fewer epochs for the same loss.",
         choices=("adamw", "muon"),
     )
-    muon_rate: float = setting(0.02, "Peak learning rate of Muon; it follows the same schedule.", low=1e-9, high=1.0)
+    muon_lr: float = setting(0.02, "Peak learning rate of Muon; it follows the same schedule.", low=1e-9, high=1.0)
     muon_decay: float = setting(0.1, "Weight decay of what Muon moves.", low=0)
     learning_rate: float = setting(1e-3, "Peak learning rate of AdamW.", low=1e-9, high=1.0)
     warmup_percent: float = setting(
@@ -99,14 +99,14 @@ class TrainingSettings(CheckedSettings):
         choices=("cosine", "linear", "constant", "cooldown"),
     )
     cooldown_percent: float = setting(20.0, "Share of the steps in the cooldown, in percent.", low=0, high=100)
-    final_rate_percent: float = setting(
+    final_lr_percent: float = setting(
         1.0, "Learning rate at the end of the fall, in percent of the peak.", low=0, high=100
     )
     weight_decay: float = setting(0.2, "Weight decay, on matrices only.", low=0)
     beta_1: float = setting(0.9, "AdamW's first moment.", low=0, high=1)
     beta_2: float = setting(0.98, "AdamW's second moment.", low=0, high=1)
     epsilon: float = setting(1e-6, "AdamW's epsilon.", low=0)
-    clip_norm: float = setting(1.0, "Gradients are scaled down to this norm; 0 leaves them.", low=0)
+    grad_clip_norm: float = setting(1.0, "Gradients are scaled down to this norm; 0 leaves them.", low=0)
     label_smoothing: float = setting(0.0, "Label smoothing of the softmax loss.", low=0, high=0.9)
     temperature: float = setting(
         0.0,
@@ -119,44 +119,44 @@ class TrainingSettings(CheckedSettings):
         0.0, "Share of the patches that a vision transformer leaves out while training.", low=0, high=0.95
     )
     freeze: str = setting(
-        "none", "Tower whose weights stay as they are: none, picture or text.", choices=("none", "picture", "text")
+        "none", "Encoder whose weights stay as they are: none, image or text.", choices=("none", "image", "text")
     )
-    freeze_norms: bool = setting(True, "Freeze the normalisation layers of that tower too.")
-    start_from: str = setting(
+    freeze_norms: bool = setting(True, "Freeze the normalisation layers of that encoder too.")
+    init_from: str = setting(
         "", "Model folder to go on from, with its tokenizer and preprocessing, instead of random weights."
     )
     crop_scale: float = setting(
         1.0, "Smallest area of the random crop, as a fraction; 1 is no crop.", low=0.05, high=1.0
     )
     flip: bool = setting(False, "Mirror photos at random; wrong where captions say left and right.")
-    colour_jitter: float = setting(0.0, "Strength of random brightness, contrast and saturation.", low=0, high=1)
-    greying: float = setting(0.0, "Share of the photos that lose their colours, at random.", low=0, high=1)
-    erasing: float = setting(
+    color_jitter: float = setting(0.0, "Strength of random brightness, contrast and saturation.", low=0, high=1)
+    grayscale_prob: float = setting(0.0, "Share of the photos that lose their colours, at random.", low=0, high=1)
+    random_erasing_prob: float = setting(
         0.0, "Share of the photos of which a rectangle, a sixth to half as wide and high, is covered.", low=0, high=1
     )
-    mixing: float = setting(
+    mixup_alpha: float = setting(
         0.0,
         "Each photo of a batch is laid over the next, with a share drawn from Beta(mixing, mixing), and belong to both "
         "captions; 0 leaves them. Against learning a small set by heart.",
         low=0,
         high=10,
     )
-    stored_side: int = setting(
+    cached_image_size: int = setting(
         0,
-        "Side of the decoded pictures that are kept, in pixels; more than the model sees keeps detail for crops. 0 is the "
+        "Side of the decoded images that are kept, in pixels; more than the model sees keeps detail for crops. 0 is the "
         "model's own.",
         low=0,
     )
-    cache_pictures: bool = setting(
+    cache_decoded_images: bool = setting(
         True,
         "Decode all photos once and keep them for other trainings; false decodes them as they are needed, for sets that "
         "are too large to keep.",
         speed=True,
     )
-    max_bad_percent: float = setting(
+    max_undecodable_percent: float = setting(
         1.0,
         "Photos that cannot be decoded, in percent of those of the training, from which on a training that decodes as it "
-        "goes stops; fewer are replaced and named in bad_photos.csv.",
+        "goes stops; fewer are replaced and named in undecodable_images.csv.",
         low=0,
         high=100,
         speed=True,
@@ -164,8 +164,8 @@ class TrainingSettings(CheckedSettings):
     ema_decay: float = setting(
         0.0, "Decay of the averaged weights that are published; 0 publishes the last ones.", low=0, high=0.99999
     )
-    word_loss: float = setting(
-        0.0, "Weight of a second loss, guessing a caption's words from the picture alone; 0 is none.", low=0, high=10
+    bag_of_words_loss: float = setting(
+        0.0, "Weight of a second loss, guessing a caption's words from the image alone; 0 is none.", low=0, high=10
     )
     shuffle_captions: bool = setting(False, "Control: give each photo a random caption. Scores must then be chance.")
     precision: str = setting(
@@ -177,7 +177,7 @@ class TrainingSettings(CheckedSettings):
     gradient_checkpointing: bool = setting(
         False, "Compute activations a second time instead of keeping them: less memory, a third more time."
     )
-    compile: bool = setting(False, "Compile the towers with torch.compile: minutes at the start, faster steps.")
+    compile: bool = setting(False, "Compile the encoders with torch.compile: minutes at the start, faster steps.")
     seed: int = setting(0, "Seed of the weights, the order and the augmentation.")
     checkpoint_seconds: float = setting(
         30.0, "Time between two saved states that a killed run resumes from.", low=1, speed=True
@@ -189,7 +189,7 @@ class TrainingSettings(CheckedSettings):
     tensorboard: bool = setting(
         False, "Write the log for TensorBoard too; needs clip_pipeline[tensorboard].", speed=True
     )
-    publish: str = setting(
+    export_weights: str = setting(
         "last",
         "Weights that become the model: last, or best for those of the lowest validation loss.",
         choices=("last", "best"),
@@ -209,14 +209,14 @@ class EmbeddingSettings(CheckedSettings):
     unit_length: bool = setting(True, "Store vectors at length 1; off stores them as the model gives them.")
     runtime: str = setting(
         "torch_fp32",
-        "What runs the picture tower: a name, or auto for the fastest on this machine whose vectors agree with fp32, measured "
+        "What runs the image encoder: a name, or auto for the fastest on this machine whose vectors agree with fp32, measured "
         "when the model is first used.",
         choices=(
             *("auto", "torch_fp32", "torch_bf16", "torch_compile"),
             *("onnx_fp32", "onnx_int8", "openvino_bf16", "openvino_int8", "cuda_half"),
         ),
     )
-    least_photos: int = setting(
+    min_photos: int = setting(
         5000,
         "Photos to embed from which on auto measures; fewer are embedded by torch_fp32 before a measurement would end.",
         low=0,
@@ -260,7 +260,7 @@ class EvaluationSettings(CheckedSettings):
 class ProbeSettings(CheckedSettings):
     """Small classifiers that are trained on the embeddings."""
 
-    strengths: int = setting(
+    inverse_regularizations: int = setting(
         96,
         "Values of C, the inverse of the regularisation, that the linear probe tries on validation photos; they lie between "
         "1e-6 and 1e6 at equal ratios.",
@@ -341,8 +341,8 @@ class AdaptationSettings(CheckedSettings):
         30.0, "Share of the photos for the test, in percent, where the dataset has no test split.", low=1, high=90
     )
     epochs: float = setting(10.0, "Passes over a fraction's photos, within the two limits that follow.", low=0.01)
-    least_steps: int = setting(40, "Least steps of a training, however few photos.", low=1)
-    most_steps: int = setting(1000, "Most steps of a training, however many photos.", low=1)
+    min_steps: int = setting(40, "Least steps of a training, however few photos.", low=1)
+    max_steps: int = setting(1000, "Most steps of a training, however many photos.", low=1)
     batch_size: int = setting(64, "Photos a step.", low=1)
     learning_rate: float = setting(
         3e-5,
@@ -350,12 +350,12 @@ class AdaptationSettings(CheckedSettings):
         low=1e-9,
         high=1,
     )
-    light_rate: float = setting(
+    peft_lr_mult: float = setting(
         10.0,
         "Times that rate for methods that change few numbers: the norms of layer_norm, the matrices of lora.",
         low=1e-3,
     )
-    head_rate: float = setting(
+    head_lr_mult: float = setting(
         1.0,
         "Times that rate for the head; more where the model knows little of the classes, and texts are a poor beginning.",
         low=1e-3,

@@ -31,7 +31,7 @@ LISTED_SPLIT = re.compile(r'href="(?:[^"]*/)?([A-Za-z0-9_-]+)/nshards\.txt"')
 USUAL_SPLITS = ("train", "validation", "test")
 """Asked for where a site has no listing."""
 
-MOST_TARS = 10_000
+MAX_TARS = 10_000
 
 
 def download_benchmark(base_url: str, folder: Path, hosts: Hosts) -> dict[str, int]:
@@ -75,7 +75,7 @@ def _listed_splits(session: requests.Session, base_url: str) -> list[str]:
 
 def _number_of_tars(session: requests.Session, base_url: str, split: str, folder: Path) -> int:
     text = _download(session, base_url, f"{split}/nshards.txt", folder).read_text("utf-8", "replace").strip()
-    if not (text.isascii() and text.isdecimal() and 0 < int(text) <= MOST_TARS):
+    if not (text.isascii() and text.isdecimal() and 0 < int(text) <= MAX_TARS):
         raise SourceError(f'{base_url}/{split}/nshards.txt holds "{text[:40]}", expected the number of tars.')
     return int(text)
 

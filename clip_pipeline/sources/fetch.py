@@ -13,7 +13,7 @@ from clip_pipeline.sources.photos.local_photos import OwnFileError, OwnFiles
 from clip_pipeline.sources.web.api_session import Hosts
 from clip_pipeline.sources.web.robots_cache import RobotsFiles, check_robots_tag
 from clip_pipeline.sources.web.urls import UrlError, parse_url
-from clip_pipeline.sources.web.web_client import Failure, Visits, Wish
+from clip_pipeline.sources.web.web_client import Failure, Request, WebClient
 
 
 @dataclass(frozen=True)
@@ -34,8 +34,8 @@ class PhotoFetcher:
 
     def __init__(self, settings: DownloadSettings, hosts: Hosts, root: Path | None = None):
         self._own_files = OwnFiles(Path(root), settings.max_bytes) if root is not None else None
-        self._visits = Visits(settings, hosts)
-        wish = Wish("image/*, */*;q=0.5", settings.max_bytes, width=settings.request_width)
+        self._visits = WebClient(settings, hosts)
+        wish = Request("image/*, */*;q=0.5", settings.max_bytes, width=settings.request_width)
         if settings.robots_txt:
             wish = replace(wish, permit=RobotsFiles(self._visits).permit)
         if settings.robots_header:

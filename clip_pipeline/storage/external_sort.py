@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 KEY_BITS = 30
 DIGIT_BITS = 6
 PARTS = 1 << DIGIT_BITS
-MOST_ROWS = 16_384
+MAX_ROWS = 16_384
 """Rows in a piece that is handled in memory. Photos take about 1 KB each: pieces of 16,384 keep a catalog of a million photos
 at the memory of one of 20,000."""
 
@@ -41,7 +41,7 @@ def range_keys(numbers: np.ndarray, size: int) -> np.ndarray:
 
 
 def in_order(
-    tables: Iterable[pa.Table], schema: pa.Schema, folder: Path, keys_of: KeysOf, most_rows: int = MOST_ROWS
+    tables: Iterable[pa.Table], schema: pa.Schema, folder: Path, keys_of: KeysOf, most_rows: int = MAX_ROWS
 ) -> Iterator[pa.Table]:
     """All rows, in pieces of about `most_rows`: rows of equal keys are in one piece, and keys rise from piece to piece.
 
@@ -84,8 +84,8 @@ def _in_order(
 
 
 def _add_by_key(spill: Spill, table: pa.Table, keys_of: KeysOf, shift: int) -> None:
-    for start in range(0, len(table), MOST_ROWS):
-        piece = table.slice(start, MOST_ROWS)
+    for start in range(0, len(table), MAX_ROWS):
+        piece = table.slice(start, MAX_ROWS)
         spill.add(piece, (keys_of(piece) >> shift) & (PARTS - 1))
 
 

@@ -18,7 +18,7 @@ from clip_pipeline.text.tokenizer import CONFIG_FILE, TOKENIZER_FILE, load_token
 from clip_pipeline.text.tokenizer_report import describe_tokenizer
 
 SPECIAL_TOKENS_FILE = "special_tokens_map.json"
-SHORTEST_CONTEXT = 3
+MIN_CONTEXT = 3
 """Both ends and one token between them."""
 
 
@@ -28,13 +28,13 @@ def train_tokenizer(
     """Makes the tokenizer of `settings.kind`, writes its folder, and says how well it fits the captions.
 
     corpus_path: a text file, one caption a line. bpe learns from it; the others are only measured on it.
-    context_length: tokens of the text tower, both ends included. Returns the facts of
+    context_length: tokens of the text encoder, both ends included. Returns the facts of
     `tokenizer_report.describe_tokenizer`. Raises CaptionsError for a missing or empty corpus, ModelError for a tokenizer
     that cannot be had or a context that is too short.
     """
-    if context_length < SHORTEST_CONTEXT:
+    if context_length < MIN_CONTEXT:
         raise ModelError(
-            f"The context length is {context_length}, the least that works is {SHORTEST_CONTEXT}: both ends and a token."
+            f"The context length is {context_length}, the least that works is {MIN_CONTEXT}: both ends and a token."
         )
     if not corpus_path.is_file():
         raise CaptionsError(f"The caption file {corpus_path} does not exist. Expected a text file, one caption a line.")

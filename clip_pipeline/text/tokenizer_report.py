@@ -156,7 +156,7 @@ def _percent(share: float) -> str:
 def length_bins(facts: dict[str, Any], most: int) -> list[tuple[int, int, int]]:
     """(first length, last length, captions) in about `most` bins; one begins just above the context length.
 
-    The few captions far beyond it are in the last bin, so that one of 5,000 tokens leaves a picture of the others.
+    The few captions far beyond it are in the last bin, so that one of 5,000 tokens leaves an image of the others.
     """
     context, longest = facts["context_length"], facts["longest_caption"]
     limit = min(longest, max(4 * context, facts["context_for_99_percent"]))

@@ -1,7 +1,7 @@
 """Training in several processes that torchrun starts: who this one is, and what they tell each other.
 
 Each process computes the features of its share of the batch; all of them see all features, so the loss is that of the whole
-batch, and the gradients of the towers' weights are added up. One process is the plain case, and sends nothing.
+batch, and the gradients of the encoders' weights are added up. One process is the plain case, and sends nothing.
 """
 
 from __future__ import annotations
@@ -81,16 +81,16 @@ class Processes:
         size = len(rows) // self.count
         return rows[self.rank * size : (self.rank + 1) * size]
 
-    def add_up_tower_gradients(self, model: ClipModel) -> None:
-        """Makes each tower gradient the sum over the processes; those of the loss are whole already."""
+    def add_up_encoder_gradients(self, model: ClipModel) -> None:
+        """Makes each encoder gradient the sum over the processes; those of the loss are whole already."""
         if self.count == 1:
             return
         import torch
 
-        towers = [p for name, p in model.named_parameters() if name not in OF_THE_LOSS and p.grad is not None]
-        flat = torch.cat([p.grad.reshape(-1) for p in towers])
+        encoders = [p for name, p in model.named_parameters() if name not in OF_THE_LOSS and p.grad is not None]
+        flat = torch.cat([p.grad.reshape(-1) for p in encoders])
         torch.distributed.all_reduce(flat)
-        for parameter, total in zip(towers, flat.split([p.numel() for p in towers]), strict=True):
+        for parameter, total in zip(encoders, flat.split([p.numel() for p in encoders]), strict=True):
             parameter.grad.copy_(total.view_as(parameter.grad))
 
 
@@ -109,7 +109,7 @@ def joined_processes() -> Iterator[Processes]:
     cuda = torch.cuda.is_available()
     if cuda:
         torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")))
-    # the others wait while the first one decodes the pictures
+    # the others wait while the first one decodes the images
     torch.distributed.init_process_group("nccl" if cuda else "gloo", timeout=timedelta(hours=24))
     try:
         yield Processes(torch.distributed.get_rank(), count)

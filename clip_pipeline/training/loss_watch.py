@@ -10,7 +10,7 @@ from clip_pipeline.errors import TrainingError
 from clip_pipeline.settings import TrainingSettings
 from clip_pipeline.training.objective.loss import guessing_loss, guessing_text
 
-FEWEST_STEPS_TO_JUDGE = 200
+MIN_STEPS_TO_JUDGE = 200
 STUCK_SHARE = 0.985
 """A mean loss above this share of ln(batch size) is guessing: 8,000 steps at a rate 100 times too high stay above it."""
 
@@ -24,7 +24,7 @@ MEMORY_WORDS = (
 )
 
 
-class LossWatch:
+class DivergenceWatch:
     """Keeps the losses of the latest steps and raises TrainingError when they are not finite or do not fall."""
 
     def __init__(self, settings: TrainingSettings, total_steps: int):
@@ -50,7 +50,7 @@ class LossWatch:
 
     def _check_that_it_fell(self, step: int) -> None:
         guessing = guessing_loss(self.settings)
-        if self.settings.shuffle_captions or step < FEWEST_STEPS_TO_JUDGE:
+        if self.settings.shuffle_captions or step < MIN_STEPS_TO_JUDGE:
             return  # the control is meant to learn nothing, and a handful of steps cannot
         mean = self.recent_mean()
         if mean > STUCK_SHARE * guessing:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from clip_pipeline.settings import TrainingSettings
 from clip_pipeline.training.model.initial_model import training_mode
-from clip_pipeline.training.objective.grad_cache import Learner, RandomState, quiet_statistics
+from clip_pipeline.training.objective.grad_cache import GradCacheStep, RandomState, quiet_statistics
 
 if TYPE_CHECKING:
     import torch
@@ -20,14 +20,14 @@ BACKWARD_OVERHEAD = 1.6
 """Gradients of activations and what the allocator leaves unused, beside the activations: the estimate is then 0.8 to 1.1
 times the peak of two steps, of ViTs of 0.1 and 60 million parameters in fp32 and bf16 (torch 2.13 on a CPU, 2026-11-21)."""
 BATCH_COPIES = 3
-"""A batch of pictures, counted as floats: normalised, one copy on the way, and the batches of bytes that are read ahead."""
+"""A batch of images, counted as floats: normalised, one copy on the way, and the batches of bytes that are read ahead."""
 
 
 @dataclass(frozen=True)
 class MemoryEstimate:
     """Bytes that the training will take beside what the process has already.
 
-    pictures_file: decoded pictures in a file; the system keeps as much of it in memory as is free.
+    images_file: decoded images in a file; the system keeps as much of it in memory as is free.
     """
 
     gradients: int
@@ -35,7 +35,7 @@ class MemoryEstimate:
     activations: int
     similarities: int
     batch: int
-    pictures_file: int
+    images_file: int
 
     @property
     def total(self) -> int:
@@ -43,21 +43,23 @@ class MemoryEstimate:
         return self.gradients + self.optimizer + self.activations + self.similarities + self.batch
 
 
-def estimate_memory(learner: Learner, pictures: torch.Tensor, tokens: torch.Tensor, file_bytes: int) -> MemoryEstimate:
-    """pictures, tokens: a few pairs, on the device; the model is left as it was."""
+def estimate_memory(
+    learner: GradCacheStep, images: torch.Tensor, tokens: torch.Tensor, file_bytes: int
+) -> MemoryEstimate:
+    """images, tokens: a few pairs, on the device; the model is left as it was."""
     settings = learner.settings
     trained = sum(p.numel() for p in learner.model.parameters() if p.requires_grad)
     pairs = settings.batch_size // learner.processes.count
     at_a_time = min(pairs, settings.chunk_size or pairs)
-    width = pictures[0].numel() * 4
-    fixed, each = activation_bytes(learner, pictures, tokens)
+    width = images[0].numel() * 4
+    fixed, each = activation_bytes(learner, images, tokens)
     return MemoryEstimate(
         gradients=4 * trained,
         optimizer=8 * trained,
         activations=int(fixed + each * at_a_time * BACKWARD_OVERHEAD),
         similarities=4 * settings.batch_size**2 * similarity_matrices(settings),
         batch=pairs * width * BATCH_COPIES,
-        pictures_file=file_bytes,
+        images_file=file_bytes,
     )
 
 
@@ -67,38 +69,38 @@ def similarity_matrices(settings: TrainingSettings) -> int:
     Two at work, and for each column of captions, twice as many with mixing, two of the softmax or three of the sigmoid; by
     the peak of 5,000 pairs with one and three captions (torch 2.13, 2026-11-21: 4.1 and 8.1, 5.1 and 11.1).
     """
-    columns = settings.captions_per_photo * (2 if settings.mixing else 1)
+    columns = settings.captions_per_photo * (2 if settings.mixup_alpha else 1)
     return 2 + (2 if settings.loss == "softmax" else 3) * columns
 
 
-def activation_bytes(learner: Learner, pictures: torch.Tensor, tokens: torch.Tensor) -> tuple[float, float]:
+def activation_bytes(learner: GradCacheStep, images: torch.Tensor, tokens: torch.Tensor) -> tuple[float, float]:
     """(bytes for any batch, bytes a pair) that a forward pass keeps for the backward pass.
 
     The first is for copies of the weights in half precision. Nothing of the model or the generators changes.
-    pictures, tokens: at least two pairs.
+    images, tokens: at least two pairs.
     """
     state = RandomState(learner.device)
     training_mode(learner.model, learner.settings)
-    half = len(pictures) // 2
+    half = len(images) // 2
     try:
         with quiet_statistics(learner.model):
-            whole, part = (_kept_with_recomputed(learner, pictures[:n], tokens[:n]) for n in (len(pictures), half))
+            whole, part = (_kept_with_recomputed(learner, images[:n], tokens[:n]) for n in (len(images), half))
     finally:
         state.restore()
-    each = (whole - part) / (len(pictures) - half)
-    return max(0.0, whole - each * len(pictures)), each
+    each = (whole - part) / (len(images) - half)
+    return max(0.0, whole - each * len(images)), each
 
 
-def _kept_with_recomputed(learner: Learner, pictures: torch.Tensor, tokens: torch.Tensor) -> int:
-    kept = _kept_bytes(learner, pictures, tokens)
+def _kept_with_recomputed(learner: GradCacheStep, images: torch.Tensor, tokens: torch.Tensor) -> int:
+    kept = _kept_bytes(learner, images, tokens)
     if learner.settings.gradient_checkpointing:  # one block at a time is computed again and kept, with its gradients
         learner.model.set_grad_checkpointing(False)
-        kept += 2 * _kept_bytes(learner, pictures, tokens) // _blocks(learner.model)
+        kept += 2 * _kept_bytes(learner, images, tokens) // _blocks(learner.model)
         learner.model.set_grad_checkpointing(True)
     return kept
 
 
-def _kept_bytes(learner: Learner, pictures: torch.Tensor, tokens: torch.Tensor) -> int:
+def _kept_bytes(learner: GradCacheStep, images: torch.Tensor, tokens: torch.Tensor) -> int:
     import torch
 
     weights = {t.untyped_storage().data_ptr() for t in [*learner.model.parameters(), *learner.model.buffers()]}
@@ -113,15 +115,15 @@ def _kept_bytes(learner: Learner, pictures: torch.Tensor, tokens: torch.Tensor) 
         return tensor
 
     with torch.autograd.graph.saved_tensors_hooks(note, lambda tensor: tensor):
-        features = learner.features(pictures, tokens)
+        features = learner.features(images, tokens)
     del features
     return sum(kept.values())
 
 
 def _blocks(model: Any) -> int:
     """Blocks of the deeper transformer, at least one."""
-    towers = (getattr(model.visual, "transformer", None), getattr(model, "transformer", None))
-    return max([1, *(len(tower.resblocks) for tower in towers if tower is not None)])
+    encoders = (getattr(model.visual, "transformer", None), getattr(model, "transformer", None))
+    return max([1, *(len(encoder.resblocks) for encoder in encoders if encoder is not None)])
 
 
 def free_bytes(device: str) -> int | None:

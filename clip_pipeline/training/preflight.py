@@ -73,14 +73,14 @@ def look_at_data(
     if settings.captions_per_photo > most_captions:
         found.append(
             f"training.captions_per_photo is {settings.captions_per_photo}, but no photo has more than {most_captions}: the "
-            f"same ones are compared again. Set it to {most_captions} to save the text tower's time."
+            f"same ones are compared again. Set it to {most_captions} to save the text encoder's time."
         )
     length = table.tokens.shape[1]
     cut = share_of_cut_captions(training, tokenizer, length)
     if cut > WORTH_SAYING:
         most = "most" if cut > 0.5 else "many"
         found.append(
-            f"{cut:.0%} of the captions are longer than the {length} tokens of the text tower, which is too few for "
+            f"{cut:.0%} of the captions are longer than the {length} tokens of the text encoder, which is too few for "
             f"{most} of them. Raise training.context_length or tokenizer.vocab_size, or lower "
             "pairs.max_caption_words."
         )
@@ -94,19 +94,19 @@ def look_at_settings(settings: TrainingSettings, has_batch_norms: bool, processe
         found.append("training.label_smoothing has no effect on the sigmoid loss.")
     if 0 < settings.chunk_size < settings.batch_size // processes and has_batch_norms:
         found.append(
-            f"The model has batch norms: with training.chunk_size they see {settings.chunk_size} pictures at a time, not "
+            f"The model has batch norms: with training.chunk_size they see {settings.chunk_size} images at a time, not "
             f"the whole batch of {settings.batch_size}."
         )
-    if settings.start_from and not settings.steps:
-        found.append("training.start_from without training.steps trains for whole epochs; a step limit is usual.")
+    if settings.init_from and not settings.steps:
+        found.append("training.init_from without training.steps trains for whole epochs; a step limit is usual.")
     return found
 
 
 def look_at_memory(trainer: Trainer) -> str | None:
     """A sentence where the training may not fit. Raises TrainingError where it cannot, whatever the estimate's error."""
     pairs = min(PAIRS_MEASURED, trainer.settings.batch_size)
-    pictures, tokens = trainer.pairs_to_measure(pairs)
-    estimate = estimate_memory(trainer.learner, pictures, tokens, trainer.pairs.source.nbytes)
+    images, tokens = trainer.pairs_to_measure(pairs)
+    estimate = estimate_memory(trainer.learner, images, tokens, trainer.pairs.source.nbytes)
     free = free_bytes(trainer.device)
     logger.info("The training will take about %.0f MB more", estimate.total / 1e6)
     if free is None or estimate.total <= free:

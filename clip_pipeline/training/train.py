@@ -22,20 +22,20 @@ from clip_pipeline.text.tokenizer import load_tokenizer
 from clip_pipeline.training.checkpoint import remove_states
 from clip_pipeline.training.data.batches import CaptionTable, shuffled_captions
 from clip_pipeline.training.data.decoded_images import (
-    PictureFormat,
-    PictureSource,
-    StoredPictures,
-    picture_format,
-    store_pictures,
+    ImageFormat,
+    ImageSource,
+    StoredImages,
+    image_format,
+    store_images,
 )
 from clip_pipeline.training.data.loader import PairReader
 from clip_pipeline.training.data.pairs import check_enough_photos, hash_data, read_split
-from clip_pipeline.training.data.shard_images import ShardPhotos, StreamedPictures
-from clip_pipeline.training.data.undecodable_images import BadPhotos, publish_bad_photos
+from clip_pipeline.training.data.shard_images import ShardPhotos, StreamedImages
+from clip_pipeline.training.data.undecodable_images import UndecodableImages, publish_undecodable_images
 from clip_pipeline.training.distributed import ONE_PROCESS, Processes
 from clip_pipeline.training.loss_watch import memory_explained
 from clip_pipeline.training.model.batch_norms import has_batch_norms
-from clip_pipeline.training.model.initial_model import hash_start, starting_preprocess, with_loss
+from clip_pipeline.training.model.initial_model import hash_start, initial_preprocess, with_loss
 from clip_pipeline.training.model.precision import choose_precision, count_threads, reproducible_arithmetic
 from clip_pipeline.training.preflight import check_length, check_tokens, look_at_data, look_at_memory, look_at_settings
 from clip_pipeline.training.reports.log import LOG_FILE, TABLE_FILE, read_log, write_log_table
@@ -53,7 +53,7 @@ logger = logging.getLogger(__name__)
 PLOT_FILE, SUMMARY_FILE = "loss.png", "training.json"
 
 Photos = Path | ShardPhotos | Iterable[tuple[str, bytes]]
-"""A folder of stored pictures (`store_pictures`), shards to stream from, or (photo_id, JPEG bytes) in any order, of at least
+"""A folder of stored images (`store_images`), shards to stream from, or (photo_id, JPEG bytes) in any order, of at least
 the train and validation photos, which are stored in the work folder first."""
 
 
@@ -82,9 +82,9 @@ def train_clip(
     threads = count_threads(compute) if compute.threads else max(1, count_threads(compute) // processes.on_this_machine)
     settings = replace(settings, precision=choose_precision(settings.precision, device))
     config = config_of(settings)
-    preprocess = starting_preprocess(config, settings)
-    if settings.start_from:
-        tokenizer_folder = Path(settings.start_from)  # the weights know no other one's tokens
+    preprocess = initial_preprocess(config, settings)
+    if settings.init_from:
+        tokenizer_folder = Path(settings.init_from)  # the weights know no other one's tokens
     tokenizer = load_tokenizer(tokenizer_folder)
     config = with_tokenizer(config, tokenizer.vocab_size, tokenizer.pad_id, tokenizer.end_id, tokenizer.context_length)
     config = with_loss(config, settings)
@@ -93,24 +93,24 @@ def train_clip(
     check_length(len(training), settings)
     work_folder.mkdir(parents=True, exist_ok=True)
 
-    wanted = picture_format(preprocess, settings)
+    wanted = image_format(preprocess, settings)
     with processes.first_goes_ahead():  # the others find the file that it made
-        sources = _open_pictures(
-            photos, [training.photo_ids, validation.photo_ids], wanted, work_folder, compute.workers
-        )
+        sources = _open_images(photos, [training.photo_ids, validation.photo_ids], wanted, work_folder, compute.workers)
     length = context_length_of(config)
     captions = training.table(tokenizer, length)
     check_tokens(captions, config)
     warnings = look_at_data(training, captions, tokenizer, settings) if processes.first else []
     if settings.shuffle_captions:
         captions = shuffled_captions(captions, settings.seed)
-    bad_photos = None
+    undecodable_images = None
     if isinstance(photos, ShardPhotos):
-        bad_photos = BadPhotos(work_folder, len(training), settings.max_bad_percent, processes.rank)
+        undecodable_images = UndecodableImages(
+            work_folder, len(training), settings.max_undecodable_percent, processes.rank
+        )
     workers = max(1, (compute.workers or usable_cores()) // processes.on_this_machine)
 
-    def reader(source: PictureSource, table: CaptionTable, split: str) -> PairReader:
-        return PairReader(source, table, image_size_of(config), split, workers, bad_photos, device == "cuda")
+    def reader(source: ImageSource, table: CaptionTable, split: str) -> PairReader:
+        return PairReader(source, table, image_size_of(config), split, workers, undecodable_images, device == "cuda")
 
     held_out = None
     if len(validation):
@@ -128,8 +128,8 @@ def train_clip(
         if processes.first:
             _warn(warnings, about_memory)
         trainer.resume(work_folder, plan)
-        if bad_photos is not None:
-            bad_photos.go_on_at(trainer.step)
+        if undecodable_images is not None:
+            undecodable_images.go_on_at(trainer.step)
         prepared = time.monotonic() - began
         trainer.run(work_folder, plan, on_row)
         processes.wait()
@@ -138,10 +138,10 @@ def train_clip(
         trainer.load_published_weights(work_folder)
     folder.mkdir(parents=True, exist_ok=True)
     save_model_folder(trainer.model, config, preprocess, tokenizer_folder, folder)
-    bad = publish_bad_photos(work_folder, folder)
+    bad = publish_undecodable_images(work_folder, folder)
     summary = (
         summarise(trainer)
-        | ({"bad_photos": bad} if bad else {})
+        | ({"undecodable_images": bad} if bad else {})
         | {
             "warnings": warnings,
             "training_photos": len(training),
@@ -161,16 +161,16 @@ def train_clip(
     return summary | {"preparation_seconds": round(prepared, 1), "seconds": round(total, 1), "device": device}
 
 
-def _open_pictures(
-    photos: Photos, splits: Sequence[Sequence[str]], wanted: PictureFormat, work_folder: Path, workers: int
-) -> list[PictureSource]:
-    """The pictures of each split, in the order of its photo ids."""
+def _open_images(
+    photos: Photos, splits: Sequence[Sequence[str]], wanted: ImageFormat, work_folder: Path, workers: int
+) -> list[ImageSource]:
+    """The images of each split, in the order of its photo ids."""
     if isinstance(photos, ShardPhotos):
-        return [StreamedPictures(photos, photo_ids, wanted) for photo_ids in splits]
+        return [StreamedImages(photos, photo_ids, wanted) for photo_ids in splits]
     folder = photos if isinstance(photos, Path) else work_folder
     if not isinstance(photos, Path):
-        store_pictures(photos, [photo_id for photo_ids in splits for photo_id in photo_ids], wanted, folder, workers)
-    return [StoredPictures(folder, photo_ids, wanted) for photo_ids in splits]
+        store_images(photos, [photo_id for photo_ids in splits for photo_id in photo_ids], wanted, folder, workers)
+    return [StoredImages(folder, photo_ids, wanted) for photo_ids in splits]
 
 
 def _warn(warnings: list[str], about_memory: str | None) -> None:

@@ -14,20 +14,20 @@ import numpy as np
 
 from clip_pipeline.errors import TrainingError
 from clip_pipeline.machine.progress import progress
-from clip_pipeline.pixels.normalise import normalised_pictures
+from clip_pipeline.pixels.normalise import normalised_images
 from clip_pipeline.settings import TrainingSettings
 from clip_pipeline.training.checkpoint import load_best, load_state, save_best, save_state
 from clip_pipeline.training.data.batches import Batches
 from clip_pipeline.training.data.captions import without_words
 from clip_pipeline.training.data.loader import Loader, PairReader
-from clip_pipeline.training.data.mixup import check_shares, draw_own_share, mixed_pictures
+from clip_pipeline.training.data.mixup import check_shares, draw_own_share, mixed_images
 from clip_pipeline.training.distributed import ONE_PROCESS, Processes
-from clip_pipeline.training.loss_watch import LossWatch
+from clip_pipeline.training.loss_watch import DivergenceWatch
 from clip_pipeline.training.model.batch_norms import share_batch_norms
 from clip_pipeline.training.model.initial_model import make_model, training_mode
 from clip_pipeline.training.model.precision import make_scaler
 from clip_pipeline.training.objective.bag_of_words_loss import make_word_head, token_weights
-from clip_pipeline.training.objective.grad_cache import Learner
+from clip_pipeline.training.objective.grad_cache import GradCacheStep
 from clip_pipeline.training.optim.optimizer import AveragedWeights, cap_logit_scale, make_optimizers, set_rates
 from clip_pipeline.training.optim.schedule import count_steps, learning_rate_at
 from clip_pipeline.training.reports.log import LOG_FILE, TrainingLog
@@ -75,13 +75,13 @@ class Trainer:
         self.loader = Loader(pairs, batches, settings, processes.share(settings.batch_size), self.total_steps)
         self.model = make_model(config, settings, device)
         share_batch_norms(self.model, processes)
-        word_head = self._make_word_head(config) if settings.word_loss else None
+        word_head = self._make_word_head(config) if settings.bag_of_words_loss else None
         self.trained = torch.nn.ModuleList([self.model] if word_head is None else [self.model, word_head])
         self.optimizers = make_optimizers(self.trained, settings)
         self.scaler = make_scaler(device, settings.precision)
-        self.learner = Learner(self.model, word_head, settings, device, pad_id, self.scaler, processes)
+        self.learner = GradCacheStep(self.model, word_head, settings, device, pad_id, self.scaler, processes)
         self.averaged = AveragedWeights(self.model, settings.ema_decay) if settings.ema_decay else None
-        self.watch = LossWatch(settings, self.total_steps)
+        self.watch = DivergenceWatch(settings, self.total_steps)
         self.step = self.log_position = self.logged_step = self.best_step = 0
         self.validation_loss: float | None = None
         self.best_loss = math.inf
@@ -208,18 +208,18 @@ class Trainer:
         rate = learning_rate_at(self.step, self.total_steps, settings)
         set_rates(self.optimizers, rate, settings)
         with meter.waiting():
-            pictures, tokens, shown = self._batch()
-        own_share = draw_own_share(settings, self.step)
-        pictures = mixed_pictures(pictures, own_share)
+            images, tokens, shown = self._batch()
+        mixup_weight = draw_own_share(settings, self.step)
+        images = mixed_images(images, mixup_weight)
         torch.manual_seed(_seed_of_step(settings.seed, self.step, self.processes.rank))  # for dropout
         scale = model.logit_scale.detach().exp().item()
         for optimizer in self.optimizers:
             optimizer.zero_grad()
-        loss = self.watch.add(self.learner.backward(pictures, tokens, own_share, shown), self.step, rate)
+        loss = self.watch.add(self.learner.backward(images, tokens, mixup_weight, shown), self.step, rate)
         if self.scaler is not None:
             for optimizer in self.optimizers:
                 self.scaler.unscale_(optimizer)
-        limit = settings.clip_norm or math.inf
+        limit = settings.grad_clip_norm or math.inf
         norm = torch.nn.utils.clip_grad_norm_(self.trained.parameters(), limit)
         for optimizer in self.optimizers:
             if self.scaler is None:
@@ -234,21 +234,21 @@ class Trainer:
         return {"train_loss": loss, "learning_rate": rate, "logit_scale": scale, "gradient_norm": float(norm)}
 
     def _batch(self) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        """This process's pictures, tokens, and those that are shown, of the step, on the device."""
+        """This process's images, tokens, and those that are shown, of the step, on the device."""
         batch = self.loader.batch(self.step)
         tokens = self.captions.tokens[batch.captions]
         shown = without_words(tokens, self.step, self.settings, self.kept_ids, self.loader.share)
-        return self._pictures_on_device(batch.pictures), self._tokens_on_device(tokens), self._tokens_on_device(shown)
+        return self._images_on_device(batch.images), self._tokens_on_device(tokens), self._tokens_on_device(shown)
 
     def pairs_to_measure(self, count: int) -> tuple[torch.Tensor, torch.Tensor]:
-        """Blank pictures and the longest captions, on the device: something to measure memory with."""
+        """Blank images and the longest captions, on the device: something to measure memory with."""
         longest = (self.captions.tokens != self.pad_id).sum(1).argsort()[-count:]
         blank = np.zeros((count, self.pairs.size, self.pairs.size, 3), np.uint8)
         rows = np.repeat(longest[:, None], self.settings.captions_per_photo, axis=1)
-        return self._pictures_on_device(blank), self._tokens_on_device(self.captions.tokens[rows])
+        return self._images_on_device(blank), self._tokens_on_device(self.captions.tokens[rows])
 
-    def _pictures_on_device(self, pictures: np.ndarray) -> torch.Tensor:
-        return normalised_pictures(pictures, self.preprocess["mean"], self.preprocess["std"], self.device)
+    def _images_on_device(self, images: np.ndarray) -> torch.Tensor:
+        return normalised_images(images, self.preprocess["mean"], self.preprocess["std"], self.device)
 
     def _tokens_on_device(self, tokens: np.ndarray) -> torch.Tensor:
         import torch
@@ -259,7 +259,7 @@ class Trainer:
 
     def load_published_weights(self, work_folder: Path) -> None:
         """Puts the weights that are published into the model: the last, the averaged, or those of the best validation."""
-        if self.settings.publish == "best" and self.best_step:
+        if self.settings.export_weights == "best" and self.best_step:
             self.model.load_state_dict(load_best(work_folder))
         elif self.averaged is not None:
             self.model.load_state_dict(self.averaged.weights)

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from clip_pipeline.models.registry import ClipModel
-from clip_pipeline.pixels.normalise import normalised_pictures
+from clip_pipeline.pixels.normalise import normalised_images
 from clip_pipeline.settings import TrainingSettings
 from clip_pipeline.training.data.batches import validation_pairs
 from clip_pipeline.training.data.loader import PairReader
-from clip_pipeline.training.model.precision import autocast, encode_captions, encode_pictures
+from clip_pipeline.training.model.precision import autocast, encode_captions, encode_images
 from clip_pipeline.training.objective.loss import contrastive_loss
 from clip_pipeline.training.optim.optimizer import AveragedWeights
 
@@ -41,12 +41,12 @@ class ValidationSet:
             for photo_rows, caption_rows in self.batches:
                 mean, std = self.preprocess["mean"], self.preprocess["std"]
                 batch = self.reader.read(photo_rows, caption_rows)
-                pictures = normalised_pictures(batch.pictures, mean, std, device)
-                self.reader.give_back(batch.pictures)
+                images = normalised_images(batch.images, mean, std, device)
+                self.reader.give_back(batch.images)
                 tokens = torch.from_numpy(self.captions.tokens[batch.captions]).long().to(device)
-                picture_ND = encode_pictures(model, pictures)
+                image_ND = encode_images(model, images)
                 caption_ND = encode_captions(model, tokens, pad_id)
-                loss = contrastive_loss(model, picture_ND, caption_ND, self.settings, smoothed=False)
+                loss = contrastive_loss(model, image_ND, caption_ND, self.settings, smoothed=False)
                 total += float(loss) * len(photo_rows)
         if trained is not None:
             model.load_state_dict(trained)

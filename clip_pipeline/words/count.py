@@ -25,15 +25,15 @@ from clip_pipeline.sources.wikimedia.dump_files import DumpPart, part_pieces, sp
 from clip_pipeline.words.pages import CANONICAL_NAMESPACES
 from clip_pipeline.words.reading import PageCounter, link_names, page_chunks, read_namespaces
 from clip_pipeline.words.sorted_runs import merge_runs, sum_counts, write_run
-from clip_pipeline.words.table import MOST_ENTRIES, WordTable
+from clip_pipeline.words.table import MAX_ENTRIES, WordTable
 from clip_pipeline.words.wikitext.word_counter import PLAIN, WORD_FREQUENCY
 
 logger = logging.getLogger(__name__)
 
 RULES = {"plain": PLAIN, "wikipedia-word-frequency": WORD_FREQUENCY}
-SMALLEST_PARALLEL_BYTES = 1_000_000
+MIN_PARALLEL_BYTES = 1_000_000
 """Compressed bytes below which one thread is done before a second one is worth its table."""
-LARGEST_RANGE_BYTES = 16_000_000
+MAX_RANGE_BYTES = 16_000_000
 """Compressed bytes that a thread takes at a time, so that all threads end at about the same time. Each cut costs the
 decompression of a block, 25 ms (2026-11-21)."""
 
@@ -53,7 +53,7 @@ def count_part(
     """Writes the words of one part's articles to `output`: Parquet of WORD_COUNTS, sorted by word.
 
     Words that stand only in the captions of galleries are there too, with a count of 0: galleries are no prose, so they
-    add to `pictured` alone. workers: threads, 0 for one a core; the bytes are the same for any number of them.
+    add to `captioned` alone. workers: threads, 0 for one a core; the bytes are the same for any number of them.
     rules: a name of RULES. work: folder for what does not fit into memory, a temporary one by default.
     Raises DumpError where the part is cut, damaged or no MediaWiki export.
     """
@@ -86,11 +86,11 @@ class _Counting:
         """Counts one part of a dump."""
         namespaces = _read_namespaces(path, part)
         names = link_names(namespaces)
-        workers = self.workers if part.end - part.start >= SMALLEST_PARALLEL_BYTES else 1
-        pieces = max(2 * workers, (part.end - part.start) // LARGEST_RANGE_BYTES)
+        workers = self.workers if part.end - part.start >= MIN_PARALLEL_BYTES else 1
+        pieces = max(2 * workers, (part.end - part.start) // MAX_RANGE_BYTES)
         ranges = split_part(path, part, pieces) if workers > 1 else [part]
         # Memory is for all threads together; on many cores each table is smaller.
-        entries = max(MOST_ENTRIES // 8, 2 * MOST_ENTRIES // workers)
+        entries = max(MAX_ENTRIES // 8, 2 * MAX_ENTRIES // workers)
         folder = Path(self._temporary.name)
         try:
             tables = [WordTable(names, self.rules, folder, entries) for _ in range(workers)]

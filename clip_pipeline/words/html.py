@@ -1,6 +1,6 @@
 """An article's HTML to the prose that a reader sees: the same text that its wikitext gives, but for a few per cent.
 
-Kept: running text, headings, list items, labels of links, captions of pictures. Dropped: what templates made (where the
+Kept: running text, headings, list items, labels of links, captions of images. Dropped: what templates made (where the
 HTML tells, as Parsoid's does), tables, boxes, hatnotes, references, formulas, source code, galleries, categories.
 Parsoid's marks: https://www.mediawiki.org/wiki/Specs/HTML. Classes are those of MediaWiki's own skin and of Wikipedia.
 """

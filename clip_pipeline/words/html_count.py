@@ -29,7 +29,7 @@ from clip_pipeline.words.wikitext.scanner import PADDING, PLAIN_TEXT
 
 logger = logging.getLogger(__name__)
 
-SMALLEST_PARALLEL_BYTES = 8_000_000
+MIN_PARALLEL_BYTES = 8_000_000
 """Bytes of a file below which one process is done before others have started (about 0.5 s each, 2026-11)."""
 BATCH_CHARACTERS = 4_000_000
 
@@ -45,7 +45,7 @@ def count_html_part(
     Raises DumpError as `iter_html_articles`.
     """
     workers = workers or usable_cores()
-    if part.end - part.start < SMALLEST_PARALLEL_BYTES:
+    if part.end - part.start < MIN_PARALLEL_BYTES:
         workers = 1
     with (
         tempfile.TemporaryDirectory(prefix="runs-", dir=work) as scratch,
@@ -60,8 +60,8 @@ def count_html_part(
             bar.advance()
         runs = _all_runs(prose, Path(scratch))
         for run in _all_runs(galleries, Path(scratch)):
-            runs.append(run.with_name(f"pictured-{run.name}"))
-            write_run(map(_only_pictured, merge_runs([run])), runs[-1])
+            runs.append(run.with_name(f"captioned-{run.name}"))
+            write_run(map(_only_captioned, merge_runs([run])), runs[-1])
         counts = PartCounts(prose.articles, write_run(merge_runs(runs), output), prose.words)
     logger.info("%s: %s articles, %s words", part.key, f"{counts.articles:,}", f"{counts.occurrences:,}")
     return counts
@@ -79,7 +79,7 @@ def _all_runs(table: WordTable, folder: Path) -> list[Path]:
     return [*table.runs, last]
 
 
-def _only_pictured(table: pa.Table) -> pa.Table:
+def _only_captioned(table: pa.Table) -> pa.Table:
     """Occurrences as those in captions, and nothing else: galleries are no prose."""
     zeros = pa.array(np.zeros(len(table), np.int64))
     return pa.table([table["word"], zeros, zeros, zeros, table["count"]], schema=WORD_COUNTS)

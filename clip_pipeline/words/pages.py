@@ -13,7 +13,7 @@ from xml.parsers import expat
 
 from clip_pipeline.errors import DumpError
 
-LONGEST_TEXT = 64_000_000
+MAX_TEXT = 64_000_000
 """Characters. MediaWiki's own limit is 2 MiB an article."""
 
 CANONICAL_NAMESPACES = {
@@ -151,9 +151,9 @@ class ExportReader:
 
     def _text(self, piece: str) -> None:
         self._length += len(piece)
-        if self._length > LONGEST_TEXT:
+        if self._length > MAX_TEXT:
             raise DumpError(
-                f"{self.name} holds a text of more than {LONGEST_TEXT:,} characters, which no wiki allows. {self.reached()} "
+                f"{self.name} holds a text of more than {MAX_TEXT:,} characters, which no wiki allows. {self.reached()} "
                 "Download the dump again."
             )
         self._pieces.append(piece)

@@ -10,19 +10,19 @@ import numpy as np
 from clip_pipeline.errors import DumpError
 from clip_pipeline.words.pages import CANONICAL_NAMESPACES, ExportReader, Page
 from clip_pipeline.words.table import WordTable
-from clip_pipeline.words.wikitext.links import CATEGORY, PICTURE, SOUND
+from clip_pipeline.words.wikitext.links import CATEGORY, IMAGE, SOUND
 from clip_pipeline.words.wikitext.scanner import ODD_PAGE, PADDING, PAGES, PLAIN_TEXT, WIKITEXT
 
 PAGE_BEGINS, PAGE_ENDS = b"<page>", b"</page>"
 UNUSUAL_HEAD = (b"<!--", b"<![CDATA[")
 QUICK_ENCODINGS = ("utf-8", "us-ascii")
-SMALLEST_CHUNK_BYTES = 4_000_000
+MIN_CHUNK_BYTES = 4_000_000
 """Decompression and the tables of words drive each other out of the processor's cache, so turns are long: 33.0 ms of CPU a
 MB of XML with 4 MB, 33.8 with a stream at a time (2026-11-21)."""
-LARGEST_CHUNK_BYTES = 16_000_000
+MAX_CHUNK_BYTES = 16_000_000
 """A chunk without the end of a page is passed on when it is this large."""
-LABEL_LESS = {-2: SOUND, 6: PICTURE, 14: CATEGORY}
-ENGLISH_LINK_NAMES = {"File": PICTURE, "Image": PICTURE, "Media": SOUND, "Category": CATEGORY}
+LABEL_LESS = {-2: SOUND, 6: IMAGE, 14: CATEGORY}
+ENGLISH_LINK_NAMES = {"File": IMAGE, "Image": IMAGE, "Media": SOUND, "Category": CATEGORY}
 
 
 def link_names(namespaces: dict[int, str]) -> dict[str, int]:
@@ -37,8 +37,8 @@ def page_chunks(pieces: Iterable[bytes]) -> Iterator[bytes]:
     try:
         for piece in pieces:
             # An end that spans two pieces is found with the next one.
-            end = piece.rfind(PAGE_ENDS) if size + len(piece) >= SMALLEST_CHUNK_BYTES else -1
-            if end < 0 and size < LARGEST_CHUNK_BYTES:
+            end = piece.rfind(PAGE_ENDS) if size + len(piece) >= MIN_CHUNK_BYTES else -1
+            if end < 0 and size < MAX_CHUNK_BYTES:
                 waiting.append(piece)
                 size += len(piece)
                 continue

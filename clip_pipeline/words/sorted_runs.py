@@ -17,7 +17,7 @@ from clip_pipeline.records import WORD_COUNTS
 
 ROWS_IN_MEMORY = 2_000_000
 """Rows of all runs together that a merge holds at a time, about 100 MB."""
-FEWEST_ROWS = 2_000
+MIN_ROWS = 2_000
 ROW_GROUP = 1 << 16
 NUMBERS = WORD_COUNTS.names[1:]
 
@@ -57,7 +57,7 @@ def sum_counts(tables: Sequence[pa.Table]) -> pa.Table:
 
 def merge_runs(paths: Sequence[Path]) -> Iterator[pa.Table]:
     """The sum of runs as tables that follow each other by word; holds ROWS_IN_MEMORY rows, however many there are."""
-    rows = max(FEWEST_ROWS, ROWS_IN_MEMORY // max(1, len(paths)))
+    rows = max(MIN_ROWS, ROWS_IN_MEMORY // max(1, len(paths)))
     sources = [_Source(path, rows) for path in paths]
     sources = [source for source in sources if source.advance()]
     while sources:

@@ -1,4 +1,4 @@
-"""Function words by language: frequent in any text, describing no picture. The lists are in `stop_word_lists/`."""
+"""Function words by language: frequent in any text, describing no image. The lists are in `stop_word_lists/`."""
 
 from __future__ import annotations
 

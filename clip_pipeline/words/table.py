@@ -22,24 +22,24 @@ from clip_pipeline.words.wikitext.word_counter import (
     ARENA,
     ARTICLES,
     CAPITALISED,
+    CAPTIONED,
     COUNT,
     DOCUMENTS,
     ENTRIES,
-    PICTURED,
     PLACE,
     SIZE_BITS,
     Table,
 )
 
-MOST_ENTRIES = 1_000_000
+MAX_ENTRIES = 1_000_000
 """Words that a table holds before it goes to disk: 56 bytes each, 8 for its slots and about 10 for its letters."""
-FEWEST_ENTRIES = 3 << 15
+MIN_ENTRIES = 3 << 15
 _NO_DATA = np.frombuffer(bytes(PADDING), np.uint8)
 
 
 @functools.lru_cache(maxsize=4)
 def language_tables(names: tuple[tuple[str, int], ...]) -> Language:
-    """All tables that `scan` reads. names: (name of a namespace, PICTURE, SOUND or CATEGORY)."""
+    """All tables that `scan` reads. names: (name of a namespace, IMAGE, SOUND or CATEGORY)."""
     return Language(character_tables(), element_table(), option_table(), entity_table(), make_link_names(dict(names)))
 
 
@@ -69,7 +69,7 @@ class WordTable:
     """
 
     def __init__(
-        self, names: Mapping[str, int], rules: int = 0, folder: Path | None = None, most_entries: int = MOST_ENTRIES
+        self, names: Mapping[str, int], rules: int = 0, folder: Path | None = None, most_entries: int = MAX_ENTRIES
     ):
         self.language = language_tables(tuple(sorted(names.items())))
         self.rules = rules
@@ -80,7 +80,7 @@ class WordTable:
         self.words = 0
         self.work = make_work(1 << 20)
         self._seed = np.frombuffer(os.urandom(8), np.uint64)
-        self._table = self._empty_table(FEWEST_ENTRIES, 16 * FEWEST_ENTRIES)
+        self._table = self._empty_table(MIN_ENTRIES, 16 * MIN_ENTRIES)
 
     def scan(self, data: np.ndarray, i: int, n: int, task: int) -> tuple[int, int]:
         """`engine.scan` over data[i:n], with as much room as it needs. Returns DONE or ODD_PAGE, and the byte reached."""
@@ -97,7 +97,7 @@ class WordTable:
     def finish(self) -> pa.Table:
         """What has been counted since the last run, as WORD_COUNTS sorted by word; the table is empty afterwards."""
         table = self._to_arrow()
-        self._table = self._empty_table(FEWEST_ENTRIES, 16 * FEWEST_ENTRIES)
+        self._table = self._empty_table(MIN_ENTRIES, 16 * MIN_ENTRIES)
         return table
 
     def _empty_table(self, entries: int, arena: int) -> Table:
@@ -145,7 +145,7 @@ class WordTable:
         data = self._table.arena[: used[ARENA]]
         words = pa.LargeStringArray.from_buffers(rows, pa.py_buffer(offsets), pa.py_buffer(data))
         order = pc.array_sort_indices(words)
-        numbers = (entries[:, COUNT], entries[:, DOCUMENTS] >> np.uint64(32), more[:, CAPITALISED], more[:, PICTURED])
+        numbers = (entries[:, COUNT], entries[:, DOCUMENTS] >> np.uint64(32), more[:, CAPITALISED], more[:, CAPTIONED])
         return pa.table(
             [
                 words.take(order).cast(pa.string()),

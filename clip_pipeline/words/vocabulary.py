@@ -74,7 +74,7 @@ def select_words(counts: pa.Table, settings: WordsSettings) -> tuple[pa.Table, d
         drop("proper_noun", pc.greater_equal(kept["capitalised"], pc.multiply(kept["count"], NAME_SHARE)))
     if stop_words:
         drop("stop_word", pc.is_in(kept["word"], pa.array(sorted(stop_words))))
-    first = ["pictured", "count"] if settings.order == "pictured" else ["count"]
+    first = ["captioned", "count"] if settings.order == "captioned" else ["count"]
     kept = kept.sort_by([*((column, "descending") for column in first), ("word", "ascending")])
     if settings.max_words:
         reasons["over_max_words"] = max(0, len(kept) - settings.max_words)

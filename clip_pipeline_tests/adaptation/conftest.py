@@ -18,8 +18,8 @@ SETTINGS = AdaptationSettings(
     seeds=2,
     batch_size=8,
     epochs=2,
-    least_steps=4,
-    most_steps=6,
+    min_steps=4,
+    max_steps=6,
     validations=2,
     learning_rate=3e-3,
     lora_rank=2,
@@ -79,6 +79,6 @@ def data(model, photos, settings, tmp_path_factory):
 
 @pytest.fixture
 def bench(model, data, settings):
-    from clip_pipeline.adaptation.trial_context import Workbench
+    from clip_pipeline.adaptation.trial_context import TrialContext
 
-    return Workbench.open(model, data, settings, EVALUATION, COMPUTE)
+    return TrialContext.open(model, data, settings, EVALUATION, COMPUTE)

@@ -15,8 +15,8 @@ from clip_pipeline.errors import MissingArtifactError, ShapeError
 from clip_pipeline.evaluation.scores import score_row
 
 
-def write_cell(folder, method, percent, seed, hits, ids=None, photos=100):
-    """A cell as run_cell leaves it, with a given outcome for every test photo of two classes."""
+def write_trial(folder, method, percent, seed, hits, ids=None, photos=100):
+    """A trial as run_trial leaves it, with a given outcome for every test photo of two classes."""
     path = folder / f"{method}-{percent}-{seed}"
     path.mkdir()
     hits = np.asarray(hits, bool)
@@ -30,7 +30,7 @@ def write_cell(folder, method, percent, seed, hits, ids=None, photos=100):
         score_row("adaptation", "cars", split, metric, hits.mean(), (0, 1), len(hits), 0.5) | described
         for split, metric in (("test", "top1"), ("test", "mean_per_class_recall"), ("out_of_domain", "top1"))
     ]
-    (path / "cell.json").write_text(json.dumps({**described, "scores": rows, "facts": {"learnt": 7}}))
+    (path / "trial.json").write_text(json.dumps({**described, "scores": rows, "facts": {"learnt": 7}}))
     (path / "timing.json").write_text(json.dumps({"seconds": 2.0, "processor_seconds": 1.5}))
     return path
 
@@ -40,11 +40,11 @@ def outcomes(share: float, count: int = 200, seed: int = 0) -> np.ndarray:
 
 
 def test_a_point_is_the_mean_of_its_seeds(tmp_path):
-    cells = [
-        write_cell(tmp_path, "full", 10.0, seed, outcomes(share, seed=seed))
+    trials = [
+        write_trial(tmp_path, "full", 10.0, seed, outcomes(share, seed=seed))
         for seed, share in enumerate((0.4, 0.5, 0.6))
     ]
-    (point,) = read_points(cells, 500)
+    (point,) = read_points(trials, 500)
     assert point.top1 == pytest.approx(0.5)
     assert point.low < 0.45 and point.high > 0.55
     assert point.row()["processor_seconds"] == 1.5 and point.row()["seeds"] == 3
@@ -67,24 +67,24 @@ def test_seeds_that_differ_widen_the_interval():
 
 def test_a_fall_beyond_the_interval_is_found_and_one_within_is_not(tmp_path):
     """The published curve fell from 76 % with 30 % of the data to 54 % with all of it."""
-    cells = [
-        write_cell(tmp_path, method, percent, seed, outcomes(share, seed=seed))
+    trials = [
+        write_trial(tmp_path, method, percent, seed, outcomes(share, seed=seed))
         for method, shares in (("full", (0.76, 0.54)), ("lora", (0.5, 0.49)))
         for percent, share in zip((30.0, 100.0), shares, strict=True)
         for seed in (0, 1)
     ]
-    (found,) = falls(read_points(cells, 500), 500)
+    (found,) = falls(read_points(trials, 500), 500)
     assert (found["method"], found["from"], found["to"]) == ("full", 30.0, 100.0)
     assert found["change"] == pytest.approx(-0.22) and found["high"] < 0
 
 
-def test_results_are_written_from_whatever_cells_are_there(tmp_path):
-    cells = [
-        write_cell(tmp_path, "zero_shot", 10.0, 0, outcomes(0.3)),
-        write_cell(tmp_path, "full", 10.0, 0, outcomes(0.6)),
+def test_results_are_written_from_whatever_trials_are_there(tmp_path):
+    trials = [
+        write_trial(tmp_path, "zero_shot", 10.0, 0, outcomes(0.3)),
+        write_trial(tmp_path, "full", 10.0, 0, outcomes(0.6)),
     ]
-    facts = write_results(cells, tmp_path / "out", 200)
-    assert facts == {"cells": 2, "top1 with all photos": {"zero_shot": 0.3, "full": 0.6}, "falls": 0}
+    facts = write_results(trials, tmp_path / "out", 200)
+    assert facts == {"trials": 2, "top1 with all photos": {"zero_shot": 0.3, "full": 0.6}, "falls": 0}
     rows = read_table(tmp_path / "out")
     assert [(row["method"], row["top1"], row["learnt"]) for row in rows] == [("zero_shot", 0.3, 7), ("full", 0.6, 7)]
     text = table_text(rows)
@@ -93,10 +93,10 @@ def test_results_are_written_from_whatever_cells_are_there(tmp_path):
     assert not (tmp_path / "out/losses.png").exists()
 
 
-def test_cells_of_other_test_photos_are_refused(tmp_path):
-    first = write_cell(tmp_path, "full", 10.0, 0, outcomes(0.5))
-    other = write_cell(tmp_path, "full", 10.0, 1, outcomes(0.5), ids=[f"other{i}" for i in range(200)])
+def test_trials_of_other_test_photos_are_refused(tmp_path):
+    first = write_trial(tmp_path, "full", 10.0, 0, outcomes(0.5))
+    other = write_trial(tmp_path, "full", 10.0, 1, outcomes(0.5), ids=[f"other{i}" for i in range(200)])
     with pytest.raises(ShapeError, match="tested on other photos"):
         read_points([first, other], 100)
-    with pytest.raises(MissingArtifactError, match="No cell"):
+    with pytest.raises(MissingArtifactError, match="No trial"):
         read_points([], 100)

@@ -8,7 +8,7 @@ from clip_pipeline.adaptation.lora import add_lora, merge_lora, weights_for_lora
 from clip_pipeline.models.registry import build_model, load_config
 
 
-def tower(name: str):
+def encoder(name: str):
     import torch
 
     torch.manual_seed(0)
@@ -16,7 +16,7 @@ def tower(name: str):
 
 
 def filled(visual):
-    """The same tower with B no longer nought."""
+    """The same encoder with B no longer nought."""
     import torch
 
     with torch.no_grad():
@@ -27,10 +27,10 @@ def filled(visual):
 
 
 @pytest.mark.parametrize("name", ["tiny_test", "sandbox_small", "laptop_small", "laptop_vit"])
-def test_a_tower_is_unchanged_at_first_learns_and_merges_to_the_same(name):
+def test_a_encoder_is_unchanged_at_first_learns_and_merges_to_the_same(name):
     import torch
 
-    visual = tower(name)
+    visual = encoder(name)
     side = load_config(name)["vision_cfg"]["image_size"]
     pixels, names = torch.randn(2, 3, side, side), set(visual.state_dict())
     with torch.no_grad():
@@ -47,7 +47,7 @@ def test_a_tower_is_unchanged_at_first_learns_and_merges_to_the_same(name):
         merge_lora(visual)
         torch.testing.assert_close(visual(pixels), apart)
     assert not torch.allclose(apart, before, rtol=1e-3, atol=1e-3)
-    assert set(visual.state_dict()) == names, "the merged tower is a plain one again"
+    assert set(visual.state_dict()) == names, "the merged encoder is a plain one again"
 
 
 def test_a_linear_layer_computes_hu_et_als_sum():
@@ -85,7 +85,7 @@ def test_a_convolution_is_a_thin_convolution_and_one_of_one_pixel():
 def test_attention_and_all_matrices_of_a_transformer_are_covered_and_depthwise_kernels_are_not():
     import torch
 
-    kinds = {(type(module).__name__, name) for module, name in weights_for_lora(tower("tiny_test"))}
+    kinds = {(type(module).__name__, name) for module, name in weights_for_lora(encoder("tiny_test"))}
     assert ("MultiheadAttention", "in_proj_weight") in kinds
     assert ("NonDynamicallyQuantizableLinear", "weight") in kinds
     assert not weights_for_lora(torch.nn.Sequential(torch.nn.Conv2d(4, 4, 3, groups=4)))

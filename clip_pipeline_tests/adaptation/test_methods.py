@@ -9,13 +9,13 @@ import pytest
 from clip_pipeline.adaptation.methods import METHODS, norm_parameters, parse_methods
 from clip_pipeline.errors import SettingsError
 from clip_pipeline.settings import AdaptationSettings
-from clip_pipeline_tests.models.test_layers import tower
+from clip_pipeline_tests.models.test_layers import encoder
 
-SETTINGS = AdaptationSettings(layer_decay=0.5, light_rate=7.0)
+SETTINGS = AdaptationSettings(layer_decay=0.5, peft_lr_mult=7.0)
 
 
 def rates(method: str, name: str = "vit_b_32_224", settings: AdaptationSettings = SETTINGS):
-    return METHODS[method].rates(tower(name), settings)
+    return METHODS[method].rates(encoder(name), settings)
 
 
 def test_the_rate_falls_by_layer_and_is_one_for_all_tensors_of_a_layer():
@@ -37,10 +37,10 @@ def test_the_top_is_blocks_11_to_7_of_a_vit_b():
 
 
 @pytest.mark.parametrize(("name", "count"), [("laptop_vit", 3), ("laptop_small", 2), ("rn50_224", 7), ("tiny_test", 1)])
-def test_other_towers_train_the_same_proportion_of_their_blocks(name, count):
-    from clip_pipeline.models.layers import tower_layers
+def test_other_encoders_train_the_same_proportion_of_their_blocks(name, count):
+    from clip_pipeline.models.layers import encoder_layers
 
-    layers, found = tower_layers(tower(name)), rates("layer_decay_top", name)
+    layers, found = encoder_layers(encoder(name)), rates("layer_decay_top", name)
     assert {layers.layer_of[parameter] for parameter in found} == set(range(layers.top - count, layers.top + 1))
 
 
@@ -56,7 +56,7 @@ def test_the_number_of_top_and_last_blocks_can_be_set():
 def test_layer_norm_learns_scales_and_shifts_and_nothing_else(name):
     import torch
 
-    visual = tower(name)
+    visual = encoder(name)
     kinds = (torch.nn.LayerNorm, torch.nn.BatchNorm2d)
     expected = {
         f"{path}.{part}"
@@ -71,7 +71,7 @@ def test_layer_norm_learns_scales_and_shifts_and_nothing_else(name):
 @pytest.mark.parametrize("method", ["full", "lp_then_ft", "wise_ft"])
 def test_full_fine_tuning_learns_everything_at_one_rate(method):
     found = rates(method)
-    assert set(found) == {name for name, _ in tower("vit_b_32_224").named_parameters()}
+    assert set(found) == {name for name, _ in encoder("vit_b_32_224").named_parameters()}
     assert set(found.values()) == {1.0}
 
 

@@ -13,8 +13,8 @@ from clip_pipeline.adaptation.classifier import Classifier
 from clip_pipeline.adaptation.fine_tuning import count_steps, fine_tune, parameter_groups
 from clip_pipeline.adaptation.methods import METHODS
 from clip_pipeline.adaptation.preparation import prepare_data
-from clip_pipeline.adaptation.trial_context import Cell, Workbench
-from clip_pipeline.adaptation.trials import run_cell
+from clip_pipeline.adaptation.trial_context import Trial, TrialContext
+from clip_pipeline.adaptation.trials import run_trial
 from clip_pipeline.errors import TrainingError
 from clip_pipeline.evaluation.datasets import open_dataset
 from clip_pipeline_tests.adaptation.conftest import COMPUTE, EVALUATION
@@ -49,7 +49,7 @@ def test_the_gradient_of_a_step_is_that_of_raw_logits(bench):
     classifier = bench.zero_shot()
     rows = bench.data.fraction(10.0, 0)
     settings = replace(
-        bench.settings, batch_size=4, least_steps=1, most_steps=1, validations=1, crop_scale=1.0, flip=False
+        bench.settings, batch_size=4, min_steps=1, max_steps=1, validations=1, crop_scale=1.0, flip=False
     )
     calls = []
     plain = torch.nn.utils.clip_grad_norm_
@@ -77,7 +77,7 @@ def test_decay_is_counted_by_layer_in_the_optimizer_itself(bench):
     assert block == {decay}
     assert share_of[id(named["conv1.weight"])] == decay**2
     assert share_of[id(classifier.weight_CD)] == share_of[id(named["proj"])] == 1.0
-    faster = parameter_groups(classifier, rates, replace(bench.settings, head_rate=10))
+    faster = parameter_groups(classifier, rates, replace(bench.settings, head_lr_mult=10))
     (share,) = [group["share"] for group in faster if any(one is classifier.weight_CD for one in group["params"])]
     assert share == 10
 
@@ -88,7 +88,7 @@ def test_a_fraction_never_loses_a_class(data):
             assert set(data.labels[data.fraction(percent, seed)]) == {0, 1, 2, 3}
 
 
-def test_pictures_are_those_of_the_models_own_preprocessing(model, data, photos):
+def test_images_are_those_of_the_models_own_preprocessing(model, data, photos):
     """Theirs fed other pixels than CLIP was trained on."""
     import torch
     from PIL import Image
@@ -100,9 +100,9 @@ def test_pictures_are_those_of_the_models_own_preprocessing(model, data, photos)
     dataset = open_dataset(photos / "colours")
     path = photos / "colours" / "test" / "blue" / "blue00.png"
     assert dataset.read(dataset.ids.index(data.ids[row])) == path.read_bytes()
-    with Image.open(path) as picture:
-        expected = preprocess(picture)
-    torch.testing.assert_close(data.pixels(data.pictures[row : row + 1], "cpu")[0], expected)
+    with Image.open(path) as image:
+        expected = preprocess(image)
+    torch.testing.assert_close(data.pixels(data.images[row : row + 1], "cpu")[0], expected)
 
 
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
@@ -117,7 +117,7 @@ def test_weights_and_moments_are_fp32_even_from_a_model_of_half_precision(model,
     shutil.copytree(model, half)
     weights = load_file(half / "open_clip_model.safetensors")
     save_file({name: tensor.half() for name, tensor in weights.items()}, half / "open_clip_model.safetensors")
-    bench = Workbench.open(str(half), data, replace(settings, precision=precision), EVALUATION, COMPUTE)
+    bench = TrialContext.open(str(half), data, replace(settings, precision=precision), EVALUATION, COMPUTE)
     made = []
     plain = torch.optim.AdamW.step
     torch.optim.AdamW.step = lambda self, *rest: (made.append(self), plain(self, *rest))[1]
@@ -155,7 +155,7 @@ def test_the_best_weights_on_validation_photos_are_kept_and_no_test_photo_choose
 
 def test_training_stops_when_validation_no_longer_improves(bench):
     waiting = replace(
-        bench.settings, learning_rate=1e-9, least_steps=60, most_steps=60, validations=20, patience=2, flip=False
+        bench.settings, learning_rate=1e-9, min_steps=60, max_steps=60, validations=20, patience=2, flip=False
     )
     _, found = tuned(bench, waiting)
     assert found.steps < 60
@@ -172,11 +172,11 @@ def test_a_loss_that_is_not_finite_stops_with_what_to_do(bench):
 
 def test_accuracy_is_no_whole_number(bench, tmp_path):
     """Theirs was floored to percent."""
-    run_cell(bench, Cell("full", 50.0, 0), tmp_path / "cell")
-    about = json.loads((tmp_path / "cell" / "cell.json").read_text())
+    run_trial(bench, Trial("full", 50.0, 0), tmp_path / "trial")
+    about = json.loads((tmp_path / "trial" / "trial.json").read_text())
     import pyarrow.parquet as pq
 
-    table = pq.read_table(tmp_path / "cell" / "predictions.parquet")
+    table = pq.read_table(tmp_path / "trial" / "predictions.parquet")
     hits = sum(
         one == other for one, other in zip(table["label"].to_pylist(), table["predicted"].to_pylist(), strict=True)
     )
@@ -192,7 +192,7 @@ def test_photos_that_cannot_be_decoded_are_left_out_with_a_reason_and_the_split_
 
     broken = tmp_path / "colours"
     shutil.copytree(photos / "colours", broken)
-    (broken / "train/red/red03.png").write_bytes(b"no picture")
+    (broken / "train/red/red03.png").write_bytes(b"no image")
     (broken / "train/red/notes.txt").write_text("not a photo")
     wanted = replace(settings, out_of_domain="")
     (tmp_path / "data").mkdir()
@@ -204,5 +204,5 @@ def test_photos_that_cannot_be_decoded_are_left_out_with_a_reason_and_the_split_
 
 
 def test_steps_follow_the_epochs_within_their_limits(settings):
-    wanted = replace(settings, epochs=3, batch_size=10, least_steps=5, most_steps=50)
+    wanted = replace(settings, epochs=3, batch_size=10, min_steps=5, max_steps=50)
     assert [count_steps(photos, wanted) for photos in (4, 100, 1000)] == [5, 30, 50]

@@ -64,7 +64,7 @@ def test_without_a_test_split_every_class_is_divided(split):
     assert len(set(everything.tolist())) == len(everything) == 80
 
 
-def test_the_test_photos_do_not_move_with_the_seed_of_a_cell_but_with_that_of_the_study():
+def test_the_test_photos_do_not_move_with_the_seed_of_a_trial_but_with_that_of_the_study():
     opened = dataset({"seen": [20] * 4})
     one, other = (choose_parts(opened, "", replace(SETTINGS, seed=seed, seeds=3)).test.tolist() for seed in (0, 1))
     assert one != other

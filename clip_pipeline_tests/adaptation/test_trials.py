@@ -1,4 +1,4 @@
-"""Cells: zero-shot and probe from cached embeddings, WiSE-FT, LP-then-FT; the grid that goes on after it was killed."""
+"""Trials: zero-shot and probe from cached embeddings, WiSE-FT, LP-then-FT; the sweep that goes on after it was killed."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ import pytest
 
 from clip_pipeline.adaptation.classifier import interpolated
 from clip_pipeline.adaptation.methods import METHODS
-from clip_pipeline.adaptation.sweep import cells_of, grid_cells, run_grid
-from clip_pipeline.adaptation.trial_context import Cell, Workbench
-from clip_pipeline.adaptation.trials import parse_alphas, run_cell
+from clip_pipeline.adaptation.sweep import run_sweep, sweep_trials, trials_of
+from clip_pipeline.adaptation.trial_context import Trial, TrialContext
+from clip_pipeline.adaptation.trials import parse_alphas, run_trial
 from clip_pipeline.errors import SettingsError
 from clip_pipeline_tests.adaptation.conftest import COMPUTE, EVALUATION
 
 
 def read(folder):
-    return json.loads((folder / "cell.json").read_text()), pq.read_table(folder / "predictions.parquet").to_pylist()
+    return json.loads((folder / "trial.json").read_text()), pq.read_table(folder / "predictions.parquet").to_pylist()
 
 
 def test_zero_shot_is_the_zero_shot_of_the_evaluation(bench, model, photos, tmp_path):
@@ -31,8 +31,8 @@ def test_zero_shot_is_the_zero_shot_of_the_evaluation(bench, model, photos, tmp_
     from clip_pipeline.api.evaluate import evaluate_model
     from clip_pipeline.evaluation.datasets import open_dataset
 
-    run_cell(bench, Cell("zero_shot", 100.0, 0), tmp_path / "cell")
-    about, _ = read(tmp_path / "cell")
+    run_trial(bench, Trial("zero_shot", 100.0, 0), tmp_path / "trial")
+    about, _ = read(tmp_path / "trial")
     rows = evaluate_model(model, open_dataset(photos / "colours"), tmp_path / "scores.json", EVALUATION, COMPUTE)
     (expected,) = [row for row in rows if row["split"] == "test" and row["metric"] == "top1"]
     assert about["scores"][0]["value"] == expected["value"]
@@ -44,8 +44,8 @@ def test_a_probe_is_scikit_learns_with_the_strength_that_was_chosen(bench, tmp_p
 
     data = bench.data
     rows = data.fraction(50.0, 1)
-    run_cell(bench, Cell("linear_probe", 50.0, 1), tmp_path / "cell")
-    about, predictions = read(tmp_path / "cell")
+    run_trial(bench, Trial("linear_probe", 50.0, 1), tmp_path / "trial")
+    about, predictions = read(tmp_path / "trial")
     theirs = LogisticRegression(C=about["facts"]["strength"], max_iter=5000, tol=1e-8)
     theirs.fit(data.embeddings[rows], data.labels[rows])
     expected = theirs.predict(data.embeddings[data.rows("test")])
@@ -54,33 +54,31 @@ def test_a_probe_is_scikit_learns_with_the_strength_that_was_chosen(bench, tmp_p
 
 def test_full_fine_tuning_tells_colours_apart(bench, tmp_path):
     """Untrained it guesses; a classifier that is trained right is nearly perfect here."""
-    bench.settings = replace(
-        bench.settings, least_steps=60, most_steps=60, learning_rate=5e-3, validations=4, patience=9
-    )
-    run_cell(bench, Cell("full", 100.0, 0), tmp_path / "full")
+    bench.settings = replace(bench.settings, min_steps=60, max_steps=60, learning_rate=5e-3, validations=4, patience=9)
+    run_trial(bench, Trial("full", 100.0, 0), tmp_path / "full")
     assert read(tmp_path / "full")[0]["scores"][0]["value"] >= 0.8
 
 
-def test_a_cell_twice_is_the_same_to_the_byte(bench, tmp_path):
+def test_a_trial_twice_is_the_same_to_the_byte(bench, tmp_path):
     for name in ("one", "two"):
-        run_cell(bench, Cell("lora", 50.0, 1), tmp_path / name)
-    for file in ("cell.json", "predictions.parquet", "log.csv"):
+        run_trial(bench, Trial("lora", 50.0, 1), tmp_path / name)
+    for file in ("trial.json", "predictions.parquet", "log.csv"):
         assert (tmp_path / "one" / file).read_bytes() == (tmp_path / "two" / file).read_bytes()
 
 
 def test_wise_ft_is_the_same_whether_it_mixes_the_weights_of_full_or_trains_its_own(bench, tmp_path):
-    run_cell(bench, Cell("full", 50.0, 0), tmp_path / "full")
+    run_trial(bench, Trial("full", 50.0, 0), tmp_path / "full")
     assert bench.fine_tuned
-    run_cell(bench, Cell("wise_ft", 50.0, 0), tmp_path / "after_full")
+    run_trial(bench, Trial("wise_ft", 50.0, 0), tmp_path / "after_full")
     assert not bench.fine_tuned
-    run_cell(bench, Cell("wise_ft", 50.0, 0), tmp_path / "alone")
-    for file in ("cell.json", "predictions.parquet", "log.csv"):
+    run_trial(bench, Trial("wise_ft", 50.0, 0), tmp_path / "alone")
+    for file in ("trial.json", "predictions.parquet", "log.csv"):
         assert (tmp_path / "after_full" / file).read_bytes() == (tmp_path / "alone" / file).read_bytes()
 
 
 def test_the_ends_of_wise_fts_curve_are_zero_shot_and_full(bench, tmp_path):
     for method in ("zero_shot", "full", "wise_ft"):
-        run_cell(bench, Cell(method, 100.0, 0), tmp_path / method)
+        run_trial(bench, Trial(method, 100.0, 0), tmp_path / method)
     (zero, full, wise) = (read(tmp_path / method)[0] for method in ("zero_shot", "full", "wise_ft"))
     curve = wise["facts"]["alphas"]
     assert [point["alpha"] for point in curve] == [0.0, 0.5, 1.0]
@@ -100,9 +98,9 @@ def test_weights_are_mixed_by_numpys_arithmetic():
 
 
 def test_lp_then_ft_begins_with_the_probe(bench, tmp_path):
-    run_cell(bench, Cell("linear_probe", 100.0, 0), tmp_path / "probe")
-    still = Workbench(**{**vars(bench), "settings": replace(bench.settings, learning_rate=1e-9)})
-    run_cell(still, Cell("lp_then_ft", 100.0, 0), tmp_path / "tuned")
+    run_trial(bench, Trial("linear_probe", 100.0, 0), tmp_path / "probe")
+    still = TrialContext(**{**vars(bench), "settings": replace(bench.settings, learning_rate=1e-9)})
+    run_trial(still, Trial("lp_then_ft", 100.0, 0), tmp_path / "tuned")
     (probe, probed), (_, tuned) = read(tmp_path / "probe"), read(tmp_path / "tuned")
     agree = np.mean([one["predicted"] == other["predicted"] for one, other in zip(probed, tuned, strict=True)])
     assert agree >= 0.95  # the probe's features are rounded to float16
@@ -118,7 +116,7 @@ def test_only_what_a_method_names_changes(bench, method):
     from clip_pipeline.adaptation.lora import merge_lora
 
     classifier, before = bench.zero_shot(), dict(bench.visual.named_parameters())
-    settings = replace(bench.settings, learning_rate=1e-2, validations=1, least_steps=3, most_steps=3)
+    settings = replace(bench.settings, learning_rate=1e-2, validations=1, min_steps=3, max_steps=3)
     rates = METHODS[method].rates(classifier.visual, settings)
     never = {name for name in before if name not in rates} if method != "lora" else set()
     fine_tune(classifier, rates, bench.data, bench.data.rows("train"), settings, 0, "cpu", "fp32")
@@ -129,12 +127,12 @@ def test_only_what_a_method_names_changes(bench, method):
 
 
 def test_the_grid_runs_a_seed_before_the_next_and_wise_ft_after_full(settings):
-    cells = grid_cells(replace(settings, methods="zero_shot,full,wise_ft,lora", fractions="100,10"))
-    assert [(cell.seed, cell.percent, cell.method) for cell in cells[:5]] == [
+    trials = sweep_trials(replace(settings, methods="zero_shot,full,wise_ft,lora", fractions="100,10"))
+    assert [(trial.seed, trial.percent, trial.method) for trial in trials[:5]] == [
         *((0, 10.0, "zero_shot"), (0, 10.0, "lora"), (0, 10.0, "full"), (0, 10.0, "wise_ft"), (0, 100.0, "zero_shot"))
     ]
-    assert [cell.method for cell in cells if cell.seed == 1] == ["lora", "full", "wise_ft"] * 2
-    assert [cell.seed for cell in cells_of("full", 10.0, settings)] == [0, 1]
+    assert [trial.method for trial in trials if trial.seed == 1] == ["lora", "full", "wise_ft"] * 2
+    assert [trial.seed for trial in trials_of("full", 10.0, settings)] == [0, 1]
 
 
 @pytest.mark.parametrize("text", ["", "2", "-0.1,1", "half"])
@@ -145,20 +143,20 @@ def test_alphas_outside_0_to_1_are_refused(text):
 
 KILLED = """
 import sys, pickle
-from clip_pipeline.adaptation.workbench import Workbench
+from clip_pipeline.adaptation.trial_context import TrialContext
 from clip_pipeline.adaptation.data import open_data
-from clip_pipeline.adaptation.grid import grid_cells, run_grid
+from clip_pipeline.adaptation.sweep import sweep_trials, run_sweep
 from pathlib import Path
 model, shared, settings, evaluation, compute, out = pickle.load(open(sys.argv[1], "rb"))
-run_grid(lambda: Workbench.open(model, open_data(shared), settings, evaluation, compute), grid_cells(settings), Path(out))
+run_sweep(lambda: TrialContext.open(model, open_data(shared), settings, evaluation, compute), sweep_trials(settings), Path(out))
 """
 
 
-def test_a_grid_that_is_killed_loses_the_running_cell_and_no_other(model, data, settings, tmp_path):
+def test_a_grid_that_is_killed_loses_the_running_trial_and_no_other(model, data, settings, tmp_path):
     import pickle
 
-    wanted = replace(settings, methods="layer_norm,full", fractions="100", seeds=2, least_steps=40, most_steps=40)
-    out = tmp_path / "cells"
+    wanted = replace(settings, methods="layer_norm,full", fractions="100", seeds=2, min_steps=40, max_steps=40)
+    out = tmp_path / "trials"
     out.mkdir()
     (tmp_path / "what").write_bytes(pickle.dumps((model, data.folder, wanted, EVALUATION, COMPUTE, str(out))))
     process = subprocess.Popen([sys.executable, "-c", KILLED, str(tmp_path / "what")])
@@ -169,15 +167,15 @@ def test_a_grid_that_is_killed_loses_the_running_cell_and_no_other(model, data, 
     finally:
         process.send_signal(signal.SIGKILL)
         process.wait()
-    finished = {path.name: (path / "cell.json").stat().st_mtime_ns for path in out.glob("[a-z]*")}
+    finished = {path.name: (path / "trial.json").stat().st_mtime_ns for path in out.glob("[a-z]*")}
     assert 1 <= len(finished) < 4
     ran = []
-    run_grid(
-        lambda: Workbench.open(model, data, wanted, EVALUATION, COMPUTE),
-        grid_cells(wanted),
+    run_sweep(
+        lambda: TrialContext.open(model, data, wanted, EVALUATION, COMPUTE),
+        sweep_trials(wanted),
         out,
-        lambda cell: ran.append(cell.name),
+        lambda trial: ran.append(trial.name),
     )
-    assert set(ran) == {cell.name for cell in grid_cells(wanted)} - finished.keys()
-    assert all((out / name / "cell.json").stat().st_mtime_ns == then for name, then in finished.items())
-    assert sorted(path.name for path in out.iterdir()) == sorted(cell.name for cell in grid_cells(wanted))
+    assert set(ran) == {trial.name for trial in sweep_trials(wanted)} - finished.keys()
+    assert all((out / name / "trial.json").stat().st_mtime_ns == then for name, then in finished.items())
+    assert sorted(path.name for path in out.iterdir()) == sorted(trial.name for trial in sweep_trials(wanted))

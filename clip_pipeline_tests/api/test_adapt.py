@@ -50,7 +50,7 @@ def test_the_table_has_a_line_a_method_and_fraction_zero_shot_first(adapted):
     assert photos == {"10.0": 4, "50.0": 24, "100.0": 44}  # 48 less one of each class for validation
 
 
-def test_pictures_are_drawn_and_the_manifest_lies_beside_them(adapted):
+def test_images_are_drawn_and_the_manifest_lies_beside_them(adapted):
     for name in ("curve.png", "cost.png", "losses.png", "alphas.png"):
         assert (adapted[0] / name).read_bytes().startswith(b"\x89PNG")
     manifest = json.loads((adapted[0] / "fractions.json").read_text())

@@ -67,8 +67,8 @@ def test_bars_are_drawn_in_proportion(photo, tmp_path):
     assert widths[0] / widths[1] == pytest.approx(9, rel=0.1)
 
 
-def test_the_picture_is_written_by_the_command(model, photo, tmp_path):
-    result = asked(photo, photo, "--labels", "cup, ball", "--model", model, "--picture", tmp_path / "out" / "bars.png")
+def test_the_image_is_written_by_the_command(model, photo, tmp_path):
+    result = asked(photo, photo, "--labels", "cup, ball", "--model", model, "--image", tmp_path / "out" / "bars.png")
     assert result.exit_code == 0 and f"Wrote {tmp_path / 'out' / 'bars.png'}" in result.output
     assert (tmp_path / "out" / "bars.png").read_bytes().startswith(b"\x89PNG")
 

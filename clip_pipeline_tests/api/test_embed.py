@@ -45,14 +45,14 @@ def test_arrays_and_tables_give_the_vectors_of_open_clip(model, tmp_path):
     pixels = np.random.default_rng(1).integers(0, 256, (3, 30, 40, 3), dtype=np.uint8)
     np.save(tmp_path / "x.npy", pixels)
     contents = []
-    for picture in pixels:
+    for image in pixels:
         buffer = io.BytesIO()
-        Image.fromarray(picture).save(buffer, "PNG")
+        Image.fromarray(image).save(buffer, "PNG")
         contents.append(buffer.getvalue())
     pq.write_table(pa.table({"image": contents, "key": ["p", "q", "r"]}), tmp_path / "x.parquet")
     loaded, preprocess, _ = load_model_folder(model)
     with torch.no_grad():
-        expected = loaded.encode_image(torch.stack([preprocess(Image.fromarray(picture)) for picture in pixels]))
+        expected = loaded.encode_image(torch.stack([preprocess(Image.fromarray(image)) for image in pixels]))
     settings = EmbeddingSettings(dtype="float32", unit_length=False)
     for name, ids in (("x.npy", ["0", "1", "2"]), ("x.parquet", ["p", "q", "r"])):
         embed_photos(model, tmp_path / name, tmp_path / f"{name}.out", settings, CPU)

@@ -20,7 +20,7 @@ from clip_pipeline_tests.evaluation.fakes import score
 from clip_pipeline_tests.made.tiny_model import build_tiny_model, jpeg
 
 SETTINGS = (
-    "compute.device=cpu", "evaluation.bootstrap_samples=100", "probe.strengths=13", "probe.shots=1",
+    "compute.device=cpu", "evaluation.bootstrap_samples=100", "probe.inverse_regularizations=13", "probe.shots=1",
     "probe.few_shot_seeds=2", "probe.mlp_batch_size=16",
 )  # fmt: skip
 RECIPE = with_settings(find_recipe("tiny"), SETTINGS)
@@ -44,11 +44,11 @@ def digits(tmp_path_factory) -> Path:
     generator = np.random.default_rng(0)
     for stem, photos in (("train", 200), ("t10k", 60)):
         labels = generator.permutation(np.arange(photos) % 10)
-        pictures = generator.integers(0, 40, (photos, 28, 28))
-        for picture, label in zip(pictures, labels, strict=True):
+        images = generator.integers(0, 40, (photos, 28, 28))
+        for image, label in zip(images, labels, strict=True):
             top, left = 14 * (label // 5), 5 * (label % 5)
-            picture[top : top + 13, left : left + 6] += 200
-        write_idx(folder / f"{stem}-images-idx3-ubyte.gz", pictures)
+            image[top : top + 13, left : left + 6] += 200
+        write_idx(folder / f"{stem}-images-idx3-ubyte.gz", images)
         write_idx(folder / f"{stem}-labels-idx1-ubyte.gz", labels)
     return folder
 
@@ -89,7 +89,7 @@ def test_photos_are_embedded_from_the_arrays_in_the_order_of_the_labels(model, d
     probe_dataset(str(model), f"mnist={digits}", RECIPE, tmp_path / "out", tmp_path / "work")
     train = np.load(tmp_path / "out" / "arrays" / "train_images.npy")
     assert [photo_id for photo_id, _ in given[:2]] == ["train/00000", "train/00001"] and given[200][0] == "test/00000"
-    assert all((picture == train[row]).all() for row, (_, picture) in enumerate(given[:200]))
+    assert all((image == train[row]).all() for row, (_, image) in enumerate(given[:200]))
 
 
 def test_the_command_prints_the_accuracies(model, digits, tmp_path, capsys):
@@ -134,8 +134,8 @@ def test_real_mnist_becomes_arrays_whole_and_in_order(shared_data, tmp_path):
 
     name = f"mnist={shared_data('mnist')}"
     opened = open_dataset(name)
-    pictures = probe_verb._images(name, opened, tmp_path / "arrays")
-    assert next(pictures)[0] == "train/00000"
+    images = probe_verb._images(name, opened, tmp_path / "arrays")
+    assert next(images)[0] == "train/00000"
     train, test = (np.load(tmp_path / "arrays" / f"{stem}_images.npy", mmap_mode="r") for stem in ("train", "t10k"))
     assert (train.shape, test.shape) == ((60_000, 28, 28), (10_000, 28, 28))
     labels = np.concatenate([np.load(tmp_path / "arrays" / f"{stem}_labels.npy") for stem in ("train", "t10k")])

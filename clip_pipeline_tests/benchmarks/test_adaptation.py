@@ -21,12 +21,12 @@ def adaptation(monkeypatch):
 
 def test_every_study_has_five_fractions_three_seeds_and_all_methods(adaptation, tmp_path):
     from clip_pipeline.adaptation.methods import METHODS
-    from clip_pipeline.adaptation.sweep import grid_cells
+    from clip_pipeline.adaptation.sweep import sweep_trials
 
     for name in adaptation.STUDIES:
-        cells = grid_cells(adaptation.settings_of(name, tmp_path))
-        assert {cell.method for cell in cells} == set(METHODS)
-        assert len(cells) == 5 * (3 * (len(METHODS) - 1) + 1)
+        trials = sweep_trials(adaptation.settings_of(name, tmp_path))
+        assert {trial.method for trial in trials} == set(METHODS)
+        assert len(trials) == 5 * (3 * (len(METHODS) - 1) + 1)
 
 
 def test_a_probe_epoch_is_measured_three_ways(adaptation, tmp_path):
@@ -38,7 +38,7 @@ def test_a_probe_epoch_is_measured_three_ways(adaptation, tmp_path):
     model = build_tiny_model(tmp_path)
     given = ["cached", "--model", str(model), "--dataset", str(tmp_path / "photos"), "--threads", "1"]
     seconds = adaptation.measure_cached(adaptation.parse_arguments(given))
-    assert list(seconds) == ["files", "decoded pictures", "embeddings"]
+    assert list(seconds) == ["files", "decoded images", "embeddings"]
     assert seconds["files"] > seconds["embeddings"] > 0
 
 

@@ -65,11 +65,11 @@ def test_both_models_are_judged_on_whole_batches_without_augmentation(train, tmp
     tokenizer, config = train.write_model("tiny_test", photos, tmp_path)
     torch.manual_seed(0)
     weights = build_model(config).state_dict()
-    pictures, tokens = train.validation_arrays(photos, 16, tokenizer, 12)
-    assert pictures.shape == (10, 3, 16, 16)
-    assert -1 <= pictures.min() <= pictures.max() <= 1
-    loss = train.loss_of(config, weights, pictures, tokens, batch_size=4)
-    assert loss == train.loss_of(config, weights, pictures, tokens, batch_size=4)
+    images, tokens = train.validation_arrays(photos, 16, tokenizer, 12)
+    assert images.shape == (10, 3, 16, 16)
+    assert -1 <= images.min() <= images.max() <= 1
+    loss = train.loss_of(config, weights, images, tokens, batch_size=4)
+    assert loss == train.loss_of(config, weights, images, tokens, batch_size=4)
     model = build_model(config)
     model.load_state_dict(weights)
     model.eval()
@@ -77,7 +77,7 @@ def test_both_models_are_judged_on_whole_batches_without_augmentation(train, tmp
     with torch.no_grad():
         found = []
         for rows in (order[:4], order[4:]):
-            outcome = model(torch.from_numpy(pictures[rows]), torch.from_numpy(tokens[rows]))
+            outcome = model(torch.from_numpy(images[rows]), torch.from_numpy(tokens[rows]))
             logits = outcome[2] * outcome[0] @ outcome[1].T
             target = torch.arange(4)
             cross = torch.nn.functional.cross_entropy

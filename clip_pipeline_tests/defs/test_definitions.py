@@ -173,8 +173,8 @@ def test_a_training_is_seen_while_it_runs(definitions, instance, monkeypatch, wa
     last = observed[-1]
     assert last.partition == "tiny_test" and last.metadata["validation_loss"].value > 0
     assert last.metadata["pairs_per_second"].value > 0
-    picture = base64.b64decode(last.metadata["so far"].value.split("base64,")[1].rstrip(")"))
-    assert picture[:4] == b"\x89PNG" and len(picture) <= 100_000
+    image = base64.b64decode(last.metadata["so far"].value.split("base64,")[1].rstrip(")"))
+    assert image[:4] == b"\x89PNG" and len(image) <= 100_000
 
 
 def test_the_launchpad_sets_single_settings(definitions, instance):

@@ -74,12 +74,12 @@ def test_a_photo_that_cannot_be_decoded_is_a_row_with_a_reason(loaded):
 
 def test_a_preprocess_of_another_kind_is_used_whole(loaded):
     model, preprocess, _ = loaded
-    one = embed_images(model, lambda picture: preprocess(picture), photos(3))
+    one = embed_images(model, lambda image: preprocess(image), photos(3))
     assert (one.matrix_ND == embed_images(model, preprocess, photos(3)).matrix_ND).all()
 
 
 class Pixels:
-    """A model whose embedding is the picture itself."""
+    """A model whose embedding is the image itself."""
 
     def encode_image(self, pixels_NCHW: torch.Tensor) -> torch.Tensor:
         return pixels_NCHW.flatten(1)
@@ -98,19 +98,19 @@ def test_a_photo_is_turned_upright_as_its_exif_says(loaded):
 
 def halves_jpeg(**options: object) -> bytes:
     """Dark on the left, light on the right: it can be told which way it lies."""
-    picture = Image.new("RGB", (32, 32), (60, 10, 10))
-    picture.paste((250, 240, 200), (16, 0, 32, 32))
+    image = Image.new("RGB", (32, 32), (60, 10, 10))
+    image.paste((250, 240, 200), (16, 0, 32, 32))
     buffer = io.BytesIO()
-    picture.save(buffer, "JPEG", **options)
+    image.save(buffer, "JPEG", **options)
     return buffer.getvalue()
 
 
 def test_transparency_becomes_white(loaded):
     _, preprocess, _ = loaded
     contents = []
-    for picture in (Image.new("RGBA", (20, 20), (0, 0, 0, 0)), Image.new("RGB", (20, 20), "white")):
+    for image in (Image.new("RGBA", (20, 20), (0, 0, 0, 0)), Image.new("RGB", (20, 20), "white")):
         buffer = io.BytesIO()
-        picture.save(buffer, "PNG")
+        image.save(buffer, "PNG")
         contents.append(buffer.getvalue())
     clear, white = embed_images(Pixels(), preprocess, [("clear", contents[0]), ("white", contents[1])]).matrix_ND
     np.testing.assert_array_equal(clear, white)

@@ -13,19 +13,19 @@ from clip_pipeline.pixels.preprocess import Preprocessing
 
 
 class Numbers(Preprocessing):
-    """Photos are numbers written in text; each becomes a picture of one pixel."""
+    """Photos are numbers written in text; each becomes an image of one pixel."""
 
     def __init__(self):
         super().__init__(None, [], None)
 
-    def picture(self, content):
+    def image(self, content):
         number = int(content)
         time.sleep(0.002 * (number % 3))  # threads finish in another order than they began
         return torch.tensor([float(number)])
 
 
 class Same:
-    """The vector of a picture is the picture."""
+    """The vector of an image is the image."""
 
     name = "same"
 
@@ -111,8 +111,8 @@ def test_vectors_that_are_none_are_told(bad):
         )
 
 
-def test_pictures_that_came_for_other_photos_are_noticed(monkeypatch):
-    """The assertion at the join of photos and pictures, with a fault put in by hand: two threads' answers are swapped."""
+def test_images_that_came_for_other_photos_are_noticed(monkeypatch):
+    """The assertion at the join of photos and images, with a fault put in by hand: two threads' answers are swapped."""
     from clip_pipeline.embedding import photo_stream
 
     right = photo_stream._prepare
@@ -121,5 +121,5 @@ def test_pictures_that_came_for_other_photos_are_noticed(monkeypatch):
         return right({"n2": "n3", "n3": "n2"}.get(photo_id, photo_id), content, preprocessing)
 
     monkeypatch.setattr(photo_stream, "_prepare", swapped)
-    with pytest.raises(ShapeError, match="The picture of n3 came for n2"):
+    with pytest.raises(ShapeError, match="The image of n3 came for n2"):
         list(embed_blocks(Same(), Numbers(), numbers(6), 8, None))

@@ -1,4 +1,4 @@
-"""The gates, and the faults of a reference project put in by hand: each fault must be caught."""
+"""The sanity checks, and the faults of a reference project put in by hand: each fault must be caught."""
 
 from __future__ import annotations
 
@@ -179,7 +179,7 @@ def test_a_probe_below_zero_shot_is_caught_and_one_that_is_not_passes():
     assert probe_is_not_below_zero_shot({"x": True}, zero_shot_hits, 300, 0).passed
 
 
-def test_the_gates_of_a_model_agree_with_its_scores(scored, tmp_path):
+def test_the_sanity_checks_of_a_model_agree_with_its_scores(scored, tmp_path):
     images, texts, _ = scored
     rows = zero_shot_scores(images, texts, TRUTH, SETTINGS, tmp_path / "s")
     assert 0.5 < score(rows, "top1")["value"] < 1

@@ -22,7 +22,7 @@ from clip_pipeline.settings import EvaluationSettings
 
 ROWS = [
     score_row("zero_shot", "pets", "test", "top1", 0.5, (0.4, 0.6), 200, 0.1),
-    score_row("zero_shot", "pets", "test", "top1_among_all", 0.3, (0.2, 0.4), 200, 0.05),
+    score_row("zero_shot", "pets", "test", "top1_all_classes", 0.3, (0.2, 0.4), 200, 0.05),
     score_row("linear_probe", "pets", "test", "top1", 0.7, (0.6, 0.8), 100, 0.05),
     score_row("retrieval", "photos", "test", "text_to_image_recall@5", 0.25, (0.2, 0.3), 500, 0.01),
     score_row("retrieval", "photos", "test", "image_to_text_recall@5", 0.26, (0.2, 0.3), 100, 0.01),

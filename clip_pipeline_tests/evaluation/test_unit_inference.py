@@ -24,7 +24,7 @@ def model(tmp_path_factory):
     return build_tiny_model(tmp_path_factory.mktemp("model"))
 
 
-PARTS = ["decode and prepare a photo", "picture tower", "tokenise a text", "text tower", "photo to answer"]
+PARTS = ["decode and prepare a photo", "image encoder", "tokenise a text", "text encoder", "photo to answer"]
 
 
 def test_every_part_is_timed_by_itself_and_the_percentiles_are_of_its_tries(model, monkeypatch):

@@ -130,7 +130,7 @@ def test_candidates_of_a_split_are_its_own_classes_and_all_classes_are_scored_be
     rows = zero_shot_scores(*make(tmp_path, images, [0, 1, 2, 3, 4, 5], classes, splits), SETTINGS, tmp_path)
     unseen = score(rows, "top1", "unseen")
     assert (unseen["value"], unseen["chance"], unseen["n"]) == (1.0, 0.5, 2)
-    among_all = score(rows, "top1_among_all", "unseen")
+    among_all = score(rows, "top1_all_classes", "unseen")
     assert (among_all["value"], among_all["chance"]) == (0.0, pytest.approx(1 / 6, abs=1e-6))
     assert score(rows, "top1", "seen")["chance"] == 0.25
 

@@ -1,4 +1,4 @@
-"""Pictures and catalog rows that the tests of photos share."""
+"""Images and catalog rows that the tests of photos share."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ from clip_pipeline.images.catalog import write_catalog
 from clip_pipeline.records import IMAGE_LINKS
 
 
-def jpeg(picture: Image.Image, quality: int = 85, **options: Any) -> bytes:
+def jpeg(image: Image.Image, quality: int = 85, **options: Any) -> bytes:
     buffer = io.BytesIO()
-    picture.save(buffer, "JPEG", quality=quality, **options)
+    image.save(buffer, "JPEG", quality=quality, **options)
     return buffer.getvalue()
 
 
 def scene(seed: int, ball: str | tuple[int, int, int] = "orange", size: tuple[int, int] = (240, 180)) -> Image.Image:
     """A soft landscape that follows from the seed, with a ball in its middle."""
     coarse = np.random.default_rng(seed).integers(40, 215, (6, 8, 3), np.uint8)
-    picture = Image.fromarray(coarse).resize(size, Image.Resampling.BICUBIC)
+    image = Image.fromarray(coarse).resize(size, Image.Resampling.BICUBIC)
     width, height = size
-    ImageDraw.Draw(picture).ellipse((width // 4, height // 4, 3 * width // 4, 3 * height // 4), fill=ball)
-    return picture
+    ImageDraw.Draw(image).ellipse((width // 4, height // 4, 3 * width // 4, 3 * height // 4), fill=ball)
+    return image
 
 
 def photo(photo_id: str, **fields: Any) -> dict[str, Any]:

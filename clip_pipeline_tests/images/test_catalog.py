@@ -149,7 +149,7 @@ def random_links(seed: int, count: int) -> list[pa.Table]:
 @pytest.mark.parametrize("most_rows", [16_384, 37])
 def test_the_catalog_is_that_of_a_dictionary_whether_it_fits_into_memory_or_not(monkeypatch, tmp_path, most_rows):
     monkeypatch.setattr(external_sort.in_order, "__defaults__", (most_rows,))
-    monkeypatch.setattr("clip_pipeline.images.catalog.MOST_ROWS", most_rows)
+    monkeypatch.setattr("clip_pipeline.images.catalog.MAX_ROWS", most_rows)
     for seed, count in enumerate((1, 30, 700)):
         tables = random_links(seed, count)
         expected = reference_catalog(tables, 30)

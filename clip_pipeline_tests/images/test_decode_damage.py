@@ -28,7 +28,7 @@ def camera_tags() -> Image.Exif:
 
 
 def every_kind() -> list[bytes]:
-    picture = scene(1, size=(64, 48))
+    image = scene(1, size=(64, 48))
     contents = []
     for kind, options in [
         ("JPEG", {"exif": camera_tags()}),
@@ -41,7 +41,7 @@ def every_kind() -> list[bytes]:
         ("TIFF", {"compression": "tiff_lzw"}),
     ]:
         buffer = io.BytesIO()
-        picture.save(buffer, kind, **options)
+        image.save(buffer, kind, **options)
         contents.append(buffer.getvalue())
     return contents
 

@@ -19,35 +19,35 @@ from clip_pipeline.images.dedupe import (
 )
 from clip_pipeline_tests.images.photos import jpeg, scene
 
-MOST_BITS = 4
+MAX_BITS = 4
 PLAIN = bytes(THUMBNAIL_BYTES)
 
 
-def groups_of(*pictures: Image.Image) -> list[int]:
-    hashes = [perceptual_hash(picture) for picture in pictures]
-    return near_duplicate_groups(hashes, [colour_thumbnail(picture) for picture in pictures], [], MOST_BITS)
+def groups_of(*images: Image.Image) -> list[int]:
+    hashes = [perceptual_hash(image) for image in images]
+    return near_duplicate_groups(hashes, [colour_thumbnail(image) for image in images], [], MAX_BITS)
 
 
-def compressed(picture: Image.Image, quality: int) -> Image.Image:
-    return Image.open(io.BytesIO(jpeg(picture, quality)))
+def compressed(image: Image.Image, quality: int) -> Image.Image:
+    return Image.open(io.BytesIO(jpeg(image, quality)))
 
 
 @pytest.mark.parametrize("seed", range(5))
 @pytest.mark.parametrize(
     "change",
     [
-        lambda picture: picture.resize((96, 72)),
-        lambda picture: picture.resize((1200, 900)),
-        lambda picture: compressed(picture, 20),
-        lambda picture: ImageEnhance.Brightness(picture).enhance(1.1),
-        lambda picture: ImageEnhance.Brightness(picture).enhance(0.9),
-        lambda picture: picture.crop((2, 2, 238, 179)),
+        lambda image: image.resize((96, 72)),
+        lambda image: image.resize((1200, 900)),
+        lambda image: compressed(image, 20),
+        lambda image: ImageEnhance.Brightness(image).enhance(1.1),
+        lambda image: ImageEnhance.Brightness(image).enhance(0.9),
+        lambda image: image.crop((2, 2, 238, 179)),
     ],
     ids=["smaller", "larger", "compressed", "brighter", "darker", "cropped"],
 )
 def test_a_changed_copy_is_in_the_group_of_its_photo(change, seed):
-    picture = scene(seed)
-    assert groups_of(picture, change(picture)) == [0, 0]
+    image = scene(seed)
+    assert groups_of(image, change(image)) == [0, 0]
 
 
 def test_different_scenes_are_not_grouped():
@@ -56,11 +56,11 @@ def test_different_scenes_are_not_grouped():
 
 def test_the_same_scene_in_another_colour_is_another_photo_although_its_hash_is_the_same():
     red, green = scene(1, (200, 0, 0)), scene(1, (0, 102, 0))  # both have gray 60
-    assert (perceptual_hash(red) ^ perceptual_hash(green)).bit_count() <= MOST_BITS
+    assert (perceptual_hash(red) ^ perceptual_hash(green)).bit_count() <= MAX_BITS
     assert groups_of(red, green) == [0, 1]
 
 
-def test_a_plain_picture_has_the_same_hash_in_every_size_and_gray():
+def test_a_plain_image_has_the_same_hash_in_every_size_and_gray():
     hashes = {
         perceptual_hash(Image.new("RGB", size, (gray, gray, gray)))
         for size in [(10, 10), (64, 48), (333, 77)]
@@ -76,9 +76,9 @@ def test_a_hash_has_64_bits_of_which_half_are_set():
 
 
 def test_a_thumbnail_is_192_bytes_row_by_row():
-    picture = Image.new("RGB", (80, 80), "red")
-    picture.paste("blue", (0, 40, 80, 80))
-    thumbnail = np.frombuffer(colour_thumbnail(picture), np.uint8).reshape(8, 8, 3)
+    image = Image.new("RGB", (80, 80), "red")
+    image.paste("blue", (0, 40, 80, 80))
+    thumbnail = np.frombuffer(colour_thumbnail(image), np.uint8).reshape(8, 8, 3)
     assert thumbnail[3, 7].tolist() == [255, 0, 0]
     assert thumbnail[4, 0].tolist() == [0, 0, 255]
 
@@ -115,16 +115,16 @@ def test_groups_are_connected_parts_named_by_their_smallest_index_in_any_order(h
     near = np.eye(count, dtype=bool)
     for a in range(count):
         for b in range(count):
-            alike = (hashes[a] ^ hashes[b]).bit_count() <= MOST_BITS and thumbnails[a] == thumbnails[b]
+            alike = (hashes[a] ^ hashes[b]).bit_count() <= MAX_BITS and thumbnails[a] == thumbnails[b]
             near[a, b] |= alike or pages[a] == pages[b]
     reached = np.linalg.matrix_power(near.astype(float) / max(count, 1), count) > 0 if count else near
     expected = [int(np.flatnonzero(row)[0]) for row in reached]
-    assert near_duplicate_groups(hashes, thumbnails, [pages], MOST_BITS) == expected
+    assert near_duplicate_groups(hashes, thumbnails, [pages], MAX_BITS) == expected
 
     order = list(range(count))
     numbers.shuffle(order)
     moved = near_duplicate_groups(
-        [hashes[i] for i in order], [thumbnails[i] for i in order], [[pages[i] for i in order]], MOST_BITS
+        [hashes[i] for i in order], [thumbnails[i] for i in order], [[pages[i] for i in order]], MAX_BITS
     )
     assert parts(moved, order) == parts(expected, list(range(count)))
 
@@ -138,21 +138,21 @@ def parts(groups: list[int], names: list[int]) -> set[frozenset[int]]:
 
 def test_belonging_is_passed_on():
     hashes = [0, 0b1111, 0b1111_1111, 2**64 - 1]
-    assert near_duplicate_groups(hashes, [PLAIN] * 4, [], MOST_BITS) == [0, 0, 0, 3]
+    assert near_duplicate_groups(hashes, [PLAIN] * 4, [], MAX_BITS) == [0, 0, 0, 3]
 
 
 def test_a_shared_value_joins_photos_that_look_different():
-    assert near_duplicate_groups([0, 2**64 - 1, 2**40 - 1], [PLAIN] * 3, [["a", "b", "a"]], MOST_BITS) == [0, 1, 0]
+    assert near_duplicate_groups([0, 2**64 - 1, 2**40 - 1], [PLAIN] * 3, [["a", "b", "a"]], MAX_BITS) == [0, 1, 0]
 
 
 def test_twenty_thousand_copies_of_one_placeholder_are_one_group():
     hashes = [0b1] * 20_000 + [0b11, 2**64 - 1]
     thumbnails = [PLAIN] * 20_000 + [bytes([3]) * THUMBNAIL_BYTES, PLAIN]
-    assert near_duplicate_groups(hashes, thumbnails, [], MOST_BITS) == [0] * 20_001 + [20_001]
+    assert near_duplicate_groups(hashes, thumbnails, [], MAX_BITS) == [0] * 20_001 + [20_001]
 
 
 def test_no_photos_have_no_groups():
-    assert near_duplicate_groups([], [], [], MOST_BITS) == []
+    assert near_duplicate_groups([], [], [], MAX_BITS) == []
 
 
 def test_thousands_of_photos_with_one_hash_and_other_colours_take_no_time_and_no_group():

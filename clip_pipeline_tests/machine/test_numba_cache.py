@@ -8,8 +8,6 @@ import pytest
 from numba import int64, njit
 from numba.core import caching
 
-from clip_pipeline.machine.numba_cache import kept
-
 
 def double(number):
     return 2 * number
@@ -23,15 +21,15 @@ def no_place(monkeypatch):
 
 @pytest.mark.parametrize("signature", [(), (int64(int64),)])
 def test_without_a_folder_for_it_a_function_is_compiled_in_memory_and_that_is_told(no_place, caplog, signature):
-    assert kept(functools.partial(njit, *signature))(double)(21) == 42
+    assert cached(functools.partial(njit, *signature))(double)(21) == 42
     assert "double is compiled in every run" in caplog.text
     assert "Set NUMBA_CACHE_DIR" in caplog.text
 
 
 def test_a_function_is_kept_in_the_folder_of_the_environment(tmp_path):
     (tmp_path / "twice.py").write_text(
-        "import functools, sys; from numba import njit; from clip_pipeline.machine.numba_cache import kept\n"
-        "@kept(functools.partial(njit, 'int64(int64)'))\ndef double(number): return 2 * number\n"
+        "import functools, sys; from numba import njit; from clip_pipeline.machine.numba_cache import cached\n"
+        "@cached(functools.partial(njit, 'int64(int64)'))\ndef double(number): return 2 * number\n"
         "print(sum(double.stats.cache_hits.values()))\n"
     )
     command = [sys.executable, str(tmp_path / "twice.py")]

@@ -9,7 +9,7 @@ CAPTIONS = ["a red cup on a table", "a blue ball in the grass", "two green boxes
 
 
 def build_tiny_model(folder: Path, seed: int = 0) -> Path:
-    """Writes the model folder `folder`/model and returns it; 16-pixel pictures, 32 dimensions."""
+    """Writes the model folder `folder`/model and returns it; 16-pixel images, 32 dimensions."""
     import torch
 
     from clip_pipeline.models.folder import preprocess_config, save_model_folder
@@ -35,8 +35,8 @@ def jpeg(colour: tuple[int, int, int], size: tuple[int, int] = (20, 16), **optio
     """The bytes of a JPEG of one colour with a white corner, so that turning it shows."""
     from PIL import Image
 
-    picture = Image.new("RGB", size, colour)
-    picture.paste((255, 255, 255), (0, 0, size[0] // 2, size[1] // 2))
+    image = Image.new("RGB", size, colour)
+    image.paste((255, 255, 255), (0, 0, size[0] // 2, size[1] // 2))
     buffer = io.BytesIO()
-    picture.save(buffer, "JPEG", quality=95, **options)
+    image.save(buffer, "JPEG", quality=95, **options)
     return buffer.getvalue()

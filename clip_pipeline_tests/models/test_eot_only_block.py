@@ -1,4 +1,4 @@
-"""The last block for one token a caption, against open_clip's own text tower."""
+"""The last block for one token a caption, against open_clip's own text encoder."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def test_each_row_is_that_of_the_whole_block():
 
 
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
-def test_products_in_half_precision_err_no_more_than_in_open_clips_own_tower(dtype):
+def test_products_in_half_precision_err_no_more_than_in_open_clips_own_encoder(dtype):
     model = model_of().float()
     tokens = captions_of(model)
     full = encode_captions(model, tokens, PAD)
@@ -72,7 +72,7 @@ def test_products_in_half_precision_err_no_more_than_in_open_clips_own_tower(dty
     assert (ours - full).abs().mean() < 1.5 * (theirs - full).abs().mean()
 
 
-def test_a_tower_that_computes_activations_twice_or_is_compiled_is_left_alone():
+def test_a_encoder_that_computes_activations_twice_or_is_compiled_is_left_alone():
     model = model_of()
     model.set_grad_checkpointing(True)
     assert not is_plain(model.transformer)

@@ -32,12 +32,12 @@ if torch.version.cuda is None:
     library.define("qnms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
 import numpy, open_clip
 from PIL import Image
-folder, picture, texts, out = sys.argv[1], sys.argv[2], sys.argv[3].split("|"), sys.argv[4]
+folder, image, texts, out = sys.argv[1], sys.argv[2], sys.argv[3].split("|"), sys.argv[4]
 model, _, preprocess = open_clip.create_model_and_transforms(f"local-dir:{folder}")
 tokenizer = open_clip.get_tokenizer(f"local-dir:{folder}")
 model.eval()
 with torch.no_grad():
-    seen = model.encode_image(preprocess(Image.open(picture))[None], normalize=True)
+    seen = model.encode_image(preprocess(Image.open(image))[None], normalize=True)
     read = model.encode_text(tokenizer(texts), normalize=True)
 numpy.savez(out, seen=seen.numpy(), read=read.numpy())
 """
@@ -56,15 +56,15 @@ def model_folder(tmp_path_factory) -> Path:
 
 
 def test_plain_open_clip_gives_the_same_embeddings(model_folder, tmp_path):
-    picture = Image.fromarray(np.random.default_rng(0).integers(0, 256, (30, 40, 3), dtype=np.uint8))
-    picture.save(tmp_path / "picture.png")
-    command = [sys.executable, "-c", PLAIN_OPEN_CLIP, str(model_folder), str(tmp_path / "picture.png")]
+    image = Image.fromarray(np.random.default_rng(0).integers(0, 256, (30, 40, 3), dtype=np.uint8))
+    image.save(tmp_path / "image.png")
+    command = [sys.executable, "-c", PLAIN_OPEN_CLIP, str(model_folder), str(tmp_path / "image.png")]
     environment = os.environ | {"HF_HUB_OFFLINE": "1"}
     subprocess.run([*command, "|".join(TEXTS), str(tmp_path / "out.npz")], check=True, env=environment, cwd=tmp_path)
     theirs = np.load(tmp_path / "out.npz")
     model, preprocess, tokenizer = load_model_folder(model_folder)
     with torch.no_grad():
-        seen = model.encode_image(preprocess(picture)[None], normalize=True)
+        seen = model.encode_image(preprocess(image)[None], normalize=True)
         read = model.encode_text(tokenizer(TEXTS), normalize=True)
     assert np.abs(theirs["seen"] - seen.numpy()).max() < 1e-5
     assert np.abs(theirs["read"] - read.numpy()).max() < 1e-5
@@ -88,9 +88,9 @@ def test_there_is_no_chance_in_evaluation(model_folder):
     """A reference dropped units and cropped at random when it evaluated."""
     model, preprocess, tokenizer = load_model_folder(model_folder)
     assert not model.training
-    picture = Image.fromarray(np.random.default_rng(0).integers(0, 256, (30, 40, 3), dtype=np.uint8))
+    image = Image.fromarray(np.random.default_rng(0).integers(0, 256, (30, 40, 3), dtype=np.uint8))
     with torch.no_grad():
-        one, two = (model.encode_image(preprocess(picture)[None]) for _ in range(2))
+        one, two = (model.encode_image(preprocess(image)[None]) for _ in range(2))
     assert torch.equal(one, two)
 
 
@@ -105,13 +105,13 @@ def test_every_model_of_the_package_comes_back_from_its_folder(name, model_folde
     model = build_model(config).eval()
     save_model_folder(model, config, preprocess_config(config), model_folder, tmp_path)
     loaded, preprocess, tokenize = clip_pipeline.load(tmp_path)
-    picture = preprocess(Image.new("RGB", (70, 50), (200, 30, 30)))[None]
+    image = preprocess(Image.new("RGB", (70, 50), (200, 30, 30)))[None]
     size = config["vision_cfg"]["image_size"]
-    assert picture.shape == (1, 3, size, size)
+    assert image.shape == (1, 3, size, size)
     ids = tokenize(TEXTS)
     assert np.array_equal(ids.numpy(), tokenizer.encode(TEXTS, TOKENS))
     with torch.no_grad():
-        assert torch.equal(loaded.encode_image(picture), model.encode_image(picture))
+        assert torch.equal(loaded.encode_image(image), model.encode_image(image))
         assert torch.equal(loaded.encode_text(ids), model.encode_text(ids))
 
 

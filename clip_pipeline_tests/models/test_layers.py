@@ -1,4 +1,4 @@
-"""The blocks of picture towers, found in ours, open_clip's and timm's."""
+"""The blocks of image encoders, found in ours, open_clip's and timm's."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import copy
 import pytest
 
 from clip_pipeline.errors import ModelError
-from clip_pipeline.models.layers import tower_layers
+from clip_pipeline.models.layers import encoder_layers
 from clip_pipeline.models.registry import build_model, load_config
 
 OURS = {
@@ -27,8 +27,8 @@ TIMM = {
 }
 
 
-def tower(name: str, timm: bool = False):
-    """A picture tower without weights."""
+def encoder(name: str, timm: bool = False):
+    """A image encoder without weights."""
     import torch
 
     config = copy.deepcopy(load_config("laptop_small" if timm else name))
@@ -40,8 +40,8 @@ def tower(name: str, timm: bool = False):
 
 @pytest.mark.parametrize(("name", "timm"), [*((name, False) for name in OURS), *((name, True) for name in TIMM)])
 def test_blocks_are_found_from_the_input_on(name, timm):
-    visual = tower(name, timm)
-    layers = tower_layers(visual)
+    visual = encoder(name, timm)
+    layers = encoder_layers(visual)
     count, last = (TIMM if timm else OURS)[name]
     assert (len(layers.blocks), layers.blocks[-1]) == (count, last)
     numbers = [int(part) for part in layers.blocks[0].split(".") if part.isdigit()]
@@ -51,8 +51,8 @@ def test_blocks_are_found_from_the_input_on(name, timm):
 
 
 def test_stem_and_tail_of_a_transformer():
-    """`proj` is a parameter of the tower itself, so it is listed first and used last."""
-    layer_of = tower_layers(tower("vit_b_32_224")).layer_of
+    """`proj` is a parameter of the encoder itself, so it is listed first and used last."""
+    layer_of = encoder_layers(encoder("vit_b_32_224")).layer_of
     assert {name for name, layer in layer_of.items() if layer == 0} == {
         *("class_embedding", "positional_embedding", "conv1.weight", "ln_pre.weight", "ln_pre.bias")
     }
@@ -60,13 +60,13 @@ def test_stem_and_tail_of_a_transformer():
 
 
 def test_what_lies_between_blocks_goes_with_the_block_after_it():
-    layer_of = tower_layers(tower("convnext_atto", timm=True)).layer_of
+    layer_of = encoder_layers(encoder("convnext_atto", timm=True)).layer_of
     assert layer_of["trunk.stages.1.downsample.1.weight"] == layer_of["trunk.stages.1.blocks.0.norm.weight"] == 3
 
 
-def test_a_tower_without_blocks_says_which_methods_are_left():
+def test_a_encoder_without_blocks_says_which_methods_are_left():
     import torch
 
     plain = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(12, 4))
     with pytest.raises(ModelError, match="linear_probe, layer_norm, full"):
-        tower_layers(plain)
+        encoder_layers(plain)

@@ -69,9 +69,9 @@ def test_an_architecture_with_a_checkpoint_of_a_training_is_a_model(tmp_path):
     )
     model, preprocess, tokenizer = open_model(f"tiny_test/{tmp_path / 'epoch_1.pt'}")
     assert hash_weights(model) == hash_weights(built)
-    picture = Image.fromarray(np.random.default_rng(0).integers(0, 256, (20, 30, 3), dtype=np.uint8))
-    assert preprocess(picture).shape == (3, 16, 16)
-    assert tuple(preprocess.transforms[-1].mean) == (0.5, 0.5, 0.5), "as our trainings prepare pictures"
+    image = Image.fromarray(np.random.default_rng(0).integers(0, 256, (20, 30, 3), dtype=np.uint8))
+    assert preprocess(image).shape == (3, 16, 16)
+    assert tuple(preprocess.transforms[-1].mean) == (0.5, 0.5, 0.5), "as our trainings prepare images"
     assert tokenizer(["a cup"]).shape[1] == load_config("tiny_test")["text_cfg"]["context_length"]
 
 

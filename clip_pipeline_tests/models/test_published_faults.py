@@ -16,9 +16,9 @@ from clip_pipeline.models.registry import build_model, load_config
 from clip_pipeline.settings import TrainingSettings
 from clip_pipeline.training.objective.loss import clip_loss
 from clip_pipeline.training.optim.optimizer import cap_logit_scale
-from clip_pipeline_tests.models.zoo import TABLE, TOKENS, VOCABULARY, Tower, scaled_down
+from clip_pipeline_tests.models.zoo import TABLE, TOKENS, VOCABULARY, Encoder, scaled_down
 
-VITS = [name for name, row in TABLE.items() if isinstance(row.picture, Tower)]
+VITS = [name for name, row in TABLE.items() if isinstance(row.image, Encoder)]
 every_model = pytest.mark.parametrize("name", TABLE)
 every_vit = pytest.mark.parametrize("name", VITS)
 
@@ -87,7 +87,7 @@ def test_a_text_is_read_at_its_end_token_and_its_padding_changes_nothing(name):
 
 @every_model
 def test_the_order_of_the_words_matters(name):
-    """A text tower whose positions are lost reads a bag of words."""
+    """A text encoder whose positions are lost reads a bag of words."""
     model, texts = small(name), some_texts(1)
     swapped = texts[:, [1, 0, *range(2, TOKENS)]]
     with torch.no_grad():
@@ -104,9 +104,9 @@ def test_the_temperature_is_a_parameter_that_learns_and_is_capped(name):
     assert "logit_scale" in model.state_dict()
     assert model.logit_scale.exp().item() == pytest.approx(1 / 0.07)
     size = scaled_down(name)["vision_cfg"]["image_size"]
-    pictures, texts = torch.randn(3, 3, size, size), some_texts()
+    images, texts = torch.randn(3, 3, size, size), some_texts()
     loss = clip_loss(
-        model.encode_image(pictures, normalize=True),
+        model.encode_image(images, normalize=True),
         model.encode_text(texts, normalize=True),
         model.logit_scale.exp(),
     )
@@ -140,7 +140,7 @@ def share_of_positions(model: torch.nn.Module, pixels: torch.Tensor) -> float:
 
 @every_vit
 def test_positions_are_visible_beside_the_patches(name):
-    """Beside unnormalised pixels they were a thousandth: the picture tower saw a bag of patches."""
+    """Beside unnormalised pixels they were a thousandth: the image encoder saw a bag of patches."""
     config = load_config(name)
     config["text_cfg"].update(layers=1, width=config["text_cfg"]["heads"] * 2, vocab_size=10)
     config["vision_cfg"]["layers"] = 1  # positions and patches are those of the real width
@@ -153,7 +153,7 @@ def test_positions_are_visible_beside_the_patches(name):
 
 @every_vit
 def test_the_order_of_the_patches_matters(name):
-    """The same photo with its patches rolled by one place is another picture to the model."""
+    """The same photo with its patches rolled by one place is another image to the model."""
     model, config = small(name), scaled_down(name)
     size, patch = config["vision_cfg"]["image_size"], config["vision_cfg"]["patch_size"]
     pixels = torch.rand(1, 3, size, size) * 2 - 1
@@ -186,7 +186,7 @@ def test_nothing_is_left_to_chance_in_evaluation(name):
 def test_evaluation_of_one_photo_does_not_depend_on_its_neighbours(name):
     """Batch statistics at evaluation would make a score depend on the batch size."""
     model, size = small(name), scaled_down(name)["vision_cfg"]["image_size"]
-    pictures = torch.randn(5, 3, size, size, generator=torch.Generator().manual_seed(2))
+    images = torch.randn(5, 3, size, size, generator=torch.Generator().manual_seed(2))
     with torch.no_grad():
-        together, alone = model.encode_image(pictures), model.encode_image(pictures[:1])
+        together, alone = model.encode_image(images), model.encode_image(images[:1])
     assert torch.allclose(together[:1], alone, atol=1e-5)

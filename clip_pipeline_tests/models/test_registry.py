@@ -59,22 +59,22 @@ def test_a_tokenizer_for_longer_texts_than_the_model_sees_gets_a_sentence():
 
 
 def test_heads_that_do_not_divide_the_width_get_a_sentence():
-    """The reference's L text tower: twelve heads of a width of 512."""
+    """The reference's L text encoder: twelve heads of a width of 512."""
     config = load_config("tiny_test")
     config["text_cfg"].update(width=512, heads=12)
     with pytest.raises(ModelError, match="cannot build this model configuration: embed_dim must be divisible"):
         build_model(config)
 
 
-def test_a_text_tower_of_transformers_starts_from_random_weights(tmp_path):
+def test_a_text_encoder_of_transformers_starts_from_random_weights(tmp_path):
     """open_clip's own default is to download its weights; this folder, and a name without a network, has none."""
     from transformers import BertConfig
 
     sizes = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 16}
     BertConfig(vocab_size=300, max_position_embeddings=12, **sizes).save_pretrained(tmp_path / "bert")
     config = load_config("tiny_test")
-    towers = {"hf_model_name": str(tmp_path / "bert"), "hf_proj_type": "linear", "hf_pooler_type": "mean_pooler"}
-    config["text_cfg"] = {"context_length": 12, "vocab_size": 300, **towers}
+    encoders = {"hf_model_name": str(tmp_path / "bert"), "hf_proj_type": "linear", "hf_pooler_type": "mean_pooler"}
+    config["text_cfg"] = {"context_length": 12, "vocab_size": 300, **encoders}
     model = build_model(config)
     assert model.text.transformer.embeddings.word_embeddings.weight.shape == (300, 16)
     for tokens, padding in ((301, 0), (300, 7)):

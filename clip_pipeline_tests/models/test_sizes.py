@@ -28,7 +28,7 @@ def test_without_sizes_the_model_is_the_named_one(name):
 
 def test_every_size_can_be_set_without_writing_a_file():
     model = built(
-        "model=vit_s_16_112", "picture_layers=3", "picture_width=192", "text_layers=2", "text_width=128",
+        "model=vit_s_16_112", "vision_layers=3", "vision_width=192", "text_layers=2", "text_width=128",
         "embedding_size=96", "context_length=20",
     )  # fmt: skip
     blocks = model.visual.transformer.resblocks
@@ -41,17 +41,17 @@ def test_every_size_can_be_set_without_writing_a_file():
 
 
 def test_a_resnet_takes_a_width_and_no_number_of_layers():
-    assert built("model=sandbox_small", "picture_width=32").visual.conv3.out_channels == 32
-    with pytest.raises(SettingsError, match=r"picture_layers is 5, .* sandbox_small is a ResNet.* Set it to 0"):
-        built("model=sandbox_small", "picture_layers=5")
-    with pytest.raises(SettingsError, match=r"picture_width is 33, .* Set it to 32 or 34"):
-        built("model=sandbox_small", "picture_width=33")
+    assert built("model=sandbox_small", "vision_width=32").visual.conv3.out_channels == 32
+    with pytest.raises(SettingsError, match=r"vision_layers is 5, .* sandbox_small is a ResNet.* Set it to 0"):
+        built("model=sandbox_small", "vision_layers=5")
+    with pytest.raises(SettingsError, match=r"vision_width is 33, .* Set it to 32 or 34"):
+        built("model=sandbox_small", "vision_width=33")
 
 
 @pytest.mark.parametrize(
     ("assignment", "message"),
     [
-        ("picture_width=300", "heads of vit_s_16_112, 64 wide, do not divide. Set it to 256 or 320"),
+        ("vision_width=300", "heads of vit_s_16_112, 64 wide, do not divide. Set it to 256 or 320"),
         ("text_width=30", "heads of vit_s_16_112, 64 wide, do not divide. Set it to 64."),
         ("text_layers=-1", "training.text_layers is -1, the least that works is 0"),
     ],
@@ -61,12 +61,12 @@ def test_a_size_that_does_not_work_names_one_that_does(assignment, message):
         built("model=vit_s_16_112", assignment)
 
 
-def test_a_tower_of_another_library_keeps_its_sizes(tmp_path):
+def test_a_encoder_of_another_library_keeps_its_sizes(tmp_path):
     config = load_config("tiny_test")
     config["vision_cfg"] = {"timm_model_name": "convnext_atto", "image_size": 64}
     (tmp_path / "atto.json").write_text(json.dumps(config))
-    with pytest.raises(SettingsError, match="picture tower of .* is convnext_atto, whose sizes cannot be set"):
-        built(f"model={tmp_path / 'atto.json'}", "picture_width=64")
+    with pytest.raises(SettingsError, match="image encoder of .* is convnext_atto, whose sizes cannot be set"):
+        built(f"model={tmp_path / 'atto.json'}", "vision_width=64")
 
 
 def test_a_model_folder_names_its_own_configuration(tmp_path):
@@ -82,5 +82,5 @@ def test_the_command_shows_a_model_at_the_sizes_that_are_set():
     result = CliRunner().invoke(commands, ["models", "--json", "tiny_test", *sizes])
     assert result.exit_code == 0, result.output
     plain, wide = json.loads(result.output)
-    assert (plain["text_tower"], wide["text_tower"]) == ("1 × 32, 2 heads, MLP 64", "1 × 64, 4 heads, MLP 128")
+    assert (plain["text_encoder"], wide["text_encoder"]) == ("1 × 32, 2 heads, MLP 64", "1 × 64, 4 heads, MLP 128")
     assert wide["parameters"] > plain["parameters"]

@@ -8,9 +8,9 @@ import torch
 from clip_pipeline.errors import ModelError
 from clip_pipeline.models.registry import build_model, context_length_of, image_size_of, list_models, load_config
 from clip_pipeline.models.zoo import describe_model, zoo_table
-from clip_pipeline_tests.models.zoo import TABLE, PlainResNet, Row, Tower
+from clip_pipeline_tests.models.zoo import TABLE, Encoder, PlainResNet, Row
 
-VITS = [name for name, row in TABLE.items() if isinstance(row.picture, Tower)]
+VITS = [name for name, row in TABLE.items() if isinstance(row.image, Encoder)]
 
 
 @pytest.fixture(scope="module")
@@ -20,22 +20,22 @@ def models() -> dict[str, torch.nn.Module]:
         return {name: build_model(load_config(name)) for name in TABLE}
 
 
-def block_parameters(tower: Tower) -> int:
+def block_parameters(encoder: Encoder) -> int:
     """Attention, MLP and two normalisations."""
-    width, mlp = tower.width, tower.mlp
+    width, mlp = encoder.width, encoder.mlp
     return 4 * (width * width + width) + (2 * width * mlp + mlp + width) + 4 * width
 
 
 def text_parameters(row: Row) -> int:
-    tower = row.text
-    tables = (row.vocabulary + row.tokens) * tower.width
-    return tables + tower.layers * block_parameters(tower) + 2 * tower.width + tower.width * row.embedding
+    encoder = row.text
+    tables = (row.vocabulary + row.tokens) * encoder.width
+    return tables + encoder.layers * block_parameters(encoder) + 2 * encoder.width + encoder.width * row.embedding
 
 
-def vit_parameters(row: Row, tower: Tower) -> int:
-    places = (row.px // tower.patch) ** 2 + 1
-    start = 3 * tower.patch**2 * tower.width + tower.width + places * tower.width
-    return start + tower.layers * block_parameters(tower) + 4 * tower.width + tower.width * row.embedding
+def vit_parameters(row: Row, encoder: Encoder) -> int:
+    places = (row.px // encoder.patch) ** 2 + 1
+    start = 3 * encoder.patch**2 * encoder.width + encoder.width + places * encoder.width
+    return start + encoder.layers * block_parameters(encoder) + 4 * encoder.width + encoder.width * row.embedding
 
 
 def resnet_parameters(row: Row, blocks: tuple[int, ...], width: int) -> int:
@@ -57,11 +57,11 @@ def test_the_table_holds_every_model_of_the_package():
     assert sorted(TABLE) == list_models()
 
 
-def plain_resnet_parameters(row: Row, tower: PlainResNet) -> int:
+def plain_resnet_parameters(row: Row, encoder: PlainResNet) -> int:
     """Convolutions and their normalisations, a projection on each shortcut that widens, a projection into the embedding."""
-    first, second, inside = tower.stem
-    total = 27 * first + 9 * first * second + 9 * second * inside + 2 * sum(tower.stem)
-    for width in tower.widths:
+    first, second, inside = encoder.stem
+    total = 27 * first + 9 * first * second + 9 * second * inside + 2 * sum(encoder.stem)
+    for width in encoder.widths:
         total += 9 * inside * width + 9 * width * width + 4 * width
         total += (inside * width + 2 * width) if width != inside else 0
         inside = width
@@ -69,79 +69,79 @@ def plain_resnet_parameters(row: Row, tower: PlainResNet) -> int:
 
 
 @pytest.mark.parametrize("name", TABLE)
-def test_towers_have_the_published_sizes(name, models):
+def test_encoders_have_the_published_sizes(name, models):
     row, config, model = TABLE[name], load_config(name), models[name]
     assert (image_size_of(config), context_length_of(config)) == (row.px, row.tokens)
     assert model.token_embedding.weight.shape == (row.vocabulary, row.text.width)
     assert model.positional_embedding.shape == (row.tokens, row.text.width)
-    towers = [(model.transformer.resblocks, row.text)]
-    if isinstance(row.picture, Tower):
-        patch = row.picture.patch
-        assert model.visual.conv1.weight.shape == (row.picture.width, 3, patch, patch)
-        assert model.visual.positional_embedding.shape == ((row.px // patch) ** 2 + 1, row.picture.width)
-        towers.append((model.visual.transformer.resblocks, row.picture))
-    elif isinstance(row.picture, PlainResNet):
+    encoders = [(model.transformer.resblocks, row.text)]
+    if isinstance(row.image, Encoder):
+        patch = row.image.patch
+        assert model.visual.conv1.weight.shape == (row.image.width, 3, patch, patch)
+        assert model.visual.positional_embedding.shape == ((row.px // patch) ** 2 + 1, row.image.width)
+        encoders.append((model.visual.transformer.resblocks, row.image))
+    elif isinstance(row.image, PlainResNet):
         trunk = model.visual.trunk
         stages = (trunk.layer1, trunk.layer2, trunk.layer3, trunk.layer4)
-        assert [stage[0].conv2.out_channels for stage in stages] == list(row.picture.widths)
+        assert [stage[0].conv2.out_channels for stage in stages] == list(row.image.widths)
         assert [len(stage) for stage in stages] == [1, 1, 1, 1]
     else:
-        blocks, width = row.picture
+        blocks, width = row.image
         stages = (model.visual.layer1, model.visual.layer2, model.visual.layer3, model.visual.layer4)
         assert tuple(map(len, stages)) == blocks
         assert model.visual.conv3.out_channels == width
-    for blocks, tower in towers:
-        assert len(blocks) == tower.layers
+    for blocks, encoder in encoders:
+        assert len(blocks) == encoder.layers
         for block in blocks:
-            assert (block.attn.embed_dim, block.attn.num_heads) == (tower.width, tower.heads)
-            assert (block.mlp.c_fc.out_features, block.mlp.c_proj.in_features) == (tower.mlp, tower.mlp)
+            assert (block.attn.embed_dim, block.attn.num_heads) == (encoder.width, encoder.heads)
+            assert (block.mlp.c_fc.out_features, block.mlp.c_proj.in_features) == (encoder.mlp, encoder.mlp)
 
 
 @pytest.mark.parametrize("name", TABLE)
 def test_parameters_are_those_counted_by_hand(name, models):
     row = TABLE[name]
-    if isinstance(row.picture, Tower):
-        picture = vit_parameters(row, row.picture)
-    elif isinstance(row.picture, PlainResNet):
-        picture = plain_resnet_parameters(row, row.picture)
+    if isinstance(row.image, Encoder):
+        image = vit_parameters(row, row.image)
+    elif isinstance(row.image, PlainResNet):
+        image = plain_resnet_parameters(row, row.image)
     else:
-        picture = resnet_parameters(row, *row.picture)
-    assert row.parameters == picture + text_parameters(row) + 1, "the table's sum; 1 is the logit scale"
-    assert sum(p.numel() for p in models[name].visual.parameters()) == picture
+        image = resnet_parameters(row, *row.image)
+    assert row.parameters == image + text_parameters(row) + 1, "the table's sum; 1 is the logit scale"
+    assert sum(p.numel() for p in models[name].visual.parameters()) == image
     assert sum(p.numel() for p in models[name].parameters()) == row.parameters
 
 
 @pytest.mark.parametrize("name", TABLE)
-def test_both_towers_end_in_the_same_space(name, models):
+def test_both_encoders_end_in_the_same_space(name, models):
     row = TABLE[name]
     with torch.no_grad():
-        pictures = models[name].encode_image(torch.empty(2, 3, row.px, row.px, device="meta"))
+        images = models[name].encode_image(torch.empty(2, 3, row.px, row.px, device="meta"))
         texts = models[name].encode_text(torch.empty(2, row.tokens, dtype=torch.long, device="meta"))
-    assert pictures.shape == texts.shape == (2, row.embedding)
+    assert images.shape == texts.shape == (2, row.embedding)
 
 
 @pytest.mark.parametrize("name", TABLE)
 def test_heads_divide_the_width(name):
-    """The reference's L text tower asked for 12 heads of a width of 512, and its code cut the rest away."""
-    for tower in (TABLE[name].text, TABLE[name].picture):
-        if isinstance(tower, Tower):
-            assert tower.width % tower.heads == 0
+    """The reference's L text encoder asked for 12 heads of a width of 512, and its code cut the rest away."""
+    for encoder in (TABLE[name].text, TABLE[name].image):
+        if isinstance(encoder, Encoder):
+            assert encoder.width % encoder.heads == 0
 
 
-def multiplications(tokens: int, tower: Tower) -> int:
+def multiplications(tokens: int, encoder: Encoder) -> int:
     """Of one row through the layers of a transformer: four projections, two products of attention, two of the MLP."""
-    width = tower.width
-    return tower.layers * (4 * tokens * width**2 + 2 * tokens**2 * width + 2 * tokens * width * tower.mlp)
+    width = encoder.width
+    return encoder.layers * (4 * tokens * width**2 + 2 * tokens**2 * width + 2 * tokens * width * encoder.mlp)
 
 
 @pytest.mark.parametrize("name", ["tiny_test", "vit_m_14_112", "vit_s_8_112", "tinker_16_224"])
 def test_cost_is_that_counted_by_hand(name):
     row, facts = TABLE[name], describe_model(name)
-    tower = row.picture
-    assert isinstance(tower, Tower)
-    patches = (row.px // tower.patch) ** 2
-    picture = 3 * tower.patch**2 * patches * tower.width + tower.width * row.embedding
-    assert facts.image_gflops == pytest.approx(2e-9 * (picture + multiplications(patches + 1, tower)))
+    encoder = row.image
+    assert isinstance(encoder, Encoder)
+    patches = (row.px // encoder.patch) ** 2
+    image = 3 * encoder.patch**2 * patches * encoder.width + encoder.width * row.embedding
+    assert facts.image_gflops == pytest.approx(2e-9 * (image + multiplications(patches + 1, encoder)))
     text = multiplications(row.tokens, row.text) + row.text.width * row.embedding
     assert facts.text_gflops == pytest.approx(2e-9 * text)
     assert facts.parameters == row.parameters
@@ -155,15 +155,15 @@ def test_the_printed_table_goes_from_cheap_to_dear():
     assert "| 2 × 128, 4 heads, MLP 512 |" in lines[3]
 
 
-def test_a_picture_tower_of_timm_is_described_by_its_name(tmp_path):
+def test_a_image_encoder_of_timm_is_described_by_its_name(tmp_path):
     import json
 
     config = load_config("tiny_test")
     config["vision_cfg"] = {"timm_model_name": "convnext_atto", "timm_pool": "avg", "image_size": 64}
     (tmp_path / "atto.json").write_text(json.dumps(config))
     facts = describe_model(tmp_path / "atto.json")
-    assert facts.picture_tower == "convnext_atto"
-    assert facts.picture_parameters > 3e6
+    assert facts.image_encoder == "convnext_atto"
+    assert facts.image_parameters > 3e6
     assert facts.image_gflops > 0.05
 
 

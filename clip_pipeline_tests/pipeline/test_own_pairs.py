@@ -28,7 +28,7 @@ from clip_pipeline_tests.sources.photos.test_tars import write_tar
 COUNT = 6
 
 
-def picture(number: int, kind: str = "JPEG") -> bytes:
+def image(number: int, kind: str = "JPEG") -> bytes:
     buffer = io.BytesIO()
     scene(number, ball=(40 * number % 256, 90, 255 - 40 * number % 256), size=(96, 72)).save(buffer, kind)
     return buffer.getvalue()
@@ -68,7 +68,7 @@ def test_both_halves_of_coco_become_pairs_with_their_splits(tmp_path):
         (root / split).mkdir(parents=True)
         (root / f"captions_{split}.json").write_text(json.dumps(coco(split, range(numbers.start, numbers.stop + 1))))
         for n in numbers:  # the last photo of each list is missing
-            (root / split / f"COCO_{split}_{n:012d}.jpg").write_bytes(picture(n))
+            (root / split / f"COCO_{split}_{n:012d}.jpg").write_bytes(image(n))
     workspace = workspace_of(tmp_path, "folder", root)
     facts = built(workspace)
     assert {(row["photo_id"][:5], row["split"]) for row in pairs_of(workspace)} == {
@@ -88,7 +88,7 @@ def laion(tmp_path) -> Path:
     for n in range(COUNT):
         told = {"caption": f"A tree number {n}", "similarity": 0.2 + n / 20, "NSFW": ["UNLIKELY", "NSFW"][n % 2]}
         kind = ["JPEG", "PNG", "WEBP"][n % 3]
-        members |= {f"{n:09d}.{kind}": picture(n, kind), f"{n:09d}.json": json.dumps(told)}
+        members |= {f"{n:09d}.{kind}": image(n, kind), f"{n:09d}.json": json.dumps(told)}
     return write_tar(tmp_path / "tars" / "00000.tar", members)
 
 
@@ -135,7 +135,7 @@ def test_with_resize_original_the_bytes_of_tars_are_stored_as_they_are(tmp_path,
 
 def test_a_range_of_tars_is_read_and_a_new_tar_beside_it_changes_nothing(tmp_path):
     for number in range(3):
-        members = {f"{n:04d}.jpg": picture(4 * number + n) for n in range(2)}
+        members = {f"{n:04d}.jpg": image(4 * number + n) for n in range(2)}
         members |= {f"{n:04d}.json": json.dumps({"prompt": f"A cup {number} {n}"}) for n in range(2)}
         write_tar(tmp_path / "tars" / f"{number:05d}.tar", members)
     workspace = workspace_of(tmp_path, "tars", tmp_path / "tars" / "{00000..00001}.tar")
@@ -144,9 +144,9 @@ def test_a_range_of_tars_is_read_and_a_new_tar_beside_it_changes_nothing(tmp_pat
         f"A cup {t} {n}" for t in range(2) for n in range(2)
     ]
     content = workspace.get("photo_catalog").content
-    write_tar(tmp_path / "tars" / "00002.tar", {"0.jpg": picture(30), "0.txt": "Another"})
+    write_tar(tmp_path / "tars" / "00002.tar", {"0.jpg": image(30), "0.txt": "Another"})
     assert STEPS["photo_catalog"].materialise(Workspace(workspace.store.root, workspace.recipe)).hit
-    write_tar(tmp_path / "tars" / "00001.tar", {"0.jpg": picture(30), "0.txt": "Another cup"})
+    write_tar(tmp_path / "tars" / "00001.tar", {"0.jpg": image(30), "0.txt": "Another cup"})
     other = Workspace(workspace.store.root, workspace.recipe)
     built(other)
     assert other.get("photo_catalog").content != content
@@ -156,7 +156,7 @@ def test_a_folder_without_captions_is_told_before_a_photo_is_stored(tmp_path):
     from clip_pipeline.pipeline.standalone import _pairs_of_folder
 
     (tmp_path / "photos").mkdir()
-    (tmp_path / "photos" / "1.jpg").write_bytes(picture(1))
+    (tmp_path / "photos" / "1.jpg").write_bytes(image(1))
     workspace = workspace_of(tmp_path, "folder", tmp_path / "photos")
     with pytest.raises(CaptionsError, match=r"no caption file for the 1 photos .*links\.captions"):
         STEPS["image_links"].materialise(workspace, "000")
@@ -172,7 +172,7 @@ def test_a_folder_without_captions_is_told_before_a_photo_is_stored(tmp_path):
 def test_a_link_to_nothing_among_the_photos_hinders_nobody(tmp_path):
     (tmp_path / "photos").mkdir()
     for n in range(2):
-        (tmp_path / "photos" / f"{n}.jpg").write_bytes(picture(n))
+        (tmp_path / "photos" / f"{n}.jpg").write_bytes(image(n))
         (tmp_path / "photos" / f"{n}.txt").write_text("A cup")
     (tmp_path / "photos" / ".#0.txt").symlink_to("nowhere")
     (tmp_path / "photos" / "2.jpg").symlink_to("nowhere")
@@ -184,7 +184,7 @@ def test_the_train_command_reads_tars_in_the_folders_of_their_splits(tmp_path):
     from clip_pipeline.pipeline.standalone import _pairs_of_folder
 
     for number, split in enumerate(("train", "val")):
-        write_tar(tmp_path / "tars" / split / "0.tar", {"0.jpg": picture(number), "0.txt": f"A cup of {split}"})
+        write_tar(tmp_path / "tars" / split / "0.tar", {"0.jpg": image(number), "0.txt": f"A cup of {split}"})
     (tmp_path / "work").mkdir()
     pairs = _pairs_of_folder(tmp_path / "tars", "", find_recipe("tiny"), tmp_path / "work")
     assert dict(zip(pairs["caption"].to_pylist(), pairs["split"].to_pylist(), strict=True)) == {
@@ -194,7 +194,7 @@ def test_the_train_command_reads_tars_in_the_folders_of_their_splits(tmp_path):
 
 
 def test_tars_and_lists_without_captions_are_told_before_a_photo_is_stored(tmp_path):
-    tar = write_tar(tmp_path / "0.tar", {"0.jpg": picture(0), "0.json": json.dumps({"about": "A cup"})})
+    tar = write_tar(tmp_path / "0.tar", {"0.jpg": image(0), "0.json": json.dumps({"about": "A cup"})})
     (tmp_path / "urls.txt").write_text("http://photos.test/1.jpg\n")
     for source, path in (("tars", tar), ("url_list", tmp_path / "urls.txt")):
         workspace = workspace_of(tmp_path / source, source, path)
@@ -204,7 +204,7 @@ def test_tars_and_lists_without_captions_are_told_before_a_photo_is_stored(tmp_p
 
 
 def test_empty_captions_and_a_broken_photo_are_rows_with_reasons(tmp_path):
-    members = {"0.jpg": picture(0), "0.txt": "A red cup", "1.jpg": picture(1), "1.txt": "  ", "2.jpg": b"no photo"}
+    members = {"0.jpg": image(0), "0.txt": "A red cup", "1.jpg": image(1), "1.txt": "  ", "2.jpg": b"no photo"}
     write_tar(tmp_path / "0.tar", members)
     workspace = workspace_of(tmp_path, "tars", tmp_path / "0.tar")
     facts = built(workspace)
@@ -232,7 +232,7 @@ def test_what_a_filter_excludes_from_a_list_of_urls_is_never_asked_for(tmp_path,
     filters = ["pairs.min_similarity=0.3", "pairs.allowed_nsfw=UNLIKELY", "download.robots_txt=false"]
     with loopback() as site:
         for n in range(COUNT):
-            site.always(f"/{n}.jpg", Answer(body=picture(n)))
+            site.always(f"/{n}.jpg", Answer(body=image(n)))
         recipe = with_settings(find_recipe("tiny"), filters)
         download_links(laion_list, tmp_path / "shards", recipe, hosts=site.hosts("photos.test"))
         assert sorted(path for _, path in site.requests) == ["/2.jpg", "/4.jpg"]
@@ -258,7 +258,7 @@ def test_shards_from_before_there_were_ratings_are_taken_over_without_a_request(
     shards = tmp_path / "shards"
     with loopback() as site:
         for n in range(COUNT):
-            site.always(f"/{n}.jpg", Answer(body=picture(n)))
+            site.always(f"/{n}.jpg", Answer(body=image(n)))
         download_links(laion_list, shards, recipe, hosts=site.hosts("photos.test"))
         older = pq.read_table(shards / "00000.parquet").drop_columns(
             ["similarity", "nsfw", "unsafe", "watermark", "origin"]
@@ -279,7 +279,7 @@ def test_the_train_command_reads_a_range_of_tars_and_the_key_of_their_captions(t
 
     for number in range(2):
         told = {f"{n}.json": json.dumps({"prompt": f"A cup {number} {n}", "caption": "no"}) for n in range(2)}
-        write_tar(tmp_path / f"{number}.tar", {f"{n}.jpg": picture(2 * number + n) for n in range(2)} | told)
+        write_tar(tmp_path / f"{number}.tar", {f"{n}.jpg": image(2 * number + n) for n in range(2)} | told)
     recipe = with_settings(find_recipe("tiny"), ["links.caption_keys=json.prompt"])
     (tmp_path / "work").mkdir()
     pairs = _pairs_of_folder(tmp_path / "{0..1}.tar", "", recipe, tmp_path / "work")

@@ -43,7 +43,7 @@ class UnsplashSite:
             self.downloads[parts.path.split("/")[2]] += 1
             return Answer(body=b'{"url":"http://images.unsplash.com/photo"}', headers=self._headers())
         if parts.path.startswith("/photo-") and not parts.path.startswith("/photo-broken"):
-            return Answer(body=picture(parts.path), headers={"Content-Type": "image/jpeg"})
+            return Answer(body=image(parts.path), headers={"Content-Type": "image/jpeg"})
         return Answer(404, b"no such photo")
 
     def _search(self, word: str, page: int) -> Answer:
@@ -77,7 +77,7 @@ def api_photo(photo: str) -> dict:
         "id": photo,
         "width": 400,
         "height": 300,
-        "alt_description": f"a picture of {photo}",
+        "alt_description": f"an image of {photo}",
         "urls": {"raw": f"http://images.unsplash.com/photo-{photo}?ixid=A"},
         "links": {
             "html": f"https://unsplash.com/photos/{photo}",
@@ -87,7 +87,7 @@ def api_photo(photo: str) -> dict:
     }
 
 
-def picture(path: str) -> bytes:
+def image(path: str) -> bytes:
     """A JPEG of a colour that follows from the path."""
     value = sum(path.encode()) * 7919
     buffer = io.BytesIO()

@@ -15,16 +15,16 @@ from clip_pipeline_tests.images.photos import scene
 SETTINGS = DownloadSettings(image_size=64, min_side=8, quality=95)
 
 
-def encoded(picture: Image.Image, kind: str, **options) -> bytes:
+def encoded(image: Image.Image, kind: str, **options) -> bytes:
     buffer = io.BytesIO()
-    picture.save(buffer, kind, **options)
+    image.save(buffer, kind, **options)
     return buffer.getvalue()
 
 
 def pixels(content: bytes) -> np.ndarray:
     found = check_photo(content, SETTINGS)
     assert isinstance(found, CheckedPhoto), found
-    return np.asarray(found.picture).astype(int)
+    return np.asarray(found.image).astype(int)
 
 
 def swapped_profile() -> bytes:
@@ -65,7 +65,7 @@ def test_the_usual_profile_changes_nothing_and_is_not_stored():
     assert isinstance(found, CheckedPhoto)
     assert b"ICC_PROFILE" in content
     assert b"ICC_PROFILE" not in found.stored
-    assert np.abs(np.asarray(found.picture).astype(int) - np.asarray(scene(2, size=(64, 64)))).mean() < 5
+    assert np.abs(np.asarray(found.image).astype(int) - np.asarray(scene(2, size=(64, 64)))).mean() < 5
 
 
 def test_a_profile_of_other_colours_than_the_photo_s_is_ignored():
@@ -111,7 +111,7 @@ def test_what_is_half_transparent_is_mixed_with_white(mode):
     assert np.abs(found[32, 50] - expected).max() <= 2
 
 
-def test_of_an_animation_the_first_picture_counts():
+def test_of_an_animation_the_first_image_counts():
     frames = [Image.new("RGB", (64, 64), colour) for colour in ("red", "blue", "green")]
     for kind in ("GIF", "WEBP", "PNG"):
         found = pixels(encoded(frames[0], kind, save_all=True, append_images=frames[1:], duration=50))

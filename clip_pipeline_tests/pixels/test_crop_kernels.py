@@ -16,9 +16,9 @@ def noise(height: int, width: int, seed: int = 0) -> np.ndarray:
     return np.random.default_rng(seed).integers(0, 256, (height, width, 3), dtype=np.uint8)
 
 
-def resampled(picture, box, place, height, width, mirrored=0) -> np.ndarray:
+def resampled(image, box, place, height, width, mirrored=0) -> np.ndarray:
     target = np.empty((height, width, 3), np.uint8)
-    resample(picture, np.array(box, dtype=float), np.array(place), target, mirrored)
+    resample(image, np.array(box, dtype=float), np.array(place), target, mirrored)
     return target
 
 
@@ -31,17 +31,17 @@ def test_any_box_is_scaled_to_the_very_bytes_of_pillow(H, W, height, width, acro
     box = tuple(float(np.float32(v)) for v in (across[0] * W, down[0] * H, across[1] * W, down[1] * H))
     if box[2] - box[0] < 0.5 or box[3] - box[1] < 0.5:
         return
-    picture = noise(H, W)
-    theirs = Image.fromarray(picture).resize((width, height), Image.Resampling.BICUBIC, box=box)
-    assert np.array_equal(resampled(picture, box, (width, height, 0, 0), height, width), np.asarray(theirs))
+    image = noise(H, W)
+    theirs = Image.fromarray(image).resize((width, height), Image.Resampling.BICUBIC, box=box)
+    assert np.array_equal(resampled(image, box, (width, height, 0, 0), height, width), np.asarray(theirs))
 
 
 def test_a_window_is_that_part_of_the_whole_and_mirroring_turns_it():
-    picture = noise(40, 70)
-    whole = resampled(picture, (0, 0, 70, 40), (56, 32, 0, 0), 32, 56)
-    window = resampled(picture, (0, 0, 70, 40), (56, 32, 12, 3), 20, 30)
+    image = noise(40, 70)
+    whole = resampled(image, (0, 0, 70, 40), (56, 32, 0, 0), 32, 56)
+    window = resampled(image, (0, 0, 70, 40), (56, 32, 12, 3), 20, 30)
     assert np.array_equal(window, whole[3:23, 12:42])
-    assert np.array_equal(resampled(picture, (0, 0, 70, 40), (56, 32, 12, 3), 20, 30, 1), window[:, ::-1])
+    assert np.array_equal(resampled(image, (0, 0, 70, 40), (56, 32, 12, 3), 20, 30, 1), window[:, ::-1])
 
 
 def test_a_crop_is_that_of_torchvision():
@@ -49,26 +49,26 @@ def test_a_crop_is_that_of_torchvision():
     define_missing_operators()
     from torchvision.transforms.functional import InterpolationMode, resized_crop
 
-    picture = noise(60, 80)
-    theirs = resized_crop(Image.fromarray(picture), 7, 11, 40, 50, [32, 32], InterpolationMode.BICUBIC)
-    cut = np.ascontiguousarray(picture[7:47, 11:61])
+    image = noise(60, 80)
+    theirs = resized_crop(Image.fromarray(image), 7, 11, 40, 50, [32, 32], InterpolationMode.BICUBIC)
+    cut = np.ascontiguousarray(image[7:47, 11:61])
     assert np.array_equal(resampled(cut, (0, 0, 50, 40), (32, 32, 0, 0), 32, 32), np.asarray(theirs))
-    inside = resampled(picture, (11, 7, 61, 47), (32, 32, 0, 0), 32, 32)
+    inside = resampled(image, (11, 7, 61, 47), (32, 32, 0, 0), 32, 32)
     assert np.array_equal(inside[3:-3, 3:-3], np.asarray(theirs)[3:-3, 3:-3]), "only the edge sees beyond the box"
 
 
 @pytest.mark.parametrize(("contrast", "brightness"), [(0.0, 20.0), (0.5, 0.0), (-0.3, -40.0)])
 def test_colours_change_as_the_formula_says(contrast, brightness):
-    picture = noise(9, 11)
-    expected = (picture - picture.mean()) * (1 + contrast) + picture.mean() + brightness
-    jitter_colours(picture, contrast, brightness)
-    assert np.abs(picture - np.clip(expected, 0, 255)).max() <= 0.5 + 1e-9
+    image = noise(9, 11)
+    expected = (image - image.mean()) * (1 + contrast) + image.mean() + brightness
+    jitter_colours(image, contrast, brightness)
+    assert np.abs(image - np.clip(expected, 0, 255)).max() <= 0.5 + 1e-9
 
 
 @pytest.mark.parametrize("saturation", [0.0, 0.6, 1.7])
 def test_colours_move_away_from_their_grey(saturation):
-    picture = noise(9, 11)
-    grey = picture.mean(-1, keepdims=True)
-    expected = grey + (picture - grey) * saturation
-    saturate_colours(picture, saturation)
-    assert np.abs(picture - np.clip(expected, 0, 255)).max() <= 0.5 + 1e-9
+    image = noise(9, 11)
+    grey = image.mean(-1, keepdims=True)
+    expected = grey + (image - grey) * saturation
+    saturate_colours(image, saturation)
+    assert np.abs(image - np.clip(expected, 0, 255)).max() <= 0.5 + 1e-9

@@ -38,15 +38,15 @@ def scene(width: int, height: int, seed: int = 0) -> Image.Image:
     return Image.fromarray(np.clip(pixels, 0, 255).astype(np.uint8)).filter(ImageFilter.GaussianBlur(0.8))
 
 
-def jpeg(picture: Image.Image, quality: int = 88, **options) -> bytes:
+def jpeg(image: Image.Image, quality: int = 88, **options) -> bytes:
     buffer = io.BytesIO()
-    picture.save(buffer, "JPEG", quality=quality, **options)
+    image.save(buffer, "JPEG", quality=quality, **options)
     return buffer.getvalue()
 
 
 def ours_and_theirs(content: bytes, preprocess) -> tuple[torch.Tensor, torch.Tensor]:
     preprocessing = preprocessing_of(preprocess)
-    return preprocessing.tensor([preprocessing.picture(content)])[0], preprocess(Image.open(io.BytesIO(content)))
+    return preprocessing.tensor([preprocessing.image(content)])[0], preprocess(Image.open(io.BytesIO(content)))
 
 
 def bytes_apart(one: torch.Tensor, two: torch.Tensor) -> np.ndarray:
@@ -87,8 +87,8 @@ def test_the_same_tolerance_holds_on_real_photos(shared_data):
     preprocess = transform(112)
     reduced = 0
     for content in contents:
-        with Image.open(io.BytesIO(content)) as picture:
-            if picture.mode != "RGB" or picture.getexif().get(0x0112, 1) != 1:
+        with Image.open(io.BytesIO(content)) as image:
+            if image.mode != "RGB" or image.getexif().get(0x0112, 1) != 1:
                 continue
         apart = bytes_apart(*ours_and_theirs(content, preprocess))
         if decode(content, 112).rows_HW3.shape[:2] == decode(content, None).rows_HW3.shape[:2]:
@@ -114,13 +114,13 @@ def test_ordinary_real_photos_give_the_very_bits(shared_data):
 def test_every_way_a_camera_can_be_held_comes_out_upright(orientation, large):
     exif = Image.Exif()
     exif[0x0112] = orientation
-    picture = scene(801, 533) if large else scene(90, 60)
-    content = jpeg(picture, exif=exif)
+    image = scene(801, 533) if large else scene(90, 60)
+    content = jpeg(image, exif=exif)
     from PIL import ImageOps
 
     preprocess = transform(64)
     preprocessing = preprocessing_of(preprocess)
-    ours = preprocessing.tensor([preprocessing.picture(content)])[0]
+    ours = preprocessing.tensor([preprocessing.image(content)])[0]
     theirs = preprocess(ImageOps.exif_transpose(Image.open(io.BytesIO(content))))
     apart = bytes_apart(ours, theirs)
     assert apart.max() <= (LARGEST if large else 1e-4)
@@ -143,16 +143,16 @@ def test_grey_and_cmyk_photos_are_as_open_clip_sees_them(mode):
     )  # of CMYK, open_clip resizes four colours and then makes three of them
 
 
-def test_an_array_of_digits_is_what_open_clip_makes_of_the_same_picture():
+def test_an_array_of_digits_is_what_open_clip_makes_of_the_same_image():
     digit = np.random.default_rng(5).integers(0, 256, (28, 28), dtype=np.uint8)
     digit.setflags(write=False)  # as those of a file that is mapped into memory
     preprocess = transform(224)
     preprocessing = preprocessing_of(preprocess)
-    for array, picture in (
+    for array, image in (
         (digit, Image.fromarray(digit)),
         (np.broadcast_to(digit[:, :, None], (28, 28, 3)), Image.fromarray(digit)),
     ):
-        assert torch.equal(preprocessing.tensor([preprocessing.picture(array)])[0], preprocess(picture))
+        assert torch.equal(preprocessing.tensor([preprocessing.image(array)])[0], preprocess(image))
 
 
 @pytest.mark.parametrize("preprocess", [transform(64, "longest"), transform(64, interpolation="bilinear")])
@@ -166,7 +166,7 @@ def test_other_geometries_run_open_clips_own_steps(preprocess):
 
 def test_a_preprocess_of_an_unknown_kind_runs_whole():
     preprocess = transform(64)
-    ours, theirs = ours_and_theirs(jpeg(scene(200, 130)), lambda picture: preprocess(picture))
+    ours, theirs = ours_and_theirs(jpeg(scene(200, 130)), lambda image: preprocess(image))
     assert torch.equal(ours, theirs)
 
 

@@ -14,9 +14,9 @@ from clip_pipeline_tests.images.photos import scene
 SIDES = st.integers(1, 130) | st.sampled_from([7, 8, 9, 255, 256, 257, 640])
 
 
-def pillow(picture: Image.Image, width: int, height: int) -> np.ndarray:
+def pillow(image: Image.Image, width: int, height: int) -> np.ndarray:
     """Pillow's bicubic, the height first."""
-    rows = picture.resize((picture.width, height), Image.Resampling.BICUBIC)
+    rows = image.resize((image.width, height), Image.Resampling.BICUBIC)
     return np.asarray(rows.resize((width, height), Image.Resampling.BICUBIC)).astype(int)
 
 
@@ -24,12 +24,12 @@ def pillow(picture: Image.Image, width: int, height: int) -> np.ndarray:
 @given(old=st.tuples(SIDES, SIDES), new=st.tuples(SIDES, SIDES), seed=st.integers(0, 99), noise=st.booleans())
 def test_every_value_is_pillow_s_to_within_two_for_any_sizes(old, new, seed, noise):
     generator = np.random.default_rng(seed)
-    picture = scene(seed, size=old) if min(old) > 8 and not noise else None
-    if picture is None:
-        picture = Image.fromarray(generator.integers(0, 256, (old[1], old[0], 3), np.uint8))
-    ours = resize_rgb(np.array(picture), *new).astype(int)
+    image = scene(seed, size=old) if min(old) > 8 and not noise else None
+    if image is None:
+        image = Image.fromarray(generator.integers(0, 256, (old[1], old[0], 3), np.uint8))
+    ours = resize_rgb(np.array(image), *new).astype(int)
     assert ours.shape == (new[1], new[0], 3)
-    assert np.abs(ours - pillow(picture, *new)).max() <= 2
+    assert np.abs(ours - pillow(image, *new)).max() <= 2
 
 
 def test_photos_differ_by_two_at_most_and_hardly_anywhere(shared_data):
@@ -39,11 +39,11 @@ def test_photos_differ_by_two_at_most_and_hardly_anywhere(shared_data):
     with tarfile.open(shared_data("flickr8k_orig_1000.tar")) as tar:
         entries = [entry for entry in tar if entry.name.endswith(".jpg")][:20]
         for entry in entries:
-            picture = Image.open(io.BytesIO(tar.extractfile(entry).read())).convert("RGB")
+            image = Image.open(io.BytesIO(tar.extractfile(entry).read())).convert("RGB")
             for shorter in (64, 112, 224, 256):
-                scale = shorter / min(picture.size)
-                size = round(picture.width * scale), round(picture.height * scale)
-                difference = np.abs(resize_rgb(np.array(picture), *size) - pillow(picture, *size))
+                scale = shorter / min(image.size)
+                size = round(image.width * scale), round(image.height * scale)
+                difference = np.abs(resize_rgb(np.array(image), *size) - pillow(image, *size))
                 assert difference.max() <= 2
                 assert difference.mean() < 0.02
 
@@ -55,6 +55,6 @@ def test_a_plain_colour_stays_as_it_is(value):
         assert (resize_rgb(plain, *size) == value).all()
 
 
-def test_the_same_size_is_the_same_picture():
-    picture = np.array(scene(3))
-    assert (resize_rgb(picture, picture.shape[1], picture.shape[0]) == picture).all()
+def test_the_same_size_is_the_same_image():
+    image = np.array(scene(3))
+    assert (resize_rgb(image, image.shape[1], image.shape[0]) == image).all()

@@ -35,7 +35,7 @@ def test_no_test_scene_is_a_photo_of_the_search(world):
     assert not any(sample.scene in photos for sample in labelled_scenes(world, "seen"))
 
 
-def test_a_tar_holds_a_picture_and_a_label_for_each_sample(world):
+def test_a_tar_holds_a_image_and_a_label_for_each_sample(world):
     with tarfile.open(fileobj=io.BytesIO(benchmark_tar(world, "unseen", 1))) as tar:
         names = tar.getnames()
         assert names[:2] == ["s0001000.cls", "s0001000.jpg"] and len(names) == 2 * SAMPLES_PER_TAR

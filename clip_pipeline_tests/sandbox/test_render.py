@@ -12,7 +12,7 @@ from clip_pipeline.sandbox.scenes import BACKGROUNDS, LIGHTS, OBJECTS, near_dupl
 
 
 @pytest.mark.parametrize(("width", "height"), [(96, 72), (72, 96), (64, 64), (601, 507), (7, 3)])
-def test_a_picture_has_the_size_that_was_asked_for(width, height):
+def test_a_image_has_the_size_that_was_asked_for(width, height):
     image = render_scene(sample_scene(random.Random(0), ("cup", "red"), ()), width, height)
     assert image.size == (width, height) and image.mode == "RGB"
 
@@ -36,13 +36,13 @@ def test_the_same_scene_gives_the_same_bytes_and_another_gives_others():
 
 def test_every_background_and_light_looks_different():
     scene = _plain(sample_scene(random.Random(1), ("key", "green"), ()))
-    pictures = {}
+    images = {}
     for background in BACKGROUNDS:
         for light in LIGHTS:
             changed = replace(scene, background=background, light=light)
-            pictures[background, light] = np.asarray(render_scene(changed, 48, 48)).astype(float)
-    names = list(pictures)
-    nearest = min(np.abs(pictures[a] - pictures[b]).mean() for i, a in enumerate(names) for b in names[i + 1 :])
+            images[background, light] = np.asarray(render_scene(changed, 48, 48)).astype(float)
+    names = list(images)
+    nearest = min(np.abs(images[a] - images[b]).mean() for i, a in enumerate(names) for b in names[i + 1 :])
     assert nearest > 2
 
 

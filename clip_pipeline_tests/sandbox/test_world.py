@@ -75,8 +75,8 @@ def test_exact_copies_repeat_the_bytes_and_near_copies_do_not(world):
     copies = [photo for photo in world.photos if photo.copy_of]
     assert {photo.exact for photo in copies} == {True, False}
     for photo in copies[:20]:
-        pictures = [jpeg_bytes(render_scene(p.scene, 96, 96)) for p in (photo, originals[photo.copy_of])]
-        assert (pictures[0] == pictures[1]) == photo.exact
+        images = [jpeg_bytes(render_scene(p.scene, 96, 96)) for p in (photo, originals[photo.copy_of])]
+        assert (images[0] == images[1]) == photo.exact
 
 
 def test_a_smaller_world_is_the_beginning_of_a_larger_one(world):

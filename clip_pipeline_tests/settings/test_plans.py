@@ -46,7 +46,12 @@ def test_the_published_hyperparameters_are_those_of_the_plans():
     assert (wkit.learning_rate, wkit.beta_2, wkit.epsilon, wkit.weight_decay) == (5e-4, 0.98, 1e-6, 0.2)
     assert wkit.warmup_steps == 2000
     tinker = training("text_to_image_2m")
-    assert (tinker.batch_size, tinker.clip_norm, tinker.warmup_percent, tinker.final_rate_percent) == (1024, 1, 2, 10)
+    assert (tinker.batch_size, tinker.grad_clip_norm, tinker.warmup_percent, tinker.final_lr_percent) == (
+        1024,
+        1,
+        2,
+        10,
+    )
     assert tinker.compile
     assert list_plans() == sorted(
         [

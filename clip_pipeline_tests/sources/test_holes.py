@@ -282,7 +282,7 @@ def test_a_png_of_144_megapixels_does_not_cost_a_gigabyte(tmp_path):
     assert told["rise"] < 25
 
 
-# ---- manners
+# ---- host_limits
 
 
 def test_too_many_requests_with_retry_after_is_waited_for_and_succeeds(site):

@@ -156,7 +156,7 @@ def test_a_caption_comes_back_from_clip(both_clips):
 
 
 def test_an_exclamation_mark_inside_a_text_is_not_taken_for_padding(both_clips):
-    """CLIP pads with 0, which is also the mark before other punctuation. A text tower that leaves padded columns out must
+    """CLIP pads with 0, which is also the mark before other punctuation. A text encoder that leaves padded columns out must
     still see the end of such a text when it stands alone."""
     import torch
 

@@ -31,18 +31,18 @@ def coloured_photo(colour: str, seed: int) -> bytes:
     return buffer.getvalue()
 
 
-class Pictures:
-    """A source of pictures that lie in an array, (N, side, side, 3) uint8."""
+class Images:
+    """A source of images that lie in an array, (N, side, side, 3) uint8."""
 
-    def __init__(self, pictures: np.ndarray):
-        self.pictures, self.side, self.nbytes = pictures, pictures.shape[1], pictures.nbytes
-        self.photo_ids = [f"photo{row}" for row in range(len(pictures))]
+    def __init__(self, images: np.ndarray):
+        self.images, self.side, self.nbytes = images, images.shape[1], images.nbytes
+        self.photo_ids = [f"photo{row}" for row in range(len(images))]
 
     def __len__(self) -> int:
-        return len(self.pictures)
+        return len(self.images)
 
-    def read_into(self, row: int, picture: np.ndarray) -> None:
-        picture[...] = self.pictures[row]
+    def read_into(self, row: int, image: np.ndarray) -> None:
+        image[...] = self.images[row]
 
 
 @dataclass

@@ -157,7 +157,7 @@ def test_a_warmup_longer_than_the_run(train, tars):
 
 
 def test_a_learning_rate_that_ends_in_no_number(train, tars):
-    wild = {"learning_rate": 1.0, "clip_norm": 0, "weight_decay": 1e30, "warmup_percent": 0}
+    wild = {"learning_rate": 1.0, "grad_clip_norm": 0, "weight_decay": 1e30, "warmup_percent": 0}
     assert_one_sentence(train(tars, wild), "no finite number", "Lower training.learning_rate (now 1)")
 
 
@@ -176,7 +176,7 @@ def test_a_learning_rate_that_teaches_nothing_stops_after_a_third(train, tars, t
 
 
 def test_a_checkpoint_of_another_model_names_keys_and_sizes(train, tars, model):
-    outcome = train(tars, {"start_from": model, "text_layers": 2, "embedding_size": 16})
+    outcome = train(tars, {"init_from": model, "text_layers": 2, "embedding_size": 16})
     assert_one_sentence(
         outcome,
         "do not fit the model tiny_test: the file lacks transformer.resblocks.1.",
@@ -197,7 +197,7 @@ def with_one_more_token(model: Path, folder: Path) -> Path:
 def test_a_tokenizer_of_another_model(train, tars, model, tmp_path, run):
     rows = len(load_file(model / "open_clip_model.safetensors")["token_embedding.weight"])
     folder = with_one_more_token(model, tmp_path / "mixed")
-    outcome = train(tars, {"start_from": folder})
+    outcome = train(tars, {"init_from": folder})
     assert_one_sentence(outcome, f"has {rows + 1} tokens, the weights beside it were trained with {rows}", "copy both")
     (tmp_path / "photo.jpg").write_bytes(coloured_photo("red", 0))
     outcome = run("classify", tmp_path / "photo.jpg", "--labels", "a, b", "--model", folder)

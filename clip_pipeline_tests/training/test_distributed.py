@@ -33,9 +33,9 @@ with joined_processes() as processes:
 
 def test_two_processes_take_the_steps_of_one(tiny_data, tmp_path):
     """The features of both are gathered, so the loss compares the whole batch, and so are the batch norms' means; the weights stay the same on both."""
-    plain = dataclasses.replace(SETTINGS, epochs=3, crop_scale=0.6, flip=True, word_loss=0.5)
+    plain = dataclasses.replace(SETTINGS, epochs=3, crop_scale=0.6, flip=True, bag_of_words_loss=0.5)
     chunked = dataclasses.replace(
-        plain, loss="sigmoid", chunk_size=2, captions_per_photo=2, word_dropout=0.2, mixing=0.5
+        plain, loss="sigmoid", chunk_size=2, captions_per_photo=2, token_dropout=0.2, mixup_alpha=0.5
     )
     (tmp_path / "train.py").write_text(SCRIPT)
     norms = dataclasses.replace(plain, model="sandbox_small", epochs=1, learning_rate=1e-6)

@@ -21,9 +21,9 @@ ROOT = Path(__file__).resolve().parents[2]
 STEPS = 20
 KINDS = {
     "sigmoid_in_chunks": {
-        "loss": "sigmoid", "chunk_size": 3, "ema_decay": 0.9, "patch_dropout": 0.5, "word_loss": 0.5, "publish": "best", "flip": True,
+        "loss": "sigmoid", "chunk_size": 3, "ema_decay": 0.9, "patch_dropout": 0.5, "bag_of_words_loss": 0.5, "publish": "best", "flip": True,
     },
-    "best_of_bf16": {"precision": "bf16", "publish": "best", "crop_scale": 0.6, "colour_jitter": 0.3, "schedule": "linear"},
+    "best_of_bf16": {"precision": "bf16", "publish": "best", "crop_scale": 0.6, "color_jitter": 0.3, "schedule": "linear"},
     "fp16_with_a_scaler": {
         "precision": "fp16", "chunk_size": 4, "gradient_checkpointing": True, "freeze": "text", "schedule": "cooldown",
     },

@@ -9,12 +9,12 @@ import torch
 
 from clip_pipeline.errors import TrainingError
 from clip_pipeline.settings import TrainingSettings
-from clip_pipeline.training.loss_watch import LossWatch, memory_explained
+from clip_pipeline.training.loss_watch import DivergenceWatch, memory_explained
 from clip_pipeline.training.objective.loss import guessing_loss
 
 
 def feed(settings: TrainingSettings, loss: float, steps: int) -> None:
-    watch = LossWatch(settings, steps)
+    watch = DivergenceWatch(settings, steps)
     for step in range(steps):
         watch.add(loss, step, 1e-3)
 

@@ -83,11 +83,11 @@ class Scales(torch.nn.Module):
     logit_scale, logit_bias = torch.nn.Parameter(torch.tensor(2.6)), torch.nn.Parameter(torch.tensor(-9.0))
 
 scales = Scales()
-pictures, captions = (torch.nn.functional.normalize(torch.randn(pairs, 8), dim=1).requires_grad_() for _ in range(2))
+images, captions = (torch.nn.functional.normalize(torch.randn(pairs, 8), dim=1).requires_grad_() for _ in range(2))
 gc.collect()
 pathlib.Path("/proc/self/clear_refs").write_text("5")
 before = peak_memory_bytes("cpu")
-losses = [contrastive_loss(scales, pictures, captions, settings) for _ in range(columns)]
+losses = [contrastive_loss(scales, images, captions, settings) for _ in range(columns)]
 torch.stack(losses).mean().backward()
 grown = peak_memory_bytes("cpu") - before
 print(json.dumps([similarity_matrices(settings), grown / (4 * pairs**2)]))

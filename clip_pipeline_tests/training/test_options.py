@@ -17,8 +17,8 @@ from clip_pipeline_tests.training.conftest import SETTINGS
 BASE = dataclasses.replace(SETTINGS, steps=3)
 # what makes an option effective, and the option's other value
 CHANGES = {
-    "picture_layers": ({}, 2),
-    "picture_width": ({}, 48),
+    "vision_layers": ({}, 2),
+    "vision_width": ({}, 48),
     "text_layers": ({}, 2),
     "text_width": ({}, 48),
     "embedding_size": ({}, 24),
@@ -30,21 +30,21 @@ CHANGES = {
     "batch_size": ({}, 12),
     "repeat_captions": ({}, "free"),
     "loss": ({}, "sigmoid"),
-    "text_tower": ({}, "stays_mean"),
+    "text_encoder": ({}, "stays_mean"),
     "optimizer": ({}, "muon"),
-    "muon_rate": ({"optimizer": "muon"}, 0.1),
+    "muon_lr": ({"optimizer": "muon"}, 0.1),
     "muon_decay": ({"optimizer": "muon"}, 3.0),
     "learning_rate": ({}, 1e-3),
     "warmup_percent": ({"warmup_percent": 0}, 50),
     "warmup_steps": ({}, 2),
     "schedule": ({}, "constant"),
     "cooldown_percent": ({"schedule": "cooldown"}, 70),
-    "final_rate_percent": ({}, 50),
+    "final_lr_percent": ({}, 50),
     "weight_decay": ({}, 0.9),
     "beta_1": ({}, 0.8),
     "beta_2": ({}, 0.9),
     "epsilon": ({}, 1e-3),
-    "clip_norm": ({}, 0.01),
+    "grad_clip_norm": ({}, 0.01),
     "label_smoothing": ({}, 0.2),
     "temperature": ({}, 0.3),
     "max_logit_scale": ({}, 14.0),
@@ -53,15 +53,15 @@ CHANGES = {
     "freeze_norms": ({"freeze": "text"}, False),
     "crop_scale": ({}, 0.3),
     "flip": ({}, True),
-    "colour_jitter": ({}, 0.5),
+    "color_jitter": ({}, 0.5),
     "greying": ({}, 0.5),
     "erasing": ({}, 0.7),
-    "stored_side": ({"crop_scale": 0.3}, 20),
+    "cached_image_size": ({"crop_scale": 0.3}, 20),
     "captions_per_photo": ({}, 2),
-    "word_dropout": ({}, 0.5),
+    "token_dropout": ({}, 0.5),
     "mixing": ({}, 0.5),
     "ema_decay": ({}, 0.5),
-    "word_loss": ({}, 1.0),
+    "bag_of_words_loss": ({}, 1.0),
     "shuffle_captions": ({}, True),
     "precision": ({}, "bf16"),
     "seed": ({}, 3),
@@ -69,8 +69,8 @@ CHANGES = {
 SAME_MODEL = {"chunk_size": 3, "gradient_checkpointing": True}
 ELSEWHERE = {
     "plan": "test_plans",
-    "start_from": "test_starting_model",
-    "compile": "test_starting_model, where it is asked of both towers",
+    "init_from": "test_starting_model",
+    "compile": "test_starting_model, where it is asked of both encoders",
     "publish": "below",
 }
 
@@ -119,4 +119,4 @@ def test_the_best_weights_are_published_when_they_are_asked_for(weights_of, monk
     losses = iter([3.0, 1.0, 2.0, 1.0])
     expected = weights_of(steps=2, **constant)
     monkeypatch.setattr(ValidationSet, "loss", lambda *arguments: next(losses))
-    assert are_equal(weights_of(steps=4, publish="best", **constant), expected)
+    assert are_equal(weights_of(steps=4, export_weights="best", **constant), expected)

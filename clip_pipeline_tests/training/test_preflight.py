@@ -98,7 +98,7 @@ def test_a_token_beyond_the_vocabulary_is_an_error():
 
 
 def test_settings_that_do_not_go_together_are_named():
-    odd = TrainingSettings(loss="sigmoid", label_smoothing=0.1, chunk_size=8, start_from="x")
+    odd = TrainingSettings(loss="sigmoid", label_smoothing=0.1, chunk_size=8, init_from="x")
     assert len(look_at_settings(odd, has_batch_norms=True)) == 3
     assert look_at_settings(TrainingSettings(chunk_size=8), has_batch_norms=False) == []
     assert look_at_settings(TrainingSettings(chunk_size=256, batch_size=256), has_batch_norms=True) == []

@@ -29,7 +29,7 @@ from clip_pipeline.training.model.initial_model import make_model
 from clip_pipeline.training.reports.log import read_log
 from clip_pipeline.training.validation import ValidationSet
 from clip_pipeline_tests.training.caption_tables import make_caption_table
-from clip_pipeline_tests.training.conftest import SETTINGS, Pictures
+from clip_pipeline_tests.training.conftest import SETTINGS, Images
 
 
 def weights_of(root) -> dict[str, torch.Tensor]:
@@ -145,24 +145,24 @@ def test_the_loss_is_not_periodic_with_the_shards_of_sorted_data(tiny_data, tmp_
 
 def test_evaluation_crops_and_varies_nothing(monkeypatch):
     """A reference cropped at random, and dropped out, while it evaluated."""
-    settings = dataclasses.replace(SETTINGS, crop_scale=0.3, flip=True, colour_jitter=0.5, patch_dropout=0.5)
+    settings = dataclasses.replace(SETTINGS, crop_scale=0.3, flip=True, color_jitter=0.5, patch_dropout=0.5)
     torch.manual_seed(0)
     model = make_model(load_config("tiny_test"), settings, "cpu")
-    pictures = np.random.default_rng(0).integers(0, 256, (12, 16, 16, 3), dtype=np.uint8)
+    images = np.random.default_rng(0).integers(0, 256, (12, 16, 16, 3), dtype=np.uint8)
     tokens = np.random.default_rng(1).integers(1, 290, (12, 12), dtype=np.int32)
     table = make_caption_table([[str(i)] for i in range(12)], tokens)
     preprocess = {"mean": [0.5] * 3, "std": [0.5] * 3}
     model.train()
-    reader = PairReader(Pictures(pictures), table, 16, "validation")
+    reader = PairReader(Images(images), table, 16, "validation")
     held_out = ValidationSet(reader, settings, preprocess)
     losses = {held_out.loss(model, None, "cpu", 0) for _ in range(3)}
     plain = ValidationSet(reader, SETTINGS, preprocess).loss(model, None, "cpu", 0)
     assert losses == {plain}
-    assert not hasattr(validation, "draw_variation")
+    assert not hasattr(validation, "draw_augmentation")
 
 
 def test_a_broken_photo_is_an_error_and_not_another_photo(tiny_data, tmp_path):
-    """A reference put another picture in the place of one that it could not read, under the first one's caption."""
+    """A reference put another image in the place of one that it could not read, under the first one's caption."""
     photos = [(name, b"broken" if name == "photo07" else content) for name, content in tiny_data.photos]
     with pytest.raises(PhotosError, match="Photo photo07 in the shards cannot be decoded"):
         tiny_data.train(tmp_path, photos=iter(photos))

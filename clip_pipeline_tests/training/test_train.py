@@ -91,7 +91,7 @@ def test_a_state_of_other_settings_is_left_aside(tiny_data, trained, tmp_path, m
 
 
 def test_the_laptops_training_goes_on_after_a_stop_and_its_model_is_loaded(tiny_data, tmp_path):
-    """A tower of timm, several captions, left-out words, mixing and averaged weights: all of it from the recipe."""
+    """An encoder of timm, several captions, left-out words, mixing and averaged weights: all of it from the recipe."""
 
     class Stopped(Exception):
         pass
@@ -150,6 +150,6 @@ def test_without_validation_photos_the_training_goes_on(tiny_data, tmp_path):
 
 
 def test_a_loss_that_is_no_number_gets_a_sentence(tiny_data, tmp_path):
-    wild = dataclasses.replace(SETTINGS, learning_rate=1.0, clip_norm=0, warmup_percent=0, weight_decay=1e30)
+    wild = dataclasses.replace(SETTINGS, learning_rate=1.0, grad_clip_norm=0, warmup_percent=0, weight_decay=1e30)
     with pytest.raises(TrainingError, match="no finite number. Lower training.learning_rate"):
         tiny_data.train(tmp_path, wild)

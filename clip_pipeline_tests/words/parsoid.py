@@ -25,7 +25,7 @@ def render(wikitext: str, title: str, parsoid: bool = True) -> str:
     text = re.sub(r"<gallery[^>]*>(.*?)</gallery>", lambda m: keep(_gallery(m[1], parsoid)), text, flags=re.S)
     text = _TEMPLATE.sub(lambda m: keep(_template(m[0], len(kept), parsoid)), text)
     text = re.sub(r"^\{\|.*?^\|\}", lambda m: keep(_table(m[0])), text, flags=re.S | re.M)
-    text = re.sub(r"\[\[File:((?:[^\[\]]|\[\[[^\]]*\]\])*)\]\]", lambda m: keep(_picture(m[1], parsoid)), text)
+    text = re.sub(r"\[\[File:((?:[^\[\]]|\[\[[^\]]*\]\])*)\]\]", lambda m: keep(_image(m[1], parsoid)), text)
     text = re.sub(
         r"\[\[(?:Category|[a-z]{2}):[^\]]*\]\]", lambda m: keep('<link rel="mw:PageProp/Category" href="./C">'), text
     )
@@ -75,11 +75,13 @@ def _gallery(rows: str, parsoid: bool) -> str:
     return f'<ul class="gallery" {kind}>{items}</ul>'
 
 
-def _picture(inside: str, parsoid: bool) -> str:
+def _image(inside: str, parsoid: bool) -> str:
     caption = _links(re.split(r"\|(?![^\[]*\]\])", inside)[-1])
     if parsoid:
-        picture = '<a href="./File:X"><img alt="markuponly" src="x"></a>'
-        return f'<figure typeof="mw:File/Thumb" class="mw-halign-left">{picture}<figcaption>{caption}</figcaption></figure>'
+        image = '<a href="./File:X"><img alt="markuponly" src="x"></a>'
+        return (
+            f'<figure typeof="mw:File/Thumb" class="mw-halign-left">{image}<figcaption>{caption}</figcaption></figure>'
+        )
     magnify = '<div class="magnify"><a title="markuponly">markuponly</a></div>'
     return f'<div class="thumb tleft"><div class="thumbinner"><img alt="markuponly"><div class="thumbcaption">{magnify}{caption}</div></div></div>'
 

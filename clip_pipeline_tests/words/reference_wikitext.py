@@ -1,6 +1,6 @@
 """Wikitext to the prose that a reader sees, in time linear in the length of the text.
 
-Kept: running text, headings, list items, link labels, the captions of single pictures, the literal text of <nowiki>.
+Kept: running text, headings, list items, link labels, the captions of single images, the literal text of <nowiki>.
 Dropped: templates, tables, references, comments, formulas, source code, galleries, categories, language links, urls.
 
 Nesting is resolved by counting brackets once, never by trying again from each bracket, and no pattern here can
@@ -54,7 +54,7 @@ _FILE_OPTION = re.compile(
 # no possessive groups: Python before 3.11.5 gets them wrong (python/cpython issue 106052), and here they change nothing
 _LINE = re.compile(r"\A\s*+(?:(?P<table>\{?\|)|(?P<heading>=[= \t]*+)|[*#:;][*#:; \t]*+)?(?P<rest>.*)\Z", re.DOTALL)
 _LINK_BODIES = (r"[^\[\]]*+", *[r"(?:[^\[\]]|\[(?!\[)|\](?!\]))*"] * 3)
-"""What may stand between [[ and ]]; one pass each, so pictures inside captions of pictures are resolved three deep."""
+"""What may stand between [[ and ]]; one pass each, so images inside captions of images are resolved three deep."""
 
 
 def plain_text(wikitext: str, link_names: Iterable[str] = ENGLISH_LINK_NAMES) -> str:
@@ -174,20 +174,20 @@ def _link_patterns(link_names: tuple[str, ...], body: str) -> tuple[re.Pattern[s
 
 
 def _replace_links(text: str, link_names: tuple[str, ...]) -> str:
-    """[[a|b]] to b, [[a]] to a, a picture to its caption, categories and language links to nothing."""
-    # The innermost links first, so that a caption has no links left when its picture's turn comes. Single brackets inside
+    """[[a|b]] to b, [[a]] to a, an image to its caption, categories and language links to nothing."""
+    # The innermost links first, so that a caption has no links left when its image's turn comes. Single brackets inside
     # a link are rare, and the pattern that allows them is slow.
     for body in _LINK_BODIES:
         if "[[" not in text:
             return text
         label, hidden = _link_patterns(link_names, body)
         text = label.sub(r"\1", text)
-        text = hidden.sub(_caption_of_picture, text)
+        text = hidden.sub(_caption_of_image, text)
     return text.replace("[[", " ").replace("]]", " ")
 
 
-def _caption_of_picture(match: re.Match[str]) -> str:
-    """The last parameter of a picture that is no option, on a line of its own; nothing for categories."""
+def _caption_of_image(match: re.Match[str]) -> str:
+    """The last parameter of an image that is no option, on a line of its own; nothing for categories."""
     for parameter in reversed((match.group(2) or "").split("|")[1:]):
         if not _FILE_OPTION.fullmatch(parameter.strip()):
             return f"\n{parameter}\n" if _shows_caption(match.group(1)) else " "

@@ -1,6 +1,6 @@
 """What the compiled scanner makes of one wikitext before it counts: a look inside, counting does not come through here.
 
-Kept: running text, headings, list items, link labels, the captions of single pictures, the literal text of <nowiki>.
+Kept: running text, headings, list items, link labels, the captions of single images, the literal text of <nowiki>.
 Dropped: templates, tables, references, comments, formulas, source code, galleries, categories, language links, urls.
 """
 
@@ -14,7 +14,7 @@ import numpy as np
 
 from clip_pipeline.words.reading import ENGLISH_LINK_NAMES
 from clip_pipeline.words.table import WordTable
-from clip_pipeline.words.wikitext.links import CAPTION_BEGINS, CAPTION_ENDS, PICTURE
+from clip_pipeline.words.wikitext.links import CAPTION_BEGINS, CAPTION_ENDS, IMAGE
 from clip_pipeline.words.wikitext.scanner import CLEAN, PADDING
 
 _CAPTION_MARKS = {CAPTION_BEGINS: "\n", CAPTION_ENDS: "\n"}
@@ -28,7 +28,7 @@ def plain_text(wikitext: str, link_names: Mapping[str, int] | Iterable[str] = ()
     link_names: the wiki's own names of the namespaces whose links show no label, with their kinds (`links.py`); names
     alone are those of files.
     """
-    named = dict(link_names) if isinstance(link_names, Mapping) else dict.fromkeys(link_names, PICTURE)
+    named = dict(link_names) if isinstance(link_names, Mapping) else dict.fromkeys(link_names, IMAGE)
     text, _ = _clean(wikitext, tuple(sorted((ENGLISH_LINK_NAMES | named).items())))
     return _tidy_lines(text.translate(_CAPTION_MARKS))
 

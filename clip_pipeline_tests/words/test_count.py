@@ -62,14 +62,14 @@ def test_parts_forms_and_workers_do_not_change_the_counts(tmp_path, monkeypatch)
             count_part(multistream, part, run)
         assert merge_counts(runs).table.equals(expected)
         assert merge_counts(runs[::-1]).table.equals(expected)
-    monkeypatch.setattr(count, "SMALLEST_PARALLEL_BYTES", 0)
+    monkeypatch.setattr(count, "MIN_PARALLEL_BYTES", 0)
     assert count_dumps([multistream], workers=2).equals(expected)
     assert count_dumps([plain], workers=2).equals(expected)
 
 
 @pytest.mark.parametrize("workers", [1, 2])
 def test_a_dump_cut_anywhere_raises(tmp_path, monkeypatch, workers):
-    monkeypatch.setattr(count, "SMALLEST_PARALLEL_BYTES", 0)
+    monkeypatch.setattr(count, "MIN_PARALLEL_BYTES", 0)
     whole = tmp_path / "enwiki-20240101-pages-articles-multistream.xml.bz2"
     offsets = write_multistream(whole, [[page_xml(f"P{n}", "some text")] for n in range(4)], index=False)
     content = whole.read_bytes()

@@ -85,12 +85,12 @@ PAIRS = {
         '<div typeof="mw:Transclusion" about="#mwt3" data-mw=\'{"parts":[{"template":{}},"\\nMine one.\\n",{"template":{}}]}\'>'
         "<p>Mine one.</p></div><p>Two.</p>",
     ),
-    "picture with a caption": (
+    "image with a caption": (
         "Before [[File:A.jpg|thumb|left|alt=hidden|A [[red]] cat]] after",
         '<p>Before</p><figure typeof="mw:File/Thumb"><a href="./File:A.jpg"><img alt="hidden"></a>'
         '<figcaption>A <a href="./Red">red</a> cat</figcaption></figure><p>after</p>',
     ),
-    "picture without a caption": ("[[File:A.jpg|20px]] x", '<p><span typeof="mw:File"><img></span> x</p>'),
+    "image without a caption": ("[[File:A.jpg|20px]] x", '<p><span typeof="mw:File"><img></span> x</p>'),
     "gallery": (
         "<gallery>\nA.jpg|hidden\n</gallery>\nSeen",
         '<ul class="gallery" typeof="mw:Extension/gallery"><li>hidden</li></ul><p>Seen</p>',
@@ -135,21 +135,21 @@ def test_captions_are_told_apart_and_capitals_counted(count):
         "<div class='thumbcaption'>Old cat</div>"
     )
     rows = count([(0, html)] * 2)
-    assert rows["cat"] == {"word": "cat", "count": 8, "documents": 2, "capitalised": 2, "pictured": 4}
-    assert rows["cat's"]["capitalised"] == 2 and rows["my"]["pictured"] == 2 and rows["mccat"]["capitalised"] == 2
+    assert rows["cat"] == {"word": "cat", "count": 8, "documents": 2, "capitalised": 2, "captioned": 4}
+    assert rows["cat's"]["capitalised"] == 2 and rows["my"]["captioned"] == 2 and rows["mccat"]["capitalised"] == 2
 
 
 def test_marks_in_the_html_itself_are_no_captions(count):
     rows = count([(0, "<p>a \x01cat\x02 &#1;dog &amp;#1;fox</p>")])
-    assert set(rows) == {"a", "cat", "dog", "fox"} and not any(row["pictured"] for row in rows.values())
+    assert set(rows) == {"a", "cat", "dog", "fox"} and not any(row["captioned"] for row in rows.values())
 
 
-def test_captions_of_galleries_are_pictured_but_no_prose(count):
+def test_captions_of_galleries_are_captioned_but_no_prose(count):
     box = '<li class="gallerybox"><div class="thumb"><img></div><div class="gallerytext">A <a>red</a> kite</div></li>'
     html = f'<p>A cat</p><ul class="gallery mw-gallery-packed" typeof="mw:Extension/gallery">{box}{box}</ul>'
     assert html_text(html).text == "A cat" and html_text(html).galleries == "A red kite\nA red kite"
     rows = count([(0, html)])
-    assert rows["kite"] == {"word": "kite", "count": 0, "documents": 0, "capitalised": 0, "pictured": 2}
+    assert rows["kite"] == {"word": "kite", "count": 0, "documents": 0, "capitalised": 0, "captioned": 2}
 
 
 def test_other_namespaces_redirects_and_lists_of_meanings_are_passed_over(count):
@@ -162,7 +162,7 @@ def test_other_namespaces_redirects_and_lists_of_meanings_are_passed_over(count)
 def test_the_number_of_processes_and_the_room_in_memory_change_nothing(count, monkeypatch):
     articles = [(0, render(page.text, page.title)) for page in make_pages(4, 60) if not page.redirect]
     expected = count(articles)
-    monkeypatch.setattr(html_count, "SMALLEST_PARALLEL_BYTES", 0)
+    monkeypatch.setattr(html_count, "MIN_PARALLEL_BYTES", 0)
     monkeypatch.setattr(html_count, "BATCH_CHARACTERS", 20_000)
     monkeypatch.setattr(html_count, "WordTable", functools.partial(WordTable, most_entries=100))
     assert count(articles, workers=2) == expected and expected["the"]["count"] > 1000

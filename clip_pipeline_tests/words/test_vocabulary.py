@@ -14,7 +14,7 @@ COUNTS = pa.table(
         "count": [900, 500, 500, 400, 300, 100, 200, 150, 140, 101],
         "documents": [9, 5, 5, 4, 3, 1, 2, 1, 1, 1],
         "capitalised": [90, 50, 20, 10, 0, 1, 2, 0, 40, 101],
-        "pictured": [1, 9, 3, 4, 0, 0, 2, 0, 0, 8],
+        "captioned": [1, 9, 3, 4, 0, 0, 2, 0, 0, 8],
     },
     schema=WORD_COUNTS,
 )
@@ -106,8 +106,8 @@ def test_the_rules_of_the_well_known_list_ask_for_three_articles():
     assert kept_of(rules="wikipedia-word-frequency", min_documents=5) == ["the", "cat", "dog"]
 
 
-def test_the_most_pictured_words_may_come_first():
-    assert kept_of(order="pictured", max_words=4) == ["cat", "zebra", "café", "dog"]
+def test_the_most_captioned_words_may_come_first():
+    assert kept_of(order="captioned", max_words=4) == ["cat", "zebra", "café", "dog"]
     assert kept_of(max_words=4) == ["the", "cat", "dog", "café"]
 
 

@@ -1,4 +1,4 @@
-"""Adaptation: the shared data, every cell of the grid, the curves."""
+"""Adaptation: the shared data, every trial of the sweep, the curves."""
 
 from clip_pipeline.defs.asset import pipeline_asset
 

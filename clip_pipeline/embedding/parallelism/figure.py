@@ -28,28 +28,28 @@ def draw_sweep(rows: Sequence[Mapping[str, Any]], path: Path) -> None:
     figure = Figure(figsize=size, dpi=110, layout="constrained")
     for place, (title, kind, column, colours, text) in enumerate(panels, start=1):
         axes = figure.add_subplot(2, 2, place)
-        cells = {(row["processes"], row["threads"]): row for row in rows if row["kind"] == kind}
-        _draw_panel(axes, cells, processes, threads, column, colours, text)
+        trials = {(row["processes"], row["threads"]): row for row in rows if row["kind"] == kind}
+        _draw_panel(axes, trials, processes, threads, column, colours, text)
         axes.set_title(title, loc="left", fontsize=9.5, color=INK)
         axes.set(xlabel="threads of each", ylabel="processes")
     first = rows[0]
-    about = f"{first['runtime']}, {first['photos']:,} photos a cell, median of {first['repeats']} (slowest – fastest)"
+    about = f"{first['runtime']}, {first['photos']:,} photos a trial, median of {first['repeats']} (slowest – fastest)"
     figure.suptitle(about, fontsize=10.5, x=0.01, ha="left", color=INK)
     figure.savefig(path, format="png", metadata={"Software": None})
 
 
 def _draw_panel(
-    axes: Any, cells: Mapping, processes: list[int], threads: list[int], column: str, colours: str, text: Any
+    axes: Any, trials: Mapping, processes: list[int], threads: list[int], column: str, colours: str, text: Any
 ) -> None:
     import numpy as np
 
     values = np.full((len(processes), len(threads)), np.nan)
-    for (process, thread), row in cells.items():
+    for (process, thread), row in trials.items():
         if row[column] is not None:
             values[processes.index(process), threads.index(thread)] = row[column]
     largest = np.nanmax(values) if np.isfinite(values).any() else 1.0
     axes.imshow(values, cmap=colours, vmin=0, vmax=largest * 1.25, aspect="auto")
-    for (process, thread), row in cells.items():
+    for (process, thread), row in trials.items():
         value = row[column]
         dark = value is not None and value > 0.8 * largest
         words = text(row) if value is not None else ("left out" if row["status"] != "measured" else "–")

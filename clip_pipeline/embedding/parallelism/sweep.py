@@ -1,4 +1,4 @@
-"""The sweep over processes × threads: a table, resumable cell by cell."""
+"""The sweep over processes × threads: a table, resumable trial by trial."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from clip_pipeline.embedding.parallelism.trial import Work, measure_cell
+from clip_pipeline.embedding.parallelism.trial import Work, measure_trial
 from clip_pipeline.embedding.parallelism.worker import KINDS, PHOTOS_FOLDER, PIXELS_FILE
 from clip_pipeline.errors import PhotosError, SettingsError
 from clip_pipeline.machine.cores import usable_cores
@@ -20,29 +20,29 @@ from clip_pipeline.storage.disk import write_synced
 
 logger = logging.getLogger(__name__)
 
-MOST_PICTURES = 256
-"""Different photos that lie ready; more than that in a cell are these again. 154 MB as pixels at 224."""
+MAX_IMAGES = 256
+"""Different photos that lie ready; more than that in a trial are these again. 154 MB as pixels at 224."""
 
 MEASURED = "measured"
 SHARE_OF_FREE_MEMORY = 0.9
 
-Cell = tuple[int, int]
+Trial = tuple[int, int]
 """Processes, and threads of each."""
 
 
-def grid_of(processes: str, threads: str, cores: int) -> list[Cell]:
-    """The cells, 1 × 1 first, which the others are compared with.
+def grid_of(processes: str, threads: str, cores: int) -> list[Trial]:
+    """The trials, 1 × 1 first, which the others are compared with.
 
-    processes, threads: numbers separated by commas; an empty one is the powers of two up to the cores, and then cells
+    processes, threads: numbers separated by commas; an empty one is the powers of two up to the cores, and then trials
     of more than two threads a core are left out. Raises SettingsError for anything else.
     """
     powers = sorted({*(2**power for power in range(cores.bit_length())), cores})
     some = _numbers("parallelism.processes", processes) or powers
     each = _numbers("parallelism.threads", threads) or powers
-    cells = {(one, two) for one in some for two in each}
+    trials = {(one, two) for one in some for two in each}
     if not processes.strip() or not threads.strip():
-        cells = {cell for cell in cells if cell[0] * cell[1] <= 2 * cores}
-    return sorted({(1, 1), *cells})
+        trials = {trial for trial in trials if trial[0] * trial[1] <= 2 * cores}
+    return sorted({(1, 1), *trials})
 
 
 def _numbers(name: str, text: str) -> list[int]:
@@ -63,7 +63,7 @@ def lay_ready(model: str | Path, images: Iterable[tuple[str, bytes]], folder: Pa
     from clip_pipeline.models.folder import open_model
 
     clip, preprocess, _ = open_model(model, "cpu")
-    content_of = dict(islice(images, MOST_PICTURES))
+    content_of = dict(islice(images, MAX_IMAGES))
     if not content_of:
         raise PhotosError("There are no photos to measure with. Give a dataset that holds some.")
     ready = ready_pixels(clip, preprocess, content_of.items(), len(content_of), folder / PIXELS_FILE)
@@ -74,37 +74,37 @@ def lay_ready(model: str | Path, images: Iterable[tuple[str, bytes]], folder: Pa
 
 
 def run_sweep(
-    cells: Sequence[Cell],
+    trials: Sequence[Trial],
     work: Work,
     folder: Path,
     free_bytes: Callable[[], int | None],
-    measure: Callable[[Work, int, int], dict[str, Any]] = measure_cell,
+    measure: Callable[[Work, int, int], dict[str, Any]] = measure_trial,
 ) -> list[dict[str, Any]]:
-    """One row a kind and cell, of `records.PARALLELISM`.
+    """One row a kind and trial, of `records.PARALLELISM`.
 
-    folder: where each finished cell is kept, so that a sweep that was killed goes on with the next. free_bytes: memory that
-    is free now; a cell that would need more, judged by what one process took, becomes a row with a status that says so.
+    folder: where each finished trial is kept, so that a sweep that was killed goes on with the next. free_bytes: memory that
+    is free now; a trial that would need more, judged by what one process took, becomes a row with a status that says so.
     """
-    found: dict[Cell, dict[str, Any]] = {}
-    with progress("Sweeping processes × threads", len(cells), "cell") as bar:
-        for cell in cells:
-            processes, threads = cell
-            piece = folder / f"cell_{processes}x{threads}.json"
+    found: dict[Trial, dict[str, Any]] = {}
+    with progress("Sweeping processes × threads", len(trials), "trial") as bar:
+        for trial in trials:
+            processes, threads = trial
+            piece = folder / f"trial_{processes}x{threads}.json"
             if not piece.exists():
                 needed = _needed_bytes(found.get((1, 1)), processes)
                 free = free_bytes()
                 if needed and free is not None and needed > SHARE_OF_FREE_MEMORY * free:
                     status = f"left out: needs about {needed / 1e9:.1f} GB, and {free / 1e9:.1f} GB are free"
                     logger.warning("%s × %s threads is %s", processes, threads, status)
-                    found[cell] = {"status": status}
+                    found[trial] = {"status": status}
                     bar.advance()
                     continue
                 temporary = piece.with_suffix(".unfinished")
                 write_synced(temporary, json.dumps(measure(work, processes, threads) | {"status": MEASURED}))
                 temporary.replace(piece)
-            found[cell] = json.loads(piece.read_text())
+            found[trial] = json.loads(piece.read_text())
             bar.advance(note=f"{processes} × {threads}")
-    return [_row(kind, cell, found[cell], found[1, 1], work) for kind in KINDS for cell in cells]
+    return [_row(kind, trial, found[trial], found[1, 1], work) for kind in KINDS for trial in trials]
 
 
 def _needed_bytes(alone: dict[str, Any] | None, processes: int) -> float | None:
@@ -113,8 +113,8 @@ def _needed_bytes(alone: dict[str, Any] | None, processes: int) -> float | None:
     return alone["memory_mb"] * 1024 * 1024 * processes
 
 
-def _row(kind: str, cell: Cell, found: dict[str, Any], alone: dict[str, Any], work: Work) -> dict[str, Any]:
-    processes, threads = cell
+def _row(kind: str, trial: Trial, found: dict[str, Any], alone: dict[str, Any], work: Work) -> dict[str, Any]:
+    processes, threads = trial
     row: dict[str, Any] = dict.fromkeys(PARALLELISM.names)
     row |= {"kind": kind, "processes": processes, "threads": threads, "photos": work.photos, "repeats": work.repeats}
     row |= {"runtime": work.runtime, "status": found["status"], "memory_mb": found.get("memory_mb")}

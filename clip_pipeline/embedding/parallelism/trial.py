@@ -1,4 +1,4 @@
-"""One cell of the sweep: so many processes with so many threads each, timed together."""
+"""One trial of the sweep: so many processes with so many threads each, timed together."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ SECONDS_BETWEEN_LOOKS = 0.25
 
 @dataclass(frozen=True)
 class Work:
-    """What every cell embeds. model: as of `open_model`. pictures: how many lie ready in pictures_folder (`sweep` says
-    how). photos: of each repeat, all processes together; with fewer pictures they are gone through in turn."""
+    """What every trial embeds. model: as of `open_model`. images: how many lie ready in images_folder (`sweep` says
+    how). photos: of each repeat, all processes together; with fewer images they are gone through in turn."""
 
     model: str
     runtime: str
     cache: str
-    pictures_folder: str
-    pictures: int
+    images_folder: str
+    images: int
     photos: int
     repeats: int
 
 
-def measure_cell(work: Work, processes: int, threads: int) -> dict[str, Any]:
+def measure_trial(work: Work, processes: int, threads: int) -> dict[str, Any]:
     """{"seconds": {kind: [of each repeat]}, "memory_mb": most PSS of all processes together, None where the system tells none}.
 
     Each process loads the model once and does its share of every repeat. A repeat lasts from the first process that began to

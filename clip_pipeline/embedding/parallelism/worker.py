@@ -34,7 +34,7 @@ def main(told: dict[str, Any]) -> None:
     threading.Thread(target=_read_jobs, args=(jobs,), daemon=True).start()
     embed = _encoder(told)
     for kind in KINDS:
-        embed(kind, 0, min(told["pictures"], ROWS))  # the first call is slower
+        embed(kind, 0, min(told["images"], ROWS))  # the first call is slower
     print(json.dumps({"ready": True}), file=answers, flush=True)
     while True:
         job = json.loads(jobs.get())
@@ -65,28 +65,28 @@ def _encoder(told: dict[str, Any]) -> Callable[[str, int, int], int]:
     model, preprocess, _ = open_model(told["model"], "cpu")
     runtime = make_runtime(told["runtime"], model, Place("cpu", told["threads"], Path(told["cache"])))
     del model  # runtimes that are no torch need it no more
-    folder, pictures = Path(told["pictures_folder"]), told["pictures"]
-    pixels = ReadyPixels([""] * pictures, np.load(folder / PIXELS_FILE, mmap_mode="r"))
+    folder, images = Path(told["images_folder"]), told["images"]
+    pixels = ReadyPixels([""] * images, np.load(folder / PIXELS_FILE, mmap_mode="r"))
 
     def photos(start: int, stop: int) -> Iterator[tuple[str, bytes]]:
         for row in range(start, stop):
-            yield str(row), (folder / PHOTOS_FOLDER / str(row % pictures)).read_bytes()
+            yield str(row), (folder / PHOTOS_FOLDER / str(row % images)).read_bytes()
 
     def embed(kind: str, start: int, stop: int) -> int:
         if kind == END_TO_END:
             return len(
                 embed_images(None, preprocess, photos(start, stop), workers=told["threads"], runtime=runtime).ids
             )
-        return sum(len(runtime.encode_images(pixels.rows(*piece))) for piece in pieces(start, stop, pictures))
+        return sum(len(runtime.encode_images(pixels.rows(*piece))) for piece in pieces(start, stop, images))
 
     return embed
 
 
-def pieces(start: int, stop: int, pictures: int) -> Iterator[tuple[int, int]]:
-    """The rows from start to stop as slices of at most ROWS of the `pictures` there are, which are gone through in turn."""
+def pieces(start: int, stop: int, images: int) -> Iterator[tuple[int, int]]:
+    """The rows from start to stop as slices of at most ROWS of the `images` there are, which are gone through in turn."""
     while start < stop:
-        at = start % pictures
-        count = min(ROWS, stop - start, pictures - at)
+        at = start % images
+        count = min(ROWS, stop - start, images - at)
         yield at, at + count
         start += count
 

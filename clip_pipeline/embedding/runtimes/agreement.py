@@ -11,10 +11,10 @@ from clip_pipeline.embedding.ready_pixels import ReadyPixels
 from clip_pipeline.embedding.runtimes.runtime import Runtime
 from clip_pipeline.errors import ShapeError
 
-LEAST_COSINE = 0.999
+MIN_COSINE = 0.999
 """At the 1st percentile of the photos, between a runtime's vector and the one of fp32."""
 
-MOST_POINTS = 0.3
+MAX_POINTS = 0.3
 """Between the top-1 of both on a benchmark, in percentage points, either way."""
 
 ROWS = 64
@@ -60,5 +60,5 @@ def top1(vectors_ND: np.ndarray, benchmark: Benchmark) -> float:
 
 
 def within_points(one: float, two: float) -> bool:
-    """Whether two shares differ by no more than MOST_POINTS."""
-    return abs(one - two) * 100 <= MOST_POINTS + 1e-9
+    """Whether two shares differ by no more than MAX_POINTS."""
+    return abs(one - two) * 100 <= MAX_POINTS + 1e-9

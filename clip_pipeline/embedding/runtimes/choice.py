@@ -16,8 +16,8 @@ import numpy as np
 
 from clip_pipeline.embedding.ready_pixels import ReadyPixels
 from clip_pipeline.embedding.runtimes.agreement import (
-    LEAST_COSINE,
-    MOST_POINTS,
+    MAX_POINTS,
+    MIN_COSINE,
     Benchmark,
     encode_all,
     lowest_cosine,
@@ -39,7 +39,7 @@ LABELLED_PHOTOS = 1000
 
 TIMED_PHOTOS = 64
 REPEATS = 5
-LEAST_SECONDS = 0.1
+MIN_SECONDS = 0.1
 """Of one timing: a small model is run again and again, or the machine's other work would decide."""
 
 
@@ -157,10 +157,10 @@ def _make_and_compare(
             reference_ND = vectors_ND
         cosine = lowest_cosine(vectors_ND, reference_ND)
         found[name] = Measurement(name, seconds_to_make=seconds, lowest_cosine=cosine)
-        if cosine >= LEAST_COSINE or name == REFERENCE:
+        if cosine >= MIN_COSINE or name == REFERENCE:
             made[name] = runtime
         else:
-            reason = f"the 1st percentile of the cosines to fp32 is {cosine:.5f}, at least {LEAST_COSINE} was expected."
+            reason = f"the 1st percentile of the cosines to fp32 is {cosine:.5f}, at least {MIN_COSINE} was expected."
             found[name] = replace(found[name], status="differs", reason=reason)
     return made, found
 
@@ -174,7 +174,7 @@ def _time_in_turn(
     for _ in range(repeats):
         for name, runtime in made.items():
             started, count = time.perf_counter(), 0
-            while count == 0 or time.perf_counter() - started < LEAST_SECONDS:
+            while count == 0 or time.perf_counter() - started < MIN_SECONDS:
                 runtime.encode_images(pixels)
                 count += len(pixels)
             rates[name].append(count / max(time.perf_counter() - started, 1e-9))
@@ -200,7 +200,7 @@ def _first_that_agrees(
             found[name] = replace(found[name], top1=score)
             if not within_points(score, wanted):
                 reason = (
-                    f"top-1 on {labelled.name} is {score:.2%}, and {wanted:.2%} with fp32; at most {MOST_POINTS} points "
+                    f"top-1 on {labelled.name} is {score:.2%}, and {wanted:.2%} with fp32; at most {MAX_POINTS} points "
                     "apart was expected."
                 )
                 found[name] = replace(found[name], status="differs", reason=reason)

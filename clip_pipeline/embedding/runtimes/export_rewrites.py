@@ -1,4 +1,4 @@
-"""The picture tower with less to compute and the same vectors, while it is exported; the model is as it was afterwards."""
+"""The image encoder with less to compute and the same vectors, while it is exported; the model is as it was afterwards."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ if TYPE_CHECKING:
 
 
 @contextlib.contextmanager
-def lean_tower(model: Any) -> Iterator[None]:
-    """Patches as matrix products, and the last block for the class token alone, where the tower allows it."""
-    with patches_by_product(model), last_block_for_class_token(model):
+def export_rewrites(model: Any) -> Iterator[None]:
+    """Patches as matrix products, and the last block for the class token alone, where the encoder allows it."""
+    with patches_by_product(model), eot_only_block_for_class_token(model):
         yield
 
 
@@ -68,7 +68,7 @@ def _is_patch_convolution(part: Any) -> bool:
 
 
 @contextlib.contextmanager
-def last_block_for_class_token(model: Any) -> Iterator[None]:
+def eot_only_block_for_class_token(model: Any) -> Iterator[None]:
     """The last block of an open_clip ViT gives the class token alone, the only one that is looked at.
 
     All others would go through its output projection and its MLP for nothing: of a ViT-B/32 a fifteenth of all products.
@@ -105,14 +105,14 @@ def last_block_for_class_token(model: Any) -> Iterator[None]:
         del block.forward
 
 
-def _block_before_class_token(tower: Any) -> Any:
-    """The last block of open_clip's own ViT whose vector is its class token's; None for any other tower."""
+def _block_before_class_token(encoder: Any) -> Any:
+    """The last block of open_clip's own ViT whose vector is its class token's; None for any other encoder."""
     from open_clip.transformer import ResidualAttentionBlock, VisionTransformer
 
-    if type(tower) is not VisionTransformer or tower.pool_type != "tok" or tower.attn_pool is not None:
+    if type(encoder) is not VisionTransformer or encoder.pool_type != "tok" or encoder.attn_pool is not None:
         return None
-    for last in tower.transformer.resblocks[-1:]:
+    for last in encoder.transformer.resblocks[-1:]:
         packed = last.attn.in_proj_weight is not None and last.attn.in_proj_bias is not None
-        if type(last) is ResidualAttentionBlock and packed and tower.transformer.batch_first:
+        if type(last) is ResidualAttentionBlock and packed and encoder.transformer.batch_first:
             return last
     return None

@@ -1,4 +1,4 @@
-"""The picture of a choice: photos a second of each runtime, and whether it may be used."""
+"""The image of a choice: photos a second of each runtime, and whether it may be used."""
 
 from __future__ import annotations
 

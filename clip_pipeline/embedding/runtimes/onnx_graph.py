@@ -1,4 +1,4 @@
-"""The picture tower as an ONNX graph: exported once for its weights, and its int8 form."""
+"""The image encoder as an ONNX graph: exported once for its weights, and its int8 form."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from clip_pipeline.embedding.runtimes.export_rewrites import lean_tower
+from clip_pipeline.embedding.runtimes.export_rewrites import export_rewrites
 from clip_pipeline.embedding.runtimes.runtime import image_side
 from clip_pipeline.errors import MissingRuntimeError
 from clip_pipeline.storage.cache import cached_folder
@@ -26,18 +26,18 @@ EXPORT_VERSION = "2"
 OPSET = 17
 GRAPH_FILE, INPUT, OUTPUT = "graph.onnx", "pixels", "embedding"
 ROWS = "rows"
-"""The name of the number of pictures, which a call is free to choose."""
+"""The name of the number of images, which a call is free to choose."""
 KEPT_GRAPHS = 4
 
 
 def exported_graph(model: Any, cache: Path, runtime: str) -> Path:
-    """`graph.onnx` of the model's picture tower, fp32, any number of rows; made unless the cache has it.
+    """`graph.onnx` of the model's image encoder, fp32, any number of rows; made unless the cache has it.
 
     runtime: who asks, for the message. Raises MissingRuntimeError without the package onnx, or for a model that cannot
     be exported.
     """
     needs_package("onnx", runtime)
-    identity = hash_json([EXPORT_VERSION, OPSET, _version("torch"), hash_tower(model)])
+    identity = hash_json([EXPORT_VERSION, OPSET, _version("torch"), hash_encoder(model)])
     return cached_folder(cache, "onnx_fp32", identity, lambda folder: _export(model, folder, runtime), KEPT_GRAPHS) / (
         GRAPH_FILE
     )
@@ -47,7 +47,7 @@ def quantised_graph(model: Any, cache: Path, runtime: str) -> Path:
     """The same with int8 weights a channel; activations are measured and rounded to 8 bits as they come."""
     needs_package("onnxruntime", runtime)
     needs_package("onnx", runtime)
-    identity = hash_json([EXPORT_VERSION, OPSET, _version("torch"), _version("onnxruntime"), hash_tower(model)])
+    identity = hash_json([EXPORT_VERSION, OPSET, _version("torch"), _version("onnxruntime"), hash_encoder(model)])
 
     def build(folder: Path) -> None:
         _quantise(exported_graph(model, cache, runtime), folder / GRAPH_FILE)
@@ -68,8 +68,8 @@ def _version(package: str) -> str:
     return importlib.metadata.version(package)
 
 
-def hash_tower(model: Any) -> str:
-    """sha256 of the picture tower: its weights, and the plain attributes of its parts, such as the number of heads."""
+def hash_encoder(model: Any) -> str:
+    """sha256 of the image encoder: its weights, and the plain attributes of its parts, such as the number of heads."""
     digest = hashlib.sha256()
     for name, part in model.visual.named_modules():
         plain = {key: value for key, value in vars(part).items() if _is_plain(value) and key != "training"}
@@ -95,7 +95,7 @@ def _is_plain(value: Any) -> bool:
 def _export(model: Any, folder: Path, runtime: str) -> None:
     import torch
 
-    class PictureTower(torch.nn.Module):
+    class ImageEncoder(torch.nn.Module):
         def __init__(self) -> None:
             super().__init__()
             self.model = model
@@ -106,14 +106,14 @@ def _export(model: Any, folder: Path, runtime: str) -> None:
     side = image_side(model)
     pixels = torch.zeros(2, 3, side, side, device=next(model.parameters()).device)
     rows = {INPUT: {0: ROWS}, OUTPUT: {0: ROWS}}
-    logger.info("Exporting the picture tower to ONNX, once for these weights")
+    logger.info("Exporting the image encoder to ONNX, once for these weights")
     try:
-        with _slow_attention(), lean_tower(model), warnings.catch_warnings(), torch.no_grad():
+        with _slow_attention(), export_rewrites(model), warnings.catch_warnings(), torch.no_grad():
             warnings.simplefilter(
                 "ignore"
             )  # torch tells that this exporter is the older one: the newer needs onnxscript
             torch.onnx.export(
-                PictureTower().eval(), (pixels,), str(folder / GRAPH_FILE), input_names=[INPUT], output_names=[OUTPUT],
+                ImageEncoder().eval(), (pixels,), str(folder / GRAPH_FILE), input_names=[INPUT], output_names=[OUTPUT],
                 dynamic_axes=rows, opset_version=OPSET, dynamo=False,
             )  # fmt: skip
     except (RuntimeError, ValueError, TypeError) as error:  # torch.onnx's own errors are RuntimeErrors

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import numpy as np
     import torch
 
-LARGEST_INT8 = 127
+MAX_INT8 = 127
 
 
 class OpenVinoRuntime:
@@ -56,7 +56,7 @@ def openvino_bf16(model: Any, place: Place) -> Runtime:
 def openvino_int8(model: Any, place: Place) -> Runtime:
     """Matrix products in int8; every token of every photo has a scale of its own, so a photo does not depend on its neighbours.
 
-    Raises MissingRuntimeError as `openvino_bf16`, and where the tower has no matrix products.
+    Raises MissingRuntimeError as `openvino_bf16`, and where the encoder has no matrix products.
     """
     path = _graph("openvino_int8", model, place)
     import openvino
@@ -64,7 +64,7 @@ def openvino_int8(model: Any, place: Place) -> Runtime:
     graph = openvino.Core().read_model(path)
     width = round_weights(graph)
     if not width:
-        raise MissingRuntimeError("openvino_int8: the picture tower has no matrix products, so nothing would be int8.")
+        raise MissingRuntimeError("openvino_int8: the image encoder has no matrix products, so nothing would be int8.")
     return OpenVinoRuntime("openvino_int8", graph, place.thread_count, width)
 
 
@@ -89,7 +89,7 @@ def round_weights(graph: Any) -> int:
             continue
         weights_RC = np.asarray(_weights(node).data, dtype=np.float32)
         weights_CR = weights_RC if node.get_attributes()["transpose_b"] else weights_RC.T
-        scales_C1 = np.maximum(np.abs(weights_CR).max(axis=1, keepdims=True) / LARGEST_INT8, np.finfo(np.float32).tiny)
+        scales_C1 = np.maximum(np.abs(weights_CR).max(axis=1, keepdims=True) / MAX_INT8, np.finfo(np.float32).tiny)
         rounded = opset13.constant(np.round(weights_CR / scales_C1).astype(np.int8))
         product = opset13.matmul(
             node.input_value(0),

@@ -20,7 +20,7 @@ AUTO = "auto"
 
 
 class Runtime(Protocol):
-    """A picture tower that is ready to run."""
+    """A image encoder that is ready to run."""
 
     name: str
 
@@ -46,6 +46,6 @@ class Place:
 
 
 def image_side(model: object) -> int:
-    """Pixels of a side of the pictures that a model of open_clip's takes."""
+    """Pixels of a side of the images that a model of open_clip's takes."""
     size = model.visual.image_size  # type: ignore[attr-defined]
     return int(size[0] if isinstance(size, (tuple, list)) else size)

@@ -1,4 +1,4 @@
-"""A comparison of two models as a picture."""
+"""A comparison of two models as an image."""
 
 from __future__ import annotations
 

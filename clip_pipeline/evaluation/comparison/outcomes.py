@@ -75,7 +75,7 @@ def _outcomes(metric: str, table: pa.Table, repeated: bool) -> Outcomes | None:
     at = AT_K.search(metric)
     if repeated:
         return _mean_by_id(ids, truth, np.array(columns["correct"], float))
-    if metric == "top1_among_all" and "correct_among_all" in columns:
+    if metric == "top1_all_classes" and "correct_among_all" in columns:
         hits, kind = columns["correct_among_all"], "mean"
     elif metric in ("mean_per_class_recall", "ece"):
         hits, kind = _first_places(columns), "ece" if metric == "ece" else "per_class"

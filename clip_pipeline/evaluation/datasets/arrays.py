@@ -43,15 +43,15 @@ def png_bytes(pixels: np.ndarray) -> bytes:
 class _Pixels:
     """Photos of several arrays, one after the other. blocks: (how many photos, what gives their array)."""
 
-    def __init__(self, blocks: Sequence[tuple[int, Callable[[], np.ndarray]]], as_picture: Callable):
+    def __init__(self, blocks: Sequence[tuple[int, Callable[[], np.ndarray]]], as_image: Callable):
         self._ends = list(accumulate(count for count, _ in blocks))
         self._arrays = [functools.cache(array) for _, array in blocks]  # opened with the first photo of it
-        self._as_picture = as_picture
+        self._as_image = as_image
 
     def __call__(self, row: int) -> bytes:
         block = bisect_right(self._ends, row)
         start = self._ends[block - 1] if block else 0
-        return png_bytes(self._as_picture(self._arrays[block]()[row - start]))
+        return png_bytes(self._as_image(self._arrays[block]()[row - start]))
 
 
 def _dataset(entry: Entry, splits: list[str], labels: list[int], read: Callable[[int], bytes]) -> Dataset:
@@ -88,7 +88,7 @@ def open_idx(entry: Entry, path: Path) -> Dataset | None:
         blocks.append((shape[0], functools.partial(read_idx, images)))
         splits += [split] * len(found)
         labels += found
-    return _dataset(entry, splits, labels, _Pixels(blocks, lambda picture: picture))
+    return _dataset(entry, splits, labels, _Pixels(blocks, lambda image: image))
 
 
 def idx_files(path: Path) -> dict[str, tuple[Path, Path]]:
@@ -120,10 +120,10 @@ def open_cifar(entry: Entry, path: Path) -> Dataset | None:
     splits = [batch.split for batch in batches for _ in batch.labels]
     labels = [label for batch in batches for label in batch.labels]
     blocks = [(len(batch.labels), batch.pixels) for batch in batches]
-    return _dataset(entry, splits, labels, _Pixels(blocks, _cifar_picture))
+    return _dataset(entry, splits, labels, _Pixels(blocks, _cifar_image))
 
 
-def _cifar_picture(row: np.ndarray) -> np.ndarray:
+def _cifar_image(row: np.ndarray) -> np.ndarray:
     import numpy as np
 
     return np.ascontiguousarray(row.reshape(3, 32, 32).transpose(1, 2, 0))
@@ -137,4 +137,4 @@ def open_digits(entry: Entry) -> Dataset:
     labels = [int(label) for label in digits.target]
     splits = ["train" if row < DIGITS_TRAINING else "test" for row in range(len(labels))]
     pixels = (digits.images * (255 / 16)).round().astype("uint8")
-    return _dataset(entry, splits, labels, _Pixels([(len(labels), lambda: pixels)], lambda picture: picture))
+    return _dataset(entry, splits, labels, _Pixels([(len(labels), lambda: pixels)], lambda image: image))

@@ -16,7 +16,7 @@ from clip_pipeline.evaluation.zero_shot import LabelTruth
 if TYPE_CHECKING:
     from clip_pipeline.sources.photos.image_set import ImageSet
 
-TEMPLATES = ("{c}", "a {c}", "a photo of a {c}", "a picture of a {c}")
+TEMPLATES = ("{c}", "a {c}", "a photo of a {c}", "an image of a {c}")
 """Prompts for a labelled dataset that brings none of its own."""
 
 
@@ -54,7 +54,7 @@ class Dataset:
         return {photo_id: self.read(row) for row, photo_id in enumerate(self.ids) if photo_id in ids}
 
     def texts(self) -> pa.Table:
-        """What the text tower must embed: prompts of the classes, or the captions."""
+        """What the text encoder must embed: prompts of the classes, or the captions."""
         return texts_of(self)
 
     def truth(self) -> LabelTruth:

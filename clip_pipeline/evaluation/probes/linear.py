@@ -53,7 +53,9 @@ def train_linear_probe(
     classes = _class_count(labels_N[learnt])
     check_features(features_ND)
     scale_D = _spread(features_ND[learnt]) if settings.standardise else np.ones(features_ND.shape[1], np.float32)
-    tried = strengths_to_try(settings.strengths) if strengths is None else np.asarray(strengths, np.float64)
+    tried = (
+        strengths_to_try(settings.inverse_regularizations) if strengths is None else np.asarray(strengths, np.float64)
+    )
     accuracies: list[float] = []
     with one_thread():
         problem = LogisticProblem(features_ND[train] / scale_D, labels_N[train], classes, settings.double)

@@ -21,13 +21,13 @@ logger = logging.getLogger(__name__)
 TOLERANCE = 1e-6
 """A fit ends where the next step is expected to lower the objective by less than this share of it, ..."""
 
-LARGEST_ERROR = 0.01
+MAX_ERROR = 0.01
 """... and to change the weights by less than this share of their size, both measured with the curvature. The second matters for
 small strengths: weights of 1e-5 decide the classes and hardly touch the objective."""
 
-MOST_STEPS = 1000
+MAX_STEPS = 1000
 SUFFICIENT_DECREASE = 1e-4
-SMALLEST_STEP = 1e-6
+MIN_STEP = 1e-6
 
 
 class LogisticPath:
@@ -77,12 +77,12 @@ class LogisticPath:
         diagonal = problem.curvature(probabilities) + weight + 1e-12
         slope = self._slope(probabilities, missing)
         inverse = InverseHessian(self._pairs, weight.flatten(), diagonal.flatten())
-        for _ in range(MOST_STEPS):
+        for _ in range(MAX_STEPS):
             full_slope = slope + weight * x
             direction = -inverse.times(full_slope.flatten()).view_as(x)
             decrease = -float((full_slope * direction).sum())
             size = float((diagonal * x * x)[:, :-1].sum())
-            if decrease / 2 <= self.tolerance * objective and decrease <= LARGEST_ERROR**2 * size:
+            if decrease / 2 <= self.tolerance * objective and decrease <= MAX_ERROR**2 * size:
                 return x, objective
             logits_step = self._logits(direction)
             found = self._search(logits, logits_step, x, direction, weight, objective, decrease)
@@ -96,7 +96,7 @@ class LogisticPath:
             x, slope = x + step, new_slope
         logger.warning(
             "A probe's fit was stopped after %d steps, at an expected decrease of %.1e of its objective",
-            MOST_STEPS,
+            MAX_STEPS,
             decrease / 2 / objective,
         )
         return x, objective
@@ -128,7 +128,7 @@ class LogisticPath:
     ) -> tuple[float, float, torch.Tensor, torch.Tensor] | None:
         """(length, objective, probabilities, missing) of the first length that decreases enough, halving or so from 1."""
         length = 1.0
-        while length >= SMALLEST_STEP:
+        while length >= MIN_STEP:
             loss, probabilities, missing = self.problem.loss(logits.add(logits_step, alpha=length))
             reached = loss + _penalty(weight, x + length * direction)
             if reached <= objective - SUFFICIENT_DECREASE * length * decrease:

@@ -1,4 +1,4 @@
-"""A gate of the probes' scoring: vectors that hold nothing but the class go through the same code as the model's."""
+"""A sanity check of the probes' scoring: vectors that hold nothing but the class go through the same code as the model's."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from clip_pipeline.settings import EvaluationSettings, ProbeSettings
 PHOTOS_TRIED = 5003
 """Photos that stand in for a dataset; more than a batch of anything, and no multiple of one."""
 
-QUICK = ProbeSettings(strengths=3, mlp_epochs=0, shots="")
+QUICK = ProbeSettings(inverse_regularizations=3, mlp_epochs=0, shots="")
 
 
 def perfect_probe_rows(truth: LabelTruth, settings: EvaluationSettings) -> list[dict[str, Any]]:
@@ -34,13 +34,13 @@ def perfect_probe_rows(truth: LabelTruth, settings: EvaluationSettings) -> list[
     classes, index_N = np.unique(labels, return_inverse=True)
     tried = LabelTruth(truth.dataset, ids, labels.tolist(), [truth.splits[row] for row in rows], truth.class_names)
     plain = replace(settings, bootstrap_samples=100, shuffle_labels=False)
-    with tempfile.TemporaryDirectory(prefix="clip_pipeline_gate_") as scratch:
+    with tempfile.TemporaryDirectory(prefix="clip_pipeline_sanity_check_") as scratch:
         write_embeddings(Path(scratch), IMAGES, ids[::-1], np.eye(len(classes))[index_N[::-1]])
         return probe_scores(Path(scratch), tried, plain, QUICK, Path(scratch, "scores"))
 
 
 def perfect_probe_scores_one(truth: LabelTruth, settings: EvaluationSettings) -> GateOutcome:
-    """`perfect_probe_rows` as a gate. A dataset whose splits cannot be divided has no probe, and passes."""
+    """`perfect_probe_rows` as a sanity check. A dataset whose splits cannot be divided has no probe, and passes."""
     rows = perfect_probe_rows(truth, settings)
     values = {f"{row['split']} {row['metric']}": row["value"] for row in rows}
     wrong = {name: value for name, value in values.items() if value != 1.0}

@@ -14,7 +14,7 @@ from clip_pipeline.sources.photos.metadata import SPLIT_NAMES
 
 logger = logging.getLogger(__name__)
 
-FEWEST_PHOTOS = 4
+MIN_PHOTOS = 4
 """Photos of each class that a split needs when it is divided: training, choosing the strength and testing take some."""
 
 
@@ -70,10 +70,10 @@ def _divided(
     splits = []
     for name, of_split in rows.items():
         classes, counts = np.unique(labels_N[of_split], return_counts=True)
-        if len(classes) < 2 or counts.min() < FEWEST_PHOTOS:
+        if len(classes) < 2 or counts.min() < MIN_PHOTOS:
             logger.warning(
                 "No probe on %s %s: class %s has %d photos, and dividing them takes two classes of %d or more",
-                dataset, name, class_names[classes[counts.argmin()]], counts.min(), FEWEST_PHOTOS,
+                dataset, name, class_names[classes[counts.argmin()]], counts.min(), MIN_PHOTOS,
             )  # fmt: skip
             continue
         generator = np.random.default_rng(settings.seed)

@@ -1,4 +1,4 @@
-"""The chapters of the report: one dataset's pictures each, drawn."""
+"""The chapters of the report: one dataset's images each, drawn."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ from clip_pipeline.evaluation.report.examples import (
     searches,
 )
 from clip_pipeline.evaluation.report.terminal_table import interval_text, percent
-from clip_pipeline.evaluation.report.worst_classes import HardClass, hardest_classes
+from clip_pipeline.evaluation.report.worst_classes import HardClass, find_worst_classes
 from clip_pipeline.evaluation.statistics.calibration import BINS, calibration_bins
 
 
 @dataclass
 class Chapter:
-    """One dataset's pictures. dataset and split name it; the rest is empty where it does not apply."""
+    """One dataset's images. dataset and split name it; the rest is empty where it does not apply."""
 
     dataset: str
     split: str
@@ -36,7 +36,7 @@ class Chapter:
     confusions: list[tuple[str, str, int, int]] = field(default_factory=list)
     classified: list[ClassifiedPhoto] = field(default_factory=list)
     classified_figure: str = ""
-    hardest: list[HardClass] = field(default_factory=list)
+    worst_classes: list[HardClass] = field(default_factory=list)
     mistaken: list[ClassifiedPhoto] = field(default_factory=list)
     calibration_figure: str = ""
     calibration: str = ""
@@ -45,7 +45,7 @@ class Chapter:
 
 
 def zero_shot_chapters(facts: Mapping[str, Any], folder: Path) -> list[Chapter]:
-    """A chapter for each split that was classified. facts as for `report.write_report`; pictures go to folder/figures."""
+    """A chapter for each split that was classified. facts as for `report.write_report`; images go to folder/figures."""
     chapters = []
     for dataset, path in (facts.get("zero_shot") or {}).items():
         path = Path(path) / "predictions.parquet" if Path(path).is_dir() else Path(path)
@@ -60,11 +60,11 @@ def zero_shot_chapters(facts: Mapping[str, Any], folder: Path) -> list[Chapter]:
             chapter.classes_drawn = len(names)
             chapter.confusion_figure = f"figures/confusion_{stem}.png"
             figures.draw_confusion(names, matrix_CC, f"{dataset} {split}", folder / chapter.confusion_figure)
-            chapter.hardest = hardest_classes(of_split)
+            chapter.worst_classes = find_worst_classes(of_split)
             _draw_calibration(chapter, of_split, facts["scores"], folder, stem)
             if dataset in (facts.get("read_photos") or {}):
                 chapter.classified = classified_photos(of_split, facts["read_photos"][dataset])
-                names = [one.name for one in chapter.hardest]
+                names = [one.name for one in chapter.worst_classes]
                 chapter.mistaken = mistaken_photos(of_split, names, facts["read_photos"][dataset])
             if chapter.classified:
                 chapter.classified_figure = f"figures/photos_{stem}.png"

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-LARGEST_MATRIX = 40
+MAX_MATRIX = 40
 """Classes that a matrix can show and still be read."""
 
 
@@ -20,12 +20,12 @@ def confusion_matrix(predictions: Sequence[dict[str, Any]]) -> tuple[list[str], 
     """
     names = {row["label"]: row["label_name"] for row in predictions}
     shown = sorted(names)
-    if len(shown) > LARGEST_MATRIX:
+    if len(shown) > MAX_MATRIX:
         wrong: Counter[int] = Counter()
         for row in predictions:
             if not row["correct"]:
                 wrong.update((row["label"], row["predicted"]))
-        shown = sorted(sorted(names, key=lambda c: (-wrong[c], c))[:LARGEST_MATRIX])
+        shown = sorted(sorted(names, key=lambda c: (-wrong[c], c))[:MAX_MATRIX])
     place = {c: i for i, c in enumerate(shown)}
     counts_CC = np.zeros((len(shown), len(shown)))
     totals_C = np.zeros(len(shown))

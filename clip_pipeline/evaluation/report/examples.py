@@ -93,8 +93,8 @@ def thumbnail(content: bytes) -> bytes:
     """JPEG bytes whose longer side is at most 160 pixels, upright and without metadata."""
     from PIL import Image, ImageOps
 
-    with Image.open(io.BytesIO(content)) as picture:
-        small = ImageOps.exif_transpose(picture).convert("RGB")
+    with Image.open(io.BytesIO(content)) as image:
+        small = ImageOps.exif_transpose(image).convert("RGB")
         small.thumbnail((THUMBNAIL_PX, THUMBNAIL_PX), Image.Resampling.LANCZOS)
         buffer = io.BytesIO()
         small.save(buffer, "JPEG", quality=85)

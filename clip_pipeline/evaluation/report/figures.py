@@ -82,7 +82,7 @@ def draw_confusion(names: Sequence[str], matrix_CC: np.ndarray, title: str, path
     """Rows: the true class. Columns: what it was called. Colour: share of the row's photos."""
     size = max(4.2, 1.8 + 0.19 * len(names))
     figure, axes = new_figure(size + 0.6, size)
-    picture = axes.imshow(matrix_CC, cmap="Blues", vmin=0, vmax=1, interpolation="nearest")
+    image = axes.imshow(matrix_CC, cmap="Blues", vmin=0, vmax=1, interpolation="nearest")
     font = 9 if len(names) <= 15 else 7
     axes.set_xticks(range(len(names)), names, rotation=90, fontsize=font)
     axes.set_yticks(range(len(names)), names, fontsize=font)
@@ -98,7 +98,7 @@ def draw_confusion(names: Sequence[str], matrix_CC: np.ndarray, title: str, path
                     axes.text(column, row, f"{100 * share:.0f}", ha="center", va="center", fontsize=8, color=ink)
     axes.set(xlabel="what the model called it", ylabel="what it is")
     axes.set_title(title, loc="left", fontsize=10.5, color=INK)
-    bar = figure.colorbar(picture, ax=axes, fraction=0.04, pad=0.02, ticks=[0, 0.5, 1])
+    bar = figure.colorbar(image, ax=axes, fraction=0.04, pad=0.02, ticks=[0, 0.5, 1])
     bar.ax.set_yticklabels(["0 %", "50 %", "100 %"], fontsize=8)
     bar.outline.set_visible(False)
     save_figure(figure, path)

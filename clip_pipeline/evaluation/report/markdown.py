@@ -22,27 +22,27 @@ ADAPTATION = (
 
 
 def markdown_text(facts: Mapping[str, Any], drawn: Mapping[str, str], chapters: Sequence[Chapter]) -> str:
-    """The whole document; pictures are linked relative to its folder."""
+    """The whole document; images are linked relative to its folder."""
     parts = [f"# {facts['title']}"]
     if facts.get("facts_line"):
         parts.append("\n".join(f"- {name}: {text}" for name, text in facts["facts_line"].items()))
     parts += ["## Scores", _table(SCORE_HEADER, score_cells(facts["scores"])), HOW_TO_READ]
-    parts += _picture("Scores with intervals and chance", drawn.get("scores"))
+    parts += _image("Scores with intervals and chance", drawn.get("scores"))
     if facts.get("funnel"):
         parts += ["## From words to pairs", _table(("what", "count"), count_cells(facts["funnel"]))]
-        parts += _picture("What is left after each step", drawn.get("funnel"))
+        parts += _image("What is left after each step", drawn.get("funnel"))
     for key, heading, columns in COUNT_TABLES:
         if facts.get(key):
             parts += [f"### {heading}", _table(columns, count_cells(facts[key]))]
     if "training" in drawn:
-        parts += ["## Training", *_picture("Loss, learning rate and logit scale", drawn["training"])]
+        parts += ["## Training", *_image("Loss, learning rate and logit scale", drawn["training"])]
     for chapter in chapters:
         parts += _chapter(chapter)
     if adaptation := facts.get("adaptation"):
         parts += ["## Adapting to labelled photos", ADAPTATION, _table(adaptation["header"], adaptation["cells"])]
-        parts += _picture("Accuracy by the number of photos", drawn.get("adaptation"))
+        parts += _image("Accuracy by the number of photos", drawn.get("adaptation"))
     if facts.get("timings"):
-        parts += ["## Time", *_picture("Time to build each asset", drawn.get("timings"))]
+        parts += ["## Time", *_image("Time to build each asset", drawn.get("timings"))]
     if facts.get("machine"):
         parts.append(f"Machine: {facts['machine']}")
     if facts.get("recipe"):
@@ -93,7 +93,7 @@ def confusion_cells(chapter: Chapter) -> list[tuple[str, ...]]:
 HARDEST_HEADER = ("class", "recall", "95 % interval", "photos", "taken for", "times")
 
 
-def hardest_cells(chapter: Chapter) -> list[tuple[str, ...]]:
+def worst_cells(chapter: Chapter) -> list[tuple[str, ...]]:
     """The hardest classes' cells."""
     return [
         (
@@ -104,7 +104,7 @@ def hardest_cells(chapter: Chapter) -> list[tuple[str, ...]]:
             one.taken_for or "–",
             f"{one.times:,}",
         )
-        for one in chapter.hardest
+        for one in chapter.worst_classes
     ]
 
 
@@ -113,19 +113,19 @@ CONFUSION_HEADER = ("class", "called", "photos")
 
 def _chapter(chapter: Chapter) -> list[str]:
     if chapter.searches:
-        return [f"## Searching {chapter.dataset}", *_picture("Captions and photos found", chapter.searches_figure)]
+        return [f"## Searching {chapter.dataset}", *_image("Captions and photos found", chapter.searches_figure)]
     parts = [f"## What {chapter.dataset} {chapter.split} is taken for"]
     if chapter.confusions:
         parts.append(_table(CONFUSION_HEADER, confusion_cells(chapter)))
-    parts += _picture("Confusion matrix", chapter.confusion_figure)
-    if chapter.hardest:
-        parts += ["### Hardest classes", _table(HARDEST_HEADER, hardest_cells(chapter))]
+    parts += _image("Confusion matrix", chapter.confusion_figure)
+    if chapter.worst_classes:
+        parts += ["### Hardest classes", _table(HARDEST_HEADER, worst_cells(chapter))]
     if chapter.calibration:
-        parts += ["### Calibration", chapter.calibration, *_picture("Reliability diagram", chapter.calibration_figure)]
-    return parts + _picture("Photos with the nearest classes", chapter.classified_figure)
+        parts += ["### Calibration", chapter.calibration, *_image("Reliability diagram", chapter.calibration_figure)]
+    return parts + _image("Photos with the nearest classes", chapter.classified_figure)
 
 
-def _picture(text: str, path: str | None) -> list[str]:
+def _image(text: str, path: str | None) -> list[str]:
     return [f"![{text}]({path})"] if path else []
 
 

@@ -1,4 +1,4 @@
-"""The report as one HTML file: pictures inside, no script, readable on a phone, light or dark as the reader's system is."""
+"""The report as one HTML file: images inside, no script, readable on a phone, light or dark as the reader's system is."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from clip_pipeline.evaluation.report.markdown import (
     SCORE_HEADER,
     confusion_cells,
     count_cells,
-    hardest_cells,
     score_cells,
+    worst_cells,
 )
 from clip_pipeline.evaluation.report.style import STYLE
 from clip_pipeline.evaluation.report.terminal_table import interval_text, percent
@@ -47,7 +47,7 @@ LEFT_ALIGNED = {
 
 
 def page_text(facts: Mapping[str, Any], drawn: Mapping[str, str], chapters: Sequence[Chapter], folder: Path) -> str:
-    """The whole page. folder: where `drawn` and the chapters' pictures lie; they are read and embedded."""
+    """The whole page. folder: where `drawn` and the chapters' images lie; they are read and embedded."""
 
     def chart(name: str, text: str) -> str:
         return _chart(folder / drawn[name], text) if name in drawn else ""
@@ -135,8 +135,8 @@ def _chapter(chapter: Chapter, folder: Path) -> str:
         )
         label = f"Confusion matrix {shown and f'({shown}, the most confused)'}"
         parts.append(f"<details><summary>{label}</summary>{_chart(folder / chapter.confusion_figure, label)}</details>")
-    if chapter.hardest:
-        parts.append(f"<h3>Hardest classes</h3>{_table(HARDEST_HEADER, hardest_cells(chapter))}")
+    if chapter.worst_classes:
+        parts.append(f"<h3>Hardest classes</h3>{_table(HARDEST_HEADER, worst_cells(chapter))}")
     if chapter.mistaken:
         cards = "".join(_classified(photo) for photo in chapter.mistaken)
         parts.append(f"<p class=quiet>A mistaken photo of each of the hardest.</p><div class=photos>{cards}</div>")

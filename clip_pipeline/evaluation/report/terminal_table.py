@@ -10,7 +10,7 @@ from clip_pipeline.evaluation.templates import OWN
 HEADLINES = (
     "top1",
     "top5",
-    "top1_among_all",
+    "top1_all_classes",
     "top1_on_training",
     "image_to_text_recall@1",
     "image_to_text_recall@5",
@@ -22,7 +22,7 @@ HEADLINES = (
 METRIC_NAMES = {
     "top1": "top-1 accuracy",
     "top5": "top-5 accuracy",
-    "top1_among_all": "top-1, all classes as candidates",
+    "top1_all_classes": "top-1, all classes as candidates",
     "top1_on_training": "top-1, photos it was trained on",
     "mean_per_class_recall": "mean per-class recall",
     "ece": "calibration error",

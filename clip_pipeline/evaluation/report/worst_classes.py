@@ -31,7 +31,7 @@ class HardClass:
         return self.right / self.photos
 
 
-def hardest_classes(predictions: Sequence[dict[str, Any]], count: int = SHOWN) -> list[HardClass]:
+def find_worst_classes(predictions: Sequence[dict[str, Any]], count: int = SHOWN) -> list[HardClass]:
     """The classes whose recall is surely lowest: in the order of the upper ends of their intervals, so that a class of three photos
     does not come first by bad luck; then by name. predictions: rows of predictions.parquet."""
     photos = Counter(row["label_name"] for row in predictions)

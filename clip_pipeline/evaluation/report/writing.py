@@ -1,7 +1,7 @@
 """The report: what was made of what, how well it works, and how sure that is.
 
-report.md and report.html say the same; the page carries its pictures inside. scores.json and scores.csv hold the rows,
-figures/ the pictures.
+report.md and report.html say the same; the page carries its images inside. scores.json and scores.csv hold the rows,
+figures/ the images.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def write_report(facts: Mapping[str, Any], folder: Path) -> None:
       zero_shot         dataset -> path of predictions.parquet, or of the folder that holds it
       retrieval         dataset -> folder of retrieval_scores
       read_photos       dataset -> function from ids to {id: file bytes}; without it no example photos are shown
-      adaptation        curve: path of a picture; header, cells: its table as text
+      adaptation        curve: path of an image; header, cells: its table as text
       timings           asset -> seconds
       recipe            the settings as text; machine: one line
     """

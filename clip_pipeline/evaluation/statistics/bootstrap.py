@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
-LARGEST_BLOCK = 4_000_000
+MAX_BLOCK = 4_000_000
 """Resampled indices held at a time, so that a large test set needs no more memory than a small one."""
 
-FEWEST_OUTCOMES = 5
+MIN_OUTCOMES = 5
 Z_95 = 1.959964
 
 
@@ -46,7 +46,7 @@ def resampled_group_sums(values_N: Any, group_N: Any, groups: int, samples: int,
 def _times_drawn(count: int, samples: int, seed: int) -> Iterator[tuple[int, np.ndarray]]:
     """(first sample, (s, count) how often each row is drawn in that sample and the next ones), block by block."""
     rng = np.random.Generator(np.random.PCG64(seed))
-    block = max(1, LARGEST_BLOCK // max(count, 1))
+    block = max(1, MAX_BLOCK // max(count, 1))
     for start in range(0, samples, block):
         size = min(block, samples - start)
         drawn = rng.integers(0, count, (size, count)) + np.arange(size)[:, None] * count
@@ -74,7 +74,7 @@ def mean_interval(values_N: Any, samples: int, seed: int, weights_N: Any = None)
 
 def widened_where_rare(limits: tuple[float, float], hits: float, samples: float, photos: int) -> tuple[float, float]:
     """`limits`, widened to Wilson's interval where fewer than five of the samples hit, or fewer than five missed."""
-    if min(hits, samples - hits) >= FEWEST_OUTCOMES:
+    if min(hits, samples - hits) >= MIN_OUTCOMES:
         return limits
     low, high = wilson_interval(hits / samples, photos)
     return min(limits[0], low), max(limits[1], high)

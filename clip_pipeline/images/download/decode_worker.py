@@ -64,7 +64,7 @@ def attempt(about: dict[str, Any], content: bytes, job: Job, check: Check) -> tu
     if isinstance(checked, RejectedPhoto):
         failure = {"status": checked.status, "error_message": checked.message}
         return json.dumps(about | failure).encode(), b""
-    looks = looks_of(checked.picture)
+    looks = looks_of(checked.image)
     looks["thumbnail"] = looks["thumbnail"].hex()
     found = {
         "status": "success",
@@ -142,7 +142,7 @@ def _warm_up(check: Check) -> None:
     buffer = io.BytesIO()
     Image.new("RGB", (96, 72)).save(buffer, "JPEG")
     checked = check(buffer.getvalue(), DownloadSettings(image_size=64, min_side=16))
-    looks_of(checked.picture)
+    looks_of(checked.image)
 
 
 def main() -> None:

@@ -46,22 +46,22 @@ def frame_of(width: int, height: int, settings: DownloadSettings) -> Frame:
     return Frame(scaled.width, scaled.height, bars=size) if mode == "pad" else scaled
 
 
-def put_in_frame(picture_HW3: np.ndarray, frame: Frame) -> np.ndarray:
-    """The picture cut and scaled; the bars come with `put_on_bars`, once it is upright."""
-    H, W, _ = picture_HW3.shape
+def put_in_frame(image_HW3: np.ndarray, frame: Frame) -> np.ndarray:
+    """The image cut and scaled; the bars come with `put_on_bars`, once it is upright."""
+    H, W, _ = image_HW3.shape
     if frame.cut:
         side = min(W, H)  # not frame.cut: the decoder may have scaled already
         top, left = (H - side) // 2, (W - side) // 2
-        picture_HW3 = picture_HW3[top : top + side, left : left + side]
-    if (frame.height, frame.width) == picture_HW3.shape[:2]:
-        return picture_HW3
-    return resize_rgb(picture_HW3, frame.width, frame.height)
+        image_HW3 = image_HW3[top : top + side, left : left + side]
+    if (frame.height, frame.width) == image_HW3.shape[:2]:
+        return image_HW3
+    return resize_rgb(image_HW3, frame.width, frame.height)
 
 
-def put_on_bars(picture_HW3: np.ndarray, side: int) -> np.ndarray:
-    """The picture in the middle of a white square."""
-    H, W, _ = picture_HW3.shape
+def put_on_bars(image_HW3: np.ndarray, side: int) -> np.ndarray:
+    """The image in the middle of a white square."""
+    H, W, _ = image_HW3.shape
     square = np.full((side, side, 3), WHITE, np.uint8)
     top, left = (side - H) // 2, (side - W) // 2
-    square[top : top + H, left : left + W] = picture_HW3
+    square[top : top + H, left : left + W] = image_HW3
     return square

@@ -15,7 +15,7 @@ import numpy as np
 
 from clip_pipeline.images.links.merge_rows import united_rows, with_distinct_ids
 from clip_pipeline.records import IMAGE_LINKS, PHOTO_FIELDS
-from clip_pipeline.storage.external_sort import MOST_ROWS, in_order, range_keys, text_keys
+from clip_pipeline.storage.external_sort import MAX_ROWS, in_order, range_keys, text_keys
 from clip_pipeline.words.tokens import split_words
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ logger = logging.getLogger(__name__)
 
 WITHOUT_WORD = "without_word.parquet"
 KEYWORDS_REMEMBERED = 100_000
-MOST_PAIRS, MOST_KEYWORDS = 500_000, 65_536
+MAX_PAIRS, MAX_KEYWORDS = 500_000, 65_536
 """Rows in memory at a time of (word, id, order), 40 bytes each, and of photos among their many keywords."""
 
 
@@ -64,7 +64,7 @@ def write_listed_links(
     work = folder / ".unsorted"
     joined = _Join(vocabulary, listing.keywords is not None, folder, counts)
     pairs = joined.pairs(listing, work)
-    ordered = in_order(pairs, _schema("word", "id", "order"), work / "pairs", joined.word_keys, MOST_PAIRS)
+    ordered = in_order(pairs, _schema("word", "id", "order"), work / "pairs", joined.word_keys, MAX_PAIRS)
     best = _ranked(ordered, photos_per_word)
     chosen = joined.chosen(best, work)
     links = in_order(chosen, _schema("word", "rank", "photo"), work / "links", joined.word_keys)
@@ -141,7 +141,7 @@ class _Join:
 
     def pairs(self, listing: Listing, work: Path) -> Iterator[pa.Table]:
         """(word, id, order) of every match; the photos, one row an id, are kept aside."""
-        most = MOST_KEYWORDS if self._by_keyword else MOST_ROWS
+        most = MAX_KEYWORDS if self._by_keyword else MAX_ROWS
         rows = in_order(_tagged(listing), _schema("photo", "place", "keyword"), work / "ids", _id_keys, most)
         for piece in rows:
             photos = self._photos_of(piece)

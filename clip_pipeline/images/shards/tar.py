@@ -61,17 +61,17 @@ class ShardWriter:
 def tar_header(name: str, size: int) -> bytes:
     """The block before a member: POSIX ustar, as `tarfile.TarInfo.tobuf` makes it."""
     encoded = name.encode()
-    if len(encoded) > MOST_NAME_BYTES or size >= 8**11 or not name.isascii():
+    if len(encoded) > MAX_NAME_BYTES or size >= 8**11 or not name.isascii():
         entry = tarfile.TarInfo(name)
         entry.size, entry.mode, entry.mtime = size, MEMBER_MODE, 0
         return entry.tobuf(tarfile.USTAR_FORMAT)
-    start = encoded.ljust(MOST_NAME_BYTES, b"\0")
+    start = encoded.ljust(MAX_NAME_BYTES, b"\0")
     middle = _AFTER_NAME % size
     checksum = sum(start) + sum(middle) + _REST_SUM
     return b"".join((start, middle, b"%06o\0 " % checksum, _REST))
 
 
-MOST_NAME_BYTES = 100
+MAX_NAME_BYTES = 100
 _AFTER_NAME = b"%07o\0%07o\0%07o\0%%011o\0%011o\0" % (MEMBER_MODE, 0, 0, 0)
 _REST = b"0".ljust(101, b"\0") + b"ustar\x0000" + b"\0" * (512 - 265)
 _REST_SUM = sum(_REST) + 8 * ord(" ")  # the checksum itself counts as eight spaces

@@ -24,13 +24,13 @@ if TYPE_CHECKING:
 FEW_PHOTOS, SHARE_OF_PHOTOS = 10, 0.01
 """A caption is repeated where it stands with more than ten photos, and with more than 1 % of all."""
 
-MOST_REPEATED = 0.05
+MAX_REPEATED = 0.05
 SHORTEST, LONGEST = 3, 60
-MOST_OF_ODD_LENGTH = 0.25
-MOST_IN_OTHER_LANGUAGES = 0.1
-TEXT_SHARE, MOST_TEXT_ONLY = 0.2, 0.05
-NARROWEST, SMALLEST, MOST_OF_ODD_SIZE = 3.0, 64, 0.1
-MOST_WITHOUT_PHOTOS = 0.5
+MAX_OF_ODD_LENGTH = 0.25
+MAX_IN_OTHER_LANGUAGES = 0.1
+TEXT_SHARE, MAX_TEXT_ONLY = 0.2, 0.05
+NARROWEST, SMALLEST, MAX_OF_ODD_SIZE = 3.0, 64, 0.1
+MAX_WITHOUT_PHOTOS = 0.5
 ROWS_AT_A_TIME = 65_536
 
 
@@ -48,7 +48,7 @@ def captions_are_rarely_repeated(workspace: Workspace) -> CheckOutcome:
         found += (
             f", such as {max(repeated, key=lambda caption: (repeated[caption], caption))!r}. See max_caption_photos."
         )
-    return CheckOutcome(share <= MOST_REPEATED, found, {"repeated": len(repeated), "share": share})
+    return CheckOutcome(share <= MAX_REPEATED, found, {"repeated": len(repeated), "share": share})
 
 
 def captions_have_a_usual_length(workspace: Workspace) -> CheckOutcome:
@@ -59,7 +59,7 @@ def captions_have_a_usual_length(workspace: Workspace) -> CheckOutcome:
     short, long = int((words < SHORTEST).sum()), int((words > LONGEST).sum())
     share = (short + long) / max(len(words), 1)
     found = f"{short:,} of {len(words):,} captions have fewer than {SHORTEST} words, {long:,} more than {LONGEST}"
-    return CheckOutcome(share <= MOST_OF_ODD_LENGTH, found, {"short": short, "long": long, "share": share})
+    return CheckOutcome(share <= MAX_OF_ODD_LENGTH, found, {"short": short, "long": long, "share": share})
 
 
 def captions_are_in_one_language(workspace: Workspace) -> CheckOutcome:
@@ -78,15 +78,15 @@ def captions_are_in_one_language(workspace: Workspace) -> CheckOutcome:
         other += sum(not may_be_in(caption, main) for caption in pairs["caption"].to_pylist())
     share = other / max(captions, 1)
     found = f"{other:,} of {captions:,} captions are in another language than most ({main})"
-    return CheckOutcome(share <= MOST_IN_OTHER_LANGUAGES, found, {"language": main, "other": other, "share": share})
+    return CheckOutcome(share <= MAX_IN_OTHER_LANGUAGES, found, {"language": main, "other": other, "share": share})
 
 
-def pictures_show_little_text(workspace: Workspace) -> CheckOutcome:
+def images_show_little_text(workspace: Workspace) -> CheckOutcome:
     shown = np.concatenate([attempts["text_share"].drop_null().to_numpy() for attempts in _attempts(workspace)] or [[]])
     full = int((shown > TEXT_SHARE).sum())
     share = full / max(len(shown), 1)
-    found = f"{full:,} of {len(shown):,} pictures show text on more than {TEXT_SHARE:.0%} of their area"
-    return CheckOutcome(share <= MOST_TEXT_ONLY, found, {"mostly text": full, "share": share})
+    found = f"{full:,} of {len(shown):,} images show text on more than {TEXT_SHARE:.0%} of their area"
+    return CheckOutcome(share <= MAX_TEXT_ONLY, found, {"mostly text": full, "share": share})
 
 
 def photos_have_usual_sizes(workspace: Workspace) -> CheckOutcome:
@@ -102,20 +102,20 @@ def photos_have_usual_sizes(workspace: Workspace) -> CheckOutcome:
         f"of {photos:,} photos {small:,} have a side below {SMALLEST} pixels, {narrow:,} are more than {NARROWEST:g} "
         "times as long as wide"
     )
-    return CheckOutcome(share <= MOST_OF_ODD_SIZE, found, {"small": small, "narrow": narrow, "share": share})
+    return CheckOutcome(share <= MAX_OF_ODD_SIZE, found, {"small": small, "narrow": narrow, "share": share})
 
 
 def words_have_photos(workspace: Workspace) -> CheckOutcome:
-    words = pictured = 0
+    words = captioned = 0
     for bucket in bucket_keys(workspace):
         artifact = workspace.store.find(artifact_key("image_links", bucket))
         if artifact is not None:  # a run of one partition checks what there is
             words += artifact.rows["words"]
             links = _pieces(workspace, "image_links", "links.parquet", ["word"], bucket)
-            pictured += len(set().union(*(table["word"].unique().to_pylist() for table in links)))
-    share = (words - pictured) / max(words, 1)
-    found = f"{words - pictured:,} of {words:,} words have no photo"
-    return CheckOutcome(share <= MOST_WITHOUT_PHOTOS, found, {"without photo": words - pictured, "share": share})
+            captioned += len(set().union(*(table["word"].unique().to_pylist() for table in links)))
+    share = (words - captioned) / max(words, 1)
+    found = f"{words - captioned:,} of {words:,} words have no photo"
+    return CheckOutcome(share <= MAX_WITHOUT_PHOTOS, found, {"without photo": words - captioned, "share": share})
 
 
 def photos_have_licences(workspace: Workspace) -> CheckOutcome:
@@ -157,7 +157,7 @@ DATA_CHECKS = (
     Check("words_have_photos", "image_links", "Most words have a photo.", False, words_have_photos),
     Check("photos_have_licences", "photo_catalog", "The licence of every photo is known.", False, photos_have_licences),
     Check("photos_have_usual_sizes", "image_shards", "Few photos are tiny or very narrow.", False, photos_have_usual_sizes),
-    Check("pictures_show_little_text", "image_shards", "Few pictures are pages, slides or memes.", False, pictures_show_little_text),
+    Check("images_show_little_text", "image_shards", "Few images are pages, slides or memes.", False, images_show_little_text),
     Check("captions_are_rarely_repeated", "image_text_pairs", "Few pairs have a caption that stands with many photos.", False, captions_are_rarely_repeated),
     Check("captions_have_a_usual_length", "image_text_pairs", "Few captions are very short or long.", False, captions_have_a_usual_length),
     Check("captions_are_in_one_language", "image_text_pairs", "Few captions are in another language than most.", False, captions_are_in_one_language),

@@ -18,11 +18,11 @@ from clip_pipeline.pipeline.steps.images import shard_keys
 from clip_pipeline.pipeline.steps.training import model_names
 from clip_pipeline.pipeline.workspace import Workspace
 
-MOST_MISSING_CAPTIONS = 0.25
-MOST_DECODE_FAILURES = 0.05
-MOST_FAILED_DOWNLOADS = 0.15
+MAX_MISSING_CAPTIONS = 0.25
+MAX_DECODE_FAILURES = 0.05
+MAX_FAILED_DOWNLOADS = 0.15
 CAPTIONS_TRIED = 500
-MOST_CHANGED_CAPTIONS = 0.05
+MAX_CHANGED_CAPTIONS = 0.05
 UNDECODED = ("not_an_image", "broken_image", "too_many_pixels")
 
 
@@ -39,7 +39,7 @@ def photos_have_captions(workspace: Workspace) -> CheckOutcome:
     missing = pc.sum(pc.equal(pc.list_value_length(captions), 0)).as_py() or 0
     share = missing / max(len(captions), 1)
     found = f"{missing:,} of {len(captions):,} photos have no caption"
-    return CheckOutcome(share <= MOST_MISSING_CAPTIONS, found, {"missing": missing, "share": share})
+    return CheckOutcome(share <= MAX_MISSING_CAPTIONS, found, {"missing": missing, "share": share})
 
 
 def shards_match_their_manifests(workspace: Workspace) -> CheckOutcome:
@@ -59,7 +59,7 @@ def photos_were_downloaded(workspace: Workspace) -> CheckOutcome:
     failed = statuses.total() - statuses["success"]
     share = failed / max(statuses.total(), 1)
     found = f"{failed:,} of {statuses.total():,} photos failed: {dict(statuses.most_common())}"
-    return CheckOutcome(share <= MOST_FAILED_DOWNLOADS, found, {"failed": failed, "share": share})
+    return CheckOutcome(share <= MAX_FAILED_DOWNLOADS, found, {"failed": failed, "share": share})
 
 
 def photos_decode(workspace: Workspace) -> CheckOutcome:
@@ -67,7 +67,7 @@ def photos_decode(workspace: Workspace) -> CheckOutcome:
     undecoded = sum(statuses[status] for status in UNDECODED)
     share = undecoded / max(statuses.total(), 1)
     found = f"{undecoded:,} of {statuses.total():,} photos could not be decoded"
-    return CheckOutcome(share <= MOST_DECODE_FAILURES, found, {"undecoded": undecoded, "share": share})
+    return CheckOutcome(share <= MAX_DECODE_FAILURES, found, {"undecoded": undecoded, "share": share})
 
 
 def splits_share_nothing(workspace: Workspace) -> CheckOutcome:
@@ -106,7 +106,7 @@ def tokenizer_round_trips(workspace: Workspace) -> CheckOutcome:
     else:
         again = tokenizer.encode(back, longest)
         wrong = [text for text, one, two in zip(captions, rows, again, strict=True) if (one != two).any()]
-        most = int(MOST_CHANGED_CAPTIONS * len(captions))
+        most = int(MAX_CHANGED_CAPTIONS * len(captions))
     found = f"{len(wrong)} of {len(captions)} captions change on the way to tokens and back"
     if wrong:
         found += f", such as {wrong[0]!r}"

@@ -1,4 +1,4 @@
-"""Checks of the scores: the gates of `evaluation/sanity_checks.py` on the datasets and vectors that were scored."""
+"""Checks of the scores: the sanity checks of `evaluation/sanity_checks.py` on the datasets and vectors that were scored."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def _reported(workspace: Workspace) -> list[dict[str, Any]]:
 def perfect_classifier_scores_one(workspace: Workspace) -> CheckOutcome:
     from clip_pipeline.evaluation import sanity_checks
 
-    return _gate(
+    return _sanity_check(
         workspace,
         "zero_shot_scores",
         lambda key: sanity_checks.perfect_classifier_scores_one(_truth(workspace, key), workspace.recipe.evaluation),
@@ -55,20 +55,20 @@ def perfect_classifier_scores_one(workspace: Workspace) -> CheckOutcome:
 def perfect_search_scores_one(workspace: Workspace) -> CheckOutcome:
     from clip_pipeline.evaluation import sanity_checks
 
-    def gate(key: str) -> GateOutcome:
+    def sanity_check(key: str) -> GateOutcome:
         dataset = stored_dataset(workspace, halves(key)[0])
         captions = [len(texts) for texts in dataset.captions or []]
         return sanity_checks.perfect_search_scores_one(
             list(zip(dataset.ids, captions, strict=True)), workspace.recipe.evaluation
         )
 
-    return _gate(workspace, "retrieval_scores", gate)
+    return _sanity_check(workspace, "retrieval_scores", sanity_check)
 
 
 def shuffled_labels_score_chance(workspace: Workspace) -> CheckOutcome:
     from clip_pipeline.evaluation import sanity_checks
 
-    return _gate(
+    return _sanity_check(
         workspace,
         "zero_shot_scores",
         lambda key: sanity_checks.shuffled_labels_score_chance(
@@ -85,7 +85,7 @@ def predictions_belong_to_their_ids(workspace: Workspace) -> CheckOutcome:
 
     from clip_pipeline.evaluation import sanity_checks
 
-    return _gate(
+    return _sanity_check(
         workspace,
         "zero_shot_scores",
         lambda key: sanity_checks.predictions_belong_to_their_ids(
@@ -102,7 +102,7 @@ def perfect_probe_scores_one(workspace: Workspace) -> CheckOutcome:
     from clip_pipeline.evaluation.probes import sanity_check
 
     settings = workspace.recipe.evaluation
-    return _gate(
+    return _sanity_check(
         workspace, "probe_scores", lambda key: sanity_check.perfect_probe_scores_one(_truth(workspace, key), settings)
     )
 
@@ -110,13 +110,13 @@ def perfect_probe_scores_one(workspace: Workspace) -> CheckOutcome:
 def probe_is_not_below_zero_shot(workspace: Workspace) -> CheckOutcome:
     from clip_pipeline.evaluation import sanity_checks
 
-    def gate(key: str) -> GateOutcome:
+    def sanity_check(key: str) -> GateOutcome:
         settings = workspace.recipe.evaluation
         probe = _right(workspace, "probe_scores", key, probe="linear_probe")
         zero_shot = _right(workspace, "zero_shot_scores", key)
         return sanity_checks.probe_is_not_below_zero_shot(probe, zero_shot, settings.bootstrap_samples, settings.seed)
 
-    return _gate(workspace, "probe_scores", gate)
+    return _sanity_check(workspace, "probe_scores", sanity_check)
 
 
 def _right(workspace: Workspace, asset: str, key: str, probe: str = "") -> dict[str, bool]:
@@ -139,9 +139,9 @@ def _truth(workspace: Workspace, key: str) -> Any:
     return stored_dataset(workspace, halves(key)[0]).truth()
 
 
-def _gate(workspace: Workspace, asset: str, gate: Callable[[str], GateOutcome]) -> CheckOutcome:
-    """The gate on every partition that was scored; the first that fails decides."""
-    outcomes = {key: gate(key) for key, _ in _scored(workspace, asset)}
+def _sanity_check(workspace: Workspace, asset: str, sanity_check: Callable[[str], GateOutcome]) -> CheckOutcome:
+    """The sanity check on every partition that was scored; the first that fails decides."""
+    outcomes = {key: sanity_check(key) for key, _ in _scored(workspace, asset)}
     failed = {key: outcome for key, outcome in outcomes.items() if not outcome.passed}
     told = [f"{halves(key)[0]}: {outcome.found}" for key, outcome in (failed or outcomes).items()]
     return CheckOutcome(not failed, "; ".join(told) or "nothing was scored", {"datasets": len(outcomes), "failed": len(failed)})  # fmt: skip

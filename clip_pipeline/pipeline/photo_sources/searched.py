@@ -178,8 +178,8 @@ class SearchedPhotos:
         return ledger.budget(self.budget_key(), known)
 
     @contextmanager
-    def client(self, longest_wait: float | None = None) -> Iterator[UnsplashClient]:
-        """The API with its budget. longest_wait: seconds, instead of the setting's."""
+    def client(self, max_wait: float | None = None) -> Iterator[UnsplashClient]:
+        """The API with its budget. max_wait: seconds, instead of the setting's."""
         from clip_pipeline.sources.unsplash.api_client import LIVE_API, UnsplashClient
 
         settings = self.settings
@@ -189,7 +189,7 @@ class SearchedPhotos:
             base_url, key, hosts = SANDBOX_API, SANDBOX_KEY, self.workspace.sandbox_hosts()
         else:
             base_url, key, hosts = LIVE_API, live_key(settings.accept_terms), self.workspace.stand_ins
-        wait = settings.longest_wait if longest_wait is None else longest_wait
+        wait = settings.max_wait if max_wait is None else max_wait
         contact = self.workspace.recipe.download.contact
         with self.ledger() as ledger:
             budget = self.budget(ledger)
@@ -219,7 +219,7 @@ class SearchedPhotos:
         table = shard.file(f"{shard.key.partition}.parquet")
 
         def connect() -> AbstractContextManager[UnsplashClient]:
-            return self.client(longest_wait=0.0)
+            return self.client(max_wait=0.0)
 
         with self.ledger() as ledger:
             tell_downloads(table, connect, ledger)

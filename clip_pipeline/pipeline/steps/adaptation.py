@@ -19,13 +19,13 @@ from clip_pipeline.settings import Recipe, fingerprinted
 from clip_pipeline.storage.artifacts import Built
 
 if TYPE_CHECKING:
-    from clip_pipeline.adaptation.trial_context import Workbench
+    from clip_pipeline.adaptation.trial_context import TrialContext
 
 OF_DATA = (
     *("dataset", "out_of_domain", "fractions", "seeds", "seed", "train_photos_per_class", "test_photos_per_class"),
     *("out_of_domain_photos_per_class", "validation_percent", "test_percent"),
 )
-"""Settings that decide the shared data; the others decide the cells."""
+"""Settings that decide the shared data; the others decide the trials."""
 
 
 # ---- adaptation_data: one, where the recipe names a dataset
@@ -94,22 +94,22 @@ def adaptation_dimensions(recipe: Recipe) -> dict[str, list[str]]:
 def methods_by_fraction(workspace: Workspace) -> list[str]:
     """Partitions "method|010", all methods of a fraction before the next fraction, full just before wise_ft."""
     from clip_pipeline.adaptation.fractions import percent_key
-    from clip_pipeline.adaptation.sweep import grid_cells
+    from clip_pipeline.adaptation.sweep import sweep_trials
 
     if not wanted_at_all(workspace):
         return []
-    cells = grid_cells(workspace.recipe.adaptation)
-    return list(dict.fromkeys(f"{cell.method}|{percent_key(cell.percent)}" for cell in cells))
+    trials = sweep_trials(workspace.recipe.adaptation)
+    return list(dict.fromkeys(f"{trial.method}|{percent_key(trial.percent)}" for trial in trials))
 
 
-def _cell_config(workspace: Workspace) -> dict[str, Any]:
+def _trial_config(workspace: Workspace) -> dict[str, Any]:
     config = fingerprinted(workspace.recipe.adaptation)
     evaluation = workspace.recipe.evaluation
     kept = {name: value for name, value in config.items() if name not in ("methods", "fractions")}
     return kept | {"bootstrap_samples": evaluation.bootstrap_samples, "bootstrap_seed": evaluation.seed}
 
 
-def _cell_inputs(workspace: Workspace, partition: str) -> dict[str, str]:
+def _trial_inputs(workspace: Workspace, partition: str) -> dict[str, str]:
     model = model_names(workspace)[0]
     return {
         "adaptation_data": workspace.get("adaptation_data").content,
@@ -117,32 +117,32 @@ def _cell_inputs(workspace: Workspace, partition: str) -> dict[str, str]:
     }
 
 
-def _bench(workspace: Workspace) -> Workbench:
+def _bench(workspace: Workspace) -> TrialContext:
     from clip_pipeline.adaptation.data import open_data
-    from clip_pipeline.adaptation.trial_context import Workbench
+    from clip_pipeline.adaptation.trial_context import TrialContext
 
     recipe, data = workspace.recipe, workspace.get("adaptation_data")
     model = workspace.get("clip_checkpoint", model_names(workspace)[0])
 
-    def open_bench() -> Workbench:
+    def open_bench() -> TrialContext:
         opened = open_data(data.folder)
-        return Workbench.open(str(model.folder), opened, recipe.adaptation, recipe.evaluation, recipe.compute)
+        return TrialContext.open(str(model.folder), opened, recipe.adaptation, recipe.evaluation, recipe.compute)
 
     return workspace.remember(f"adaptation of {model.content} on {data.content}", open_bench)
 
 
-def _build_cells(workspace: Workspace, partition: str, folder: Path, work: Path) -> Built:
-    from clip_pipeline.adaptation.sweep import cells_of, run_grid
+def _build_trials(workspace: Workspace, partition: str, folder: Path, work: Path) -> Built:
+    from clip_pipeline.adaptation.sweep import run_sweep, trials_of
     from clip_pipeline.evaluation.scores import SCORES_FILE
 
     method, percent = halves(partition)
-    cells = cells_of(method, float(percent), workspace.recipe.adaptation)
-    paths = run_grid(lambda: _bench(workspace), cells, work)
+    trials = trials_of(method, float(percent), workspace.recipe.adaptation)
+    paths = run_sweep(lambda: _bench(workspace), trials, work)
     rows = []
-    for cell, path in zip(cells, paths, strict=True):
-        name = f"seed{cell.seed}"
+    for trial, path in zip(trials, paths, strict=True):
+        name = f"seed{trial.seed}"
         shutil.copytree(path, folder / name)
-        for row in json.loads((path / "cell.json").read_text(encoding="utf-8"))["scores"]:
+        for row in json.loads((path / "trial.json").read_text(encoding="utf-8"))["scores"]:
             rows.append(row | {"provenance": row["provenance"] | {"predictions": f"{name}/predictions.parquet"}})
     (folder / SCORES_FILE).write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
     facts = {f"seed {row['seed']}: {row['split']} {row['metric']}": row["value"] for row in rows}
@@ -163,20 +163,20 @@ def _build_curves(workspace: Workspace, partition: str, folder: Path, work: Path
     from clip_pipeline.adaptation.results import write_results
 
     folders = [workspace.get("adaptation_scores", key).folder for key in methods_by_fraction(workspace)]
-    cells = [path for folder_of in folders for path in sorted(folder_of.glob("seed*"))]
-    facts = write_results(cells, folder, workspace.recipe.evaluation.bootstrap_samples)
-    return Built(rows={"cells": facts.pop("cells")}, facts=facts, sidecars=("*.png", "table.csv"))
+    trials = [path for folder_of in folders for path in sorted(folder_of.glob("seed*"))]
+    facts = write_results(trials, folder, workspace.recipe.evaluation.bootstrap_samples)
+    return Built(rows={"trials": facts.pop("trials")}, facts=facts, sidecars=("*.png", "table.csv"))
 
 
 def report_facts(workspace: Workspace) -> dict[str, Any]:
-    """What the report shows: the picture of the curves and the table. Empty where nothing is adapted."""
-    from clip_pipeline.adaptation.results import TABLE_HEADER, read_table, table_cells
+    """What the report shows: the image of the curves and the table. Empty where nothing is adapted."""
+    from clip_pipeline.adaptation.results import TABLE_HEADER, read_table, table_trials
 
     if not wanted_at_all(workspace):
         return {}
     artifact = workspace.get("adaptation_curves")
-    cells = table_cells(read_table(artifact.folder))
-    return {"curve": artifact.file("curve.png"), "header": TABLE_HEADER, "cells": cells}
+    trials = table_trials(read_table(artifact.folder))
+    return {"curve": artifact.file("curve.png"), "header": TABLE_HEADER, "trials": trials}
 
 
 STEPS = (
@@ -193,17 +193,17 @@ STEPS = (
     Step(
         asset="adaptation_scores",
         about="One way of adapting at one fraction of the photos: scores, predictions and losses of every seed.",
-        code_version="1",
+        code_version="2",
         after=("adaptation_data", "clip_checkpoint"),
-        config=_cell_config,
-        inputs=_cell_inputs,
-        build=_build_cells,
+        config=_trial_config,
+        inputs=_trial_inputs,
+        build=_build_trials,
         partitions=methods_by_fraction,
     ),
     Step(
         asset="adaptation_curves",
         about="Learning curves of all ways of adapting with intervals, what they cost, and where accuracy falls with more data.",
-        code_version="2",
+        code_version="3",
         after=("adaptation_scores",),
         config=lambda workspace: {"bootstrap_samples": workspace.recipe.evaluation.bootstrap_samples},
         inputs=_curve_inputs,

@@ -40,7 +40,7 @@ def halves(partition: str) -> tuple[str, str]:
 
 # ---- embedding_runtime: one partition a model
 
-CHOICE_SETTINGS = ("runtime", "least_photos")
+CHOICE_SETTINGS = ("runtime", "min_photos")
 
 
 def _runtime_config(workspace: Workspace) -> dict[str, Any]:
@@ -68,7 +68,7 @@ def _build_runtime(workspace: Workspace, model: str, folder: Path, work: Path) -
     measuring = settings.runtime != REFERENCE
     photos, count = _photos_of_datasets(workspace) if measuring else ((), 0)
     if not needs_measuring(settings, count):
-        why = f"{count:,} photos, fewer than embedding.least_photos" if measuring else "named in the settings"
+        why = f"{count:,} photos, fewer than embedding.min_photos" if measuring else "named in the settings"
         (folder / CHOICE_FILE).write_text(json.dumps({"runtime": REFERENCE, "agrees": True}) + "\n")
         return Built(rows={"measured": 0}, facts={"runtime": REFERENCE, "why": why})
     datasets = (stored_dataset(workspace, name) for name in dataset_names(workspace))
@@ -187,7 +187,7 @@ def _build_sweep(workspace: Workspace, model: str, folder: Path, work: Path) -> 
     """Timings are no content: what was measured is, the grid and the runtime."""
     from clip_pipeline.embedding.parallelism.figure import draw_sweep
     from clip_pipeline.embedding.parallelism.sweep import (
-        MOST_PICTURES,
+        MAX_IMAGES,
         grid_of,
         lay_ready,
         run_sweep,
@@ -200,14 +200,14 @@ def _build_sweep(workspace: Workspace, model: str, folder: Path, work: Path) -> 
     settings = workspace.recipe.parallelism
     cells = grid_of(settings.processes, settings.threads, usable_cores())
     checkpoint = workspace.get("clip_checkpoint", model).folder
-    some = spread(*_photos_of_datasets(workspace), min(MOST_PICTURES, settings.photos))
-    pictures = lay_ready(checkpoint, ((photo_id, read()) for photo_id, read in some), work)
+    some = spread(*_photos_of_datasets(workspace), min(MAX_IMAGES, settings.photos))
+    images = lay_ready(checkpoint, ((photo_id, read()) for photo_id, read in some), work)
     task = Work(
         str(checkpoint),
         chosen_runtime(workspace, model),
         str(workspace.store.root),
         str(work),
-        pictures,
+        images,
         settings.photos,
         settings.repeats,
     )
@@ -227,7 +227,7 @@ def _build_sweep(workspace: Workspace, model: str, folder: Path, work: Path) -> 
 STEPS = (
     Step(
         asset="embedding_runtime",
-        about="What runs the picture tower: the fastest here whose vectors agree with fp32 on the user's own photos.",
+        about="What runs the image encoder: the fastest here whose vectors agree with fp32 on the user's own photos.",
         code_version="1",
         after=("benchmark_dataset", "clip_checkpoint"),
         config=_runtime_config,

@@ -125,7 +125,7 @@ STEPS = (
     Step(
         asset="zero_shot_scores",
         about="Top-1, top-5 and mean per-class recall of labelled datasets, with intervals and every prediction.",
-        code_version="3",
+        code_version="4",
         after=("benchmark_dataset", "image_embeddings", "text_embeddings"),
         config=_config,
         inputs=_image_and_text_inputs,
@@ -154,7 +154,7 @@ STEPS = (
     ),
     Step(
         asset="unit_inference",
-        about="How long one photo and one text take, batch 1: decoding, both towers, and from a photo to an answer.",
+        about="How long one photo and one text take, batch 1: decoding, both encoders, and from a photo to an answer.",
         code_version="1",
         after=("clip_checkpoint",),
         config=lambda workspace: {},

@@ -1,4 +1,4 @@
-"""training_pictures and clip_checkpoint: the photos decoded once, and a CLIP trained on them."""
+"""decoded_images and clip_checkpoint: the photos decoded once, and a CLIP trained on them."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from clip_pipeline.storage.artifacts import Built
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from clip_pipeline.training.data.decoded_images import PictureFormat
+    from clip_pipeline.training.data.decoded_images import ImageFormat
     from clip_pipeline.training.data.shard_images import ShardPhotos
     from clip_pipeline.training.trainer import OnRow
 
@@ -29,64 +29,64 @@ def model_names(workspace: Workspace) -> list[str]:
     return [Path(workspace.recipe.training.model).stem]
 
 
-# ---- training_pictures: one partition a size and way of resizing
+# ---- decoded_images: one partition a size and way of resizing
 
-PICTURES_VERSION = "1"
-
-
-def picture_formats(workspace: Workspace) -> list[str]:
-    """The format of the recipe's pictures as the only partition; none where photos are decoded as they are needed."""
-    return [_picture_format(workspace).name] if workspace.recipe.training.cache_pictures else []
+IMAGES_VERSION = "1"
 
 
-def stored_picture_formats(workspace: Workspace) -> list[str]:
-    """The formats in which pictures are stored now, whatever the recipe."""
-    return workspace.store.partitions(artifact_key(PICTURES.asset).stage, PICTURES.asset)
+def image_formats(workspace: Workspace) -> list[str]:
+    """The format of the recipe's images as the only partition; none where photos are decoded as they are needed."""
+    return [_image_format(workspace).name] if workspace.recipe.training.cache_decoded_images else []
 
 
-def possible_picture_formats(workspace: Workspace) -> list[str]:
-    """Formats that any model's pictures may have, and those of the recipe; of a model that is gone on from, both ways of
+def stored_image_formats(workspace: Workspace) -> list[str]:
+    """The formats in which images are stored now, whatever the recipe."""
+    return workspace.store.partitions(artifact_key(IMAGES.asset).stage, IMAGES.asset)
+
+
+def possible_image_formats(workspace: Workspace) -> list[str]:
+    """Formats that any model's images may have, and those of the recipe; of a model that is gone on from, both ways of
     resizing, since its folder may not be there yet."""
     from clip_pipeline.models.folder import preprocess_config
     from clip_pipeline.models.registry import list_models, load_config
     from clip_pipeline.models.sizes import config_of
-    from clip_pipeline.training.data.decoded_images import RESIZE_MODES, PictureFormat
+    from clip_pipeline.training.data.decoded_images import RESIZE_MODES, ImageFormat
 
     settings = workspace.recipe.training
     config = config_of(settings)
     wanted = [preprocess_config(entry) for entry in (config, *(load_config(name) for name in list_models()))]
-    formats = [PictureFormat(entry["size"][0], entry["resize_mode"]) for entry in wanted]
-    side = settings.stored_side or wanted[0]["size"][0]
+    formats = [ImageFormat(entry["size"][0], entry["resize_mode"]) for entry in wanted]
+    side = settings.cached_image_size or wanted[0]["size"][0]
     formats += [
-        PictureFormat(side, mode) for mode in (RESIZE_MODES if settings.start_from else (wanted[0]["resize_mode"],))
+        ImageFormat(side, mode) for mode in (RESIZE_MODES if settings.init_from else (wanted[0]["resize_mode"],))
     ]
     return sorted({entry.name for entry in formats})
 
 
-def _picture_format(workspace: Workspace) -> PictureFormat:
+def _image_format(workspace: Workspace) -> ImageFormat:
     from clip_pipeline.models.sizes import config_of
-    from clip_pipeline.training.data.decoded_images import picture_format
-    from clip_pipeline.training.model.initial_model import starting_preprocess
+    from clip_pipeline.training.data.decoded_images import image_format
+    from clip_pipeline.training.model.initial_model import initial_preprocess
 
     settings = workspace.recipe.training
-    return picture_format(starting_preprocess(config_of(settings), settings), settings)
+    return image_format(initial_preprocess(config_of(settings), settings), settings)
 
 
-def _pictures_inputs(workspace: Workspace, partition: str) -> dict[str, str]:
+def _images_inputs(workspace: Workspace, partition: str) -> dict[str, str]:
     return shard_hashes(workspace) | {"image_text_pairs": workspace.get("image_text_pairs").file_hash("pairs.parquet")}
 
 
-def _build_pictures(workspace: Workspace, partition: str, folder: Path, work: Path) -> Built:
+def _build_images(workspace: Workspace, partition: str, folder: Path, work: Path) -> Built:
     import pyarrow.parquet as pq
 
-    from clip_pipeline.training.data.decoded_images import PictureFormat, store_pictures
+    from clip_pipeline.training.data.decoded_images import ImageFormat, store_images
     from clip_pipeline.training.data.pairs import read_split
 
-    wanted = PictureFormat.named(partition)
+    wanted = ImageFormat.named(partition)
     pairs = pq.read_table(workspace.get("image_text_pairs").file("pairs.parquet"))
     photo_ids = [photo_id for split in ("train", "validation") for photo_id in read_split(pairs, split).photo_ids]
-    store_pictures(_photos_of(workspace, pairs), photo_ids, wanted, folder, workspace.recipe.compute.workers)
-    return Built(rows={"pictures": len(photo_ids)}, facts={"side": wanted.side, "resize_mode": wanted.resize_mode})
+    store_images(_photos_of(workspace, pairs), photo_ids, wanted, folder, workspace.recipe.compute.workers)
+    return Built(rows={"images": len(photo_ids)}, facts={"side": wanted.side, "resize_mode": wanted.resize_mode})
 
 
 def _photos_of(workspace: Workspace, pairs: pa.Table) -> Iterator[tuple[str, bytes]]:
@@ -101,15 +101,15 @@ def _tars(workspace: Workspace) -> dict[str, Path]:
     return {shard: workspace.get("image_shards", shard).file(f"{shard}.tar") for shard in shard_keys(workspace)}
 
 
-PICTURES = Step(
-    asset="training_pictures",
+IMAGES = Step(
+    asset="decoded_images",
     about="The photos of the training, decoded and resized once for all trainings that see them so.",
-    code_version=PICTURES_VERSION,
+    code_version=IMAGES_VERSION,
     after=("image_shards", "image_text_pairs"),
     config=lambda workspace: {},
-    inputs=_pictures_inputs,
-    build=_build_pictures,
-    partitions=picture_formats,
+    inputs=_images_inputs,
+    build=_build_images,
+    partitions=image_formats,
 )
 
 
@@ -122,7 +122,7 @@ def _training_config(workspace: Workspace) -> dict:
     settings = workspace.recipe.training
     return fingerprinted(settings) | {
         "architecture": config_of(settings),
-        "training_pictures": PICTURES_VERSION,  # those decoded on the way are the same
+        "decoded_images": IMAGES_VERSION,  # those decoded on the way are the same
     }
 
 
@@ -140,17 +140,17 @@ def _training_inputs(workspace: Workspace, model: str) -> dict[str, str]:
 
 
 def _training_photos(workspace: Workspace, pairs: pa.Table) -> Path | ShardPhotos:
-    """The stored pictures, or where the photos lie in the shards. Raises StoreError for pictures of other photos."""
+    """The stored images, or where the photos lie in the shards. Raises StoreError for images of other photos."""
     from clip_pipeline.training.data.shard_images import shard_photos
 
-    if not workspace.recipe.training.cache_pictures:
+    if not workspace.recipe.training.cache_decoded_images:
         return shard_photos(pairs, _tars(workspace))
-    (partition,) = picture_formats(workspace)
-    stored = workspace.get(PICTURES.asset, partition)
-    if why := workspace.store.why_stale(stored.key, PICTURES.wanted(workspace, partition)):
+    (partition,) = image_formats(workspace)
+    stored = workspace.get(IMAGES.asset, partition)
+    if why := workspace.store.why_stale(stored.key, IMAGES.wanted(workspace, partition)):
         raise StoreError(
             f"{stored.key} is not made of the photos that are there now ({why}). "
-            f"Run: clip-pipeline run --select {PICTURES.asset}"
+            f"Run: clip-pipeline run --select {IMAGES.asset}"
         )
     return stored.folder
 
@@ -189,12 +189,12 @@ def _build_checkpoint(workspace: Workspace, model: str, folder: Path, work: Path
 
 
 STEPS = (
-    PICTURES,
+    IMAGES,
     Step(
         asset="clip_checkpoint",
         about="A CLIP trained from scratch, as a folder that plain open_clip loads.",
         code_version="4",
-        after=("image_shards", "image_text_pairs", "training_pictures", "bpe_tokenizer"),
+        after=("image_shards", "image_text_pairs", "decoded_images", "bpe_tokenizer"),
         config=_training_config,
         inputs=_training_inputs,
         build=_build_checkpoint,

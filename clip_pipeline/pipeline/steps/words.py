@@ -190,7 +190,7 @@ STEPS = (
     Step(
         asset="word_counts",
         about="Occurrences of every word in the article bodies of one part of the dump, and the articles it is in.",
-        code_version="3",
+        code_version="4",
         after=("wikipedia_dump",),
         config=lambda workspace: {"words.rules": workspace.recipe.words.rules},
         inputs=lambda workspace, part: {
@@ -202,7 +202,7 @@ STEPS = (
     Step(
         asset="vocabulary",
         about="Every word that occurs more often than the threshold and passes the filters.",
-        code_version="2",
+        code_version="3",
         after=("word_counts",),
         config=_vocabulary_config,
         inputs=_vocabulary_inputs,

@@ -31,7 +31,7 @@ ARCHIVE_ERRORS = (
 )
 """What tarfile and zipfile raise over damage; the last of a zip with a password."""
 
-MOST_FILES, MOST_BYTES = 5_000_000, 1 << 40
+MAX_FILES, MAX_BYTES = 5_000_000, 1 << 40
 PART_ENDING = ".unpacking"
 
 
@@ -67,10 +67,8 @@ def unpack(archive: Path, folder: Path, wanted: Sequence[str] = ("*",)) -> list[
                 if not any(fnmatch.fnmatchcase(name.removeprefix("./"), pattern) for pattern in wanted):
                     continue
                 total += member.size
-                if len(written) >= MOST_FILES or total > MOST_BYTES:
-                    raise SourceError(
-                        f"{archive} unpacks to more than {MOST_BYTES:,} bytes. It is no data set of ours."
-                    )
+                if len(written) >= MAX_FILES or total > MAX_BYTES:
+                    raise SourceError(f"{archive} unpacks to more than {MAX_BYTES:,} bytes. It is no data set of ours.")
                 _write(member, path)
                 written.append(path)
                 bar.advance()

@@ -45,7 +45,7 @@ TOKEN_LINE = re.compile(r"(?P<file>[^\t#]+\.\w+)#\d+\t(?P<caption>.*)")
 
 @dataclass(frozen=True, slots=True)
 class Captioned:
-    """What one row of a caption file says: the photo's name as written, its captions, and facts by field (photo_facts.py)."""
+    """What one row of a caption file says: the photo's name as written, its captions, and facts by field (photo_metadata.py)."""
 
     name: str
     captions: list[str]

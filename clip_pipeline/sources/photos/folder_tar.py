@@ -16,7 +16,7 @@ from clip_pipeline.sources.photos.tar_index import TarPlace, photo_place, read_p
 Places = dict[str, TarPlace]
 """Files of a tar by their path, in the order of the tar; hidden ones are left out."""
 
-LARGEST_TEXT_BYTES = 1_000_000_000
+MAX_TEXT_BYTES = 1_000_000_000
 """Together. COCO's captions are 105 MB."""
 
 
@@ -57,7 +57,7 @@ def unpack_texts(tar: Path, places: Mapping[str, TarPlace], folder: Path) -> Non
     """
     texts = {path: place for path, place in places.items() if _may_be_captions(path)}
     total = sum(place.size for place in texts.values())
-    if total > LARGEST_TEXT_BYTES:
+    if total > MAX_TEXT_BYTES:
         raise PhotosError(f"{tar} holds {total:,} bytes of text beside its photos. Unpack it and give the folder.")
     for path, place in texts.items():
         target = folder / path

@@ -14,8 +14,8 @@ from clip_pipeline.errors import PhotosError
 
 TYPES = {8: ">u1", 9: ">i1", 11: ">i2", 12: ">i4", 13: ">f4", 14: ">f8"}
 GZIP = b"\x1f\x8b"
-MOST_NUMBERS = 1 << 40
-LONGEST_HEADER = 4 + 4 * 255
+MAX_NUMBERS = 1 << 40
+MAX_HEADER = 4 + 4 * 255
 
 
 def idx_shape(path: Path) -> tuple[int, ...]:
@@ -54,12 +54,12 @@ def _header(path: Path) -> tuple[np.dtype, tuple[int, ...], int]:
     """(type, shape, where the numbers begin)."""
     try:
         with gzip.open(path) if _is_packed(path) else path.open("rb") as stream:
-            start = stream.read(LONGEST_HEADER)
+            start = stream.read(MAX_HEADER)
     except (OSError, EOFError, zlib.error) as error:
         raise PhotosError(f"{path} cannot be read ({error}). Get it again.") from error
     if len(start) >= 4 and start[:2] == b"\0\0" and start[2] in TYPES and start[3] and len(start) >= 4 + 4 * start[3]:
         shape = struct.unpack(f">{start[3]}I", start[4 : 4 + 4 * start[3]])
-        if math.prod(shape) > MOST_NUMBERS:
+        if math.prod(shape) > MAX_NUMBERS:
             raise PhotosError(
                 f"{path} says that it holds {math.prod(shape):,} numbers, which is none of ours. Get it again."
             )

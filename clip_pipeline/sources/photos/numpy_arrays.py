@@ -1,4 +1,4 @@
-"""Pictures in one NumPy array, as MNIST and small research sets are often kept: N × H × W or N × H × W × 3 of bytes."""
+"""Images in one NumPy array, as MNIST and small research sets are often kept: N × H × W or N × H × W × 3 of bytes."""
 
 from __future__ import annotations
 
@@ -35,8 +35,8 @@ class PixelArray:
         content = os.pread(self._descriptor, self._row_bytes, self._offset + row * self._row_bytes)
         if len(content) < self._row_bytes:
             raise OSError(f"{self._path} has become shorter")
-        picture = np.frombuffer(content, np.uint8).reshape(self._shape[1:])
-        return picture[:, :, 0] if picture.shape[-1:] == (1,) and picture.ndim == 3 else picture
+        image = np.frombuffer(content, np.uint8).reshape(self._shape[1:])
+        return image[:, :, 0] if image.shape[-1:] == (1,) and image.ndim == 3 else image
 
     def __del__(self) -> None:
         if hasattr(self, "_descriptor"):
@@ -44,10 +44,10 @@ class PixelArray:
 
 
 def open_pixel_array(path: Path, keys: Path | None = None) -> PhotoInput:
-    """Pictures of an array (N, H, W), (N, H, W, 1) or (N, H, W, 3) of uint8.
+    """Images of an array (N, H, W), (N, H, W, 1) or (N, H, W, 3) of uint8.
 
     keys: a text file, an id a line; without one NAME.keys.txt or NAME_keys.txt beside the array, and else the ids are row
-    numbers. Raises PhotosError for an array that holds no such pictures, and for keys that do not fit.
+    numbers. Raises PhotosError for an array that holds no such images, and for keys that do not fit.
     """
     shape, offset = _pixel_layout(path)
     file = keys or next((place for place in map(partial(_beside, path), KEYS_ENDINGS) if place.is_file()), None)
@@ -76,7 +76,7 @@ def _pixel_layout(path: Path) -> tuple[tuple[int, ...], int]:
             f"{path} cannot be read as an array ({str(error)[:100]}). Write it with numpy.save, whole and of plain numbers."
         ) from None
     if not isinstance(array, np.memmap):
-        raise PhotosError(f"{path} holds several arrays, one was expected. Save the pictures alone with numpy.save.")
+        raise PhotosError(f"{path} holds several arrays, one was expected. Save the images alone with numpy.save.")
     what = f"{path} holds {array.dtype} of shape {' × '.join(map(str, array.shape)) or 'nothing'}"
     wanted = "N × H × W or N × H × W × 3 of uint8 were expected"
     if array.dtype != np.uint8:
@@ -84,7 +84,7 @@ def _pixel_layout(path: Path) -> tuple[tuple[int, ...], int]:
     if array.ndim == 4 and array.shape[1] in (1, 3) and array.shape[3] not in (1, 3):
         raise PhotosError(f"{what}; {wanted}. Save array.transpose(0, 2, 3, 1).")
     if array.ndim == 3 and array.shape[2] in (1, 3) and array.shape[0] > 3:
-        raise PhotosError(f"{what}: one picture? {wanted}. Save array[None].")
+        raise PhotosError(f"{what}: one image? {wanted}. Save array[None].")
     if array.ndim == 2:
         raise PhotosError(f"{what}; {wanted}. Save array.reshape(-1, H, W).")
     if array.ndim not in (3, 4) or (array.ndim == 4 and array.shape[3] not in (1, 3)) or 0 in array.shape:
@@ -104,7 +104,7 @@ def _advice_on_numbers(array: np.ndarray) -> str:
         if some.min() >= 0 and some.max() <= 1:
             return "Save (array * 255).round().astype(numpy.uint8)."
         if some.min() < 0:
-            return "They are normalised: save the pictures as they were before."
+            return "They are normalised: save the images as they were before."
     return "Save the values of 0 to 255 with astype(numpy.uint8)."
 
 
@@ -113,7 +113,5 @@ def _read_keys(file: Path, path: Path, rows: int) -> list[str]:
         raise PhotosError(f"There is no file of keys {file}. Give a text file with an id a line.")
     ids = read_text(file, PhotosError).splitlines()
     if len(ids) != rows:
-        raise PhotosError(
-            f"{file} holds {len(ids):,} ids and {path} {rows:,} pictures. Give one id a picture, in order."
-        )
+        raise PhotosError(f"{file} holds {len(ids):,} ids and {path} {rows:,} images. Give one id an image, in order.")
     return ids

@@ -23,7 +23,7 @@ IMAGE_NAMES = (
     "webp",
     "img",
     "photo",
-    "picture",
+    "image",
     "image_bytes",
     "bytes",
     "content",

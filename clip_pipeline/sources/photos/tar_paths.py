@@ -18,7 +18,7 @@ logger = logging.getLogger(__name__)
 BRACES = re.compile(r"\{([^{}]*)\}")
 RANGE = re.compile(r"(\d+)\.\.(\d+)")
 PACKED = (".tar.gz", ".tgz", ".tar.bz2", ".tar.xz", ".tar.zst")
-MOST_NAMES = 1_000_000
+MAX_NAMES = 1_000_000
 
 
 def is_tar_pattern(path: Path) -> bool:
@@ -80,7 +80,7 @@ def tar_path(root: Path, name: str) -> Path:
 
 
 def _expanded(pattern: Path) -> list[Path]:
-    names = list(itertools.islice(_alternatives(str(pattern)), MOST_NAMES))
+    names = list(itertools.islice(_alternatives(str(pattern)), MAX_NAMES))
     found, absent = [], []
     for name in names:
         tar = Path(name).expanduser()

@@ -29,8 +29,8 @@ CAPTION_KEYS = ("caption", "captions", "prompt", "text")
 KEYWORD_KEYS = ("words", "keywords", "tags")
 TAR_URL = re.compile(r"tar:(.+?\.tar)#(.+)", re.IGNORECASE | re.DOTALL)
 ROWS_AT_A_TIME = 4096
-MOST_NAMES_SEEN = 1000
-MOST_TOLD_BYTES = 1_000_000
+MAX_NAMES_SEEN = 1000
+MAX_TOLD_BYTES = 1_000_000
 """Texts and JSON above this are no captions, and are left unread."""
 
 
@@ -41,7 +41,7 @@ def list_tar_photos(path: Path, caption_keys: str = "", counts: Counter[str] | N
     Captions are the lines of KEY.txt (.text, .caption), unless KEY.json says that they are one, and `caption`, `captions`,
     `prompt` and `text` of KEY.json; upper and lower case are the same. caption_keys instead names members and keys, with commas
     between: txt, json.prompt, json.meta.caption. Keywords are its `words`, `keywords` and `tags`; licence, split and LAION's
-    ratings come from it too (photo_facts.py), and `origin` from its url. `url` is `tar:TAR#KEY`, `id` is `TAR/KEY` without
+    ratings come from it too (photo_metadata.py), and `origin` from its url. `url` is `tar:TAR#KEY`, `id` is `TAR/KEY` without
     `.tar`; `split` is the folder of the tar where it is called train, validation (val, dev) or test.
 
     Samples without a photo are counted in `counts`. Raises PhotosError for tars that are missing, cut, compressed or
@@ -84,7 +84,7 @@ def _samples(
                 counts["samples without photo"] += 1
                 continue
             told = read_json(stream, members)
-            if len(seen) < MOST_NAMES_SEEN:
+            if len(seen) < MAX_NAMES_SEEN:
                 seen.update([*members, *(f"json.{name}" for name in told)])
             facts = facts_of(told)
             for size in ("width", "height"):  # of the stored photo or of the original? It is measured anyway
@@ -133,7 +133,7 @@ def parse_tar_url(url: str) -> tuple[str, str]:
 def read_text_member(stream: Any, members: dict[str, TarPlace], ending: str) -> str:
     """The text of KEY.ending, "" where there is none, or too much of it."""
     place = members.get(ending)
-    if place is None or place.size > MOST_TOLD_BYTES:
+    if place is None or place.size > MAX_TOLD_BYTES:
         return ""
     content = os.pread(stream.fileno(), place.size, place.offset)
     return content.decode("utf-8", "replace").removeprefix("\ufeff")

@@ -66,7 +66,7 @@ def open_delimited(
     return columns, rows(columns, itertools.chain([first_cells], split) if names else split)
 
 
-MOST_LINES_OF_A_ROW = 50
+MAX_LINES_OF_A_ROW = 50
 """Quoted captions may hold line breaks; a quote that is never closed would swallow rows without a word."""
 
 
@@ -93,7 +93,7 @@ def _split_lines(lines: Iterable[str], delimiter: str) -> Iterator[list[str]]:
         reader = csv.reader(lines, delimiter=delimiter)
         read = 0
         for cells in reader:
-            if reader.line_num - read > MOST_LINES_OF_A_ROW:
+            if reader.line_num - read > MAX_LINES_OF_A_ROW:
                 raise csv.Error(
                     f"the row of line {read + 1:,} goes on to line {reader.line_num:,}, as if a quote were not closed"
                 )

@@ -11,7 +11,7 @@ CHUNK_CHARS = 1 << 20
 SPACE = " \t\n\r"
 SPACES = re.compile(f"[{SPACE}]*")
 NUMBER_ENDS = frozenset(SPACE + ",]}")
-MOST_CHARS = 1 << 28
+MAX_CHARS = 1 << 28
 """Largest single value, in characters; a longer one is no row of anything."""
 
 
@@ -117,8 +117,8 @@ class JsonStream:
         if self._ended:
             return False
         rest = self._buffer[self._place :]
-        if len(rest) > MOST_CHARS:
-            self._fail(f"a single value has more than {MOST_CHARS:,} characters")
+        if len(rest) > MAX_CHARS:
+            self._fail(f"a single value has more than {MAX_CHARS:,} characters")
         more = self._text.read(max(CHUNK_CHARS, len(rest)))
         self._before += self._place
         self._buffer, self._place, self._ended = rest + more, 0, not more

@@ -22,7 +22,7 @@ logger = logging.getLogger(__name__)
 
 LIVE_API = "https://api.unsplash.com"
 
-SHORTEST_PAUSE_SECONDS, LONGEST_SLEEP_SECONDS = 1.0, 60.0
+MIN_PAUSE_SECONDS, MAX_SLEEP_SECONDS = 1.0, 60.0
 SECONDS_BETWEEN_WAIT_LINES = 600.0
 
 SPAM_STATUS = 410
@@ -35,7 +35,7 @@ class UnsplashClient:
     """The API at `base_url`, the live one or the sandbox's.
 
     key: the application's access key; it is sent to `base_url` and nowhere else. budget: the requests of the key.
-    per_page: 1 to 30. longest_wait: seconds to wait in all, for one answer, while the budget is used up. sleep, clock:
+    per_page: 1 to 30. max_wait: seconds to wait in all, for one answer, while the budget is used up. sleep, clock:
     for tests; clock gives seconds since 1970.
     """
 
@@ -46,13 +46,13 @@ class UnsplashClient:
         hosts: Hosts,
         budget: Budget,
         per_page: int = 30,
-        longest_wait: float = 3700.0,
+        max_wait: float = 3700.0,
         contact: str = "",
         *,
         sleep: Callable[[float], None] = time.sleep,
         clock: Callable[[], float] = time.time,
     ):
-        self._base_url, self._per_page, self._longest_wait = base_url.rstrip("/"), per_page, longest_wait
+        self._base_url, self._per_page, self._longest_wait = base_url.rstrip("/"), per_page, max_wait
         self._budget, self._sleep, self._clock = budget, sleep, clock
         self._session = http_session(contact, hosts)
         self._session.headers.update({"Authorization": f"Client-ID {key}", "Accept-Version": "v1"})
@@ -113,7 +113,7 @@ class UnsplashClient:
                 problem = response
             elif _is_budget_spent(response):
                 asked = retry_after_seconds(response.headers, self._clock())
-                pause = self._budget.refused(number, None if asked is None else max(asked, SHORTEST_PAUSE_SECONDS))
+                pause = self._budget.refused(number, None if asked is None else max(asked, MIN_PAUSE_SECONDS))
                 logger.info("HTTP %d %s: the budget opens again in %.0f s", response.status_code, told, pause)
                 continue
             elif response.status_code in further_statuses:
@@ -145,7 +145,7 @@ class UnsplashClient:
             if waited >= next_line:
                 logger.info("The request budget is used up %s: waiting %s", told, duration_text(wait))
                 next_line += SECONDS_BETWEEN_WAIT_LINES
-            pause = min(wait, LONGEST_SLEEP_SECONDS)
+            pause = min(wait, MAX_SLEEP_SECONDS)
             self._sleep(pause)
             waited += pause
 
@@ -206,8 +206,8 @@ def _spent_sentence(limit: int, told: str, at: float, wait: float, longest: floa
     when = time.strftime("%H:%M" if wait < 86_400 else "%d %B %H:%M", time.localtime(at))
     return (
         f"The budget of {limit:,} requests an hour is used up {told}. The next request may go at {when} "
-        f"(in {duration_text(wait)}), and links.longest_wait is {longest:g} s. Run again then, every page that came is "
-        "kept; or raise links.longest_wait."
+        f"(in {duration_text(wait)}), and links.max_wait is {longest:g} s. Run again then, every page that came is "
+        "kept; or raise links.max_wait."
     )
 
 

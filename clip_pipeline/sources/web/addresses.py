@@ -13,8 +13,8 @@ SECONDS_KEPT = 60.0
 SECONDS_TROUBLE_KEPT = 1.0
 """Of the resolver itself, such as no answer from a name server."""
 
-MOST_NAMES_KEPT = 100_000
-MOST_ADDRESSES_TRIED = 4
+MAX_NAMES_KEPT = 100_000
+MAX_ADDRESSES_TRIED = 4
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Place = tuple[str, int]
@@ -75,7 +75,7 @@ class AddressBook:
             now = time.monotonic()
             if answer is not None and answer.until >= now:
                 return answer
-            if len(self._kept) >= MOST_NAMES_KEPT:
+            if len(self._kept) >= MAX_NAMES_KEPT:
                 self._kept = {name: kept for name, kept in self._kept.items() if kept.until >= now}
             answer = self._kept[name] = _Answer()
         threading.Thread(target=_resolve, args=(name, answer), daemon=True, name="resolve").start()
@@ -89,7 +89,7 @@ def _resolve(name: str, answer: _Answer) -> None:
         found = socket.getaddrinfo(name, None, type=socket.SOCK_STREAM)
         addresses = list(dict.fromkeys(str(entry[4][0]) for entry in found))
         public = [address for address in addresses if is_public(address)]
-        answer.addresses = public[:MOST_ADDRESSES_TRIED]
+        answer.addresses = public[:MAX_ADDRESSES_TRIED]
         if not addresses:
             answer.error = UnknownName(f"{name} has no address")
         elif not public:

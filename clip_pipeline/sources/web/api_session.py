@@ -19,10 +19,10 @@ Hosts = Mapping[str, tuple[str, int]]
 TIMEOUT_SECONDS = (10.0, 60.0)
 """For a connection, and for the silence between two pieces of an answer."""
 
-MOST_REDIRECTS = 5
+MAX_REDIRECTS = 5
 FIRST_PAUSE_SECONDS = 0.25
-LONGEST_PAUSE_SECONDS = 30.0
-LONGEST_RETRY_AFTER_SECONDS = 1e9
+MAX_PAUSE_SECONDS = 30.0
+MAX_RETRY_AFTER_SECONDS = 1e9
 
 
 def user_agent(contact: str) -> str:
@@ -48,7 +48,7 @@ def retry_after_seconds(headers: _Headers, now: float) -> float | None:
     """
     text = (headers.get("Retry-After") or "")[:100].strip()
     if text.isascii() and text.isdecimal():
-        return min(float(text), LONGEST_RETRY_AFTER_SECONDS)
+        return min(float(text), MAX_RETRY_AFTER_SECONDS)
     try:
         return max(parsedate_to_datetime(text).timestamp() - now, 0.0)
     except (ValueError, TypeError, OverflowError, IndexError):
@@ -57,7 +57,7 @@ def retry_after_seconds(headers: _Headers, now: float) -> float | None:
 
 def backoff_seconds(attempt: int, generator: random.Random) -> float:
     """Pause after failed try number `attempt` (from 0): doubles each time, half of it by chance so that clients part."""
-    longest = min(FIRST_PAUSE_SECONDS * 2 ** min(attempt, 20), LONGEST_PAUSE_SECONDS)
+    longest = min(FIRST_PAUSE_SECONDS * 2 ** min(attempt, 20), MAX_PAUSE_SECONDS)
     return longest * generator.uniform(0.5, 1.0)
 
 
@@ -88,12 +88,12 @@ def http_session(contact: str, hosts: Hosts) -> requests.Session:
                 return super().request(method, url, *arguments, **options)
             except (ValueError, requests.TooManyRedirects) as error:  # a ValueError for every kind of bad url
                 raise SourceError(
-                    f"{url} leads to no web address, or through more than {MOST_REDIRECTS} of them "
+                    f"{url} leads to no web address, or through more than {MAX_REDIRECTS} of them "
                     f"({type(error).__name__}). Check the address."
                 ) from error
 
     session = Session()
-    session.max_redirects = MOST_REDIRECTS
+    session.max_redirects = MAX_REDIRECTS
     session.headers["User-Agent"] = user_agent(contact)
     session.trust_env = not hosts
     for scheme in ("http://", "https://"):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from time import monotonic
 
-MOST_HOSTS_REMEMBERED = 10_000
+MAX_HOSTS_REMEMBERED = 10_000
 
 
 class _Host:
@@ -19,7 +19,7 @@ class _Host:
         self.room = threading.Condition(lock)
 
 
-class Manners:
+class HostLimits:
     """Turns at hosts; safe to use from many threads.
 
     most_at_a_time: requests that run at one host. rate: requests a second to one host, 0 for no limit. longest_quiet:
@@ -106,7 +106,7 @@ class Manners:
         return None
 
     def _remember(self, name: str) -> _Host:
-        if len(self._hosts) >= MOST_HOSTS_REMEMBERED:
+        if len(self._hosts) >= MAX_HOSTS_REMEMBERED:
             now = monotonic()
             for known, host in list(self._hosts.items()):
                 if not (host.busy or host.waiting) and max(host.next_start, host.quiet_until) <= now:

@@ -8,10 +8,10 @@ from collections.abc import Callable
 
 from clip_pipeline.sources.web.http_headers import CHUNKED, AnswerError, Head, parse_head
 
-MOST_HEAD_BYTES = 65_536
-MOST_INTERIM_ANSWERS = 8
-MOST_CHUNK_LINE_BYTES = 4096
-MOST_TRAILER_BYTES = 16_384
+MAX_HEAD_BYTES = 65_536
+MAX_INTERIM_ANSWERS = 8
+MAX_CHUNK_LINE_BYTES = 4096
+MAX_TRAILER_BYTES = 16_384
 READ_BYTES = 1 << 16
 """As much as the first read takes: head and body of most photos that were resized."""
 
@@ -49,7 +49,7 @@ class AnswerReader:
 
     def read_head(self) -> Head:
         """The head of the final answer; interim ones (1xx) are passed over. Raises AnswerError."""
-        for _ in range(MOST_INTERIM_ANSWERS + 1):
+        for _ in range(MAX_INTERIM_ANSWERS + 1):
             head = parse_head(self._raw_head())
             if head.status >= 200:
                 return head
@@ -61,10 +61,10 @@ class AnswerReader:
         came, searched = self._ahead, 0
         while True:
             end = END_OF_HEAD.search(came, searched)
-            if end is not None and end.end() <= MOST_HEAD_BYTES:
+            if end is not None and end.end() <= MAX_HEAD_BYTES:
                 self._ahead = came[end.end() :]
                 return came[: end.start() + 1] if came[end.start()] == 10 else came[: end.start() + 2]
-            if len(came) >= MOST_HEAD_BYTES:
+            if len(came) >= MAX_HEAD_BYTES:
                 raise AnswerError("no proper answer: the head has no end")
             searched = max(len(came) - 3, 0)
             piece = self._receive(READ_BYTES)
@@ -123,7 +123,7 @@ class AnswerReader:
     def _read_chunks(self, most: int) -> bytes:
         body = bytearray()
         while True:
-            size = CHUNK_SIZE.fullmatch(self._line(MOST_CHUNK_LINE_BYTES))
+            size = CHUNK_SIZE.fullmatch(self._line(MAX_CHUNK_LINE_BYTES))
             if size is None:
                 raise AnswerError("no proper answer: the size of a chunk is no number")
             count = int(size[1], 16)
@@ -135,7 +135,7 @@ class AnswerReader:
                 raise BodyTooLong(None, body)
             if self._line(2) not in (b"\r\n", b"\n"):
                 raise AnswerError("no proper answer: a chunk is longer than its size")
-        left = MOST_TRAILER_BYTES
+        left = MAX_TRAILER_BYTES
         while (line := self._line(left)) not in (b"\r\n", b"\n"):
             left -= len(line)
         return bytes(body)

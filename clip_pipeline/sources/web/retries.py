@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 TRIES = 5
-LONGEST_WAIT_SECONDS = 300.0
+MAX_WAIT_SECONDS = 300.0
 CHUNK_BYTES = 1 << 18
 
 
@@ -46,8 +46,8 @@ class Retries:
             self.wait(problem, told_seconds or backoff_seconds(self.failures - 1, self._chance))
 
     def wait(self, problem: str, seconds: float) -> None:
-        """Waits, LONGEST_WAIT_SECONDS at most, without counting a failure."""
-        seconds = min(seconds, LONGEST_WAIT_SECONDS)
+        """Waits, MAX_WAIT_SECONDS at most, without counting a failure."""
+        seconds = min(seconds, MAX_WAIT_SECONDS)
         logger.info("%s: %s, trying again in %.1f s", self._what, problem, seconds)
         self._sleep(seconds)
 

@@ -9,19 +9,19 @@ from time import monotonic
 from clip_pipeline.sources.web.http_headers import Head
 from clip_pipeline.sources.web.robots import Robots, forbidding_directive, parse_robots
 from clip_pipeline.sources.web.urls import Site, WebUrl
-from clip_pipeline.sources.web.web_client import Failure, Visits, Wish
+from clip_pipeline.sources.web.web_client import Failure, Request, WebClient
 
 SECONDS_KEPT = 24 * 3600.0
 SECONDS_UNTIL_ASKED_AGAIN = 60.0
 """After a robots.txt that could not be had."""
 
-MOST_BYTES = 512_000
+MAX_BYTES = 512_000
 """Of a longer robots.txt the rest is not read; the RFC wants 500 KiB at least."""
 
-LONGEST_CRAWL_DELAY_SECONDS = 10.0
-MOST_SITES_REMEMBERED = 10_000
+MAX_CRAWL_DELAY_SECONDS = 10.0
+MAX_SITES_REMEMBERED = 10_000
 
-WISH = Wish(accept="text/plain, */*;q=0.5", most_bytes=MOST_BYTES, beginning=True)
+WISH = Request(accept="text/plain, */*;q=0.5", most_bytes=MAX_BYTES, beginning=True)
 
 
 @dataclass
@@ -37,7 +37,7 @@ class _Rules:
 class RobotsFiles:
     """The robots.txt of each site, asked for once; safe to use from many threads."""
 
-    def __init__(self, visits: Visits):
+    def __init__(self, visits: WebClient):
         self._visits = visits
         self._rules: dict[Site, _Rules] = {}
         self._lock = threading.Lock()
@@ -56,7 +56,7 @@ class RobotsFiles:
             raise Failure(status, f"robots.txt: {rules.failure}")
         if not rules.robots.allows(url.target):
             raise Failure("robots_txt", "robots.txt forbids it")
-        return min(rules.robots.crawl_delay, LONGEST_CRAWL_DELAY_SECONDS)
+        return min(rules.robots.crawl_delay, MAX_CRAWL_DELAY_SECONDS)
 
     def _read(self, site: Site) -> _Rules:
         """Rules that are known, read by the first thread that asks; the others wait for it."""
@@ -64,7 +64,7 @@ class RobotsFiles:
             rules = self._rules.get(site)
             is_first = rules is None or rules.until < monotonic()
             if is_first:
-                while len(self._rules) >= MOST_SITES_REMEMBERED:
+                while len(self._rules) >= MAX_SITES_REMEMBERED:
                     del self._rules[next(iter(self._rules))]
                 rules = self._rules[site] = _Rules()
         assert rules is not None

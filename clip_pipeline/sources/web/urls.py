@@ -9,7 +9,7 @@ from typing import NamedTuple
 from urllib.parse import parse_qsl, quote, urlencode, urljoin, urlsplit
 
 RESIZING_HOSTS = ("images.unsplash.com", "images.sandbox.test")
-MOST_CHARACTERS = 16_384
+MAX_CHARACTERS = 16_384
 DEFAULT_PORTS = {"http": 80, "https": 443}
 
 SAFE = "!#$%&'()*+,/:;=?@[]~"
@@ -63,8 +63,8 @@ class WebUrl(NamedTuple):
 
 def parse_url(text: str) -> WebUrl:
     """Takes a url apart; name and password in it are dropped, they are never sent. Raises UrlError."""
-    if len(text) > MOST_CHARACTERS:
-        raise UrlError("connection_error", f"the url is longer than {MOST_CHARACTERS:,} characters")
+    if len(text) > MAX_CHARACTERS:
+        raise UrlError("connection_error", f"the url is longer than {MAX_CHARACTERS:,} characters")
     try:
         parts = urlsplit(_clean(text))
         host, port = parts.hostname or "", parts.port
@@ -90,7 +90,7 @@ def parse_url(text: str) -> WebUrl:
 def follow(url: WebUrl, location: str) -> WebUrl:
     """Where a redirect from `url` leads. Raises UrlError, also for one that gives up TLS."""
     try:
-        joined = urljoin(str(url), _clean(location[: MOST_CHARACTERS + 1]))
+        joined = urljoin(str(url), _clean(location[: MAX_CHARACTERS + 1]))
     except ValueError as error:
         raise UrlError("connection_error", "the url makes no sense") from error
     target = parse_url(joined)

@@ -16,7 +16,7 @@ from time import monotonic
 from clip_pipeline.settings import DownloadSettings
 from clip_pipeline.sources.web.addresses import AddressBook, ForbiddenAddress, Place, UnknownName
 from clip_pipeline.sources.web.api_session import (
-    MOST_REDIRECTS,
+    MAX_REDIRECTS,
     Hosts,
     backoff_seconds,
     may_pass,
@@ -24,7 +24,7 @@ from clip_pipeline.sources.web.api_session import (
     user_agent,
 )
 from clip_pipeline.sources.web.connections import Connection, Connections
-from clip_pipeline.sources.web.host_limits import Manners
+from clip_pipeline.sources.web.host_limits import HostLimits
 from clip_pipeline.sources.web.http_headers import AnswerError, Head
 from clip_pipeline.sources.web.http_response import BodyTooLong, NoAnswer, unpacked
 from clip_pipeline.sources.web.urls import UrlError, WebUrl, follow, with_width
@@ -61,7 +61,7 @@ def _anything(head: Head) -> None:
 
 
 @dataclass(frozen=True)
-class Wish:
+class Request:
     """What is wanted of a url.
 
     accept: the field of that name. most_bytes: longest body taken; beginning: of a longer one that much is taken.
@@ -89,7 +89,7 @@ class _Allowance:
         return self.deadline - monotonic()
 
 
-class Visits:
+class WebClient:
     """Gets files; safe to use from many threads.
 
     hosts: names that stand for an address of ours, the only way to loopback.
@@ -103,7 +103,7 @@ class Visits:
         self._addresses = AddressBook(hosts)
         # Half the deadline without a byte leaves the other half for another try.
         self._connections = Connections(settings.connections, silence=settings.deadline / 2)
-        self._manners = Manners(settings.connections_per_host, settings.host_rate, settings.deadline)
+        self._manners = HostLimits(settings.connections_per_host, settings.host_rate, settings.deadline)
         self._agent = user_agent(settings.contact)
         self._generator = random.Random()
 
@@ -112,7 +112,7 @@ class Visits:
         self._manners.close()
         self._connections.close()
 
-    def get(self, url: WebUrl, wish: Wish) -> bytes:
+    def get(self, url: WebUrl, wish: Request) -> bytes:
         """The file behind a url. Raises Failure after the last try."""
         seconds_left = self._settings.deadline
         attempt = 0
@@ -132,7 +132,7 @@ class Visits:
                     raise
                 attempt += 1
 
-    def _get_following_redirects(self, url: WebUrl, wish: Wish, allowance: _Allowance) -> bytes:
+    def _get_following_redirects(self, url: WebUrl, wish: Request, allowance: _Allowance) -> bytes:
         url = with_width(url, wish.width)
         seen = [url]
         try:
@@ -143,13 +143,13 @@ class Visits:
                 url = with_width(follow(url, self._location(url, head)), wish.width)
                 if url in seen:
                     raise Failure("http_error", "the redirects lead in a circle", http_status=head.status)
-                if len(seen) > MOST_REDIRECTS:
-                    raise Failure("http_error", f"more than {MOST_REDIRECTS} redirects", http_status=head.status)
+                if len(seen) > MAX_REDIRECTS:
+                    raise Failure("http_error", f"more than {MAX_REDIRECTS} redirects", http_status=head.status)
                 seen.append(url)
         except UrlError as error:
             raise Failure(error.status, str(error)) from error
 
-    def _visit(self, url: WebUrl, wish: Wish, allowance: _Allowance) -> tuple[bytes | None, Head]:
+    def _visit(self, url: WebUrl, wish: Request, allowance: _Allowance) -> tuple[bytes | None, Head]:
         """One request at the host's convenience: the body, None for another status than 200. Raises Failure."""
         try:
             places = self._addresses.find(url.host, url.port, allowance.left())
@@ -180,7 +180,7 @@ class Visits:
                 raise Failure("timeout", message, again=True) from error
             raise Failure("connection_error", _what_broke(error), again=True) from error
 
-    def _ask(self, url: WebUrl, places: list[Place], wish: Wish, deadline: float) -> tuple[bytes | None, Head]:
+    def _ask(self, url: WebUrl, places: list[Place], wish: Request, deadline: float) -> tuple[bytes | None, Head]:
         request = (
             f"GET {url.target} HTTP/1.1\r\nHost: {url.authority}\r\nUser-Agent: {self._agent}\r\n"
             f"Accept: {wish.accept}\r\nAccept-Encoding: identity\r\n\r\n"
@@ -196,7 +196,7 @@ class Visits:
                 connection = connection.again()
 
     def _ask_over(
-        self, connection: Connection, request: bytes, url: WebUrl, wish: Wish, deadline: float
+        self, connection: Connection, request: bytes, url: WebUrl, wish: Request, deadline: float
     ) -> tuple[bytes | None, Head]:
         """One request and its answer, and the connection back to its place."""
         whole, content = False, None
@@ -238,7 +238,7 @@ class Visits:
         return Failure("http_error", message, http_status=429)
 
 
-def _wanted_body(connection: Connection, head: Head, wish: Wish) -> bytes:
+def _wanted_body(connection: Connection, head: Head, wish: Request) -> bytes:
     most = wish.most_bytes
     if not wish.beginning:
         return unpacked(head, connection.read_body(head, most), most)

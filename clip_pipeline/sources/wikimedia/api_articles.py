@@ -28,11 +28,11 @@ logger = logging.getLogger(__name__)
 
 TITLES_PER_QUERY = 50
 """The API's limit for clients without special rights."""
-LONGEST_TITLES_CHARACTERS = 5000
+MAX_TITLES_CHARACTERS = 5000
 """Of the titles in one url, percent-encoded: servers refuse urls of more than 8,000."""
-LONGEST_TITLE_BYTES = 255
+MAX_TITLE_BYTES = 255
 MEMBERS_PER_QUERY = 500
-MOST_CATEGORIES = 100_000
+MAX_CATEGORIES = 100_000
 PAGES_PER_STREAM = 100
 CATEGORY_NAMESPACE = 14
 RAW_ANSWERS = "answers.jsonl.gz"
@@ -59,7 +59,7 @@ class TitlesAsked:
 def titles_file(settings: WikipediaSettings) -> Path | None:
     """The file that `wikipedia.titles` names, None where it holds the titles themselves or nothing."""
     text = settings.titles
-    if not text or "|" in text or "\n" in text or len(text.encode()) > LONGEST_TITLE_BYTES:
+    if not text or "|" in text or "\n" in text or len(text.encode()) > MAX_TITLE_BYTES:
         return None
     path = Path(text).expanduser()
     return path if path.is_file() else None
@@ -128,10 +128,10 @@ def _read_titles(settings: WikipediaSettings) -> list[str]:
         ) from error
     titles = []
     for number, line in enumerate(lines, start=1):
-        if "|" in line or len(_tidy_title(line).encode()) > LONGEST_TITLE_BYTES:
+        if "|" in line or len(_tidy_title(line).encode()) > MAX_TITLE_BYTES:
             raise InputError(
                 f'Line {number} of {path} reads "{line[:60]}", which is no title (they hold no | and at most '
-                f"{LONGEST_TITLE_BYTES} bytes). Write one title a line."
+                f"{MAX_TITLE_BYTES} bytes). Write one title a line."
             )
         titles.append(_tidy_title(line))
     titles = [title for title in titles if title]
@@ -165,9 +165,9 @@ def _category_titles(
                         further.append(member["title"])
                 bar.advance()
             report.categories += len(level)
-            if len(seen) > MOST_CATEGORIES:
+            if len(seen) > MAX_CATEGORIES:
                 raise SourceError(
-                    f"{name} has more than {MOST_CATEGORIES:,} subcategories within {depth + 1} levels. "
+                    f"{name} has more than {MAX_CATEGORIES:,} subcategories within {depth + 1} levels. "
                     "Set a smaller wikipedia.category_depth."
                 )
             level = further
@@ -233,7 +233,7 @@ def _title_batches(titles: list[str]) -> Iterator[list[str]]:
     length = 0
     for title in titles:
         own_length = len(quote_plus(title)) + 3
-        if batch and (len(batch) == TITLES_PER_QUERY or length + own_length > LONGEST_TITLES_CHARACTERS):
+        if batch and (len(batch) == TITLES_PER_QUERY or length + own_length > MAX_TITLES_CHARACTERS):
             yield batch
             batch, length = [], 0
         batch.append(title)

@@ -27,7 +27,7 @@ MAXLAG_SECONDS = 5
 """Replicas of the wiki's database that are further behind than this make it refuse; we then wait our turn."""
 TRIES = 6
 LAG_TRIES = 40
-LARGEST_ANSWER_BYTES = 64_000_000
+MAX_ANSWER_BYTES = 64_000_000
 """The API cuts its own answers at 8 MiB of text ($wgAPIMaxResultSize), which JSON escapes may lengthen."""
 WAITING_CODES = frozenset({"maxlag", "ratelimited", "readonly"})
 PASSING_CODES = ("internal_api_error_", "timeout", "toomanyconnections", "cirrussearch-backend-error")
@@ -216,9 +216,9 @@ class MediaWikiClient:
         content = bytearray()
         for chunk in response.iter_content(CHUNK_BYTES):
             content += chunk
-            if len(content) > LARGEST_ANSWER_BYTES:
+            if len(content) > MAX_ANSWER_BYTES:
                 raise SourceError(
-                    f"{self.api} sends more than {LARGEST_ANSWER_BYTES:,} bytes for one request, expected at most 50 "
+                    f"{self.api} sends more than {MAX_ANSWER_BYTES:,} bytes for one request, expected at most 50 "
                     "articles. Check that wikipedia.api is a MediaWiki API."
                 )
         length = response.headers.get("Content-Length", "")

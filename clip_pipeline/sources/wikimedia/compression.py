@@ -17,7 +17,7 @@ from typing import Any
 from clip_pipeline.errors import DumpError
 
 CHUNK_BYTES = 1 << 18
-LARGEST_PIECE_BYTES = 1 << 20
+MAX_PIECE_BYTES = 1 << 20
 
 MAGIC_BYTES = {
     b"BZh": "bz2",
@@ -127,7 +127,7 @@ def decompressed(chunks: Iterable[bytes], compression: str, name: str) -> Iterat
                 continue
             engine = DECOMPRESSORS[compression]()
         try:
-            piece = engine.decompress(waiting, LARGEST_PIECE_BYTES)
+            piece = engine.decompress(waiting, MAX_PIECE_BYTES)
         except (OSError, EOFError, lzma.LZMAError, zlib.error) as error:
             raise DumpError(
                 f"{name} is damaged: its {compression} data cannot be decompressed ({error}). "

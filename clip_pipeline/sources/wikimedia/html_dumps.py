@@ -26,9 +26,9 @@ TAR_SUFFIXES = (".tar", ".tgz")
 PAGE_SUFFIXES = (".html", ".htm")
 HTML_SUFFIXES = (*LINES_SUFFIXES, *TAR_SUFFIXES, *PAGE_SUFFIXES)
 PACKED_SUFFIXES = (".gz", ".bz2", ".xz", ".lzma")
-LONGEST_LINE_BYTES = 256_000_000
+MAX_LINE_BYTES = 256_000_000
 """The longest articles have some 20 MB of HTML, to which Enterprise adds the wikitext; more is no line of a dump."""
-SMALLEST_PART_BYTES = 1 << 16
+MIN_PART_BYTES = 1 << 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +71,7 @@ def describe_html_dump(path: Path, parts: int) -> DumpDescription:
         size=size,
         sha256=sha256.hexdigest(),
         compression=compression,
-        parts=_cut_evenly(whole, min(parts, size // SMALLEST_PART_BYTES)) if cuttable else [whole],
+        parts=_cut_evenly(whole, min(parts, size // MIN_PART_BYTES)) if cuttable else [whole],
     )
 
 
@@ -108,15 +108,13 @@ def _articles_of_lines(stream: BinaryIO, name: str, end: int | None) -> Iterator
     place = number = 0
     compressed = name.lower().endswith(PACKED_SUFFIXES)
     while end is None or compressed or place < end:
-        line = stream.readline(LONGEST_LINE_BYTES)
+        line = stream.readline(MAX_LINE_BYTES)
         if not line:
             return
         number += 1
         place += len(line)
-        if len(line) >= LONGEST_LINE_BYTES:
-            raise DumpError(
-                f"Line {number:,} of {name} is longer than {LONGEST_LINE_BYTES:,} bytes, expected one article."
-            )
+        if len(line) >= MAX_LINE_BYTES:
+            raise DumpError(f"Line {number:,} of {name} is longer than {MAX_LINE_BYTES:,} bytes, expected one article.")
         if line.strip():
             yield _article_of_line(line, number, name)
 
@@ -177,7 +175,7 @@ def _articles_of_tar(path: Path) -> Iterator[HtmlArticle]:
 
 
 def _article_of_page(stream: BinaryIO, title: str, name: str) -> HtmlArticle:
-    content = stream.read(LONGEST_LINE_BYTES)
+    content = stream.read(MAX_LINE_BYTES)
     if b"<" not in content[:4096]:
         raise DumpError(f"{name} is no HTML: it begins with {content[:30]!r}. Give the HTML of an article.")
     from bs4 import UnicodeDammit

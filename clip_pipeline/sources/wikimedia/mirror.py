@@ -25,7 +25,7 @@ WHOLE_NAME = re.compile(r"[\w.-]+-pages-articles(-multistream)?\.xml\.bz2")
 NUMBERED_NAME = re.compile(r"[\w.-]+-pages-articles(-multistream)?(\d+)\.xml-p(\d+)p(\d+)\.bz2")
 CHECKSUMS = ("sha1", "md5")
 """In the order of preference."""
-LARGEST_LIST_BYTES = 20_000_000
+MAX_LIST_BYTES = 20_000_000
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ def find_remote_dump(settings: WikipediaSettings, hosts: Hosts, contact: str) ->
                     "Choose another wikipedia.date, or latest."
                 )
             return remote
-        listing = read_answer(session, f"{mirror}/{settings.wiki}/", LARGEST_LIST_BYTES)
+        listing = read_answer(session, f"{mirror}/{settings.wiki}/", MAX_LIST_BYTES)
         if listing is None:
             raise SourceError(f"{mirror} has no wiki {settings.wiki} (404). Check wikipedia.wiki and wikipedia.mirror.")
         dates = sorted(
@@ -78,11 +78,11 @@ def find_remote_dump(settings: WikipediaSettings, hosts: Hosts, contact: str) ->
 
 def _read_date(session: Any, mirror: str, wiki: str, date: str) -> RemoteDump | None:
     folder = f"{mirror}/{wiki}/{date}"
-    status = read_answer(session, f"{folder}/dumpstatus.json", LARGEST_LIST_BYTES)
+    status = read_answer(session, f"{folder}/dumpstatus.json", MAX_LIST_BYTES)
     if status is not None:
         return _from_dump_status(status, folder, date)
     for kind in CHECKSUMS:
-        sums = read_answer(session, f"{folder}/{wiki}-{date}-{kind}sums.txt", LARGEST_LIST_BYTES)
+        sums = read_answer(session, f"{folder}/{wiki}-{date}-{kind}sums.txt", MAX_LIST_BYTES)
         if sums is not None:
             return _from_sums(sums, kind, folder, date)
     return None

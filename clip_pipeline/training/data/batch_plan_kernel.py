@@ -6,10 +6,10 @@ import functools
 
 from numba import boolean, float64, int64, njit, void
 
-from clip_pipeline.machine.numba_cache import kept
+from clip_pipeline.machine.numba_cache import cached
 
 
-@kept(
+@cached(
     functools.partial(
         njit, int64(int64, int64[::1], int64[::1], float64[::1], int64[::1], int64), nogil=True, boundscheck=False
     )
@@ -25,7 +25,7 @@ def _free_caption(photo, first, text_ids, draws, text_seen, batch):
     return -1
 
 
-@kept(functools.partial(njit, void(int64, int64, int64, int64, *((int64[::1],) * 5)), nogil=True, boundscheck=False))
+@cached(functools.partial(njit, void(int64, int64, int64, int64, *((int64[::1],) * 5)), nogil=True, boundscheck=False))
 def _take(photo, caption, batch, place, text_ids, text_seen, photo_seen, photos, captions):
     text_seen[text_ids[caption]] = batch
     photo_seen[photo] = batch
@@ -33,7 +33,7 @@ def _take(photo, caption, batch, place, text_ids, text_seen, photo_seen, photos,
     captions[place] = caption
 
 
-@kept(
+@cached(
     functools.partial(
         njit,
         int64(int64[::1], int64[::1], int64[::1], float64[::1], int64, boolean, *((int64[::1],) * 5)),

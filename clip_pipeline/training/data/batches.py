@@ -63,7 +63,7 @@ def plan_epoch(
 ) -> tuple[np.ndarray, np.ndarray]:
     """A random order of the photos with one random caption each, (batches × batch_size,) photo and caption rows.
 
-    A text stands only once in a batch: two pictures of the same caption would each count as the other's wrong answer. A
+    A text stands only once in a batch: two images of the same caption would each count as the other's wrong answer. A
     photo whose captions are all taken waits for the next batch. Where an epoch's last photos all share their captions,
     `never` takes photos a second time in their place, `unavoidable` lets texts repeat there; `free` does not look at texts.
     Raises TrainingError when there are too few different captions for a batch.

@@ -34,14 +34,14 @@ def _repeated(texts: NDArray[np.int64]) -> NDArray[np.bool_]:
 def without_words(
     tokens: NDArray[np.int32], step: int, settings: TrainingSettings, kept_ids: tuple[int, ...], share: slice
 ) -> NDArray[np.int32]:
-    """The tokens, (B, K, L), some of them replaced by padding: each by a chance of `settings.word_dropout`.
+    """The tokens, (B, K, L), some of them replaced by padding: each by a chance of `settings.token_dropout`.
 
     kept_ids: the padding first, then the ids at both ends, which always stay. share: the rows of the whole batch that
     `tokens` are.
     """
-    if not settings.word_dropout:
+    if not settings.token_dropout:
         return tokens
     generator = generator_of(settings.seed, LEFT_OUT_WORDS, step)
     chances = generator.random((settings.batch_size, *tokens.shape[1:]), dtype=np.float32)[share]
-    left_out = (chances < settings.word_dropout) & ~np.isin(tokens, kept_ids)
+    left_out = (chances < settings.token_dropout) & ~np.isin(tokens, kept_ids)
     return np.where(left_out, np.int32(kept_ids[0]), tokens)

@@ -1,4 +1,4 @@
-"""Photos as training reads them: decoded once into one file, from which any picture is read alone."""
+"""Photos as training reads them: decoded once into one file, from which any image is read alone."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-PICTURES_FILE, IDS_FILE, ABOUT_FILE = "pictures.npy", "photo_ids.parquet", "pictures.json"
+IMAGES_FILE, IDS_FILE, ABOUT_FILE = "images.npy", "photo_ids.parquet", "images.json"
 RESIZE_MODES = ("shortest", "squash")
 PHOTOS_AT_A_TIME = 256
 
 
 @dataclass(frozen=True)
-class PictureFormat:
-    """How pictures are kept. side: of the square, in pixels. resize_mode: squash, or shortest (then the centre is cropped)."""
+class ImageFormat:
+    """How images are kept. side: of the square, in pixels. resize_mode: squash, or shortest (then the centre is cropped)."""
 
     side: int
     resize_mode: str
@@ -46,29 +46,27 @@ class PictureFormat:
         return f"{self.side}px_{self.resize_mode}"
 
     @classmethod
-    def named(cls, name: str) -> PictureFormat:
+    def named(cls, name: str) -> ImageFormat:
         """The format of a `name`. Raises SettingsError for another text."""
         side, _, resize_mode = name.partition("px_")
         if not side.isdigit() or resize_mode not in RESIZE_MODES:
-            raise SettingsError(
-                f'"{name}" is no format of pictures. Expected one such as 112px_shortest or 64px_squash.'
-            )
+            raise SettingsError(f'"{name}" is no format of images. Expected one such as 112px_shortest or 64px_squash.')
         return cls(int(side), resize_mode)
 
 
-def picture_format(preprocess: dict[str, Any], settings: TrainingSettings) -> PictureFormat:
-    """The format for a model's preprocessing: its own side, or `training.stored_side`. Raises SettingsError for a smaller one."""
+def image_format(preprocess: dict[str, Any], settings: TrainingSettings) -> ImageFormat:
+    """The format for a model's preprocessing: its own side, or `training.cached_image_size`. Raises SettingsError for a smaller one."""
     side = preprocess["size"][0]
-    if settings.stored_side and settings.stored_side < side:
+    if settings.cached_image_size and settings.cached_image_size < side:
         raise SettingsError(
-            f"training.stored_side is {settings.stored_side}, less than the {side} pixels that the model sees. Set it to "
+            f"training.cached_image_size is {settings.cached_image_size}, less than the {side} pixels that the model sees. Set it to "
             f"{side} or more, such as {round(side * 8 / 7)}, or to 0."
         )
-    return PictureFormat(settings.stored_side or side, preprocess["resize_mode"])
+    return ImageFormat(settings.cached_image_size or side, preprocess["resize_mode"])
 
 
-class PictureSource(Protocol):
-    """Pictures in rows, each read alone, from any thread."""
+class ImageSource(Protocol):
+    """Images in rows, each read alone, from any thread."""
 
     side: int
     nbytes: int
@@ -76,8 +74,8 @@ class PictureSource(Protocol):
 
     def __len__(self) -> int: ...
 
-    def read_into(self, row: int, picture: np.ndarray) -> None:
-        """Fills `picture`, (side, side, 3) uint8. Raises PhotosError for a photo that cannot be decoded."""
+    def read_into(self, row: int, image: np.ndarray) -> None:
+        """Fills `image`, (side, side, 3) uint8. Raises PhotosError for a photo that cannot be decoded."""
 
 
 # ---- one photo
@@ -87,13 +85,13 @@ def why_unreadable(error: Exception) -> str:
     """What is wrong with a photo, the same words in every run: Pillow's own name an address in memory."""
     from PIL import UnidentifiedImageError
 
-    return "its bytes are no picture of a known kind" if isinstance(error, UnidentifiedImageError) else str(error)
+    return "its bytes are no image of a known kind" if isinstance(error, UnidentifiedImageError) else str(error)
 
 
-def decode_picture(content: bytes, size: int, resize_mode: str) -> np.ndarray:
+def decode_image(content: bytes, size: int, resize_mode: str) -> np.ndarray:
     """(size, size, 3) uint8: the same pixels that open_clip's preprocessing gives before it normalises them.
 
-    resize_mode: squash, or shortest (then the centre is cropped). Raises one of DECODER_ERRORS for bytes that are no picture. A photo
+    resize_mode: squash, or shortest (then the centre is cropped). Raises one of DECODER_ERRORS for bytes that are no image. A photo
     of 200 x 150 to 112 pixels takes 0.22 ms, with Pillow 0.66 (one core, 2026-11-21).
     """
     import numpy as np
@@ -110,9 +108,9 @@ def decode_picture(content: bytes, size: int, resize_mode: str) -> np.ndarray:
     if (width, height) == place[:2]:
         left, top = place[2:]
         return pixels[top : top + size, left : left + size]
-    picture = np.empty((size, size, 3), np.uint8)
-    resample(pixels, np.array([0.0, 0.0, width, height]), np.array(place), picture, 0)
-    return picture
+    image = np.empty((size, size, 3), np.uint8)
+    resample(pixels, np.array([0.0, 0.0, width, height]), np.array(place), image, 0)
+    return image
 
 
 def _decode_rgb(content: bytes) -> np.ndarray:
@@ -135,31 +133,31 @@ def _decode_rgb(content: bytes) -> np.ndarray:
 # ---- all photos of a training
 
 
-class StoredPictures:
-    """The pictures that `store_pictures` wrote, those of `photo_ids` in that order.
+class StoredImages:
+    """The images that `store_images` wrote, those of `photo_ids` in that order.
 
     They are read, not mapped: what was read once does not count as this process's memory, and a damaged disk is an error
     with a name instead of a signal.
     """
 
-    def __init__(self, folder: Path, photo_ids: Sequence[str], wanted: PictureFormat):
+    def __init__(self, folder: Path, photo_ids: Sequence[str], wanted: ImageFormat):
         import numpy as np
 
         about = _read_about(folder)
         if about is None or about["format"] != asdict(wanted):
-            found = "nothing that is whole" if about is None else f"pictures as {PictureFormat(**about['format']).name}"
+            found = "nothing that is whole" if about is None else f"images as {ImageFormat(**about['format']).name}"
             raise TrainingError(
-                f"{folder} holds {found}, expected pictures as {wanted.name}. Materialise training_pictures again."
+                f"{folder} holds {found}, expected images as {wanted.name}. Materialise decoded_images again."
             )
         self.side, self.photo_ids = wanted.side, photo_ids
         self._rows = _rows_of(folder / IDS_FILE, photo_ids)
-        self.path = folder / PICTURES_FILE
+        self.path = folder / IMAGES_FILE
         with self.path.open("rb") as stream:
             np.lib.format.read_magic(stream)
             np.lib.format.read_array_header_1_0(stream)
             self._first = stream.tell()
-        self._picture_bytes = self.side * self.side * 3
-        self.nbytes = self._picture_bytes * len(photo_ids)
+        self._image_bytes = self.side * self.side * 3
+        self.nbytes = self._image_bytes * len(photo_ids)
         self._file = os.open(self.path, os.O_RDONLY)
 
     def __len__(self) -> int:
@@ -169,13 +167,11 @@ class StoredPictures:
         if hasattr(self, "_file"):
             os.close(self._file)
 
-    def read_into(self, row: int, picture: np.ndarray) -> None:
-        """Fills `picture`, (side, side, 3) uint8, contiguous. Raises TrainingError where the file ends too early."""
-        place = self._first + int(self._rows[row]) * self._picture_bytes
-        if os.preadv(self._file, [picture.data], place) != self._picture_bytes:
-            raise TrainingError(
-                f"{self.path} ends before its {len(self):,} pictures. Materialise training_pictures again."
-            )
+    def read_into(self, row: int, image: np.ndarray) -> None:
+        """Fills `image`, (side, side, 3) uint8, contiguous. Raises TrainingError where the file ends too early."""
+        place = self._first + int(self._rows[row]) * self._image_bytes
+        if os.preadv(self._file, [image.data], place) != self._image_bytes:
+            raise TrainingError(f"{self.path} ends before its {len(self):,} images. Materialise decoded_images again.")
 
 
 def _rows_of(stored: Path, photo_ids: Sequence[str]) -> np.ndarray:
@@ -190,15 +186,15 @@ def _rows_of(stored: Path, photo_ids: Sequence[str]) -> np.ndarray:
     if rows.null_count:
         absent = photo_ids[pc.index(rows.is_null(), True).as_py()]
         raise TrainingError(
-            f"Photo {absent} of the pairs is not among the stored pictures. Materialise training_pictures again."
+            f"Photo {absent} of the pairs is not among the stored images. Materialise decoded_images again."
         )
     return rows.to_numpy()
 
 
-def store_pictures(
-    photos: Iterable[tuple[str, bytes]], photo_ids: Sequence[str], wanted: PictureFormat, folder: Path, workers: int = 0
+def store_images(
+    photos: Iterable[tuple[str, bytes]], photo_ids: Sequence[str], wanted: ImageFormat, folder: Path, workers: int = 0
 ) -> None:
-    """Writes pictures.npy, (N, side, side, 3) uint8, row i the picture of `photo_ids[i]`, and the ids beside it.
+    """Writes images.npy, (N, side, side, 3) uint8, row i the image of `photo_ids[i]`, and the ids beside it.
 
     photos: (id, JPEG bytes) in any order; others than `photo_ids` are passed over. workers: decoding threads, 0 is one a
     core. What a finished, then killed run left is used again, and then `photos` is not read at all.
@@ -214,34 +210,34 @@ def store_pictures(
         "ids": hashlib.sha256("\n".join(photo_ids).encode()).hexdigest(),
     }
     if _read_about(folder) == about:
-        logger.info("Using the %s pictures that an earlier run decoded", f"{len(photo_ids):,}")
+        logger.info("Using the %s images that an earlier run decoded", f"{len(photo_ids):,}")
         return
     (folder / ABOUT_FILE).unlink(missing_ok=True)
-    path = folder / PICTURES_FILE
+    path = folder / IMAGES_FILE
     rows = {photo_id: row for row, photo_id in enumerate(photo_ids)}
     with path.open("wb") as stream:
         shape = (len(rows), wanted.side, wanted.side, 3)
         np.lib.format.write_array_header_1_0(stream, {"descr": "|u1", "fortran_order": False, "shape": shape})
         first = stream.tell()
-    picture_bytes = wanted.side * wanted.side * 3
-    _reserve_disk(path, first + picture_bytes * len(rows))
+    image_bytes = wanted.side * wanted.side * 3
+    _reserve_disk(path, first + image_bytes * len(rows))
     missing = set(rows)
     chosen = ((photo_id, content) for photo_id, content in photos if photo_id in rows)
 
     with (
-        path.open("r+b") as pictures,
+        path.open("r+b") as images,
         ThreadPoolExecutor(workers or usable_cores()) as pool,
-        progress("Decoding pictures", total=len(rows), unit="picture") as bar,
+        progress("Decoding images", total=len(rows), unit="image") as bar,
     ):
 
         def store(photo: tuple[str, bytes]) -> None:
             try:
-                picture = decode_picture(photo[1], wanted.side, wanted.resize_mode)
+                image = decode_image(photo[1], wanted.side, wanted.resize_mode)
             except DECODER_ERRORS as error:
                 raise PhotosError(
                     f"Photo {photo[0]} in the shards cannot be decoded: {why_unreadable(error)}."
                 ) from error
-            os.pwrite(pictures.fileno(), np.ascontiguousarray(picture).data, first + rows[photo[0]] * picture_bytes)
+            os.pwrite(images.fileno(), np.ascontiguousarray(image).data, first + rows[photo[0]] * image_bytes)
 
         for chunk in _chunks(chosen, PHOTOS_AT_A_TIME):
             for (photo_id, _), _ in zip(chunk, pool.map(store, chunk), strict=True):
@@ -253,9 +249,9 @@ def store_pictures(
             "Materialise image_shards and image_text_pairs again."
         )
     pq.write_table(pa.table({"photo_id": pa.array(photo_ids, pa.string())}), folder / IDS_FILE, compression="zstd")
-    for name in (PICTURES_FILE, IDS_FILE):
+    for name in (IMAGES_FILE, IDS_FILE):
         sync_path(folder / name)
-    # the description last: its presence means that the pictures are complete
+    # the description last: its presence means that the images are complete
     temporary = folder / f"{ABOUT_FILE}.tmp"
     write_synced(temporary, json.dumps(about, indent=1, sort_keys=True))
     temporary.replace(folder / ABOUT_FILE)

@@ -1,6 +1,6 @@
-"""Batches of pictures and captions, got ready by threads while the model computes.
+"""Batches of images and captions, got ready by threads while the model computes.
 
-The order is that of `Batches`, the variation that of `draw_variation`: both pure functions of (seed, step), so neither the
+The order is that of `Batches`, the augmentation that of `draw_augmentation`: both pure functions of (seed, step), so neither the
 number of threads nor where a run was killed matters, and nothing of the loader is saved. Reading, decoding and scaling leave
 the interpreter's lock alone.
 """
@@ -18,11 +18,11 @@ import numpy as np
 
 from clip_pipeline.errors import PhotosError, TrainingError
 from clip_pipeline.machine.cores import usable_cores
-from clip_pipeline.training.data.augmentation import Variation, draw_variation, resize_square
+from clip_pipeline.training.data.augmentation import Augmentation, draw_augmentation, resize_square
 from clip_pipeline.training.data.batches import Batches, CaptionTable
 from clip_pipeline.training.data.captions import further_captions
-from clip_pipeline.training.data.decoded_images import PictureSource
-from clip_pipeline.training.data.undecodable_images import BadPhoto, BadPhotos
+from clip_pipeline.training.data.decoded_images import ImageSource
+from clip_pipeline.training.data.undecodable_images import BadPhoto, UndecodableImages
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -30,34 +30,34 @@ if TYPE_CHECKING:
     from clip_pipeline.settings.model import TrainingSettings
 
 BATCHES_AHEAD = 2
-PICTURES_A_TASK = 16
+IMAGES_A_TASK = 16
 WHOLE = slice(None)
 
 
 @dataclass(frozen=True)
 class Batch:
-    """pictures: (B, S, S, 3) uint8. captions: rows of the caption table, (B,), or (B, K) of a training's batch."""
+    """images: (B, S, S, 3) uint8. captions: rows of the caption table, (B,), or (B, K) of a training's batch."""
 
-    pictures: NDArray[np.uint8]
+    images: NDArray[np.uint8]
     captions: NDArray[np.int64]
 
 
 class PairReader:
-    """Reads pairs of one split with a number of threads. size: side of the pictures it gives, in pixels."""
+    """Reads pairs of one split with a number of threads. size: side of the images it gives, in pixels."""
 
     def __init__(
         self,
-        source: PictureSource,
+        source: ImageSource,
         table: CaptionTable,
         size: int,
         split: str = "train",
         workers: int = 1,
-        bad_photos: BadPhotos | None = None,
+        undecodable_images: UndecodableImages | None = None,
         pinned: bool = False,
     ):
         self.source, self.table, self.size, self.split = source, table, size, split
-        self.bad_photos, self.pinned = bad_photos, pinned
-        self._pool = ThreadPoolExecutor(workers or usable_cores(), thread_name_prefix="pictures")
+        self.undecodable_images, self.pinned = undecodable_images, pinned
+        self._pool = ThreadPoolExecutor(workers or usable_cores(), thread_name_prefix="images")
         self._free: list[NDArray[np.uint8]] = []
 
     def start(
@@ -65,20 +65,20 @@ class PairReader:
         photos: NDArray[np.int64],
         captions: NDArray[np.int64],
         share: slice = WHOLE,
-        variation: Variation | None = None,
+        augmentation: Augmentation | None = None,
         step: int = 0,
     ) -> PendingBatch:
-        """Begins to read the share of a whole batch; `finish` gives it. variation: of the whole batch."""
+        """Begins to read the share of a whole batch; `finish` gives it. augmentation: of the whole batch."""
         places = range(len(photos))[share]
-        pictures = self._room(len(places))
+        images = self._room(len(places))
         tasks: list[Future[list[tuple[int, str]]]] = []
-        for start in range(0, len(places), PICTURES_A_TASK):
-            part = places[start : start + PICTURES_A_TASK]
-            tasks.append(self._pool.submit(self._read, part, photos, pictures[start : start + len(part)], variation))
-        return PendingBatch(photos, captions, places, variation, step, pictures, tasks)
+        for start in range(0, len(places), IMAGES_A_TASK):
+            part = places[start : start + IMAGES_A_TASK]
+            tasks.append(self._pool.submit(self._read, part, photos, images[start : start + len(part)], augmentation))
+        return PendingBatch(photos, captions, places, augmentation, step, images, tasks)
 
     def finish(self, pending: PendingBatch) -> Batch:
-        """The batch, once it is whole. Pictures that cannot be decoded are replaced as `bad_photos` says, and noted there.
+        """The batch, once it is whole. Images that cannot be decoded are replaced as `undecodable_images` says, and noted there.
 
         Raises PhotosError for one where there is no such record, TrainingError when too many are bad.
         """
@@ -89,23 +89,23 @@ class PairReader:
             replacements = _Replacements(self, pending)
             noted = []
             for place, reason in bad:
-                if self.bad_photos is None:
+                if self.undecodable_images is None:
                     raise PhotosError(reason)
                 row, caption = replacements.find(place)
                 captions[place - pending.places.start] = caption
                 ids = self.source.photo_ids
                 noted.append(BadPhoto(self.split, pending.step, ids[pending.photos[place]], reason, ids[row]))
-            assert self.bad_photos is not None
-            self.bad_photos.add(noted)
-        return Batch(pending.pictures, captions)
+            assert self.undecodable_images is not None
+            self.undecodable_images.add(noted)
+        return Batch(pending.images, captions)
 
     def read(self, photos: NDArray[np.int64], captions: NDArray[np.int64]) -> Batch:
-        """Those pairs, without variation."""
+        """Those pairs, without augmentation."""
         return self.finish(self.start(photos, captions))
 
-    def give_back(self, pictures: NDArray[np.uint8]) -> None:
+    def give_back(self, images: NDArray[np.uint8]) -> None:
         """The memory of a batch that nobody looks at any more, to be filled again."""
-        self._free.append(pictures)
+        self._free.append(images)
 
     def submit(self, task, *arguments) -> None:
         """Has one of the threads do something else."""
@@ -117,8 +117,8 @@ class PairReader:
         self._free.clear()
 
     def _room(self, count: int) -> NDArray[np.uint8]:
-        for number, pictures in enumerate(self._free):
-            if len(pictures) == count:
+        for number, images in enumerate(self._free):
+            if len(images) == count:
                 return self._free.pop(number)
         shape = (count, self.size, self.size, 3)
         if self.pinned:
@@ -128,30 +128,35 @@ class PairReader:
         return np.empty(shape, np.uint8)
 
     def _read(
-        self, places: range, photos: NDArray[np.int64], pictures: NDArray[np.uint8], variation: Variation | None
+        self, places: range, photos: NDArray[np.int64], images: NDArray[np.uint8], augmentation: Augmentation | None
     ) -> list[tuple[int, str]]:
-        """Fills `pictures` with those of `places`; returns the places that cannot be decoded, and why."""
+        """Fills `images` with those of `places`; returns the places that cannot be decoded, and why."""
         bad = []
         stored = np.empty((self.source.side, self.source.side, 3), np.uint8)
-        for picture, place in zip(pictures, places, strict=True):
+        for image, place in zip(images, places, strict=True):
             try:
-                self.read_one(int(photos[place]), place, picture, variation, stored)
+                self.read_one(int(photos[place]), place, image, augmentation, stored)
             except PhotosError as error:
                 bad.append((place, str(error)))
         return bad
 
     def read_one(
-        self, row: int, place: int, picture: NDArray[np.uint8], variation: Variation | None, stored: NDArray[np.uint8]
+        self,
+        row: int,
+        place: int,
+        image: NDArray[np.uint8],
+        augmentation: Augmentation | None,
+        stored: NDArray[np.uint8],
     ) -> None:
-        """Fills `picture`, (S, S, 3), with a photo, varied as the `place`-th of the batch. stored: room for one as stored."""
-        if variation is None and self.source.side == self.size:
-            self.source.read_into(row, picture)
+        """Fills `image`, (S, S, 3), with a photo, varied as the `place`-th of the batch. stored: room for one as stored."""
+        if augmentation is None and self.source.side == self.size:
+            self.source.read_into(row, image)
             return
         self.source.read_into(row, stored)
-        if variation is not None:
-            variation.apply(place, stored, picture)
+        if augmentation is not None:
+            augmentation.apply(place, stored, image)
         else:
-            resize_square(stored, np.array([0.0, 0.0, self.source.side, self.source.side]), picture)
+            resize_square(stored, np.array([0.0, 0.0, self.source.side, self.source.side]), image)
 
 
 @dataclass(frozen=True)
@@ -161,9 +166,9 @@ class PendingBatch:
     photos: NDArray[np.int64]
     captions: NDArray[np.int64]
     places: range
-    variation: Variation | None
+    augmentation: Augmentation | None
     step: int
-    pictures: NDArray[np.uint8]
+    images: NDArray[np.uint8]
     tasks: list[Future[list[tuple[int, str]]]] = field(default_factory=list)
 
 
@@ -178,13 +183,13 @@ class _Replacements:
         self.rank = pending.places.start // len(pending.places)
 
     def find(self, place: int) -> tuple[int, int]:
-        """(photo row, caption row) for the place, the picture filled. See `bad_photos.BAD_PHOTOS_FILE` for the rule."""
+        """(photo row, caption row) for the place, the image filled. See `undecodable_images.BAD_PHOTOS_FILE` for the rule."""
         reader, pending = self.reader, self.pending
         stored = np.empty((reader.source.side, reader.source.side, 3), np.uint8)
-        picture = pending.pictures[place - pending.places.start]
+        image = pending.images[place - pending.places.start]
         for row, caption in self._candidates(int(pending.photos[place])):
             try:
-                reader.read_one(row, place, picture, pending.variation, stored)
+                reader.read_one(row, place, image, pending.augmentation, stored)
             except PhotosError:
                 continue
             self.taken.add(row)
@@ -220,9 +225,9 @@ class Loader:
         self._given: Batch | None = None
 
     def batch(self, step: int) -> Batch:
-        """This process's share of a step's batch. Its pictures are written over once the next one is asked for."""
+        """This process's share of a step's batch. Its images are written over once the next one is asked for."""
         if self._given is not None:
-            self.reader.give_back(self._given.pictures)
+            self.reader.give_back(self._given.images)
             self._given = None
         if not self._ahead or self._ahead[0].step != step:
             self._forget()
@@ -234,7 +239,7 @@ class Loader:
         captions = pending.captions.copy()
         captions[self.share] = batch.captions
         rows = further_captions(self.reader.table, captions, self.settings.captions_per_photo)
-        self._given = Batch(batch.pictures, rows[self.share])
+        self._given = Batch(batch.images, rows[self.share])
         return self._given
 
     def _start(self, step: int) -> PendingBatch:
@@ -242,7 +247,7 @@ class Loader:
         if place == self.batches.steps_per_epoch // 2:  # so that no step waits for the plan of its epoch
             self.reader.submit(self.batches.pairs, (epoch + 1) * self.batches.steps_per_epoch)
         photos, captions = self.batches.pairs(step)
-        return self.reader.start(photos, captions, self.share, draw_variation(self.settings, step), step)
+        return self.reader.start(photos, captions, self.share, draw_augmentation(self.settings, step), step)
 
     def _forget(self) -> None:
         for pending in self._ahead:

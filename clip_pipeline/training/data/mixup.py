@@ -1,9 +1,9 @@
-"""Pictures laid over one another (mixup): a picture that shows two things belongs to both captions.
+"""Images laid over one another (mixup): an image that shows two things belongs to both captions.
 
-Zhang et al. 2018, "mixup: Beyond Empirical Risk Minimization", for pairs. A tower that learns thousands of photos by heart
-cannot do so with their mixtures. The pictures of a batch, which lie in a random order, are mixed each with the next in a
-small circle, so that no two pictures hold the same two photos. Exchanged in pairs instead, two photos with equal shares would be
-one picture twice, which tells nothing of whose caption is whose.
+Zhang et al. 2018, "mixup: Beyond Empirical Risk Minimization", for pairs. An encoder that learns thousands of photos by heart
+cannot do so with their mixtures. The images of a batch, which lie in a random order, are mixed each with the next in a
+small circle, so that no two images hold the same two photos. Exchanged in pairs instead, two photos with equal shares would be
+one image twice, which tells nothing of whose caption is whose.
 """
 
 from __future__ import annotations
@@ -19,23 +19,23 @@ if TYPE_CHECKING:
 
 
 CIRCLE = 4
-"""Pictures that are mixed among themselves: small, so that processes that share a batch can hold whole circles."""
+"""Images that are mixed among themselves: small, so that processes that share a batch can hold whole circles."""
 
 
 def draw_own_share(settings: TrainingSettings, step: int) -> float:
-    """The share of its own that each picture of a step keeps: 1 without mixing, else drawn from Beta(a, a)."""
-    if not settings.mixing:
+    """The share of its own that each image of a step keeps: 1 without mixing, else drawn from Beta(a, a)."""
+    if not settings.mixup_alpha:
         return 1.0
-    return float(generator_of(settings.seed, MIXING, step).beta(settings.mixing, settings.mixing))
+    return float(generator_of(settings.seed, MIXING, step).beta(settings.mixup_alpha, settings.mixup_alpha))
 
 
 def check_shares(settings: TrainingSettings, processes: int) -> None:
     """Raises SettingsError where a circle would lie in two processes."""
     each = settings.batch_size // processes
-    if settings.mixing and processes > 1 and each % CIRCLE:
+    if settings.mixup_alpha and processes > 1 and each % CIRCLE:
         raise SettingsError(
-            f"training.mixing lays pictures over one another in circles of {CIRCLE}, but each of {processes} processes has {each} "
-            f"of the {settings.batch_size} pictures of a batch. Set training.batch_size to {processes * CIRCLE * (each // CIRCLE + 1)}."
+            f"training.mixup_alpha lays images over one another in circles of {CIRCLE}, but each of {processes} processes has {each} "
+            f"of the {settings.batch_size} images of a batch. Set training.batch_size to {processes * CIRCLE * (each // CIRCLE + 1)}."
         )
 
 
@@ -48,6 +48,6 @@ def next_ones(rows: torch.Tensor) -> torch.Tensor:
     return torch.cat([circles, rows[whole:].roll(-1, 0)])
 
 
-def mixed_pictures(pictures_BCHW: torch.Tensor, own_share: float) -> torch.Tensor:
-    """Each picture weakened to its `own_share`, the next one laid over it with the rest."""
-    return pictures_BCHW if own_share == 1.0 else pictures_BCHW.lerp(next_ones(pictures_BCHW), 1 - own_share)
+def mixed_images(images_BCHW: torch.Tensor, mixup_weight: float) -> torch.Tensor:
+    """Each image weakened to its `mixup_weight`, the next one laid over it with the rest."""
+    return images_BCHW if mixup_weight == 1.0 else images_BCHW.lerp(next_ones(images_BCHW), 1 - mixup_weight)

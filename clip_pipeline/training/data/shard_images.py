@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from clip_pipeline.errors import PhotosError, TrainingError
 from clip_pipeline.pixels.decode import DECODER_ERRORS
-from clip_pipeline.training.data.decoded_images import PictureFormat, decode_picture, why_unreadable
+from clip_pipeline.training.data.decoded_images import ImageFormat, decode_image, why_unreadable
 
 if TYPE_CHECKING:
     import numpy as np
@@ -31,14 +31,14 @@ def shard_photos(pairs: pa.Table, tars: Mapping[str, Path]) -> ShardPhotos:
     return ShardPhotos(tars, {photo_id: (shard, key) for photo_id, shard, key in zip(*columns, strict=True)})
 
 
-class StreamedPictures:
-    """Pictures of `photo_ids`, in that order, straight from the tars; 16 bytes of memory a photo.
+class StreamedImages:
+    """Images of `photo_ids`, in that order, straight from the tars; 16 bytes of memory a photo.
 
     Opening it reads the headers of all tars. Raises PhotosError for a tar that is absent or cut, TrainingError for a photo
     that is in none.
     """
 
-    def __init__(self, photos: ShardPhotos, photo_ids: Sequence[str], wanted: PictureFormat):
+    def __init__(self, photos: ShardPhotos, photo_ids: Sequence[str], wanted: ImageFormat):
         import numpy as np
 
         self.photo_ids, self.format, self.side, self.nbytes = photo_ids, wanted, wanted.side, 0
@@ -64,8 +64,8 @@ class StreamedPictures:
     def __len__(self) -> int:
         return len(self.photo_ids)
 
-    def read_into(self, row: int, picture: np.ndarray) -> None:
-        """Fills `picture`, (side, side, 3) uint8. Raises PhotosError for a photo that cannot be decoded, TrainingError for a
+    def read_into(self, row: int, image: np.ndarray) -> None:
+        """Fills `image`, (side, side, 3) uint8. Raises PhotosError for a photo that cannot be decoded, TrainingError for a
         tar that has become shorter."""
         path, size = self._tars[self._tar_of[row]], int(self._sizes[row])
         file = os.open(path, os.O_RDONLY)
@@ -76,7 +76,7 @@ class StreamedPictures:
         if len(content) != size:
             raise TrainingError(f"{path} became shorter while it was read. Make or download it again.")
         try:
-            picture[...] = decode_picture(content, self.side, self.format.resize_mode)
+            image[...] = decode_image(content, self.side, self.format.resize_mode)
         except DECODER_ERRORS as error:
             why = why_unreadable(error)
             raise PhotosError(f"Photo {self.photo_ids[row]} in {path.name} cannot be decoded: {why}.") from error

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from clip_pipeline.errors import TrainingError
 
-BAD_PHOTOS_FILE = "bad_photos.csv"
+BAD_PHOTOS_FILE = "undecodable_images.csv"
 """Beside the log. A pair whose photo cannot be decoded is replaced by the next photo in the order of the ids that can be, with
 its first caption that is not in the batch; with several processes, each of them looks among every so-manieth photo."""
 
@@ -25,13 +25,13 @@ class BadPhoto:
     replaced_by: str
 
 
-class BadPhotos:
+class UndecodableImages:
     """The record of one process. photos: how many there are to train on. most_percent: the share that may be bad."""
 
     def __init__(self, folder: Path, photos: int, most_percent: float, rank: int = 0):
-        self.path = folder / (BAD_PHOTOS_FILE if rank == 0 else f"bad_photos_{rank}.csv")
+        self.path = folder / (BAD_PHOTOS_FILE if rank == 0 else f"undecodable_images_{rank}.csv")
         self.photos, self.most_percent = photos, most_percent
-        self.found: list[BadPhoto] = read_bad_photos(self.path)
+        self.found: list[BadPhoto] = read_undecodable_images(self.path)
 
     def go_on_at(self, step: int) -> None:
         """Forgets what a killed run noted of steps that are taken again."""
@@ -50,7 +50,7 @@ class BadPhotos:
         if len(different) > self.most_percent / 100 * self.photos:
             first = self.found[0]
             raise TrainingError(
-                f"{len(different):,} of {self.photos:,} photos cannot be decoded, more than training.max_bad_percent "
+                f"{len(different):,} of {self.photos:,} photos cannot be decoded, more than training.max_undecodable_percent "
                 f"({self.most_percent:g}) allows. The first is {first.photo_id}: {first.reason} {self.path} names them all. "
                 "Make or download the shards again, or raise the setting."
             )
@@ -59,11 +59,11 @@ class BadPhotos:
         if not self.found and not self.path.exists():
             return
         temporary = self.path.with_suffix(".tmp")
-        write_bad_photos(self.found, temporary)
+        write_undecodable_images(self.found, temporary)
         temporary.replace(self.path)
 
 
-def write_bad_photos(found: Iterable[BadPhoto], path: Path) -> None:
+def write_undecodable_images(found: Iterable[BadPhoto], path: Path) -> None:
     """One row a replaced place."""
     with path.open("w", encoding="utf-8", newline="") as stream:
         writer = csv.writer(stream)
@@ -71,18 +71,20 @@ def write_bad_photos(found: Iterable[BadPhoto], path: Path) -> None:
         writer.writerows(astuple(bad) for bad in found)
 
 
-def read_bad_photos(path: Path) -> list[BadPhoto]:
-    """What `write_bad_photos` wrote; nothing where there is no such file."""
+def read_undecodable_images(path: Path) -> list[BadPhoto]:
+    """What `write_undecodable_images` wrote; nothing where there is no such file."""
     if not path.exists():
         return []
     with path.open(encoding="utf-8", newline="") as stream:
         return [BadPhoto(split, int(step), *rest) for split, step, *rest in list(csv.reader(stream))[1:]]
 
 
-def publish_bad_photos(work_folder: Path, folder: Path) -> int:
+def publish_undecodable_images(work_folder: Path, folder: Path) -> int:
     """Writes what all processes noted into `folder`, where there is anything; returns how many photos were bad."""
     notes = sorted(work_folder.glob(f"{Path(BAD_PHOTOS_FILE).stem}*.csv"))
-    found = sorted((bad for path in notes for bad in read_bad_photos(path)), key=lambda bad: (bad.split, bad.step))
+    found = sorted(
+        (bad for path in notes for bad in read_undecodable_images(path)), key=lambda bad: (bad.split, bad.step)
+    )
     if found:
-        write_bad_photos(found, folder / BAD_PHOTOS_FILE)
+        write_undecodable_images(found, folder / BAD_PHOTOS_FILE)
     return len({bad.photo_id for bad in found})

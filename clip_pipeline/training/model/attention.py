@@ -1,11 +1,11 @@
-"""Attention of the picture tower's transformer in fewer passes over memory, for training on a CPU.
+"""Attention of the image encoder's transformer in fewer passes over memory, for training on a CPU.
 
 torch's nn.MultiheadAttention copies queries, keys and values apart and then, without the fused kernel, scales both of them
 and looks for rows that are masked whole. None of that is needed where nothing is masked. Weights, names and results are the same,
 up to the order of rounding. Measured on laptop_vit (64 pairs, 65 tokens, bf16, one thread, 2026-11-21): 622 instead of 709 ms
 of processor time a step. torch's fused kernel took twice as long as its plain one there in bf16.
 
-The text tower, whose tokens are masked, stays with torch: it is short, and models of older versions keep their bytes.
+The text encoder, whose tokens are masked, stays with torch: it is short, and models of older versions keep their bytes.
 """
 
 from __future__ import annotations

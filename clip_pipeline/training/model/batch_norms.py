@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def has_batch_norms(model: torch.nn.Module) -> bool:
-    """Whether a batch's pictures influence one another inside the model."""
+    """Whether a batch's images influence one another inside the model."""
     return bool(batch_norms_of(model))
 
 

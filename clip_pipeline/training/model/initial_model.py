@@ -16,7 +16,7 @@ from clip_pipeline.models.sizes import config_of
 from clip_pipeline.settings import TrainingSettings
 from clip_pipeline.storage.disk import hash_file
 from clip_pipeline.training.model.attention import lighten_attention
-from clip_pipeline.training.model.text_encoder import prepare_text_tower
+from clip_pipeline.training.model.text_encoder import prepare_text_encoder
 from clip_pipeline.training.objective.loss import SIGMOID_BIAS, SIGMOID_TEMPERATURE
 
 if TYPE_CHECKING:
@@ -36,17 +36,17 @@ def with_loss(config: dict[str, Any], settings: TrainingSettings) -> dict[str, A
     return config | {"init_logit_scale": math.log(1 / SIGMOID_TEMPERATURE), "init_logit_bias": SIGMOID_BIAS}
 
 
-def starting_preprocess(config: dict[str, Any], settings: TrainingSettings) -> dict[str, Any]:
-    """How pictures are prepared: as the model that is gone on from was used to, or as `preprocess_config` says."""
+def initial_preprocess(config: dict[str, Any], settings: TrainingSettings) -> dict[str, Any]:
+    """How images are prepared: as the model that is gone on from was used to, or as `preprocess_config` says."""
     wanted = preprocess_config(config)
-    if settings.start_from:
-        path = Path(settings.start_from) / CONFIG_FILE
+    if settings.init_from:
+        path = Path(settings.init_from) / CONFIG_FILE
         try:
             stored = json.loads(path.read_text(encoding="utf-8"))
         except FileNotFoundError:
-            raise ModelError(f"training.start_from: {path} does not exist. Give a model folder.") from None
+            raise ModelError(f"training.init_from: {path} does not exist. Give a model folder.") from None
         except ValueError as error:
-            raise ModelError(f"training.start_from: {path} is no JSON: {error}.") from error
+            raise ModelError(f"training.init_from: {path} is no JSON: {error}.") from error
         wanted |= {key: value for key, value in stored.get("preprocess_cfg", {}).items() if key in ("mean", "std")}
         wanted["resize_mode"] = stored.get("preprocess_cfg", {}).get("resize_mode", wanted["resize_mode"])
     return wanted
@@ -56,7 +56,7 @@ def make_model(config: dict[str, Any], settings: TrainingSettings, device: str) 
     """The model on its device, ready for the first step.
 
     config: with the tokenizer's and the loss's entries. Raises SettingsError for what this kind of model cannot do,
-    ModelError when the weights of `start_from` do not fit.
+    ModelError when the weights of `init_from` do not fit.
     """
     import torch
 
@@ -67,10 +67,10 @@ def make_model(config: dict[str, Any], settings: TrainingSettings, device: str) 
     model = build_model(arguments)
     if settings.temperature:
         torch.nn.init.constant_(model.logit_scale, math.log(1 / settings.temperature))
-    if settings.start_from:
-        load_start(model, Path(settings.start_from), settings)
-    prepare_text_tower(model, settings.text_tower, settings.model)
-    freeze_tower(model, settings)
+    if settings.init_from:
+        load_start(model, Path(settings.init_from), settings)
+    prepare_text_encoder(model, settings.text_encoder, settings.model)
+    freeze_encoder(model, settings)
     model = model.to(device)
     model.visual.to(memory_format=torch.channels_last)
     if settings.gradient_checkpointing:
@@ -79,32 +79,32 @@ def make_model(config: dict[str, Any], settings: TrainingSettings, device: str) 
         model.set_grad_checkpointing(True)
         if isinstance(model.visual, ModifiedResNet):
             logger.warning(
-                "training.gradient_checkpointing helps the text tower only: CLIP's ResNet knows nothing of it"
+                "training.gradient_checkpointing helps the text encoder only: CLIP's ResNet knows nothing of it"
             )
     if settings.compile:
-        compile_towers(model)
+        compile_encoders(model)
     elif device == "cpu":
         lighten_attention(model)
     return model
 
 
 def is_vision_transformer(config: dict[str, Any]) -> bool:
-    """Whether the picture tower is open_clip's own ViT."""
+    """Whether the image encoder is open_clip's own ViT."""
     return isinstance(config["vision_cfg"].get("layers", 12), int) and not config["vision_cfg"].get("timm_model_name")
 
 
 def _check_that_patches_can_be_left_out(config: dict[str, Any], settings: TrainingSettings) -> None:
     if not is_vision_transformer(config):
         raise SettingsError(
-            f"training.patch_dropout is {settings.patch_dropout:g}, but the picture tower of {settings.model} is no vision "
+            f"training.patch_dropout is {settings.patch_dropout:g}, but the image encoder of {settings.model} is no vision "
             "transformer and has no patches to leave out. Set it to 0 or choose a ViT."
         )
 
 
 def hash_start(settings: TrainingSettings) -> dict[str, str]:
     """sha256 of the weights that are gone on from; empty for a training from scratch."""
-    path = Path(settings.start_from) / WEIGHTS_FILE
-    return {"start_from": hash_file(path)} if settings.start_from and path.is_file() else {}
+    path = Path(settings.init_from) / WEIGHTS_FILE
+    return {"init_from": hash_file(path)} if settings.init_from and path.is_file() else {}
 
 
 def check_start(settings: TrainingSettings) -> None:
@@ -112,16 +112,16 @@ def check_start(settings: TrainingSettings) -> None:
 
     Raises ModelError for an unknown model, or a folder without a configuration or weights; SettingsError for its sizes.
     """
-    starting_preprocess(config_of(settings), settings)
-    if settings.start_from:
-        _check_weights_there(Path(settings.start_from))
+    initial_preprocess(config_of(settings), settings)
+    if settings.init_from:
+        _check_weights_there(Path(settings.init_from))
 
 
 def _check_weights_there(folder: Path) -> Path:
     path = folder / WEIGHTS_FILE
     if not path.is_file():
         raise ModelError(
-            f"training.start_from: {folder} holds no {WEIGHTS_FILE}. Give a model folder of open_clip's form."
+            f"training.init_from: {folder} holds no {WEIGHTS_FILE}. Give a model folder of open_clip's form."
         )
     return path
 
@@ -135,7 +135,7 @@ def load_start(model: ClipModel, folder: Path, settings: TrainingSettings) -> No
     try:
         weights = load_file(path)
     except (SafetensorError, OSError) as error:
-        raise ModelError(f"training.start_from: {path} cannot be read: {error}.") from error
+        raise ModelError(f"training.init_from: {path} cannot be read: {error}.") from error
     expected = model.state_dict()
     if settings.loss == "sigmoid" and "logit_bias" not in weights:
         weights["logit_bias"] = expected["logit_bias"]  # weights of the softmax loss have none: it starts afresh
@@ -191,21 +191,21 @@ def _size(tensor: torch.Tensor) -> str:
     return "×".join(str(side) for side in tensor.shape) or "one number"
 
 
-def freeze_tower(model: ClipModel, settings: TrainingSettings) -> None:
-    """Takes the weights of the tower that `freeze` names out of the training; its norms too, unless told otherwise."""
+def freeze_encoder(model: ClipModel, settings: TrainingSettings) -> None:
+    """Takes the weights of the encoder that `freeze` names out of the training; its norms too, unless told otherwise."""
     if settings.freeze == "none":
         return
     norms = norm_parameters(model)
     for name, parameter in model.named_parameters():
-        if in_tower(name, settings.freeze) and (settings.freeze_norms or name not in norms):
+        if in_encoder(name, settings.freeze) and (settings.freeze_norms or name not in norms):
             parameter.requires_grad_(False)
 
 
-def in_tower(name: str, tower: str) -> bool:
-    """Whether a weight or module of that name is of the picture tower (or of the text tower)."""
+def in_encoder(name: str, encoder: str) -> bool:
+    """Whether a weight or module of that name is of the image encoder (or of the text encoder)."""
     if name.startswith("logit_"):
         return False
-    return name.startswith("visual") == (tower == "picture")
+    return name.startswith("visual") == (encoder == "image")
 
 
 def norm_parameters(model: torch.nn.Module) -> set[str]:
@@ -225,16 +225,16 @@ def _is_norm(module: torch.nn.Module) -> bool:
 
 
 def training_mode(model: ClipModel, settings: TrainingSettings) -> None:
-    """Dropout and batch statistics on, but off in a frozen tower: its features must not change."""
+    """Dropout and batch statistics on, but off in a frozen encoder: its features must not change."""
     model.train()
     if settings.freeze != "none":
         for name, module in model.named_modules():
-            if name and in_tower(name, settings.freeze) and (settings.freeze_norms or not _is_norm(module)):
+            if name and in_encoder(name, settings.freeze) and (settings.freeze_norms or not _is_norm(module)):
                 module.training = False
 
 
-def compile_towers(model: ClipModel) -> None:
-    """torch.compile of both towers, in place, so that the weights keep their names."""
+def compile_encoders(model: ClipModel) -> None:
+    """torch.compile of both encoders, in place, so that the weights keep their names."""
     model.visual.compile()
     # captions are cut to the longest of their batch, so the number of tokens changes from step to step
     (model.transformer if hasattr(model, "transformer") else model.text).compile(dynamic=True)

@@ -1,4 +1,4 @@
-"""Precision and threads of the training, and the two towers' forward passes."""
+"""Precision and threads of the training, and the two encoders' forward passes."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def reproducible_arithmetic(seed: int, device: str, threads: int) -> Iterator[No
     # operations that read what nobody wrote
     deterministic.fill_uninitialized_memory = False
     torch.manual_seed(seed)
-    # on a CPU the fused attention's backward pass takes half of a small text tower's time; plain products are 1.7 times
+    # on a CPU the fused attention's backward pass takes half of a small text encoder's time; plain products are 1.7 times
     # as fast at 24 tokens (torch 2.13, two cores, November 2026)
     attention = sdpa_kernel(SDPBackend.MATH) if device == "cpu" else contextlib.nullcontext()
     try:
@@ -73,8 +73,8 @@ def reproducible_arithmetic(seed: int, device: str, threads: int) -> Iterator[No
 
 _TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3
 """Names of mallopt's parameters, malloc.h."""
-_LARGEST_MMAP_THRESHOLD, _GLIBC_START = 32 << 20, 128 << 10
-_MOST_KEPT = 1 << 30
+_MAX_MMAP_THRESHOLD, _GLIBC_START = 32 << 20, 128 << 10
+_MAX_KEPT = 1 << 30
 
 
 @contextlib.contextmanager
@@ -88,8 +88,8 @@ def freed_memory_kept() -> Iterator[None]:
     if libc is None or not hasattr(libc, "mallopt") or not hasattr(libc, "malloc_trim"):
         yield
         return
-    libc.mallopt(_MMAP_THRESHOLD, _LARGEST_MMAP_THRESHOLD)
-    libc.mallopt(_TRIM_THRESHOLD, _MOST_KEPT)
+    libc.mallopt(_MMAP_THRESHOLD, _MAX_MMAP_THRESHOLD)
+    libc.mallopt(_TRIM_THRESHOLD, _MAX_KEPT)
     try:
         yield
     finally:
@@ -113,18 +113,18 @@ def make_scaler(device: str, precision: str) -> Any:
     return torch.amp.GradScaler(device) if precision == "fp16" else None
 
 
-def encode_pictures(model: ClipModel, pictures_BCHW: torch.Tensor) -> torch.Tensor:
-    """(B, D) float32 unit-length embeddings of normalised pictures."""
+def encode_images(model: ClipModel, images_BCHW: torch.Tensor) -> torch.Tensor:
+    """(B, D) float32 unit-length embeddings of normalised images."""
     import torch.nn.functional as F
 
-    return F.normalize(model.encode_image(pictures_BCHW).float(), dim=-1)
+    return F.normalize(model.encode_image(images_BCHW).float(), dim=-1)
 
 
 def encode_captions(model: ClipModel, tokens_BL: torch.Tensor, pad_id: int) -> torch.Tensor:
     """(B, D) float32 unit-length embeddings of token ids, as `model.encode_text` gives them.
 
     The columns that hold nothing but padding are left out: no token looks to its right, so they change no feature, and
-    the text tower's time is proportional to the columns. Of the last block only the end token's row is computed, the only
+    the text encoder's time is proportional to the columns. Of the last block only the end token's row is computed, the only
     one that is looked at (`block_at`).
     """
     import torch

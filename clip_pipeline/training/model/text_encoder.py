@@ -1,9 +1,9 @@
-"""Text towers for few captions: one that starts as the mean of its tokens, one that stays it.
+"""Text encoders for few captions: one that starts as the mean of its tokens, one that stays it.
 
 With few captions a transformer learns which words matter more slowly than the mean of the words does, and in the end it knows
 captions by heart, by the order and number of their words. Flickr8k, recall@10 on the validation photos (2026-11-21): after four
 epochs 11.1 % from open_clip's start, 12.6 % from the mean; after 27 of 36 epochs 25.3 (text → image) and 26.1 % of a
-transformer that started as the mean, 27.2 and 27.7 % of a mean with a linear layer. The towers stay open_clip's own, with its weights and names.
+transformer that started as the mean, 27.2 and 27.7 % of a mean with a linear layer. The encoders stay open_clip's own, with its weights and names.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 OPEN_CLIP, STARTS_AS_MEAN, STAYS_MEAN = "open_clip", "starts_as_mean", "stays_mean"
 
 
-def prepare_text_tower(model: ClipModel, kind: str, name: str) -> None:
-    """Gives the text tower the start, and what it may learn, of a kind: `training.text_tower`.
+def prepare_text_encoder(model: ClipModel, kind: str, name: str) -> None:
+    """Gives the text encoder the start, and what it may learn, of a kind: `training.text_encoder`.
 
     Raises SettingsError where it is not open_clip's own transformer. name: of the model, for the sentence.
     """
@@ -28,7 +28,7 @@ def prepare_text_tower(model: ClipModel, kind: str, name: str) -> None:
         return
     if not len(getattr(getattr(model, "transformer", None), "resblocks", ())):
         raise SettingsError(
-            f"training.text_tower is {kind}, but the text tower of {name} is not open_clip's own transformer. Set it to open_clip."
+            f"training.text_encoder is {kind}, but the text encoder of {name} is not open_clip's own transformer. Set it to open_clip."
         )
     start_as_mean(model)
     if kind == STAYS_MEAN:

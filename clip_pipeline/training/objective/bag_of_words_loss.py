@@ -1,6 +1,6 @@
-"""A second loss that starts the picture tower: guessing the caption's words from the picture alone.
+"""A second loss that starts the image encoder: guessing the caption's words from the image alone.
 
-The contrastive loss learns first what tells a batch's pictures apart most easily, colours and backgrounds; what is left of
+The contrastive loss learns first what tells a batch's images apart most easily, colours and backgrounds; what is left of
 it then hardly asks for the shapes of things, and in a short training they come late or never. Guessing words asks for
 every fact from the first step on (as in Huang et al. 2024, "Classification Done Right for Vision-Language
 Pre-Training", here with one yes or no a token). The head serves the training alone and is not published.
@@ -34,7 +34,7 @@ def token_weights(table: CaptionTable, vocab_size: int, special_ids: tuple[int, 
 
 
 def make_word_head(width: int, weights: np.ndarray) -> torch.nn.Module:
-    """A linear layer from picture features (B, width) to token scores (B, V); holds the token weights as a buffer."""
+    """A linear layer from image features (B, width) to token scores (B, V); holds the token weights as a buffer."""
     import torch
 
     head = torch.nn.Linear(width, len(weights))
@@ -42,11 +42,11 @@ def make_word_head(width: int, weights: np.ndarray) -> torch.nn.Module:
     return head
 
 
-def word_loss(head: Any, features_BD: torch.Tensor, tokens_BKL: torch.Tensor) -> torch.Tensor:
-    """Sum over the tokens of the binary cross entropy, in nats, averaged over the pictures.
+def bag_of_words_loss(head: Any, features_BD: torch.Tensor, tokens_BKL: torch.Tensor) -> torch.Tensor:
+    """Sum over the tokens of the binary cross entropy, in nats, averaged over the images.
 
-    head: as `make_word_head` makes it. features_BD: picture features before they are normalised. tokens_BKL: ids of K
-    captions of each picture; one that occurs twice in a caption counts once, and the answer is the share of the captions
+    head: as `make_word_head` makes it. features_BD: image features before they are normalised. tokens_BKL: ids of K
+    captions of each image; one that occurs twice in a caption counts once, and the answer is the share of the captions
     that hold the token.
     """
     import torch

@@ -32,8 +32,8 @@ def clip_loss(
     logits_NN = logit_scale * image_ND @ text_ND.T
     target_N = torch.arange(len(logits_NN), device=logits_NN.device)
     over_captions = F.cross_entropy(logits_NN, target_N, label_smoothing=label_smoothing)
-    over_pictures = F.cross_entropy(logits_NN.T, target_N, label_smoothing=label_smoothing)
-    return (over_captions + over_pictures) / 2
+    over_images = F.cross_entropy(logits_NN.T, target_N, label_smoothing=label_smoothing)
+    return (over_captions + over_images) / 2
 
 
 def sigmoid_loss(
@@ -83,6 +83,6 @@ def guessing_text(settings: TrainingSettings, digits: int = 3) -> str:
 def _check_shapes(image_ND: torch.Tensor, text_ND: torch.Tensor) -> None:
     if image_ND.shape != text_ND.shape:
         raise ShapeError(
-            f"The picture embeddings are {tuple(image_ND.shape)}, the caption embeddings {tuple(text_ND.shape)}. "
+            f"The image embeddings are {tuple(image_ND.shape)}, the caption embeddings {tuple(text_ND.shape)}. "
             "Expected one row a pair and the same width."
         )

@@ -2,7 +2,7 @@
 
 Jordan et al. 2024, "Muon: an optimizer for hidden layers in neural networks". The averaged gradient of a matrix is mostly made
 of a few directions; a step as long in every direction moves the rare ones too. It is for the matrices and kernels between a
-tower's first and last representation: tables, the projections into the common space, gains and biases learn by AdamW.
+encoder's first and last representation: tables, the projections into the common space, gains and biases learn by AdamW.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ NEWTON_SCHULZ = (3.4445, -4.7750, 2.0315)
 """Coefficients of x → ax + bx³ + cx⁵, from the same source: singular values come to 0.7 to 1.2 in five steps."""
 NEWTON_SCHULZ_STEPS = 5
 TABLES_AND_PROJECTIONS = ("embedding", "embedding.weight", "embed", "token", "latent", "text_projection", "visual.proj", "head.proj.weight", "head.weight", "attnpool.c_proj.weight")  # fmt: skip
-"""Ends of the names of what lies at a tower's ends."""
+"""Ends of the names of what lies at an encoder's ends."""
 
 
 def is_hidden_matrix(name: str, parameter: torch.Tensor) -> bool:
-    """Whether a CLIP's parameter is a matrix, or a kernel, between a tower's first and last representation.
+    """Whether a CLIP's parameter is a matrix, or a kernel, between an encoder's first and last representation.
 
-    The first convolution of a picture tower counts as one. name: as in `named_parameters` of an open_clip model.
+    The first convolution of a image encoder counts as one. name: as in `named_parameters` of an open_clip model.
     """
     return (
         parameter.ndim >= 2 and not name.endswith(TABLES_AND_PROJECTIONS) and ("visual." in name or "resblocks" in name)

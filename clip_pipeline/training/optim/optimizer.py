@@ -16,7 +16,7 @@ UNDECAYED_TABLES = ("positional_embedding", "class_embedding", "pos_embed", "cls
 
 
 def make_optimizers(model: torch.nn.Module, settings: TrainingSettings) -> list[torch.optim.AdamW | Muon]:
-    """AdamW for all that learns, or Muon for the hidden matrices of the towers and AdamW for the rest.
+    """AdamW for all that learns, or Muon for the hidden matrices of the encoders and AdamW for the rest.
 
     AdamW's groups: matrices and kernels with decay; biases, norms, positions and the scale without.
     """
@@ -37,13 +37,13 @@ def make_optimizers(model: torch.nn.Module, settings: TrainingSettings) -> list[
         eps=settings.epsilon,
         fused=True,
     )
-    return [adamw, Muon(list(hidden.values()), settings.muon_rate, settings.muon_decay)] if hidden else [adamw]
+    return [adamw, Muon(list(hidden.values()), settings.muon_lr, settings.muon_decay)] if hidden else [adamw]
 
 
 def set_rates(optimizers: list[torch.optim.AdamW | Muon], rate: float, settings: TrainingSettings) -> None:
     """Gives AdamW the rate of the step, and Muon the same share of its own peak."""
     for optimizer in optimizers:
-        share = settings.muon_rate / settings.learning_rate if isinstance(optimizer, Muon) else 1.0
+        share = settings.muon_lr / settings.learning_rate if isinstance(optimizer, Muon) else 1.0
         for group in optimizer.param_groups:
             group["lr"] = rate * share
 

@@ -26,7 +26,7 @@ def learning_rate_at(step: int, total_steps: int, settings: TrainingSettings) ->
     has the final rate.
     """
     peak = settings.learning_rate
-    floor = peak * settings.final_rate_percent / 100
+    floor = peak * settings.final_lr_percent / 100
     warmup_steps = count_warmup_steps(total_steps, settings)
     if step < warmup_steps:
         return peak * (step + 1) / warmup_steps

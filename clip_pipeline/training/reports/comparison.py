@@ -1,4 +1,4 @@
-"""Several trainings in one picture."""
+"""Several trainings in one image."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from clip_pipeline.errors import InputError
 from clip_pipeline.training.reports.log import LOG_FILE, read_log
 
 COLOURS = ("#1f5fa8", "#d1603d", "#3c8d5a", "#7b5ea7", "#b8860b", "#2a9d9d", "#8c564b", "#555555")
-NOT_COMPARED = ("plan", "start_from")
+NOT_COMPARED = ("plan", "init_from")
 TOLD_FIRST = ("loss", "batch_size", "model", "learning_rate", "epochs", "steps")
 LABEL_COLUMNS = 100
 """Letters of a label before it goes on in the next line."""
@@ -123,7 +123,7 @@ def plot_runs(runs: Sequence[Run], path: Path) -> None:
 
 
 def _highest_shown(runs: Sequence[Run]) -> float | None:
-    """The first steps' losses, several times as high as all that follows, run out of the picture."""
+    """The first steps' losses, several times as high as all that follows, run out of the image."""
     losses = [loss for run in runs for loss in run.log["validation_loss"] if not math.isnan(loss)]
     losses += [loss for run in runs for loss in run.log["train_loss"][len(run.log["step"]) // 20 + 1 :]]
     return 1.25 * max(losses) if losses else None

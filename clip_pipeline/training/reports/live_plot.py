@@ -12,7 +12,7 @@ from clip_pipeline.settings import TrainingSettings
 from clip_pipeline.training.reports.log import read_log
 from clip_pipeline.training.reports.log_plot import plot_log
 
-FIRST_SECONDS, LONGEST_SECONDS = 20.0, 3600.0
+FIRST_SECONDS, MAX_SECONDS = 20.0, 3600.0
 """Looks are due after 20, 40, 80, ... seconds and then once an hour: seven in the first hour, 30 in a day."""
 
 COLOURS = 32
@@ -21,7 +21,7 @@ Show = Callable[[Mapping[str, float], bytes], None]
 
 
 class LiveView:
-    """Given to `train_clip` as `on_row`. show(numbers, PNG): is handed the latest values and the picture so far.
+    """Given to `train_clip` as `on_row`. show(numbers, PNG): is handed the latest values and the image so far.
 
     clock: seconds, as time.monotonic. Nothing of it reaches the model.
     """
@@ -39,16 +39,16 @@ class LiveView:
             return
         numbers = {"step": row["step"], "epoch": row["epoch"]}
         numbers |= {name: row[name] for name in SHOWN if row.get(name) is not None}
-        self.show(numbers, self._picture())
-        self.wait = min(2 * self.wait, LONGEST_SECONDS)
+        self.show(numbers, self._image())
+        self.wait = min(2 * self.wait, MAX_SECONDS)
         self.due = self.clock() + self.wait
 
-    def _picture(self) -> bytes:
+    def _image(self) -> bytes:
         """A PNG of a few colours: Dagster keeps it in its event log, where 100 KB are too many."""
         from PIL import Image
 
         drawn, small = io.BytesIO(), io.BytesIO()
         plot_log(read_log(self.log_path), drawn, self.settings, f"Training {Path(self.settings.model).stem}, so far")
-        with Image.open(drawn) as picture:
-            picture.convert("RGB").quantize(COLOURS).save(small, "PNG", optimize=True)
+        with Image.open(drawn) as image:
+            image.convert("RGB").quantize(COLOURS).save(small, "PNG", optimize=True)
         return small.getvalue()

@@ -1,4 +1,4 @@
-"""The picture of a training: its losses, learning rate and logit scale."""
+"""The image of a training: its losses, learning rate and logit scale."""
 
 from __future__ import annotations
 

@@ -23,10 +23,10 @@ def summarise(trainer: Trainer) -> dict[str, Any]:
         "final_validation_loss": None if final is None else round(final, 5),
         "best_validation_loss": best,
         "best_step": trainer.best_step or None,
-        "published_step": trainer.best_step if settings.publish == "best" and best else trainer.total_steps,
+        "published_step": trainer.best_step if settings.export_weights == "best" and best else trainer.total_steps,
         "guessing_loss": round(guessing_loss(settings), 5),
         "logit_scale": round(float(model.logit_scale.detach().exp()), 4),
         "parameters": sum(p.numel() for p in model.parameters()),
-        "picture_tower_parameters": sum(p.numel() for p in model.visual.parameters()),
+        "image_encoder_parameters": sum(p.numel() for p in model.visual.parameters()),
         "trained_parameters": sum(p.numel() for p in model.parameters() if p.requires_grad),
     }

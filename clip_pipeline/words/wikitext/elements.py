@@ -141,7 +141,7 @@ def _write_nowiki(text, start, end, w):
 
 @kernel
 def _append_gallery(text, start, end, captions, filled):
-    """Appends each line of a gallery that has a caption as a picture of its own: [[File:x|caption]]."""
+    """Appends each line of a gallery that has a caption as an image of its own: [[File:x|caption]]."""
     i = start
     while i < end:
         stop = i

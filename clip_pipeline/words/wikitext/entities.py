@@ -14,7 +14,7 @@ import numpy as np
 
 from clip_pipeline.words.wikitext.characters import kernel, write_code_point
 
-LONGEST_NAME = 32
+MAX_NAME = 32
 _HASH_FACTOR = np.uint64(0x100000001B3)
 _HASH_START = np.uint64(0xCBF29CE484222325)
 
@@ -117,7 +117,7 @@ def _reference_at(text, i, n, entities):
     value = _HASH_START
     j = i + 1
     found, found_end = -1, i
-    while j < n and j - i <= LONGEST_NAME:
+    while j < n and j - i <= MAX_NAME:
         c = text[j]
         if c == 59:
             slot = _find_entity(entities, (value ^ np.uint64(c)) * _HASH_FACTOR)

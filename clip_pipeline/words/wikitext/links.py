@@ -1,5 +1,5 @@
 # mypy: disable-error-code="assignment"
-"""Links of wikitext: labels stay, captions of pictures stay on lines of their own, addresses and categories go.
+"""Links of wikitext: labels stay, captions of images stay on lines of their own, addresses and categories go.
 
 Compiled; text is UTF-8 as a uint8 array with at least 64 further bytes, all 0, after its end.
 """
@@ -14,8 +14,8 @@ from clip_pipeline.words.wikitext.characters import SPACE, code_point_at, flags_
 from clip_pipeline.words.wikitext.elements import NameTable, find_name, make_name_table
 
 CAPTION_BEGINS, CAPTION_ENDS = 1, 2
-"""Characters around the caption of a picture; each breaks the line too. No XML text holds them."""
-PICTURE, SOUND, CATEGORY = 0, 1, 2
+"""Characters around the caption of an image; each breaks the line too. No XML text holds them."""
+IMAGE, SOUND, CATEGORY = 0, 1, 2
 """Kinds of links without a label: to a file that is shown, to a media file, to a category."""
 DEEPEST_LINK = 16
 """Links inside links beyond this depth are not resolved, which keeps the time linear."""
@@ -34,7 +34,7 @@ _ENDS_URL[[ord(c) for c in '[]<>"|{}\t\n\r\x0b\x0c\x1c\x1d\x1e\x1f ']] = True
 
 class LinkNames(NamedTuple):
     """codes: int32, the names' code points in lower case, blanks as 32, one after the other; ends: where each ends;
-    kinds: PICTURE, SOUND or CATEGORY for each."""
+    kinds: IMAGE, SOUND or CATEGORY for each."""
 
     codes: np.ndarray
     ends: np.ndarray
@@ -42,7 +42,7 @@ class LinkNames(NamedTuple):
 
 
 def make_link_names(names: dict[str, int]) -> LinkNames:
-    """names: PICTURE, SOUND or CATEGORY by the name of a namespace, as the wiki writes it."""
+    """names: IMAGE, SOUND or CATEGORY by the name of a namespace, as the wiki writes it."""
     lowered = {name.lower().replace("_", " "): kind for name, kind in names.items() if name}
     codes = [ord(character) for name in lowered for character in name]
     ends = np.cumsum([len(name) for name in lowered])
@@ -50,7 +50,7 @@ def make_link_names(names: dict[str, int]) -> LinkNames:
 
 
 def option_table() -> NameTable:
-    """The options of a picture that are told by their first word."""
+    """The options of an image that are told by their first word."""
     return make_name_table(_OPTIONS)
 
 
@@ -209,7 +209,7 @@ def _is_language_link(text, i, end):
 
 @kernel
 def _is_option(text, i, end, flags, options):
-    """Whether the parameter text[i:end] of a picture is an option such as thumb, left, 250px or alt=..."""
+    """Whether the parameter text[i:end] of an image is an option such as thumb, left, 250px or alt=..."""
     i = skip_space(text, i, end, flags)
     while end > i and (text[end - 1] == 32 or 9 <= text[end - 1] <= 13):
         end -= 1
@@ -247,8 +247,8 @@ def _is_option(text, i, end, flags, options):
 
 @kernel
 def _write_caption(text, start, end, w, kind):
-    """Moves a caption to w, on a line of its own, marked where it belongs to a picture. Returns the byte after it."""
-    text[w] = CAPTION_BEGINS if kind == PICTURE else 10
+    """Moves a caption to w, on a line of its own, marked where it belongs to an image. Returns the byte after it."""
+    text[w] = CAPTION_BEGINS if kind == IMAGE else 10
     w += 1
     depth = 0
     for j in range(start, end):
@@ -264,7 +264,7 @@ def _write_caption(text, start, end, w, kind):
     for _ in range(depth):
         text[w] = CAPTION_ENDS
         w += 1
-    text[w] = CAPTION_ENDS if kind == PICTURE else 10
+    text[w] = CAPTION_ENDS if kind == IMAGE else 10
     return w + 1
 
 
@@ -302,9 +302,9 @@ def _close_link(text, start, w, names, options, characters):
 
 @kernel
 def resolve_links(text, n, characters, names, options, stack):
-    """[[a|b]] to b, [[a]] to a, [http://a b] to b, a picture to its caption, addresses and categories to nothing; in place.
+    """[[a|b]] to b, [[a]] to a, [http://a b] to b, an image to its caption, addresses and categories to nothing; in place.
 
-    Inner links come first, so that a caption has none left when its picture's turn comes. stack: int64, DEEPEST_LINK
+    Inner links come first, so that a caption has none left when its image's turn comes. stack: int64, DEEPEST_LINK
     cells. Returns the new length.
     """
     w = np.int64(0)

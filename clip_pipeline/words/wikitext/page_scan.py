@@ -12,10 +12,10 @@ import numpy as np
 
 from clip_pipeline.words.wikitext.characters import kernel
 
-LONGEST_TEXT = 64_000_000
-MOST_ELEMENTS = 12
-MOST_ATTRIBUTES = 6
-OPEN = 2 * MOST_ATTRIBUTES
+MAX_TEXT = 64_000_000
+MAX_ELEMENTS = 12
+MAX_ATTRIBUTES = 6
+OPEN = 2 * MAX_ATTRIBUTES
 """The cell of `stack` where the names of the open elements begin."""
 
 ODD = -1
@@ -141,7 +141,7 @@ def _attributes(data, j, out, w, stack):
         start = j
         while _ATTRIBUTE[data[j]]:
             j += 1
-        if not spaces or j == start or number == MOST_ATTRIBUTES or data[j] != 61 or data[j + 1] != 34:
+        if not spaces or j == start or number == MAX_ATTRIBUTES or data[j] != 61 or data[j + 1] != 34:
             return ODD, False
         for other in range(number):
             first = stack[2 * other]
@@ -221,7 +221,7 @@ def scan_page(data, i, out, title, stack):
         while _NAME[data[j]]:
             j += 1
         end = j
-        if end == start or 48 <= data[start] <= 57 or depth == MOST_ELEMENTS:
+        if end == start or 48 <= data[start] <= 57 or depth == MAX_ELEMENTS:
             return ODD, 0, 0
         is_text = depth == 2 and _is_name(data, start, end, _TEXT)
         j, closed = _attributes(data, j, out, size, stack)
@@ -257,7 +257,7 @@ def scan_page(data, i, out, title, stack):
             title[0], title[1] = begin, j
         elif is_namespace:
             namespace = _number(data, begin, j)
-    if namespace == -(10**9) or size > LONGEST_TEXT:
+    if namespace == -(10**9) or size > MAX_TEXT:
         return ODD, 0, 0
     if namespace != 0:
         return j, OTHER_NAMESPACE, size

@@ -13,7 +13,6 @@ from typing import NamedTuple
 
 import numpy as np
 
-from clip_pipeline.machine.numba_cache import kept
 from clip_pipeline.words.wikitext.characters import Characters, kernel
 from clip_pipeline.words.wikitext.elements import NameTable, drop_elements
 from clip_pipeline.words.wikitext.entities import Entities
@@ -132,13 +131,13 @@ def _make_scan(digest):
                 for j in range(size):
                     work.text[j] = data[i + j]
             text, prose, filled, marked = work.text, work.text, 0, False
-            only_pictured = False
+            only_captioned = False
             while True:
                 _end_text(text, size)
                 if task != PLAIN_TEXT:
                     size, filled, marked = _clean(text, size, work, language)
                     prose = work.prose
-                if not only_pictured:
+                if not only_captioned:
                     if task == CLEAN:
                         return (1 if marked else 0), size, 0
                     if marked:
@@ -147,19 +146,19 @@ def _make_scan(digest):
                         return DONE, i, size + 2 * filled
                     table.used[ARTICLES] += 1
                 if rules == WORD_FREQUENCY:
-                    count_runs(prose, size, table, language.characters, table.used[ARTICLES], only_pictured)
+                    count_runs(prose, size, table, language.characters, table.used[ARTICLES], only_captioned)
                 else:
-                    count_words(prose, size, table, language.characters, table.used[ARTICLES], only_pictured)
-                if only_pictured or filled == 0:
+                    count_words(prose, size, table, language.characters, table.used[ARTICLES], only_captioned)
+                if only_captioned or filled == 0:
                     break
                 # What galleries may be found in the captions of galleries goes nowhere: there is none left.
-                text, size, only_pictured = work.captions, filled, True
+                text, size, only_captioned = work.captions, filled, True
             i = end
             if task != PAGES:
                 break
         return DONE, i, 0
 
-    return kept(functools.partial(kernel, nogil=True, no_cpython_wrapper=False))(scan)
+    return cached(functools.partial(kernel, nogil=True, no_cpython_wrapper=False))(scan)
 
 
 scan = _make_scan(_digest())

@@ -10,11 +10,11 @@ import numpy as np
 
 from clip_pipeline.words.wikitext.characters import WORD, code_point_at, kernel
 
-LONGEST_INDENT = 40
+MAX_INDENT = 40
 """Colons and blanks that may stand before a table on its line."""
-LONGEST_MARK = 60
+MAX_MARK = 60
 """Characters of a template's name before "disambig"."""
-LONGEST_CATEGORY = 80
+MAX_CATEGORY = 80
 
 _MARKS = ("disamb", "dab", "hndis", "hndab", "geodis", "geodab", "mathdab", "math dab", "math_dab", "roaddis",
           "schooldis", "school dis", "school_dis", "hospitaldis", "numberdis", "mil-unit-dis", "shipindex dab", "shipindex_dab")  # fmt: skip
@@ -98,7 +98,7 @@ def _marks_disambiguation(text, i, n, flags):
         if _MARK_BYTES[row, size] == 0 and _ends_name(text, i + size):
             return True
     characters = 0
-    while characters <= LONGEST_MARK and i < n:
+    while characters <= MAX_MARK and i < n:
         c = text[i]
         if (c == 68 or c == 100) and has_word(text, i, _DISAMBIG) and _ends_disambig(text, i + 8):
             return True
@@ -129,7 +129,7 @@ def _is_disambiguation_category(text, i, n):
     if text[i] != 58:
         return False
     i += 1
-    end = min(n, i + LONGEST_CATEGORY + 1)
+    end = min(n, i + MAX_CATEGORY + 1)
     while i < end and text[i] != 91 and text[i] != 93 and text[i] != 124:
         if (
             has_word(text, i, _DISAMBIGUATION)
@@ -147,7 +147,7 @@ def _begins_line(text, line_read, line_written, i, w):
 
     A template that was dropped since has moved the output back, so that the two lengths differ.
     """
-    if w - line_written != i - line_read or i - line_read > LONGEST_INDENT:
+    if w - line_written != i - line_read or i - line_read > MAX_INDENT:
         return False
     for j in range(line_written, w):
         if text[j] != 58 and text[j] != 32 and text[j] != 9:

@@ -30,7 +30,7 @@ PLAIN, WORD_FREQUENCY = 0, 1
 
 FIRST, SECOND, COUNT, DOCUMENTS = range(4)
 """Columns of `Table.entries`: the word's first 16 bytes, its occurrences, and documents << 32 | the last document."""
-PLACE, CAPITALISED, PICTURED = range(3)
+PLACE, CAPITALISED, CAPTIONED = range(3)
 """Columns of `Table.more`, which few words need: offset and size in the arena (offset << 28 | size), and numbers."""
 SIZE_BITS = 28
 ENTRY_BITS = 25
@@ -101,7 +101,7 @@ def _add_entry(slots, entries, more, arena, token, used, slot, tag, first, secon
     entries[entry, DOCUMENTS] = 0
     more[entry, PLACE] = np.uint64(offset << SIZE_BITS | size)
     more[entry, CAPITALISED] = 0
-    more[entry, PICTURED] = 0
+    more[entry, CAPTIONED] = 0
     for j in range(size):
         arena[offset + j] = token[j]
     used[ENTRIES] = entry + 1
@@ -155,12 +155,12 @@ def fill_slots(table):
 
 @kernel(inline="always")
 def _add(
-    slots, entries, more, arena, token, used, seed, first, second, size, document, capital, pictured, only_pictured
+    slots, entries, more, arena, token, used, seed, first, second, size, document, capital, captioned, only_captioned
 ):
     entry = _find_entry(slots, entries, more, arena, token, used, seed, first, second, size)
-    if pictured:
-        more[entry, PICTURED] += np.uint64(1)
-    if only_pictured:
+    if captioned:
+        more[entry, CAPTIONED] += np.uint64(1)
+    if only_captioned:
         return
     entries[entry, COUNT] += np.uint64(1)
     documents = entries[entry, DOCUMENTS]
@@ -217,15 +217,15 @@ def _is_word_at(text, i, n, flags):
 
 
 @kernel
-def count_words(text, n, table, characters, document, only_pictured):
+def count_words(text, n, table, characters, document, only_captioned):
     """Adds the words of text[:n] to the table, as those of one document (its number, from 1).
 
-    only_pictured: count nothing but words in captions, and those as pictured only.
+    only_captioned: count nothing but words in captions, and those as captioned only.
     """
     flags, lower = characters.flags, characters.lower
     slots, entries, more, arena = table.slots, table.entries, table.more, table.arena
     token, used, seed = table.token, table.used, table.seed[0]
-    pictured = 0
+    captioned = 0
     i = _begin_line(text, np.int64(0), n, flags)
     while i < n:
         c = text[np.uint64(i)]
@@ -234,10 +234,10 @@ def count_words(text, n, table, characters, document, only_pictured):
                 if c == 10:
                     i = _begin_line(text, i + 1, n, flags)
                 elif c == CAPTION_BEGINS:
-                    pictured += 1
+                    captioned += 1
                     i = _begin_line(text, i + 1, n, flags)
                 elif c == CAPTION_ENDS:
-                    pictured = max(0, pictured - 1)
+                    captioned = max(0, captioned - 1)
                     i = _begin_line(text, i + 1, n, flags)
                 else:
                     i += 1
@@ -299,12 +299,12 @@ def count_words(text, n, table, characters, document, only_pictured):
                 length += 1
         if letters & LETTER:
             _add(
-                slots, entries, more, arena, token, used, seed, first, second, length, document, capital, pictured > 0, only_pictured
+                slots, entries, more, arena, token, used, seed, first, second, length, document, capital, captioned > 0, only_captioned
             )  # fmt: skip
 
 
 @kernel
-def count_runs(text, n, table, characters, document, only_pictured):
+def count_runs(text, n, table, characters, document, only_captioned):
     """`count_words` by the rules of wikipedia-word-frequency.
 
     A run of letters, digits, underscores, hyphens and apostrophes is a word where it begins and ends with none of the last
@@ -313,7 +313,7 @@ def count_runs(text, n, table, characters, document, only_pictured):
     flags, lower = characters.flags, characters.lower
     slots, entries, more, arena = table.slots, table.entries, table.more, table.arena
     token, used, seed = table.token, table.used, table.seed[0]
-    pictured = 0
+    captioned = 0
     length = np.int64(0)
     every = np.int64(0)
     begins = False
@@ -347,14 +347,14 @@ def count_runs(text, n, table, characters, document, only_pictured):
             for j in range(8, min(length, 16)):
                 second |= np.uint64(token[j]) << np.uint64(8 * (j - 8))
             _add(
-                slots, entries, more, arena, token, used, seed, first, second, length, document, capital, pictured > 0, only_pictured
+                slots, entries, more, arena, token, used, seed, first, second, length, document, capital, captioned > 0, only_captioned
             )  # fmt: skip
         length = 0
         every = 0
         i += size
         if code in (10, CAPTION_BEGINS, CAPTION_ENDS):
             if code == CAPTION_BEGINS:
-                pictured += 1
+                captioned += 1
             elif code == CAPTION_ENDS:
-                pictured = max(0, pictured - 1)
+                captioned = max(0, captioned - 1)
             i = _begin_line(text, i, n, flags)

@@ -1,4 +1,4 @@
-"""The sweep over processes × threads: its grid, its table, its resumption, and its real processes."""
+"""The sweep over processes × threads: its sweep, its table, its resumption, and its real processes."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ import pytest
 
 from clip_pipeline.embedding.parallelism.figure import draw_sweep
 from clip_pipeline.embedding.parallelism.sweep import grid_of, lay_ready, run_sweep, write_table
-from clip_pipeline.embedding.parallelism.trial import Work, measure_cell, shares
+from clip_pipeline.embedding.parallelism.trial import Work, measure_trial, shares
 from clip_pipeline.embedding.parallelism.worker import pieces
 from clip_pipeline.errors import EmbeddingProcessError, PhotosError, SettingsError
 from clip_pipeline.machine.cores import usable_cores
 from clip_pipeline.records import PARALLELISM
 from clip_pipeline_tests.made.tiny_model import build_tiny_model, jpeg
 
-WORK = Work("model", "torch_fp32", "cache", "pictures", 10, photos=120, repeats=3)
+WORK = Work("model", "torch_fp32", "cache", "images", 10, photos=120, repeats=3)
 
 
 def plenty() -> int:
@@ -30,16 +30,16 @@ def plenty() -> int:
 
 
 class Measured:
-    """In the place of real processes: so many seconds a cell, and a list of which cells were measured."""
+    """In the place of real processes: so many seconds a trial, and a list of which trials were measured."""
 
     def __init__(self, stop_after: int = 1000, memory_mb: float = 100.0):
-        self.cells: list[tuple[int, int]] = []
+        self.trials: list[tuple[int, int]] = []
         self.stop_after, self.memory_mb = stop_after, memory_mb
 
     def __call__(self, work: Work, processes: int, threads: int) -> dict:
-        if len(self.cells) == self.stop_after:
+        if len(self.trials) == self.stop_after:
             raise KeyboardInterrupt
-        self.cells.append((processes, threads))
+        self.trials.append((processes, threads))
         seconds = 12 / (processes * threads) ** 0.5
         kinds = {"extraction": [seconds, seconds * 2, seconds / 2], "end_to_end": [seconds * 3] * 3}
         return {"seconds": kinds, "memory_mb": self.memory_mb * processes}
@@ -62,12 +62,10 @@ def test_the_processes_share_all_photos_once(photos, processes):
     assert rows == list(range(photos))
 
 
-@pytest.mark.parametrize("start, stop, pictures", [(0, 300, 70), (65, 66, 10), (5, 5, 3), (130, 500, 64)])
-def test_the_pieces_of_a_share_go_through_the_pictures_in_turn(start, stop, pictures):
-    slices = list(pieces(start, stop, pictures))
-    assert [row for first, last in slices for row in range(first, last)] == [
-        row % pictures for row in range(start, stop)
-    ]
+@pytest.mark.parametrize("start, stop, images", [(0, 300, 70), (65, 66, 10), (5, 5, 3), (130, 500, 64)])
+def test_the_pieces_of_a_share_go_through_the_images_in_turn(start, stop, images):
+    slices = list(pieces(start, stop, images))
+    assert [row for first, last in slices for row in range(first, last)] == [row % images for row in range(start, stop)]
     assert all(0 < last - first <= 64 for first, last in slices)
 
 
@@ -93,26 +91,26 @@ def test_the_table_by_hand(tmp_path, monkeypatch):
     assert (tmp_path / "map.png").stat().st_size > 5000
 
 
-def test_a_sweep_that_was_stopped_goes_on_with_the_next_cell(tmp_path):
-    cells = [(1, 1), (1, 2), (2, 1), (2, 2)]
+def test_a_sweep_that_was_stopped_goes_on_with_the_next_trial(tmp_path):
+    trials = [(1, 1), (1, 2), (2, 1), (2, 2)]
     first, second = Measured(stop_after=2), Measured()
     with pytest.raises(KeyboardInterrupt):
-        run_sweep(cells, WORK, tmp_path, plenty, first)
-    (tmp_path / "cell_2x1.unfinished").write_text('{"seconds": {"extr')
-    rows = run_sweep(cells, WORK, tmp_path, plenty, second)
-    assert first.cells == cells[:2] and second.cells == cells[2:]
+        run_sweep(trials, WORK, tmp_path, plenty, first)
+    (tmp_path / "trial_2x1.unfinished").write_text('{"seconds": {"extr')
+    rows = run_sweep(trials, WORK, tmp_path, plenty, second)
+    assert first.trials == trials[:2] and second.trials == trials[2:]
     assert len(rows) == 8 and {row["status"] for row in rows} == {"measured"}
 
 
-def test_a_cell_that_would_not_fit_into_memory_is_a_row_that_says_so(tmp_path):
+def test_a_trial_that_would_not_fit_into_memory_is_a_row_that_says_so(tmp_path):
     measure = Measured(memory_mb=1000)
     rows = run_sweep([(1, 1), (2, 1), (8, 1)], WORK, tmp_path, lambda: 3 * 2**30, measure)
-    assert measure.cells == [(1, 1), (2, 1)]
+    assert measure.trials == [(1, 1), (2, 1)]
     assert rows[2]["status"] == "left out: needs about 8.4 GB, and 3.2 GB are free"
     assert rows[2]["photos_per_second"] is None and rows[2]["memory_mb"] is None
     write_table(rows, tmp_path)
     draw_sweep(rows, tmp_path / "map.png")
-    assert not (tmp_path / "cell_8x1.json").exists(), "with more memory it is measured"
+    assert not (tmp_path / "trial_8x1.json").exists(), "with more memory it is measured"
 
 
 # ---- with real processes
@@ -129,7 +127,7 @@ def ready(tmp_path_factory) -> Work:
 
 
 def test_real_processes_embed_every_photo_and_are_gone_afterwards(ready):
-    found = measure_cell(ready, 2, 1)
+    found = measure_trial(ready, 2, 1)
     assert {kind: len(seconds) for kind, seconds in found["seconds"].items()} == {"extraction": 2, "end_to_end": 2}
     assert all(0 < one < 60 for seconds in found["seconds"].values() for one in seconds)
     if sys.platform.startswith("linux"):
@@ -141,7 +139,7 @@ def test_a_process_that_cannot_start_is_told(ready, capfd):
     from dataclasses import replace
 
     with pytest.raises(EmbeddingProcessError, match="A process of 1 × 1 threads ended with status 1"):
-        measure_cell(replace(ready, model="/no/such/model"), 1, 1)
+        measure_trial(replace(ready, model="/no/such/model"), 1, 1)
     assert not children_of(os.getpid())
 
 
@@ -156,8 +154,8 @@ def test_a_sweep_that_is_killed_leaves_no_process_behind(ready, tmp_path):
 
     endless = asdict(ready) | {"photos": 10**6}
     code = (
-        "import json, sys; from clip_pipeline.embedding.parallelism.trial import Work, measure_cell\n"
-        "measure_cell(Work(**json.loads(sys.argv[1])), 2, 1)"
+        "import json, sys; from clip_pipeline.embedding.parallelism.trial import Work, measure_trial\n"
+        "measure_trial(Work(**json.loads(sys.argv[1])), 2, 1)"
     )
     sweep = subprocess.Popen([sys.executable, "-c", code, json.dumps(endless)], stderr=subprocess.DEVNULL)
     workers: set[int] = set()

@@ -31,7 +31,7 @@ class Clock:
 
 
 class Flat:
-    """A runtime whose vector is the picture itself, with a fault put in by hand."""
+    """A runtime whose vector is the image itself, with a fault put in by hand."""
 
     def __init__(self, name: str, seconds: float = 0.001, fault=lambda vectors_ND: vectors_ND):
         self.name, self.seconds, self.fault = name, seconds, fault

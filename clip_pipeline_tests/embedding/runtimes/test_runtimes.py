@@ -184,15 +184,15 @@ def build_model_like(model, seed: int):
 
 
 def test_the_hash_knows_what_the_weights_do_not_tell(model):
-    before = onnx_graph.hash_tower(model)
+    before = onnx_graph.hash_encoder(model)
     attention = next(part for part in model.visual.modules() if isinstance(part, torch.nn.MultiheadAttention))
     heads = attention.num_heads
     attention.num_heads = heads * 2
     try:
-        assert onnx_graph.hash_tower(model) != before
+        assert onnx_graph.hash_encoder(model) != before
     finally:
         attention.num_heads = heads
-    assert onnx_graph.hash_tower(model) == before
+    assert onnx_graph.hash_encoder(model) == before
 
 
 def test_a_killed_export_leaves_nothing_that_counts(model, tmp_path, exports, monkeypatch):
@@ -249,12 +249,12 @@ def test_convolutions_that_overlap_stay():
         assert not export_rewrites._is_patch_convolution(torch.nn.Conv2d(3, 7, **options))
 
 
-def test_the_last_block_is_computed_for_the_class_token_alone(model, pixels):
+def test_the_eot_only_block_is_computed_for_the_class_token_alone(model, pixels):
     expected = plain(model, pixels)
     last = model.visual.transformer.resblocks[-1]
     shapes = []
     watch = last.mlp.register_forward_hook(lambda part, given, answer: shapes.append(tuple(answer.shape)))
-    with export_rewrites.last_block_for_class_token(model):
+    with export_rewrites.eot_only_block_for_class_token(model):
         found = plain(model, pixels)
     watch.remove()
     np.testing.assert_allclose(found, expected, atol=1e-5)
@@ -263,7 +263,7 @@ def test_the_last_block_is_computed_for_the_class_token_alone(model, pixels):
 
 
 @pytest.mark.parametrize("change", [{"pool_type": "avg"}, {"attn_pool": torch.nn.Identity()}])
-def test_towers_that_look_at_other_tokens_keep_their_last_block(change, model, pixels):
+def test_encoders_that_look_at_other_tokens_keep_their_eot_only_block(change, model, pixels):
     other = build_model_like(model, seed=6)
     for name, value in change.items():
         setattr(other.visual, name, value)
@@ -285,7 +285,7 @@ def test_weights_that_openvino_computes_with_are_int8(model, cache):
     assert all(np.abs(weights).max(axis=1).min() == 127 for weights in rounded), "every column has a scale of its own"
 
 
-def test_a_tower_without_matrix_products_has_no_int8(model, cache, monkeypatch):
+def test_a_encoder_without_matrix_products_has_no_int8(model, cache, monkeypatch):
     pytest.importorskip("openvino")
     pytest.importorskip("onnx")
     from clip_pipeline.embedding.runtimes import openvino_family

@@ -172,7 +172,7 @@ def test_files_without_a_common_score_and_files_that_are_not_there_are_told(tmp_
         compare_scores(one, tmp_path / "nowhere")
 
 
-def test_the_text_the_picture_and_the_json_tell_the_same(tmp_path):
+def test_the_text_the_image_and_the_json_tell_the_same(tmp_path):
     from PIL import Image
 
     found = compare_scores(classified(tmp_path / "a", "first model", 0.4), classified(tmp_path / "b", "b", 0.7))
@@ -187,7 +187,7 @@ def test_the_text_the_picture_and_the_json_tell_the_same(tmp_path):
     assert [one["significant"] for one in stored["differences"]] == [one.significant for one in found.differences]
 
 
-def test_the_command_writes_a_picture_and_numbers_and_says_who_is_better(tmp_path):
+def test_the_command_writes_a_image_and_numbers_and_says_who_is_better(tmp_path):
     from click.testing import CliRunner
 
     from clip_pipeline.cli.program import commands

@@ -13,7 +13,7 @@ from clip_pipeline.evaluation.probes.linear import strengths_to_try, train_linea
 from clip_pipeline.settings import ProbeSettings
 from clip_pipeline_tests.evaluation.probes.fakes import clusters, cone
 
-SETTINGS = ProbeSettings(strengths=25)
+SETTINGS = ProbeSettings(inverse_regularizations=25)
 
 
 def divided(count: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -68,7 +68,9 @@ def test_standardised_dimensions_are_folded_into_the_head():
     train, validation, test = divided(len(labels))
     learnt = np.sort(np.concatenate([train, validation]))
     scaled = (features / features[learnt].std(axis=0, dtype=np.float64)).astype(np.float32)
-    one = train_linear_probe(features, labels, train, validation, ProbeSettings(strengths=25, standardise=True))
+    one = train_linear_probe(
+        features, labels, train, validation, ProbeSettings(inverse_regularizations=25, standardise=True)
+    )
     two = train_linear_probe(scaled, labels, train, validation, SETTINGS)
     plain = train_linear_probe(features, labels, train, validation, SETTINGS)
     assert one.head.strength == two.head.strength != plain.head.strength
@@ -78,7 +80,9 @@ def test_standardised_dimensions_are_folded_into_the_head():
 def test_float64_gives_the_same_choice():
     features, labels = cone(4, 60)
     train, validation, _ = divided(len(labels))
-    double = train_linear_probe(features, labels, train, validation, ProbeSettings(strengths=25, double=True))
+    double = train_linear_probe(
+        features, labels, train, validation, ProbeSettings(inverse_regularizations=25, double=True)
+    )
     assert double.head.strength == train_linear_probe(features, labels, train, validation, SETTINGS).head.strength
 
 

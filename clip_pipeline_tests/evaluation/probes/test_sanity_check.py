@@ -1,4 +1,4 @@
-"""The gate catches what it is made for: faults of others, put in by hand."""
+"""The sanity check catches what it is made for: faults of others, put in by hand."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def test_a_perfect_probe_scores_exactly_one(official):
     assert len(rows) == 4 and {row["value"] for row in rows} == {1.0}
 
 
-def test_the_gate_passes_what_is_right_and_names_what_is_wrong(monkeypatch):
+def test_the_sanity_check_passes_what_is_right_and_names_what_is_wrong(monkeypatch):
     assert perfect_probe_scores_one(truth(), SETTINGS).passed
     few = LabelTruth("few", ["a", "b"], [0, 1], ["test", "test"], ["x", "y"])
     assert perfect_probe_scores_one(few, SETTINGS).passed

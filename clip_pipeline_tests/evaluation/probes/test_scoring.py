@@ -16,8 +16,8 @@ from clip_pipeline_tests.evaluation.fakes import score, write_images
 from clip_pipeline_tests.evaluation.probes.fakes import cone
 
 SETTINGS = EvaluationSettings(bootstrap_samples=100)
-PROBE = ProbeSettings(strengths=13, mlp_epochs=3, mlp_batch_size=16, shots="1,2", few_shot_seeds=2)
-QUICK = ProbeSettings(strengths=7, mlp_epochs=0, shots="")
+PROBE = ProbeSettings(inverse_regularizations=13, mlp_epochs=3, mlp_batch_size=16, shots="1,2", few_shot_seeds=2)
+QUICK = ProbeSettings(inverse_regularizations=7, mlp_epochs=0, shots="")
 
 
 def stored(folder, classes: int = 4, photos: int = 60, noise: float = 0.05, gap: bool = False):
@@ -121,7 +121,7 @@ def test_the_batches_of_the_reference_are_caught(tmp_path, monkeypatch):
         probe_scores(images, truth, SETTINGS, QUICK, tmp_path / "out")
     monkeypatch.setattr(LinearHead, "predict", lambda head, features: in_its_batches(head, features)[: len(features)])
     rows = probe_scores(images, truth, SETTINGS, QUICK, tmp_path / "out")
-    assert score(rows, "top1")["low"] < 0.35  # the gate asks for 1
+    assert score(rows, "top1")["low"] < 0.35  # the sanity check asks for 1
 
 
 def test_ids_that_do_not_join_are_told(tmp_path):

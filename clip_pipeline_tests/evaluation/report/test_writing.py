@@ -44,7 +44,7 @@ def facts(tmp_path_factory):
         return {one: jpeg((10 * int(one[1:]), 90, 90), (40, 30)) for one in wanted if one != "p3"}
 
     return {
-        "title": "Words & pictures",
+        "title": "Words & images",
         "model": "tiny",
         "scores": rows,
         "facts_line": {"model": "tiny, 30,000 parameters"},
@@ -70,7 +70,7 @@ def report(facts, tmp_path_factory):
 
 
 class Page(HTMLParser):
-    """Collects tags that were not closed, sources of pictures and links."""
+    """Collects tags that were not closed, sources of images and links."""
 
     def __init__(self, text: str):
         super().__init__()
@@ -89,7 +89,7 @@ class Page(HTMLParser):
         assert self.open.pop() == tag
 
 
-def test_all_files_are_there_and_every_figure_is_a_picture(report):
+def test_all_files_are_there_and_every_figure_is_a_image(report):
     assert sorted(path.name for path in report.iterdir()) == [
         "clip_benchmark", "clip_benchmark.csv", "figures", "report.html", "report.md", "scores.csv", "scores.json",
     ]  # fmt: skip
@@ -117,7 +117,7 @@ def test_names_are_escaped(report):
     text = (report / "report.html").read_text()
     assert "<cup>" not in text
     assert "red &lt;cup&gt;" in text
-    assert "Words &amp; pictures" in text
+    assert "Words &amp; images" in text
 
 
 def test_the_markdown_links_figures_that_exist_and_shows_every_score(report, facts):
@@ -130,7 +130,7 @@ def test_the_markdown_links_figures_that_exist_and_shows_every_score(report, fac
     assert "200 photos, 400 pairs" in text
 
 
-def test_hardest_classes_and_calibration_are_told_on_page_and_in_markdown(report, facts):
+def test_worst_classes_and_calibration_are_told_on_page_and_in_markdown(report, facts):
     (error,) = [row for row in facts["scores"] if row["metric"] == "ece"]
     for text in ((report / "report.md").read_text(), (report / "report.html").read_text()):
         assert "Hardest classes" in text

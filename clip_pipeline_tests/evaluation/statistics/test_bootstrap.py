@@ -26,7 +26,7 @@ def test_resampled_sums_equal_a_loop_over_the_same_draws():
 def test_blocks_of_any_size_give_the_same_numbers(monkeypatch):
     values = np.random.default_rng(0).random((30, 3))
     at_once = resampled_sums(values, 200, seed=3)
-    monkeypatch.setattr(bootstrap, "LARGEST_BLOCK", 70)
+    monkeypatch.setattr(bootstrap, "MAX_BLOCK", 70)
     np.testing.assert_allclose(resampled_sums(values, 200, seed=3), at_once)
 
 
@@ -89,5 +89,5 @@ def test_sums_of_groups_are_those_of_columns_that_hold_one_group_each(monkeypatc
     columns = np.where(np.arange(6) == groups[:, None], values[:, None], 0)
     expected = resampled_sums(columns, 50, seed=1)
     np.testing.assert_allclose(resampled_group_sums(values, groups, 6, 50, seed=1), expected, atol=1e-12)
-    monkeypatch.setattr(bootstrap, "LARGEST_BLOCK", 90)
+    monkeypatch.setattr(bootstrap, "MAX_BLOCK", 90)
     np.testing.assert_allclose(resampled_group_sums(values, groups, 6, 50, seed=1), expected, atol=1e-12)

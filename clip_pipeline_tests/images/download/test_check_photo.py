@@ -16,26 +16,26 @@ from clip_pipeline.settings import DownloadSettings
 SETTINGS = DownloadSettings(image_size=32, min_side=16)
 
 
-def encoded(picture: Image.Image, kind: str, **options) -> bytes:
+def encoded(image: Image.Image, kind: str, **options) -> bytes:
     buffer = io.BytesIO()
-    picture.save(buffer, kind, **options)
+    image.save(buffer, kind, **options)
     return buffer.getvalue()
 
 
 def halves(left: str, right: str, mode: str = "RGB", size: tuple[int, int] = (64, 48)) -> Image.Image:
-    """A picture whose left half has one colour and whose right half another."""
-    picture = Image.new("RGB", size, left)
-    picture.paste(right, (size[0] // 2, 0, *size))
-    return picture.convert(mode)
+    """An image whose left half has one colour and whose right half another."""
+    image = Image.new("RGB", size, left)
+    image.paste(right, (size[0] // 2, 0, *size))
+    return image.convert(mode)
 
 
 def stored(content: bytes, settings: DownloadSettings = SETTINGS) -> np.ndarray:
     checked = check_photo(content, settings)
     assert isinstance(checked, CheckedPhoto), checked
-    with Image.open(io.BytesIO(checked.stored)) as picture:
-        assert picture.format == "JPEG"
-        assert picture.mode == "RGB"
-        return np.asarray(picture)
+    with Image.open(io.BytesIO(checked.stored)) as image:
+        assert image.format == "JPEG"
+        assert image.mode == "RGB"
+        return np.asarray(image)
 
 
 def near(pixel: np.ndarray, colour: tuple[int, int, int], tolerance: int = 12) -> bool:
@@ -59,8 +59,8 @@ def test_grayscale_cmyk_palette_and_sixteen_bits_have_the_right_colours():
 
 
 def test_transparency_is_laid_on_white():
-    picture = Image.new("RGBA", (64, 48), (255, 0, 0, 0))
-    assert near(stored(encoded(picture, "PNG"))[16, 20], (255, 255, 255))
+    image = Image.new("RGBA", (64, 48), (255, 0, 0, 0))
+    assert near(stored(encoded(image, "PNG"))[16, 20], (255, 255, 255))
 
 
 @pytest.mark.parametrize("turn", range(1, 9))
@@ -74,7 +74,7 @@ def test_exif_orientation_is_applied_and_sizes_are_those_of_the_upright_photo(tu
     checked = check_photo(encoded(laid, "JPEG", exif=exif, quality=95), SETTINGS)
     assert isinstance(checked, CheckedPhoto)
     assert (checked.original_width, checked.original_height) == (40, 80)
-    pixels = np.asarray(checked.picture)
+    pixels = np.asarray(checked.image)
     assert near(pixels[10, 5], (255, 0, 0), 40)
     assert near(pixels[50, 5], (0, 0, 0), 40)
     assert near(pixels[10, 25], (0, 0, 0), 40)

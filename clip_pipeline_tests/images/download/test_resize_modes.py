@@ -1,4 +1,4 @@
-"""The modes of download.resize, each beside Pillow's own way to the same picture."""
+"""The modes of download.resize, each beside Pillow's own way to the same image."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ SETTINGS = DownloadSettings(image_size=48, min_side=8, quality=95)
 BICUBIC = Image.Resampling.BICUBIC
 
 
-def png(picture: Image.Image, **options) -> bytes:
+def png(image: Image.Image, **options) -> bytes:
     buffer = io.BytesIO()
-    picture.save(buffer, "PNG", **options)
+    image.save(buffer, "PNG", **options)
     return buffer.getvalue()
 
 
@@ -30,10 +30,10 @@ def checked(content: bytes, **changes) -> CheckedPhoto:
     return found
 
 
-def assert_near(picture: Image.Image, expected: Image.Image) -> None:
+def assert_near(image: Image.Image, expected: Image.Image) -> None:
     """Equal but for the rounding, and the cutting off at hard edges, that follow from which direction comes first."""
-    assert picture.size == expected.size
-    difference = np.abs(np.asarray(picture).astype(int) - np.asarray(expected))
+    assert image.size == expected.size
+    difference = np.abs(np.asarray(image).astype(int) - np.asarray(expected))
     assert difference.mean() < 0.5
     assert np.quantile(difference, 0.95) <= 4
     assert difference.max() <= 40
@@ -56,8 +56,8 @@ def test_every_mode_is_what_pillow_makes_of_it(mode, upright):
     if not upright:
         expected = expected.transpose(Image.Transpose.TRANSPOSE)
     found = checked(png(photo), resize=mode)
-    assert found.picture.size == expected.size == (found.width, found.height)
-    assert_near(found.picture, expected)
+    assert found.image.size == expected.size == (found.width, found.height)
+    assert_near(found.image, expected)
     stored = np.asarray(Image.open(io.BytesIO(found.stored))).astype(int)
     assert np.abs(stored - np.asarray(expected)).mean() < 8
     assert (found.original_width, found.original_height) == photo.size
@@ -72,19 +72,19 @@ def test_a_turned_photo_becomes_what_the_upright_one_becomes(mode, turn):
     content = png(photo, exif=exif)
     upright = ImageOps.exif_transpose(Image.open(io.BytesIO(content)))
     found, expected = checked(content, resize=mode), checked(png(upright), resize=mode)
-    assert found.picture.size == expected.picture.size
-    assert_near(found.picture, expected.picture)
+    assert found.image.size == expected.image.size
+    assert_near(found.image, expected.image)
     assert (found.original_width, found.original_height) == upright.size
 
 
 @pytest.mark.parametrize("mode", REFERENCES)
 def test_smaller_photos_are_left_or_enlarged_as_the_settings_say(mode):
     photo = scene(3, size=(32, 24))
-    assert checked(png(photo), resize=mode).picture.size == (32, 24)
+    assert checked(png(photo), resize=mode).image.size == (32, 24)
     enlarged = checked(png(photo), resize=mode, only_if_bigger=False)
     expected = REFERENCES[mode](photo)
-    assert enlarged.picture.size == expected.size
-    assert_near(enlarged.picture, expected)
+    assert enlarged.image.size == expected.size
+    assert_near(enlarged.image, expected)
 
 
 @pytest.mark.parametrize(("kind", "ending"), [("JPEG", "jpg"), ("PNG", "png"), ("WEBP", "webp"), ("GIF", "gif")])
@@ -117,5 +117,5 @@ def test_large_jpegs_that_the_decoder_scales_come_out_right(mode):
     assert (found.original_width, found.original_height) == (800, 600)
     if mode != "original":
         expected = REFERENCES[mode](photo)
-        assert found.picture.size == expected.size
-        assert np.abs(np.asarray(found.picture).astype(int) - np.asarray(expected)).mean() < 3
+        assert found.image.size == expected.size
+        assert np.abs(np.asarray(found.image).astype(int) - np.asarray(expected)).mean() < 3

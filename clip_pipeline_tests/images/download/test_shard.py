@@ -227,7 +227,7 @@ def test_photos_of_a_real_server_are_the_same_bytes_with_1_and_16_connections(tm
         fault = fault_of[row["id"]]
         assert row["status"] in STATUS_OF_FAULT.get(fault, {"success"}), (fault, row["error_message"])
         if row["status"] == "success":
-            picture = Image.open(io.BytesIO(samples[row["key"]]["jpg"]))
-            assert (picture.mode, picture.format, min(picture.size)) == ("RGB", "JPEG", 48)
+            image = Image.open(io.BytesIO(samples[row["key"]]["jpg"]))
+            assert (image.mode, image.format, min(image.size)) == ("RGB", "JPEG", 48)
     assert stats["status"] == dict(Counter(row["status"] for row in rows))
     assert stats["status"]["success"] == len(samples)

@@ -1,4 +1,4 @@
-"""The share of a picture that shows text."""
+"""The share of an image that shows text."""
 
 from __future__ import annotations
 
@@ -20,44 +20,44 @@ def line(words: int, seed: int) -> str:
     return " ".join(np.random.default_rng(seed).choice(WORDS, words))
 
 
-def small(picture: Image.Image, shorter: int = 256) -> Image.Image:
-    scale = shorter / min(picture.size)
-    return picture.resize((round(picture.width * scale), round(picture.height * scale)), Image.Resampling.LANCZOS)
+def small(image: Image.Image, shorter: int = 256) -> Image.Image:
+    scale = shorter / min(image.size)
+    return image.resize((round(image.width * scale), round(image.height * scale)), Image.Resampling.LANCZOS)
 
 
 def page(points: int, ink: str = "black", paper: str = "white") -> Image.Image:
-    picture = Image.new("RGB", (1000, 1400), paper)
-    draw, font = ImageDraw.Draw(picture), ImageFont.load_default(points)
+    image = Image.new("RGB", (1000, 1400), paper)
+    draw, font = ImageDraw.Draw(image), ImageFont.load_default(points)
     for row, y in enumerate(range(80, 1320, int(points * 1.5))):
         draw.text((80, y), line(int(840 / (points * 2.7)), row), fill=ink, font=font)
-    return small(picture)
+    return small(image)
 
 
 def slide() -> Image.Image:
-    picture = Image.new("RGB", (1024, 768), (20, 40, 90))
-    draw = ImageDraw.Draw(picture)
+    image = Image.new("RGB", (1024, 768), (20, 40, 90))
+    draw = ImageDraw.Draw(image)
     draw.text((60, 60), "Results of the year", fill="white", font=ImageFont.load_default(60))
     for row in range(7):
         draw.text((80, 180 + row * 75), f"- {line(7, row)}", fill="white", font=ImageFont.load_default(36))
-    return small(picture)
+    return small(image)
 
 
 def screenshot() -> Image.Image:
-    picture = Image.new("RGB", (1280, 800), (245, 245, 245))
-    draw, font = ImageDraw.Draw(picture), ImageFont.load_default(20)
+    image = Image.new("RGB", (1280, 800), (245, 245, 245))
+    draw, font = ImageDraw.Draw(image), ImageFont.load_default(20)
     draw.rectangle((0, 60, 260, 800), fill=(225, 228, 235))
     for row in range(22):
         draw.text((20, 90 + row * 32), line(3, row), fill=(60, 60, 60), font=font)
         draw.text((290, 90 + row * 32), line(16, row + 50), fill=(30, 30, 30), font=font)
-    return small(picture)
+    return small(image)
 
 
 def meme() -> Image.Image:
-    picture = scene(3, size=(800, 600))
-    draw, font = ImageDraw.Draw(picture), ImageFont.load_default(60)
+    image = scene(3, size=(800, 600))
+    draw, font = ImageDraw.Draw(image), ImageFont.load_default(60)
     for y, text in ((20, "WHEN YOU FINALLY SEE"), (510, "THE END OF IT ALL")):
         draw.text((60, y), text, fill="white", font=font, stroke_width=3, stroke_fill="black")
-    return small(picture)
+    return small(image)
 
 
 TEXTS = {
@@ -75,10 +75,10 @@ TEXTS = {
 
 
 @pytest.mark.parametrize("name", TEXTS)
-def test_pictures_of_text_have_a_large_share(name):
-    picture, least = TEXTS[name]
-    assert least < text_share(picture) <= 1
-    assert text_share(picture.convert("L")) == pytest.approx(text_share(picture), abs=0.01)
+def test_images_of_text_have_a_large_share(name):
+    image, least = TEXTS[name]
+    assert least < text_share(image) <= 1
+    assert text_share(image.convert("L")) == pytest.approx(text_share(image), abs=0.01)
 
 
 def gray(pixels: np.ndarray) -> Image.Image:
@@ -130,28 +130,28 @@ def test_scenes_patterns_and_leaves_have_none(name):
 
 
 @pytest.mark.parametrize("size", [(1, 1), (64, 64), (65, 65), (3000, 10), (66, 900), (97, 65)])
-def test_pictures_of_any_size_have_a_share(size):
+def test_images_of_any_size_have_a_share(size):
     noise = np.random.default_rng(0).integers(0, 256, (*size[::-1], 3), np.uint8)
     assert 0 <= text_share(Image.fromarray(noise)) <= 1
 
 
-def test_the_whole_of_a_picture_is_at_most_one():
-    picture = Image.new("L", (256, 256), "white")
-    draw, font = ImageDraw.Draw(picture), ImageFont.load_default(8)
+def test_the_whole_of_a_image_is_at_most_one():
+    image = Image.new("L", (256, 256), "white")
+    draw, font = ImageDraw.Draw(image), ImageFont.load_default(8)
     for row, y in enumerate(range(-2, 256, 9)):
         draw.text((-3, y), line(30, row), fill="black", font=font)
-    assert 0.8 < text_share(picture) <= 1
+    assert 0.8 < text_share(image) <= 1
 
 
 def test_it_costs_little_beside_decoding():
-    pictures = [SCENES["scene 1"], SCENES["foliage 1"], SCENES["meadow"], TEXTS["a page"][0]]
+    images = [SCENES["scene 1"], SCENES["foliage 1"], SCENES["meadow"], TEXTS["a page"][0]]
     seconds = []
     for _ in range(5):
         began = time.process_time()
         for _ in range(5):
-            for picture in pictures:
-                text_share(picture)
-        seconds.append((time.process_time() - began) / 5 / len(pictures))
+            for image in images:
+                text_share(image)
+        seconds.append((time.process_time() - began) / 5 / len(images))
     assert min(seconds) < 1e-3  # 0.13 ms, measured 2026-11-21 with others on the machine
 
 

@@ -134,7 +134,7 @@ def test_a_long_listing_through_files_gives_what_a_short_one_in_memory_gives(tmp
     ]
     for given in (None, keywords):
         whole, without, counts = written(tmp_path, Listing(pieces, given), words[:35], 9)
-        monkeypatch.setattr(external_sort, "MOST_ROWS", 23)
+        monkeypatch.setattr(external_sort, "MAX_ROWS", 23)
         monkeypatch.setattr(external_sort.in_order, "__defaults__", (23,))
         again, without_again, counts_again = written(tmp_path, Listing(pieces, given), words[:35], 9)
         monkeypatch.undo()

@@ -14,9 +14,9 @@ from clip_pipeline.pipeline.checks.data import (
     captions_are_in_one_language,
     captions_are_rarely_repeated,
     captions_have_a_usual_length,
+    images_show_little_text,
     photos_have_licences,
     photos_have_usual_sizes,
-    pictures_show_little_text,
     words_have_photos,
 )
 from clip_pipeline.pipeline.stages import artifact_key
@@ -94,10 +94,10 @@ def test_captions_without_function_words_have_no_language(workspace):
 
 
 @pytest.mark.parametrize(("pages", "passed"), [(6, False), (5, True)])
-def test_pictures_of_text_are_told(workspace, pages, passed):
+def test_images_of_text_are_told(workspace, pages, passed):
     attempts = [{"text_share": 0.5}] * pages + [{"text_share": 0.1}] * (100 - pages)
     put_attempts(workspace, [*attempts, {"status": "not_found"}, {"text_share": None}])
-    outcome = pictures_show_little_text(workspace)
+    outcome = images_show_little_text(workspace)
     assert (outcome.passed, outcome.numbers["mostly text"]) == (passed, pages)
 
 

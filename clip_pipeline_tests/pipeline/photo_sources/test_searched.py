@@ -70,7 +70,7 @@ def unsplash():
 
 def recipe_for(dump: Path, *more: str) -> Recipe:
     settings = ["words.min_count=0", "wikipedia.parts=1", f"wikipedia.dump={dump}", "links.source=unsplash"]
-    settings += ["links.accept_terms=true", "links.buckets=4", f"links.per_page={PER_PAGE}", "links.longest_wait=0"]
+    settings += ["links.accept_terms=true", "links.buckets=4", f"links.per_page={PER_PAGE}", "links.max_wait=0"]
     return with_settings(find_recipe("tiny"), [*settings, "compute.workers=1", *more])
 
 

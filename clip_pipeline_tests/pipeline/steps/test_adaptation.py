@@ -27,8 +27,8 @@ SETTINGS = AdaptationSettings(
     methods="zero_shot,linear_probe,full,wise_ft",
     fractions="25,100",
     seeds=2,
-    least_steps=2,
-    most_steps=2,
+    min_steps=2,
+    max_steps=2,
     validations=1,
     precision="fp32",
 )
@@ -70,7 +70,7 @@ def test_each_method_and_fraction_is_a_partition_with_its_seeds_inside(built):
         assert (folder / "adaptation/adaptation_scores/full/025" / row["provenance"]["predictions"]).is_file()
 
 
-def test_a_second_run_does_nothing_and_a_new_method_costs_its_own_cells(built):
+def test_a_second_run_does_nothing_and_a_new_method_costs_its_own_trials(built):
     recipe, folder, _ = built
     with Workspace(folder, recipe) as workspace:
         assert all(outcome.built == 0 for outcome in run_steps(workspace, adaptation.STEPS))
@@ -105,7 +105,7 @@ def test_the_report_gets_the_curve_and_a_table(built):
     with Workspace(folder, recipe) as workspace:
         facts = adaptation.report_facts(workspace)
     assert facts["curve"].read_bytes().startswith(b"\x89PNG")
-    assert [cells[0] for cells in facts["cells"]] == [name for name in SETTINGS.methods.split(",") for _ in range(2)]
+    assert [trials[0] for trials in facts["trials"]] == [name for name in SETTINGS.methods.split(",") for _ in range(2)]
 
 
 def test_a_recipe_that_adapts_to_nothing_has_no_partitions(built):

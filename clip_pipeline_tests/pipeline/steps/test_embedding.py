@@ -70,7 +70,7 @@ def test_settings_and_registry_name_the_same_runtimes():
 
 
 def test_a_measured_choice_holds_no_timing_and_a_second_measurement_leaves_the_embeddings_fresh(data, quick):
-    with workspace(data, "runtime=auto", "least_photos=0") as opened:
+    with workspace(data, "runtime=auto", "min_photos=0") as opened:
         chosen = RUNTIME.materialise(opened, "tiny_test").artifact
         content = json.loads(chosen.file("runtime.json").read_text())
         assert content == {"runtime": chosen.facts["runtime"], "agrees": True}
@@ -95,7 +95,7 @@ def test_few_photos_are_not_measured(data, quick):
     with workspace(data, "runtime=auto") as opened:
         chosen = RUNTIME.materialise(opened, "tiny_test").artifact
         assert chosen.rows == {"measured": 0} and not quick
-        assert chosen.facts["why"].endswith("fewer than embedding.least_photos")
+        assert chosen.facts["why"].endswith("fewer than embedding.min_photos")
         assert IMAGES.materialise(opened, HELD_OUT).hit, "it is the same runtime as before"
 
 
@@ -129,7 +129,7 @@ def test_a_runtime_that_does_not_agree_is_refused_and_nothing_is_published(data,
         with pytest.raises(ModelError, match="torch_bf16 was asked for and does not agree with torch_fp32"):
             RUNTIME.materialise(opened, "tiny_test")
         assert opened.get("embedding_runtime", "tiny_test").content == before
-    with workspace(data, "runtime=auto", "least_photos=0") as opened:
+    with workspace(data, "runtime=auto", "min_photos=0") as opened:
         assert RUNTIME.materialise(opened, "tiny_test").artifact.facts["runtime"] == "torch_fp32"
 
 
@@ -142,7 +142,7 @@ def test_a_choice_of_another_machine_says_how_to_choose_again(data):
 
 
 def test_the_choice_is_stale_when_there_is_another_runtime_to_choose(data, quick, monkeypatch):
-    with workspace(data, "runtime=auto", "least_photos=0") as opened:
+    with workspace(data, "runtime=auto", "min_photos=0") as opened:
         before = RUNTIME.wanted(opened, "tiny_test")
         assert RUNTIME.wanted(opened, "tiny_test") == before
         monkeypatch.setitem(RUNTIMES, "new_one", RUNTIMES["torch_bf16"])
@@ -155,7 +155,7 @@ def test_the_choice_is_stale_when_there_is_another_runtime_to_choose(data, quick
 def test_a_command_measures_once_for_a_model(tmp_path, quick):
     model = build_tiny_model(tmp_path)
     photos = [(f"p{n}", lambda n=n: jpeg((n * 9, 100, 255 - n * 9))) for n in range(25)]
-    settings, compute = EmbeddingSettings(runtime="auto", least_photos=10), ComputeSettings(device="cpu")
+    settings, compute = EmbeddingSettings(runtime="auto", min_photos=10), ComputeSettings(device="cpu")
     first = runtime_for_command(model, photos, 25, settings, compute, tmp_path / "cache")
     asked = len(quick)
     assert asked == 2
@@ -170,7 +170,7 @@ def test_a_command_measures_once_for_a_model(tmp_path, quick):
 def test_a_new_runtime_is_measured_though_a_choice_is_remembered(tmp_path, quick, monkeypatch):
     model = build_tiny_model(tmp_path)
     photos = [(f"p{n}", lambda n=n: jpeg((n * 9, 100, 255 - n * 9))) for n in range(25)]
-    settings, compute = EmbeddingSettings(runtime="auto", least_photos=10), ComputeSettings(device="cpu")
+    settings, compute = EmbeddingSettings(runtime="auto", min_photos=10), ComputeSettings(device="cpu")
     runtime_for_command(model, photos, 25, settings, compute, tmp_path / "cache")
     asked = len(quick)
     monkeypatch.setattr(onnx_graph, "EXPORT_VERSION", "another")
@@ -210,7 +210,7 @@ def test_a_broken_choice_is_not_remembered(tmp_path, quick, monkeypatch):
     assert not list((tmp_path / "cache").rglob("runtime.json"))
 
 
-def test_the_built_in_dataset_is_labelled_pictures():
+def test_the_built_in_dataset_is_labelled_images():
     import io
 
     from PIL import Image
@@ -258,7 +258,7 @@ def test_the_sweep_runs_only_when_it_is_asked_for_by_name():
     assert "parallelism_benchmark" in names("embedding,parallelism_benchmark")
 
 
-def test_the_sweep_is_an_artifact_with_a_table_and_a_picture(data):
+def test_the_sweep_is_an_artifact_with_a_table_and_a_image(data):
     settings = ["parallelism.processes=1", "parallelism.threads=1", "parallelism.repeats=1", "parallelism.photos=70"]
     with Workspace(data, with_settings(find_recipe("tiny"), settings)) as opened:
         states = {status.asset: status.state for status in pipeline_status(opened, [SWEEP])}
@@ -271,5 +271,5 @@ def test_the_sweep_is_an_artifact_with_a_table_and_a_picture(data):
             made.manifest["files"]
         )
         assert made.rows == {"rows": 2} and "1 × 1 threads" in made.facts["fastest"]
-        assert preview(made).pictures.keys() == {"parallelism"}
+        assert preview(made).images.keys() == {"parallelism"}
         assert SWEEP.materialise(opened, "tiny_test").hit

@@ -1,4 +1,4 @@
-"""The stored pictures of a training, as an artifact that other trainings use again."""
+"""The stored images of a training, as an artifact that other trainings use again."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from clip_pipeline.errors import StoreError
 from clip_pipeline.pipeline.graph import STEPS
 from clip_pipeline.pipeline.stages import artifact_key
 from clip_pipeline.pipeline.standalone import train_on_folder
-from clip_pipeline.pipeline.steps.training import possible_picture_formats
+from clip_pipeline.pipeline.steps.training import possible_image_formats
 from clip_pipeline.pipeline.takedown import take_down
 from clip_pipeline.pipeline.workspace import Workspace
 from clip_pipeline.settings import with_settings
 from clip_pipeline.settings.recipes import Recipe, find_recipe
-from clip_pipeline.training.data.decoded_images import PictureFormat, StoredPictures
+from clip_pipeline.training.data.decoded_images import ImageFormat, StoredImages
 
-PICTURES, CHECKPOINT = STEPS["training_pictures"], STEPS["clip_checkpoint"]
+IMAGES, CHECKPOINT = STEPS["decoded_images"], STEPS["clip_checkpoint"]
 
 
 def recipe(*assignments: str) -> Recipe:
@@ -41,64 +41,64 @@ def weights(workspace: Workspace) -> bytes:
 def test_other_seeds_and_settings_decode_nothing_again(data):
     for assignments in (["training.seed=1"], ["training.crop_scale=0.5", "training.learning_rate=0.002"]):
         with Workspace(data, recipe(*assignments)) as workspace:
-            assert PICTURES.materialise(workspace, "16px_squash").hit
+            assert IMAGES.materialise(workspace, "16px_squash").hit
             assert not CHECKPOINT.materialise(workspace, "tiny_test").hit
-    with Workspace(data, recipe("training.stored_side=20")) as workspace:
-        assert PICTURES.partitions(workspace) == ["20px_squash"]
-        assert not PICTURES.materialise(workspace, "20px_squash").hit
+    with Workspace(data, recipe("training.cached_image_size=20")) as workspace:
+        assert IMAGES.partitions(workspace) == ["20px_squash"]
+        assert not IMAGES.materialise(workspace, "20px_squash").hit
 
 
 def test_the_formats_of_the_recipe_are_possible_ones(tmp_path):
     def formats(*assignments: str) -> set[str]:
         with Workspace(tmp_path, recipe(*assignments)) as workspace:
-            return set(possible_picture_formats(workspace))
+            return set(possible_image_formats(workspace))
 
     assert {"16px_squash", "64px_squash", "224px_shortest"} <= formats()
-    assert formats("training.stored_side=20") - formats() == {"20px_squash"}
-    assert formats("training.start_from=not/there/yet") - formats() == {"16px_shortest"}
+    assert formats("training.cached_image_size=20") - formats() == {"20px_squash"}
+    assert formats("training.init_from=not/there/yet") - formats() == {"16px_shortest"}
 
 
 def test_streamed_and_stored_end_with_the_same_model_which_either_finds_fresh(data):
-    with Workspace(data, recipe("training.cache_pictures=false")) as workspace:
-        assert PICTURES.partitions(workspace) == []
-        shutil.rmtree(workspace.store.folder(artifact_key("training_pictures")))
+    with Workspace(data, recipe("training.cache_decoded_images=false")) as workspace:
+        assert IMAGES.partitions(workspace) == []
+        shutil.rmtree(workspace.store.folder(artifact_key("decoded_images")))
         streamed = weights(workspace)
     with Workspace(data, recipe()) as workspace:
         assert CHECKPOINT.materialise(workspace, "tiny_test").hit, "the way of reading is no setting of the model"
-        PICTURES.materialise(workspace, "16px_squash")
+        IMAGES.materialise(workspace, "16px_squash")
         rebuilt = CHECKPOINT.materialise(workspace, "tiny_test", force=True)
         assert (rebuilt.artifact.folder / "open_clip_model.safetensors").read_bytes() == streamed
 
 
-def test_pictures_of_other_photos_are_not_trained_on(data):
+def test_images_of_other_photos_are_not_trained_on(data):
     with Workspace(data, recipe()) as workspace:
         changed = dataclasses.replace(
             workspace.recipe, pairs=dataclasses.replace(workspace.recipe.pairs, validation_percent=20)
         )
     with Workspace(data, changed) as workspace:
         STEPS["image_text_pairs"].materialise(workspace)
-        with pytest.raises(StoreError, match=r"training_pictures\[16px_squash\] is not made of the photos .* --select"):
+        with pytest.raises(StoreError, match=r"decoded_images\[16px_squash\] is not made of the photos .* --select"):
             CHECKPOINT.materialise(workspace, "tiny_test")
-        PICTURES.materialise(workspace, "16px_squash")
+        IMAGES.materialise(workspace, "16px_squash")
         assert not CHECKPOINT.materialise(workspace, "tiny_test").hit
 
 
-def test_a_photo_that_is_taken_down_leaves_the_pictures_of_every_format(data):
-    with Workspace(data, recipe("training.stored_side=20")) as workspace:
-        folder = PICTURES.materialise(workspace, "20px_squash").artifact.folder
+def test_a_photo_that_is_taken_down_leaves_the_images_of_every_format(data):
+    with Workspace(data, recipe("training.cached_image_size=20")) as workspace:
+        folder = IMAGES.materialise(workspace, "20px_squash").artifact.folder
     import pyarrow.parquet as pq
 
     names = pq.read_table(folder / "photo_ids.parquet")["photo_id"].to_pylist()
     gone = names[3]
-    picture = np.load(folder / "pictures.npy")[3]
+    image = np.load(folder / "images.npy")[3]
     with Workspace(data, recipe()) as workspace:
         take_down(workspace, [gone])
         for partition in ("16px_squash", "20px_squash"):
-            stored = workspace.get("training_pictures", partition).folder
+            stored = workspace.get("decoded_images", partition).folder
             left = pq.read_table(stored / "photo_ids.parquet")["photo_id"].to_pylist()
             assert gone not in left and len(left) >= len(names) - 2, "near-duplicates may change their split"
-    assert not (np.load(folder / "pictures.npy") == picture).all((1, 2, 3)).any()
-    StoredPictures(folder, left, PictureFormat(20, "squash"))
+    assert not (np.load(folder / "images.npy") == image).all((1, 2, 3)).any()
+    StoredImages(folder, left, ImageFormat(20, "squash"))
 
 
 def test_the_train_command_streams_when_told_and_ends_with_the_same_model(tmp_path):
@@ -107,14 +107,14 @@ def test_the_train_command_streams_when_told_and_ends_with_the_same_model(tmp_pa
         pixels[::3, :: 1 + number % 5] = 255 - pixels[0, 0]
         (tmp_path / "photos").mkdir(exist_ok=True)
         Image.fromarray(pixels).save(tmp_path / "photos" / f"{number:02d}.png")
-    rows = "".join(f"{number:02d}.png,a picture with number {number}\n" for number in range(40))
+    rows = "".join(f"{number:02d}.png,an image with number {number}\n" for number in range(40))
     (tmp_path / "photos" / "captions.csv").write_text("file,caption\n" + rows)
     models = []
     for way in ("true", "false"):
-        settings = ("training.batch_size=8", "download.min_side=8", f"training.cache_pictures={way}")
+        settings = ("training.batch_size=8", "download.min_side=8", f"training.cache_decoded_images={way}")
         folder = tmp_path / f"model_{way}"
         train_on_folder(tmp_path / "photos", "", folder, recipe(*settings))
         models.append((folder / "open_clip_model.safetensors").read_bytes())
         told = json.loads((folder / "recipe.json").read_text())
-        assert (told["training"]["batch_size"], told["training"]["cache_pictures"]) == (8, way == "true")
+        assert (told["training"]["batch_size"], told["training"]["cache_decoded_images"]) == (8, way == "true")
     assert models[0] == models[1]

@@ -76,7 +76,7 @@ def test_what_is_no_photo_is_told(tmp_path):
 # ---- arrays
 
 
-def test_an_array_of_digits_gives_pictures_by_row_number(tmp_path):
+def test_an_array_of_digits_gives_images_by_row_number(tmp_path):
     digits = np.random.default_rng(0).integers(0, 256, (5, 28, 28), dtype=np.uint8)
     np.save(tmp_path / "digits.npy", digits)
     photos = open_photo_input(tmp_path / "digits.npy")
@@ -99,7 +99,7 @@ def test_keys_beside_an_array_are_its_ids(tmp_path):
     (tmp_path / "x_keys.txt").write_text("first\nsecond\n")
     assert list(read_all(open_photo_input(tmp_path / "x.npy"))) == ["first", "second"]
     (tmp_path / "other.txt").write_text("one\n")
-    with pytest.raises(PhotosError, match=r"other.txt holds 1 ids and .*x.npy 2 pictures. Give one id a picture"):
+    with pytest.raises(PhotosError, match=r"other.txt holds 1 ids and .*x.npy 2 images. Give one id an image"):
         open_photo_input(tmp_path / "x.npy", Columns(keys=str(tmp_path / "other.txt")))
     with pytest.raises(PhotosError, match="There is no file of keys"):
         open_photo_input(tmp_path / "x.npy", Columns(keys=str(tmp_path / "gone.txt")))
@@ -113,11 +113,11 @@ NAN = np.full((2, 4, 4), np.nan, np.float32)
     [
         (NAN, r"float32 of shape 2 × 4 × 4; .* Some are not numbers \(NaN\)"),
         (np.full((2, 4, 4), 0.5), r"float64 .* Save \(array \* 255\).round\(\).astype\(numpy.uint8\)"),
-        (np.full((2, 4, 4), -0.5), "They are normalised: save the pictures as they were before"),
+        (np.full((2, 4, 4), -0.5), "They are normalised: save the images as they were before"),
         (np.ones((2, 4, 4), np.int64), r"int64 .* Save the values of 0 to 255 with astype\(numpy.uint8\)"),
         (np.ones((2, 3, 4, 5), np.uint8), r"2 × 3 × 4 × 5; .* Save array.transpose\(0, 2, 3, 1\)"),
         (np.ones((2, 784), np.uint8), r"2 × 784; .* Save array.reshape\(-1, H, W\)"),
-        (np.ones((9, 9, 3), np.uint8), r"9 × 9 × 3: one picture\? .* Save array\[None\]"),
+        (np.ones((9, 9, 3), np.uint8), r"9 × 9 × 3: one image\? .* Save array\[None\]"),
         (np.ones((2, 4, 4, 7), np.uint8), r"2 × 4 × 4 × 7; N × H × W or N × H × W × 3 of uint8 were expected"),
         (np.ones((0, 4, 4), np.uint8), r"0 × 4 × 4; N × H × W"),
         (np.ones(4, np.uint8), r"shape 4; N × H × W"),
@@ -125,7 +125,7 @@ NAN = np.full((2, 4, 4), np.nan, np.float32)
         (np.array([{"a": 1}]), r"cannot be read as an array"),
     ],
 )
-def test_arrays_that_hold_no_pictures_are_told_with_what_to_save(tmp_path, array, sentence):
+def test_arrays_that_hold_no_images_are_told_with_what_to_save(tmp_path, array, sentence):
     np.save(tmp_path / "x.npy", array, allow_pickle=True)
     with pytest.raises(PhotosError, match=sentence):
         open_photo_input(tmp_path / "x.npy")

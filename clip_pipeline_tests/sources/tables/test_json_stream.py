@@ -81,7 +81,7 @@ def test_hostile_text_is_a_value_error(text):
 
 
 def test_a_value_without_end_is_refused(monkeypatch):
-    monkeypatch.setattr(json_stream, "MOST_CHARS", 1 << 21)
+    monkeypatch.setattr(json_stream, "MAX_CHARS", 1 << 21)
     with pytest.raises(ValueError, match="a single value has more than"):
         JsonStream(io.StringIO('"' + "a" * (1 << 23))).value()
 

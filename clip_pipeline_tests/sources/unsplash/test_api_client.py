@@ -54,11 +54,11 @@ def budget(ledger):
 def make_client(site, clock, budget):
     """A client at http://api.test with the longest wait given, in seconds."""
 
-    def make(longest_wait: float = 100.0) -> UnsplashClient:
+    def make(max_wait: float = 100.0) -> UnsplashClient:
         hosts = site.hosts("api.test", "evil.test")
         contact = "me@example.org"
         return UnsplashClient(
-            "http://api.test/", "my-key", hosts, budget, 30, longest_wait, contact, sleep=clock.sleep, clock=clock.now
+            "http://api.test/", "my-key", hosts, budget, 30, max_wait, contact, sleep=clock.sleep, clock=clock.now
         )
 
     return make

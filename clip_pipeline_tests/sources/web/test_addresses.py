@@ -121,7 +121,7 @@ def test_a_trouble_of_the_resolver_passes(monkeypatch):
 def test_the_number_of_names_kept_is_bounded(monkeypatch):
     from clip_pipeline.sources.web import addresses
 
-    monkeypatch.setattr(addresses, "MOST_NAMES_KEPT", 10)
+    monkeypatch.setattr(addresses, "MAX_NAMES_KEPT", 10)
     monkeypatch.setattr(addresses, "SECONDS_KEPT", 0.0)
     monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: [(2, 1, 6, "", ("1.1.1.1", 0))])
     book = AddressBook({})

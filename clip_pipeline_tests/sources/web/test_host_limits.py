@@ -5,11 +5,11 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 
 from clip_pipeline.sources.web import host_limits
-from clip_pipeline.sources.web.host_limits import Manners
+from clip_pipeline.sources.web.host_limits import HostLimits
 
 
 def test_no_more_requests_run_at_one_host_than_allowed():
-    polite = Manners(3, 0.0, 5.0)
+    polite = HostLimits(3, 0.0, 5.0)
     lock, running, most = threading.Lock(), 0, 0
 
     def visit(_: int) -> None:
@@ -29,7 +29,7 @@ def test_no_more_requests_run_at_one_host_than_allowed():
 
 
 def test_a_full_host_does_not_keep_others_waiting():
-    polite = Manners(1, 0.0, 5.0)
+    polite = HostLimits(1, 0.0, 5.0)
     polite.enter("slow")
     with ThreadPoolExecutor(1) as pool:
         waiting = pool.submit(polite.enter, "slow")
@@ -40,7 +40,7 @@ def test_a_full_host_does_not_keep_others_waiting():
 
 
 def test_requests_to_a_host_keep_their_distance_and_other_hosts_are_not_slowed():
-    polite = Manners(8, 50.0, 5.0)
+    polite = HostLimits(8, 50.0, 5.0)
     starts = []
 
     def visit(_: int) -> None:
@@ -56,7 +56,7 @@ def test_requests_to_a_host_keep_their_distance_and_other_hosts_are_not_slowed()
 
 
 def test_what_a_host_asks_for_is_kept_when_it_is_slower_than_the_setting():
-    polite = Manners(8, 1000.0, 5.0)
+    polite = HostLimits(8, 1000.0, 5.0)
     polite.enter("a", spacing=0.1)
     began = time.monotonic()
     assert polite.enter("a", spacing=0.1) > 0.08
@@ -64,7 +64,7 @@ def test_what_a_host_asks_for_is_kept_when_it_is_slower_than_the_setting():
 
 
 def test_a_quiet_host_is_waited_for_and_one_that_wants_too_long_a_quiet_is_not():
-    polite = Manners(8, 0.0, 0.5)
+    polite = HostLimits(8, 0.0, 0.5)
     polite.quiet("a", 0.1)
     assert polite.enter("a") > 0.08
     polite.quiet("a", 60.0)
@@ -73,7 +73,7 @@ def test_a_quiet_host_is_waited_for_and_one_that_wants_too_long_a_quiet_is_not()
 
 
 def test_after_a_quiet_half_as_many_requests_run_and_then_slowly_more():
-    polite = Manners(8, 0.0, 0.5)
+    polite = HostLimits(8, 0.0, 0.5)
     polite.quiet("a", 0.02)
     polite.quiet("a", 0.03)  # another answer of the same burst
     limits = []
@@ -88,7 +88,7 @@ def test_after_a_quiet_half_as_many_requests_run_and_then_slowly_more():
 
 
 def test_closing_ends_all_waiting():
-    polite = Manners(1, 0.001, 5000.0)
+    polite = HostLimits(1, 0.001, 5000.0)
     polite.enter("full")
     polite.quiet("quiet", 1000.0)
     with ThreadPoolExecutor(2) as pool:
@@ -100,8 +100,8 @@ def test_closing_ends_all_waiting():
 
 
 def test_hosts_that_are_done_with_are_forgotten(monkeypatch):
-    monkeypatch.setattr(host_limits, "MOST_HOSTS_REMEMBERED", 10)
-    polite = Manners(1, 0.0, 5.0)
+    monkeypatch.setattr(host_limits, "MAX_HOSTS_REMEMBERED", 10)
+    polite = HostLimits(1, 0.0, 5.0)
     polite.enter("busy")
     polite.quiet("quiet", 100.0)
     for number in range(100):

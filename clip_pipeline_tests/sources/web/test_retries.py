@@ -6,7 +6,7 @@ import pytest
 
 from clip_pipeline.errors import SourceError
 from clip_pipeline.sources.web.api_session import http_session
-from clip_pipeline.sources.web.retries import LONGEST_WAIT_SECONDS, TRIES, Retries, read_answer
+from clip_pipeline.sources.web.retries import MAX_WAIT_SECONDS, TRIES, Retries, read_answer
 from clip_pipeline_tests.sources.loopback import Answer
 
 URL = "http://list.test/list"
@@ -37,7 +37,7 @@ def test_pauses_grow_and_what_is_told_comes_before_them():
         tried.failed("busy", told)
     assert tried.left and tried.problem == "busy"
     assert 0.125 <= made[0] <= 0.25 <= made[1] <= 0.5
-    assert made[2:] == [7.0, LONGEST_WAIT_SECONDS]
+    assert made[2:] == [7.0, MAX_WAIT_SECONDS]
     tried.failed("gone")
     assert not tried.left and len(made) == 4, "nobody waits after the last try"
 

@@ -121,7 +121,7 @@ def test_a_crawl_delay_is_kept(site, fetcher):
 
 
 def test_a_long_crawl_delay_is_kept_up_to_a_limit(site, fetcher, monkeypatch):
-    monkeypatch.setattr(robots_cache, "LONGEST_CRAWL_DELAY_SECONDS", 0.1)
+    monkeypatch.setattr(robots_cache, "MAX_CRAWL_DELAY_SECONDS", 0.1)
     site.always("/robots.txt", rules("User-agent: *\nCrawl-delay: 86400"))
     started = time.monotonic()
     for _ in range(3):
@@ -138,7 +138,7 @@ def test_rules_are_read_again_after_a_day(site, fetcher, monkeypatch):
 
 
 def test_the_number_of_remembered_sites_is_bounded(site, monkeypatch):
-    monkeypatch.setattr(robots_cache, "MOST_SITES_REMEMBERED", 3)
+    monkeypatch.setattr(robots_cache, "MAX_SITES_REMEMBERED", 3)
     names = [f"site{number}.test" for number in range(6)]
     site.always("/a.jpg", Answer(body=PHOTO))
     with PhotoFetcher(SETTINGS, site.hosts(*names)) as fetcher:

@@ -198,7 +198,7 @@ def test_bad_input_gets_a_sentence(wiki, download, tmp_path):
 
 
 def test_a_category_of_endless_subcategories_is_told(site, download, monkeypatch):
-    monkeypatch.setattr(api_articles, "MOST_CATEGORIES", 20)
+    monkeypatch.setattr(api_articles, "MAX_CATEGORIES", 20)
 
     def answer(request, count):
         question = asked(request.path)

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from clip_pipeline.errors import DumpError
-from clip_pipeline.sources.wikimedia.compression import LARGEST_PIECE_BYTES, compression_of, decompressed, read_range
+from clip_pipeline.sources.wikimedia.compression import MAX_PIECE_BYTES, compression_of, decompressed, read_range
 
 COMPRESS = {
     "bz2": bz2.compress,
@@ -56,7 +56,7 @@ def test_rubbish_after_a_stream_raises_and_zeros_do_not(kind):
 
 def test_pieces_stay_small_whatever_the_ratio():
     sizes = [len(piece) for piece in decompressed([bz2.compress(bytes(30_000_000))], "bz2", "x")]
-    assert sum(sizes) == 30_000_000 and max(sizes) <= LARGEST_PIECE_BYTES
+    assert sum(sizes) == 30_000_000 and max(sizes) <= MAX_PIECE_BYTES
 
 
 def test_a_file_that_cannot_be_read_gets_a_sentence(tmp_path):

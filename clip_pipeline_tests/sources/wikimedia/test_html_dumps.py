@@ -40,7 +40,7 @@ def test_every_byte_may_be_the_cut(lines):
 
 
 def test_only_lines_that_are_not_packed_are_cut(lines, tmp_path, monkeypatch):
-    monkeypatch.setattr(html_dumps, "SMALLEST_PART_BYTES", 100)
+    monkeypatch.setattr(html_dumps, "MIN_PART_BYTES", 100)
     assert len(describe_html_dump(lines, 5).parts) == 5
     import gzip
 

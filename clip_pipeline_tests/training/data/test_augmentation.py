@@ -1,4 +1,4 @@
-"""What happens to a step's pictures."""
+"""What happens to a step's images."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ import pytest
 from PIL import Image
 
 from clip_pipeline.settings import TrainingSettings
-from clip_pipeline.training.data.augmentation import crop_boxes, draw_variation
+from clip_pipeline.training.data.augmentation import crop_boxes, draw_augmentation
 
-SETTINGS = TrainingSettings(batch_size=8, crop_scale=0.5, flip=True, colour_jitter=0.3, seed=1)
+SETTINGS = TrainingSettings(batch_size=8, crop_scale=0.5, flip=True, color_jitter=0.3, seed=1)
 
 
 def noise(count: int, side: int) -> np.ndarray:
@@ -19,15 +19,15 @@ def noise(count: int, side: int) -> np.ndarray:
 
 
 def varied(settings: TrainingSettings, step: int, stored: np.ndarray, size: int) -> np.ndarray:
-    variation = draw_variation(settings, step)
-    pictures = np.empty((len(stored), size, size, 3), np.uint8)
-    for place, picture in enumerate(pictures):
-        variation.apply(place, stored[place], picture)
-    return pictures
+    augmentation = draw_augmentation(settings, step)
+    images = np.empty((len(stored), size, size, 3), np.uint8)
+    for place, image in enumerate(images):
+        augmentation.apply(place, stored[place], image)
+    return images
 
 
 def test_without_augmentation_nothing_is_drawn():
-    assert draw_variation(TrainingSettings(), 3) is None
+    assert draw_augmentation(TrainingSettings(), 3) is None
 
 
 def test_it_depends_on_seed_and_step_alone():
@@ -40,26 +40,26 @@ def test_it_depends_on_seed_and_step_alone():
 
 @pytest.mark.parametrize("size", [16, 20])
 def test_a_crop_is_pillows_and_may_be_mirrored(size):
-    settings = dataclasses.replace(SETTINGS, colour_jitter=0)
-    stored, variation = noise(8, 20), draw_variation(settings, 0)
-    for place, picture in enumerate(varied(settings, 0, stored, size)):
-        box = tuple(variation.boxes[place] * 20)
+    settings = dataclasses.replace(SETTINGS, color_jitter=0)
+    stored, augmentation = noise(8, 20), draw_augmentation(settings, 0)
+    for place, image in enumerate(varied(settings, 0, stored, size)):
+        box = tuple(augmentation.boxes[place] * 20)
         theirs = Image.fromarray(stored[place]).resize((size, size), Image.Resampling.BICUBIC, box=box)
-        if variation.mirrored[place]:
+        if augmentation.mirrored[place]:
             theirs = theirs.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
         assert (
-            np.abs(picture.astype(int) - np.asarray(theirs)).max() <= 1
+            np.abs(image.astype(int) - np.asarray(theirs)).max() <= 1
         )  # a box of double precision is theirs of single
-    assert 0 < variation.mirrored.sum() < 8
+    assert 0 < augmentation.mirrored.sum() < 8
 
 
 @pytest.mark.parametrize("settings", [TrainingSettings(flip=True), TrainingSettings(flip=True, crop_scale=0.9999)])
 def test_mirroring_turns_left_to_right_and_about_half_of_the_photos(settings):
     settings = dataclasses.replace(settings, batch_size=200)
     smooth = np.asarray(Image.fromarray(noise(1, 4)[0]).resize((16, 16)))
-    pictures = varied(settings, 0, np.repeat(smooth[None], 200, axis=0), 16).astype(int)
-    kept = sum(np.abs(picture - smooth).max() < 5 for picture in pictures)
-    turned = sum(np.abs(picture - smooth[:, ::-1]).max() < 5 for picture in pictures)
+    images = varied(settings, 0, np.repeat(smooth[None], 200, axis=0), 16).astype(int)
+    kept = sum(np.abs(image - smooth).max() < 5 for image in images)
+    turned = sum(np.abs(image - smooth[:, ::-1]).max() < 5 for image in images)
     assert kept + turned == 200
     assert 70 < kept < 130
 
@@ -73,49 +73,49 @@ def test_crops_have_the_area_and_the_aspect_that_is_asked_for_and_lie_inside():
     assert abs(area.mean() - 0.7) < 0.01, "areas are even"
     assert 3 / 4 - 1e-9 <= aspect.min() < 0.76 and 1.32 < aspect.max() <= 4 / 3 + 1e-9
     assert abs(np.log(aspect).mean()) < 0.01, "wide and tall are as frequent"
-    assert abs(((boxes[:, 0] + boxes[:, 2]) / 2).mean() - 0.5) < 0.01, "the middle of the crops is the picture's"
+    assert abs(((boxes[:, 0] + boxes[:, 2]) / 2).mean() - 0.5) < 0.01, "the middle of the crops is the image's"
 
 
 def test_a_brightness_of_one_adds_half_of_the_range():
-    settings = dataclasses.replace(SETTINGS, crop_scale=1, flip=False, colour_jitter=0.2)
+    settings = dataclasses.replace(SETTINGS, crop_scale=1, flip=False, color_jitter=0.2)
     grey = np.full((8, 16, 16, 3), 128, np.uint8)
-    variation = draw_variation(settings, 0)
+    augmentation = draw_augmentation(settings, 0)
     added = varied(settings, 0, grey, 16)[:, 0, 0, 0] - 128.0
-    assert np.abs(added - 127.5 * variation.brightness).max() <= 0.5
-    assert np.abs(variation.brightness).max() <= 0.2 and np.abs(variation.contrast).max() <= 0.2
+    assert np.abs(added - 127.5 * augmentation.brightness).max() <= 0.5
+    assert np.abs(augmentation.brightness).max() <= 0.2 and np.abs(augmentation.contrast).max() <= 0.2
 
 
 def test_saturation_is_as_strong_as_the_jitter_and_some_photos_are_grey():
-    settings = TrainingSettings(batch_size=400, colour_jitter=0.4, greying=0.25)
-    variation = draw_variation(settings, 0)
-    grey = variation.saturation == 0
+    settings = TrainingSettings(batch_size=400, color_jitter=0.4, grayscale_prob=0.25)
+    augmentation = draw_augmentation(settings, 0)
+    grey = augmentation.saturation == 0
     assert 0.18 < grey.mean() < 0.32
-    assert np.abs(variation.saturation[~grey] - 1).max() <= 0.4
-    assert np.abs(variation.saturation[~grey] - 1).mean() == pytest.approx(0.2, abs=0.03)
+    assert np.abs(augmentation.saturation[~grey] - 1).max() <= 0.4
+    assert np.abs(augmentation.saturation[~grey] - 1).mean() == pytest.approx(0.2, abs=0.03)
 
 
 def test_a_grey_photo_has_three_equal_colours():
-    pictures = varied(TrainingSettings(batch_size=8, greying=1.0), 0, noise(8, 16), 16)
-    assert np.ptp(pictures, axis=-1).max() == 0
-    assert np.abs(pictures[..., 0] - noise(8, 16).mean(-1)).max() <= 0.5 + 1e-9
+    images = varied(TrainingSettings(batch_size=8, grayscale_prob=1.0), 0, noise(8, 16), 16)
+    assert np.ptp(images, axis=-1).max() == 0
+    assert np.abs(images[..., 0] - noise(8, 16).mean(-1)).max() <= 0.5 + 1e-9
 
 
 def test_erasing_covers_one_rectangle_of_the_size_that_is_told_and_leaves_the_rest():
-    settings = TrainingSettings(batch_size=300, erasing=0.5)
+    settings = TrainingSettings(batch_size=300, random_erasing_prob=0.5)
     stored = np.repeat(noise(1, 30), 300, axis=0)
     stored[stored == 123] = 122  # no pixel has the cover's colour by itself
-    pictures = varied(settings, 0, stored, 30)
-    covered = (pictures == np.array([123, 117, 104])).all(-1)
+    images = varied(settings, 0, stored, 30)
+    covered = (images == np.array([123, 117, 104])).all(-1)
     assert 0.4 < covered.any((1, 2)).mean() < 0.6
-    for picture, mask in zip(pictures, covered, strict=True):
-        assert (picture[~mask] == stored[0][~mask]).all()
+    for image, mask in zip(images, covered, strict=True):
+        assert (image[~mask] == stored[0][~mask]).all()
         rows, columns = mask.any(1).sum(), mask.any(0).sum()
         assert mask.sum() == rows * columns
         assert mask.sum() == 0 or (4 <= rows <= 16 and 4 <= columns <= 16)
 
 
 def test_what_is_new_changes_nothing_of_what_was_drawn_before():
-    plain = draw_variation(SETTINGS, 5)
-    more = draw_variation(dataclasses.replace(SETTINGS, greying=0.5, erasing=0.5), 5)
+    plain = draw_augmentation(SETTINGS, 5)
+    more = draw_augmentation(dataclasses.replace(SETTINGS, grayscale_prob=0.5, random_erasing_prob=0.5), 5)
     for name in ("boxes", "mirrored", "contrast", "brightness"):
         assert np.array_equal(getattr(plain, name), getattr(more, name))

@@ -16,7 +16,7 @@ def table_of(captions: list[list[str]]):
 
 
 def varied_table(photos: int = 20):
-    return table_of([[f"photo {i}", f"picture {i}", "a photo"][: 1 + i % 3] for i in range(photos)])
+    return table_of([[f"photo {i}", f"image {i}", "a photo"][: 1 + i % 3] for i in range(photos)])
 
 
 def test_the_same_step_gives_the_same_batch_and_other_steps_and_seeds_do_not():

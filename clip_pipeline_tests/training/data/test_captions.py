@@ -58,7 +58,7 @@ def tokens_of(photos: int = 64, captions: int = 2, length: int = 12) -> np.ndarr
 
 
 def test_words_are_left_out_at_the_rate_of_the_setting_and_the_ends_stay():
-    settings = TrainingSettings(word_dropout=0.3, batch_size=64)
+    settings = TrainingSettings(token_dropout=0.3, batch_size=64)
     tokens = tokens_of()
     shown = without_words(tokens, 5, settings, (PAD, START, END), WHOLE)
     words = tokens > END
@@ -68,7 +68,7 @@ def test_words_are_left_out_at_the_rate_of_the_setting_and_the_ends_stay():
 
 
 def test_other_words_at_each_step_and_the_same_in_a_share_of_the_batch():
-    settings = TrainingSettings(word_dropout=0.3, batch_size=64)
+    settings = TrainingSettings(token_dropout=0.3, batch_size=64)
     tokens = tokens_of()
     whole, again, next_step = (without_words(tokens, step, settings, (0, 1, 2), WHOLE) for step in (5, 5, 6))
     assert (whole == again).all()

@@ -1,4 +1,4 @@
-"""Batches through the real loader: from stored pictures and straight from shards."""
+"""Batches through the real loader: from stored images and straight from shards."""
 
 from __future__ import annotations
 
@@ -14,16 +14,20 @@ from clip_pipeline.errors import PhotosError, TrainingError
 from clip_pipeline.images.shards.tar import write_shard
 from clip_pipeline.settings import TrainingSettings
 from clip_pipeline.training.data.batches import Batches
-from clip_pipeline.training.data.decoded_images import PictureFormat, StoredPictures, decode_picture, store_pictures
+from clip_pipeline.training.data.decoded_images import ImageFormat, StoredImages, decode_image, store_images
 from clip_pipeline.training.data.loader import BATCHES_AHEAD, Loader, PairReader
-from clip_pipeline.training.data.shard_images import ShardPhotos, StreamedPictures
-from clip_pipeline.training.data.undecodable_images import BadPhotos, publish_bad_photos, read_bad_photos
+from clip_pipeline.training.data.shard_images import ShardPhotos, StreamedImages
+from clip_pipeline.training.data.undecodable_images import (
+    UndecodableImages,
+    publish_undecodable_images,
+    read_undecodable_images,
+)
 from clip_pipeline_tests.training.caption_tables import make_caption_table
-from clip_pipeline_tests.training.conftest import Pictures
+from clip_pipeline_tests.training.conftest import Images
 
 PLAIN = TrainingSettings(batch_size=8, seed=3)
-VARIED = dataclasses.replace(PLAIN, crop_scale=0.5, flip=True, colour_jitter=0.2)
-FORMAT = PictureFormat(20, "squash")
+VARIED = dataclasses.replace(PLAIN, crop_scale=0.5, flip=True, color_jitter=0.2)
+FORMAT = ImageFormat(20, "squash")
 COUNT = 96
 
 
@@ -51,8 +55,8 @@ class Shards:
         captions = [[f"photo {number}", "one of many"][: 1 + number % 2] for number in range(COUNT)]
         self.table = make_caption_table(captions, np.zeros((sum(map(len, captions)), 4), np.int32))
 
-    def streamed(self) -> StreamedPictures:
-        return StreamedPictures(self.photos, self.ids, FORMAT)
+    def streamed(self) -> StreamedImages:
+        return StreamedImages(self.photos, self.ids, FORMAT)
 
 
 @pytest.fixture
@@ -60,12 +64,14 @@ def shards(tmp_path) -> Shards:
     return Shards(tmp_path)
 
 
-def batches_of(source, table, settings=PLAIN, steps=range(18), workers=1, share=slice(None), bad_photos=None, size=20):
-    reader = PairReader(source, table, size, workers=workers, bad_photos=bad_photos)
+def batches_of(
+    source, table, settings=PLAIN, steps=range(18), workers=1, share=slice(None), undecodable_images=None, size=20
+):
+    reader = PairReader(source, table, size, workers=workers, undecodable_images=undecodable_images)
     batches = Batches(table, settings.batch_size, settings.seed, settings.repeat_captions)
     with Loader(reader, batches, settings, share, steps[-1] + 1) as loader:
-        found = [(batch.pictures.copy(), batch.captions.copy()) for batch in map(loader.batch, steps)]
-    return found if settings.captions_per_photo > 1 else [(pictures, captions[:, 0]) for pictures, captions in found]
+        found = [(batch.images.copy(), batch.captions.copy()) for batch in map(loader.batch, steps)]
+    return found if settings.captions_per_photo > 1 else [(images, captions[:, 0]) for images, captions in found]
 
 
 def same(ones, others) -> bool:
@@ -76,25 +82,25 @@ def same(ones, others) -> bool:
 
 @pytest.mark.parametrize(("settings", "size"), [(PLAIN, 20), (PLAIN, 16), (VARIED, 16)])
 def test_stored_and_streamed_batches_are_the_same_whatever_the_number_of_threads(shards, tmp_path, settings, size):
-    store_pictures(shards.contents.items(), shards.ids, FORMAT, tmp_path)
-    stored = batches_of(StoredPictures(tmp_path, shards.ids, FORMAT), shards.table, settings, size=size)
+    store_images(shards.contents.items(), shards.ids, FORMAT, tmp_path)
+    stored = batches_of(StoredImages(tmp_path, shards.ids, FORMAT), shards.table, settings, size=size)
     for workers in (1, 4):
         assert same(stored, batches_of(shards.streamed(), shards.table, settings, workers=workers, size=size))
 
 
-def test_every_picture_is_that_of_its_caption(shards):
-    for pictures, captions in batches_of(shards.streamed(), shards.table):
+def test_every_image_is_that_of_its_caption(shards):
+    for images, captions in batches_of(shards.streamed(), shards.table):
         photos = np.searchsorted(shards.table.first, captions, "right") - 1
-        expected = [decode_picture(photo(int(number)), 20, "squash") for number in photos]
-        assert np.array_equal(pictures, expected)
+        expected = [decode_image(photo(int(number)), 20, "squash") for number in photos]
+        assert np.array_equal(images, expected)
 
 
 @pytest.mark.parametrize("way", ["stored", "streamed"])
 def test_any_step_can_be_the_first_one(shards, tmp_path, way):
     """Resuming, to the sample: also in the middle of an epoch, and after a step that is asked for twice."""
     if way == "stored":
-        store_pictures(shards.contents.items(), shards.ids, FORMAT, tmp_path)
-    source = StoredPictures(tmp_path, shards.ids, FORMAT) if way == "stored" else shards.streamed()
+        store_images(shards.contents.items(), shards.ids, FORMAT, tmp_path)
+    source = StoredImages(tmp_path, shards.ids, FORMAT) if way == "stored" else shards.streamed()
     whole = batches_of(source, shards.table, VARIED, range(30), size=16)
     assert same(whole[17:], batches_of(source, shards.table, VARIED, range(17, 30), workers=3, size=16))
     assert same([whole[9], whole[9], whole[4]], batches_of(source, shards.table, VARIED, [9, 9, 4], size=16))
@@ -133,7 +139,7 @@ def test_no_periodicity_on_sorted_shards_through_the_loader(shards):
     settings = dataclasses.replace(PLAIN, batch_size=4)
     epoch = COUNT // 4
     found = batches_of(shards.streamed(), shards.table, settings, range(8 * epoch))
-    means = np.array([pictures[..., 1].mean() for pictures, _ in found])
+    means = np.array([images[..., 1].mean() for images, _ in found])
     rest = means - means.mean()
     for lag in (1, epoch // 4, epoch):
         assert abs(np.corrcoef(rest[:-lag], rest[lag:])[0, 1]) < 4 / np.sqrt(len(rest)), lag
@@ -141,14 +147,14 @@ def test_no_periodicity_on_sorted_shards_through_the_loader(shards):
     assert np.corrcoef(np.tile(in_order.mean(1), 8)[:-epoch], np.tile(in_order.mean(1), 8)[epoch:])[0, 1] > 0.99
 
 
-class Counted(Pictures):
-    """Counts the pictures that were read."""
+class Counted(Images):
+    """Counts the images that were read."""
 
     reads = 0
 
-    def read_into(self, row: int, picture: np.ndarray) -> None:
+    def read_into(self, row: int, image: np.ndarray) -> None:
         self.reads += 1
-        super().read_into(row, picture)
+        super().read_into(row, image)
 
 
 def test_only_a_few_batches_are_read_ahead_and_their_memory_is_used_again():
@@ -158,25 +164,25 @@ def test_only_a_few_batches_are_read_ahead_and_their_memory_is_used_again():
     addresses = set()
     with Loader(reader, Batches(table, 8, 0), dataclasses.replace(PLAIN), slice(None), 50) as loader:
         for step in range(50):
-            addresses.add(loader.batch(step).pictures.ctypes.data)
+            addresses.add(loader.batch(step).images.ctypes.data)
             assert source.reads <= 8 * (step + 1 + BATCHES_AHEAD)
     assert len(addresses) <= BATCHES_AHEAD + 1
     assert source.reads == 400
 
 
 def test_opening_a_set_and_taking_batches_needs_no_memory_for_the_set(tmp_path):
-    """80 MB of pictures, and far fewer in memory."""
+    """80 MB of images, and far fewer in memory."""
     import tracemalloc
 
     ids = [f"{row:04d}" for row in range(400)]
     content = photo(0)
-    store_pictures(((photo_id, content) for photo_id in ids), ids, PictureFormat(256, "squash"), tmp_path)
+    store_images(((photo_id, content) for photo_id in ids), ids, ImageFormat(256, "squash"), tmp_path)
     table = make_caption_table([[photo_id] for photo_id in ids], np.zeros((400, 1), np.int32))
     tracemalloc.start()
-    batches_of(StoredPictures(tmp_path, ids, PictureFormat(256, "squash")), table, PLAIN, range(2), size=256)
+    batches_of(StoredImages(tmp_path, ids, ImageFormat(256, "squash")), table, PLAIN, range(2), size=256)
     settings = dataclasses.replace(PLAIN, batch_size=8)
     with Loader(
-        PairReader(StoredPictures(tmp_path, ids, PictureFormat(256, "squash")), table, 256),
+        PairReader(StoredImages(tmp_path, ids, ImageFormat(256, "squash")), table, 256),
         Batches(table, 8, 0),
         settings,
         slice(None),
@@ -186,14 +192,14 @@ def test_opening_a_set_and_taking_batches_needs_no_memory_for_the_set(tmp_path):
             loader.batch(step)
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
-    assert (tmp_path / "pictures.npy").stat().st_size > 78e6
+    assert (tmp_path / "images.npy").stat().st_size > 78e6
     assert peak < 10e6
 
 
 # ---- photos that cannot be decoded
 
 
-BROKEN = {5: b"no picture", 6: photo(6)[:200], 50: b"\xff\xd8 cut"}
+BROKEN = {5: b"no image", 6: photo(6)[:200], 50: b"\xff\xd8 cut"}
 
 
 def test_a_bad_photo_is_replaced_by_the_next_good_one_and_named(tmp_path):
@@ -202,11 +208,11 @@ def test_a_bad_photo_is_replaced_by_the_next_good_one_and_named(tmp_path):
     for workers in (1, 3):
         work = tmp_path / f"work{workers}"
         work.mkdir()
-        bad = BadPhotos(work, COUNT, 5.0)
-        found = batches_of(shards.streamed(), shards.table, VARIED, range(12), workers, bad_photos=bad, size=16)
+        bad = UndecodableImages(work, COUNT, 5.0)
+        found = batches_of(shards.streamed(), shards.table, VARIED, range(12), workers, undecodable_images=bad, size=16)
         runs.append((found, bad.path.read_bytes()))
     assert same(runs[0][0], runs[1][0]) and runs[0][1] == runs[1][1]
-    noted = read_bad_photos(tmp_path / "work1" / "bad_photos.csv")
+    noted = read_undecodable_images(tmp_path / "work1" / "undecodable_images.csv")
     assert sorted(bad.photo_id for bad in noted) == ["photo005", "photo006", "photo050"]
     batches = Batches(shards.table, 8, VARIED.seed)
     for bad in noted:
@@ -222,32 +228,34 @@ def test_a_bad_photo_is_replaced_by_the_next_good_one_and_named(tmp_path):
 
 
 def test_without_a_record_a_bad_photo_is_an_error(tmp_path):
-    shards = Shards(tmp_path, {5: b"no picture"})
+    shards = Shards(tmp_path, {5: b"no image"})
     with pytest.raises(PhotosError, match="Photo photo005 in 00000.tar cannot be decoded"):
         batches_of(shards.streamed(), shards.table, steps=range(12))
 
 
-def test_too_many_bad_photos_stop_the_run(tmp_path):
+def test_too_many_undecodable_images_stop_the_run(tmp_path):
     shards = Shards(tmp_path, BROKEN)
     with pytest.raises(
-        TrainingError, match=r"2 of 96 photos cannot be decoded, more than training.max_bad_percent \(2\)"
+        TrainingError, match=r"2 of 96 photos cannot be decoded, more than training.max_undecodable_percent \(2\)"
     ):
-        batches_of(shards.streamed(), shards.table, steps=range(12), bad_photos=BadPhotos(tmp_path, COUNT, 2.0))
+        batches_of(
+            shards.streamed(), shards.table, steps=range(12), undecodable_images=UndecodableImages(tmp_path, COUNT, 2.0)
+        )
 
 
 def test_a_resumed_record_repeats_no_row(tmp_path):
     shards = Shards(tmp_path, BROKEN)
-    whole = BadPhotos(tmp_path, COUNT, 5.0)
-    batches_of(shards.streamed(), shards.table, steps=range(24), bad_photos=whole)
+    whole = UndecodableImages(tmp_path, COUNT, 5.0)
+    batches_of(shards.streamed(), shards.table, steps=range(24), undecodable_images=whole)
     undisturbed = whole.path.read_bytes()
-    resumed = BadPhotos(tmp_path, COUNT, 5.0)
+    resumed = UndecodableImages(tmp_path, COUNT, 5.0)
     resumed.go_on_at(7)
-    assert all(bad.step < 7 for bad in read_bad_photos(whole.path))
-    batches_of(shards.streamed(), shards.table, steps=range(7, 24), bad_photos=resumed)
+    assert all(bad.step < 7 for bad in read_undecodable_images(whole.path))
+    batches_of(shards.streamed(), shards.table, steps=range(7, 24), undecodable_images=resumed)
     assert resumed.path.read_bytes() == undisturbed
     (tmp_path / "model").mkdir()
-    assert publish_bad_photos(tmp_path, tmp_path / "model") == 3
-    assert len(read_bad_photos(tmp_path / "model" / "bad_photos.csv")) == 6
+    assert publish_undecodable_images(tmp_path, tmp_path / "model") == 3
+    assert len(read_undecodable_images(tmp_path / "model" / "undecodable_images.csv")) == 6
 
 
 # ---- tars
@@ -270,4 +278,4 @@ def test_a_cut_an_absent_and_a_shrunken_tar_get_a_sentence(shards, tmp_path):
 def test_a_photo_that_is_in_no_shard_gets_a_sentence(shards):
     photos = ShardPhotos(shards.tars, shards.photos.place_of | {"photo000": ("00000", "nosuch")})
     with pytest.raises(TrainingError, match="1 of 96 photos of the pairs are not in the shards, such as photo000"):
-        StreamedPictures(photos, shards.ids, FORMAT)
+        StreamedImages(photos, shards.ids, FORMAT)

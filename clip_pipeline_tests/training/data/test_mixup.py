@@ -1,4 +1,4 @@
-"""Pictures laid over one another, and the loss of such a batch."""
+"""Images laid over one another, and the loss of such a batch."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import torch
 
 from clip_pipeline.errors import SettingsError
 from clip_pipeline.settings import TrainingSettings
-from clip_pipeline.training.data.mixup import check_shares, draw_own_share, mixed_pictures, next_ones
+from clip_pipeline.training.data.mixup import check_shares, draw_own_share, mixed_images, next_ones
 from clip_pipeline_tests.training.objective.test_grad_cache import (
     SETTINGS,
     assert_equal_gradients,
@@ -25,14 +25,14 @@ def test_each_row_is_followed_by_the_next_in_circles_of_four():
     assert next_ones(torch.arange(10).view(5, 2)).tolist() == [[2, 3], [4, 5], [6, 7], [0, 1], [8, 9]]
 
 
-def test_a_mixed_picture_is_the_weighted_mean_of_its_own_and_the_next():
-    pictures = torch.tensor([0.0, 1.0, 5.0]).view(3, 1, 1, 1)
-    assert mixed_pictures(pictures, 0.75).flatten().tolist() == [0.25, 2.0, 3.75]
-    assert mixed_pictures(pictures, 1.0) is pictures
+def test_a_mixed_image_is_the_weighted_mean_of_its_own_and_the_next():
+    images = torch.tensor([0.0, 1.0, 5.0]).view(3, 1, 1, 1)
+    assert mixed_images(images, 0.75).flatten().tolist() == [0.25, 2.0, 3.75]
+    assert mixed_images(images, 1.0) is images
 
 
 def test_the_share_is_a_function_of_seed_and_step_and_one_without_mixing():
-    settings = TrainingSettings(mixing=0.2)
+    settings = TrainingSettings(mixup_alpha=0.2)
     shares = [draw_own_share(settings, step) for step in range(200)]
     assert shares == [draw_own_share(settings, step) for step in range(200)]
     assert shares[0] != draw_own_share(dataclasses.replace(settings, seed=1), 0)
@@ -41,36 +41,36 @@ def test_the_share_is_a_function_of_seed_and_step_and_one_without_mixing():
 
 
 def test_processes_must_hold_whole_circles():
-    settings = TrainingSettings(mixing=0.2, batch_size=12)
+    settings = TrainingSettings(mixup_alpha=0.2, batch_size=12)
     check_shares(settings, 1)
     check_shares(dataclasses.replace(settings, batch_size=16), 2)
-    check_shares(dataclasses.replace(settings, mixing=0), 2)
+    check_shares(dataclasses.replace(settings, mixup_alpha=0), 2)
     with pytest.raises(SettingsError, match="each of 2 processes has 6 of the 12 .* Set training.batch_size to 16"):
         check_shares(settings, 2)
 
 
 @pytest.mark.parametrize("loss", ["softmax", "sigmoid"])
-def test_the_loss_of_mixed_pictures_is_that_of_targets_of_both_captions(loss):
-    """Against targets written out: picture i is `own_share` caption i and the rest the next one's."""
-    learner = learner_of(dataclasses.replace(SETTINGS, loss=loss, word_loss=0.0))
+def test_the_loss_of_mixed_images_is_that_of_targets_of_both_captions(loss):
+    """Against targets written out: image i is `mixup_weight` caption i and the rest the next one's."""
+    learner = learner_of(dataclasses.replace(SETTINGS, loss=loss, bag_of_words_loss=0.0))
     learner = dataclasses.replace(learner, word_head=None)
-    pictures, tokens = random_batch(learner, 4)
-    features, captions = learner.features(pictures, tokens)
+    images, tokens = random_batch(learner, 4)
+    features, captions = learner.features(images, tokens)
     ours, _ = learner.losses(features, captions, tokens, 0.7)
     logits = learner.model.logit_scale.exp() * torch.nn.functional.normalize(features, dim=-1) @ captions[:, 0].T
     eye = torch.eye(4)
     targets = 0.7 * eye + 0.3 * eye[[1, 2, 3, 0]]
     if loss == "softmax":
         over_captions = -(targets * logits.log_softmax(1)).sum(1).mean()
-        over_pictures = -(targets.T * logits.T.log_softmax(1)).sum(1).mean()
-        expected = (over_captions + over_pictures) / 2
+        over_images = -(targets.T * logits.T.log_softmax(1)).sum(1).mean()
+        expected = (over_captions + over_images) / 2
     else:
         logits = logits + learner.model.logit_bias
         expected = torch.nn.functional.binary_cross_entropy_with_logits(logits, targets, reduction="none").sum() / 4
     assert ours.item() == pytest.approx(expected.item(), rel=1e-5)
 
 
-def test_in_chunks_the_gradient_of_mixed_pictures_is_the_same():
+def test_in_chunks_the_gradient_of_mixed_images_is_the_same():
     settings = dataclasses.replace(SETTINGS, captions_per_photo=2)
     whole, chunked = learner_of(settings), learner_of(dataclasses.replace(settings, chunk_size=5))
     batch = random_batch(whole)

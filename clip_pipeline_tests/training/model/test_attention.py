@@ -1,4 +1,4 @@
-"""The light attention of the picture tower is torch's own, forward and backward."""
+"""The light attention of the image encoder is torch's own, forward and backward."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from clip_pipeline.training.model.attention import lighten_attention
 from clip_pipeline.training.model.initial_model import make_model
 
 
-def _gradients(model: torch.nn.Module, pictures: torch.Tensor) -> dict[str, torch.Tensor]:
+def _gradients(model: torch.nn.Module, images: torch.Tensor) -> dict[str, torch.Tensor]:
     model.zero_grad()
-    model.encode_image(pictures).square().sum().backward()
+    model.encode_image(images).square().sum().backward()
     return {name: p.grad.clone() for name, p in model.visual.named_parameters() if p.grad is not None}
 
 
@@ -22,13 +22,13 @@ def test_features_and_gradients_are_those_of_open_clip(checkpointing):
     torch.manual_seed(0)
     model = build_model(load_config("tiny_test")).double()
     model.set_grad_checkpointing(checkpointing)
-    pictures = torch.randn(3, 3, 16, 16, dtype=torch.float64)
-    expected, expected_gradients = model.encode_image(pictures), _gradients(model, pictures)
+    images = torch.randn(3, 3, 16, 16, dtype=torch.float64)
+    expected, expected_gradients = model.encode_image(images), _gradients(model, images)
     names = list(model.state_dict())
     assert lighten_attention(model) == 1
     assert list(model.state_dict()) == names
-    torch.testing.assert_close(model.encode_image(pictures), expected, rtol=1e-10, atol=1e-12)
-    gradients = _gradients(model, pictures)
+    torch.testing.assert_close(model.encode_image(images), expected, rtol=1e-10, atol=1e-12)
+    gradients = _gradients(model, images)
     assert gradients.keys() == expected_gradients.keys()
     for name, gradient in gradients.items():
         torch.testing.assert_close(gradient, expected_gradients[name], rtol=1e-8, atol=1e-10)
@@ -59,5 +59,5 @@ def test_only_a_training_on_a_cpu_that_is_not_compiled_takes_it():
     assert not any("forward" in vars(module) for module in compiled.transformer.modules())
 
 
-def test_a_convolutional_tower_has_nothing_to_lighten():
+def test_a_convolutional_encoder_has_nothing_to_lighten():
     assert lighten_attention(build_model(load_config("sandbox_small"))) == 0

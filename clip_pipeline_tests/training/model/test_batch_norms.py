@@ -36,31 +36,31 @@ class Thread(Processes):
         return together
 
 
-def small_tower() -> torch.nn.Module:
+def small_encoder() -> torch.nn.Module:
     """Two norms, so that the first one's gradient comes through the second."""
     torch.manual_seed(0)
-    tower = torch.nn.Sequential(
+    encoder = torch.nn.Sequential(
         torch.nn.Conv2d(3, 4, 3), torch.nn.BatchNorm2d(4), torch.nn.GELU(), torch.nn.Conv2d(4, 5, 2), torch.nn.BatchNorm2d(5)
     )  # fmt: skip
     with torch.no_grad():
-        for name, parameter in tower.named_parameters():
+        for name, parameter in encoder.named_parameters():
             parameter.add_(torch.randn_like(parameter) * 0.3) if "bias" in name else None
-    return tower
+    return encoder
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 def test_two_shares_are_normalised_as_their_batch_and_so_is_the_gradient(dtype):
-    whole, batch = small_tower(), torch.randn(8, 3, 7, 7) * 2 + 1
+    whole, batch = small_encoder(), torch.randn(8, 3, 7, 7) * 2 + 1
     wanted = torch.randn(8, 5, 4, 4)
     meeting = Meeting()
     shares = [copy.deepcopy(whole) for _ in range(2)]
-    pictures = [batch[:4].clone().requires_grad_(), batch[4:].clone().requires_grad_()]
+    images = [batch[:4].clone().requires_grad_(), batch[4:].clone().requires_grad_()]
 
     def step(rank: int) -> torch.Tensor:
-        tower = shares[rank]
-        share_batch_norms(tower, Thread(rank, 2, meeting))
+        encoder = shares[rank]
+        share_batch_norms(encoder, Thread(rank, 2, meeting))
         with torch.autocast("cpu", dtype, enabled=dtype != torch.float32):
-            out = tower(pictures[rank])
+            out = encoder(images[rank])
         (out.float() * wanted[rank * 4 : rank * 4 + 4]).sum().backward()
         return out
 
@@ -72,7 +72,7 @@ def test_two_shares_are_normalised_as_their_batch_and_so_is_the_gradient(dtype):
         found = torch.cat(list(pool.map(step, range(2))))
     near = {"atol": 1e-5, "rtol": 1e-4} if dtype == torch.float32 else {"atol": 0.2, "rtol": 0.1}
     assert torch.allclose(found, expected, **near)
-    assert torch.allclose(torch.cat([share.grad for share in pictures]), batch.grad, **near)
+    assert torch.allclose(torch.cat([share.grad for share in images]), batch.grad, **near)
     for name, parameter in whole.named_parameters():
         total = sum(dict(share.named_parameters())[name].grad for share in shares)
         # a bias before a norm has no gradient but for rounding
@@ -99,14 +99,14 @@ def test_a_norm_of_timm_that_holds_an_activation_keeps_it():
 
 
 def test_alone_and_in_evaluation_nothing_changes():
-    tower, batch = small_tower(), torch.randn(4, 3, 7, 7)
-    expected = copy.deepcopy(tower)(batch)
-    share_batch_norms(tower, ONE_PROCESS)
-    assert torch.equal(tower(batch), expected)
-    tower.eval()
-    expected = tower(batch)
-    share_batch_norms(tower, Processes(0, 2))  # would wait for the other process if it asked it
-    assert torch.equal(tower(batch), expected)
+    encoder, batch = small_encoder(), torch.randn(4, 3, 7, 7)
+    expected = copy.deepcopy(encoder)(batch)
+    share_batch_norms(encoder, ONE_PROCESS)
+    assert torch.equal(encoder(batch), expected)
+    encoder.eval()
+    expected = encoder(batch)
+    share_batch_norms(encoder, Processes(0, 2))  # would wait for the other process if it asked it
+    assert torch.equal(encoder(batch), expected)
 
 
 def test_all_norms_of_a_resnet_share_and_keep_the_names_of_their_weights():

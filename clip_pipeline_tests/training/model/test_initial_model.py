@@ -49,49 +49,49 @@ def test_a_sigmoid_model_is_a_folder_that_open_clip_loads_with_its_bias(tiny_dat
     assert model.logit_bias.item() == float(weights_of(tmp_path)["logit_bias"]) != -10
 
 
-@pytest.mark.parametrize("tower", ["picture", "text"])
-def test_a_frozen_tower_ends_as_it_began(tiny_data: TinyData, tmp_path, tower):
-    settings = dataclasses.replace(SETTINGS, epochs=2, freeze=tower)
+@pytest.mark.parametrize("encoder", ["image", "text"])
+def test_a_frozen_encoder_ends_as_it_began(tiny_data: TinyData, tmp_path, encoder):
+    settings = dataclasses.replace(SETTINGS, epochs=2, freeze=encoder)
     tiny_data.train(tmp_path / "a", settings)
     tiny_data.train(tmp_path / "b", dataclasses.replace(settings, steps=1, learning_rate=1e-9))
     end, start = weights_of(tmp_path / "a"), weights_of(tmp_path / "b")
     still = {name for name in end if torch.allclose(end[name], start[name], atol=1e-7)}
-    of_tower = {name for name in end if name.startswith("visual.") == (tower == "picture")} - {"logit_scale"}
-    assert of_tower <= still
-    assert len(still) < len(end) - 5, "the other tower moved"
+    of_encoder = {name for name in end if name.startswith("visual.") == (encoder == "image")} - {"logit_scale"}
+    assert of_encoder <= still
+    assert len(still) < len(end) - 5, "the other encoder moved"
 
 
-def test_the_norms_of_a_frozen_tower_may_be_trained():
-    model, _ = model_of(freeze="picture", freeze_norms=False)
+def test_the_norms_of_a_frozen_encoder_may_be_trained():
+    model, _ = model_of(freeze="image", freeze_norms=False)
     trained = {name for name, p in model.named_parameters() if p.requires_grad and name.startswith("visual.")}
     assert trained and all(".ln_" in name for name in trained)
 
 
-def test_a_frozen_towers_statistics_and_dropout_rest():
-    model, settings = model_of(model="sandbox_small", freeze="picture")
+def test_a_frozen_encoders_statistics_and_dropout_rest():
+    model, settings = model_of(model="sandbox_small", freeze="image")
     training_mode(model, settings)
     assert not any(module.training for module in model.visual.modules())
     assert model.transformer.training
-    model, settings = model_of(model="sandbox_small", freeze="picture", freeze_norms=False)
+    model, settings = model_of(model="sandbox_small", freeze="image", freeze_norms=False)
     training_mode(model, settings)
     assert model.visual.bn1.training
 
 
-def test_patches_of_a_tower_without_patches_cannot_be_left_out():
+def test_patches_of_a_encoder_without_patches_cannot_be_left_out():
     with pytest.raises(
-        SettingsError, match="patch_dropout is 0.5, but the picture tower of sandbox_small is no vision"
+        SettingsError, match="patch_dropout is 0.5, but the image encoder of sandbox_small is no vision"
     ):
         model_of(model="sandbox_small", patch_dropout=0.5)
 
 
 @pytest.mark.parametrize(("model", "helps"), [("sandbox_small", False), ("laptop_small", True), ("tiny_test", True)])
-def test_a_tower_that_keeps_its_activations_all_the_same_is_named(caplog, model, helps):
+def test_a_encoder_that_keeps_its_activations_all_the_same_is_named(caplog, model, helps):
     model_of(model=model, gradient_checkpointing=True)
-    assert ("helps the text tower only" not in caplog.text) == helps
+    assert ("helps the text encoder only" not in caplog.text) == helps
 
 
 def test_fine_tuning_goes_on_from_a_model_folder(tiny_data: TinyData, trained, tmp_path):
-    settings = dataclasses.replace(SETTINGS, steps=1, learning_rate=1e-9, start_from=str(trained / "model"))
+    settings = dataclasses.replace(SETTINGS, steps=1, learning_rate=1e-9, init_from=str(trained / "model"))
     summary = tiny_data.train(tmp_path, settings, tokenizer_folder=tmp_path / "not looked at")
     assert summary["steps"] == 1
     before, after = weights_of(trained), weights_of(tmp_path)
@@ -103,13 +103,11 @@ def test_fine_tuning_goes_on_from_a_model_folder(tiny_data: TinyData, trained, t
 
 
 def test_a_folder_of_any_size_and_loss_is_gone_on_from_by_naming_it_as_the_model(tiny_data: TinyData, tmp_path):
-    sizes = {"picture_width": 48, "text_layers": 2, "embedding_size": 24, "context_length": 14}
+    sizes = {"vision_width": 48, "text_layers": 2, "embedding_size": 24, "context_length": 14}
     tiny_data.train(tmp_path / "a", dataclasses.replace(SETTINGS, steps=2, loss="sigmoid", **sizes))
     folder = str(tmp_path / "a" / "model")
     for loss in ("sigmoid", "softmax"):
-        settings = dataclasses.replace(
-            SETTINGS, steps=1, learning_rate=1e-9, loss=loss, model=folder, start_from=folder
-        )
+        settings = dataclasses.replace(SETTINGS, steps=1, learning_rate=1e-9, loss=loss, model=folder, init_from=folder)
         tiny_data.train(tmp_path / loss, settings)
         before, after = weights_of(tmp_path / "a"), weights_of(tmp_path / loss)
         assert after["visual.proj"].shape == (48, 24) and after["positional_embedding"].shape == (14, 32)
@@ -125,14 +123,14 @@ def test_weights_that_do_not_fit_are_named_with_their_sizes(tiny_data: TinyData,
     for path in (trained / "model").iterdir():
         (tmp_path / path.name).write_bytes(path.read_bytes())
     save_file(weights, tmp_path / WEIGHTS_FILE)
-    settings = dataclasses.replace(SETTINGS, start_from=str(tmp_path))
+    settings = dataclasses.replace(SETTINGS, init_from=str(tmp_path))
     with pytest.raises(
         ModelError,
         match=r"lacks ln_final.bias; the file has the unknown visual.more; visual.proj is 32×7 instead of 32×32. Set training.model to",
     ):
         tiny_data.train(tmp_path / "root", settings)
     with pytest.raises(ModelError, match="open_clip_config.json does not exist. Give a model folder"):
-        tiny_data.train(tmp_path / "root", dataclasses.replace(SETTINGS, start_from=str(tmp_path / "nowhere")))
+        tiny_data.train(tmp_path / "root", dataclasses.replace(SETTINGS, init_from=str(tmp_path / "nowhere")))
 
 
 def test_a_tokenizer_with_more_tokens_than_the_weights_is_noticed(tiny_data: TinyData, trained, tmp_path):
@@ -142,7 +140,7 @@ def test_a_tokenizer_with_more_tokens_than_the_weights_is_noticed(tiny_data: Tin
     weights["token_embedding.weight"] = weights["token_embedding.weight"][:-9].contiguous()
     save_file(weights, tmp_path / WEIGHTS_FILE)
     with pytest.raises(ModelError, match=r"has \d+ tokens, the weights beside it were trained with \d+. They belong"):
-        tiny_data.train(tmp_path / "root", dataclasses.replace(SETTINGS, start_from=str(tmp_path)))
+        tiny_data.train(tmp_path / "root", dataclasses.replace(SETTINGS, init_from=str(tmp_path)))
 
 
 def test_the_learned_temperature_stays_below_its_cap(tiny_data: TinyData, tmp_path):
@@ -151,7 +149,7 @@ def test_the_learned_temperature_stays_below_its_cap(tiny_data: TinyData, tmp_pa
     assert float(weights_of(tmp_path)["logit_scale"]) <= math.log(14.0) + 1e-6
 
 
-def test_compiling_is_asked_of_both_towers_and_keeps_the_weights_names(monkeypatch):
+def test_compiling_is_asked_of_both_encoders_and_keeps_the_weights_names(monkeypatch):
     asked = []
     monkeypatch.setattr(
         torch.nn.Module, "compile", lambda module, **options: asked.append((type(module).__name__, options))

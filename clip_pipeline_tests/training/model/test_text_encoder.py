@@ -1,4 +1,4 @@
-"""Text towers that start as the mean of their tokens, or stay it."""
+"""Text encoders that start as the mean of their tokens, or stay it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from clip_pipeline.errors import SettingsError
 from clip_pipeline.models.registry import build_model, load_config
 from clip_pipeline.settings import TrainingSettings
-from clip_pipeline.training.model.text_encoder import prepare_text_tower
+from clip_pipeline.training.model.text_encoder import prepare_text_encoder
 from clip_pipeline.training.optim.optimizer import make_optimizers
 
 CAPTIONS = torch.tensor([[1, 9, 7, 30, 12, 44, 5, 80, 3999], [1, 8, 300, 12, 9, 71, 6, 31, 3999]])
@@ -19,7 +19,7 @@ CAPTIONS = F.pad(CAPTIONS, (0, 32 - CAPTIONS.shape[1]))
 def test_a_caption_starts_as_the_mean_of_its_words():
     torch.manual_seed(0)
     model = build_model(load_config("laptop_small")).eval()
-    prepare_text_tower(model, "starts_as_mean", "laptop_small")
+    prepare_text_encoder(model, "starts_as_mean", "laptop_small")
     tokens = torch.tensor([[1, 9, 7, 30, 3999, 0, 0]])
     block = model.transformer.resblocks[0]
     with torch.no_grad():
@@ -34,10 +34,10 @@ def test_a_caption_starts_as_the_mean_of_its_words():
     assert torch.allclose(found[0], expected, atol=1e-5)
 
 
-def test_the_tower_can_still_learn_where_to_look():
+def test_the_encoder_can_still_learn_where_to_look():
     torch.manual_seed(0)
     model = build_model(load_config("laptop_small"))
-    prepare_text_tower(model, "starts_as_mean", "laptop_small")
+    prepare_text_encoder(model, "starts_as_mean", "laptop_small")
     model.encode_text(torch.randint(3, 3999, (4, 32)))[:, 0].sum().backward()
     block = model.transformer.resblocks[0]
     assert block.attn.in_proj_weight.grad[: block.attn.embed_dim].abs().max() > 0
@@ -45,10 +45,10 @@ def test_the_tower_can_still_learn_where_to_look():
 
 
 @pytest.mark.parametrize("optimizer", ["adamw", "muon"])
-def test_a_tower_that_stays_the_mean_never_learns_the_order_of_words(optimizer):
+def test_a_encoder_that_stays_the_mean_never_learns_the_order_of_words(optimizer):
     torch.manual_seed(0)
     model = build_model(load_config("laptop_small"))
-    prepare_text_tower(model, "stays_mean", "laptop_small")
+    prepare_text_encoder(model, "stays_mean", "laptop_small")
     before = {name: weight.clone() for name, weight in model.state_dict().items()}
     for _ in range(3):
         optimizers = make_optimizers(model, TrainingSettings(optimizer=optimizer, weight_decay=0.2))
@@ -69,7 +69,7 @@ def test_a_tower_that_stays_the_mean_never_learns_the_order_of_words(optimizer):
 def test_one_that_may_learn_it_does():
     torch.manual_seed(0)
     model = build_model(load_config("laptop_small"))
-    prepare_text_tower(model, "starts_as_mean", "laptop_small")
+    prepare_text_encoder(model, "starts_as_mean", "laptop_small")
     (optimizer,) = make_optimizers(model, TrainingSettings())
     for _ in range(3):
         optimizer.zero_grad()
@@ -81,6 +81,6 @@ def test_one_that_may_learn_it_does():
         assert not torch.allclose(model.encode_text(CAPTIONS), model.encode_text(turned), atol=1e-5)
 
 
-def test_another_kind_of_text_tower_is_refused():
+def test_another_kind_of_text_encoder_is_refused():
     with pytest.raises(SettingsError, match="not open_clip's own transformer"):
-        prepare_text_tower(torch.nn.Linear(2, 2), "starts_as_mean", "some_model")
+        prepare_text_encoder(torch.nn.Linear(2, 2), "starts_as_mean", "some_model")

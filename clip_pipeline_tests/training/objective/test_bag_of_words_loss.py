@@ -1,4 +1,4 @@
-"""Guessing a caption's words from the picture."""
+"""Guessing a caption's words from the image."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from clip_pipeline.training.objective.bag_of_words_loss import make_word_head, token_weights, word_loss
+from clip_pipeline.training.objective.bag_of_words_loss import bag_of_words_loss, make_word_head, token_weights
 from clip_pipeline_tests.training.caption_tables import make_caption_table
 
 # 0 padding, 7 start, 8 end; every caption holds 1, no caption holds 4
@@ -26,17 +26,19 @@ def test_the_loss_by_hand():
     torch.nn.init.zeros_(head.weight)
     torch.nn.init.zeros_(head.bias)
     tokens = torch.from_numpy(TOKENS).long()[:, None]
-    assert word_loss(head, torch.randn(3, 3), tokens).item() == pytest.approx(2 * math.log(2))
+    assert bag_of_words_loss(head, torch.randn(3, 3), tokens).item() == pytest.approx(2 * math.log(2))
     with torch.no_grad():
         head.bias[2] = 50.0  # sure of token 2, which one caption of three holds
-    assert word_loss(head, torch.randn(3, 3), tokens).item() == pytest.approx(math.log(2) + 50 * 2 / 3, rel=1e-5)
+    assert bag_of_words_loss(head, torch.randn(3, 3), tokens).item() == pytest.approx(
+        math.log(2) + 50 * 2 / 3, rel=1e-5
+    )
 
 
 def test_of_several_captions_the_share_that_holds_a_token_is_guessed():
-    """Two captions of one picture, one of which holds token 2: the best guess is one half."""
+    """Two captions of one image, one of which holds token 2: the best guess is one half."""
     head = make_word_head(1, np.array([0, 0, 1, 0, 0, 0, 0, 0, 0], dtype=np.float32))
     torch.nn.init.zeros_(head.weight)
     torch.nn.init.zeros_(head.bias)
     tokens = torch.from_numpy(TOKENS[[0, 1]]).long()[None]
-    word_loss(head, torch.randn(1, 1), tokens).backward()
+    bag_of_words_loss(head, torch.randn(1, 1), tokens).backward()
     assert head.bias.grad[2].item() == pytest.approx(0.0, abs=1e-7)

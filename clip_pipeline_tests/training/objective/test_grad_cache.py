@@ -14,32 +14,32 @@ from clip_pipeline.models.registry import load_config
 from clip_pipeline.settings import TrainingSettings
 from clip_pipeline.training.model.initial_model import make_model, with_loss
 from clip_pipeline.training.objective.bag_of_words_loss import make_word_head
-from clip_pipeline.training.objective.grad_cache import Learner, RandomState, quiet_statistics
+from clip_pipeline.training.objective.grad_cache import GradCacheStep, RandomState, quiet_statistics
 
-SETTINGS = TrainingSettings(model="tiny_test", batch_size=12, word_loss=0.5)
+SETTINGS = TrainingSettings(model="tiny_test", batch_size=12, bag_of_words_loss=0.5)
 
 
-def learner_of(settings: TrainingSettings, layers: int = 1) -> Learner:
+def learner_of(settings: TrainingSettings, layers: int = 1) -> GradCacheStep:
     torch.manual_seed(0)
     config = load_config(settings.model)
     config["vision_cfg"]["layers"] = config["text_cfg"]["layers"] = layers
     model = make_model(with_loss(config, settings), settings, "cpu")
     model.train()
     weights = torch.ones(config["text_cfg"]["vocab_size"]).numpy()
-    return Learner(model, make_word_head(config["embed_dim"], weights), settings, "cpu", 0)
+    return GradCacheStep(model, make_word_head(config["embed_dim"], weights), settings, "cpu", 0)
 
 
-def random_batch(learner: Learner, count: int = 12) -> tuple[torch.Tensor, torch.Tensor]:
+def random_batch(learner: GradCacheStep, count: int = 12) -> tuple[torch.Tensor, torch.Tensor]:
     size, length = learner.model.visual.image_size, learner.model.context_length
     generator = torch.Generator().manual_seed(1)
-    pictures = torch.randn(count, 3, *(size if isinstance(size, tuple) else (size, size)), generator=generator)
+    images = torch.randn(count, 3, *(size if isinstance(size, tuple) else (size, size)), generator=generator)
     shape = (count, learner.settings.captions_per_photo, length)
     tokens = torch.randint(1, 290, shape, generator=generator)
     tokens[..., -1] = 299
-    return pictures, tokens
+    return images, tokens
 
 
-def gradients(learner: Learner) -> dict[str, torch.Tensor]:
+def gradients(learner: GradCacheStep) -> dict[str, torch.Tensor]:
     parameters = {**dict(learner.model.named_parameters()), **dict(learner.word_head.named_parameters())}
     return {name: p.grad.clone() for name, p in parameters.items()}
 
@@ -63,20 +63,20 @@ def test_the_gradient_in_chunks_is_that_of_the_whole_batch(loss, size, captions)
 
 def test_the_loss_of_several_captions_is_the_mean_of_the_losses_of_one():
     learner = learner_of(dataclasses.replace(SETTINGS, captions_per_photo=3))
-    pictures, tokens = random_batch(learner)
-    singles = [learner.losses(*learner.features(pictures, tokens[:, [k]]), tokens[:, [k]]) for k in range(3)]
-    total, contrastive = learner.losses(*learner.features(pictures, tokens), tokens)
+    images, tokens = random_batch(learner)
+    singles = [learner.losses(*learner.features(images, tokens[:, [k]]), tokens[:, [k]]) for k in range(3)]
+    total, contrastive = learner.losses(*learner.features(images, tokens), tokens)
     assert contrastive == pytest.approx(sum(one for _, one in singles) / 3, abs=1e-5)
     assert total.item() == pytest.approx(sum(one.item() for one, _ in singles) / 3, rel=1e-5)
 
 
 @pytest.mark.parametrize("chunk_size", [0, 4])
-def test_words_that_the_text_tower_does_not_see_are_guessed_all_the_same(chunk_size):
+def test_words_that_the_text_encoder_does_not_see_are_guessed_all_the_same(chunk_size):
     settings = dataclasses.replace(SETTINGS, chunk_size=chunk_size)
     all_shown, some_shown = learner_of(settings), learner_of(settings)
-    pictures, tokens = random_batch(all_shown)
+    images, tokens = random_batch(all_shown)
     shown = tokens.masked_fill(tokens % 2 == 0, 0)
-    assert all_shown.backward(pictures, tokens) != some_shown.backward(pictures, tokens, shown=shown)
+    assert all_shown.backward(images, tokens) != some_shown.backward(images, tokens, shown=shown)
     assert torch.equal(all_shown.word_head.weight.grad, some_shown.word_head.weight.grad)
 
 
@@ -85,13 +85,13 @@ def test_dropout_leaves_out_the_same_things_in_both_passages(loss):
     """Patches are left out at random; beside a graph of all chunks that is drawn once and kept."""
     settings = dataclasses.replace(SETTINGS, loss=loss, chunk_size=4, patch_dropout=0.5)
     chunked, plain = learner_of(settings), learner_of(settings)
-    pictures, tokens = random_batch(plain)
+    images, tokens = random_batch(plain)
     torch.manual_seed(5)
-    parts = [plain.features(pictures[i : i + 4], tokens[i : i + 4]) for i in (0, 4, 8)]
+    parts = [plain.features(images[i : i + 4], tokens[i : i + 4]) for i in (0, 4, 8)]
     total, contrastive = plain.losses(*(torch.cat(part) for part in zip(*parts, strict=True)), tokens)
     total.backward()
     torch.manual_seed(5)
-    assert chunked.backward(pictures, tokens) == pytest.approx(contrastive, abs=1e-5)
+    assert chunked.backward(images, tokens) == pytest.approx(contrastive, abs=1e-5)
     assert_equal_gradients(gradients(chunked), gradients(plain))
 
 
@@ -102,7 +102,7 @@ def test_random_numbers_are_drawn_again():
     assert torch.equal(torch.rand(3), drawn)
 
 
-def test_the_statistics_of_batch_norms_take_each_picture_in_once():
+def test_the_statistics_of_batch_norms_take_each_image_in_once():
     layer = torch.nn.BatchNorm1d(2)
     batch = torch.randn(6, 2)
     with quiet_statistics(layer):
@@ -125,7 +125,7 @@ def test_gradient_checkpointing_changes_no_gradient(loss):
 
 
 @pytest.mark.parametrize("chunk_size", [0, 3])
-def test_gradient_checkpointing_shows_batch_norms_each_picture_once(chunk_size):
+def test_gradient_checkpointing_shows_batch_norms_each_image_once(chunk_size):
     settings = dataclasses.replace(SETTINGS, model="laptop_small", chunk_size=chunk_size)
     plain, checkpointed = learner_of(settings), learner_of(dataclasses.replace(settings, gradient_checkpointing=True))
     batch = random_batch(plain, 6)

@@ -30,11 +30,11 @@ def test_it_equals_open_clips_loss_and_gradients(count, width, scale):
 
     results = []
     for loss_of in (clip_loss, ClipLoss()):
-        pictures, captions = (rows.double().requires_grad_() for rows in random_pairs(count, width))
+        images, captions = (rows.double().requires_grad_() for rows in random_pairs(count, width))
         log_scale = torch.tensor(math.log(scale), dtype=torch.float64, requires_grad=True)
-        loss = loss_of(pictures, captions, log_scale.exp())
+        loss = loss_of(images, captions, log_scale.exp())
         loss.backward()
-        results.append((loss.detach(), pictures.grad, captions.grad, log_scale.grad))
+        results.append((loss.detach(), images.grad, captions.grad, log_scale.grad))
     for ours, theirs in zip(*results, strict=True):
         assert torch.allclose(ours, theirs, rtol=0, atol=1e-6)
     single = (rows.float() for rows in random_pairs(count, width))
@@ -55,16 +55,16 @@ def test_two_pairs_by_hand():
 
 
 def test_the_temperature_is_learned():
-    pictures, captions = random_pairs()
+    images, captions = random_pairs()
     scale = torch.tensor(2.0, requires_grad=True)
-    clip_loss(pictures, captions, scale.exp()).backward()
+    clip_loss(images, captions, scale.exp()).backward()
     assert scale.grad is not None and float(scale.grad) != 0
 
 
 def test_batches_of_different_length_get_a_sentence():
-    pictures, captions = random_pairs()
+    images, captions = random_pairs()
     with pytest.raises(ShapeError, match=r"\(12, 8\).*\(11, 8\)"):
-        clip_loss(pictures, captions[:-1], 1.0)
+        clip_loss(images, captions[:-1], 1.0)
 
 
 def test_the_sigmoid_loss_equals_open_clips_and_numpys():
@@ -73,11 +73,11 @@ def test_the_sigmoid_loss_equals_open_clips_and_numpys():
     define_missing_operators()
     from open_clip.loss import SigLipLoss
 
-    pictures, captions = random_pairs()
+    images, captions = random_pairs()
     for scale, bias in ((10.0, -10.0), (1.0, 0.0), (50.0, -3.5)):
-        ours = float(sigmoid_loss(pictures, captions, torch.tensor(scale), torch.tensor(bias)))
-        theirs = SigLipLoss()(pictures, captions, torch.tensor(scale), torch.tensor(bias))
-        logits = scale * pictures.double().numpy() @ captions.double().numpy().T + bias
+        ours = float(sigmoid_loss(images, captions, torch.tensor(scale), torch.tensor(bias)))
+        theirs = SigLipLoss()(images, captions, torch.tensor(scale), torch.tensor(bias))
+        logits = scale * images.double().numpy() @ captions.double().numpy().T + bias
         signs = 2 * np.eye(len(logits)) - 1
         by_hand = np.log1p(np.exp(-signs * logits)).sum() / len(logits)
         assert ours == pytest.approx(float(theirs), rel=1e-6) == pytest.approx(by_hand, rel=1e-6)
@@ -91,7 +91,7 @@ def test_guessing_is_the_lowest_loss_of_embeddings_that_are_all_equal():
 
 
 def test_scale_and_bias_of_the_sigmoid_loss_are_learned():
-    pictures, captions = random_pairs()
+    images, captions = random_pairs()
     scale, bias = torch.tensor(2.0, requires_grad=True), torch.tensor(-10.0, requires_grad=True)
-    sigmoid_loss(pictures, captions, scale.exp(), bias).backward()
+    sigmoid_loss(images, captions, scale.exp(), bias).backward()
     assert float(scale.grad) != 0 and float(bias.grad) != 0

@@ -30,7 +30,7 @@ def test_only_matrices_decay(model):
 
 
 def test_muon_moves_the_hidden_matrices_and_adamw_the_rest(model):
-    settings = TrainingSettings(optimizer="muon", learning_rate=1e-3, muon_rate=0.02, muon_decay=0.7)
+    settings = TrainingSettings(optimizer="muon", learning_rate=1e-3, muon_lr=0.02, muon_decay=0.7)
     adamw, muon = make_optimizers(model, settings)
     names = {id(parameter): name for name, parameter in model.named_parameters()}
     by_muon = {names[id(p)] for p in muon.param_groups[0]["params"]}

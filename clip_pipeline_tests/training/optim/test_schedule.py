@@ -9,7 +9,7 @@ import pytest
 from clip_pipeline.settings import TrainingSettings
 from clip_pipeline.training.optim.schedule import count_steps, count_warmup_steps, learning_rate_at
 
-SETTINGS = TrainingSettings(learning_rate=4e-4, warmup_percent=10, final_rate_percent=10)
+SETTINGS = TrainingSettings(learning_rate=4e-4, warmup_percent=10, final_lr_percent=10)
 
 
 def test_warmup_rises_evenly_and_the_peak_is_the_setting():
@@ -54,9 +54,7 @@ def test_the_warmup_may_be_given_in_steps():
 
 
 def rates_of(schedule: str, **changes) -> list[float]:
-    settings = TrainingSettings(
-        learning_rate=1.0, warmup_percent=10, final_rate_percent=20, schedule=schedule, **changes
-    )
+    settings = TrainingSettings(learning_rate=1.0, warmup_percent=10, final_lr_percent=20, schedule=schedule, **changes)
     return [learning_rate_at(step, 100, settings) for step in range(100)]
 
 

@@ -1,4 +1,4 @@
-"""Several trainings in one picture."""
+"""Several trainings in one image."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def test_what_changes_the_scale_of_the_loss_is_told_first(tmp_path):
     assert read_runs(folders)[1].label == "b, loss sigmoid, crop_scale 1, flip True"
 
 
-def test_the_picture_is_as_wide_with_the_longest_labels(tmp_path):
+def test_the_image_is_as_wide_with_the_longest_labels(tmp_path):
     from PIL import Image
 
     runs = [
@@ -59,11 +59,11 @@ def test_the_picture_is_as_wide_with_the_longest_labels(tmp_path):
         for run in read_runs([write_run(tmp_path / "a")])
     ]
     plot_runs(runs, tmp_path / "long.png")
-    with Image.open(tmp_path / "long.png") as picture:
-        assert picture.width == 9 * 120
+    with Image.open(tmp_path / "long.png") as image:
+        assert image.width == 9 * 120
 
 
-def test_the_command_draws_one_picture_and_prints_a_line_a_run(tmp_path):
+def test_the_command_draws_one_image_and_prints_a_line_a_run(tmp_path):
     folders = [str(write_run(tmp_path / "a")), str(write_run(tmp_path / "b", validated=False))]
     result = CliRunner().invoke(commands, ["compare", *folders, "-o", str(tmp_path / "out.png")])
     assert result.exit_code == 0, result.output

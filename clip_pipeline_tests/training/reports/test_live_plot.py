@@ -21,7 +21,7 @@ class Clock:
 def test_looks_are_due_at_longer_and_longer_intervals(tmp_path, monkeypatch):
     clock, seen = Clock(), []
     view = LiveView(tmp_path / "log.csv", SETTINGS, lambda numbers, _: seen.append(numbers["step"]), clock)
-    monkeypatch.setattr(view, "_picture", lambda: b"")
+    monkeypatch.setattr(view, "_image", lambda: b"")
     for clock.now in range(24 * 3600):
         view({"step": clock.now, "epoch": 0.0, "train_loss": 1.0})
     assert seen[:4] == [20, 60, 140, 300], "twenty seconds, then always twice as long"
@@ -29,17 +29,17 @@ def test_looks_are_due_at_longer_and_longer_intervals(tmp_path, monkeypatch):
     assert len(seen) == 30
 
 
-def test_the_picture_of_a_long_and_noisy_training_stays_small(tmp_path):
+def test_the_image_of_a_long_and_noisy_training_stays_small(tmp_path):
     log = TrainingLog(tmp_path / "log.csv")
     for step in range(1, 500):
         log.append(
             step=step, train_loss=4 + step % 7 / 3, validation_loss=4.0, learning_rate=1 / step, logit_scale=14.0
         )
-    picture = LiveView(log.path, SETTINGS, print)._picture()
-    assert picture[:4] == b"\x89PNG" and len(picture) < 60_000
+    image = LiveView(log.path, SETTINGS, print)._image()
+    assert image[:4] == b"\x89PNG" and len(image) < 60_000
 
 
-def test_a_training_hands_over_its_numbers_and_its_picture(tiny_data, tmp_path):
+def test_a_training_hands_over_its_numbers_and_its_image(tiny_data, tmp_path):
     shown, clock = [], Clock()
     view = LiveView(tmp_path / "work" / "train_log.csv", SETTINGS, lambda *look: shown.append(look), clock)
 
@@ -49,6 +49,6 @@ def test_a_training_hands_over_its_numbers_and_its_picture(tiny_data, tmp_path):
 
     tiny_data.train(tmp_path, dataclasses.replace(SETTINGS, steps=12), on_row=on_row)
     assert [numbers["step"] for numbers, _ in shown] == [2, 5, 11]
-    numbers, picture = shown[1]
+    numbers, image = shown[1]
     assert set(numbers) <= {"step", "epoch", *SHOWN} and numbers["validation_loss"] > 0
-    assert picture[:4] == b"\x89PNG" and len(picture) < 100_000
+    assert image[:4] == b"\x89PNG" and len(image) < 100_000

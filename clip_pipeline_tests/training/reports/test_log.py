@@ -1,4 +1,4 @@
-"""The log of a training, continued after a kill, and its picture."""
+"""The log of a training, continued after a kill, and its image."""
 
 from __future__ import annotations
 

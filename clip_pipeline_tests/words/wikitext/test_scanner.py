@@ -63,7 +63,7 @@ def test_real_dumps_have_the_words_of_the_reference(shared_data, name):
             if not reference_articles.is_disambiguation(page.text):
                 texts.append(page.text)
     assert texts
-    # The small wiki has names of its own. The reference takes its categories for pictures, with their sort keys as captions.
+    # The small wiki has names of its own. The reference takes its categories for images, with their sort keys as captions.
     namespaces = re.findall(r'<namespace key="(6|14)"[^>]*>([^<]+)<', xml[:10_000].decode(errors="replace"))
     own = {"6": "File", "14": "Category"} | dict(namespaces)
     texts = [text.replace(f"[[{own['14']}:", "[[Category:") for text in texts]
@@ -185,12 +185,12 @@ def test_odd_pages_are_read_by_expat_and_the_others_around_them_as_well(odd, siz
     assert got == expected(texts)
 
 
-def test_captions_count_as_pictured_and_galleries_only_so():
+def test_captions_count_as_captioned_and_galleries_only_so():
     words = WordTable(ENGLISH_LINK_NAMES)
     text = "A cat. [[File:A.jpg|thumb|A [[cat|Cat]] sleeps]] <gallery>\nFile:B.jpg|Two dogs\nC.jpg\n</gallery> Cat"
     add_text(words, text, WIKITEXT)
     rows = {row.pop("word"): tuple(row.values()) for row in words.finish().to_pylist()}
-    assert rows == {  # count, documents, capitalised, pictured
+    assert rows == {  # count, documents, capitalised, captioned
         "a": (2, 1, 2, 1), "cat": (3, 1, 2, 1), "sleeps": (1, 1, 0, 1), "two": (0, 0, 0, 1), "dogs": (0, 0, 0, 1),
     }  # fmt: skip
 
@@ -228,11 +228,11 @@ def test_full_tables_go_to_disk_and_the_counts_stay_the_same(tmp_path, monkeypat
     write_multistream(path, [pages[n : n + 8] for n in range(0, 80, 8)], index=False)
     whole = count_dumps([path])
     written = []
-    monkeypatch.setattr(table, "FEWEST_ENTRIES", 64)
+    monkeypatch.setattr(table, "MIN_ENTRIES", 64)
     monkeypatch.setattr(sorted_runs, "ROWS_IN_MEMORY", 500)
-    monkeypatch.setattr(sorted_runs, "FEWEST_ROWS", 50)
-    monkeypatch.setattr("clip_pipeline.words.count.MOST_ENTRIES", 300)
-    monkeypatch.setattr("clip_pipeline.words.count.SMALLEST_PARALLEL_BYTES", 0)
+    monkeypatch.setattr(sorted_runs, "MIN_ROWS", 50)
+    monkeypatch.setattr("clip_pipeline.words.count.MAX_ENTRIES", 300)
+    monkeypatch.setattr("clip_pipeline.words.count.MIN_PARALLEL_BYTES", 0)
     monkeypatch.setattr(table, "write_run", lambda *arguments: written.append(1) or write_run(*arguments))
     for workers in (1, 2):
         assert count_dumps([path], workers=workers).equals(whole)
