@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import dataclasses
 from dataclasses import replace
 from typing import Any
 
 from clip_pipeline.errors import SettingsError, nearest_name
+from clip_pipeline.settings.fields import SettingField, find_field
 from clip_pipeline.settings.plans import plan_assignments
 from clip_pipeline.settings.tree import SECTIONS, Recipe
 
@@ -41,14 +41,12 @@ def _with_setting(recipe: Recipe, assignment: str) -> Recipe:
             f'There is no stage "{section_name}" in "{assignment}". {nearest_name(section_name, SECTIONS)}'
         )
     section = getattr(recipe, section_name)
-    specs = {spec.name: spec for spec in dataclasses.fields(section)}
-    if field_name not in specs:
-        raise SettingsError(f'There is no setting "{section_name}.{field_name}". {nearest_name(field_name, specs)}')
-    value = _parse_value(f"{section_name}.{field_name}", text.strip(), type(getattr(section, field_name)))
-    return replace(recipe, **{section_name: replace(section, **{field_name: value})})
+    field = find_field(f"{section_name}.{field_name}")
+    return replace(recipe, **{section_name: replace(section, **{field_name: _parse_value(field, text.strip())})})
 
 
-def _parse_value(name: str, text: str, kind: type) -> Any:
+def _parse_value(field: SettingField, text: str) -> Any:
+    name, kind = field.full_name, field.type
     if kind is bool:
         words = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
         if text.lower() not in words:

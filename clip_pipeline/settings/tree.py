@@ -6,24 +6,20 @@ import dataclasses
 import json
 from dataclasses import dataclass
 
-from clip_pipeline.settings.data import (
-    DownloadSettings,
-    LinksSettings,
-    PairsSettings,
-    SandboxSettings,
-    WikipediaSettings,
-    WordsSettings,
-)
-from clip_pipeline.settings.model import (
-    AdaptationSettings,
-    ComputeSettings,
-    EmbeddingSettings,
-    EvaluationSettings,
-    ParallelismSettings,
-    ProbeSettings,
-    TokenizerSettings,
-    TrainingSettings,
-)
+from clip_pipeline.settings.sections.adaptation import AdaptationSettings
+from clip_pipeline.settings.sections.compute import ComputeSettings
+from clip_pipeline.settings.sections.download import DownloadSettings
+from clip_pipeline.settings.sections.embedding import EmbeddingSettings
+from clip_pipeline.settings.sections.evaluation import EvaluationSettings
+from clip_pipeline.settings.sections.links import LinksSettings
+from clip_pipeline.settings.sections.pairs import PairsSettings
+from clip_pipeline.settings.sections.parallelism import ParallelismSettings
+from clip_pipeline.settings.sections.probe import ProbeSettings
+from clip_pipeline.settings.sections.sandbox import SandboxSettings
+from clip_pipeline.settings.sections.tokenizer import TokenizerSettings
+from clip_pipeline.settings.sections.training import TrainingSettings
+from clip_pipeline.settings.sections.wikipedia import WikipediaSettings
+from clip_pipeline.settings.sections.words import WordsSettings
 
 
 @dataclass(frozen=True)

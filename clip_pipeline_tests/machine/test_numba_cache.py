@@ -8,6 +8,8 @@ import pytest
 from numba import int64, njit
 from numba.core import caching
 
+from clip_pipeline.machine.numba_cache import cached
+
 
 def double(number):
     return 2 * number

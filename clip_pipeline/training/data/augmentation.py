@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from clip_pipeline.settings.model import TrainingSettings
+from clip_pipeline.settings import TrainingSettings
 from clip_pipeline.training.randomness import AUGMENTATION, generator_of
 
 if TYPE_CHECKING:

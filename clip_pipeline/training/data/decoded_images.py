@@ -24,7 +24,7 @@ from clip_pipeline.storage.disk import sync_path, write_synced
 if TYPE_CHECKING:
     import numpy as np
 
-    from clip_pipeline.settings.model import TrainingSettings
+    from clip_pipeline.settings import TrainingSettings
 
 logger = logging.getLogger(__name__)
 

@@ -27,7 +27,7 @@ from clip_pipeline.training.data.undecodable_images import BadPhoto, Undecodable
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from clip_pipeline.settings.model import TrainingSettings
+    from clip_pipeline.settings import TrainingSettings
 
 BATCHES_AHEAD = 2
 IMAGES_A_TASK = 16

@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from clip_pipeline.machine.numba_cache import cached
 from clip_pipeline.words.wikitext.characters import Characters, kernel
 from clip_pipeline.words.wikitext.elements import NameTable, drop_elements
 from clip_pipeline.words.wikitext.entities import Entities

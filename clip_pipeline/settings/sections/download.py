@@ -1,0 +1,48 @@
+"""The settings `download`: how photos are fetched and stored."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from clip_pipeline.settings.checked import CheckedSettings, setting
+
+
+@dataclass(frozen=True)
+class DownloadSettings(CheckedSettings):
+    """How photos are fetched and stored."""
+
+    photos_per_shard: int = setting(1000, "Most photos a shard aims at.", low=10)
+    resize: str = setting(
+        "shorter_side",
+        "How image_size is meant: shorter_side, longest_side, crop (a square from the middle), pad (a square with white "
+        "bars), squash (a square, bent), or original for the bytes as they came, EXIF and place included.",
+        choices=("shorter_side", "longest_side", "crop", "pad", "squash", "original"),
+    )
+    image_size: int = setting(256, "Side of the stored JPEG that resize speaks of, in pixels.", low=16)
+    only_if_bigger: bool = setting(True, "Leave smaller photos as they are instead of enlarging them.")
+    quality: int = setting(90, "JPEG quality of the stored photo.", low=1, high=100)
+    request_width: int = setting(
+        0, "Width asked of an image server that can resize (w=), in pixels; 0 asks for the original.", low=0
+    )
+    min_side: int = setting(32, "Photos whose shorter side is below this are rejected, in pixels.", low=1)
+    max_bytes: int = setting(30_000_000, "Largest download, in bytes.", low=1000)
+    max_pixels: int = setting(100_000_000, "Largest photo decoded, in pixels.", low=1000)
+    deadline: float = setting(20.0, "Longest time for one photo, all bytes included, in seconds.", low=0.1)
+    retries: int = setting(2, "Further tries after a failure that may pass.", low=0, high=10)
+    connections: int = setting(16, "Downloads at a time.", low=1, high=256, speed=True)
+    connections_per_host: int = setting(16, "Downloads at a time from one host.", low=1, high=256, speed=True)
+    host_rate: float = setting(
+        0.0, "Most requests a second to one host; 0 is no limit but the host's own.", low=0, speed=True
+    )
+    robots_txt: bool = setting(True, "Leave out photos that their host's robots.txt forbids to robots.")
+    robots_header: bool = setting(
+        True, "Leave out photos whose answer says noai, noimageai, noindex or noimageindex (X-Robots-Tag)."
+    )
+    reuse: bool = setting(
+        True,
+        "When a shard is built again, take what the old one holds, and ask again only where a failure may have passed.",
+        speed=True,
+    )
+    contact: str = setting(
+        "", "Your e-mail or page, sent in the User-Agent so that a site's owner can reach you.", speed=True
+    )
