@@ -30,8 +30,7 @@ def test_without_a_folder_for_it_a_function_is_compiled_in_memory_and_that_is_to
 
 def test_a_function_is_kept_in_the_folder_of_the_environment(tmp_path):
     (tmp_path / "twice.py").write_text(
-        "import functools, sys; from numba import njit; from clip_pipeline.machine.numba_cache import cached
-from clip_pipeline.machine.numba_cache import cached\n"
+        "import functools, sys; from numba import njit; from clip_pipeline.machine.numba_cache import cached\n"
         "@cached(functools.partial(njit, 'int64(int64)'))\ndef double(number): return 2 * number\n"
         "print(sum(double.stats.cache_hits.values()))\n"
     )
