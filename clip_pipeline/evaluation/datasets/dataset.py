@@ -16,7 +16,7 @@ from clip_pipeline.evaluation.zero_shot import LabelTruth
 if TYPE_CHECKING:
     from clip_pipeline.sources.photos.image_set import ImageSet
 
-TEMPLATES = ("{c}", "a {c}", "a photo of a {c}", "an image of a {c}")
+TEMPLATES = ("{c}", "a {c}", "a photo of a {c}", "a picture of a {c}")
 """Prompts for a labelled dataset that brings none of its own."""
 
 

@@ -23,7 +23,7 @@ IMAGE_NAMES = (
     "webp",
     "img",
     "photo",
-    "image",
+    "picture",
     "image_bytes",
     "bytes",
     "content",
