@@ -18,7 +18,7 @@ from clip_pipeline.errors import SourceError
 from clip_pipeline.machine.progress import progress
 from clip_pipeline.sources.photos.tar_index import TAR_ERRORS
 from clip_pipeline.sources.web.api_session import Hosts, http_session
-from clip_pipeline.sources.web.retries import read_answer
+from clip_pipeline.sources.web.small_file import read_small_file
 
 if TYPE_CHECKING:
     import requests
@@ -43,7 +43,7 @@ def download_benchmark(base_url: str, folder: Path, hosts: Hosts) -> dict[str, i
     """
     base_url, folder = base_url.rstrip("/"), Path(folder)
     with http_session("", hosts) as session:
-        kind = read_answer(session, f"{base_url}/{TYPE_FILE}") or b""
+        kind = read_small_file(session, f"{base_url}/{TYPE_FILE}") or b""
         retrieval = kind.strip().lower() == b"retrieval"
         for name in () if retrieval else TOP_FILES:
             _download(session, base_url, name, folder)
@@ -61,11 +61,13 @@ def download_benchmark(base_url: str, folder: Path, hosts: Hosts) -> dict[str, i
 
 
 def _listed_splits(session: requests.Session, base_url: str) -> list[str]:
-    listing = read_answer(session, f"{base_url}/")
+    listing = read_small_file(session, f"{base_url}/")
     if listing is not None:
         found = sorted(set(LISTED_SPLIT.findall(unquote(listing.decode("utf-8", "replace")))))
     else:
-        found = [split for split in USUAL_SPLITS if read_answer(session, f"{base_url}/{split}/nshards.txt") is not None]
+        found = [
+            split for split in USUAL_SPLITS if read_small_file(session, f"{base_url}/{split}/nshards.txt") is not None
+        ]
     if not found:
         raise SourceError(
             f"{base_url} lists no split (<split>/nshards.txt). Check that it is a dataset in CLIP_benchmark's layout."
@@ -108,7 +110,7 @@ def _download(session: requests.Session, base_url: str, name: str, folder: Path)
     path = folder / name
     path.parent.mkdir(parents=True, exist_ok=True)
     url = f"{base_url}/{name}"
-    content = read_answer(session, url)
+    content = read_small_file(session, url)
     if content is None:
         raise SourceError(
             f"{url} is not there (404), and a dataset in CLIP_benchmark's layout has it. Check the address."

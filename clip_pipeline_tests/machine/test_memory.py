@@ -9,7 +9,7 @@ import pytest
 
 RISE_AND_FALL = """
 import resource, sys
-from clip_pipeline.memory import give_memory_back
+from clip_pipeline.machine.memory import give_memory_back
 
 def resident_mb():
     return int(open("/proc/self/statm").read().split()[1]) * resource.getpagesize() / 1e6

@@ -159,7 +159,7 @@ def peak_megabytes_of(code: str, port: int) -> dict:
         from concurrent.futures import ThreadPoolExecutor
         from dataclasses import replace
         import PIL.Image, PIL.PngImagePlugin, PIL.JpegImagePlugin
-        from clip_pipeline.images.decode import check_photo
+        from clip_pipeline.images.download.check_photo import check_photo
         from clip_pipeline.settings import DownloadSettings
         from clip_pipeline.sources.fetch import PhotoFetcher
         def peak():

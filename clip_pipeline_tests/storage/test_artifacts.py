@@ -157,7 +157,7 @@ def test_a_run_killed_after_the_two_renames_leaves_no_old_artifact_beside_the_ne
 KILLED_WRITER = """
 import sys
 from pathlib import Path
-from clip_pipeline.store import ArtifactKey, Built, Store, Wanted
+from clip_pipeline.storage.artifacts import ArtifactKey, Built, Store, Wanted
 
 def build(version):
     def write(folder, work):

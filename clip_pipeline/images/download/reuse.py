@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from clip_pipeline.images.shards.tar import ENDINGS, find_members
-from clip_pipeline.sources.web import api_session
+from clip_pipeline.sources.web import retries
 
 SHARDS_VERSION = "2"
 """Raised when other bytes are written from the same photos; a shard of another version is not reused. A column that comes from
@@ -29,7 +29,7 @@ def may_pass(status: str, message: str | None) -> bool:
         number = re.fullmatch(r"HTTP (\d+)", message or "")
         if number is None:
             return "pause" in (message or "")
-        return api_session.may_pass(int(number[1]))
+        return retries.may_pass(int(number[1]))
     return status in MAY_PASS
 
 

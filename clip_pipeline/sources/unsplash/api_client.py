@@ -11,9 +11,9 @@ from urllib.parse import urlsplit
 
 from clip_pipeline.errors import BudgetSpentError, MissingKeyError, SourceError
 from clip_pipeline.sources.unsplash.api_photo import photo_row
-from clip_pipeline.sources.web.api_session import Hosts, http_session, may_pass, retry_after_seconds
+from clip_pipeline.sources.web.api_session import Hosts, http_session
 from clip_pipeline.sources.web.request_ledger import Budget
-from clip_pipeline.sources.web.retries import TRIES, Retries
+from clip_pipeline.sources.web.retries import MAX_TRIES, Retries, may_pass, retry_after_seconds
 
 if TYPE_CHECKING:
     import requests
@@ -104,7 +104,7 @@ class UnsplashClient:
         further_statuses: tuple[int, ...],
     ) -> bytes:
         """The body of an answer with status 200 or one of `further_statuses`, after waits and further tries."""
-        waited, retries = 0.0, Retries(f"The search at {self._base_url}", sleep=self._sleep)
+        waited, retries = 0.0, Retries(f"The search at {self._base_url}", MAX_TRIES, self._sleep)
         while retries.left:
             number, seconds = self._reserve(told, waited)
             waited += seconds
@@ -128,7 +128,7 @@ class UnsplashClient:
                 raise _refusal(response, told)
             retries.failed(problem)
         raise SourceError(
-            f"The search at {self._base_url} failed {TRIES} times {told} (last: {retries.problem}). "
+            f"The search at {self._base_url} failed {MAX_TRIES} times {told} (last: {retries.problem}). "
             "Check the network and run again: every page that came is kept."
         )
 

@@ -1,11 +1,9 @@
-"""What every request of ours has in common: who asks, where names lead, how long to wait before another try."""
+"""What every request to an API or a mirror has in common: who asks, where names lead, time limits, few redirects."""
 
 from __future__ import annotations
 
-import random
 from collections.abc import Mapping
-from email.utils import parsedate_to_datetime
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from clip_pipeline.errors import SourceError
 from clip_pipeline.version import __version__
@@ -20,9 +18,6 @@ TIMEOUT_SECONDS = (10.0, 60.0)
 """For a connection, and for the silence between two pieces of an answer."""
 
 MAX_REDIRECTS = 5
-FIRST_PAUSE_SECONDS = 0.25
-MAX_PAUSE_SECONDS = 30.0
-MAX_RETRY_AFTER_SECONDS = 1e9
 
 
 def user_agent(contact: str) -> str:
@@ -30,35 +25,6 @@ def user_agent(contact: str) -> str:
     name = f"clip_pipeline/{__version__}"
     told = " ".join(contact.encode("ascii", "ignore").decode().split())
     return f"{name} (+{told})" if told else name
-
-
-def may_pass(status: int) -> bool:
-    """Whether an HTTP status speaks of a trouble that another try may not meet."""
-    return status in (408, 425, 429) or 500 <= status <= 599
-
-
-class _Headers(Protocol):
-    def get(self, name: str, /) -> str | None: ...
-
-
-def retry_after_seconds(headers: _Headers, now: float) -> float | None:
-    """Seconds that `Retry-After` asks to wait, None without one that can be read (RFC 9110, section 10.2.3).
-
-    headers: a mapping that ignores case. now: seconds since 1970, for the form that is a date.
-    """
-    text = (headers.get("Retry-After") or "")[:100].strip()
-    if text.isascii() and text.isdecimal():
-        return min(float(text), MAX_RETRY_AFTER_SECONDS)
-    try:
-        return max(parsedate_to_datetime(text).timestamp() - now, 0.0)
-    except (ValueError, TypeError, OverflowError, IndexError):
-        return None
-
-
-def backoff_seconds(attempt: int, generator: random.Random) -> float:
-    """Pause after failed try number `attempt` (from 0): doubles each time, half of it by chance so that clients part."""
-    longest = min(FIRST_PAUSE_SECONDS * 2 ** min(attempt, 20), MAX_PAUSE_SECONDS)
-    return longest * generator.uniform(0.5, 1.0)
 
 
 def http_session(contact: str, hosts: Hosts) -> requests.Session:
@@ -129,15 +95,3 @@ def _standing_in_pools(hosts: Hosts) -> dict[str, Any]:
         ConnectionCls = stand_in(HTTPSConnection)
 
     return {"http": Pool, "https": SecurePool}
-
-
-def connection_errors() -> tuple[type[Exception], ...]:
-    """What requests raises for a trouble on the way that another try may not meet."""
-    import requests
-
-    return (
-        requests.ConnectionError,
-        requests.Timeout,
-        requests.exceptions.ChunkedEncodingError,
-        requests.exceptions.ContentDecodingError,
-    )

@@ -12,8 +12,9 @@ from typing import Any
 
 from clip_pipeline.errors import DiskError, SourceError
 from clip_pipeline.machine.progress import progress
-from clip_pipeline.sources.web.api_session import Hosts, connection_errors, http_session, may_pass, retry_after_seconds
-from clip_pipeline.sources.web.retries import CHUNK_BYTES, TRIES, Retries
+from clip_pipeline.sources.web.api_session import Hosts, http_session
+from clip_pipeline.sources.web.retries import MAX_TRIES, Retries, connection_errors, may_pass, retry_after_seconds
+from clip_pipeline.sources.web.small_file import CHUNK_BYTES
 
 logger = logging.getLogger(__name__)
 
@@ -86,7 +87,7 @@ def _download_resuming(
             have = partial.stat().st_size if partial.exists() else 0
             if remote.size is not None and have >= remote.size:
                 return
-            told_seconds = None
+            asked_seconds = None
             headers = {"Range": f"bytes={have}-"} if have else {}
             headers["Accept-Encoding"] = "identity"
             try:
@@ -107,17 +108,17 @@ def _download_resuming(
                         return
                     elif may_pass(answer.status_code):
                         problem = f"status {answer.status_code}"
-                        told_seconds = retry_after_seconds(answer.headers, time.time())
+                        asked_seconds = retry_after_seconds(answer.headers, time.time())
                     else:
                         raise SourceError(f"{remote.url} answers with status {answer.status_code}. {advice}")
             except connection_errors() as error:
                 problem = type(error).__name__
             grown = (partial.stat().st_size if partial.exists() else 0) > have
             if grown:  # only tries in a row that bring nothing count: a long download may break many times
-                retries.failures = 0
-            retries.failed(problem, told_seconds)
+                retries.progressed()
+            retries.failed(problem, asked_seconds)
     raise SourceError(
-        f"{remote.url} broke off {TRIES} times without progress ({retries.problem}). What came is kept in {partial.name}; run again to go on."
+        f"{remote.url} broke off {MAX_TRIES} times without progress ({retries.problem}). What came is kept in {partial.name}; run again to go on."
     )
 
 

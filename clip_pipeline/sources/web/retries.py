@@ -1,4 +1,7 @@
-"""Asking again: how often, and the pause before each further try."""
+"""Trying again: which failures may pass, how often it is tried, and how long the pause before each further try is.
+
+Every request of ours goes by this: files of strangers' servers, downloads, API calls. RFC 9110 sections 10.2.3 and 15.
+"""
 
 from __future__ import annotations
 
@@ -6,87 +9,120 @@ import logging
 import random
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING
-
-from clip_pipeline.errors import SourceError
-from clip_pipeline.sources.web.api_session import backoff_seconds, connection_errors, may_pass, retry_after_seconds
-
-if TYPE_CHECKING:
-    import requests
+from email.utils import parsedate_to_datetime
+from typing import Protocol
 
 logger = logging.getLogger(__name__)
 
-TRIES = 5
+MAX_TRIES = 5
 MAX_WAIT_SECONDS = 300.0
-CHUNK_BYTES = 1 << 18
+FIRST_PAUSE_SECONDS = 0.25
+MAX_PAUSE_SECONDS = 30.0
+MAX_RETRY_AFTER_SECONDS = 1e9
+
+_generator = random.Random()
+
+
+def may_pass(status: int) -> bool:
+    """Whether an HTTP status speaks of a trouble that another try may not meet."""
+    return status in (408, 425, 429) or 500 <= status <= 599
+
+
+def connection_errors() -> tuple[type[Exception], ...]:
+    """What requests raises for a trouble on the way that another try may not meet."""
+    import requests
+
+    return (
+        requests.ConnectionError,
+        requests.Timeout,
+        requests.exceptions.ChunkedEncodingError,
+        requests.exceptions.ContentDecodingError,
+    )
+
+
+class _Headers(Protocol):
+    def get(self, name: str, /) -> str | None: ...
+
+
+def retry_after_seconds(headers: _Headers, now: float) -> float | None:
+    """Seconds that `Retry-After` asks to wait, None without one that can be read (RFC 9110, section 10.2.3).
+
+    headers: a mapping that ignores case. now: seconds since 1970, for the form that is a date.
+    """
+    text = (headers.get("Retry-After") or "")[:100].strip()
+    if text.isascii() and text.isdecimal():
+        return min(float(text), MAX_RETRY_AFTER_SECONDS)
+    try:
+        return max(parsedate_to_datetime(text).timestamp() - now, 0.0)
+    except (ValueError, TypeError, OverflowError, IndexError):
+        return None
+
+
+def backoff_seconds(attempt: int, generator: random.Random) -> float:
+    """Pause after failed try number `attempt` (from 0): doubles each time, half of it by chance so that clients part."""
+    longest = min(FIRST_PAUSE_SECONDS * 2 ** min(attempt, 20), MAX_PAUSE_SECONDS)
+    return longest * generator.uniform(0.5, 1.0)
 
 
 class Retries:
     """The tries at one thing that failed in a row.
 
-    what: its url, for the log. most: failures after which it is given up. sleep: waits so many seconds.
+    what: its url, for the log. max_tries: failures after which it is given up. max_waits: times that it may ask for a wait
+    of its own (`busy`) before it is given up. jitter_seconds: added by chance to a pause that the server asked for, so that
+    clients which were asked for the same one do not come back together. sleep: waits so many seconds.
     """
 
-    def __init__(self, what: str, most: int = TRIES, sleep: Callable[[float], None] = time.sleep):
-        self.failures = 0
+    def __init__(
+        self,
+        what: str,
+        max_tries: int = MAX_TRIES,
+        sleep: Callable[[float], None] = time.sleep,
+        *,
+        max_waits: int | None = None,
+        jitter_seconds: float = 0.0,
+    ):
+        self.failures = self.waits = 0
         self.problem = ""
-        self._what, self._most, self._sleep = what, most, sleep
-        self._chance = random.Random()
+        self._what, self._max_tries, self._max_waits, self._sleep = what, max_tries, max_waits, sleep
+        self._jitter_seconds = jitter_seconds
 
     @property
     def left(self) -> bool:
         """Whether there is another try."""
-        return self.failures < self._most
+        return self.failures < self._max_tries and (self._max_waits is None or self.waits < self._max_waits)
 
-    def failed(self, problem: str, told_seconds: float | None = None) -> None:
-        """Counts a failure. Where a try is left, waits for it: as long as the other side told, or longer each time."""
+    def next_pause(self, problem: str, asked_seconds: float | None = None) -> float | None:
+        """Counts a failure. Returns the seconds to wait before the next try, None where none is left.
+
+        asked_seconds: what the server asked for (`Retry-After`); without it the pause grows from try to try.
+        """
         self.failures += 1
         self.problem = problem
+        if not self.left:
+            return None
+        return self._asked(asked_seconds) or backoff_seconds(self.failures - 1, _generator)
+
+    def failed(self, problem: str, asked_seconds: float | None = None) -> None:
+        """Counts a failure, and waits for the next try where one is left, MAX_WAIT_SECONDS at most."""
+        pause = self.next_pause(problem, asked_seconds)
+        if pause is not None:
+            self._wait(pause)
+
+    def busy(self, problem: str, asked_seconds: float) -> None:
+        """The server works and asks for patience: waits as `failed`, and counts a wait instead of a failure."""
+        self.waits += 1
+        self.problem = problem
         if self.left:
-            self.wait(problem, told_seconds or backoff_seconds(self.failures - 1, self._chance))
+            self._wait(self._asked(asked_seconds) or 0.0)
 
-    def wait(self, problem: str, seconds: float) -> None:
-        """Waits, MAX_WAIT_SECONDS at most, without counting a failure."""
+    def progressed(self) -> None:
+        """Something came: only failures in a row count."""
+        self.failures = 0
+
+    def _asked(self, seconds: float | None) -> float | None:
+        return None if seconds is None else seconds + _generator.uniform(0, self._jitter_seconds)
+
+    def _wait(self, seconds: float) -> None:
         seconds = min(seconds, MAX_WAIT_SECONDS)
-        logger.info("%s: %s, trying again in %.1f s", self._what, problem, seconds)
+        logger.info("%s: %s, trying again in %.1f s", self._what, self.problem, seconds)
         self._sleep(seconds)
-
-
-def read_answer(session: requests.Session, url: str, most_bytes: int | None = None) -> bytes | None:
-    """The whole content at a url, None for 404; asks again where that may help.
-
-    Raises SourceError for a status that will not pass, for what comes cut or not at all each time, and for more than
-    `most_bytes`.
-    """
-    retries = Retries(url)
-    while retries.left:
-        told_seconds = None
-        try:
-            with session.get(url, stream=True, headers={"Accept-Encoding": "identity"}) as answer:
-                if answer.status_code == 404:
-                    return None
-                if answer.status_code == 200:
-                    content = _read_content(answer, most_bytes)
-                    told_bytes = answer.headers.get("Content-Length", str(len(content)))
-                    if told_bytes == str(len(content)) or answer.headers.get("Content-Encoding"):
-                        return content
-                    problem = f"{len(content):,} of {told_bytes} bytes"
-                else:
-                    problem = f"HTTP {answer.status_code}"
-                    told_seconds = retry_after_seconds(answer.headers, time.time())
-                    if not may_pass(answer.status_code):
-                        retries.problem = problem
-                        break
-        except connection_errors() as error:
-            problem = type(error).__name__
-        retries.failed(problem, told_seconds)
-    raise SourceError(f"{url} cannot be read ({retries.problem}). Check the address and the network, then run again.")
-
-
-def _read_content(answer: requests.Response, most_bytes: int | None) -> bytes:
-    content = bytearray()
-    for chunk in answer.iter_content(CHUNK_BYTES):
-        content += chunk
-        if most_bytes is not None and len(content) > most_bytes:
-            raise SourceError(f"{answer.url} sends more than {most_bytes:,} bytes, expected a small list.")
-    return bytes(content)

@@ -5,7 +5,6 @@ Everything that comes of a url in a list goes this way, photos and robots.txt al
 
 from __future__ import annotations
 
-import random
 import socket
 import ssl
 import time
@@ -15,18 +14,12 @@ from time import monotonic
 
 from clip_pipeline.settings import DownloadSettings
 from clip_pipeline.sources.web.addresses import AddressBook, ForbiddenAddress, Place, UnknownName
-from clip_pipeline.sources.web.api_session import (
-    MAX_REDIRECTS,
-    Hosts,
-    backoff_seconds,
-    may_pass,
-    retry_after_seconds,
-    user_agent,
-)
+from clip_pipeline.sources.web.api_session import MAX_REDIRECTS, Hosts, user_agent
 from clip_pipeline.sources.web.connections import Connection, Connections
 from clip_pipeline.sources.web.host_limits import HostLimits
 from clip_pipeline.sources.web.http_headers import AnswerError, Head
 from clip_pipeline.sources.web.http_response import BodyTooLong, NoAnswer, unpacked
+from clip_pipeline.sources.web.retries import Retries, may_pass, retry_after_seconds
 from clip_pipeline.sources.web.urls import UrlError, WebUrl, follow, with_width
 
 REDIRECTS = (301, 302, 303, 307, 308)
@@ -105,7 +98,6 @@ class WebClient:
         self._connections = Connections(settings.connections, silence=settings.deadline / 2)
         self._manners = HostLimits(settings.connections_per_host, settings.host_rate, settings.deadline)
         self._agent = user_agent(settings.contact)
-        self._generator = random.Random()
 
     def close(self) -> None:
         """Closes the connections; pauses end at once."""
@@ -115,22 +107,20 @@ class WebClient:
     def get(self, url: WebUrl, wish: Request) -> bytes:
         """The file behind a url. Raises Failure after the last try."""
         seconds_left = self._settings.deadline
-        attempt = 0
+        retries = Retries(str(url), self._settings.retries + 1)
         while True:
             allowance = _Allowance(seconds_left)
             try:
                 return self._get_following_redirects(url, wish, allowance)
             except Failure as failure:
                 seconds_left = allowance.left()
-                pause = failure.wait_seconds
+                pause = retries.next_pause(str(failure), failure.wait_seconds) if failure.again else None
                 if pause is None:
-                    pause = backoff_seconds(attempt, self._generator)
+                    raise
+                if not failure.wait_seconds:
                     seconds_left -= pause
-                if not failure.again or attempt == self._settings.retries or seconds_left <= 0:
+                if seconds_left <= 0 or not self._manners.pause(pause):
                     raise
-                if not self._manners.pause(pause):
-                    raise
-                attempt += 1
 
     def _get_following_redirects(self, url: WebUrl, wish: Request, allowance: _Allowance) -> bytes:
         url = with_width(url, wish.width)

@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import logging
 import os
-import random
 import re
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -18,15 +17,18 @@ from types import TracebackType
 from typing import Any
 
 from clip_pipeline.errors import SettingsError, SourceError
-from clip_pipeline.sources.web.api_session import Hosts, connection_errors, http_session, may_pass, retry_after_seconds
-from clip_pipeline.sources.web.retries import CHUNK_BYTES, Retries
+from clip_pipeline.sources.web.api_session import Hosts, http_session
+from clip_pipeline.sources.web.retries import Retries, connection_errors, may_pass, retry_after_seconds
+from clip_pipeline.sources.web.small_file import CHUNK_BYTES
 
 logger = logging.getLogger(__name__)
 
 MAXLAG_SECONDS = 5
 """Replicas of the wiki's database that are further behind than this make it refuse; we then wait our turn."""
-TRIES = 6
-LAG_TRIES = 40
+MAX_TRIES = 6
+MAX_WAITS = 40
+JITTER_SECONDS = 0.5
+"""By chance: clients that were asked to wait the same time do not come back together."""
 MAX_ANSWER_BYTES = 64_000_000
 """The API cuts its own answers at 8 MiB of text ($wgAPIMaxResultSize), which JSON escapes may lengthen."""
 WAITING_CODES = frozenset({"maxlag", "ratelimited", "readonly"})
@@ -99,7 +101,6 @@ class MediaWikiClient:
             )
         self.api = api
         self._sleep = sleep
-        self._chance = random.Random()
         self._journal = Journal(journal)
         self._session = http_session(contact, hosts)
         self.requests = 0
@@ -150,24 +151,19 @@ class MediaWikiClient:
         return answer
 
     def _ask_with_patience(self, request: Mapping[str, str]) -> Answer:
-        retries = Retries(self.api, TRIES, self._sleep)
-        lags = 0
-        while True:
-            answer, problem, told_seconds, waits = self._ask_once(request)
+        retries = Retries(self.api, MAX_TRIES, self._sleep, max_waits=MAX_WAITS, jitter_seconds=JITTER_SECONDS)
+        while retries.left:
+            answer, problem, asked_seconds, is_busy = self._ask_once(request)
             if answer is not None:
                 return answer
-            # Half a second by chance: clients that were told the same time do not come back together.
-            chance = self._chance.uniform(0, 0.5)
-            lags += waits
-            if not waits:
-                retries.failed(problem, None if told_seconds is None else told_seconds + chance)
-            elif lags < LAG_TRIES:
-                retries.wait(problem, (MAXLAG_SECONDS if told_seconds is None else told_seconds) + chance)
-            if not retries.left or lags >= LAG_TRIES:
-                raise SourceError(
-                    f"{self.api} cannot be read ({problem}), after {retries.failures + lags} tries. "
-                    "What came is kept; run again later to go on."
-                )
+            if is_busy:
+                retries.busy(problem, MAXLAG_SECONDS if asked_seconds is None else asked_seconds)
+            else:
+                retries.failed(problem, asked_seconds)
+        raise SourceError(
+            f"{self.api} cannot be read ({retries.problem}), after {retries.failures + retries.waits} tries. "
+            "What came is kept; run again later to go on."
+        )
 
     def _ask_once(self, request: Mapping[str, str]) -> tuple[Answer | None, str, float | None, bool]:
         """The answer, or (None, the problem, the seconds it asks to wait, whether it is only busy)."""
@@ -176,16 +172,16 @@ class MediaWikiClient:
             with self._session.get(
                 self.api, params={**request, "maxlag": str(MAXLAG_SECONDS)}, stream=True, allow_redirects=False
             ) as response:
-                told_seconds = retry_after_seconds(response.headers, time.time())
+                asked_seconds = retry_after_seconds(response.headers, time.time())
                 status = response.status_code
                 content = self._read_content(response)
         except connection_errors() as error:
             return None, f"the connection broke: {type(error).__name__}", None, False
         answer = _parse(content)
         if isinstance(answer, dict):
-            told_error = answer.get("error") or (answer.get("errors") or [None])[0]
-            if told_error:
-                return self._judge_error(told_error, told_seconds)
+            api_error = answer.get("error") or (answer.get("errors") or [None])[0]
+            if api_error:
+                return self._judge_error(api_error, asked_seconds)
             if status == 200:
                 return answer, "", None, False
         if status == 404:
@@ -196,18 +192,18 @@ class MediaWikiClient:
                 "Check wikipedia.api, and download.contact, which it may ask for."
             )
         if status != 200:
-            return None, f"status {status}", told_seconds, status == 429
+            return None, f"status {status}", asked_seconds, status == 429
         if answer is not None:
             raise SourceError(f"{self.api} sends JSON that is no object ({_plain(content)}), expected an API answer.")
-        return None, f"an answer that is no JSON: {_plain(content)}", told_seconds, False
+        return None, f"an answer that is no JSON: {_plain(content)}", asked_seconds, False
 
-    def _judge_error(self, error: Any, told_seconds: float | None) -> tuple[None, str, float | None, bool]:
+    def _judge_error(self, error: Any, asked_seconds: float | None) -> tuple[None, str, float | None, bool]:
         code = str(error.get("code", "")) if isinstance(error, dict) else str(error)
         info = str(error.get("info") or error.get("text") or "") if isinstance(error, dict) else ""
         if code in WAITING_CODES:
-            return None, f"{code}: {info}", told_seconds, True
+            return None, f"{code}: {info}", asked_seconds, True
         if code.startswith(PASSING_CODES):
-            return None, f"{code}: {info}", told_seconds, False
+            return None, f"{code}: {info}", asked_seconds, False
         raise SourceError(
             f'{self.api} answers with the error "{code}": {info.rstrip(".")}. Check wikipedia.titles and category.'
         )

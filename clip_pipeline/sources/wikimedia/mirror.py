@@ -17,7 +17,7 @@ from clip_pipeline.errors import SettingsError, SourceError
 from clip_pipeline.settings import WikipediaSettings
 from clip_pipeline.sources.web.api_session import Hosts, http_session
 from clip_pipeline.sources.web.file_download import RemoteFile
-from clip_pipeline.sources.web.retries import read_answer
+from clip_pipeline.sources.web.small_file import read_small_file
 
 JOBS = ("articlesmultistreamdumprecombine", "articlesmultistreamdump", "articlesdumprecombine", "articlesdump")
 """In the order of preference: a wiki in several files has a job that joins them."""
@@ -59,7 +59,7 @@ def find_remote_dump(settings: WikipediaSettings, hosts: Hosts, contact: str) ->
                     "Choose another wikipedia.date, or latest."
                 )
             return remote
-        listing = read_answer(session, f"{mirror}/{settings.wiki}/", MAX_LIST_BYTES)
+        listing = read_small_file(session, f"{mirror}/{settings.wiki}/", MAX_LIST_BYTES)
         if listing is None:
             raise SourceError(f"{mirror} has no wiki {settings.wiki} (404). Check wikipedia.wiki and wikipedia.mirror.")
         dates = sorted(
@@ -78,11 +78,11 @@ def find_remote_dump(settings: WikipediaSettings, hosts: Hosts, contact: str) ->
 
 def _read_date(session: Any, mirror: str, wiki: str, date: str) -> RemoteDump | None:
     folder = f"{mirror}/{wiki}/{date}"
-    status = read_answer(session, f"{folder}/dumpstatus.json", MAX_LIST_BYTES)
+    status = read_small_file(session, f"{folder}/dumpstatus.json", MAX_LIST_BYTES)
     if status is not None:
         return _from_dump_status(status, folder, date)
     for kind in CHECKSUMS:
-        sums = read_answer(session, f"{folder}/{wiki}-{date}-{kind}sums.txt", MAX_LIST_BYTES)
+        sums = read_small_file(session, f"{folder}/{wiki}-{date}-{kind}sums.txt", MAX_LIST_BYTES)
         if sums is not None:
             return _from_sums(sums, kind, folder, date)
     return None

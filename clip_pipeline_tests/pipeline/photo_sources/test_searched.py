@@ -292,7 +292,7 @@ def test_without_acceptance_nothing_is_sent(dump, unsplash, tmp_path):
 
 
 def test_without_a_network_the_run_ends_with_a_sentence(dump, unsplash, tmp_path, monkeypatch):
-    monkeypatch.setattr("clip_pipeline.sources.unsplash.api_client.TRIES", 2)
+    monkeypatch.setattr("clip_pipeline.sources.unsplash.api_client.MAX_TRIES", 2)
     recipe = recipe_for(dump)
     run(tmp_path, unsplash, recipe, "+vocabulary")
     with (
@@ -321,7 +321,7 @@ def test_every_photo_that_is_kept_is_told_once_for_ever(dump, unsplash, tmp_path
 
 
 def test_downloads_that_fail_leave_the_shard_and_are_told_by_the_next_run(dump, unsplash, tmp_path, monkeypatch):
-    monkeypatch.setattr("clip_pipeline.sources.unsplash.api_client.TRIES", 1)
+    monkeypatch.setattr("clip_pipeline.sources.unsplash.api_client.MAX_TRIES", 1)
     unsplash.downloads_fail = True
     recipe = recipe_for(dump)
     assert run(tmp_path, unsplash, recipe, "+image_shards")

@@ -1,23 +1,10 @@
 from __future__ import annotations
 
-import random
-from email.utils import formatdate
-
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from clip_pipeline.errors import SourceError
-from clip_pipeline.sources.web.api_session import (
-    backoff_seconds,
-    http_session,
-    may_pass,
-    retry_after_seconds,
-    user_agent,
-)
+from clip_pipeline.sources.web.api_session import http_session, user_agent
 from clip_pipeline_tests.sources.loopback import Answer
-
-NOW = 1_700_000_000.0
 
 
 def test_a_mapped_name_is_reached_and_keeps_its_own_host_header(site):
@@ -92,44 +79,3 @@ def test_connections_are_kept_alive(site):
 def test_a_contact_cannot_add_a_header():
     assert user_agent("me@example.org\r\nX-Evil: 1") == "clip_pipeline/0.1.0 (+me@example.org X-Evil: 1)"
     assert user_agent("") == "clip_pipeline/0.1.0"
-
-
-@pytest.mark.parametrize(
-    ("text", "seconds"),
-    [
-        ("0", 0.0),
-        (" 120 ", 120.0),
-        (formatdate(NOW + 30, usegmt=True), 30.0),
-        (formatdate(NOW - 30, usegmt=True), 0.0),
-        ("soon", None),
-        ("-5", None),
-        ("1.5", None),
-        ("", None),
-    ],
-)
-def test_retry_after_is_seconds_or_a_date(text, seconds):
-    assert retry_after_seconds({"Retry-After": text}, NOW) == seconds
-
-
-def test_no_retry_after_is_none():
-    assert retry_after_seconds({}, NOW) is None
-
-
-@given(st.text(max_size=40))
-def test_any_retry_after_gives_none_or_a_wait_that_is_not_negative(text):
-    seconds = retry_after_seconds({"Retry-After": text}, NOW)
-    assert seconds is None or seconds >= 0
-
-
-def test_pauses_double_with_chance_in_them_and_end_at_half_a_minute():
-    generator = random.Random(0)
-    for attempt, longest in enumerate([0.25, 0.5, 1.0, 2.0]):
-        pauses = [backoff_seconds(attempt, generator) for _ in range(50)]
-        assert longest / 2 <= min(pauses) < max(pauses) <= longest
-    assert backoff_seconds(1000, generator) <= 30
-
-
-def test_which_statuses_may_pass():
-    assert [status for status in (200, 301, 400, 401, 403, 404, 408, 410, 425, 429, 500, 503, 599) if may_pass(status)] == [
-        408, 425, 429, 500, 503, 599,
-    ]  # fmt: skip

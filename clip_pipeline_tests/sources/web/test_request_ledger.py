@@ -257,7 +257,7 @@ def test_old_requests_leave_the_file(ledger, clock):
 WORKER = """
 import sys
 from pathlib import Path
-from clip_pipeline.sources.budget import RequestLedger
+from clip_pipeline.sources.web.request_ledger import RequestLedger
 
 path, clock_file, wishes = Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3])
 ledger = RequestLedger(path, clock=lambda: float(clock_file.read_text()))

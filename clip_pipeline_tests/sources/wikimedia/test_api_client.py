@@ -10,7 +10,7 @@ from urllib.parse import parse_qsl, urlsplit
 import pytest
 
 from clip_pipeline.errors import SettingsError, SourceError
-from clip_pipeline.sources.wikimedia.api_client import LAG_TRIES, TRIES, Journal, MediaWikiClient
+from clip_pipeline.sources.wikimedia.api_client import MAX_TRIES, MAX_WAITS, Journal, MediaWikiClient
 from clip_pipeline_tests.sources.loopback import Answer
 
 API = "http://en.wikipedia.org/w/api.php"
@@ -122,7 +122,7 @@ def test_a_wiki_that_lags_for_hours_is_given_up_with_a_sentence(site, ask):
     site.always(PATH, answer_json({"error": {"code": "maxlag", "info": "Waiting"}}))
     with pytest.raises(SourceError, match="maxlag: Waiting"):
         ask(action="query")
-    assert len(ask.waits) == LAG_TRIES - 1
+    assert len(ask.waits) == MAX_WAITS - 1
 
 
 @pytest.mark.parametrize("status", [429, 503])
@@ -147,7 +147,7 @@ def test_cut_and_html_answers_are_asked_for_again_and_then_told(site, ask):
     site.always(PATH, Answer(body=b"<html><style>b{}</style><h1>Wikimedia Error</h1></html>"))
     with pytest.raises(SourceError, match='no JSON: "Wikimedia Error"'):
         ask(action="other")
-    assert len(ask.waits) == 4 + TRIES - 1
+    assert len(ask.waits) == 4 + MAX_TRIES - 1
 
 
 @pytest.mark.parametrize(
