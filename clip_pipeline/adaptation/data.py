@@ -1,7 +1,7 @@
 """What all trials of the sweep share, made once: decoded images, embeddings before adaptation, class vectors, fractions.
 
 photos.parquet            id, label, part (train, validation, test, out_of_domain, or left_out with a reason)
-images.npy              (N, S, S, 3) bytes, as the model's own preprocessing gives them before it normalises
+decoded_images.npy      (N, S, S, 3) bytes, as the model's own preprocessing gives them before it normalises
 images.npy, .parquet      unit vectors of all photos that could be decoded (`embedding/store.py`)
 classes.npy               (C, D) unit vectors of the classes' texts; out_of_domain_classes.npy likewise
 fractions.json, .parquet  the manifest of every fraction, and for each photo the smallest fraction that holds it
@@ -24,7 +24,8 @@ from clip_pipeline.embedding.store import aligned_rows, read_embeddings
 from clip_pipeline.machine.progress import progress
 from clip_pipeline.pixels.normalise import normalised_images
 
-PHOTOS_FILE, IMAGES_FILE, DATA_FILE, FRACTIONS_FILE = "photos.parquet", "images.npy", "data.json", "fractions.json"
+PHOTOS_FILE, IMAGES_FILE, DATA_FILE = "photos.parquet", "decoded_images.npy", "data.json"
+FRACTIONS_FILE = "fractions.json"
 IMAGES = "images"
 OUT_OF_DOMAIN, LEFT_OUT = "out_of_domain", "left_out"
 ROWS_AT_A_TIME = 256
