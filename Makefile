@@ -1,15 +1,21 @@
-# make demo · make test · make dev · make lint — each sets up what it needs
+# make demo · make test · make check · make dev · make lint — each sets up what it needs
+# make PYTHON=python3.12 ...  another Python; make TORCH=cpu ...  another build of torch than the one that .ci/install.py picks
 
 PYTHON ?= python3
+export TORCH ?= auto
 VENV := .venv
 BIN := $(VENV)/bin
+ON_ALL_CORES := -n logical --dist loadfile
 export DAGSTER_HOME := $(CURDIR)/dagster_home
 
 demo: $(VENV)/installed ## words to a scored CLIP in the sandbox world
 	$(BIN)/clip-pipeline run --recipe sandbox
 
-test: $(VENV)/installed-dev ## all tests
-	$(BIN)/python -m pytest
+test: $(VENV)/installed-dev ## all tests, on all cores
+	$(BIN)/python -m pytest $(ON_ALL_CORES) --durations=15
+
+check: lint ## style, types and the quick tests: a minute
+	$(BIN)/python -m pytest $(ON_ALL_CORES) -m "not slow"
 
 dev: $(VENV)/installed ## the Dagster page on http://127.0.0.1:3000
 	$(BIN)/dagster dev --host 127.0.0.1 --port 3000
@@ -28,14 +34,14 @@ $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
 
 $(VENV)/installed: $(VENV)/bin/python pyproject.toml constraints.txt
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[ui]'
+	$(BIN)/python .ci/install.py ui
 	touch $@
 
 $(VENV)/installed-dev: $(VENV)/installed
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	$(BIN)/python .ci/install.py dev
 	touch $@
 
 help: ## this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 10
 
-.PHONY: demo test dev lint readme clean help
+.PHONY: demo test check dev lint readme clean help

@@ -2,12 +2,40 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from clip_pipeline_tests.made.chance import TEST_SEED
+from clip_pipeline_tests.made.once import made_once
+from clip_pipeline_tests.made.tiny_model import build_tiny_model
+
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
+
+
+if "PYTEST_XDIST_WORKER" in os.environ:
+    os.environ.setdefault("OMP_NUM_THREADS", "1")  # workers that share the cores are faster with a thread each
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Hypothesis draws with the seed of all other tests."""
+    if config.getoption("hypothesis_seed") is None:
+        config.option.hypothesis_seed = str(TEST_SEED)
+
+
+def pytest_terminal_summary(terminalreporter) -> None:
+    """Says which seed was used."""
+    terminalreporter.write_line(f"Drawn by chance with seed {TEST_SEED}; CLIP_PIPELINE_TEST_SEED=1 draws anew.")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests that need a whole run of the pipeline are slow, as those marked so are."""
+    for item in items:
+        # training/conftest.py has a tiny_data of its own, which is made in a moment
+        if "tiny_data" in getattr(item, "fixturenames", ()) and "training" not in item.path.parts:
+            item.add_marker("slow")
 
 
 @pytest.fixture(autouse=True)
@@ -34,12 +62,20 @@ def shared_data() -> Callable[[str], Path]:
 @pytest.fixture(scope="session")
 def tiny_data(tmp_path_factory) -> Path:
     """The data folder of one whole run of the tiny recipe, made once. Tests read it and change nothing in it."""
+    return made_once(tmp_path_factory, "tiny", _run_tiny_recipe)
+
+
+def _run_tiny_recipe(folder: Path) -> None:
     from clip_pipeline.pipeline.graph import select
     from clip_pipeline.pipeline.run import run_steps
     from clip_pipeline.pipeline.workspace import Workspace
     from clip_pipeline.settings.recipes import find_recipe
 
-    folder = tmp_path_factory.mktemp("tiny") / "data"
     with Workspace(folder, find_recipe("tiny")) as workspace:
         run_steps(workspace, select(""))
-    return folder
+
+
+@pytest.fixture(scope="session")
+def tiny_model(tmp_path_factory) -> Path:
+    """A model folder with random weights, made once. Tests read it and change nothing in it."""
+    return made_once(tmp_path_factory, "tiny-model", build_tiny_model) / "model"

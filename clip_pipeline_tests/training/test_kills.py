@@ -15,6 +15,7 @@ import pytest
 import torch
 
 from clip_pipeline.training.reports.log import read_log
+from clip_pipeline_tests.made.chance import TEST_SEED
 from clip_pipeline_tests.training.conftest import SETTINGS
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -75,7 +76,7 @@ for root, settings, moments in runs:
 def killed(tiny_data, tmp_path_factory) -> Path:
     """Of each kind a training that was killed twice, and one that was not."""
     root = tmp_path_factory.mktemp("kills")
-    chance = np.random.default_rng()
+    chance = np.random.default_rng(TEST_SEED)
     runs = []
     for kind, changes in KINDS.items():
         settings = dataclasses.replace(SETTINGS, **({"steps": STEPS} | changes))
