@@ -15,8 +15,7 @@ from pathlib import Path
 import click
 
 from clip_pipeline.cli import commands
-from clip_pipeline.pipeline.graph import STEPS
-from clip_pipeline.pipeline.stages import STAGE_OF
+from clip_pipeline.pipeline.assets import ASSETS
 from clip_pipeline.settings import SECTIONS, Recipe
 from clip_pipeline.settings.fields import SettingField, fields_of
 from clip_pipeline.settings.recipes import RECIPES
@@ -83,9 +82,9 @@ def _commands(path: str, command: click.Command):
 def asset_table() -> str:
     """One row an asset, in the order of the flow."""
     rows = ["| stage | asset | what it is | after |", "|---|---|---|---|"]
-    for step in STEPS.values():
-        after = ", ".join(f"`{name}`" for name in step.after) or "–"
-        rows.append(f"| {STAGE_OF[step.asset]} | `{step.asset}` | {step.about} | {after} |")
+    for asset in ASSETS:
+        after = ", ".join(f"`{name}`" for name in asset.after) or "–"
+        rows.append(f"| {asset.stage} | `{asset.name}` | {asset.about} | {after} |")
     return "\n".join(rows)
 
 

@@ -9,15 +9,14 @@ from pathlib import Path
 
 import click
 
-from clip_pipeline.errors import SettingsError
 from clip_pipeline.images.takedown import TAKEDOWNS_FILE, Found, read_takedowns
 from clip_pipeline.pipeline.graph import select
-from clip_pipeline.pipeline.photo_sources.listed import check_own_photos
+from clip_pipeline.pipeline.partitions import model_names
+from clip_pipeline.pipeline.photo_sources.registry import photo_source
 from clip_pipeline.pipeline.run import AssetOutcome, run_steps
-from clip_pipeline.pipeline.stages import STAGE_OF, artifact_key
+from clip_pipeline.pipeline.stages import artifact_key, find_asset
 from clip_pipeline.pipeline.status import ArtifactStatus
 from clip_pipeline.pipeline.step import Step
-from clip_pipeline.pipeline.steps.training import model_names
 from clip_pipeline.pipeline.workspace import Workspace
 from clip_pipeline.settings import Recipe
 from clip_pipeline.training.model.initial_model import check_start
@@ -36,11 +35,11 @@ def run_command(
     started = time.monotonic()
     with Workspace(data_folder, recipe) as workspace:
         click.echo(f"Recipe {recipe.name}, artifacts in {workspace.store.root}")
-        if any(step.asset == "image_links" for step in steps):
-            check_own_photos(workspace)
-        if any(step.asset == "clip_checkpoint" for step in steps):
+        if any(step.name == "image_links" for step in steps):
+            photo_source(workspace).check()
+        if any(step.name == "clip_checkpoint" for step in steps):
             check_start(recipe.training)
-        outcomes = run_steps(workspace, steps, partition, force, _say_start, _say_done)
+        outcomes = run_steps(workspace, steps, partition, force, on_start=_say_start, on_done=_say_done)
         built, hits = sum(outcome.built for outcome in outcomes), sum(outcome.hits for outcome in outcomes)
         click.echo(f"{built} built, {hits} cache hits in {time.monotonic() - started:,.1f} s")
         report(workspace, outcomes)
@@ -77,7 +76,7 @@ def takedown_command(recipe: Recipe, data_folder: str, names: Sequence[str], rea
 
 def _say_start(step: Step) -> None:
     if sys.stdout.isatty():
-        click.echo(f"  {step.asset:<20} …", nl=False)
+        click.echo(f"  {step.name:<20} …", nl=False)
 
 
 def _say_done(outcome: AssetOutcome) -> None:
@@ -108,7 +107,7 @@ def _say_scores(workspace: Workspace, outcomes: Sequence[AssetOutcome]) -> None:
     report = workspace.get("benchmark_report")
     click.echo("\n" + scoreboard(read_scores(report.file("scores.json"))))
     click.echo(f"\nReport    {report.folder / 'report.html'}")
-    click.echo(f"Model     {workspace.store.folder(artifact_key('clip_checkpoint', model_names(workspace)[0]))}")
+    click.echo(f"Model     {workspace.store.folder(artifact_key('clip_checkpoint', model_names(workspace.recipe)[0]))}")
     click.echo("Look      make dev, then http://127.0.0.1:3000")
 
 
@@ -118,25 +117,18 @@ def status_table(statuses: Sequence[ArtifactStatus]) -> str:
     for asset in dict.fromkeys(status.asset for status in statuses):
         of_asset = [status for status in statuses if status.asset == asset]
         size = _size_text(sum(status.bytes for status in of_asset))
-        lines.append(f"{STAGE_OF[asset]:<12}{asset:<20}{_states_text(of_asset):<28}{size:>10}   {_why_text(of_asset)}")
+        lines.append(
+            f"{find_asset(asset).stage:<12}{asset:<20}{_states_text(of_asset):<28}{size:>10}   {_why_text(of_asset)}"
+        )
     return "\n".join(line.rstrip() for line in lines)
 
 
 def plan_table(workspace: Workspace) -> str:
     """What the search for photos will cost, one line a number. Raises SettingsError for a source that is not searched."""
     from clip_pipeline.pipeline.photo_sources.link_plan import plan_rows
-    from clip_pipeline.pipeline.photo_sources.listed import photo_source
-    from clip_pipeline.pipeline.photo_sources.searched import SEARCHED_SOURCES, SearchedPhotos
+    from clip_pipeline.pipeline.photo_sources.registry import search_plan
 
-    source_name = workspace.recipe.links.source
-    if source_name not in SEARCHED_SOURCES:
-        raise SettingsError(
-            f"links.source is {source_name}, which makes no search, so there is no request to plan. "
-            "Set links.source=unsplash to see what the search of your vocabulary costs."
-        )
-    source = photo_source(workspace)
-    assert isinstance(source, SearchedPhotos)
-    return "\n".join(f"{name:<26}{value}" for name, value in plan_rows(source.link_plan()))
+    return "\n".join(f"{name:<26}{value}" for name, value in plan_rows(search_plan(workspace)))
 
 
 def _states_text(statuses: Sequence[ArtifactStatus]) -> str:

@@ -1,15 +1,19 @@
 """Makes a Dagster asset of a step of the pipeline."""
 
 from collections.abc import Iterator, Mapping
+from typing import Any
 
 import dagster as dg
 
+from clip_pipeline.defs.columns import columns
 from clip_pipeline.defs.metadata import artifact_metadata, observation
-from clip_pipeline.defs.partitions import MAKES_PARTITIONS_OF, PARTITIONS, partition_mapping, register_partitions
+from clip_pipeline.defs.partitions import definition_of, partition_mapping, register_partitions
 from clip_pipeline.defs.resources import PipelineResource, starting_recipe
 from clip_pipeline.errors import ClipPipelineError, InputError, SettingsError, SourceError
-from clip_pipeline.pipeline.graph import STEPS
-from clip_pipeline.pipeline.stages import STAGE_OF, STAGES
+from clip_pipeline.pipeline.asset import Asset
+from clip_pipeline.pipeline.assets import ASSETS
+from clip_pipeline.pipeline.partitions import partition_keys
+from clip_pipeline.pipeline.stages import STAGES, find_asset
 from clip_pipeline.pipeline.step import Step
 from clip_pipeline.pipeline.workspace import Workspace
 from clip_pipeline.storage.artifacts import Materialised
@@ -28,38 +32,32 @@ class RunSettings(dg.Config):
     """Build the artifact again although it is fresh."""
 
 
-def pipeline_asset(
-    asset: str, *, kinds: set[str], owner: str, columns: dg.TableSchema | None = None, pool: str | None = None
-) -> dg.AssetsDefinition:
-    """The Dagster asset of one step.
-
-    kinds: small tags on the page. owner: the team. columns: of its table. pool: "network" or "accelerator" for work
-    of which only so much may go on at a time; network assets are tried again.
-    """
-    step = STEPS[asset]
-    metadata: Mapping[str, object] = {"dagster/column_schema": columns} if columns else {}
+def pipeline_asset(step: Step) -> dg.AssetsDefinition:
+    """The Dagster asset of one step, as it is declared in `pipeline/assets.py`."""
+    asset = step.asset
+    partitions = definition_of(asset)
+    metadata: Mapping[str, object] = {"dagster/column_schema": columns(asset.columns)} if asset.columns else {}
 
     @dg.asset(
-        name=asset,
-        deps=[dg.AssetDep(name, partition_mapping=partition_mapping(name, asset)) for name in step.after],
-        group_name=GROUPS[STAGE_OF[asset]],
-        description=step.about,
-        kinds=kinds,
-        owners=[f"team:{owner}"],
+        name=asset.name,
+        deps=[dg.AssetDep(name, partition_mapping=partition_mapping(find_asset(name), asset)) for name in asset.after],
+        group_name=GROUPS[asset.stage],
+        description=asset.about,
+        kinds=set(asset.kinds),
+        owners=[f"team:{asset.owner}"],
         metadata=metadata,
-        partitions_def=PARTITIONS.get(asset),
-        backfill_policy=dg.BackfillPolicy.single_run() if asset in PARTITIONS else None,
+        partitions_def=partitions,
+        backfill_policy=dg.BackfillPolicy.single_run() if partitions else None,
         code_version=_code_version(step),
-        retry_policy=NETWORK_RETRIES if pool == "network" else None,
-        pool=pool,
+        retry_policy=NETWORK_RETRIES if asset.pool == "network" else None,
+        pool=asset.pool,
     )
     def body(
         context: dg.AssetExecutionContext, config: RunSettings, pipeline: PipelineResource
     ) -> Iterator[dg.MaterializeResult]:
         keys = list(context.partition_keys) if context.has_partition_key or context.has_partition_key_range else [""]
         with pipeline.workspace() as workspace:
-            workspace.show = lambda *shown: context.log_event(observation(*shown))
-            outcomes = {key: _materialise(context, step, workspace, key, config.force) for key in keys}
+            outcomes = _materialise(context, step, workspace, keys, config.force)
             _tell_partitions(context.instance, asset, workspace)
         if len(outcomes) == 1:
             (outcome,) = outcomes.values()
@@ -76,26 +74,31 @@ def pipeline_asset(
 
 
 def _materialise(
-    context: dg.AssetExecutionContext, step: Step, workspace: Workspace, key: str, force: bool
-) -> Materialised:
+    context: dg.AssetExecutionContext, step: Step, workspace: Workspace, keys: list[str], force: bool
+) -> dict[str, Materialised]:
+    def show(*shown: Any) -> None:
+        context.log_event(observation(*shown))
+
+    def say(outcome: Materialised) -> None:
+        state = "cache: hit" if outcome.hit else f"built ({outcome.reason})"
+        context.log.info(f"{outcome.artifact.key}: {state}, {outcome.seconds:.1f} s, {outcome.artifact.rows}")
+
     try:
-        outcome = step.materialise(workspace, key, force)
+        return step.materialise_all(workspace, keys, force, show, say)
     except (InputError, SettingsError, SourceError) as error:
         raise dg.Failure(str(error), allow_retries=False) from error
     except ClipPipelineError as error:
         raise dg.Failure(str(error)) from error
-    state = "cache: hit" if outcome.hit else f"built ({outcome.reason})"
-    context.log.info(f"{outcome.artifact.key}: {state}, {outcome.seconds:.1f} s, {outcome.artifact.rows}")
-    return outcome
 
 
-def _tell_partitions(instance: dg.DagsterInstance, asset: str, workspace: Workspace) -> None:
-    if asset in MAKES_PARTITIONS_OF:
-        follower, _ = MAKES_PARTITIONS_OF[asset]
-        register_partitions(instance, follower, STEPS[follower].partitions(workspace))
+def _tell_partitions(instance: dg.DagsterInstance, asset: Asset, workspace: Workspace) -> None:
+    """The partitions that are known now that the asset is there."""
+    for follower in ASSETS:
+        if asset.makes and follower.partitions == asset.makes:
+            register_partitions(instance, follower, partition_keys(workspace, follower))
 
 
 def _code_version(step: Step) -> str:
     """The step's code version and a hash of the settings that decide its bytes: Dagster shows either's change."""
-    config = step.config(Workspace("data", starting_recipe()))
-    return f"{step.code_version}-{hash_json(dict(config))[:8]}"
+    config = step.builder.config(Workspace("data", starting_recipe()))
+    return f"{step.asset.code_version}-{hash_json(dict(config))[:8]}"

@@ -32,7 +32,8 @@ def report_run(workspace: Workspace, outcomes: Sequence[AssetOutcome]) -> None:
     # Dagster announces its beta features on stderr; the person at the terminal did not ask for them.
     with contextlib.redirect_stderr(io.StringIO()), dg.DagsterInstance.get() as instance:
         for outcome in outcomes:
-            register_partitions(instance, outcome.asset, STEPS[outcome.asset].partitions(workspace))
+            step = STEPS[outcome.asset]
+            register_partitions(instance, step.asset, step.partitions(workspace))
             for key, materialised in outcome.partitions.items():
                 if not materialised.hit:
                     instance.report_runless_asset_event(asset_event(outcome.asset, key, materialised))

@@ -4,6 +4,8 @@ A Dagster asset job cannot hold dynamic parts, word buckets and shards at once. 
 graph as the command line and reports each artifact as a materialisation of its asset.
 """
 
+from typing import Any
+
 import dagster as dg
 
 from clip_pipeline.defs.history import asset_event
@@ -30,16 +32,19 @@ def walk_pipeline(context: dg.OpExecutionContext, config: WalkSettings, pipeline
     forced = set(filter(None, config.force.split(",")))
 
     def tell(outcome: AssetOutcome) -> None:
-        register_partitions(context.instance, outcome.asset, STEPS[outcome.asset].partitions(workspace))
+        step = STEPS[outcome.asset]
+        register_partitions(context.instance, step.asset, step.partitions(workspace))
         context.log.info(f"{outcome.asset}: {outcome.built} built, {outcome.hits} cache: hit, {outcome.seconds:.1f} s")
         for key, materialised in outcome.partitions.items():
             context.log_event(asset_event(outcome.asset, key, materialised))
 
+    def show(*shown: Any) -> None:
+        context.log_event(observation(*shown))
+
     try:
         with pipeline.workspace() as workspace:
-            workspace.show = lambda *shown: context.log_event(observation(*shown))
             for step in select(config.select):
-                run_steps(workspace, [step], force=step.asset in forced, on_done=tell)
+                run_steps(workspace, [step], force=step.name in forced, on_progress=show, on_done=tell)
     except ClipPipelineError as error:
         raise dg.Failure(str(error), allow_retries=False) from error
 

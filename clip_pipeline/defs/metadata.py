@@ -6,7 +6,9 @@ from collections.abc import Mapping
 
 import dagster as dg
 
-from clip_pipeline.pipeline.previews import TABLES, preview
+from clip_pipeline.pipeline.asset import StoredTable
+from clip_pipeline.pipeline.previews import preview
+from clip_pipeline.pipeline.stages import find_asset
 from clip_pipeline.storage.artifacts import Artifact, Materialised
 
 MAX_IMAGE_BYTES = 100_000
@@ -29,8 +31,9 @@ def artifact_metadata(outcome: Materialised) -> dict[str, dg.MetadataValue]:
         "fingerprint": dg.MetadataValue.text(artifact.fingerprint[:16]),
         "content": dg.MetadataValue.text(artifact.content[:16]),
     }
-    if artifact.key.asset in TABLES:
-        metadata["dagster/row_count"] = dg.MetadataValue.int(artifact.rows[TABLES[artifact.key.asset].counted])
+    shown = find_asset(artifact.key.asset).preview
+    if isinstance(shown, StoredTable):
+        metadata["dagster/row_count"] = dg.MetadataValue.int(artifact.rows[shown.counted])
     return metadata
 
 

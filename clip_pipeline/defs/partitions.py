@@ -1,67 +1,77 @@
 """The partitions of the assets as Dagster sees them. `pipeline/` knows the keys; the dynamic ones are told to Dagster here."""
 
-from pathlib import Path
+from collections.abc import Callable, Sequence
+from functools import cache
 
 import dagster as dg
 
 from clip_pipeline.defs.resources import starting_recipe
 from clip_pipeline.models.registry import list_models
-from clip_pipeline.pipeline.steps.adaptation import adaptation_dimensions
-from clip_pipeline.pipeline.steps.benchmark_datasets import dataset_names_of
-from clip_pipeline.pipeline.steps.training import possible_image_formats
-from clip_pipeline.pipeline.workspace import Workspace
-
-_RECIPE = starting_recipe()
-
-dump_parts = dg.DynamicPartitionsDefinition(name="dump_parts")
-shards = dg.DynamicPartitionsDefinition(name="shards")
-buckets = dg.StaticPartitionsDefinition([f"{bucket:03d}" for bucket in range(_RECIPE.links.buckets)])
-models = dg.StaticPartitionsDefinition(sorted({*list_models(), Path(_RECIPE.training.model).stem}))
-image_formats = dg.StaticPartitionsDefinition(possible_image_formats(Workspace("data", _RECIPE)))
-datasets = dg.StaticPartitionsDefinition(dataset_names_of(_RECIPE))
-datasets_by_model = dg.MultiPartitionsDefinition({"dataset": datasets, "model": models})
-methods_by_fraction = dg.MultiPartitionsDefinition(
-    {name: dg.StaticPartitionsDefinition(keys) for name, keys in adaptation_dimensions(_RECIPE).items()}
+from clip_pipeline.pipeline.asset import Asset, Partitions
+from clip_pipeline.pipeline.partitions import (
+    adaptation_dimensions,
+    bucket_keys,
+    dataset_names,
+    model_names,
+    possible_image_formats,
 )
+from clip_pipeline.settings import Recipe
 
-PARTITIONS: dict[str, dg.PartitionsDefinition] = {
-    "word_counts": dump_parts,
-    "image_links": buckets,
-    "image_shards": shards,
-    "benchmark_dataset": datasets,
-    "decoded_images": image_formats,
-    "clip_checkpoint": models,
-    "embedding_runtime": models,
-    "parallelism_benchmark": models,
-    "image_embeddings": datasets_by_model,
-    "text_embeddings": datasets_by_model,
-    "zero_shot_scores": datasets_by_model,
-    "retrieval_scores": datasets_by_model,
-    "probe_scores": datasets_by_model,
-    "unit_inference": models,
-    "adaptation_scores": methods_by_fraction,
+
+def possible_models(recipe: Recipe) -> list[str]:
+    """The models that come with the package, and that of the recipe."""
+    return sorted({*list_models(), *model_names(recipe)})
+
+
+KEYS: dict[Partitions, Callable[[Recipe], Sequence[str]]] = {
+    Partitions.WORD_BUCKETS: bucket_keys,
+    Partitions.DATASETS: dataset_names,
+    Partitions.IMAGE_FORMATS: possible_image_formats,
+    Partitions.MODELS: possible_models,
 }
-"""Assets that are not named have no partitions."""
+"""Keys that are known when the page starts."""
 
-MAKES_PARTITIONS_OF = {"wikipedia_dump": ("word_counts", dump_parts), "photo_catalog": ("image_shards", shards)}
-"""Asset -> (the asset whose dynamic partitions it decides, their definition)."""
+DYNAMIC = (Partitions.DUMP_PARTS, Partitions.SHARDS)
+"""Keys that are known once an asset is there (`Asset.makes`)."""
 
 
-def partition_mapping(upstream: str, downstream: str) -> dg.PartitionMapping | None:
+def definition_of(asset: Asset) -> dg.PartitionsDefinition | None:
+    """What Dagster divides the asset by; None for an asset without partitions."""
+    return _definition(asset.partitions)
+
+
+@cache
+def _definition(kind: Partitions) -> dg.PartitionsDefinition | None:
+    if kind in DYNAMIC:
+        return dg.DynamicPartitionsDefinition(name=kind.value)
+    if kind in KEYS:
+        return dg.StaticPartitionsDefinition(KEYS[kind](starting_recipe()))
+    if kind == Partitions.DATASETS_BY_MODEL:
+        halves = {"dataset": _definition(Partitions.DATASETS), "model": _definition(Partitions.MODELS)}
+        return dg.MultiPartitionsDefinition({name: half for name, half in halves.items() if half})
+    if kind == Partitions.METHODS_BY_FRACTION:
+        dimensions = adaptation_dimensions(starting_recipe())
+        return dg.MultiPartitionsDefinition(
+            {name: dg.StaticPartitionsDefinition(keys) for name, keys in dimensions.items()}
+        )
+    return None
+
+
+def partition_mapping(upstream: Asset, downstream: Asset) -> dg.PartitionMapping | None:
     """How partitions of `downstream` map to those of `upstream`; None where Dagster's own rule is right."""
-    two_dimensions = PARTITIONS.get(downstream) is datasets_by_model
-    if two_dimensions and PARTITIONS.get(upstream) is datasets:
+    two_dimensions = downstream.partitions == Partitions.DATASETS_BY_MODEL
+    if two_dimensions and upstream.partitions == Partitions.DATASETS:
         return dg.MultiToSingleDimensionPartitionMapping("dataset")
-    if two_dimensions and PARTITIONS.get(upstream) is models:
+    if two_dimensions and upstream.partitions == Partitions.MODELS:
         return dg.MultiToSingleDimensionPartitionMapping("model")
-    if upstream in PARTITIONS and PARTITIONS.get(downstream) is not PARTITIONS[upstream]:
+    if definition_of(upstream) and downstream.partitions != upstream.partitions:
         return dg.AllPartitionMapping()
     return None
 
 
-def register_partitions(instance: dg.DagsterInstance, asset: str, keys: list[str]) -> None:
+def register_partitions(instance: dg.DagsterInstance, asset: Asset, keys: list[str]) -> None:
     """Makes Dagster's dynamic partitions of `asset` equal to `keys`; does nothing for other kinds of partitions."""
-    definition = PARTITIONS.get(asset)
+    definition = definition_of(asset)
     if not isinstance(definition, dg.DynamicPartitionsDefinition) or definition.name is None:
         return
     known = set(instance.get_dynamic_partitions(definition.name))

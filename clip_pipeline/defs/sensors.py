@@ -2,12 +2,11 @@
 
 import dagster as dg
 
-from clip_pipeline.defs.assets.training import clip_checkpoint
 from clip_pipeline.defs.jobs import evaluate_checkpoint
 
 
 @dg.asset_sensor(
-    asset_key=clip_checkpoint.key,
+    asset_key=dg.AssetKey("clip_checkpoint"),
     job=evaluate_checkpoint,
     minimum_interval_seconds=30,
     default_status=dg.DefaultSensorStatus.STOPPED,

@@ -5,6 +5,8 @@ from __future__ import annotations
 import io
 from dataclasses import dataclass, field
 
+from clip_pipeline.pipeline.asset import ContactSheet, Figures, StoredTable
+from clip_pipeline.pipeline.stages import find_asset
 from clip_pipeline.storage.artifacts import Artifact
 
 ROWS_SHOWN = 8
@@ -15,42 +17,7 @@ CONTACT_SHEET_PHOTO_PX = 72
 
 
 @dataclass(frozen=True)
-class StoredTable:
-    """The main table of an asset. file: its name. counted: the name under which its rows are counted. columns: shown.
-    largest: the column whose largest values are shown; "" shows the first rows."""
-
-    file: str
-    counted: str
-    columns: tuple[str, ...]
-    largest: str = ""
-
-
-TABLES = {
-    "word_counts": StoredTable("counts.parquet", "words", ("word", "count", "documents", "captioned"), largest="count"),
-    "vocabulary": StoredTable("vocabulary.parquet", "words", ("word", "count", "documents", "captioned")),
-    "image_links": StoredTable("links.parquet", "links", ("word", "rank", "id", "captions", "width", "height")),
-    "photo_catalog": StoredTable(
-        "photos.parquet", "photos", ("key", "id", "captions", "words", "licence", "attribution")
-    ),
-    "image_text_pairs": StoredTable(
-        "pairs.parquet", "pairs", ("photo_id", "caption", "split", "group", "width", "height")
-    ),
-}
-
-
-WITH_FIGURES = (
-    "bpe_tokenizer",
-    "clip_checkpoint",
-    "embedding_runtime",
-    "parallelism_benchmark",
-    "unit_inference",
-    "benchmark_report",
-    "adaptation_curves",
-)
-
-
-@dataclass(frozen=True)
-class Image:
+class EncodedImage:
     """An encoded image and its media type."""
 
     content: bytes
@@ -63,19 +30,18 @@ class Preview:
 
     columns: tuple[str, ...] = ()
     table: list[list[str | int]] = field(default_factory=list)
-    images: dict[str, Image] = field(default_factory=dict)
+    images: dict[str, EncodedImage] = field(default_factory=dict)
 
 
 def preview(artifact: Artifact) -> Preview:
     """What is worth showing of an artifact; empty for most."""
-    asset = artifact.key.asset
-    if asset in TABLES:
-        table = TABLES[asset]
-        return Preview(table.columns, _first_rows(artifact, table))
-    if asset == "image_shards":
+    shown = find_asset(artifact.key.asset).preview
+    if isinstance(shown, StoredTable):
+        return Preview(shown.columns, _first_rows(artifact, shown))
+    if isinstance(shown, ContactSheet):
         return Preview(images=_contact_sheet(artifact))
-    if asset in WITH_FIGURES:
-        return Preview(images=_figures(artifact))
+    if isinstance(shown, Figures):
+        return Preview(images=_figures(artifact, shown.files))
     return Preview()
 
 
@@ -101,7 +67,7 @@ def _cell(value: object) -> str | int:
     return text if len(text) <= MAX_TEXT else text[: MAX_TEXT - 1] + "…"
 
 
-def _contact_sheet(artifact: Artifact) -> dict[str, Image]:
+def _contact_sheet(artifact: Artifact) -> dict[str, EncodedImage]:
     from PIL import Image, ImageOps
 
     from clip_pipeline.images.shards.tar import photo_ending, read_shard
@@ -117,19 +83,9 @@ def _contact_sheet(artifact: Artifact) -> dict[str, Image]:
     return {"sample photos": _as_jpeg(sheet)}
 
 
-def _figures(artifact: Artifact) -> dict[str, Image]:
+def _figures(artifact: Artifact, names: tuple[str, ...]) -> dict[str, EncodedImage]:
     from PIL import Image
 
-    names = (
-        "lengths.png",
-        "loss.png",
-        "runtimes.png",
-        "parallelism.png",
-        "figures/scores.png",
-        "latencies.png",
-        "curve.png",
-        "alphas.png",
-    )
     images = {}
     for name in names:
         if name in artifact.manifest["files"]:
@@ -139,7 +95,7 @@ def _figures(artifact: Artifact) -> dict[str, Image]:
     return images
 
 
-def _as_jpeg(image: object) -> Image:
+def _as_jpeg(image: object) -> EncodedImage:
     buffer = io.BytesIO()
     image.save(buffer, "JPEG", quality=85, optimize=True)  # type: ignore[attr-defined]
-    return Image(buffer.getvalue(), "image/jpeg")
+    return EncodedImage(buffer.getvalue(), "image/jpeg")

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from clip_pipeline.errors import SettingsError, nearest_name
-from clip_pipeline.pipeline.step import Step
+from clip_pipeline.pipeline.step import OnProgress, Step
 from clip_pipeline.pipeline.workspace import Workspace
 from clip_pipeline.storage.artifacts import Materialised
 
@@ -34,13 +34,14 @@ def run_steps(
     steps: Sequence[Step],
     partition: str = "",
     force: bool = False,
+    on_progress: OnProgress | None = None,
     on_start: Callable[[Step], None] = lambda step: None,
     on_done: Callable[[AssetOutcome], None] = lambda outcome: None,
 ) -> list[AssetOutcome]:
     """Materialises the steps in their order and returns what was done.
 
-    partition: only this partition of those steps that have it; the others are left alone. Raises SettingsError when
-    no step has it.
+    partition: only this partition of those steps that have it; the others are left alone. on_progress: is shown what a long
+    build has so far. Raises SettingsError when no step has the partition.
     """
     outcomes, known_partitions = [], set()
     for step in steps:
@@ -52,10 +53,8 @@ def run_steps(
             if not partitions:
                 continue
         on_start(step)
-        outcome = AssetOutcome(step.asset)
-        for key in partitions:
-            outcome.partitions[key] = step.materialise(workspace, key, force)
-        outcome.seconds = time.monotonic() - started
+        done = step.materialise_all(workspace, partitions, force, on_progress)
+        outcome = AssetOutcome(step.name, done, time.monotonic() - started)
         outcomes.append(outcome)
         on_done(outcome)
     if partition and not outcomes:

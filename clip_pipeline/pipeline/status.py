@@ -7,7 +7,6 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from clip_pipeline.errors import InputError, MissingArtifactError
-from clip_pipeline.pipeline.stages import STAGE_OF, artifact_key
 from clip_pipeline.pipeline.step import Step
 from clip_pipeline.pipeline.workspace import Workspace
 
@@ -39,8 +38,8 @@ def pipeline_status(workspace: Workspace, steps: Sequence[Step]) -> list[Artifac
 def _step_status(workspace: Workspace, step: Step) -> list[ArtifactStatus]:
     try:
         partitions = step.partitions(workspace)
-        if step.on_request:
-            partitions = [key for key in partitions if workspace.store.find(artifact_key(step.asset, key))]
+        if step.asset.on_request:
+            partitions = [key for key in partitions if workspace.store.find(step.key(key))]
             if not partitions:
                 return [_describe(workspace, step, "", "on request", "never materialised")]
     except MissingArtifactError as error:
@@ -55,16 +54,16 @@ def _partition_status(workspace: Workspace, step: Step, partition: str) -> Artif
         return _describe(workspace, step, partition, "waiting", str(error).split(" and was")[0])
     except InputError as error:
         return _describe(workspace, step, partition, "unreadable", str(error))
-    why = workspace.store.why_stale(artifact_key(step.asset, partition), wanted)
+    why = workspace.store.why_stale(step.key(partition), wanted)
     state = "fresh" if not why else "missing" if why == "never materialised" else "stale"
     return _describe(workspace, step, partition, state, why)
 
 
 def _describe(workspace: Workspace, step: Step, partition: str, state: str, why: str) -> ArtifactStatus:
-    artifact = workspace.store.find(artifact_key(step.asset, partition))
+    artifact = workspace.store.find(step.key(partition))
     return ArtifactStatus(
-        stage=STAGE_OF[step.asset],
-        asset=step.asset,
+        stage=step.asset.stage,
+        asset=step.name,
         partition=partition,
         state=state,
         why=why,

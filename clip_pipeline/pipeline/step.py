@@ -1,61 +1,77 @@
-"""What the graph knows of one asset."""
+"""One asset and what builds it: the step of a walk through the graph."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any
 
-from clip_pipeline.pipeline.stages import artifact_key
+from clip_pipeline.pipeline.asset import Asset
+from clip_pipeline.pipeline.builder import BuildContext, Builder
+from clip_pipeline.pipeline.partitions import partition_keys
 from clip_pipeline.pipeline.workspace import Workspace
-from clip_pipeline.storage.artifacts import Artifact, Built, Materialised, Wanted
+from clip_pipeline.storage.artifacts import ArtifactKey, Built, Materialised, Wanted
 
-
-def without_partitions(workspace: Workspace) -> list[str]:
-    """The partitions of an asset that has none."""
-    return [""]
-
-
-def nothing_to_follow(workspace: Workspace, artifact: Artifact) -> None:
-    """What most steps do once their artifact is there."""
+OnProgress = Callable[[str, str, Mapping[str, float], bytes], None]
+"""Is handed what a long build has so far: asset, partition, numbers by name, and a figure (PNG)."""
 
 
 @dataclass(frozen=True)
 class Step:
-    """How one asset is built.
+    """asset: what is declared of it. builder: what builds it."""
 
-    about: one sentence for people. code_version: raise it when the code changes what it writes. after: the assets it
-    reads. config(workspace): the settings that can change its bytes. inputs(workspace, partition): content hashes of
-    what it reads, by name. build(workspace, partition, folder, work_folder): writes the files.
-    partitions(workspace): the keys that exist now, in order. follow_up(workspace, artifact): what is done besides, at each
-    run, when the artifact is there and fresh, built or not; it changes no artifact. on_request: a run builds it only when it is
-    asked for by its own name.
-    """
+    asset: Asset
+    builder: Builder
 
-    asset: str
-    about: str
-    code_version: str
-    after: tuple[str, ...]
-    config: Callable[[Workspace], Mapping[str, Any]]
-    inputs: Callable[[Workspace, str], Mapping[str, str]]
-    build: Callable[[Workspace, str, Path, Path], Built]
-    partitions: Callable[[Workspace], list[str]] = without_partitions
-    follow_up: Callable[[Workspace, Artifact], None] = nothing_to_follow
-    on_request: bool = False
+    @property
+    def name(self) -> str:
+        return self.asset.name
+
+    def key(self, partition: str = "") -> ArtifactKey:
+        """The key of one artifact."""
+        return ArtifactKey(self.asset.stage, self.asset.name, partition)
+
+    def partitions(self, workspace: Workspace) -> list[str]:
+        """The keys that exist now, in order; `[""]` for an asset without. Raises MissingArtifactError where they are not known yet."""
+        return partition_keys(workspace, self.asset)
 
     def wanted(self, workspace: Workspace, partition: str = "") -> Wanted:
         """What decides the bytes of this artifact now. Raises MissingArtifactError when an input was never built."""
-        return Wanted(self.code_version, self.config(workspace), self.inputs(workspace, partition))
-
-    def materialise(self, workspace: Workspace, partition: str = "", force: bool = False) -> Materialised:
-        """The fresh artifact, built where it is not there."""
-        workspace.forced = force
-        materialised = workspace.store.materialise(
-            artifact_key(self.asset, partition),
-            self.wanted(workspace, partition),
-            lambda folder, work: self.build(workspace, partition, folder, work),
-            force,
+        return Wanted(
+            self.asset.code_version, self.builder.config(workspace), self.builder.inputs(workspace, partition)
         )
-        self.follow_up(workspace, materialised.artifact)
+
+    def materialise(
+        self,
+        workspace: Workspace,
+        partition: str = "",
+        force: bool = False,
+        first: bool = True,
+        on_progress: OnProgress | None = None,
+    ) -> Materialised:
+        """The fresh artifact, built where it is not there. first, on_progress: as a build is handed them."""
+        shown = on_progress and partial(on_progress, self.name, partition)
+
+        def build(folder: Path, work: Path) -> Built:
+            return self.builder.build(BuildContext(workspace, partition, folder, work, force, first, shown))
+
+        materialised = workspace.store.materialise(self.key(partition), self.wanted(workspace, partition), build, force)
+        self.builder.follow_up(workspace, materialised.artifact)
         return materialised
+
+    def materialise_all(
+        self,
+        workspace: Workspace,
+        partitions: Iterable[str],
+        force: bool = False,
+        on_progress: OnProgress | None = None,
+        on_done: Callable[[Materialised], None] = lambda materialised: None,
+    ) -> dict[str, Materialised]:
+        """`materialise` for each of the partitions, in their order; on_done is handed each once it is there."""
+        done: dict[str, Materialised] = {}
+        for key in partitions:
+            first = all(outcome.hit for outcome in done.values())
+            done[key] = self.materialise(workspace, key, force, first, on_progress)
+            on_done(done[key])
+        return done

@@ -9,21 +9,12 @@ from datetime import date
 
 from clip_pipeline.errors import InputError, MissingArtifactError, SettingsError
 from clip_pipeline.images.takedown import ATTEMPT_COLUMNS, TAKEDOWNS_FILE, Found, add_takedowns, find_photos
+from clip_pipeline.pipeline.asset import Partitions
 from clip_pipeline.pipeline.graph import STEPS
 from clip_pipeline.pipeline.run import AssetOutcome
 from clip_pipeline.pipeline.stages import artifact_key
-from clip_pipeline.pipeline.steps.training import stored_image_formats
+from clip_pipeline.pipeline.step import Step
 from clip_pipeline.pipeline.workspace import Workspace
-
-HOLDS_PHOTOS = (
-    *("photo_catalog", "image_shards", "image_text_pairs", "benchmark_dataset", "decoded_images"),
-    *("image_embeddings", "text_embeddings"),
-    *("zero_shot_scores", "retrieval_scores", "probe_scores", "benchmark_report"),
-)
-"""Assets that hold photos, their captions or their vectors, in the order of the flow. Scores and report are among them:
-they list photos by id, and the report shows some."""
-LEARNT_FROM_PHOTOS = ("caption_corpus", "bpe_tokenizer", "clip_checkpoint")
-"""Not built again by a take-down: a training takes hours, and whoever asked for a photo's removal should not wait for it."""
 
 
 @dataclass(frozen=True)
@@ -58,13 +49,15 @@ def take_down(
         )
     add_takedowns(workspace.store.root / TAKEDOWNS_FILE, found.photos)
     outcomes = []
-    for asset in HOLDS_PHOTOS:
-        outcome = _build_what_exists(workspace, asset)
+    for step in STEPS.values():
+        if not step.asset.holds_photos:
+            continue
+        outcome = _build_what_exists(workspace, step)
         if outcome.partitions:
             outcomes.append(outcome)
             on_done(outcome)
-    for asset in LEARNT_FROM_PHOTOS:
-        workspace.store.forget_pieces(artifact_key(asset))
+    for step in _learnt_from_photos():
+        workspace.store.forget_pieces(step.key())
     return TakedownOutcome(found, outcomes, tuple(_stale_after(workspace)))
 
 
@@ -95,26 +88,28 @@ def _attempts(workspace: Workspace) -> list:
     return tables
 
 
-def _build_what_exists(workspace: Workspace, asset: str) -> AssetOutcome:
+def _build_what_exists(workspace: Workspace, step: Step) -> AssetOutcome:
     """Brings those partitions up to date that were built before; a photo cannot be in any other."""
     started = time.monotonic()
-    step, outcome = STEPS[asset], AssetOutcome(asset)
-    stored = asset == "decoded_images"  # those of trainings with other settings hold the photo too
-    for partition in stored_image_formats(workspace) if stored else step.partitions(workspace):
-        if workspace.store.find(artifact_key(asset, partition)) is not None:
-            outcome.partitions[partition] = step.materialise(workspace, partition)
-    outcome.seconds = time.monotonic() - started
-    return outcome
+    stored = [key for key in _partitions_with_photos(workspace, step) if workspace.store.find(step.key(key))]
+    return AssetOutcome(step.name, step.materialise_all(workspace, stored), time.monotonic() - started)
+
+
+def _partitions_with_photos(workspace: Workspace, step: Step) -> list[str]:
+    if step.asset.partitions == Partitions.IMAGE_FORMATS:  # those of trainings with other settings hold the photo too
+        return workspace.store.partitions(step.asset.stage, step.name)
+    return step.partitions(workspace)
+
+
+def _learnt_from_photos() -> list[Step]:
+    return [step for step in STEPS.values() if step.asset.learnt_from_photos]
 
 
 def _stale_after(workspace: Workspace) -> list[str]:
     stale = []
-    for asset in LEARNT_FROM_PHOTOS:
-        step = STEPS[asset]
+    for step in _learnt_from_photos():
         for partition in step.partitions(workspace):
-            key = artifact_key(asset, partition)
-            if workspace.store.find(key) is not None and workspace.store.why_stale(
-                key, step.wanted(workspace, partition)
-            ):
-                stale.append(asset)
+            key = step.key(partition)
+            if workspace.store.find(key) and workspace.store.why_stale(key, step.wanted(workspace, partition)):
+                stale.append(step.name)
     return stale

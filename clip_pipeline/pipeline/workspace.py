@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import secrets
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from clip_pipeline.images.takedown import TAKEDOWNS_FILE, Takedowns, read_takedowns
 from clip_pipeline.pipeline.stages import artifact_key
 from clip_pipeline.settings import Recipe
 from clip_pipeline.storage.artifacts import Artifact, Store
+from clip_pipeline.storage.own_files import OwnFiles
 
 if TYPE_CHECKING:
     from clip_pipeline.sandbox.server import RunningSandbox
 
 Hosts = dict[str, tuple[str, int]]
-Show = Callable[[str, str, Mapping[str, float], bytes], None]
 
 
 class Workspace:
@@ -27,20 +27,15 @@ class Workspace:
         self.store = Store(data_folder)
         self.recipe = recipe
         self.stand_ins: Hosts = stand_ins or {}
-        self.show: Show | None = None  # told what a long build has so far: asset, partition, numbers, an image (PNG)
-        self.forced = False  # whether the artifact that is being built is fresh and built all the same
+        self.own_files = OwnFiles(self.store.root)
+        self.opening = secrets.token_hex(
+            8
+        )  # names this opening of the data folder, and the sandbox world that it starts
         self._sandbox: RunningSandbox | None = None
-        self._remembered: dict[str, Any] = {}
 
     def get(self, asset: str, partition: str = "") -> Artifact:
         """The stored artifact. Raises MissingArtifactError where there is none."""
         return self.store.get(artifact_key(asset, partition))
-
-    def remember(self, name: str, make: Callable[[], Any]) -> Any:
-        """The value of `make()`, computed once for the life of the workspace: for listings that several steps need."""
-        if name not in self._remembered:
-            self._remembered[name] = make()
-        return self._remembered[name]
 
     def takedowns(self) -> Takedowns:
         """What was taken down in this data folder; the list lies beside the artifacts and outlives them."""

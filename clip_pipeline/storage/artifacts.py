@@ -330,28 +330,6 @@ class Store:
         finally:
             os.close(descriptor)  # the lock goes with its descriptor, also when the process is killed
 
-    # ---- the user's own files
-
-    def hash_own_file(self, path: Path) -> str:
-        """sha256 of a file outside the data folder, remembered by its size and modification time."""
-        stat = path.stat()
-        memory_path = self.root / ".cache" / "file_hashes.json"
-        try:
-            memory = json.loads(memory_path.read_text())
-        except (FileNotFoundError, json.JSONDecodeError):
-            memory = {}
-        name = str(path.absolute())
-        known = memory.get(name)
-        if known and known[:2] == [stat.st_size, stat.st_mtime_ns]:
-            return known[2]
-        memory[name] = [stat.st_size, stat.st_mtime_ns, hash_file(path)]
-        with disk_errors(self.root):
-            memory_path.parent.mkdir(parents=True, exist_ok=True)
-            temporary = memory_path.with_suffix(f".{os.getpid()}")
-            temporary.write_text(json.dumps(memory, indent=1, sort_keys=True))
-            temporary.replace(memory_path)
-        return memory[name][2]
-
 
 def shared_pieces(pieces: Path, name: str) -> Path:
     """The folder, beside the work folders, of pieces that a try with another fingerprint may use as well."""

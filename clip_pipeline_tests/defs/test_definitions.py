@@ -10,9 +10,10 @@ import pytest
 
 dg = pytest.importorskip("dagster")
 
+from clip_pipeline.pipeline.asset import Partitions  # noqa: E402
 from clip_pipeline.pipeline.checks.integrity import CHECKS  # noqa: E402
 from clip_pipeline.pipeline.graph import STEPS  # noqa: E402
-from clip_pipeline.pipeline.stages import REPORT  # noqa: E402
+from clip_pipeline.pipeline.steps.report import REPORT  # noqa: E402
 from clip_pipeline.pipeline.workspace import Workspace  # noqa: E402
 from clip_pipeline.settings.recipes import find_recipe  # noqa: E402
 
@@ -72,11 +73,11 @@ def test_groups_owners_kinds_descriptions_and_code_versions_are_there(definition
     assert groups == sorted(groups), "groups are numbered in the order of the flow"
 
 
-@pytest.mark.parametrize("asset", [asset for asset, step in STEPS.items() if not step.on_request])
+@pytest.mark.parametrize("asset", [asset for asset, step in STEPS.items() if not step.asset.on_request])
 def test_every_asset_hits_the_cache_of_the_command_line(definitions, instance, tiny_data, asset):
-    from clip_pipeline.defs.partitions import PARTITIONS
+    from clip_pipeline.defs.partitions import definition_of
 
-    definition = PARTITIONS.get(asset)
+    definition = definition_of(STEPS[asset].asset)
     key = None
     if definition is not None:
         with Workspace(tiny_data, find_recipe("tiny")) as workspace:
@@ -91,10 +92,11 @@ def test_every_asset_hits_the_cache_of_the_command_line(definitions, instance, t
 
 
 def test_checks_run_with_their_assets_and_the_blocking_ones_hold(definitions, instance):
-    from clip_pipeline.defs.partitions import PARTITIONS
-
     names = set()
-    for asset in {check.asset for check in CHECKS} - PARTITIONS.keys():
+    undivided = [
+        name for name, step in STEPS.items() if step.asset.partitions in (Partitions.NONE, Partitions.ADAPTATION)
+    ]
+    for asset in {check.asset for check in CHECKS} & set(undivided):
         result = materialize(definitions, instance, asset)
         for evaluation in result.get_asset_check_evaluations():
             names.add(evaluation.check_name)
@@ -203,7 +205,7 @@ def test_the_whole_graph_but_what_is_asked_for_by_name_runs_as_one_job_and_repor
 ):
     result = definitions.get_job_def("run_pipeline").execute_in_process(instance=instance, raise_on_error=True)
     keys = {event.asset_key.to_user_string() for event in result.get_asset_materialization_events()}
-    assert keys == {name for name, step in STEPS.items() if not step.on_request}
+    assert keys == {name for name, step in STEPS.items() if not step.asset.on_request}
 
 
 def test_schedules_and_sensor_are_stopped_until_someone_starts_them(definitions):

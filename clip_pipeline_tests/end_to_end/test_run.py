@@ -65,7 +65,7 @@ def test_a_second_run_hits_everything_and_does_not_start_the_sandbox(tiny_data):
     with Workspace(tiny_data, TINY) as workspace:
         outcomes = run_steps(workspace, select(""))
         assert sum(outcome.built for outcome in outcomes) == 0
-        assert {outcome.asset for outcome in outcomes if outcome.hits} == {step.asset for step in select("")}
+        assert {outcome.asset for outcome in outcomes if outcome.hits} == {step.name for step in select("")}
         assert workspace._sandbox is None
 
 

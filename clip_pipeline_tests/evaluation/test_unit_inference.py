@@ -76,7 +76,7 @@ def test_other_times_are_the_same_content(model, tmp_path):
         )
         contents.append((made.artifact.content, made.artifact.file("latencies.csv").read_text()))
     assert contents[0][0] == contents[1][0] and contents[0][1] != contents[1][1]
-    assert not [name for name, other in STEPS.items() if "unit_inference" in other.after]
+    assert not [name for name, other in STEPS.items() if "unit_inference" in other.asset.after]
 
 
 def test_the_photo_is_the_same_each_time():

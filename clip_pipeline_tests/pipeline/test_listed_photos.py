@@ -11,7 +11,7 @@ import pytest
 from clip_pipeline.errors import PhotosError, SettingsError
 from clip_pipeline.images.links.listed import bucket_of
 from clip_pipeline.pipeline.graph import STEPS
-from clip_pipeline.pipeline.photo_sources.listed import photo_source
+from clip_pipeline.pipeline.photo_sources.registry import photo_source
 from clip_pipeline.pipeline.stages import artifact_key
 from clip_pipeline.pipeline.workspace import Workspace
 from clip_pipeline.settings.recipes import find_recipe

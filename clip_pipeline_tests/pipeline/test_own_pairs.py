@@ -14,8 +14,8 @@ import pytest
 from clip_pipeline.errors import CaptionsError, PhotosError
 from clip_pipeline.images.shards.tar import read_shard
 from clip_pipeline.pipeline.graph import STEPS
+from clip_pipeline.pipeline.partitions import shard_keys
 from clip_pipeline.pipeline.standalone import download_links, take_down_from_shards
-from clip_pipeline.pipeline.steps.images import shard_keys
 from clip_pipeline.pipeline.workspace import Workspace
 from clip_pipeline.settings import with_settings
 from clip_pipeline.settings.recipes import find_recipe
@@ -245,9 +245,9 @@ def test_what_a_filter_excludes_from_a_list_of_urls_is_never_asked_for(tmp_path,
 
 def test_the_filters_of_a_list_are_part_of_its_links(tmp_path, laion_list):
     workspace = workspace_of(tmp_path, "url_list", laion_list)
-    plain = STEPS["image_links"].config(workspace)
+    plain = STEPS["image_links"].builder.config(workspace)
     filtered = changed(workspace, "pairs.min_similarity=0.3")
-    assert STEPS["image_links"].config(filtered) != plain
+    assert STEPS["image_links"].builder.config(filtered) != plain
     for key in STEPS["image_links"].partitions(filtered):
         facts = STEPS["image_links"].materialise(filtered, key).artifact.facts
     assert (facts["photos listed"], facts["photo dissimilar"]) == (4, 2)

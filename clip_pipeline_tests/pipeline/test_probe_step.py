@@ -6,14 +6,14 @@ from types import SimpleNamespace
 
 import pytest
 
-from clip_pipeline.pipeline.steps.evaluation import STEPS
+from clip_pipeline.pipeline.steps.evaluation import BUILDERS
 from clip_pipeline.settings import Recipe, fingerprinted, with_settings
 
-STEP = next(step for step in STEPS if step.asset == "probe_scores")
+PROBES = BUILDERS["probe_scores"]
 
 
 def config(*assignments: str) -> dict:
-    return dict(STEP.config(SimpleNamespace(recipe=with_settings(Recipe(), assignments))))
+    return dict(PROBES.config(SimpleNamespace(recipe=with_settings(Recipe(), assignments))))
 
 
 @pytest.mark.parametrize("name", sorted(fingerprinted(Recipe().probe)))
@@ -27,5 +27,5 @@ def test_every_setting_of_the_probes_is_in_the_fingerprint(name):
 
 
 def test_the_zero_shot_scores_do_not_depend_on_them():
-    zero_shot = next(step for step in STEPS if step.asset == "zero_shot_scores")
+    zero_shot = BUILDERS["zero_shot_scores"]
     assert not [key for key in zero_shot.config(SimpleNamespace(recipe=Recipe())) if key.startswith("probe")]

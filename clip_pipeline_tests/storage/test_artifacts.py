@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import multiprocessing
 import os
 import shutil
@@ -244,14 +243,3 @@ def test_a_folder_without_the_right_to_write_is_a_sentence(tmp_path):
 def test_an_error_elsewhere_on_the_disk_is_not_blamed_on_the_data_folder(tmp_path):
     with pytest.raises(PermissionError), disk_errors(tmp_path / "data"):
         raise PermissionError(13, "Permission denied", "/etc/shadow")
-
-
-def test_hashes_of_own_files_are_remembered_until_the_file_changes(tmp_path):
-    own = tmp_path / "dump.xml"
-    own.write_text("one")
-    store = Store(tmp_path / "data")
-    first = store.hash_own_file(own)
-    assert json.loads((tmp_path / "data/.cache/file_hashes.json").read_text())[str(own)][2] == first
-    own.write_text("two")
-    os.utime(own, (1, 1))
-    assert store.hash_own_file(own) != first

@@ -12,10 +12,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from clip_pipeline.pipeline.checks.check import Check, CheckOutcome
-from clip_pipeline.pipeline.photo_sources.listed import OWN_SOURCES
+from clip_pipeline.pipeline.partitions import bucket_keys, shard_keys
+from clip_pipeline.pipeline.photo_sources.registry import source_class
 from clip_pipeline.pipeline.stages import artifact_key
-from clip_pipeline.pipeline.steps.images import shard_keys
-from clip_pipeline.pipeline.steps.words import bucket_keys
 from clip_pipeline.pipeline.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -107,7 +106,7 @@ def photos_have_usual_sizes(workspace: Workspace) -> CheckOutcome:
 
 def words_have_photos(workspace: Workspace) -> CheckOutcome:
     words = captioned = 0
-    for bucket in bucket_keys(workspace):
+    for bucket in bucket_keys(workspace.recipe):
         artifact = workspace.store.find(artifact_key("image_links", bucket))
         if artifact is not None:  # a run of one partition checks what there is
             words += artifact.rows["words"]
@@ -122,11 +121,11 @@ def photos_have_licences(workspace: Workspace) -> CheckOutcome:
     missing = photos = 0
     for table in _pieces(workspace, "photo_catalog", "photos.parquet", ["licence"]):
         missing, photos = missing + table["licence"].null_count, photos + len(table)
-    source = workspace.recipe.links.source
+    source = source_class(workspace.recipe)
     found = f"{missing:,} of {photos:,} photos have no licence"
-    if missing and source in (*OWN_SOURCES, "url_list"):
-        found += f"; of a {source} only you know it: add a column licence where you can"
-    return CheckOutcome(missing == 0 or source in OWN_SOURCES, found, {"without licence": missing})
+    if missing and source.owner_knows_licences:
+        found += f"; of a {source.name} only you know it: add a column licence where you can"
+    return CheckOutcome(missing == 0 or source.photos_are_own_files, found, {"without licence": missing})
 
 
 def _pairs(workspace: Workspace, columns: list[str]) -> Iterator[pa.Table]:

@@ -36,11 +36,10 @@ class LinkPlan:
         return self.to_ask / limit * 3600
 
 
-def log_plan(plan: LinkPlan) -> bool:
-    """Says in the log what is ahead; always true."""
+def log_plan(plan: LinkPlan) -> None:
+    """Says in the log what is ahead."""
     for name, value in plan_rows(plan):
         logger.info("%s: %s", name, value)
-    return True
 
 
 def plan_rows(plan: LinkPlan) -> list[tuple[str, str]]:

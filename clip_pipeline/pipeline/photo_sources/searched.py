@@ -1,42 +1,57 @@
-"""Photos found word by word through the search of the Unsplash API, live or in the sandbox."""
+"""Photos found word by word through the search of the Unsplash API: what the live service and the sandbox share."""
 
 from __future__ import annotations
 
-import logging
-import os
-import secrets
+from abc import abstractmethod
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from clip_pipeline.errors import MissingKeyError
+from clip_pipeline.pipeline.partitions import bucket_keys
 from clip_pipeline.pipeline.photo_sources.link_plan import LinkPlan, log_plan
+from clip_pipeline.pipeline.photo_sources.source import PhotoSource
 from clip_pipeline.pipeline.stages import artifact_key
-from clip_pipeline.pipeline.workspace import Workspace
+from clip_pipeline.pipeline.workspace import Hosts
+from clip_pipeline.settings import LinksSettings
 from clip_pipeline.storage.artifacts import Artifact, shared_pieces
 from clip_pipeline.storage.disk import hash_json
 
 if TYPE_CHECKING:
-    import pyarrow as pa
-
     from clip_pipeline.sources.fetch import PhotoFetcher
     from clip_pipeline.sources.unsplash.api_client import UnsplashClient
     from clip_pipeline.sources.web.request_ledger import Budget, RequestLedger
 
-logger = logging.getLogger(__name__)
 
-SEARCHED_SOURCES = ("sandbox", "unsplash")
-SANDBOX_API = "http://api.sandbox.test"
-KEY_VARIABLE = "UNSPLASH_ACCESS_KEY"
+@dataclass(frozen=True)
+class SearchService:
+    """Where the search is. api: its base url. key: the access key. hosts: addresses to use in place of those that names lead to."""
+
+    api: str
+    key: str
+    hosts: Hosts
 
 
-class SearchedPhotos:
-    """Photos found word by word through the search of the Unsplash API, live or in the sandbox."""
+class SearchedPhotos(PhotoSource):
+    """Photos found word by word; every page is asked for once, within the requests that the access key has."""
 
-    def __init__(self, workspace: Workspace):
-        self.workspace, self.settings = workspace, workspace.recipe.links
-        self.in_sandbox = self.settings.source == "sandbox"
+    @abstractmethod
+    def service(self) -> SearchService:
+        """The service to ask. Raises MissingKeyError."""
+
+    @abstractmethod
+    def hosts(self) -> Hosts:
+        """Addresses to use for photos in place of those that names lead to."""
+
+    @abstractmethod
+    def budget_key(self) -> str:
+        """What the ledger counts requests by."""
+
+    def requests_per_hour(self) -> int:
+        """Requests that the key has an hour; 0 where only the service can tell."""
+        return self.settings.requests_per_hour
 
     # ---- what decides the links
 
@@ -46,14 +61,7 @@ class SearchedPhotos:
 
     def query_config(self) -> dict[str, Any]:
         """Settings that decide what a page of the search holds."""
-        config: dict[str, Any] = {"links.source": self.settings.source, "links.per_page": self.settings.per_page}
-        if self.in_sandbox:
-            world = self.workspace.recipe.sandbox
-            config |= {"sandbox.seed": world.seed, "sandbox.photos": world.photos}
-        return config
-
-    def identity(self) -> dict[str, str]:
-        return {}
+        return {"links.source": self.name, "links.per_page": self.settings.per_page}
 
     def word_inputs(self, bucket: str) -> dict[str, str]:
         """A hash of the bucket's words and the pages that each may take: nothing else of the vocabulary matters to it."""
@@ -69,24 +77,12 @@ class SearchedPhotos:
 
     def _plans(self) -> dict[str, dict[str, int]]:
         vocabulary = self.workspace.get("vocabulary")
-        return self.workspace.remember(f"search plan {vocabulary.content}", lambda: self._make_plans(vocabulary))
+        return _plans_of(vocabulary.file("words.txt"), vocabulary.file_hash("words.txt"), self.settings)
 
-    def _make_plans(self, vocabulary: Artifact) -> dict[str, dict[str, int]]:
-        from clip_pipeline.images.links.listed import bucket_of
-        from clip_pipeline.images.links.search_plan import plan_requests
-
-        settings = self.settings
-        words = vocabulary.file("words.txt").read_text(encoding="utf-8").splitlines()
-        plans: dict[str, dict[str, int]] = {}
-        plan = plan_requests(words, settings.photos_per_word, settings.per_page, settings.max_requests)
-        for word, pages in plan.items():
-            plans.setdefault(f"{bucket_of(word, settings.buckets):03d}", {})[word] = pages
-        return plans
-
-    def link_plan(self) -> LinkPlan:
-        """What is ahead. Sends nothing. Raises MissingArtifactError without a vocabulary."""
+    def link_plan(self, forced: bool = False) -> LinkPlan:
+        """What is ahead; forced: where every page is asked for again. Sends nothing. Raises MissingArtifactError without a vocabulary."""
         plan = self.plan()
-        answered = sum(self._answered(f"{bucket:03d}") for bucket in range(self.settings.buckets))
+        answered = sum(self._answered(bucket, forced) for bucket in bucket_keys(self.workspace.recipe))
         with self.ledger() as ledger:
             state = self.budget(ledger).state()
         return LinkPlan(
@@ -100,13 +96,13 @@ class SearchedPhotos:
             wait=state.wait,
         )
 
-    def _answered(self, bucket: str) -> int:
+    def _answered(self, bucket: str, forced: bool) -> int:
         """Requests of a bucket that need not be made."""
         from clip_pipeline.images.links.search_pages import count_pages
         from clip_pipeline.images.links.searched import CUT, ENDED, ENOUGH, read_page_index
 
         kept = self.kept_pages(self.workspace.store.pieces_folder(artifact_key("image_links", bucket)))
-        old = None if self.workspace.forced else self.pages_artifact(bucket)
+        old = None if forced else self.pages_artifact(bucket)
         index = read_page_index(old.file("pages.tsv")) if old is not None else {}
         photos = old.manifest["config"].get("links.photos_per_word", 0) if old is not None else 0
         answered = 0
@@ -118,14 +114,16 @@ class SearchedPhotos:
 
     # ---- the search
 
-    def links(self, words: list[str], folder: Path, work: Path, bucket: str) -> tuple[int, dict[str, Any]]:
+    def links(
+        self, words: list[str], bucket: str, folder: Path, work: Path, forced: bool, first: bool
+    ) -> tuple[int, dict[str, Any]]:
         from clip_pipeline.images.links.searched import keep_known_pages, search_words
 
-        # Once a workspace, before the first word is searched.
-        self.workspace.remember("the search plan was told", lambda: log_plan(self.link_plan()))
+        if first:
+            log_plan(self.link_plan(forced))
         plan, kept = self.bucket_plan(bucket), self.kept_pages(work.parent)
         kept.mkdir(exist_ok=True)
-        old = None if self.workspace.forced else self.pages_artifact(bucket)
+        old = None if forced else self.pages_artifact(bucket)
         if old is not None:
             keep_known_pages(old.file("pages.jsonl.gz"), plan, kept)
         # Entering is cheap; the connection to the service is made at the first page that is not on the disk.
@@ -164,83 +162,40 @@ class SearchedPhotos:
         finally:
             ledger.close()
 
-    def budget_key(self) -> str:
-        """What the ledger counts by: the access key, or the sandbox of this run, each of which has an hour of its own."""
-        if self.in_sandbox:
-            return self.workspace.remember("sandbox budget", lambda: f"sandbox {secrets.token_hex(8)}")
-        return os.environ.get(KEY_VARIABLE, "").strip()
-
     def budget(self, ledger: RequestLedger) -> Budget:
         """The requests of the access key."""
-        from clip_pipeline.sandbox.unsplash import REQUESTS_PER_HOUR
-
-        known = self.settings.requests_per_hour or (REQUESTS_PER_HOUR if self.in_sandbox else 0)
-        return ledger.budget(self.budget_key(), known)
+        return ledger.budget(self.budget_key(), self.requests_per_hour())
 
     @contextmanager
     def client(self, max_wait: float | None = None) -> Iterator[UnsplashClient]:
         """The API with its budget. max_wait: seconds, instead of the setting's."""
-        from clip_pipeline.sources.unsplash.api_client import LIVE_API, UnsplashClient
+        from clip_pipeline.sources.unsplash.api_client import UnsplashClient
 
-        settings = self.settings
-        if self.in_sandbox:
-            from clip_pipeline.sandbox.server import SANDBOX_KEY
-
-            base_url, key, hosts = SANDBOX_API, SANDBOX_KEY, self.workspace.sandbox_hosts()
-        else:
-            base_url, key, hosts = LIVE_API, live_key(settings.accept_terms), self.workspace.stand_ins
+        settings, service = self.settings, self.service()
         wait = settings.max_wait if max_wait is None else max_wait
         contact = self.workspace.recipe.download.contact
         with self.ledger() as ledger:
             budget = self.budget(ledger)
-            with UnsplashClient(base_url, key, hosts, budget, settings.per_page, wait, contact) as client:
+            with UnsplashClient(
+                service.api, service.key, service.hosts, budget, settings.per_page, wait, contact
+            ) as client:
                 yield client
-
-    def photos_without_word(self) -> Iterator[pa.Table]:
-        return iter(())
 
     def fetcher(self) -> AbstractContextManager[PhotoFetcher]:
         from clip_pipeline.sources.fetch import PhotoFetcher
 
-        hosts = self.workspace.sandbox_hosts() if self.in_sandbox else self.workspace.stand_ins
-        return PhotoFetcher(self.workspace.recipe.download, hosts)
-
-    # ---- downloads told to the service
-
-    def tell_downloads(self, shard: Artifact) -> None:
-        """Tells Unsplash of each photo of a finished shard, once for ever, with the requests that are left now.
-
-        What cannot be told now is told by a later run. Nothing that goes wrong here harms the shard.
-        """
-        from clip_pipeline.images.download.unsplash_reports import tell_downloads
-
-        if self.in_sandbox or not self.settings.count_downloads:
-            return
-        table = shard.file(f"{shard.key.partition}.parquet")
-
-        def connect() -> AbstractContextManager[UnsplashClient]:
-            return self.client(max_wait=0.0)
-
-        with self.ledger() as ledger:
-            tell_downloads(table, connect, ledger)
+        return PhotoFetcher(self.workspace.recipe.download, self.hosts())
 
 
-def live_key(accept_terms: bool) -> str:
-    """The key for the live API. Raises MissingKeyError when it, or the acknowledgement of the terms, is missing."""
-    key = os.environ.get(KEY_VARIABLE, "").strip()
-    if not key:
-        raise MissingKeyError(
-            "The live Unsplash API needs a key and none was found. Make one at unsplash.com/developers and set the "
-            "environment variable UNSPLASH_ACCESS_KEY, or use links.source=sandbox, folder or url_list."
-        )
-    if not (key.isascii() and key.isprintable() and " " not in key):
-        raise MissingKeyError(
-            "UNSPLASH_ACCESS_KEY holds something else than a key: letters, digits, - and _ were expected. Copy the one "
-            "called Access Key at unsplash.com/oauth/applications."
-        )
-    if not accept_terms:
-        raise MissingKeyError(
-            "The Unsplash API terms forbid automated data mining and model training without permission. Once you have "
-            "it, set links.accept_terms=true; the Unsplash Dataset is the route that needs no permission."
-        )
-    return key
+@lru_cache(maxsize=1)
+def _plans_of(words_file: Path, sha256: str, settings: LinksSettings) -> dict[str, dict[str, int]]:
+    """Bucket -> word -> most pages. Every bucket of a run asks for the plan of all; sha256 says which words the file holds."""
+    from clip_pipeline.images.links.listed import bucket_of
+    from clip_pipeline.images.links.search_plan import plan_requests
+
+    words = words_file.read_text(encoding="utf-8").splitlines()
+    plans: dict[str, dict[str, int]] = {}
+    plan = plan_requests(words, settings.photos_per_word, settings.per_page, settings.max_requests)
+    for word, pages in plan.items():
+        plans.setdefault(f"{bucket_of(word, settings.buckets):03d}", {})[word] = pages
+    return plans

@@ -5,17 +5,23 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from clip_pipeline.errors import SettingsError, nearest_name
+from clip_pipeline.pipeline.builder import BuildContext, Builder
 from clip_pipeline.pipeline.checks.check import Check, CheckOutcome
-from clip_pipeline.pipeline.step import Step
-from clip_pipeline.pipeline.steps.benchmark_datasets import dataset_names, stored_dataset
-from clip_pipeline.pipeline.steps.embedding import halves
-from clip_pipeline.pipeline.steps.training import model_names
+from clip_pipeline.pipeline.partitions import (
+    adaptation_wanted,
+    dataset_names,
+    halves,
+    methods_by_fraction,
+    model_names,
+)
+from clip_pipeline.pipeline.steps.benchmark_datasets import stored_dataset
 from clip_pipeline.pipeline.workspace import Workspace
-from clip_pipeline.settings import Recipe, fingerprinted
+from clip_pipeline.settings import AdaptationSettings, ComputeSettings, EvaluationSettings, fingerprinted
 from clip_pipeline.storage.artifacts import Built
 
 if TYPE_CHECKING:
@@ -31,16 +37,11 @@ OF_DATA = (
 # ---- adaptation_data: one, where the recipe names a dataset
 
 
-def wanted_at_all(workspace: Workspace) -> list[str]:
-    """The one partition of assets without partitions, or none where the recipe adapts to nothing."""
-    return [""] if workspace.recipe.adaptation.dataset else []
-
-
 def _datasets(workspace: Workspace) -> list[str]:
     """Names of the datasets, that out of domain last. Raises SettingsError for one that evaluation.datasets lacks."""
     from clip_pipeline.adaptation.splits import named_split
 
-    settings, known = workspace.recipe.adaptation, dataset_names(workspace)
+    settings, known = workspace.recipe.adaptation, dataset_names(workspace.recipe)
     if not settings.dataset:
         raise SettingsError(
             f"adaptation.dataset is empty, so there is nothing to adapt to. Set it to a labelled one of: {', '.join(known)}."
@@ -60,46 +61,26 @@ def _data_config(workspace: Workspace) -> dict[str, Any]:
 
 
 def _data_inputs(workspace: Workspace, partition: str) -> dict[str, str]:
-    model = model_names(workspace)[0]
+    model = model_names(workspace.recipe)[0]
     datasets = {
         f"benchmark_dataset[{name}]": workspace.get("benchmark_dataset", name).content for name in _datasets(workspace)
     }
     return datasets | {f"clip_checkpoint[{model}]": workspace.get("clip_checkpoint", model).content}
 
 
-def _build_data(workspace: Workspace, partition: str, folder: Path, work: Path) -> Built:
+def _build_data(context: BuildContext) -> Built:
     from clip_pipeline.adaptation.preparation import prepare_data
 
+    workspace = context.workspace
     recipe, datasets = workspace.recipe, [stored_dataset(workspace, name) for name in _datasets(workspace)]
-    model = workspace.get("clip_checkpoint", model_names(workspace)[0]).folder
+    model = workspace.get("clip_checkpoint", model_names(workspace.recipe)[0]).folder
     far = datasets[1] if len(datasets) > 1 else None
-    facts = prepare_data(str(model), datasets[0], far, recipe.adaptation, recipe.compute, folder)
+    facts = prepare_data(str(model), datasets[0], far, recipe.adaptation, recipe.compute, context.folder)
     rows = {name: facts.pop(name) for name in ("train", "validation", "test", "out_of_domain", "left_out")}
     return Built(rows=rows, facts=facts)
 
 
 # ---- adaptation_scores: one partition a method and fraction, the seeds inside
-
-
-def adaptation_dimensions(recipe: Recipe) -> dict[str, list[str]]:
-    """The two dimensions of the partitions, in the order in which a key names them."""
-    from clip_pipeline.adaptation.fractions import parse_percents, percent_key
-    from clip_pipeline.adaptation.methods import parse_methods
-
-    settings = recipe.adaptation
-    percents = [percent_key(percent) for percent in parse_percents(settings.fractions)]
-    return {"method": list(parse_methods(settings.methods)), "percent": percents}
-
-
-def methods_by_fraction(workspace: Workspace) -> list[str]:
-    """Partitions "method|010", all methods of a fraction before the next fraction, full just before wise_ft."""
-    from clip_pipeline.adaptation.fractions import percent_key
-    from clip_pipeline.adaptation.sweep import sweep_trials
-
-    if not wanted_at_all(workspace):
-        return []
-    trials = sweep_trials(workspace.recipe.adaptation)
-    return list(dict.fromkeys(f"{trial.method}|{percent_key(trial.percent)}" for trial in trials))
 
 
 def _trial_config(workspace: Workspace) -> dict[str, Any]:
@@ -110,34 +91,45 @@ def _trial_config(workspace: Workspace) -> dict[str, Any]:
 
 
 def _trial_inputs(workspace: Workspace, partition: str) -> dict[str, str]:
-    model = model_names(workspace)[0]
+    model = model_names(workspace.recipe)[0]
     return {
         "adaptation_data": workspace.get("adaptation_data").content,
         f"clip_checkpoint[{model}]": workspace.get("clip_checkpoint", model).content,
     }
 
 
-def _bench(workspace: Workspace) -> TrialContext:
+def _trial_context(workspace: Workspace) -> TrialContext:
+    recipe, data = workspace.recipe, workspace.get("adaptation_data")
+    model = workspace.get("clip_checkpoint", model_names(recipe)[0])
+    files = (model.folder, model.content, data.folder, data.content)
+    return _open_trial_context(*files, recipe.adaptation, recipe.evaluation, recipe.compute)
+
+
+@lru_cache(maxsize=1)
+def _open_trial_context(
+    model: Path,
+    model_content: str,
+    data: Path,
+    data_content: str,
+    adaptation: AdaptationSettings,
+    evaluation: EvaluationSettings,
+    compute: ComputeSettings,
+) -> TrialContext:
+    """Opened once for all partitions of a run. The content hashes say which model and data lie in the folders."""
     from clip_pipeline.adaptation.data import open_data
     from clip_pipeline.adaptation.trial_context import TrialContext
 
-    recipe, data = workspace.recipe, workspace.get("adaptation_data")
-    model = workspace.get("clip_checkpoint", model_names(workspace)[0])
-
-    def open_bench() -> TrialContext:
-        opened = open_data(data.folder)
-        return TrialContext.open(str(model.folder), opened, recipe.adaptation, recipe.evaluation, recipe.compute)
-
-    return workspace.remember(f"adaptation of {model.content} on {data.content}", open_bench)
+    return TrialContext.open(str(model), open_data(data), adaptation, evaluation, compute)
 
 
-def _build_trials(workspace: Workspace, partition: str, folder: Path, work: Path) -> Built:
+def _build_trials(context: BuildContext) -> Built:
     from clip_pipeline.adaptation.sweep import run_sweep, trials_of
     from clip_pipeline.evaluation.scores import SCORES_FILE
 
-    method, percent = halves(partition)
+    workspace, folder = context.workspace, context.folder
+    method, percent = halves(context.partition)
     trials = trials_of(method, float(percent), workspace.recipe.adaptation)
-    paths = run_sweep(lambda: _bench(workspace), trials, work)
+    paths = run_sweep(lambda: _trial_context(workspace), trials, context.work)
     rows = []
     for trial, path in zip(trials, paths, strict=True):
         name = f"seed{trial.seed}"
@@ -155,16 +147,17 @@ def _build_trials(workspace: Workspace, partition: str, folder: Path, work: Path
 def _curve_inputs(workspace: Workspace, partition: str) -> dict[str, str]:
     return {
         f"adaptation_scores[{key}]": workspace.get("adaptation_scores", key).content
-        for key in methods_by_fraction(workspace)
+        for key in methods_by_fraction(workspace.recipe)
     }
 
 
-def _build_curves(workspace: Workspace, partition: str, folder: Path, work: Path) -> Built:
+def _build_curves(context: BuildContext) -> Built:
     from clip_pipeline.adaptation.results import write_results
 
-    folders = [workspace.get("adaptation_scores", key).folder for key in methods_by_fraction(workspace)]
+    workspace = context.workspace
+    folders = [workspace.get("adaptation_scores", key).folder for key in methods_by_fraction(workspace.recipe)]
     trials = [path for folder_of in folders for path in sorted(folder_of.glob("seed*"))]
-    facts = write_results(trials, folder, workspace.recipe.evaluation.bootstrap_samples)
+    facts = write_results(trials, context.folder, workspace.recipe.evaluation.bootstrap_samples)
     return Built(rows={"trials": facts.pop("trials")}, facts=facts, sidecars=("*.png", "table.csv"))
 
 
@@ -172,45 +165,30 @@ def report_facts(workspace: Workspace) -> dict[str, Any]:
     """What the report shows: the image of the curves and the table. Empty where nothing is adapted."""
     from clip_pipeline.adaptation.results import TABLE_HEADER, read_table, table_trials
 
-    if not wanted_at_all(workspace):
+    if not adaptation_wanted(workspace.recipe):
         return {}
     artifact = workspace.get("adaptation_curves")
     trials = table_trials(read_table(artifact.folder))
     return {"curve": artifact.file("curve.png"), "header": TABLE_HEADER, "trials": trials}
 
 
-STEPS = (
-    Step(
-        asset="adaptation_data",
-        about="What all ways of adapting share: decoded photos, their embeddings, class vectors, nested fractions.",
-        code_version="1",
-        after=("benchmark_dataset", "clip_checkpoint"),
+BUILDERS = {
+    "adaptation_data": Builder(
         config=_data_config,
         inputs=_data_inputs,
         build=_build_data,
-        partitions=wanted_at_all,
     ),
-    Step(
-        asset="adaptation_scores",
-        about="One way of adapting at one fraction of the photos: scores, predictions and losses of every seed.",
-        code_version="2",
-        after=("adaptation_data", "clip_checkpoint"),
+    "adaptation_scores": Builder(
         config=_trial_config,
         inputs=_trial_inputs,
         build=_build_trials,
-        partitions=methods_by_fraction,
     ),
-    Step(
-        asset="adaptation_curves",
-        about="Learning curves of all ways of adapting with intervals, what they cost, and where accuracy falls with more data.",
-        code_version="3",
-        after=("adaptation_scores",),
+    "adaptation_curves": Builder(
         config=lambda workspace: {"bootstrap_samples": workspace.recipe.evaluation.bootstrap_samples},
         inputs=_curve_inputs,
         build=_build_curves,
-        partitions=wanted_at_all,
     ),
-)
+}
 
 
 # ---- checks
@@ -220,7 +198,7 @@ def fractions_hold_every_class(workspace: Workspace) -> CheckOutcome:
     """Read from the manifest and the table of ids, not from the code that drew them."""
     import pyarrow.parquet as pq
 
-    if not wanted_at_all(workspace):
+    if not adaptation_wanted(workspace.recipe):
         return _nothing_to_check()
     artifact = workspace.get("adaptation_data")
     manifest = json.loads(artifact.file("fractions.json").read_text(encoding="utf-8"))
@@ -241,7 +219,7 @@ def fractions_hold_every_class(workspace: Workspace) -> CheckOutcome:
 
 
 def accuracy_does_not_fall(workspace: Workspace) -> CheckOutcome:
-    if not wanted_at_all(workspace):
+    if not adaptation_wanted(workspace.recipe):
         return _nothing_to_check()
     artifact = workspace.get("adaptation_curves")
     fallen = json.loads(artifact.file("falls.json").read_text(encoding="utf-8"))

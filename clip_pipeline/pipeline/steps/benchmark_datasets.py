@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from clip_pipeline.errors import PhotosError
-from clip_pipeline.pipeline.photo_sources.listed import own_files_identity
-from clip_pipeline.pipeline.step import Step
-from clip_pipeline.pipeline.steps.images import shard_hashes, shard_keys
+from clip_pipeline.pipeline.builder import BuildContext, Builder
+from clip_pipeline.pipeline.partitions import shard_keys
+from clip_pipeline.pipeline.photo_sources.own_files import own_files_identity
+from clip_pipeline.pipeline.steps.images import shard_hashes
 from clip_pipeline.pipeline.workspace import Workspace
 from clip_pipeline.settings import Recipe
 from clip_pipeline.storage.artifacts import Built
@@ -24,16 +25,6 @@ if TYPE_CHECKING:
     from clip_pipeline.evaluation.datasets.choice import Choice
 
 SANDBOX, SANDBOX_BENCHMARK = "sandbox", "http://dumps.sandbox.test/benchmarks/sandbox"
-
-
-def dataset_names_of(recipe: Recipe) -> list[str]:
-    """All datasets of the recipe, as partition names: a folder goes by its last name. Raises SettingsError, DatasetError."""
-    return sorted(_choices(recipe))
-
-
-def dataset_names(workspace: Workspace) -> list[str]:
-    """`dataset_names_of` the workspace's recipe."""
-    return dataset_names_of(workspace.recipe)
 
 
 def stored_dataset(workspace: Workspace, name: str) -> Dataset:
@@ -74,11 +65,12 @@ def _inputs_of_files(workspace: Workspace, choice: Choice) -> dict[str, str]:
 
     path = path_of(choice)
     entry = {"the registry's entry": hash_json(entry_facts(find_entry(choice.entry)))} if choice.entry else {}
-    return entry | ({"your files": own_files_identity(workspace, path)} if path else {})
+    return entry | ({"your files": own_files_identity(workspace.own_files, path)} if path else {})
 
 
-def _build(workspace: Workspace, name: str, folder: Path, work: Path) -> Built:
-    choice = _choices(workspace.recipe)[name]
+def _build(context: BuildContext) -> Built:
+    workspace, folder = context.workspace, context.folder
+    choice = _choices(workspace.recipe)[context.partition]
     if not _is_made_here(choice):
         return _write_list(choice, folder)
     if choice.entry != SANDBOX:
@@ -131,15 +123,10 @@ def _write_held_out(workspace: Workspace, folder: Path) -> Built:
     return Built(rows={"test": tar.samples, "captions": sum(map(len, captions_of.values()))})
 
 
-STEPS = (
-    Step(
-        asset="benchmark_dataset",
-        about="Photos that no training ever sees, with labels or captions: made here, of the registry, or the user's own.",
-        code_version="2",
-        after=("image_shards", "image_text_pairs"),
+BUILDERS = {
+    "benchmark_dataset": Builder(
         config=lambda workspace: {},
         inputs=_inputs,
         build=_build,
-        partitions=dataset_names,
     ),
-)
+}

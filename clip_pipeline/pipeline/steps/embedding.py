@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 from clip_pipeline.errors import MissingRuntimeError
+from clip_pipeline.pipeline.builder import BuildContext, Builder
+from clip_pipeline.pipeline.partitions import dataset_names, halves
 from clip_pipeline.pipeline.runtime_choice import (
     CHOICE_FILE,
     REFERENCE,
@@ -19,24 +20,10 @@ from clip_pipeline.pipeline.runtime_choice import (
     runtime_maker,
     spread,
 )
-from clip_pipeline.pipeline.step import Step
-from clip_pipeline.pipeline.steps.benchmark_datasets import dataset_names, stored_dataset
-from clip_pipeline.pipeline.steps.training import model_names
+from clip_pipeline.pipeline.steps.benchmark_datasets import stored_dataset
 from clip_pipeline.pipeline.workspace import Workspace
 from clip_pipeline.settings import fingerprinted
 from clip_pipeline.storage.artifacts import Built
-
-
-def datasets_by_model(workspace: Workspace) -> list[str]:
-    """Partitions "dataset|model", as Dagster writes keys of two dimensions."""
-    return [f"{dataset}|{model}" for dataset in dataset_names(workspace) for model in model_names(workspace)]
-
-
-def halves(partition: str) -> tuple[str, str]:
-    """(dataset, model) of a partition."""
-    dataset, _, model = partition.partition("|")
-    return dataset, model
-
 
 # ---- embedding_runtime: one partition a model
 
@@ -55,15 +42,16 @@ def _runtime_inputs(workspace: Workspace, model: str) -> dict[str, str]:
         return {}
     datasets = {
         f"benchmark_dataset[{name}]": workspace.get("benchmark_dataset", name).content
-        for name in dataset_names(workspace)
+        for name in dataset_names(workspace.recipe)
     }
     return datasets | {f"clip_checkpoint[{model}]": workspace.get("clip_checkpoint", model).content}
 
 
-def _build_runtime(workspace: Workspace, model: str, folder: Path, work: Path) -> Built:
+def _build_runtime(context: BuildContext) -> Built:
     """The choice alone is content: measured again on a slower day, the same choice leaves the embeddings fresh."""
     from clip_pipeline.embedding.runtimes.choice import write_choice
 
+    workspace, folder = context.workspace, context.folder
     settings = workspace.recipe.embedding
     measuring = settings.runtime != REFERENCE
     photos, count = _photos_of_datasets(workspace) if measuring else ((), 0)
@@ -71,17 +59,17 @@ def _build_runtime(workspace: Workspace, model: str, folder: Path, work: Path) -
         why = f"{count:,} photos, fewer than embedding.min_photos" if measuring else "named in the settings"
         (folder / CHOICE_FILE).write_text(json.dumps({"runtime": REFERENCE, "agrees": True}) + "\n")
         return Built(rows={"measured": 0}, facts={"runtime": REFERENCE, "why": why})
-    datasets = (stored_dataset(workspace, name) for name in dataset_names(workspace))
+    datasets = (stored_dataset(workspace, name) for name in dataset_names(workspace.recipe))
     labelled = next((dataset for dataset in datasets if dataset.task == "zero_shot"), None)
     choice = measured_choice(
-        workspace.get("clip_checkpoint", model).folder,
+        workspace.get("clip_checkpoint", context.partition).folder,
         photos,
         count,
         built_in_dataset if labelled is None else lambda: labelled,
         settings,
         workspace.recipe.compute,
         workspace.store.root,
-        work,
+        context.work,
     )
     (folder / CHOICE_FILE).write_text(json.dumps({"runtime": choice.runtime, "agrees": True}) + "\n")
     sidecars = write_choice(choice, folder)
@@ -90,7 +78,7 @@ def _build_runtime(workspace: Workspace, model: str, folder: Path, work: Path) -
 
 def _photos_of_datasets(workspace: Workspace) -> tuple[Photos, int]:
     """All photos that the recipe embeds, of every dataset, and their number."""
-    datasets = [stored_dataset(workspace, name) for name in dataset_names(workspace)]
+    datasets = [stored_dataset(workspace, name) for name in dataset_names(workspace.recipe)]
     photos = (
         (f"{number}/{photo_id}", partial(dataset.read, row))
         for number, dataset in enumerate(datasets)
@@ -128,20 +116,21 @@ def _text_inputs(workspace: Workspace, partition: str) -> dict[str, str]:
     }
 
 
-def _build_image_embeddings(workspace: Workspace, partition: str, folder: Path, work: Path) -> Built:
+def _build_image_embeddings(context: BuildContext) -> Built:
     from clip_pipeline.embedding.dataset import embed_dataset_images
 
-    dataset, model = halves(partition)
+    workspace = context.workspace
+    dataset, model = halves(context.partition)
     photos = stored_dataset(workspace, dataset)
     try:
         facts = embed_dataset_images(
             workspace.get("clip_checkpoint", model).folder,
             ((photo_id, partial(photos.read, row)) for row, photo_id in enumerate(photos.ids)),
             len(photos.ids),
-            folder,
+            context.folder,
             workspace.recipe.embedding,
             workspace.recipe.compute,
-            work,
+            context.work,
             runtime=runtime_maker(chosen_runtime(workspace, model), workspace.recipe.compute, workspace.store.root),
         )
     except MissingRuntimeError as error:  # chosen on another machine
@@ -151,15 +140,16 @@ def _build_image_embeddings(workspace: Workspace, partition: str, folder: Path, 
     return Built(rows={"photos": facts["photos"]}, facts=facts)
 
 
-def _build_text_embeddings(workspace: Workspace, partition: str, folder: Path, work: Path) -> Built:
+def _build_text_embeddings(context: BuildContext) -> Built:
     from clip_pipeline.embedding.dataset import embed_dataset_texts
     from clip_pipeline.evaluation.prompts import texts_to_embed
 
-    dataset, model = halves(partition)
+    workspace = context.workspace
+    dataset, model = halves(context.partition)
     facts = embed_dataset_texts(
         workspace.get("clip_checkpoint", model).folder,
         texts_to_embed(stored_dataset(workspace, dataset), workspace.recipe.evaluation.templates),
-        folder,
+        context.folder,
         workspace.recipe.embedding,
         workspace.recipe.compute,
     )
@@ -174,7 +164,7 @@ def _sweep_inputs(workspace: Workspace, model: str) -> dict[str, str]:
 
     datasets = {
         f"benchmark_dataset[{name}]": workspace.get("benchmark_dataset", name).content
-        for name in dataset_names(workspace)
+        for name in dataset_names(workspace.recipe)
     }
     return datasets | {
         f"clip_checkpoint[{model}]": workspace.get("clip_checkpoint", model).content,
@@ -183,7 +173,7 @@ def _sweep_inputs(workspace: Workspace, model: str) -> dict[str, str]:
     }
 
 
-def _build_sweep(workspace: Workspace, model: str, folder: Path, work: Path) -> Built:
+def _build_sweep(context: BuildContext) -> Built:
     """Timings are no content: what was measured is, the grid and the runtime."""
     from clip_pipeline.embedding.parallelism.figure import draw_sweep
     from clip_pipeline.embedding.parallelism.sweep import (
@@ -197,6 +187,7 @@ def _build_sweep(workspace: Workspace, model: str, folder: Path, work: Path) -> 
     from clip_pipeline.embedding.parallelism.trial import Work
     from clip_pipeline.training.memory import free_bytes
 
+    workspace, model, folder, work = context.workspace, context.partition, context.folder, context.work
     settings = workspace.recipe.parallelism
     cells = grid_of(settings.processes, settings.threads, usable_cores())
     checkpoint = workspace.get("clip_checkpoint", model).folder
@@ -224,49 +215,28 @@ def _build_sweep(workspace: Workspace, model: str, folder: Path, work: Path) -> 
     return Built(rows={"rows": len(rows)}, facts=facts, sidecars=(*sidecars, "parallelism.png"))
 
 
-STEPS = (
-    Step(
-        asset="embedding_runtime",
-        about="What runs the image encoder: the fastest here whose vectors agree with fp32 on the user's own photos.",
-        code_version="1",
-        after=("benchmark_dataset", "clip_checkpoint"),
+BUILDERS = {
+    "embedding_runtime": Builder(
         config=_runtime_config,
         inputs=_runtime_inputs,
         build=_build_runtime,
-        partitions=model_names,
     ),
-    Step(
-        asset="image_embeddings",
-        about="Unit vectors of a dataset's photos, float16, with the id of every row.",
-        code_version="2",
-        after=("benchmark_dataset", "clip_checkpoint", "embedding_runtime"),
+    "image_embeddings": Builder(
         config=_vectors_config,
         inputs=_image_inputs,
         build=_build_image_embeddings,
-        partitions=datasets_by_model,
     ),
-    Step(
-        asset="text_embeddings",
-        about="Unit vectors of a dataset's class prompts or captions.",
-        code_version="3",
-        after=("benchmark_dataset", "clip_checkpoint"),
+    "text_embeddings": Builder(
         config=lambda workspace: {
             **_vectors_config(workspace),
             "evaluation.templates": workspace.recipe.evaluation.templates,
         },
         inputs=_text_inputs,
         build=_build_text_embeddings,
-        partitions=datasets_by_model,
     ),
-    Step(
-        asset="parallelism_benchmark",
-        about="Photos a second, scaling efficiency and memory over processes × threads; runs when asked for by name.",
-        code_version="1",
-        after=("benchmark_dataset", "clip_checkpoint", "embedding_runtime"),
+    "parallelism_benchmark": Builder(
         config=lambda workspace: fingerprinted(workspace.recipe.parallelism),
         inputs=_sweep_inputs,
         build=_build_sweep,
-        partitions=model_names,
-        on_request=True,
     ),
-)
+}

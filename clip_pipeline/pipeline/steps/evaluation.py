@@ -6,10 +6,9 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from clip_pipeline.pipeline.step import Step
+from clip_pipeline.pipeline.builder import BuildContext, Builder
+from clip_pipeline.pipeline.partitions import halves
 from clip_pipeline.pipeline.steps.benchmark_datasets import stored_dataset
-from clip_pipeline.pipeline.steps.embedding import datasets_by_model, halves
-from clip_pipeline.pipeline.steps.training import model_names
 from clip_pipeline.pipeline.workspace import Workspace
 from clip_pipeline.settings import fingerprinted
 from clip_pipeline.storage.artifacts import Built
@@ -47,8 +46,10 @@ def _image_inputs(workspace: Workspace, partition: str) -> dict[str, str]:
     }
 
 
-def _build_zero_shot(workspace: Workspace, partition: str, folder: Path, work: Path) -> Built:
+def _build_zero_shot(context: BuildContext) -> Built:
     from clip_pipeline.evaluation.zero_shot import zero_shot_scores
+
+    workspace, partition, folder = context.workspace, context.partition, context.folder
 
     def score(dataset: Dataset, images: Path, scored: Scored) -> list[dict[str, Any]]:
         texts = workspace.get("text_embeddings", partition).folder
@@ -57,8 +58,10 @@ def _build_zero_shot(workspace: Workspace, partition: str, folder: Path, work: P
     return _score(workspace, partition, folder, "zero_shot", score)
 
 
-def _build_retrieval(workspace: Workspace, partition: str, folder: Path, work: Path) -> Built:
+def _build_retrieval(context: BuildContext) -> Built:
     from clip_pipeline.evaluation.retrieval import retrieval_scores
+
+    workspace, partition, folder = context.workspace, context.partition, context.folder
 
     def score(dataset: Dataset, images: Path, scored: Scored) -> list[dict[str, Any]]:
         texts = workspace.get("text_embeddings", partition).folder
@@ -67,14 +70,16 @@ def _build_retrieval(workspace: Workspace, partition: str, folder: Path, work: P
     return _score(workspace, partition, folder, "retrieval", score)
 
 
-def _build_probe(workspace: Workspace, partition: str, folder: Path, work: Path) -> Built:
+def _build_probe(context: BuildContext) -> Built:
     from clip_pipeline.evaluation.probes.scoring import probe_scores
+
+    workspace, folder = context.workspace, context.folder
 
     def score(dataset: Dataset, images: Path, scored: Scored) -> list[dict[str, Any]]:
         recipe = workspace.recipe
         return probe_scores(images, dataset.truth(), recipe.evaluation, recipe.probe, folder, scored)
 
-    return _score(workspace, partition, folder, "zero_shot", score)
+    return _score(workspace, context.partition, folder, "zero_shot", score)
 
 
 def _score(
@@ -110,56 +115,37 @@ def _named(row: Mapping[str, Any]) -> str:
     return name + (f" ({row['templates']})" if row["templates"] not in ("", OWN) else "")
 
 
-def _build_unit_inference(workspace: Workspace, model: str, folder: Path, work: Path) -> Built:
+def _build_unit_inference(context: BuildContext) -> Built:
     from clip_pipeline.evaluation.unit_inference import write_unit_inference
 
+    workspace = context.workspace
     compute = workspace.recipe.compute
     latencies = write_unit_inference(
-        workspace.get("clip_checkpoint", model).folder, folder, compute.device, compute.threads
+        workspace.get("clip_checkpoint", context.partition).folder, context.folder, compute.device, compute.threads
     )
     facts = {f"{one.part} (ms, median)": round(one.p50_ms, 3) for one in latencies}
     return Built(rows={"parts": len(latencies)}, facts=facts, sidecars=("latencies.*",))
 
 
-STEPS = (
-    Step(
-        asset="zero_shot_scores",
-        about="Top-1, top-5 and mean per-class recall of labelled datasets, with intervals and every prediction.",
-        code_version="4",
-        after=("benchmark_dataset", "image_embeddings", "text_embeddings"),
+BUILDERS = {
+    "zero_shot_scores": Builder(
         config=_config,
         inputs=_image_and_text_inputs,
         build=_build_zero_shot,
-        partitions=datasets_by_model,
     ),
-    Step(
-        asset="retrieval_scores",
-        about="Recall at 1, 5 and 10, text to image and image to text, with intervals and every result.",
-        code_version="3",
-        after=("benchmark_dataset", "image_embeddings", "text_embeddings"),
+    "retrieval_scores": Builder(
         config=_config,
         inputs=_image_and_text_inputs,
         build=_build_retrieval,
-        partitions=datasets_by_model,
     ),
-    Step(
-        asset="probe_scores",
-        about="Linear, MLP and few-shot probes on the embeddings: official splits, or each split in halves.",
-        code_version="4",
-        after=("benchmark_dataset", "image_embeddings"),
+    "probe_scores": Builder(
         config=_probe_config,
         inputs=_image_inputs,
         build=_build_probe,
-        partitions=datasets_by_model,
     ),
-    Step(
-        asset="unit_inference",
-        about="How long one photo and one text take, batch 1: decoding, both encoders, and from a photo to an answer.",
-        code_version="1",
-        after=("clip_checkpoint",),
+    "unit_inference": Builder(
         config=lambda workspace: {},
         inputs=lambda workspace, model: {"clip_checkpoint": workspace.get("clip_checkpoint", model).content},
         build=_build_unit_inference,
-        partitions=model_names,
     ),
-)
+}

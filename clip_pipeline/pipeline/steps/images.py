@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from clip_pipeline.images.download.reuse import SHARDS_VERSION
-from clip_pipeline.pipeline.photo_sources.listed import OWN_SOURCES, photo_source
-from clip_pipeline.pipeline.photo_sources.searched import SEARCHED_SOURCES, SearchedPhotos
+from clip_pipeline.pipeline.builder import BuildContext, Builder
+from clip_pipeline.pipeline.partitions import bucket_keys, shard_keys
+from clip_pipeline.pipeline.photo_sources.registry import photo_source, source_class
 from clip_pipeline.pipeline.stages import artifact_key
-from clip_pipeline.pipeline.step import Step
-from clip_pipeline.pipeline.steps.words import bucket_keys
 from clip_pipeline.pipeline.workspace import Workspace
 from clip_pipeline.settings import fingerprinted
 from clip_pipeline.storage.artifacts import Artifact, Built
@@ -37,9 +35,12 @@ def _links_inputs(workspace: Workspace, bucket: str) -> dict[str, str]:
     return source.word_inputs(bucket) | source.identity()
 
 
-def _build_links(workspace: Workspace, bucket: str, folder: Path, work: Path) -> Built:
+def _build_links(context: BuildContext) -> Built:
+    workspace, bucket = context.workspace, context.partition
     words = workspace.get("vocabulary").file(f"buckets/{bucket}.txt").read_text().split()
-    links, facts = photo_source(workspace).links(words, folder, work, bucket)
+    links, facts = photo_source(workspace).links(
+        words, bucket, context.folder, context.work, context.forced, context.first
+    )
     return Built(rows={"words": len(words), "links": links}, facts=facts)
 
 
@@ -48,16 +49,18 @@ def _build_links(workspace: Workspace, bucket: str, folder: Path, work: Path) ->
 
 def _catalog_inputs(workspace: Workspace, partition: str) -> dict[str, str]:
     links = {
-        f"image_links[{bucket}]": workspace.get("image_links", bucket).content for bucket in bucket_keys(workspace)
+        f"image_links[{bucket}]": workspace.get("image_links", bucket).content
+        for bucket in bucket_keys(workspace.recipe)
     }
     return links | photo_source(workspace).identity() | workspace.takedowns().inputs()
 
 
-def _build_catalog(workspace: Workspace, partition: str, folder: Path, work: Path) -> Built:
+def _build_catalog(context: BuildContext) -> Built:
     from clip_pipeline.images.catalog import write_catalog
 
+    workspace = context.workspace
     photos_per_shard = workspace.recipe.download.photos_per_shard
-    counts = write_catalog(_all_links(workspace), photos_per_shard, folder, workspace.takedowns().ids)
+    counts = write_catalog(_all_links(workspace), photos_per_shard, context.folder, workspace.takedowns().ids)
     facts = {name: counts[name] for name in ("same url", "taken down")}
     return Built(rows={name: counts[name] for name in ("photos", "links", "shards")}, facts=facts)
 
@@ -67,7 +70,7 @@ def _all_links(workspace: Workspace) -> Iterator[pa.Table]:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    for bucket in bucket_keys(workspace):
+    for bucket in bucket_keys(workspace.recipe):
         with pq.ParquetFile(workspace.get("image_links", bucket).file("links.parquet")) as file:
             for batch in file.iter_batches(READ_ROWS):
                 yield pa.Table.from_batches([batch])
@@ -75,12 +78,6 @@ def _all_links(workspace: Workspace) -> Iterator[pa.Table]:
 
 
 # ---- image_shards: one partition a shard
-
-
-def shard_keys(workspace: Workspace) -> list[str]:
-    """Partitions of the photos: the shards that the catalog names now."""
-    names = workspace.get("photo_catalog").manifest["files"]
-    return sorted(Path(name).stem for name in names if name.startswith("shards/"))
 
 
 def shard_hashes(workspace: Workspace) -> dict[str, str]:
@@ -94,7 +91,7 @@ def shard_hashes(workspace: Workspace) -> dict[str, str]:
 def _shard_inputs(workspace: Workspace, shard: str) -> dict[str, str]:
     catalog = workspace.get("photo_catalog")
     inputs = {f"photo_catalog/{shard}": catalog.file_hash(f"shards/{shard}.parquet")}
-    if workspace.recipe.links.source in OWN_SOURCES:
+    if source_class(workspace.recipe).photos_are_own_files:
         inputs |= photo_source(workspace).identity()
     return inputs
 
@@ -103,21 +100,22 @@ def _shards_config(workspace: Workspace) -> dict[str, Any]:
     return fingerprinted(workspace.recipe.download)
 
 
-def _build_shard(workspace: Workspace, shard: str, folder: Path, work: Path) -> Built:
+def _build_shard(context: BuildContext) -> Built:
     import pyarrow.parquet as pq
 
     from clip_pipeline.images.download.decode_pool import shared_decoders
     from clip_pipeline.images.download.shard import download_shard
 
+    workspace, shard = context.workspace, context.partition
     recipe = workspace.recipe
     rows = pq.read_table(workspace.get("photo_catalog").file(f"shards/{shard}.parquet"))
     with photo_source(workspace).fetcher() as fetcher:
         stats = download_shard(
             rows,
-            folder,
+            context.folder,
             recipe.download,
             fetcher,
-            work=work,
+            work=context.work,
             decoders=shared_decoders(recipe.compute.workers),
             previous=_previous_shard(workspace, shard),
             taken_down=workspace.takedowns().sha256s,
@@ -139,9 +137,9 @@ def _previous_shard(workspace: Workspace, shard: str) -> PreviousShard | None:
     return PreviousShard(old.folder, shard) if same_files and same_way else None
 
 
-def _tell_downloads(workspace: Workspace, shard: Artifact) -> None:
-    if workspace.recipe.links.source in SEARCHED_SOURCES:
-        SearchedPhotos(workspace).tell_downloads(shard)
+def _report_downloads(workspace: Workspace, shard: Artifact) -> None:
+    if source_class(workspace.recipe).wants_reports:
+        photo_source(workspace).report_downloads(shard)
 
 
 # ---- image_text_pairs: the index that training depends on
@@ -155,7 +153,7 @@ def _pairs_inputs(workspace: Workspace, partition: str) -> dict[str, str]:
     }
 
 
-def _build_pairs(workspace: Workspace, partition: str, folder: Path, work: Path) -> Built:
+def _build_pairs(context: BuildContext) -> Built:
     import pyarrow.csv
     import pyarrow.parquet as pq
 
@@ -163,6 +161,7 @@ def _build_pairs(workspace: Workspace, partition: str, folder: Path, work: Path)
     from clip_pipeline.records import SHARD_ATTEMPTS
     from clip_pipeline.text.captions import clean_caption
 
+    workspace, folder = context.workspace, context.folder
     tables = (
         # columns that an older shard lacks are null
         pq.read_table(workspace.get("image_shards", shard).file(f"{shard}.parquet"), schema=SHARD_ATTEMPTS)
@@ -186,44 +185,26 @@ def _rows_by_split(pairs: pa.Table) -> dict[str, int]:
     return counts
 
 
-STEPS = (
-    Step(
-        asset="image_links",
-        about="One row per word and photo found for it, with the pages of the search beside it.",
-        code_version="4",
-        after=("vocabulary",),
+BUILDERS = {
+    "image_links": Builder(
         config=_links_config,
         inputs=_links_inputs,
         build=_build_links,
-        partitions=bucket_keys,
     ),
-    Step(
-        asset="photo_catalog",
-        about="One row a photo: captions, words, licence, attribution and the shard it belongs to.",
-        code_version="3",
-        after=("image_links",),
+    "photo_catalog": Builder(
         config=lambda workspace: {"download.photos_per_shard": workspace.recipe.download.photos_per_shard},
         inputs=_catalog_inputs,
         build=_build_catalog,
     ),
-    Step(
-        asset="image_shards",
-        about="Photos as webdataset tars, with the status of every photo that was tried.",
-        code_version=SHARDS_VERSION,
-        after=("photo_catalog",),
+    "image_shards": Builder(
         config=_shards_config,
         inputs=_shard_inputs,
         build=_build_shard,
-        partitions=shard_keys,
-        follow_up=_tell_downloads,
+        follow_up=_report_downloads,
     ),
-    Step(
-        asset="image_text_pairs",
-        about="Valid pairs of photo and caption, split so that near-duplicates stay on one side.",
-        code_version="4",
-        after=("image_shards",),
+    "image_text_pairs": Builder(
         config=lambda workspace: fingerprinted(workspace.recipe.pairs),
         inputs=_pairs_inputs,
         build=_build_pairs,
     ),
-)
+}

@@ -4,51 +4,42 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Mapping
-from pathlib import Path
 from typing import Any
 
-from clip_pipeline.pipeline.stages import ASSETS, artifact_key
-from clip_pipeline.pipeline.step import Step
-from clip_pipeline.pipeline.steps import (
-    adaptation,
-    benchmark_datasets,
-    embedding,
-    evaluation,
-    images,
-    text,
-    training,
-    words,
+from clip_pipeline.pipeline.assets import ASSETS
+from clip_pipeline.pipeline.builder import BuildContext, Builder
+from clip_pipeline.pipeline.partitions import (
+    adaptation_wanted,
+    bucket_keys,
+    dataset_names,
+    datasets_by_model,
+    dump_parts,
+    halves,
+    model_names,
+    partition_keys,
+    shard_keys,
 )
-from clip_pipeline.pipeline.steps.benchmark_datasets import dataset_names, stored_dataset
-from clip_pipeline.pipeline.steps.embedding import datasets_by_model, halves
+from clip_pipeline.pipeline.stages import artifact_key
+from clip_pipeline.pipeline.steps import adaptation
+from clip_pipeline.pipeline.steps.benchmark_datasets import stored_dataset
 from clip_pipeline.pipeline.steps.evaluation import SCORES
-from clip_pipeline.pipeline.steps.images import shard_keys
-from clip_pipeline.pipeline.steps.training import model_names
-from clip_pipeline.pipeline.steps.words import bucket_keys, dump_parts
 from clip_pipeline.pipeline.workspace import Workspace
 from clip_pipeline.settings import settings_text
 from clip_pipeline.storage.artifacts import Artifact, Built
 
-STEPS_BEFORE = (
-    *words.STEPS,
-    *images.STEPS,
-    *benchmark_datasets.STEPS,
-    *text.STEPS,
-    *training.STEPS,
-    *embedding.STEPS,
-    *evaluation.STEPS,
-    *adaptation.STEPS,
-)
+REPORT = "benchmark_report"
 
 
 def report_facts(workspace: Workspace) -> dict[str, Any]:
     """The facts of `evaluation.report.write_report`, for the model of the recipe."""
     from clip_pipeline.evaluation.scores import read_scores
 
-    recipe, (model,) = workspace.recipe, model_names(workspace)
+    recipe, (model,) = workspace.recipe, model_names(workspace.recipe)
     checkpoint = workspace.get("clip_checkpoint", model)
     scored = {
-        (asset, halves(key)[0]): workspace.get(asset, key) for asset in SCORES for key in datasets_by_model(workspace)
+        (asset, halves(key)[0]): workspace.get(asset, key)
+        for asset in SCORES
+        for key in datasets_by_model(workspace.recipe)
     }
     with_scores = {names: artifact for names, artifact in scored.items() if artifact.rows["scores"]}
     return {
@@ -67,7 +58,7 @@ def report_facts(workspace: Workspace) -> dict[str, Any]:
         "training_settings": recipe.training,
         "zero_shot": _folders(with_scores, "zero_shot_scores"),
         "retrieval": _folders(with_scores, "retrieval_scores"),
-        "read_photos": {name: _reader(workspace, name) for name in dataset_names(workspace)},
+        "read_photos": {name: _reader(workspace, name) for name in dataset_names(workspace.recipe)},
         "adaptation": adaptation.report_facts(workspace),
         "timings": _seconds_by_asset(workspace),
         "recipe": settings_text(recipe),
@@ -92,7 +83,7 @@ def _facts_line(workspace: Workspace, checkpoint: Artifact) -> dict[str, str]:
 def _funnel(workspace: Workspace) -> dict[str, int]:
     """Counts in the order of the flow."""
     words = sum(workspace.get("word_counts", part).facts["occurrences"] for part in dump_parts(workspace))
-    links = sum(workspace.get("image_links", bucket).rows["links"] for bucket in bucket_keys(workspace))
+    links = sum(workspace.get("image_links", bucket).rows["links"] for bucket in bucket_keys(workspace.recipe))
     stored = sum(workspace.get("image_shards", shard).rows["photos"] for shard in shard_keys(workspace))
     pairs = workspace.get("image_text_pairs").rows
     return {
@@ -117,11 +108,11 @@ def _photo_statuses(workspace: Workspace) -> dict[str, int]:
 def _seconds_by_asset(workspace: Workspace) -> dict[str, float]:
     """Seconds that the stored artifacts of the recipe took to build, partitions added up, in the order of the flow."""
     seconds: dict[str, float] = {}
-    for step in sorted(STEPS_BEFORE, key=lambda step: ASSETS.index(step.asset)):
-        if step.on_request:
+    for asset in ASSETS:
+        if asset.on_request or asset.name == REPORT:
             continue
-        found = [workspace.store.find(artifact_key(step.asset, key)) for key in step.partitions(workspace)]
-        seconds[step.asset] = round(sum(artifact.manifest["seconds"] for artifact in found if artifact), 2)
+        found = [workspace.store.find(artifact_key(asset.name, key)) for key in partition_keys(workspace, asset)]
+        seconds[asset.name] = round(sum(artifact.manifest["seconds"] for artifact in found if artifact), 2)
     return seconds
 
 
@@ -136,29 +127,27 @@ def _reader(workspace: Workspace, dataset: str):
 
 def _inputs(workspace: Workspace, partition: str) -> dict[str, str]:
     scores = {
-        f"{asset}[{key}]": workspace.get(asset, key).content for asset in SCORES for key in datasets_by_model(workspace)
+        f"{asset}[{key}]": workspace.get(asset, key).content
+        for asset in SCORES
+        for key in datasets_by_model(workspace.recipe)
     }
-    curves = {f"adaptation_curves[{key}]": key for key in adaptation.wanted_at_all(workspace)}
+    curves = {f"adaptation_curves[{key}]": key for key in adaptation_wanted(workspace.recipe)}
     return scores | {name: workspace.get("adaptation_curves", key).content for name, key in curves.items()}
 
 
-def _build_report(workspace: Workspace, partition: str, folder: Path, work: Path) -> Built:
+def _build_report(context: BuildContext) -> Built:
     from clip_pipeline.evaluation.report.writing import write_report
 
-    facts = report_facts(workspace)
-    write_report(facts, folder)
+    facts = report_facts(context.workspace)
+    write_report(facts, context.folder)
     # The report tells times and machines, so only its scores are content.
     return Built(rows={"scores": len(facts["scores"])}, sidecars=("*.md", "*.html", "figures/*"))
 
 
-STEPS = (
-    Step(
-        asset="benchmark_report",
-        about="All scores with tables and figures, as Markdown, HTML, CSV and scores.json.",
-        code_version="3",
-        after=(*SCORES, "adaptation_curves"),
+BUILDERS = {
+    REPORT: Builder(
         config=lambda workspace: {},
         inputs=_inputs,
         build=_build_report,
     ),
-)
+}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from pathlib import Path
 
-from clip_pipeline.pipeline.step import Step
+from clip_pipeline.pipeline.builder import BuildContext, Builder
 from clip_pipeline.pipeline.workspace import Workspace
 from clip_pipeline.settings import fingerprinted
 from clip_pipeline.storage.artifacts import Built
@@ -14,15 +14,15 @@ from clip_pipeline.storage.disk import hash_file
 logger = logging.getLogger(__name__)
 
 
-def _build_corpus(workspace: Workspace, partition: str, folder: Path, work: Path) -> Built:
+def _build_corpus(context: BuildContext) -> Built:
     import pyarrow.compute as pc
     import pyarrow.parquet as pq
 
     from clip_pipeline.text.captions import write_corpus
 
-    pairs = pq.read_table(workspace.get("image_text_pairs").file("pairs.parquet"), columns=["caption", "split"])
+    pairs = pq.read_table(context.workspace.get("image_text_pairs").file("pairs.parquet"), columns=["caption", "split"])
     captions = pairs.filter(pc.equal(pairs["split"], "train"))["caption"].to_pylist()
-    lines = write_corpus(captions, folder / "captions.txt")
+    lines = write_corpus(captions, context.folder / "captions.txt")
     return Built(rows={"captions": lines})
 
 
@@ -45,10 +45,11 @@ def _tokenizer_inputs(workspace: Workspace, partition: str) -> dict[str, str]:
     return inputs
 
 
-def _build_tokenizer(workspace: Workspace, partition: str, folder: Path, work: Path) -> Built:
+def _build_tokenizer(context: BuildContext) -> Built:
     from clip_pipeline.text.tokenizer_folder import train_tokenizer
     from clip_pipeline.text.tokenizer_report import FIGURE_FILE, REPORT_FILE, write_report
 
+    workspace, folder = context.workspace, context.folder
     corpus = workspace.get("caption_corpus").file("captions.txt")
     context_length = _tokenizer_config(workspace)["context_length"]
     facts = train_tokenizer(corpus, workspace.recipe.tokenizer, context_length, folder)
@@ -60,25 +61,17 @@ def _build_tokenizer(workspace: Workspace, partition: str, folder: Path, work: P
     return Built(rows={"tokens": facts["tokens"]}, facts=facts, sidecars=(REPORT_FILE, FIGURE_FILE))
 
 
-STEPS = (
-    Step(
-        asset="caption_corpus",
-        about="The training captions, one a line: what the tokenizer learns from.",
-        code_version="1",
-        after=("image_text_pairs",),
+BUILDERS = {
+    "caption_corpus": Builder(
         config=lambda workspace: {},
         inputs=lambda workspace, _: {
             "image_text_pairs": workspace.get("image_text_pairs").file_hash("pairs.parquet"),
         },
         build=_build_corpus,
     ),
-    Step(
-        asset="bpe_tokenizer",
-        about="A byte-level BPE tokenizer, CLIP's or another, that loads in transformers and open_clip; how well it fits the captions.",
-        code_version="2",
-        after=("caption_corpus",),
+    "bpe_tokenizer": Builder(
         config=_tokenizer_config,
         inputs=_tokenizer_inputs,
         build=_build_tokenizer,
     ),
-)
+}

@@ -6,7 +6,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-from clip_pipeline.pipeline.step import Step
+from clip_pipeline.pipeline.builder import BuildContext, Builder
+from clip_pipeline.pipeline.partitions import dump_parts
 from clip_pipeline.pipeline.workspace import Workspace
 from clip_pipeline.settings import WikipediaSettings, fingerprinted
 from clip_pipeline.storage.artifacts import Artifact, Built
@@ -33,20 +34,21 @@ def _dump_inputs(workspace: Workspace, partition: str) -> dict[str, str]:
         from clip_pipeline.sources.wikimedia.api_articles import titles_file
 
         titles = titles_file(settings)
-        return {"the file of titles": workspace.store.hash_own_file(titles)} if titles else {}
+        return {"the file of titles": workspace.own_files.hash_file(titles)} if titles else {}
     if settings.dump in REMOTE_DUMPS:
         return {}
     from clip_pipeline.sources.wikimedia.dump_set import find_dump_files
 
     paths = find_dump_files(settings.dump)
     if len(paths) == 1:
-        return {"the dump file": workspace.store.hash_own_file(paths[0])}
-    return {f"the dump file {path.name}": workspace.store.hash_own_file(path) for path in paths}
+        return {"the dump file": workspace.own_files.hash_file(paths[0])}
+    return {f"the dump file {path.name}": workspace.own_files.hash_file(path) for path in paths}
 
 
-def _build_dump(workspace: Workspace, partition: str, folder: Path, work: Path) -> Built:
+def _build_dump(context: BuildContext) -> Built:
     from clip_pipeline.sources.wikimedia.dump_set import describe_dump_set, find_dump_files
 
+    workspace, folder, work = context.workspace, context.folder, context.work
     settings = workspace.recipe.wikipedia
     facts: dict[str, Any] = {}
     if settings.dump == "api":
@@ -113,25 +115,20 @@ def dump_location(artifact: Artifact, name: str) -> Path:
 # ---- word_counts: one partition a part of the dump
 
 
-def dump_parts(workspace: Workspace) -> list[str]:
-    """Partitions of the dump: part-000, part-001, ..."""
-    dump = workspace.get("wikipedia_dump")
-    return [Path(name).stem for name in sorted(dump.manifest["files"]) if name.startswith("parts/")]
-
-
-def _build_counts(workspace: Workspace, partition: str, folder: Path, work: Path) -> Built:
+def _build_counts(context: BuildContext) -> Built:
     from clip_pipeline.sources.wikimedia.dump_files import DumpPart
     from clip_pipeline.sources.wikimedia.html_dumps import is_html_dump
     from clip_pipeline.words.count import count_part
     from clip_pipeline.words.html_count import count_html_part
 
+    workspace = context.workspace
     dump = workspace.get("wikipedia_dump")
-    record = json.loads(dump.file(f"parts/{partition}.json").read_text())
+    record = json.loads(dump.file(f"parts/{context.partition}.json").read_text())
     path, part = dump_location(dump, record["file"]), DumpPart.from_json(record)
-    output = folder / "counts.parquet"
+    output = context.folder / "counts.parquet"
     recipe = workspace.recipe
     count = count_html_part if is_html_dump(path) else count_part
-    counts = count(path, part, output, workers=recipe.compute.workers, rules=recipe.words.rules, work=work)
+    counts = count(path, part, output, workers=recipe.compute.workers, rules=recipe.words.rules, work=context.work)
     return Built(rows={"words": counts.words}, facts={"occurrences": counts.occurrences, "articles": counts.articles})
 
 
@@ -147,14 +144,15 @@ def _vocabulary_inputs(workspace: Workspace, partition: str) -> dict[str, str]:
 
     inputs = {f"word_counts[{part}]": workspace.get("word_counts", part).content for part in dump_parts(workspace)}
     own_list = stop_words_file(workspace.recipe.words.stop_words)
-    return inputs | ({"the file of stop words": workspace.store.hash_own_file(own_list)} if own_list else {})
+    return inputs | ({"the file of stop words": workspace.own_files.hash_file(own_list)} if own_list else {})
 
 
-def _build_vocabulary(workspace: Workspace, partition: str, folder: Path, work: Path) -> Built:
+def _build_vocabulary(context: BuildContext) -> Built:
     from clip_pipeline.images.links.listed import bucket_of
     from clip_pipeline.words.sorted_runs import merge_counts
     from clip_pipeline.words.vocabulary import select_words, write_vocabulary
 
+    workspace, folder = context.workspace, context.folder
     settings = workspace.recipe.words
     files = [workspace.get("word_counts", part).file("counts.parquet") for part in dump_parts(workspace)]
     # Rare words are counted but never held: all of a large Wikipedia has tens of millions.
@@ -172,40 +170,22 @@ def _build_vocabulary(workspace: Workspace, partition: str, folder: Path, work: 
     return Built(rows={"words": len(kept)}, facts={"dropped": dropped})
 
 
-def bucket_keys(workspace: Workspace) -> list[str]:
-    """Partitions of the words: 000, 001, ..."""
-    return [f"{bucket:03d}" for bucket in range(workspace.recipe.links.buckets)]
-
-
-STEPS = (
-    Step(
-        asset="wikipedia_dump",
-        about="The Wikipedia dump: name, date, size, sha256 and the parts it is counted in.",
-        code_version="2",
-        after=(),
+BUILDERS = {
+    "wikipedia_dump": Builder(
         config=_dump_config,
         inputs=_dump_inputs,
         build=_build_dump,
     ),
-    Step(
-        asset="word_counts",
-        about="Occurrences of every word in the article bodies of one part of the dump, and the articles it is in.",
-        code_version="4",
-        after=("wikipedia_dump",),
+    "word_counts": Builder(
         config=lambda workspace: {"words.rules": workspace.recipe.words.rules},
         inputs=lambda workspace, part: {
             f"wikipedia_dump/{part}": workspace.get("wikipedia_dump").file_hash(f"parts/{part}.json")
         },
         build=_build_counts,
-        partitions=dump_parts,
     ),
-    Step(
-        asset="vocabulary",
-        about="Every word that occurs more often than the threshold and passes the filters.",
-        code_version="3",
-        after=("word_counts",),
+    "vocabulary": Builder(
         config=_vocabulary_config,
         inputs=_vocabulary_inputs,
         build=_build_vocabulary,
     ),
-)
+}

@@ -15,7 +15,8 @@ from clip_pipeline.cli.run_output import plan_table
 from clip_pipeline.errors import BudgetSpentError, MissingArtifactError, MissingKeyError, SettingsError, SourceError
 from clip_pipeline.images.links.listed import bucket_of
 from clip_pipeline.pipeline.graph import select
-from clip_pipeline.pipeline.photo_sources.searched import SearchedPhotos, live_key
+from clip_pipeline.pipeline.photo_sources.registry import search_plan
+from clip_pipeline.pipeline.photo_sources.unsplash import live_key
 from clip_pipeline.pipeline.run import run_steps
 from clip_pipeline.pipeline.workspace import Workspace
 from clip_pipeline.settings import Recipe, with_settings
@@ -195,7 +196,7 @@ def test_few_requests_go_to_the_most_useful_words_of_the_whole_vocabulary(dump, 
 
 def plan_of(folder: Path, recipe: Recipe, unsplash):
     with Workspace(folder, recipe, unsplash.hosts) as workspace:
-        return SearchedPhotos(workspace).link_plan()
+        return search_plan(workspace)
 
 
 def test_the_plan_counts_what_is_to_be_asked(dump, unsplash, tmp_path):

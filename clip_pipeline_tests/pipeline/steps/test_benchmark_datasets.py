@@ -7,7 +7,8 @@ import pytest
 
 from clip_pipeline.errors import DatasetError, SettingsError
 from clip_pipeline.pipeline.graph import STEPS
-from clip_pipeline.pipeline.steps.benchmark_datasets import dataset_names, dataset_names_of, stored_dataset
+from clip_pipeline.pipeline.partitions import dataset_names
+from clip_pipeline.pipeline.steps.benchmark_datasets import stored_dataset
 from clip_pipeline.pipeline.workspace import Workspace
 from clip_pipeline.settings import with_settings
 from clip_pipeline.settings.recipes import TINY
@@ -31,9 +32,9 @@ def pets(tmp_path):
 
 def test_names_named_paths_and_paths_are_partitions(pets, tmp_path):
     chosen = f"sandbox,held_out,digits,mine={pets},{tar_of(pets, tmp_path / 'pets.tar')}"
-    assert dataset_names_of(recipe(chosen)) == ["digits", "held_out", "mine", "pets", "sandbox"]
+    assert dataset_names(recipe(chosen)) == ["digits", "held_out", "mine", "pets", "sandbox"]
     with pytest.raises(SettingsError, match='Two datasets would be called "pets"'):
-        dataset_names_of(recipe(f"{pets},/elsewhere/pets"))
+        dataset_names(recipe(f"{pets},/elsewhere/pets"))
 
 
 def test_the_artifact_lists_the_photos_and_they_are_read_where_they_are(pets, tmp_path):
@@ -43,7 +44,7 @@ def test_the_artifact_lists_the_photos_and_they_are_read_where_they_are(pets, tm
     listed = pq.read_table(artifact.file("photos.parquet")).to_pylist()
     with Workspace(tmp_path / "data", recipe(f"mine={pets}")) as workspace:
         dataset = stored_dataset(workspace, "mine")
-        assert dataset_names(workspace) == ["mine"]
+        assert dataset_names(workspace.recipe) == ["mine"]
     assert [row["id"] for row in listed] == dataset.ids
     assert dataset.read(0) == (pets / "test/cat/2.jpg").read_bytes()
 

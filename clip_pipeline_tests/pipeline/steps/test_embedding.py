@@ -246,7 +246,7 @@ def test_a_graph_of_the_pipeline_lies_in_the_data_folder(data, quick, monkeypatc
 
 
 def names(expression: str) -> set[str]:
-    return {step.asset for step in select(expression)}
+    return {step.name for step in select(expression)}
 
 
 def test_the_sweep_runs_only_when_it_is_asked_for_by_name():

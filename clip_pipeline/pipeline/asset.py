@@ -1,0 +1,83 @@
+"""What is declared of an asset: everything that run, status, Dagster, take-down and documentation show or go by."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+
+class Partitions(StrEnum):
+    """What an asset is divided by. `partitions.py` knows the keys that there are."""
+
+    NONE = "none"
+    DUMP_PARTS = "dump_parts"
+    WORD_BUCKETS = "word_buckets"
+    SHARDS = "shards"
+    DATASETS = "datasets"
+    IMAGE_FORMATS = "image_formats"
+    MODELS = "models"
+    DATASETS_BY_MODEL = "datasets_by_model"
+    METHODS_BY_FRACTION = "methods_by_fraction"
+    ADAPTATION = "adaptation"
+    """None, but for recipes that adapt to nothing, where the asset is left out."""
+
+
+@dataclass(frozen=True)
+class StoredTable:
+    """A preview: rows of the main table. file: its name. counted: the name under which its rows are counted. columns: shown.
+    largest: the column whose largest values are shown; "" shows the first rows."""
+
+    file: str
+    counted: str
+    columns: tuple[str, ...]
+    largest: str = ""
+
+
+@dataclass(frozen=True)
+class Figures:
+    """A preview: PNG files of the artifact, those of them that it has."""
+
+    files: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class ContactSheet:
+    """A preview: the first photos of the artifact's tar."""
+
+
+@dataclass(frozen=True)
+class Asset:
+    """One asset, as `assets.py` declares it.
+
+    name: as commands, folders and Dagster call it. stage: its folder below the data folder and its group in Dagster.
+    about: one sentence for people. code_version: raise it when the code changes what it writes. after: the assets it reads.
+    partitions: what it is divided by. makes: the partitions that are known once it is there.
+    steps: the file of `steps/` whose BUILDERS builds it, the stage's where empty.
+    kinds: small tags on the page. owner: the team. pool: "network" or "accelerator" for work of which only so much may go on at
+    a time; network assets are tried again. columns: of its table. preview: what the page shows of it.
+    holds_photos: it holds photos, their captions or vectors, or lists them by id: a take-down builds it again.
+    learnt_from_photos: it was learnt from photos; a take-down leaves it to the next run, since a training takes hours and whoever
+    asked for a photo's removal should not wait for it.
+    on_request: a run builds it only when it is asked for by its own name.
+    """
+
+    name: str
+    stage: str
+    about: str
+    code_version: str
+    kinds: tuple[str, ...]
+    owner: str
+    after: tuple[str, ...] = ()
+    partitions: Partitions = Partitions.NONE
+    makes: Partitions | None = None
+    steps: str = ""
+    pool: str | None = None
+    columns: pa.Schema | None = None
+    preview: StoredTable | Figures | ContactSheet | None = None
+    holds_photos: bool = False
+    learnt_from_photos: bool = False
+    on_request: bool = False

@@ -1,0 +1,59 @@
+"""The user's own folder of photos with captions."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from clip_pipeline.pipeline.photo_sources.listed import ListedPhotos
+
+if TYPE_CHECKING:
+    from clip_pipeline.images.links.listed import Listing
+
+
+class FolderPhotos(ListedPhotos):
+    """A folder of photos: its caption files, and the splits that it has of its own."""
+
+    name = "folder"
+    photos_are_own_files = True
+    owner_knows_licences = True
+
+    def config(self) -> dict[str, Any]:
+        splits = "none" if self.settings.splits.strip().lower() == "none" else ""
+        return super().config() | {
+            "links.caption_keys": self.settings.caption_keys,
+            "links.file_key": self.settings.file_key,
+            "links.splits": splits,
+        }
+
+    def own_files(self) -> dict[str, Path]:
+        from clip_pipeline.sources.photos.folder import caption_files_of
+        from clip_pipeline.sources.photos.split_lists import parse_splits
+
+        files = super().own_files()
+        if self.settings.captions:
+            for number, file in enumerate(caption_files_of(self.path, self.settings.captions), start=1):
+                files["your captions" if number == 1 else f"your captions {number}"] = file
+        if self.settings.splits:
+            for split, file in parse_splits(self.settings.splits).items():
+                files[f"your {split} split"] = file if file.exists() else self.path / file
+        return files
+
+    def check(self) -> None:
+        from clip_pipeline.sources.photos.folder import check_caption_files
+
+        check_caption_files(self.path, self.settings.captions)
+
+    def listing(self) -> Listing:
+        from clip_pipeline.images.links.listed import Listing
+        from clip_pipeline.sources.photos.folder import check_captions, list_folder_photos
+
+        settings, counts = self.settings, Counter[str]()
+        named = (settings.captions, settings.splits, settings.file_key, settings.caption_keys)
+        photos = list_folder_photos(self.path, *named, counts)
+        check_captions(photos, self.path, settings.captions)
+        return Listing([photos], counts=counts)
+
+    def root(self) -> Path:
+        return self.path
