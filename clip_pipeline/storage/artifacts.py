@@ -16,7 +16,6 @@ that was recomputed to the same bytes leaves everything after it fresh.
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import fnmatch
 import importlib.metadata
 import json
@@ -25,7 +24,7 @@ import os
 import platform
 import shutil
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -42,6 +41,7 @@ from clip_pipeline.storage.disk import (
     sync_tree,
     write_synced,
 )
+from clip_pipeline.storage.lock import exclusive_lock
 
 logger = logging.getLogger(__name__)
 
@@ -302,33 +302,10 @@ class Store:
         """Removes the pieces of unfinished builds of an asset, all partitions: a killed one starts anew."""
         shutil.rmtree(self.root / ".work" / key.relative, ignore_errors=True)
 
-    @contextlib.contextmanager
-    def _lock(self, key: ArtifactKey, wait: bool) -> Iterator[bool]:
+    def _lock(self, key: ArtifactKey, wait: bool) -> contextlib.AbstractContextManager[bool]:
         """Holds the artifact's lock. Without `wait`, yields False when another process has it."""
         path = self.root / ".locks" / key.relative.with_name(key.relative.name + ".lock")
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
-        except OSError:
-            if wait:
-                raise
-            yield False
-            return
-        try:
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                if not wait:
-                    yield False
-                    return
-                owner = os.pread(descriptor, 20, 0).decode() or "unknown"
-                logger.warning("Another run (process %s) is building %s; waiting until it is done.", owner, key)
-                fcntl.flock(descriptor, fcntl.LOCK_EX)
-            os.ftruncate(descriptor, 0)
-            os.pwrite(descriptor, str(os.getpid()).encode(), 0)
-            yield True
-        finally:
-            os.close(descriptor)  # the lock goes with its descriptor, also when the process is killed
+        return exclusive_lock(path, str(key), wait)
 
 
 def shared_pieces(pieces: Path, name: str) -> Path:

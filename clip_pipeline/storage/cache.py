@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
-import fcntl
-import logging
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 from clip_pipeline.storage.disk import disk_errors, sync_tree
-
-logger = logging.getLogger(__name__)
+from clip_pipeline.storage.lock import exclusive_lock
 
 KEPT = 2
 """Folders kept of one name unless more are wanted: the newest, and the one before for a process that still reads it."""
@@ -33,7 +29,7 @@ def cached_folder(root: Path, name: str, identity: str, build: Callable[[Path], 
     """
     place = root / ".cache" / name
     folder = place / identity[:32]
-    with disk_errors(root), _lock(place):
+    with disk_errors(root), exclusive_lock(place / "lock", str(place)):
         if not folder.is_dir():
             staging = place / ".building"
             shutil.rmtree(staging, ignore_errors=True)
@@ -45,18 +41,3 @@ def cached_folder(root: Path, name: str, identity: str, build: Callable[[Path], 
             for path in older[:-kept]:
                 shutil.rmtree(path, ignore_errors=True)
     return folder
-
-
-@contextlib.contextmanager
-def _lock(place: Path) -> Iterator[None]:
-    place.mkdir(parents=True, exist_ok=True)
-    descriptor = os.open(place / "lock", os.O_RDWR | os.O_CREAT, 0o644)
-    try:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            logger.warning("Another run is making %s; waiting until it is done.", place)
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(descriptor)  # the lock goes with its descriptor, also when the process is killed
