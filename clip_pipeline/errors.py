@@ -7,6 +7,7 @@
     │   ├── DumpError          a Wikipedia dump: missing, cut, no XML, unknown compression
     │   ├── CaptionsError      a caption file: missing column, unknown format, nothing in it
     │   ├── PhotosError        a folder or tar without photos
+    │   ├── ImageError         bytes that are no image, or numbers of an unknown range
     │   ├── DatasetError       an evaluation dataset: unknown name, one class, missing split
     │   └── ModelError         a model folder: missing files, wrong shapes, wrong tokenizer
     ├── SourceError            a remote service
@@ -58,6 +59,10 @@ class CaptionsError(InputError):
 
 class PhotosError(InputError):
     """A folder or tar holds no photos."""
+
+
+class ImageError(InputError):
+    """Bytes that cannot be decoded as an image; the text is the reason, which the caller makes a row or a sentence of."""
 
 
 class DatasetError(InputError):

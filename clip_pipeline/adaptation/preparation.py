@@ -29,7 +29,7 @@ from clip_pipeline.adaptation.splits import choose_parts, named_split, out_of_do
 from clip_pipeline.embedding.encode import embed_texts
 from clip_pipeline.embedding.store import write_embeddings
 from clip_pipeline.embedding.texts import prompt_table
-from clip_pipeline.errors import DatasetError, ModelError
+from clip_pipeline.errors import DatasetError, ImageError, ModelError
 from clip_pipeline.evaluation.datasets import Dataset
 from clip_pipeline.evaluation.fingerprints import dataset_fingerprint
 from clip_pipeline.evaluation.zero_shot import class_vectors
@@ -37,10 +37,8 @@ from clip_pipeline.machine.cores import usable_cores
 from clip_pipeline.machine.device import choose_device, use_threads
 from clip_pipeline.machine.progress import progress
 from clip_pipeline.models.registry import ClipModel
-from clip_pipeline.pixels.decode import DECODER_ERRORS
 from clip_pipeline.pixels.preprocess import preprocessing_of
 from clip_pipeline.settings import AdaptationSettings, ComputeSettings
-from clip_pipeline.training.data.decoded_images import why_unreadable
 
 ROWS_AT_A_TIME = 256
 
@@ -136,16 +134,14 @@ def store_decoded(
     workers: int,
 ) -> list[str]:
     """Writes (N, side, side, 3) images; returns why each could not be decoded, "" for those that could."""
-    from PIL import Image
-
     stored = np.lib.format.open_memmap(path, "w+", np.uint8, (len(readers), side, side, 3))
 
     def store(place: int) -> str:
         read, row = readers[place]
         try:
             stored[place] = make(read(row))
-        except (*DECODER_ERRORS, Image.DecompressionBombError) as error:
-            return why_unreadable(error)
+        except ImageError as error:
+            return str(error)
         return ""
 
     reasons: list[str] = []

@@ -12,9 +12,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from clip_pipeline.embedding.runtimes.runtime import Runtime
-from clip_pipeline.errors import ModelError, ShapeError
+from clip_pipeline.errors import ImageError, ModelError, ShapeError
 from clip_pipeline.machine.cores import usable_cores
-from clip_pipeline.pixels.decode import DECODER_ERRORS
 from clip_pipeline.pixels.preprocess import Preprocessing
 
 if TYPE_CHECKING:
@@ -146,8 +145,6 @@ def _prepared(
 
 
 def _prepare(photo_id: str, content: Content, preprocessing: Preprocessing) -> tuple[str, Any]:
-    from PIL import Image
-
     if callable(content):
         try:
             content = content()
@@ -155,5 +152,5 @@ def _prepare(photo_id: str, content: Content, preprocessing: Preprocessing) -> t
             return photo_id, _Failure("missing_file", error.strerror or str(error))
     try:
         return photo_id, preprocessing.image(content)
-    except (*DECODER_ERRORS, Image.DecompressionBombError) as error:
-        return photo_id, _Failure("broken_image", str(error).split(" <")[0] or type(error).__name__)
+    except ImageError as error:
+        return photo_id, _Failure("broken_image", str(error))

@@ -10,8 +10,7 @@ import numpy as np
 from clip_pipeline.embedding.encode import unit_rows
 from clip_pipeline.embedding.runtimes.runtime import REFERENCE
 from clip_pipeline.embedding.runtimes.torch_family import TorchRuntime
-from clip_pipeline.errors import PhotosError
-from clip_pipeline.pixels.decode import DECODER_ERRORS
+from clip_pipeline.errors import ImageError, PhotosError
 from clip_pipeline.pixels.preprocess import preprocessing_of
 
 if TYPE_CHECKING:
@@ -34,15 +33,10 @@ class SinglePhotos:
 
     def prepare(self, content: bytes, name: str = "the photo") -> torch.Tensor:
         """(1, 3, S, S) pixels of a photo's file bytes. Raises PhotosError for what cannot be decoded."""
-        from PIL import Image
-
         try:
             return self._preprocessing.tensor([self._preprocessing.image(content)])
-        except (*DECODER_ERRORS, Image.DecompressionBombError) as error:
-            reason = str(error).split(" <")[0] or type(error).__name__
-            raise PhotosError(
-                f"{name} cannot be decoded as a photo: {reason}. Give JPEG, PNG or WebP files."
-            ) from error
+        except ImageError as error:
+            raise PhotosError(f"{name} cannot be decoded as a photo: {error}. Give JPEG, PNG or WebP files.") from error
 
     def embed(self, pixels_13SS: torch.Tensor) -> np.ndarray:
         """(D,) float32 of unit length. Raises ModelError for a vector that is not finite."""

@@ -1,4 +1,4 @@
-"""Any image as sRGB: palettes, transparency, gray, 16 bits, CMYK, and colour profiles."""
+"""Colours that are meant in a profile, as sRGB."""
 
 from __future__ import annotations
 
@@ -11,37 +11,19 @@ import numpy as np
 if TYPE_CHECKING:
     from PIL import Image
 
-TRANSPARENT_MODES = ("RGBA", "LA", "PA", "RGBa", "La")
+
+def cmyk_or_gray_to_srgb(image: Image.Image) -> Image.Image:
+    """RGB from CMYK or gray, by its colour profile where it has one. (`profile_to_srgb` does what is RGB, on the smaller image.)"""
+    transform = _transform(image.info.get("icc_profile") or b"", image.mode)
+    return image.convert("RGB") if transform is None else transform.apply(image)
 
 
-def as_rgb(image: Image.Image) -> Image.Image:
-    """RGB from any mode: transparency on white, 16 bits to 8, CMYK, gray and palettes converted.
-
-    CMYK and gray are converted by their colour profile where they have one; what is RGB already is not (`profile_to_srgb`
-    does that, on the smaller image). Photoshop's CMYK JPEGs, which are stored inverted, come right from the decoder.
-    """
+def profile_to_srgb(image_HW3: np.ndarray, profile: bytes) -> np.ndarray:
+    """RGB whose colours are meant in `profile`, in sRGB. A broken profile, or one of other colours, is ignored."""
     from PIL import Image
 
-    if image.mode == "RGB":
-        return image
-    if image.mode.startswith("I"):  # 16 or 32 bits of gray: Pillow would cut off instead of scaling
-        deep = np.asarray(image)
-        image = Image.fromarray(np.clip(deep >> 8, 0, 255).astype(np.uint8))
-    if image.mode in TRANSPARENT_MODES or "transparency" in image.info:
-        layer = image.convert("RGBA")
-        white = Image.new("RGBA", layer.size, "white")
-        return Image.alpha_composite(white, layer).convert("RGB")
-    if image.mode in ("CMYK", "L"):
-        transform = _transform(image.info.get("icc_profile") or b"", image.mode)
-        if transform is not None:
-            return transform.apply(image)
-    return image.convert("RGB")
-
-
-def profile_to_srgb(image: Image.Image, profile: bytes) -> Image.Image:
-    """An RGB image whose colours are meant in `profile`, in sRGB. A broken profile, or one of other colours, is ignored."""
     transform = _transform(profile, "RGB")
-    return image if transform is None else transform.apply(image)
+    return image_HW3 if transform is None else np.array(transform.apply(Image.fromarray(image_HW3)))
 
 
 @lru_cache(maxsize=32)

@@ -1,4 +1,8 @@
-"""A photo's bytes into pixels, upright, as RGB, and at a half, quarter or eighth of its size where nothing is lost by it."""
+"""The one decoder: an image's bytes into pixels, upright, as 8-bit RGB.
+
+`decode` is what training, embedding and single photos use. Downloads check sizes before they decode and turn what they have
+made smaller, so they call the same parts one by one: `open_unchecked`, `orientation`, `rows_as_stored`, `turned`.
+"""
 
 from __future__ import annotations
 
@@ -6,10 +10,18 @@ import contextlib
 import io
 import struct
 import zlib
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
+
+from clip_pipeline.errors import ImageError
+from clip_pipeline.pixels.kinds import why_no_image
+from clip_pipeline.pixels.to_rgb import rgb_of_array, rgb_of_image
+
+if TYPE_CHECKING:
+    from PIL import Image
 
 DECODER_ERRORS = (
     *(OSError, SyntaxError, ValueError, TypeError, EOFError, LookupError, ArithmeticError, AttributeError),
@@ -18,17 +30,17 @@ DECODER_ERRORS = (
 """What Pillow's decoders raise for damaged files. One that got past would end a whole shard; of 207,373 files
 damaged at random, 9 TIFFs raised a TypeError (measured 2026-11-21)."""
 
-
 REDUCED_FROM = 3.0
 """Times what the model sees that the shorter side must still have after the reduction. libjpeg's reduction is a plain mean
 of pixels; with three of them for each one that the filter makes, embeddings of large web photos keep a cosine of 0.99985 or
 more to open_clip's own, with two 0.9986 (two models trained here, 48 and 64 pixels, 95 photos, 2026-11-21)."""
 
 REDUCTIONS = (8, 4, 2)
+START_OF_JPEG = b"\xff\xd8"
 ORIENTATION_TAG = 0x0112
-EXIF_MARK = b"Exif\x00\x00"
+ORIENTATION_MARKS = (b"Exif\x00\x00", b"tiff:Orientation")
 HEAD_BYTES = 1 << 17
-"""EXIF is among the first segments of a JPEG, each of which is shorter than 64 KB."""
+"""EXIF and XMP are among the first segments of a JPEG, each of which is shorter than 64 KB."""
 
 PLAIN_COLOURS = ("YCbCr", "Gray")
 """Kinds of JPEG whose pixels libjpeg gives as Pillow does; CMYK and files that hold RGB are left to Pillow."""
@@ -57,29 +69,41 @@ class Pixels:
     size: tuple[int, int]
 
 
-def decode(content: bytes | np.ndarray, side: int | None) -> Pixels:
-    """The pixels of a photo's file, or of an array (H, W) or (H, W, 3) of bytes.
+@contextlib.contextmanager
+def decoder_errors() -> Iterator[None]:
+    """What decoders raise inside becomes an ImageError that says why, in the same words in every run."""
+    from PIL import Image
+
+    try:
+        yield
+    except (*DECODER_ERRORS, Image.DecompressionBombError) as error:
+        raise ImageError(str(error).split(" <")[0] or type(error).__name__) from error
+
+
+def decode(content: bytes | np.ndarray, side: int | None = None) -> Pixels:
+    """The pixels of an image's file, or of an array (`to_rgb.rgb_of_array`).
 
     side: the shorter side that is wanted, in pixels; a JPEG that is REDUCED_FROM times as large, or twice or four times
-    that, is decoded at a half, quarter or eighth. None decodes whole. EXIF turns it upright and transparency becomes white,
-    which open_clip leaves to its caller. Raises one of DECODER_ERRORS, or DecompressionBombError, for bytes that are no photo.
+    that, is decoded at a half, quarter or eighth. None decodes whole. EXIF turns it upright, transparency becomes white and
+    more than eight bits are scaled, all of which open_clip leaves to its caller. Raises ImageError for what is no image.
     """
-    if isinstance(content, np.ndarray):
-        # a copy: pixels of a file that is mapped into memory cannot be written to, and the kernels take no others
-        return _whole(np.array(content, order="C") if content.ndim == 3 else np.repeat(content[:, :, None], 3, axis=2))
-    if content[:2] == b"\xff\xd8":
-        with contextlib.suppress(ValueError):  # Pillow, below, forgives what is wrong with it or says it
-            if pixels := _decode_jpeg(content, side):
-                return pixels
-    return _whole(np.array(_upright_image(content)))
+    with decoder_errors():
+        if isinstance(content, np.ndarray):
+            return whole(rgb_of_array(content))
+        if content[:2] == START_OF_JPEG:
+            with contextlib.suppress(ValueError):  # Pillow, below, forgives what is wrong with it or says it
+                if pixels := _decode_plain_jpeg(content, side):
+                    return pixels
+        return _decode_by_pillow(content)
 
 
-def _whole(rows_HW3: np.ndarray) -> Pixels:
+def whole(rows_HW3: np.ndarray) -> Pixels:
+    """The pixels of an image that was decoded at its full size."""
     height, width = rows_HW3.shape[:2]
     return Pixels(rows_HW3, (0.0, 0.0, float(width), float(height)), (width, height))
 
 
-def _decode_jpeg(content: bytes, side: int | None) -> Pixels | None:
+def _decode_plain_jpeg(content: bytes, side: int | None) -> Pixels | None:
     """None for a JPEG that Pillow must look at."""
     import simplejpeg
     from PIL import Image
@@ -88,25 +112,55 @@ def _decode_jpeg(content: bytes, side: int | None) -> Pixels | None:
     if colours not in PLAIN_COLOURS or width * height > (Image.MAX_IMAGE_PIXELS or width * height):
         return None
     times = next((n for n in REDUCTIONS if side and min(width, height) >= n * REDUCED_FROM * side), 1)
-    least = {"min_height": -(-height // times), "min_width": -(-width // times)} if times > 1 else {}
-    rows = simplejpeg.decode_jpeg(content, **least)
+    rows = _plain_jpeg_rows(content, width, height, times)
     pixels = Pixels(rows, (0.0, 0.0, width / times, height / times), (width, height))
-    turn = TURNS.get(_orientation(content)) if EXIF_MARK in content[:HEAD_BYTES] else None
-    return _turned(pixels, *turn) if turn else pixels
+    marked = any(mark in content[:HEAD_BYTES] for mark in ORIENTATION_MARKS)
+    return turned(pixels, _orientation_of_jpeg(content)) if marked else pixels
 
 
-def _orientation(content: bytes) -> int:
-    """What EXIF says of how the photo lies; 1, upright, where it says nothing or is damaged."""
+def _plain_jpeg_rows(content: bytes, width: int, height: int, times: int) -> np.ndarray:
+    """By libjpeg itself, which takes 0.4 times as long as Pillow; a `times`-th of each side, rounded up. Raises ValueError."""
+    import simplejpeg
+
+    reduced = {"min_height": -(-height // times), "min_width": -(-width // times)} if times > 1 else {}
+    return simplejpeg.decode_jpeg(content, **reduced)
+
+
+def _orientation_of_jpeg(content: bytes) -> int:
     from PIL import Image
 
+    with contextlib.suppress(*DECODER_ERRORS), Image.open(io.BytesIO(content)) as image:
+        return orientation(image)
+    return 1
+
+
+def _decode_by_pillow(content: bytes) -> Pixels:
+    from PIL import Image, UnidentifiedImageError
+
     try:
-        with Image.open(io.BytesIO(content)) as image:
-            return image.getexif().get(ORIENTATION_TAG, 1)
+        image = Image.open(io.BytesIO(content))
+    except UnidentifiedImageError:
+        raise ValueError(f"its bytes are no image of a known kind: {why_no_image(content)}") from None
+    with image:
+        image.load()
+        return turned(whole(rgb_of_image(image)), orientation(image))
+
+
+def orientation(image: Image.Image) -> int:
+    """How an image lies in its file, 1 to 8, by EXIF or else XMP; 1, upright, where neither says it or they are damaged."""
+    if image.format == "TIFF":
+        return 1  # Pillow turns those itself
+    try:
+        return image.getexif().get(ORIENTATION_TAG, 1)
     except DECODER_ERRORS:
         return 1
 
 
-def _turned(pixels: Pixels, swapped: bool, mirrored: bool, upended: bool) -> Pixels:
+def turned(pixels: Pixels, orientation: int) -> Pixels:
+    """The pixels upright, for an `orientation` as cameras note it."""
+    if orientation not in TURNS:
+        return pixels
+    swapped, mirrored, upended = TURNS[orientation]
     rows, (left, top, right, bottom), size = pixels.rows_HW3, pixels.box, pixels.size
     if swapped:
         rows, (left, top, right, bottom), size = rows.swapaxes(0, 1), (top, left, bottom, right), size[::-1]
@@ -118,13 +172,33 @@ def _turned(pixels: Pixels, swapped: bool, mirrored: bool, upended: bool) -> Pix
     return Pixels(np.ascontiguousarray(rows), (left, top, right, bottom), size)
 
 
-def _upright_image(content: bytes) -> Any:
-    """By Pillow: whatever is no plain JPEG."""
-    from PIL import Image, ImageOps
+def open_unchecked(kind: str, content: bytes) -> Image.Image:
+    """The image with its header read and nothing decoded. kind: an `image_kind`. Raises DECODER_ERRORS or DecompressionBombError.
 
-    with Image.open(io.BytesIO(content)) as image:
-        upright = ImageOps.exif_transpose(image)
-        if upright.mode in ("RGBA", "LA", "PA") or "transparency" in upright.info:
-            layer = upright.convert("RGBA")
-            upright = Image.alpha_composite(Image.new("RGBA", layer.size, "white"), layer)
-        return upright.convert("RGB")
+    Pillow's own Image.open warns from 89 megapixels and refuses from 179. The pixel cap is the caller's, who checks it next.
+    """
+    from PIL import Image
+
+    if kind not in Image.OPEN:
+        Image.init()  # loads the decoders
+    if kind not in Image.OPEN:
+        raise ValueError(f"this Pillow was built without {kind}")
+    make, _ = Image.OPEN[kind]
+    return make(io.BytesIO(content), "")
+
+
+def rows_as_stored(content: bytes, image: Image.Image, times: int = 1) -> np.ndarray:
+    """(H, W, 3) uint8 of an opened image as it lies in its file, gray and CMYK by their colour profile.
+
+    times: 1, 2, 4 or 8; a JPEG is decoded at that part of each side, rounded up. Raises as `open_unchecked` does.
+    """
+    simple = image.mode == "RGB" or (image.mode == "L" and "icc_profile" not in image.info)
+    if content[:2] == START_OF_JPEG and simple:
+        with contextlib.suppress(ValueError):  # left to Pillow to judge
+            return _plain_jpeg_rows(content, *image.size, times)
+    if times > 1:
+        image.draft(None, (image.width // times, image.height // times))
+    image.load()
+    rows = rgb_of_image(image, follow_profile=True)
+    image.close()
+    return rows

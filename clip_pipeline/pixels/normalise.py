@@ -1,4 +1,4 @@
-"""Images as the model takes them: from bytes to normalised floats, on the device."""
+"""Images as a model takes them: from bytes to normalised floats."""
 
 from __future__ import annotations
 
@@ -23,13 +23,29 @@ def normalised_images(
     import torch
 
     if device == "cpu":
-        from clip_pipeline.pixels.normalise_kernel import look_up_pixels
+        from clip_pipeline.pixels.normalise_kernels import look_up_colors_last
 
         floats = np.empty(images.shape, np.float32)
         flat = np.ascontiguousarray(images).reshape(-1)
-        look_up_pixels(flat, _normalised_bytes(tuple(mean), tuple(std)), floats.reshape(-1))
+        look_up_colors_last(flat, _table_of_bytes(tuple(mean), tuple(std)), floats.reshape(-1))
         return torch.from_numpy(floats).permute(0, 3, 1, 2)
     return _normalised(torch.from_numpy(images).to(device), mean, std).permute(0, 3, 1, 2)
+
+
+def normalised_channels_first(
+    images: Sequence[np.ndarray], mean: Sequence[float], std: Sequence[float]
+) -> torch.Tensor:
+    """(N, 3, H, W) float32 of N images (H, W, 3) uint8 of one size: the same numbers, in memory as open_clip's `preprocess`
+    leaves them, which is what runtimes other than torch take."""
+    import torch
+
+    from clip_pipeline.pixels.normalise_kernels import look_up_colors_first
+
+    table_3C = _table_of_bytes(tuple(mean), tuple(std))
+    pixels_N3HW = torch.empty((len(images), 3, *images[0].shape[:2]), dtype=torch.float32)
+    for image, pixels in zip(images, pixels_N3HW.numpy(), strict=True):
+        look_up_colors_first(np.ascontiguousarray(image), table_3C, pixels)
+    return pixels_N3HW
 
 
 def _normalised(pixels: torch.Tensor, mean: Sequence[float], std: Sequence[float]) -> torch.Tensor:
@@ -41,9 +57,9 @@ def _normalised(pixels: torch.Tensor, mean: Sequence[float], std: Sequence[float
 
 
 @lru_cache(maxsize=4)
-def _normalised_bytes(mean: tuple[float, ...], std: tuple[float, ...]) -> np.ndarray:
-    """(3, 256) float32: every byte of each colour."""
+def _table_of_bytes(mean: tuple[float, ...], std: tuple[float, ...]) -> np.ndarray:
+    """(3, 256) float32: what every byte of each colour becomes."""
     import torch
 
-    grey = torch.arange(256, dtype=torch.uint8)[:, None].expand(256, 3)
-    return np.ascontiguousarray(_normalised(grey, mean, std).T.numpy())
+    gray = torch.arange(256, dtype=torch.uint8)[:, None].expand(256, 3)
+    return np.ascontiguousarray(_normalised(gray, mean, std).T.numpy())

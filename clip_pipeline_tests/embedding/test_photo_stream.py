@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from clip_pipeline.embedding.photo_stream import embed_blocks
-from clip_pipeline.errors import ModelError, ShapeError
+from clip_pipeline.errors import ImageError, ModelError, ShapeError
 from clip_pipeline.pixels.preprocess import Preprocessing
 
 
@@ -19,6 +19,8 @@ class Numbers(Preprocessing):
         super().__init__(None, [], None)
 
     def image(self, content):
+        if not content.isdigit():
+            raise ImageError(f"{content!r} is no number")
         number = int(content)
         time.sleep(0.002 * (number % 3))  # threads finish in another order than they began
         return torch.tensor([float(number)])

@@ -1,4 +1,4 @@
-"""Runs a download again and again and kills it each time; started by test_collection as a process of its own.
+"""Runs a download again and again and kills it each time; started by test_catalog as a process of its own.
 
     python -m clip_pipeline_tests.images.killed_downloads CATALOG OUTPUT PORT KILLS
 
@@ -19,7 +19,8 @@ import time
 from pathlib import Path
 from unittest import mock
 
-from clip_pipeline.images.download.decode_pool import Decoders
+from clip_pipeline.images.download import catalog
+from clip_pipeline.images.download.decode_pool import DecodePool
 from clip_pipeline.settings import DownloadSettings
 from clip_pipeline.sources import fetch
 
@@ -27,14 +28,14 @@ LIGHT = "clip_pipeline_tests.images.bad_decoders:light"
 SETTINGS = DownloadSettings(min_side=8, connections=4, photos_per_shard=100, robots_txt=False)
 
 
-def run_download(catalog: Path, output: Path, port: int) -> None:
+def run_download(listed: Path, output: Path, port: int) -> None:
     """One download from its start to its end."""
-    decoders = Decoders(1, check=LIGHT)
+    decoders = DecodePool(1, check=LIGHT)
     with (
-        mock.patch.object(catalog, "shared_decoders", lambda workers: decoders),
+        mock.patch.object(catalog, "shared_decode_pool", lambda workers: decoders),
         fetch.PhotoFetcher(SETTINGS, {"photos.test": ("127.0.0.1", port)}) as fetcher,
     ):
-        catalog.download_catalog(catalog, output, SETTINGS, fetcher)
+        catalog.download_catalog(listed, output, SETTINGS, fetcher)
     decoders.end()
 
 

@@ -14,7 +14,8 @@ from PIL import Image, ImageFilter
 
 from clip_pipeline.models.torchvision_operators import define_missing_operators
 from clip_pipeline.pixels.decode import decode
-from clip_pipeline.pixels.preprocess import Geometry, preprocessing_of
+from clip_pipeline.pixels.preprocess import preprocessing_of
+from clip_pipeline.pixels.resize import Square
 
 MEAN, STD = (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)
 LARGEST, MEAN_AT_MOST = 10, 0.5
@@ -158,7 +159,7 @@ def test_an_array_of_digits_is_what_open_clip_makes_of_the_same_image():
 @pytest.mark.parametrize("preprocess", [transform(64, "longest"), transform(64, interpolation="bilinear")])
 def test_other_geometries_run_open_clips_own_steps(preprocess):
     preprocessing = preprocessing_of(preprocess)
-    assert preprocessing.geometry is None
+    assert preprocessing.square is None
     content = jpeg(scene(200, 130))
     ours, theirs = ours_and_theirs(content, preprocess)
     assert torch.equal(ours, theirs)
@@ -170,6 +171,6 @@ def test_a_preprocess_of_an_unknown_kind_runs_whole():
     assert torch.equal(ours, theirs)
 
 
-def test_the_geometry_is_read_off_open_clips_steps():
-    assert preprocessing_of(transform(64)).geometry == Geometry(64, squash=False)
-    assert preprocessing_of(transform(64, "squash")).geometry == Geometry(64, squash=True)
+def test_the_square_is_read_off_open_clips_steps():
+    assert preprocessing_of(transform(64)).square == Square(64, "shortest")
+    assert preprocessing_of(transform(64, "squash")).square == Square(64, "squash")

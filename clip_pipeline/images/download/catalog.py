@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from clip_pipeline.images.download.decode_pool import shared_decoders
+from clip_pipeline.images.download.decode_pool import shared_decode_pool
 from clip_pipeline.images.download.reuse import SHARDS_VERSION, PreviousShard, may_pass
 from clip_pipeline.images.download.shard import download_shard
 from clip_pipeline.machine.memory import give_memory_back, use_few_arenas
@@ -53,7 +53,7 @@ def download_catalog(
     tables = {path.stem: path for path in sorted((catalog / "shards").glob("*.parquet"))}
     photos = sum(pq.read_metadata(path).num_rows for path in tables.values())
     made_with = hash_json([SHARDS_VERSION, fingerprinted(settings)])
-    decoders = shared_decoders(workers)
+    decoders = shared_decode_pool(workers)
     with (
         progress("Downloading", total=photos, unit="photo") as bar,
         ThreadPoolExecutor(settings.connections, thread_name_prefix="download") as threads,

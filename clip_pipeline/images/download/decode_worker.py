@@ -1,4 +1,4 @@
-"""A process that decodes photos: started by `decoders`, killed by a bad photo without harm to anyone else.
+"""A process that decodes photos: started by `decode_process`, killed by a bad photo without harm to anyone else.
 
     python -m clip_pipeline.images.download.decode_worker '{"check": ..., "seconds": ..., "pipes": [[in, out], ...]}'
 

@@ -12,7 +12,7 @@ from concurrent.futures import Executor, ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from clip_pipeline.images.download.decode_pool import Decoders, Job, shared_decoders
+from clip_pipeline.images.download.decode_pool import DecodePool, Job, shared_decode_pool
 from clip_pipeline.images.download.decode_worker import TAKEN_DOWN
 from clip_pipeline.images.download.journal import Entry, Journal
 from clip_pipeline.images.download.reuse import PreviousShard
@@ -47,7 +47,7 @@ def download_shard(
     fetcher: PhotoFetcher,
     *,
     work: Path | None = None,
-    decoders: Decoders | None = None,
+    decoders: DecodePool | None = None,
     previous: PreviousShard | None = None,
     taken_down: Collection[str] = (),
     threads: Executor | None = None,
@@ -97,7 +97,7 @@ def _attempt_all(
     journal: Journal,
     settings: DownloadSettings,
     fetcher: PhotoFetcher,
-    decoders: Decoders | None,
+    decoders: DecodePool | None,
     previous: PreviousShard | None,
     taken_down: Collection[str],
     threads: Executor | None,
@@ -114,7 +114,7 @@ def _attempt_all(
     if not missing:
         return
     crew = threads or ThreadPoolExecutor(settings.connections, thread_name_prefix="download")
-    decoders = decoders or shared_decoders(0)
+    decoders = decoders or shared_decode_pool(0)
     try:
         with decoders.job(journal.folder, settings, taken_down) as job:
             turns = Turns([url for _, url in missing], settings.connections, settings.connections_per_host)

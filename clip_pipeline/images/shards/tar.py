@@ -9,7 +9,10 @@ from pathlib import Path
 from clip_pipeline.errors import PhotosError
 
 MEMBER_MODE = 0o644
-ENDINGS = {"JPEG": "jpg", "PNG": "png", "WEBP": "webp", "GIF": "gif", "BMP": "bmp", "TIFF": "tif"}
+ENDINGS = {
+    **{"JPEG": "jpg", "PNG": "png", "WEBP": "webp", "GIF": "gif", "BMP": "bmp", "TIFF": "tif"},
+    **{"AVIF": "avif", "JPEG2000": "jp2", "PPM": "ppm"},
+}
 """Endings of the members that are photos, by kind."""
 
 

@@ -103,7 +103,7 @@ def _shards_config(workspace: Workspace) -> dict[str, Any]:
 def _build_shard(context: BuildContext) -> Built:
     import pyarrow.parquet as pq
 
-    from clip_pipeline.images.download.decode_pool import shared_decoders
+    from clip_pipeline.images.download.decode_pool import shared_decode_pool
     from clip_pipeline.images.download.shard import download_shard
 
     workspace, shard = context.workspace, context.partition
@@ -116,7 +116,7 @@ def _build_shard(context: BuildContext) -> Built:
             recipe.download,
             fetcher,
             work=context.work,
-            decoders=shared_decoders(recipe.compute.workers),
+            decoders=shared_decode_pool(recipe.compute.workers),
             previous=_previous_shard(workspace, shard),
             taken_down=workspace.takedowns().sha256s,
         )

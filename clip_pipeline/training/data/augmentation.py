@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from clip_pipeline.pixels.resize import AS_PILLOW
 from clip_pipeline.settings import TrainingSettings
 from clip_pipeline.training.randomness import AUGMENTATION, generator_of
 
@@ -45,11 +46,11 @@ class Augmentation:
         else:
             resize_square(stored, box, image, bool(self.mirrored[place]))
         if self.contrast[place] or self.brightness[place]:
-            from clip_pipeline.pixels.crop_kernels import jitter_colours
+            from clip_pipeline.pixels.color_kernels import jitter_colours
 
             jitter_colours(image, self.contrast[place], self.brightness[place] * BRIGHTEST)
         if self.saturation[place] != 1:
-            from clip_pipeline.pixels.crop_kernels import saturate_colours
+            from clip_pipeline.pixels.color_kernels import saturate_colours
 
             saturate_colours(image, self.saturation[place])
         left, top, right, bottom = (self.covered[place] * image.shape[0]).round().astype(int).tolist()
@@ -93,7 +94,7 @@ def crop_boxes(draws: NDArray[np.float64], smallest: float) -> NDArray[np.float6
 
 def resize_square(stored: np.ndarray, box: NDArray[np.float64], image: np.ndarray, mirrored: bool = False) -> None:
     """Fills `image`, (S, S, 3) uint8, with a box of `stored`, in its pixels, as Pillow's resize(BICUBIC, box) does."""
-    from clip_pipeline.pixels.crop_kernels import resample
+    from clip_pipeline.pixels.resize_kernels import resample
 
     side = image.shape[0]
-    resample(stored, box, np.array([side, side, 0, 0]), image, mirrored)
+    resample(stored, box, np.array([side, side, 0, 0]), image, mirrored, AS_PILLOW)

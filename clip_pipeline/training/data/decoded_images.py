@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
-import io
 import json
 import logging
 import os
@@ -15,10 +13,11 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from clip_pipeline.errors import PhotosError, SettingsError, TrainingError
+from clip_pipeline.errors import ImageError, PhotosError, SettingsError, TrainingError
 from clip_pipeline.machine.cores import usable_cores
 from clip_pipeline.machine.progress import progress
-from clip_pipeline.pixels.decode import DECODER_ERRORS
+from clip_pipeline.pixels.decode import decode
+from clip_pipeline.pixels.resize import Square, fit_square
 from clip_pipeline.storage.disk import sync_path, write_synced
 
 if TYPE_CHECKING:
@@ -34,11 +33,8 @@ PHOTOS_AT_A_TIME = 256
 
 
 @dataclass(frozen=True)
-class ImageFormat:
+class ImageFormat(Square):
     """How images are kept. side: of the square, in pixels. resize_mode: squash, or shortest (then the centre is cropped)."""
-
-    side: int
-    resize_mode: str
 
     @property
     def name(self) -> str:
@@ -76,61 +72,6 @@ class ImageSource(Protocol):
 
     def read_into(self, row: int, image: np.ndarray) -> None:
         """Fills `image`, (side, side, 3) uint8. Raises PhotosError for a photo that cannot be decoded."""
-
-
-# ---- one photo
-
-
-def why_unreadable(error: Exception) -> str:
-    """What is wrong with a photo, the same words in every run: Pillow's own name an address in memory."""
-    from PIL import UnidentifiedImageError
-
-    return "its bytes are no image of a known kind" if isinstance(error, UnidentifiedImageError) else str(error)
-
-
-def decode_image(content: bytes, size: int, resize_mode: str) -> np.ndarray:
-    """(size, size, 3) uint8: the same pixels that open_clip's preprocessing gives before it normalises them.
-
-    resize_mode: squash, or shortest (then the centre is cropped). Raises one of DECODER_ERRORS for bytes that are no image. A photo
-    of 200 x 150 to 112 pixels takes 0.22 ms, with Pillow 0.66 (one core, 2026-11-21).
-    """
-    import numpy as np
-
-    from clip_pipeline.pixels.crop_kernels import resample
-
-    pixels = _decode_rgb(content)
-    height, width = pixels.shape[:2]
-    if resize_mode == "squash":
-        place = (size, size, 0, 0)
-    else:  # torchvision's Resize(size), whose longer side is cut to a whole pixel, and CenterCrop(size)
-        wide, high = (size, int(size * height / width)) if width <= height else (int(size * width / height), size)
-        place = (wide, high, round((wide - size) / 2.0), round((high - size) / 2.0))
-    if (width, height) == place[:2]:
-        left, top = place[2:]
-        return pixels[top : top + size, left : left + size]
-    image = np.empty((size, size, 3), np.uint8)
-    resample(pixels, np.array([0.0, 0.0, width, height]), np.array(place), image, 0)
-    return image
-
-
-def _decode_rgb(content: bytes) -> np.ndarray:
-    """(H, W, 3) uint8, the pixels that Pillow gives; libjpeg itself, where it is enough, takes 0.4 times as long."""
-    import numpy as np
-    import simplejpeg
-    from PIL import Image
-
-    if content[:2] == b"\xff\xd8":
-        with contextlib.suppress(ValueError):  # Pillow, below, forgives what is wrong with it or says it
-            if simplejpeg.decode_jpeg_header(content)[2] in ("YCbCr", "Gray"):
-                return simplejpeg.decode_jpeg(content)
-    try:
-        with Image.open(io.BytesIO(content)) as opened:
-            return np.array(opened if opened.mode == "RGB" else opened.convert("RGB"))
-    except Image.DecompressionBombError as error:
-        raise ValueError(str(error)) from error
-
-
-# ---- all photos of a training
 
 
 class StoredImages:
@@ -232,11 +173,9 @@ def store_images(
 
         def store(photo: tuple[str, bytes]) -> None:
             try:
-                image = decode_image(photo[1], wanted.side, wanted.resize_mode)
-            except DECODER_ERRORS as error:
-                raise PhotosError(
-                    f"Photo {photo[0]} in the shards cannot be decoded: {why_unreadable(error)}."
-                ) from error
+                image = fit_square(decode(photo[1]), wanted)
+            except ImageError as error:
+                raise PhotosError(f"Photo {photo[0]} in the shards cannot be decoded: {error}.") from error
             os.pwrite(images.fileno(), np.ascontiguousarray(image).data, first + rows[photo[0]] * image_bytes)
 
         for chunk in _chunks(chosen, PHOTOS_AT_A_TIME):

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from clip_pipeline.errors import PhotosError, TrainingError
-from clip_pipeline.pixels.decode import DECODER_ERRORS
-from clip_pipeline.training.data.decoded_images import ImageFormat, decode_image, why_unreadable
+from clip_pipeline.errors import ImageError, PhotosError, TrainingError
+from clip_pipeline.pixels.decode import decode
+from clip_pipeline.pixels.resize import fit_square
+from clip_pipeline.training.data.decoded_images import ImageFormat
 
 if TYPE_CHECKING:
     import numpy as np
@@ -76,10 +77,9 @@ class StreamedImages:
         if len(content) != size:
             raise TrainingError(f"{path} became shorter while it was read. Make or download it again.")
         try:
-            image[...] = decode_image(content, self.side, self.format.resize_mode)
-        except DECODER_ERRORS as error:
-            why = why_unreadable(error)
-            raise PhotosError(f"Photo {self.photo_ids[row]} in {path.name} cannot be decoded: {why}.") from error
+            image[...] = fit_square(decode(content), self.format)
+        except ImageError as error:
+            raise PhotosError(f"Photo {self.photo_ids[row]} in {path.name} cannot be decoded: {error}.") from error
 
 
 def _photo_places(path: Path) -> dict[str, tuple[int, int]]:

@@ -12,9 +12,8 @@ from pathlib import Path
 import pytest
 
 from clip_pipeline.errors import DecoderError
-from clip_pipeline.images.download import decode_pool as module
 from clip_pipeline.images.download.check_photo import check_photo
-from clip_pipeline.images.download.decode_pool import Decoders
+from clip_pipeline.images.download.decode_pool import DecodePool
 from clip_pipeline.images.download.decode_worker import serve
 from clip_pipeline.images.download.journal import Entry, Journal
 from clip_pipeline.settings import DownloadSettings
@@ -29,7 +28,7 @@ def decode_all(folder: Path, contents: list[bytes], **options) -> list[dict | No
     """The attempt of each photo, None where its decoder crashed twice."""
     found: dict[int, Entry | None] = {}
     journal = Journal(folder)
-    with Decoders(**options) as decoders, decoders.job(folder, SETTINGS) as job:
+    with DecodePool(**options) as decoders, decoders.job(folder, SETTINGS) as job:
         for number, content in enumerate(contents):
             about = json.dumps({"id": str(number), "url": "u"}).encode()
             job.submit(about, content, lambda entry, number=number: found.update({number: entry}))
@@ -100,14 +99,14 @@ def test_a_decoder_that_cannot_start_is_an_error_of_ours(tmp_path, capfd):
 
 
 def test_a_journal_that_cannot_be_written_is_the_disk_s_error(tmp_path):
-    with Decoders(1) as decoders, pytest.raises(OSError, match="No such file"):
+    with DecodePool(1) as decoders, pytest.raises(OSError, match="No such file"):
         job = decoders.job(tmp_path / "nowhere", SETTINGS)
         job.submit(b'{"id": "a", "url": "u"}', GOOD[0], lambda entry: None)
         job.wait()
 
 
 def test_a_failure_is_told_to_the_one_who_waits_though_another_job_has_begun(tmp_path):
-    with Decoders(1) as decoders:
+    with DecodePool(1) as decoders:
         job = decoders.job(tmp_path / "nowhere", SETTINGS)
         with pytest.raises(OSError, match="No such file"):
             while True:
@@ -129,11 +128,10 @@ def test_a_failure_is_told_to_the_one_who_waits_though_another_job_has_begun(tmp
             next_job.wait()
 
 
-def test_idle_workers_go_home_and_come_back(tmp_path, monkeypatch):
-    monkeypatch.setattr(module, "IDLE_SECONDS", 0.2)
+def test_idle_workers_go_home_and_come_back(tmp_path):
     done = threading.Event()
     journal = Journal(tmp_path)
-    with Decoders(2) as decoders, decoders.job(journal.folder, SETTINGS) as job:
+    with DecodePool(2, idle_seconds=0.2) as decoders, decoders.job(journal.folder, SETTINGS) as job:
         for _ in range(2):
             done.clear()
             job.submit(b'{"id": "a", "url": "u"}', GOOD[0], lambda entry: done.set())
@@ -145,7 +143,7 @@ def test_idle_workers_go_home_and_come_back(tmp_path, monkeypatch):
 
 
 def test_many_threads_may_hand_over_photos_of_several_shards(tmp_path):
-    with Decoders(2) as decoders:
+    with DecodePool(2) as decoders:
         folders = [tmp_path / str(number) for number in range(4)]
         counts = [0] * 4
 

@@ -10,12 +10,13 @@ from PIL import Image
 
 from clip_pipeline.errors import PhotosError, SettingsError, TrainingError
 from clip_pipeline.models.torchvision_operators import define_missing_operators
+from clip_pipeline.pixels.decode import decode
 from clip_pipeline.pixels.normalise import normalised_images
+from clip_pipeline.pixels.resize import Square, fit_square
 from clip_pipeline.settings import TrainingSettings
 from clip_pipeline.training.data.decoded_images import (
     ImageFormat,
     StoredImages,
-    decode_image,
     image_format,
     store_images,
 )
@@ -26,6 +27,10 @@ def jpeg(width: int, height: int, seed: int = 0, mode: str = "RGB") -> bytes:
     buffer = io.BytesIO()
     Image.fromarray(small).resize((width, height)).convert(mode).save(buffer, "JPEG")
     return buffer.getvalue()
+
+
+def decode_image(content: bytes, side: int, mode: str) -> np.ndarray:
+    return fit_square(decode(content), Square(side, mode))
 
 
 @pytest.mark.parametrize("mode", ["squash", "shortest"])

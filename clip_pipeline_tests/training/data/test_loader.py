@@ -12,9 +12,11 @@ from PIL import Image
 
 from clip_pipeline.errors import PhotosError, TrainingError
 from clip_pipeline.images.shards.tar import write_shard
+from clip_pipeline.pixels.decode import decode
+from clip_pipeline.pixels.resize import fit_square
 from clip_pipeline.settings import TrainingSettings
 from clip_pipeline.training.data.batches import Batches
-from clip_pipeline.training.data.decoded_images import ImageFormat, StoredImages, decode_image, store_images
+from clip_pipeline.training.data.decoded_images import ImageFormat, StoredImages, store_images
 from clip_pipeline.training.data.loader import BATCHES_AHEAD, Loader, PairReader
 from clip_pipeline.training.data.shard_images import ShardPhotos, StreamedImages
 from clip_pipeline.training.data.undecodable_images import (
@@ -91,7 +93,7 @@ def test_stored_and_streamed_batches_are_the_same_whatever_the_number_of_threads
 def test_every_image_is_that_of_its_caption(shards):
     for images, captions in batches_of(shards.streamed(), shards.table):
         photos = np.searchsorted(shards.table.first, captions, "right") - 1
-        expected = [decode_image(photo(int(number)), 20, "squash") for number in photos]
+        expected = [fit_square(decode(photo(int(number))), ImageFormat(20, "squash")) for number in photos]
         assert np.array_equal(images, expected)
 
 

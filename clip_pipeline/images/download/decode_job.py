@@ -1,0 +1,78 @@
+"""The photos of one shard on their way through the processes that decode."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+from clip_pipeline.images.download.journal import Entry
+
+Done = Callable[[Entry | None], None]
+"""Called, from any thread, with the place of the finished attempt, or with None for a decoder that crashed twice."""
+
+
+class Pool(Protocol):
+    """What jobs and processes ask of the pool that they belong to (`decode_pool.DecodePool`)."""
+
+    finished: threading.Condition
+    idle_seconds: float
+
+    def submit(self, photo: Photo) -> None:
+        """Hands a photo to the process with the least to do; waits while all have enough."""
+
+    def end_job(self, job: Job) -> None:
+        """No more photos of the job will come."""
+
+    def start(self, places: Sequence[Any]) -> None:
+        """Brings a process for each of these places."""
+
+    def done(self, place: Any, photo: Photo, entry: Entry | None) -> None:
+        """A photo is finished, or with None ended its decoder twice."""
+
+    def fail(self, error: Exception) -> None:
+        """Ends all jobs that are open, for their photos may be lost; a later one starts anew."""
+
+    def stop_if_idle(self) -> None:
+        """Ends the processes where none has anything to do."""
+
+
+class Photo:
+    """One photo, and who wants to know how it ended. about: JSON with its id and url."""
+
+    __slots__ = ("about", "content", "done", "job", "tried")
+
+    def __init__(self, job: Job, about: bytes, content: bytes, done: Done):
+        self.job, self.about, self.content, self.done, self.tried = job, about, content, done, False
+
+
+class Job:
+    """The photos of one shard: their settings, and the folder of their journal. Use as a context manager."""
+
+    def __init__(self, pool: Pool, number: int, told: bytes, journal: Path):
+        self.number, self.told, self.journal = number, told, journal
+        self.open = 0
+        self.failure: Exception | None = None
+        self._pool = pool
+
+    def submit(self, about: bytes, content: bytes, done: Done) -> None:
+        """Hands a photo over; waits while all workers have enough. about: JSON with its id and url.
+
+        Raises OSError when the journal's disk fails, DecoderError when no decoder can be started.
+        """
+        self._pool.submit(Photo(self, about, content, done))
+
+    def wait(self) -> None:
+        """Returns when all photos are done. Raises what `submit` does."""
+        finished = self._pool.finished
+        with finished:
+            finished.wait_for(lambda: self.open == 0 or self.failure is not None)
+            if self.failure is not None:
+                raise self.failure
+
+    def __enter__(self) -> Job:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._pool.end_job(self)
