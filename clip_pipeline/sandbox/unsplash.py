@@ -1,4 +1,4 @@
-"""The photo search, with the host_limits of the Unsplash API: key, budget, pages, headers, errors."""
+"""The photo search, with the rules of the Unsplash API: key, budget, pages, headers, errors."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ CHANGING_PARAMETERS = ("ixid", "ixlib")
 
 LICENCES = {
     UNSPLASH_HOST: "Unsplash License (https://unsplash.com/license)",
-    SANDBOX_HOST: "generated image, no rights reserved",
+    SANDBOX_HOST: "generated picture, no rights reserved",
 }
 TERMS = {
     UNSPLASH_HOST: "Unsplash API terms (https://unsplash.com/api-terms): credit the photographer; "
