@@ -67,7 +67,7 @@ def _number(text: str) -> Any:
 TABLE_HEADER = ("method", "%", "photos", "top-1", "95 % interval", "out of domain", "numbers learnt", "processor s")
 
 
-def table_trials(rows: Iterable[Mapping[str, Any]]) -> list[tuple[str, ...]]:
+def table_cells(rows: Iterable[Mapping[str, Any]]) -> list[tuple[str, ...]]:
     """The table's trials as text, one line a method and fraction."""
     trials: list[tuple[str, ...]] = []
     for row in rows:
@@ -84,7 +84,7 @@ def table_trials(rows: Iterable[Mapping[str, Any]]) -> list[tuple[str, ...]]:
 
 def table_text(rows: Iterable[Mapping[str, Any]]) -> str:
     """The table for a terminal."""
-    lines = [TABLE_HEADER, *table_trials(rows)]
+    lines = [TABLE_HEADER, *table_cells(rows)]
     widths = [max(len(line[column]) for line in lines) for column in range(len(TABLE_HEADER))]
     return "\n".join(
         "  ".join(

@@ -20,10 +20,10 @@ def words_of(text: str) -> tuple[str, ...]:
 PLACES = tuple(tag for tags in BACKGROUND_TAGS.values() for tag in tags) + ("sunset",)
 
 NOUNS = words_of(
-    """year city village river mountain valley bridge road school church market station island harbour castle encoder
+    """year city village river mountain valley bridge road school church market station island harbour castle tower
     garden museum library theatre hospital factory farm street district region country king queen family child woman
     man artist writer painter teacher farmer soldier sailor traveller merchant builder engineer scientist musician
-    song story book letter poem image film play festival holiday journey war treaty law council election party
+    song story book letter poem picture film play festival holiday journey war treaty law council election party
     government company shop trade money price work tool machine engine wheel rope glass stone metal iron gold silver
     paper cloth leather bread milk fruit apple grain salt sugar wine horse dog cat bird sheep cow bear wolf eagle
     insect leaf root seed field hill lake coast desert storm wind rain cloud sun moon light shadow fire ice summer
@@ -32,7 +32,7 @@ NOUNS = words_of(
     map plan design colour shape size weight length surface edge corner centre border group team player game race
     prize record member leader student university science history art music dance religion custom tradition culture
     society population century form part kind example method system process result problem question answer idea
-    theory study research report newspaper radio train ship aeroplane bicycle canal railway tunnel sanity check"""
+    theory study research report newspaper radio train ship aeroplane bicycle canal railway tunnel gate"""
 )
 ADJECTIVES = words_of(
     """old new large small early late long short high low great famous common local national public modern ancient

@@ -162,14 +162,14 @@ def _build_curves(context: BuildContext) -> Built:
 
 
 def report_facts(workspace: Workspace) -> dict[str, Any]:
-    """What the report shows: the image of the curves and the table. Empty where nothing is adapted."""
-    from clip_pipeline.adaptation.results import TABLE_HEADER, read_table, table_trials
+    """What the report shows: the figure of the curves and the table. Empty where nothing is adapted."""
+    from clip_pipeline.adaptation.results import TABLE_HEADER, read_table, table_cells
 
     if not adaptation_wanted(workspace.recipe):
         return {}
     artifact = workspace.get("adaptation_curves")
-    trials = table_trials(read_table(artifact.folder))
-    return {"curve": artifact.file("curve.png"), "header": TABLE_HEADER, "trials": trials}
+    cells = table_cells(read_table(artifact.folder))
+    return {"curve": artifact.file("curve.png"), "header": TABLE_HEADER, "cells": cells}
 
 
 BUILDERS = {
