@@ -133,7 +133,7 @@ def our_batches(cached: bool, folder: Path, side: int) -> Iterator[Any]:
     import torch
 
     from clip_pipeline.pixels.normalise import normalised_images
-    from clip_pipeline.settings import TrainingSettings
+    from clip_pipeline.training.data.augmentation import Augmentation
     from clip_pipeline.training.data.batches import Batches, CaptionTable
     from clip_pipeline.training.data.decoded_images import ImageSource, StoredImages
     from clip_pipeline.training.data.loader import Loader, PairReader
@@ -152,10 +152,10 @@ def our_batches(cached: bool, folder: Path, side: int) -> Iterator[Any]:
     _fast_tokenizer.cache_clear()  # all captions are tokens now
     _, texts = np.unique([caption for *_, caption in samples], return_inverse=True)
     table = CaptionTable(np.arange(len(samples) + 1), texts, tokens)
-    settings = TrainingSettings(batch_size=BATCH, crop_scale=MIN_CROP, cached_image_size=side)
     batches = Batches(table, BATCH, 0)
     steps = 1_000_000_000
-    with Loader(PairReader(source, table, SETS[side], workers=0), batches, settings, slice(None), steps) as loader:
+    reader, augmentation = PairReader(source, table, SETS[side], workers=0), Augmentation(crop_scale=MIN_CROP)
+    with Loader(reader, batches, steps, augmentation=augmentation) as loader:
         for step in range(steps):
             batch = loader.batch(step)
             tokens = torch.from_numpy(table.tokens[batch.captions[:, 0]]).long()

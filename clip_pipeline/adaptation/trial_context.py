@@ -76,7 +76,7 @@ class TrialContext:
         if device == "cpu":
             lighten_attention(clip)
         precision = choose_precision(settings.precision, device)
-        return cls(clip.visual, data, settings, evaluation, device, precision, count_threads(compute))
+        return cls(clip.visual, data, settings, evaluation, device, precision, count_threads(compute.threads))
 
     def zero_shot(self) -> Classifier:
         """The classifier that nothing was done to, with an encoder of its own."""

@@ -31,11 +31,11 @@ def models(names: tuple[str, ...], as_json: bool, assignments: tuple[str, ...]) 
       clip-pipeline models --set training.model=vit_s_16_112 --set training.vision_width=256 --set training.text_layers=4
     """
     from clip_pipeline.models.registry import list_models
-    from clip_pipeline.models.sizes import config_of
     from clip_pipeline.models.zoo import describe_model, zoo_table
+    from clip_pipeline.training.options import architecture_of
 
     facts = [describe_model(name) for name in names or ([] if assignments else list_models())]
     if assignments:
         training = with_settings(Recipe(), assignments).training
-        facts.append(describe_model(training.model, config_of(training)))
+        facts.append(describe_model(training.model, architecture_of(training)))
     click.echo(json.dumps([asdict(fact) for fact in facts], indent=1) if as_json else zoo_table(facts))

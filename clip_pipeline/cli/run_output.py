@@ -19,7 +19,8 @@ from clip_pipeline.pipeline.status import ArtifactStatus
 from clip_pipeline.pipeline.step import Step
 from clip_pipeline.pipeline.workspace import Workspace
 from clip_pipeline.settings import Recipe
-from clip_pipeline.training.model.initial_model import check_start
+from clip_pipeline.training.model.initial_model import check_initial_model
+from clip_pipeline.training.options import architecture_of
 
 
 def run_command(
@@ -38,7 +39,7 @@ def run_command(
         if any(step.name == "image_links" for step in steps):
             photo_source(workspace).check()
         if any(step.name == "clip_checkpoint" for step in steps):
-            check_start(recipe.training)
+            check_initial_model(architecture_of(recipe.training), recipe.training.init_from)
         outcomes = run_steps(workspace, steps, partition, force, on_start=_say_start, on_done=_say_done)
         built, hits = sum(outcome.built for outcome in outcomes), sum(outcome.hits for outcome in outcomes)
         click.echo(f"{built} built, {hits} cache hits in {time.monotonic() - started:,.1f} s")

@@ -65,11 +65,11 @@ def image_formats(recipe: Recipe) -> list[str]:
 
 
 def _image_format(settings: TrainingSettings) -> ImageFormat:
-    from clip_pipeline.models.sizes import config_of
     from clip_pipeline.training.data.decoded_images import image_format
     from clip_pipeline.training.model.initial_model import initial_preprocess
+    from clip_pipeline.training.options import architecture_of
 
-    return image_format(initial_preprocess(config_of(settings), settings), settings)
+    return image_format(initial_preprocess(architecture_of(settings), settings.init_from), settings.cached_image_size)
 
 
 def possible_image_formats(recipe: Recipe) -> list[str]:
@@ -77,11 +77,11 @@ def possible_image_formats(recipe: Recipe) -> list[str]:
     resizing, since its folder may not be there yet."""
     from clip_pipeline.models.folder import preprocess_config
     from clip_pipeline.models.registry import list_models, load_config
-    from clip_pipeline.models.sizes import config_of
     from clip_pipeline.training.data.decoded_images import RESIZE_MODES, ImageFormat
+    from clip_pipeline.training.options import architecture_of
 
     settings = recipe.training
-    config = config_of(settings)
+    config = architecture_of(settings)
     wanted = [preprocess_config(entry) for entry in (config, *(load_config(name) for name in list_models()))]
     formats = [ImageFormat(entry["size"][0], entry["resize_mode"]) for entry in wanted]
     side = settings.cached_image_size or wanted[0]["size"][0]

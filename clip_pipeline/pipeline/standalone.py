@@ -124,13 +124,13 @@ def train_on_folder(photos: Path, captions: str, output: Path, recipe: Recipe) -
     import pyarrow.parquet as pq
 
     from clip_pipeline.models.registry import context_length_of
-    from clip_pipeline.models.sizes import config_of
     from clip_pipeline.text.captions import write_corpus
     from clip_pipeline.text.tokenizer_folder import train_tokenizer
     from clip_pipeline.training.distributed import joined_processes
+    from clip_pipeline.training.options import architecture_of
     from clip_pipeline.training.train import train_clip
 
-    context_length = context_length_of(config_of(recipe.training))
+    context_length = context_length_of(architecture_of(recipe.training))
     with joined_processes() as processes:
         if not processes.first:
             _train_along(output, recipe, processes)

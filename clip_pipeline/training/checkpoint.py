@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import pickle
 import shutil
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +21,26 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 FOLDER, WEIGHTS, STATE, BEST = "checkpoints", "weights.safetensors", "state.pt", "best.safetensors"
+
+
+@dataclass(frozen=True)
+class Saving:
+    """What is kept of a training while it runs.
+
+    seconds: between two saved states; steps: likewise, besides the time, 0 for none. keep: states that are kept, the latest ones. best:
+    whether the weights of the lowest validation loss become the model, instead of the last. tensorboard: whether the log is
+    written for it too.
+    """
+
+    seconds: float = 30.0
+    steps: int = 0
+    keep: int = 1
+    best: bool = False
+    tensorboard: bool = False
+
+    def is_due(self, step: int, seconds: float) -> bool:
+        """Whether a state is to be saved after `step` steps, `seconds` after the one before."""
+        return seconds >= self.seconds or bool(self.steps and step % self.steps == 0)
 
 
 def save_state(state: dict[str, Any], weights: dict[str, torch.Tensor], work_folder: Path, keep: int = 1) -> None:

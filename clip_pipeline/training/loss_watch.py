@@ -7,8 +7,8 @@ import math
 from collections.abc import Iterator
 
 from clip_pipeline.errors import TrainingError
-from clip_pipeline.settings import TrainingSettings
 from clip_pipeline.training.objective.loss import guessing_loss, guessing_text
+from clip_pipeline.training.optim.schedule import Schedule
 
 MIN_STEPS_TO_JUDGE = 200
 STUCK_SHARE = 0.985
@@ -25,22 +25,29 @@ MEMORY_WORDS = (
 
 
 class DivergenceWatch:
-    """Keeps the losses of the latest steps and raises TrainingError when they are not finite or do not fall."""
+    """Keeps the losses of the latest steps and raises TrainingError when they are not finite or do not fall.
 
-    def __init__(self, settings: TrainingSettings, total_steps: int):
-        self.settings, self.total_steps = settings, total_steps
+    batch_size, loss: of the training, whose level of guessing they decide. learns: false for the control, whose loss is not
+    expected to fall.
+    """
+
+    def __init__(
+        self, schedule: Schedule, batch_size: int, loss: str = "softmax", precision: str = "fp32", learns: bool = True
+    ):
+        self.schedule, self.batch_size, self.loss = schedule, batch_size, loss
+        self.precision, self.learns = precision, learns
         self.losses: list[float] = []
-        self._kept = max(50, total_steps // 20)
-        self._checks = {total_steps // 3, total_steps - 1}
+        self._kept = max(50, schedule.steps // 20)
+        self._checks = {schedule.steps // 3, schedule.steps - 1}
 
-    def add(self, loss: float, step: int, rate: float) -> float:
-        """Takes in the loss of `step`, trained at learning rate `rate`; returns it."""
+    def add(self, loss: float, step: int) -> float:
+        """Takes in the loss of `step`; returns it."""
         if not math.isfinite(loss):
             raise TrainingError(
                 f"The loss at step {step:,} is {loss}, no finite number. Lower training.learning_rate "
-                f"(now {self.settings.learning_rate:g}), lengthen training.warmup_percent "
-                f"(now {self.settings.warmup_percent:g})"
-                + (", or set training.precision to fp32." if self.settings.precision != "fp32" else ".")
+                f"(now {self.schedule.peak:g}), lengthen the warmup, training.warmup_percent "
+                f"(now {self.schedule.warmup:,} of {self.schedule.steps:,} steps)"
+                + (", or set training.precision to fp32." if self.precision != "fp32" else ".")
             )
         self.losses.append(loss)
         del self.losses[: -self._kept]
@@ -49,15 +56,14 @@ class DivergenceWatch:
         return loss
 
     def _check_that_it_fell(self, step: int) -> None:
-        guessing = guessing_loss(self.settings)
-        if self.settings.shuffle_captions or step < MIN_STEPS_TO_JUDGE:
+        if not self.learns or step < MIN_STEPS_TO_JUDGE:
             return  # the control is meant to learn nothing, and a handful of steps cannot
         mean = self.recent_mean()
-        if mean > STUCK_SHARE * guessing:
+        if mean > STUCK_SHARE * guessing_loss(self.batch_size, self.loss):
             raise TrainingError(
                 f"After {step + 1:,} steps the loss is {mean:.3f}, and guessing gives "
-                f"{guessing_text(self.settings)}: nothing was learnt. Try a lower training.learning_rate (now "
-                f"{self.settings.learning_rate:g}), and check that the captions describe their photos."
+                f"{guessing_text(self.batch_size, self.loss)}: nothing was learnt. Try a lower training.learning_rate (now "
+                f"{self.schedule.peak:g}), and check that the captions describe their photos."
             )
 
     def recent_mean(self) -> float:
@@ -71,17 +77,16 @@ class DivergenceWatch:
 
 
 @contextlib.contextmanager
-def memory_explained(settings: TrainingSettings) -> Iterator[None]:
-    """Turns running out of memory into a TrainingError that says what to lower."""
+def memory_explained(batch_size: int, chunk_size: int = 0) -> Iterator[None]:
+    """Turns running out of memory into a TrainingError that says what to lower. chunk_size: 0 for the batch at once."""
     try:
         yield
     except (MemoryError, RuntimeError) as error:
         if not is_out_of_memory(error):
             raise
-        pairs = settings.chunk_size or settings.batch_size
+        pairs = chunk_size or batch_size
         smaller = (
-            f"Set training.chunk_size to {pairs // 2}: the batch stays {settings.batch_size} pairs and takes a third more "
-            "time. "
+            f"Set training.chunk_size to {pairs // 2}: the batch stays {batch_size} pairs and takes a third more time. "
         )
         raise TrainingError(
             f"The memory is not enough for {pairs} pairs at a time. {smaller if pairs > 1 else ''}"

@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from clip_pipeline.settings import TrainingSettings
-from clip_pipeline.training.model.initial_model import training_mode
+from clip_pipeline.training.model.freezing import training_mode
 from clip_pipeline.training.objective.grad_cache import GradCacheStep, RandomState, quiet_statistics
 
 if TYPE_CHECKING:
@@ -44,33 +43,41 @@ class MemoryEstimate:
 
 
 def estimate_memory(
-    learner: GradCacheStep, images: torch.Tensor, tokens: torch.Tensor, file_bytes: int
+    learner: GradCacheStep,
+    images: torch.Tensor,
+    tokens_NKL: torch.Tensor,
+    batch_size: int,
+    mixed: bool = False,
+    file_bytes: int = 0,
 ) -> MemoryEstimate:
-    """images, tokens: a few pairs, on the device; the model is left as it was."""
-    settings = learner.settings
+    """The memory of a training by batches of `batch_size` pairs, of whose size images and tokens_NKL are a few, on the device.
+
+    mixed: whether images are mixed. file_bytes: see `MemoryEstimate.images_file`. The model is left as it was.
+    """
     trained = sum(p.numel() for p in learner.model.parameters() if p.requires_grad)
-    pairs = settings.batch_size // learner.processes.count
-    at_a_time = min(pairs, settings.chunk_size or pairs)
+    pairs = batch_size // learner.processes.count
+    at_a_time = min(pairs, learner.chunk_size or pairs)
     width = images[0].numel() * 4
-    fixed, each = activation_bytes(learner, images, tokens)
+    fixed, each = activation_bytes(learner, images, tokens_NKL)
+    matrices = similarity_matrices(learner.objective.loss, tokens_NKL.shape[1], mixed)
     return MemoryEstimate(
         gradients=4 * trained,
         optimizer=8 * trained,
         activations=int(fixed + each * at_a_time * BACKWARD_OVERHEAD),
-        similarities=4 * settings.batch_size**2 * similarity_matrices(settings),
+        similarities=4 * batch_size**2 * matrices,
         batch=pairs * width * BATCH_COPIES,
         images_file=file_bytes,
     )
 
 
-def similarity_matrices(settings: TrainingSettings) -> int:
+def similarity_matrices(loss: str, captions_per_photo: int = 1, mixed: bool = False) -> int:
     """Matrices of batch x batch that the loss has in memory at its peak, whatever the chunks and processes.
 
     Two at work, and for each column of captions, twice as many with mixing, two of the softmax or three of the sigmoid; by
     the peak of 5,000 pairs with one and three captions (torch 2.13, 2026-11-21: 4.1 and 8.1, 5.1 and 11.1).
     """
-    columns = settings.captions_per_photo * (2 if settings.mixup_alpha else 1)
-    return 2 + (2 if settings.loss == "softmax" else 3) * columns
+    columns = captions_per_photo * (2 if mixed else 1)
+    return 2 + (2 if loss == "softmax" else 3) * columns
 
 
 def activation_bytes(learner: GradCacheStep, images: torch.Tensor, tokens: torch.Tensor) -> tuple[float, float]:
@@ -80,7 +87,7 @@ def activation_bytes(learner: GradCacheStep, images: torch.Tensor, tokens: torch
     images, tokens: at least two pairs.
     """
     state = RandomState(learner.device)
-    training_mode(learner.model, learner.settings)
+    training_mode(learner.model, learner.frozen)
     half = len(images) // 2
     try:
         with quiet_statistics(learner.model):
@@ -93,7 +100,7 @@ def activation_bytes(learner: GradCacheStep, images: torch.Tensor, tokens: torch
 
 def _kept_with_recomputed(learner: GradCacheStep, images: torch.Tensor, tokens: torch.Tensor) -> int:
     kept = _kept_bytes(learner, images, tokens)
-    if learner.settings.gradient_checkpointing:  # one block at a time is computed again and kept, with its gradients
+    if learner.gradient_checkpointing:  # one block at a time is computed again and kept, with its gradients
         learner.model.set_grad_checkpointing(False)
         kept += 2 * _kept_bytes(learner, images, tokens) // _blocks(learner.model)
         learner.model.set_grad_checkpointing(True)

@@ -7,13 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from clip_pipeline.errors import ModelError, SettingsError, TrainingError
-from clip_pipeline.settings import TrainingSettings
+from clip_pipeline.errors import ModelError, TrainingError
 from clip_pipeline.text.tokenizer import CaptionTokenizer
 from clip_pipeline.training.data.batches import CaptionTable
 from clip_pipeline.training.data.pairs import SplitPairs
 from clip_pipeline.training.memory import PAIRS_MEASURED, estimate_memory, free_bytes
-from clip_pipeline.training.optim.schedule import count_steps, count_warmup_steps
 from clip_pipeline.training.trainer import Trainer
 
 logger = logging.getLogger(__name__)
@@ -22,21 +20,6 @@ CAPTIONS_MEASURED = 2000
 WORTH_SAYING = 0.05
 """Share of cut captions, or of photos without a caption of their own, from which on a warning is due."""
 ESTIMATE_ERROR = 1.5
-
-
-def check_length(photos: int, settings: TrainingSettings) -> None:
-    """Raises SettingsError for two lengths at once, TrainingError for a warmup that does not end."""
-    if settings.steps and settings.samples:
-        raise SettingsError(
-            f"training.steps is {settings.steps} and training.samples is {settings.samples}. Give one of them."
-        )
-    steps = count_steps(photos, settings)
-    warmup = count_warmup_steps(steps, settings)
-    if settings.warmup_steps and warmup >= steps:
-        raise TrainingError(
-            f"training.warmup_steps is {warmup:,}, but the training has only {steps:,} steps: the learning rate would "
-            f"never reach its peak. Set it to {max(1, steps // 20):,} or less, or train longer."
-        )
 
 
 def check_tokens(table: CaptionTable, config: dict[str, Any]) -> None:
@@ -50,15 +33,24 @@ def check_tokens(table: CaptionTable, config: dict[str, Any]) -> None:
 
 
 def look_at_data(
-    training: SplitPairs, table: CaptionTable, tokenizer: CaptionTokenizer, settings: TrainingSettings
+    training: SplitPairs,
+    table: CaptionTable,
+    tokenizer: CaptionTokenizer,
+    batch_size: int,
+    captions_per_photo: int = 1,
+    repeat_captions: str = "never",
 ) -> list[str]:
-    """Sentences about captions that repeat, are too few or are cut. Raises TrainingError for fewer different captions than a batch has."""
+    """Sentences about captions that repeat, are too few or are cut.
+
+    captions_per_photo: compared in a step. repeat_captions: see `plan_epoch`. Raises TrainingError for fewer different captions
+    than a batch has.
+    """
     found = []
     photos_of = _photos_by_text(table)
     different = int((photos_of > 0).sum())
-    if settings.repeat_captions == "never" and different < settings.batch_size:
+    if repeat_captions == "never" and different < batch_size:
         raise TrainingError(
-            f"There are only {different:,} different captions, training.batch_size is {settings.batch_size}, and no "
+            f"There are only {different:,} different captions, training.batch_size is {batch_size}, and no "
             f"caption may repeat in a batch. Set training.batch_size to {max(2, different // 2)} or less, or "
             "training.repeat_captions to unavoidable."
         )
@@ -70,9 +62,9 @@ def look_at_data(
             "apart, and what repeats in a batch counts as wrong. pairs.max_caption_photos drops such captions."
         )
     most_captions = int(np.diff(table.first).max())
-    if settings.captions_per_photo > most_captions:
+    if captions_per_photo > most_captions:
         found.append(
-            f"training.captions_per_photo is {settings.captions_per_photo}, but no photo has more than {most_captions}: the "
+            f"training.captions_per_photo is {captions_per_photo}, but no photo has more than {most_captions}: the "
             f"same ones are compared again. Set it to {most_captions} to save the text encoder's time."
         )
     length = table.tokens.shape[1]
@@ -87,27 +79,14 @@ def look_at_data(
     return found
 
 
-def look_at_settings(settings: TrainingSettings, has_batch_norms: bool, processes: int = 1) -> list[str]:
-    """Sentences about settings that do not go well together. processes: that share the batch."""
-    found = []
-    if settings.loss == "sigmoid" and settings.label_smoothing:
-        found.append("training.label_smoothing has no effect on the sigmoid loss.")
-    if 0 < settings.chunk_size < settings.batch_size // processes and has_batch_norms:
-        found.append(
-            f"The model has batch norms: with training.chunk_size they see {settings.chunk_size} images at a time, not "
-            f"the whole batch of {settings.batch_size}."
-        )
-    if settings.init_from and not settings.steps:
-        found.append("training.init_from without training.steps trains for whole epochs; a step limit is usual.")
-    return found
-
-
 def look_at_memory(trainer: Trainer) -> str | None:
     """A sentence where the training may not fit. Raises TrainingError where it cannot, whatever the estimate's error."""
-    pairs = min(PAIRS_MEASURED, trainer.settings.batch_size)
+    data = trainer.data
+    pairs = min(PAIRS_MEASURED, data.batches.batch_size)
     images, tokens = trainer.pairs_to_measure(pairs)
-    estimate = estimate_memory(trainer.learner, images, tokens, trainer.pairs.source.nbytes)
-    free = free_bytes(trainer.device)
+    mixed, stored = bool(data.augmentation.mixup_alpha), data.reader.source.nbytes
+    estimate = estimate_memory(trainer.learner, images, tokens, data.batches.batch_size, mixed, stored)
+    free = free_bytes(trainer.learner.device)
     logger.info("The training will take about %.0f MB more", estimate.total / 1e6)
     if free is None or estimate.total <= free:
         return None

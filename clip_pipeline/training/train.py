@@ -15,12 +15,11 @@ from clip_pipeline.machine.cores import usable_cores
 from clip_pipeline.machine.device import choose_device
 from clip_pipeline.models.folder import save_model_folder
 from clip_pipeline.models.registry import context_length_of, image_size_of, with_tokenizer
-from clip_pipeline.models.sizes import config_of
 from clip_pipeline.settings import ComputeSettings, TrainingSettings, fingerprinted
 from clip_pipeline.storage.disk import hash_json
 from clip_pipeline.text.tokenizer import load_tokenizer
 from clip_pipeline.training.checkpoint import remove_states
-from clip_pipeline.training.data.batches import CaptionTable, shuffled_captions
+from clip_pipeline.training.data.batches import Batches, CaptionTable, shuffled_captions
 from clip_pipeline.training.data.decoded_images import (
     ImageFormat,
     ImageSource,
@@ -28,16 +27,41 @@ from clip_pipeline.training.data.decoded_images import (
     image_format,
     store_images,
 )
-from clip_pipeline.training.data.loader import PairReader
+from clip_pipeline.training.data.loader import Loader, PairReader
+from clip_pipeline.training.data.mixup import check_circles
 from clip_pipeline.training.data.pairs import check_enough_photos, hash_data, read_split
 from clip_pipeline.training.data.shard_images import ShardPhotos, StreamedImages
 from clip_pipeline.training.data.undecodable_images import UndecodableImages, publish_undecodable_images
 from clip_pipeline.training.distributed import ONE_PROCESS, Processes
-from clip_pipeline.training.loss_watch import memory_explained
-from clip_pipeline.training.model.batch_norms import has_batch_norms
-from clip_pipeline.training.model.initial_model import hash_start, initial_preprocess, with_loss
-from clip_pipeline.training.model.precision import choose_precision, count_threads, reproducible_arithmetic
-from clip_pipeline.training.preflight import check_length, check_tokens, look_at_data, look_at_memory, look_at_settings
+from clip_pipeline.training.loss_watch import DivergenceWatch, memory_explained
+from clip_pipeline.training.model.batch_norms import has_batch_norms, share_batch_norms
+from clip_pipeline.training.model.initial_model import (
+    hash_initial_weights,
+    initial_preprocess,
+    make_model,
+    with_loss,
+)
+from clip_pipeline.training.model.precision import (
+    choose_precision,
+    count_threads,
+    make_scaler,
+    reproducible_arithmetic,
+)
+from clip_pipeline.training.objective.bag_of_words_loss import make_word_head, token_weights
+from clip_pipeline.training.objective.grad_cache import GradCacheStep
+from clip_pipeline.training.optim.optimizer import AveragedWeights, ClipOptimizer
+from clip_pipeline.training.optim.schedule import Schedule
+from clip_pipeline.training.options import (
+    architecture_of,
+    augmentation_of,
+    initial_model_of,
+    objective_of,
+    odd_settings,
+    optimizer_of,
+    saving_of,
+    schedule_of,
+)
+from clip_pipeline.training.preflight import check_tokens, look_at_data, look_at_memory
 from clip_pipeline.training.reports.log import LOG_FILE, TABLE_FILE, read_log, write_log_table
 from clip_pipeline.training.reports.log_plot import plot_log
 from clip_pipeline.training.reports.summary import summarise
@@ -79,27 +103,30 @@ def train_clip(
     """
     began = time.monotonic()
     device = choose_device(compute.device)
-    threads = count_threads(compute) if compute.threads else max(1, count_threads(compute) // processes.on_this_machine)
+    threads = count_threads(compute.threads, processes.on_this_machine)
     settings = replace(settings, precision=choose_precision(settings.precision, device))
-    config = config_of(settings)
-    preprocess = initial_preprocess(config, settings)
+    config = architecture_of(settings)
+    preprocess = initial_preprocess(config, settings.init_from)
     if settings.init_from:
         tokenizer_folder = Path(settings.init_from)  # the weights know no other one's tokens
     tokenizer = load_tokenizer(tokenizer_folder)
     config = with_tokenizer(config, tokenizer.vocab_size, tokenizer.pad_id, tokenizer.end_id, tokenizer.context_length)
-    config = with_loss(config, settings)
+    config = with_loss(config, settings.loss)
     training, validation = read_split(pairs, "train"), read_split(pairs, "validation")
     check_enough_photos(training, settings.batch_size)
-    check_length(len(training), settings)
+    schedule = schedule_of(settings, len(training))
     work_folder.mkdir(parents=True, exist_ok=True)
 
-    wanted = image_format(preprocess, settings)
+    wanted = image_format(preprocess, settings.cached_image_size)
     with processes.first_goes_ahead():  # the others find the file that it made
         sources = _open_images(photos, [training.photo_ids, validation.photo_ids], wanted, work_folder, compute.workers)
     length = context_length_of(config)
     captions = training.table(tokenizer, length)
     check_tokens(captions, config)
-    warnings = look_at_data(training, captions, tokenizer, settings) if processes.first else []
+    warnings = []
+    if processes.first:
+        compared = settings.batch_size, settings.captions_per_photo, settings.repeat_captions
+        warnings += look_at_data(training, captions, tokenizer, *compared)
     if settings.shuffle_captions:
         captions = shuffled_captions(captions, settings.seed)
     undecodable_images = None
@@ -115,15 +142,24 @@ def train_clip(
     held_out = None
     if len(validation):
         held_out = ValidationSet(
-            reader(sources[1], validation.table(tokenizer, length), "validation"), settings, preprocess
+            reader(sources[1], validation.table(tokenizer, length), "validation"),
+            settings.batch_size,
+            settings.seed,
+            preprocess["mean"],
+            preprocess["std"],
+            settings.loss,
+            settings.precision,
         )
     # another thread count or device would finish with other bytes than an undisturbed run
     plan_parts = [fingerprinted(settings), config, hash_data(training, validation, tokenizer_folder=tokenizer_folder)]
-    plan = hash_json([*plan_parts, hash_start(settings), device, threads, processes.count])
-    with reproducible_arithmetic(settings.seed, device, threads), memory_explained(settings):
+    plan = hash_json([*plan_parts, hash_initial_weights(settings.init_from), device, threads, processes.count])
+    explained = memory_explained(settings.batch_size, settings.chunk_size)
+    with reproducible_arithmetic(settings.seed, device, threads), explained:
         pairs_read = reader(sources[0], captions, "train")
-        trainer = Trainer(config, pairs_read, held_out, preprocess, settings, device, tokenizer.pad_id, processes)
-        warnings += look_at_settings(settings, has_batch_norms(trainer.model), processes.count)
+        trainer = make_trainer(
+            settings, schedule, config, preprocess, pairs_read, held_out, device, tokenizer.pad_id, processes
+        )
+        warnings += odd_settings(settings, has_batch_norms(trainer.model), processes.count)
         about_memory = look_at_memory(trainer)  # by all of them: batch norms that share a batch wait for one another
         if processes.first:
             _warn(warnings, about_memory)
@@ -140,7 +176,8 @@ def train_clip(
     save_model_folder(trainer.model, config, preprocess, tokenizer_folder, folder)
     bad = publish_undecodable_images(work_folder, folder)
     summary = (
-        summarise(trainer)
+        {"settings": fingerprinted(settings)}
+        | summarise(trainer)
         | ({"undecodable_images": bad} if bad else {})
         | {
             "warnings": warnings,
@@ -153,12 +190,70 @@ def train_clip(
     log = read_log(folder / LOG_FILE)
     write_log_table(log, folder / TABLE_FILE)
     title = f"Training {Path(settings.model).stem}"
-    plot_log(log, folder / PLOT_FILE, settings, title)
+    plot_log(log, folder / PLOT_FILE, settings.batch_size, settings.loss, title)
     if settings.tensorboard:
         shutil.copytree(work_folder / TENSORBOARD_FOLDER, folder / TENSORBOARD_FOLDER)
     remove_states(work_folder)
     total = time.monotonic() - began
     return summary | {"preparation_seconds": round(prepared, 1), "seconds": round(total, 1), "device": device}
+
+
+def make_trainer(
+    settings: TrainingSettings,
+    schedule: Schedule,
+    config: dict[str, Any],
+    preprocess: dict[str, Any],
+    pairs: PairReader,
+    held_out: ValidationSet | None,
+    device: str,
+    pad_id: int,
+    processes: Processes = ONE_PROCESS,
+) -> Trainer:
+    """The parts of a training, each made of what the settings say of it, put together before the first step.
+
+    config: with the tokenizer's and the loss's entries. preprocess: of `initial_preprocess`. pairs: of the training. Raises
+    SettingsError for what does not go together, ModelError for weights that do not fit.
+    """
+    augmentation, objective = augmentation_of(settings), objective_of(settings)
+    check_circles(augmentation.mixup_alpha, settings.batch_size, processes.count)
+    kept_ids = (pad_id, int(pairs.table.tokens[0, 0]), config["text_cfg"]["eos_id"])
+    batches = Batches(pairs.table, settings.batch_size, settings.seed, settings.repeat_captions)
+    share = processes.share(settings.batch_size)
+    data = Loader(pairs, batches, schedule.steps, share, augmentation, settings.captions_per_photo, kept_ids)
+    initial = initial_model_of(settings)
+    model = make_model(config, initial, device)
+    share_batch_norms(model, processes)
+    word_head = None
+    if objective.bag_of_words:
+        weights = token_weights(pairs.table, config["text_cfg"]["vocab_size"], kept_ids)
+        word_head = make_word_head(config["embed_dim"], weights).to(device)
+    learner = GradCacheStep(
+        model,
+        word_head,
+        objective,
+        device,
+        pad_id,
+        settings.precision,
+        settings.chunk_size,
+        settings.gradient_checkpointing,
+        initial.frozen,
+        make_scaler(device, settings.precision),
+        processes,
+    )
+    return Trainer(
+        learner,
+        data,
+        ClipOptimizer(learner.trained(), model, optimizer_of(settings), learner.scaler),
+        schedule,
+        DivergenceWatch(
+            schedule, settings.batch_size, settings.loss, settings.precision, learns=not settings.shuffle_captions
+        ),
+        saving_of(settings),
+        preprocess["mean"],
+        preprocess["std"],
+        held_out,
+        AveragedWeights(model, settings.ema_decay) if settings.ema_decay else None,
+    )
 
 
 def _open_images(

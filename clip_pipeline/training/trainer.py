@@ -6,7 +6,7 @@ import hashlib
 import logging
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,22 +14,16 @@ import numpy as np
 
 from clip_pipeline.errors import TrainingError
 from clip_pipeline.machine.progress import progress
+from clip_pipeline.models.registry import ClipModel
 from clip_pipeline.pixels.normalise import normalised_images
-from clip_pipeline.settings import TrainingSettings
-from clip_pipeline.training.checkpoint import load_best, load_state, save_best, save_state
-from clip_pipeline.training.data.batches import Batches
-from clip_pipeline.training.data.captions import without_words
-from clip_pipeline.training.data.loader import Loader, PairReader
-from clip_pipeline.training.data.mixup import check_shares, draw_own_share, mixed_images
-from clip_pipeline.training.distributed import ONE_PROCESS, Processes
+from clip_pipeline.training.checkpoint import Saving, load_best, load_state, save_best, save_state
+from clip_pipeline.training.data.loader import Loader
+from clip_pipeline.training.data.mixup import mixed_images
 from clip_pipeline.training.loss_watch import DivergenceWatch
-from clip_pipeline.training.model.batch_norms import share_batch_norms
-from clip_pipeline.training.model.initial_model import make_model, training_mode
-from clip_pipeline.training.model.precision import make_scaler
-from clip_pipeline.training.objective.bag_of_words_loss import make_word_head, token_weights
+from clip_pipeline.training.model.freezing import training_mode
 from clip_pipeline.training.objective.grad_cache import GradCacheStep
-from clip_pipeline.training.optim.optimizer import AveragedWeights, cap_logit_scale, make_optimizers, set_rates
-from clip_pipeline.training.optim.schedule import count_steps, learning_rate_at
+from clip_pipeline.training.optim.optimizer import AveragedWeights, ClipOptimizer
+from clip_pipeline.training.optim.schedule import Schedule
 from clip_pipeline.training.reports.log import LOG_FILE, TrainingLog
 from clip_pipeline.training.reports.tensorboard import FOLDER as TENSORBOARD_FOLDER
 from clip_pipeline.training.reports.tensorboard import tensorboard_log
@@ -51,44 +45,36 @@ def nothing_on_row(row: Mapping[str, Any]) -> None:
 
 
 class Trainer:
-    """The model, its optimizers and where they are; `run` takes the remaining steps."""
+    """A training and where it is; `run` takes the remaining steps.
+
+    learner: the model and how its gradient is taken. data: the batches. mean, std: of the three colours, by which images are
+    normalised. held_out: what is validated on. averaged: the moving average of the weights, where it is the one to publish.
+    """
 
     def __init__(
         self,
-        config: dict[str, Any],
-        pairs: PairReader,
-        held_out: ValidationSet | None,
-        preprocess: dict[str, Any],
-        settings: TrainingSettings,
-        device: str,
-        pad_id: int,
-        processes: Processes = ONE_PROCESS,
+        learner: GradCacheStep,
+        data: Loader,
+        optimizer: ClipOptimizer,
+        schedule: Schedule,
+        watch: DivergenceWatch,
+        saving: Saving,
+        mean: Sequence[float],
+        std: Sequence[float],
+        held_out: ValidationSet | None = None,
+        averaged: AveragedWeights | None = None,
     ):
-        import torch
-
-        self.settings, self.device, self.preprocess, self.pad_id = settings, device, preprocess, pad_id
-        self.pairs, self.captions, self.held_out, self.processes = pairs, pairs.table, held_out, processes
-        check_shares(settings, processes.count)
-        self.kept_ids = (pad_id, int(self.captions.tokens[0, 0]), config["text_cfg"]["eos_id"])
-        self.total_steps = count_steps(len(self.captions), settings)
-        batches = Batches(self.captions, settings.batch_size, settings.seed, settings.repeat_captions)
-        self.loader = Loader(pairs, batches, settings, processes.share(settings.batch_size), self.total_steps)
-        self.model = make_model(config, settings, device)
-        share_batch_norms(self.model, processes)
-        word_head = self._make_word_head(config) if settings.bag_of_words_loss else None
-        self.trained = torch.nn.ModuleList([self.model] if word_head is None else [self.model, word_head])
-        self.optimizers = make_optimizers(self.trained, settings)
-        self.scaler = make_scaler(device, settings.precision)
-        self.learner = GradCacheStep(self.model, word_head, settings, device, pad_id, self.scaler, processes)
-        self.averaged = AveragedWeights(self.model, settings.ema_decay) if settings.ema_decay else None
-        self.watch = DivergenceWatch(settings, self.total_steps)
+        self.learner, self.data, self.optimizer, self.schedule = learner, data, optimizer, schedule
+        self.watch, self.saving, self.mean, self.std = watch, saving, mean, std
+        self.held_out, self.averaged = held_out, averaged
         self.step = self.log_position = self.logged_step = self.best_step = 0
         self.validation_loss: float | None = None
         self.best_loss = math.inf
 
-    def _make_word_head(self, config: dict[str, Any]) -> torch.nn.Module:
-        weights = token_weights(self.captions, config["text_cfg"]["vocab_size"], self.kept_ids)
-        return make_word_head(config["embed_dim"], weights).to(self.device)
+    @property
+    def model(self) -> ClipModel:
+        """What is trained."""
+        return self.learner.model
 
     # ---- the state
 
@@ -101,24 +87,20 @@ class Trainer:
         for part, into in self._stored_weights().items():
             for name, tensor in into.items():
                 tensor.copy_(weights[f"{part}.{name}"])
-        for optimizer, stored in zip(self.optimizers, state["optimizers"], strict=True):
-            optimizer.load_state_dict(stored)
-        if self.scaler is not None:
-            self.scaler.load_state_dict(state["scaler"])
+        self.optimizer.load_state_dict(state)
         if self.averaged is not None:
             self.averaged.steps = state["averaged_steps"]
         self.watch.losses = state["losses"]
         self.step, self.log_position, self.logged_step = state["step"], state["log_position"], state["logged_step"]
         self.validation_loss = state["validation_loss"]
         self.best_loss, self.best_step = state["best_loss"], state["best_step"]
-        logger.info("Going on at step %s of %s", f"{self.step:,}", f"{self.total_steps:,}")
+        logger.info("Going on at step %s of %s", f"{self.step:,}", f"{self.schedule.steps:,}")
 
     def save(self, work_folder: Path, plan: str) -> None:
         """Writes the state. The data order, the augmentation and dropout are functions of (seed, step): the step is enough."""
         state = {
             "plan": plan,
-            "optimizers": [optimizer.state_dict() for optimizer in self.optimizers],
-            "scaler": self.scaler.state_dict() if self.scaler else {},
+            **self.optimizer.state_dict(),
             "averaged_steps": self.averaged.steps if self.averaged else 0,
             "losses": self.watch.losses,
             "step": self.step,
@@ -130,12 +112,12 @@ class Trainer:
         }
         parts = self._stored_weights().items()
         weights = {f"{part}.{name}": tensor for part, tensors in parts for name, tensor in tensors.items()}
-        save_state(state, weights, work_folder, self.settings.keep_checkpoints)
+        save_state(state, weights, work_folder, self.saving.keep)
 
     def _stored_weights(self) -> dict[str, dict[str, torch.Tensor]]:
         """The tensors of `self`, not copies, by part and name."""
         averaged = self.averaged.weights if self.averaged else {}
-        trained = {name: tensor.detach() for name, tensor in self.trained.state_dict().items()}
+        trained = {name: tensor.detach() for name, tensor in self.optimizer.trained.state_dict().items()}
         return {"trained": trained, "averaged": averaged}
 
     def published_weights(self) -> dict[str, torch.Tensor]:
@@ -146,24 +128,25 @@ class Trainer:
 
     def run(self, work_folder: Path, plan: str, on_row: OnRow = nothing_on_row) -> None:
         """Takes the remaining steps; validates, logs, tells each row and saves the state at their intervals."""
-        log = TrainingLog(work_folder / LOG_FILE, self.log_position) if self.processes.first else None
-        log_every = max(1, self.total_steps // LOG_ROWS)
-        validate_every = max(1, self.total_steps // VALIDATIONS)
+        first, total, batch_size = self.learner.processes.first, self.schedule.steps, self.data.batches.batch_size
+        log = TrainingLog(work_folder / LOG_FILE, self.log_position) if first else None
+        log_every = max(1, total // LOG_ROWS)
+        validate_every = max(1, total // VALIDATIONS)
         saved = time.monotonic()
-        meter = Meter(time.monotonic, self.device)
+        meter = Meter(time.monotonic, self.learner.device)
         first_step = self.step
-        training_mode(self.model, self.settings)
-        wanted = self.settings.tensorboard and self.processes.first
+        training_mode(self.model, self.learner.frozen)
+        wanted = self.saving.tensorboard and first
         with (
             tensorboard_log(work_folder / TENSORBOARD_FOLDER, work_folder / LOG_FILE, wanted) as board,
-            progress("Training", total=self.total_steps - first_step, unit="step") as bar,
-            self.loader,
+            progress("Training", total=total - first_step, unit="step") as bar,
+            self.data,
         ):
-            while self.step < self.total_steps:
+            while self.step < total:
                 measured = self._take_step(meter)
                 self.step += 1
                 bar.advance(note=f"loss {measured['train_loss']:.3f}")
-                last = self.step == self.total_steps
+                last = self.step == total
                 if log is None:
                     continue
                 validated = self.held_out is not None and (self.step % validate_every == 0 or last)
@@ -171,10 +154,10 @@ class Trainer:
                     self._validate(work_folder)
                 if validated or last or self.step % log_every == 0:
                     measured["train_loss"] = self.watch.mean_of_last(self.step - self.logged_step)
-                    pairs = (self.step - max(self.logged_step, first_step)) * self.settings.batch_size
+                    pairs = (self.step - max(self.logged_step, first_step)) * batch_size
                     row: dict[str, Any] = {
                         "step": self.step,
-                        "epoch": self.step * self.settings.batch_size / len(self.captions),
+                        "epoch": self.step * batch_size / len(self.data.reader.table),
                         "validation_loss": self.validation_loss if validated else None,
                         **meter.row(pairs),
                         **measured,
@@ -184,18 +167,14 @@ class Trainer:
                         board.append(**row)
                     on_row(row)
                     self.logged_step, self.log_position = self.step, log.position
-                if not last and self._is_time_to_save(time.monotonic() - saved):
+                if not last and self.saving.is_due(self.step, time.monotonic() - saved):
                     self.save(work_folder, plan)
                     saved = time.monotonic()
 
-    def _is_time_to_save(self, seconds: float) -> bool:
-        every = self.settings.checkpoint_steps
-        return seconds >= self.settings.checkpoint_seconds or bool(every and self.step % every == 0)
-
     def _validate(self, work_folder: Path) -> None:
         assert self.held_out is not None
-        self.validation_loss = self.held_out.loss(self.model, self.averaged, self.device, self.pad_id)
-        training_mode(self.model, self.settings)
+        self.validation_loss = self.held_out.loss(self.model, self.averaged, self.learner.device, self.learner.pad_id)
+        training_mode(self.model, self.learner.frozen)
         if self.validation_loss < self.best_loss:
             self.best_loss, self.best_step = self.validation_loss, self.step
             save_best(self.published_weights(), work_folder)
@@ -204,62 +183,41 @@ class Trainer:
         """One optimizer step; returns loss, learning rate, logit scale and gradient norm."""
         import torch
 
-        settings, model = self.settings, self.model
-        rate = learning_rate_at(self.step, self.total_steps, settings)
-        set_rates(self.optimizers, rate, settings)
+        rate = self.schedule.rate_at(self.step)
         with meter.waiting():
-            images, tokens, shown = self._batch()
-        mixup_weight = draw_own_share(settings, self.step)
-        images = mixed_images(images, mixup_weight)
-        torch.manual_seed(_seed_of_step(settings.seed, self.step, self.processes.rank))  # for dropout
-        scale = model.logit_scale.detach().exp().item()
-        for optimizer in self.optimizers:
-            optimizer.zero_grad()
-        loss = self.watch.add(self.learner.backward(images, tokens, mixup_weight, shown), self.step, rate)
-        if self.scaler is not None:
-            for optimizer in self.optimizers:
-                self.scaler.unscale_(optimizer)
-        limit = settings.grad_clip_norm or math.inf
-        norm = torch.nn.utils.clip_grad_norm_(self.trained.parameters(), limit)
-        for optimizer in self.optimizers:
-            if self.scaler is None:
-                optimizer.step()
-            else:  # leaves out a step whose scaled gradients were too large for fp16
-                self.scaler.step(optimizer)
-        if self.scaler is not None:
-            self.scaler.update()  # and scales less from then on
-        cap_logit_scale(model, settings.max_logit_scale)
+            batch = self.data.batch(self.step)
+            images = self._images_on_device(batch.images)
+            tokens, shown = self._tokens_on_device(batch.tokens), self._tokens_on_device(batch.shown)
+        images = mixed_images(images, batch.mixup_weight)
+        rank = self.learner.processes.rank
+        torch.manual_seed(_seed_of_step(self.data.batches.seed, self.step, rank))  # for dropout
+        scale = self.model.logit_scale.detach().exp().item()
+        self.optimizer.zero_grad()
+        loss = self.watch.add(self.learner.backward(images, tokens, batch.mixup_weight, shown), self.step)
+        norm = self.optimizer.step(rate)
         if self.averaged is not None:
             self.averaged.update()
-        return {"train_loss": loss, "learning_rate": rate, "logit_scale": scale, "gradient_norm": float(norm)}
-
-    def _batch(self) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        """This process's images, tokens, and those that are shown, of the step, on the device."""
-        batch = self.loader.batch(self.step)
-        tokens = self.captions.tokens[batch.captions]
-        shown = without_words(tokens, self.step, self.settings, self.kept_ids, self.loader.share)
-        return self._images_on_device(batch.images), self._tokens_on_device(tokens), self._tokens_on_device(shown)
+        return {"train_loss": loss, "learning_rate": rate, "logit_scale": scale, "gradient_norm": norm}
 
     def pairs_to_measure(self, count: int) -> tuple[torch.Tensor, torch.Tensor]:
         """Blank images and the longest captions, on the device: something to measure memory with."""
-        longest = (self.captions.tokens != self.pad_id).sum(1).argsort()[-count:]
-        blank = np.zeros((count, self.pairs.size, self.pairs.size, 3), np.uint8)
-        rows = np.repeat(longest[:, None], self.settings.captions_per_photo, axis=1)
-        return self._images_on_device(blank), self._tokens_on_device(self.captions.tokens[rows])
+        size = self.data.reader.size
+        blank = np.zeros((count, size, size, 3), np.uint8)
+        return self._images_on_device(blank), self._tokens_on_device(self.data.longest_captions(count))
 
     def _images_on_device(self, images: np.ndarray) -> torch.Tensor:
-        return normalised_images(images, self.preprocess["mean"], self.preprocess["std"], self.device)
+        return normalised_images(images, self.mean, self.std, self.learner.device)
 
     def _tokens_on_device(self, tokens: np.ndarray) -> torch.Tensor:
         import torch
 
-        return torch.from_numpy(tokens).long().to(self.device)
+        return torch.from_numpy(tokens).long().to(self.learner.device)
 
     # ---- the end
 
     def load_published_weights(self, work_folder: Path) -> None:
         """Puts the weights that are published into the model: the last, the averaged, or those of the best validation."""
-        if self.settings.export_weights == "best" and self.best_step:
+        if self.saving.best and self.best_step:
             self.model.load_state_dict(load_best(work_folder))
         elif self.averaged is not None:
             self.model.load_state_dict(self.averaged.weights)
@@ -267,7 +225,7 @@ class Trainer:
         if not all(bool(tensor.isfinite().all()) for tensor in weights):
             raise TrainingError(
                 "The trained weights hold values that are not finite numbers. Lower training.learning_rate "
-                f"(now {self.settings.learning_rate:g}) or set training.precision to fp32."
+                f"(now {self.schedule.peak:g}) or set training.precision to fp32."
             )
 
 

@@ -9,7 +9,7 @@ import torch
 
 from clip_pipeline.models.eot_only_block import block_at, is_plain
 from clip_pipeline.models.registry import build_model, load_config
-from clip_pipeline.training.model.precision import encode_captions
+from clip_pipeline.training.model.encode import encode_captions
 
 PAD = 0
 

@@ -71,7 +71,7 @@ def test_plain_open_clip_gives_the_same_embeddings(model_folder, tmp_path):
 
 
 def test_texts_are_pooled_at_their_end_whatever_the_padding(model_folder):
-    from clip_pipeline.training.model.precision import encode_captions
+    from clip_pipeline.training.model.encode import encode_captions
 
     model, _, tokenizer = load_model_folder(model_folder)
     ids = tokenizer(TEXTS)

@@ -11,19 +11,20 @@ from click.testing import CliRunner
 from clip_pipeline.cli import commands
 from clip_pipeline.errors import ModelError, SettingsError
 from clip_pipeline.models.registry import build_model, list_models, load_config
-from clip_pipeline.models.sizes import config_of
-from clip_pipeline.settings import Recipe, TrainingSettings, with_settings
+from clip_pipeline.models.sizes import Sizes, resized_config
+from clip_pipeline.settings import Recipe, with_settings
+from clip_pipeline.training.options import architecture_of
 
 
 def built(*assignments: str) -> torch.nn.Module:
     settings = with_settings(Recipe(), [f"training.{assignment}" for assignment in assignments]).training
     with torch.device("meta"):
-        return build_model(config_of(settings))
+        return build_model(architecture_of(settings))
 
 
 @pytest.mark.parametrize("name", list_models())
 def test_without_sizes_the_model_is_the_named_one(name):
-    assert config_of(TrainingSettings(model=name)) == load_config(name)
+    assert resized_config(name, Sizes()) == load_config(name)
 
 
 def test_every_size_can_be_set_without_writing_a_file():

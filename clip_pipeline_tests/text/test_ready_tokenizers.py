@@ -161,7 +161,7 @@ def test_an_exclamation_mark_inside_a_text_is_not_taken_for_padding(both_clips):
     import torch
 
     from clip_pipeline.models.registry import build_model, load_config, with_tokenizer
-    from clip_pipeline.training.model.precision import encode_captions
+    from clip_pipeline.training.model.encode import encode_captions
 
     tokenizer, _ = both_clips
     row = tokenizer.encode(["!¿"], 12)
@@ -231,7 +231,7 @@ def test_a_model_reads_its_texts_at_their_end_in_training_and_in_open_clip(kind,
     import clip_pipeline
     from clip_pipeline.models.folder import preprocess_config, save_model_folder
     from clip_pipeline.models.registry import build_model, load_config, with_tokenizer
-    from clip_pipeline.training.model.precision import encode_captions
+    from clip_pipeline.training.model.encode import encode_captions
 
     folder = clip_folder
     if kind != "clip":

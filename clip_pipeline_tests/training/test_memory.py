@@ -18,16 +18,16 @@ import gc, json, pathlib, sys, torch
 torch.set_num_threads(1)
 from clip_pipeline.settings import TrainingSettings
 from clip_pipeline.training.memory import estimate_memory
-from clip_pipeline.training.meter import peak_memory_bytes
-from clip_pipeline.training.optimizer import make_optimizers
-from clip_pipeline_tests.training.test_step import learner_of, random_batch
+from clip_pipeline.training.reports.throughput import peak_memory_bytes
+from clip_pipeline.training.optim.optimizer import OptimizerOptions, make_optimizers
+from clip_pipeline_tests.training.objective.test_grad_cache import learner_of, random_batch
 changes, count, layers = json.loads(sys.argv[1])
 learner = learner_of(TrainingSettings(batch_size=count, **changes), layers)
-estimate = estimate_memory(learner, *random_batch(learner, 4), 0)
+estimate = estimate_memory(learner, *random_batch(learner, 4), count)
 gc.collect()
 pathlib.Path("/proc/self/clear_refs").write_text("5")
 before = peak_memory_bytes("cpu")
-(optimizer,) = make_optimizers(learner.model, learner.settings)
+(optimizer,) = make_optimizers(learner.model, OptimizerOptions())
 for _ in range(2):  # the optimizer's moments are there from the second step on
     learner.backward(*random_batch(learner, count))
     optimizer.step()
@@ -71,13 +71,11 @@ def test_a_machine_has_some_memory_free():
 SIMILARITIES = """
 import gc, json, pathlib, sys
 import torch
-from clip_pipeline.settings import TrainingSettings
-from clip_pipeline.training.loss import contrastive_loss
+from clip_pipeline.training.objective.loss import contrastive_loss
 from clip_pipeline.training.memory import similarity_matrices
-from clip_pipeline.training.meter import peak_memory_bytes
+from clip_pipeline.training.reports.throughput import peak_memory_bytes
 
 pairs, columns, loss = 3000, int(sys.argv[1]), sys.argv[2]
-settings = TrainingSettings(batch_size=pairs, captions_per_photo=columns, loss=loss)
 
 class Scales(torch.nn.Module):
     logit_scale, logit_bias = torch.nn.Parameter(torch.tensor(2.6)), torch.nn.Parameter(torch.tensor(-9.0))
@@ -87,10 +85,10 @@ images, captions = (torch.nn.functional.normalize(torch.randn(pairs, 8), dim=1).
 gc.collect()
 pathlib.Path("/proc/self/clear_refs").write_text("5")
 before = peak_memory_bytes("cpu")
-losses = [contrastive_loss(scales, images, captions, settings) for _ in range(columns)]
+losses = [contrastive_loss(scales, images, captions, loss) for _ in range(columns)]
 torch.stack(losses).mean().backward()
 grown = peak_memory_bytes("cpu") - before
-print(json.dumps([similarity_matrices(settings), grown / (4 * pairs**2)]))
+print(json.dumps([similarity_matrices(loss, columns), grown / (4 * pairs**2)]))
 """
 
 

@@ -9,8 +9,10 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from clip_pipeline.errors import SettingsError, TrainingError
 from clip_pipeline.settings import TrainingSettings
 from clip_pipeline.training import train as train_module
+from clip_pipeline.training.options import odd_settings, schedule_of
 from clip_pipeline.training.validation import ValidationSet
 from clip_pipeline_tests.training.conftest import SETTINGS
 
@@ -54,12 +56,12 @@ CHANGES = {
     "crop_scale": ({}, 0.3),
     "flip": ({}, True),
     "color_jitter": ({}, 0.5),
-    "greying": ({}, 0.5),
-    "erasing": ({}, 0.7),
+    "grayscale_prob": ({}, 0.5),
+    "random_erasing_prob": ({}, 0.7),
     "cached_image_size": ({"crop_scale": 0.3}, 20),
     "captions_per_photo": ({}, 2),
     "token_dropout": ({}, 0.5),
-    "mixing": ({}, 0.5),
+    "mixup_alpha": ({}, 0.5),
     "ema_decay": ({}, 0.5),
     "bag_of_words_loss": ({}, 1.0),
     "shuffle_captions": ({}, True),
@@ -69,9 +71,9 @@ CHANGES = {
 SAME_MODEL = {"chunk_size": 3, "gradient_checkpointing": True}
 ELSEWHERE = {
     "plan": "test_plans",
-    "init_from": "test_starting_model",
-    "compile": "test_starting_model, where it is asked of both encoders",
-    "publish": "below",
+    "init_from": "model/test_initial_model",
+    "compile": "model/test_initial_model, where it is asked of both encoders",
+    "export_weights": "below",
 }
 
 
@@ -120,3 +122,27 @@ def test_the_best_weights_are_published_when_they_are_asked_for(weights_of, monk
     expected = weights_of(steps=2, **constant)
     monkeypatch.setattr(ValidationSet, "loss", lambda *arguments: next(losses))
     assert are_equal(weights_of(steps=4, export_weights="best", **constant), expected)
+
+
+def test_a_warmup_that_does_not_end_gets_a_sentence():
+    """A peer's default of 10,000 warmup steps outlasts a small training, which then never reaches its rate."""
+    with pytest.raises(
+        TrainingError, match=r"warmup_steps is 2,000, but the training has only 65 steps.* Set it to 3 or"
+    ):
+        schedule_of(TrainingSettings(epochs=10, batch_size=8, warmup_steps=2000), 52)
+    schedule_of(TrainingSettings(epochs=10, batch_size=8, warmup_steps=64), 52)
+
+
+def test_two_lengths_at_once_get_a_sentence():
+    with pytest.raises(SettingsError, match="training.steps is 5 and training.samples is 9"):
+        schedule_of(TrainingSettings(steps=5, samples=9), 52)
+
+
+def test_settings_that_do_not_go_together_are_named():
+    odd = TrainingSettings(loss="sigmoid", label_smoothing=0.1, chunk_size=8, init_from="x")
+    assert len(odd_settings(odd, has_batch_norms=True)) == 3
+    assert odd_settings(TrainingSettings(chunk_size=8), has_batch_norms=False) == []
+    assert odd_settings(TrainingSettings(chunk_size=256, batch_size=256), has_batch_norms=True) == []
+    halved = TrainingSettings(chunk_size=128, batch_size=256)
+    assert odd_settings(halved, has_batch_norms=True, processes=2) == []
+    assert len(odd_settings(halved, has_batch_norms=True)) == 1

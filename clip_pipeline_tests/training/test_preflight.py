@@ -10,15 +10,12 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from clip_pipeline.errors import ModelError, SettingsError, TrainingError
-from clip_pipeline.settings import TrainingSettings
+from clip_pipeline.errors import ModelError, TrainingError
 from clip_pipeline.training import preflight
 from clip_pipeline.training.data.pairs import SplitPairs
 from clip_pipeline.training.preflight import (
-    check_length,
     check_tokens,
     look_at_data,
-    look_at_settings,
     share_of_cut_captions,
 )
 from clip_pipeline_tests.training.caption_tables import make_caption_table
@@ -48,46 +45,32 @@ def data_of(captions: list[list[str]], length: int = 8):
     )
 
 
-def test_a_warmup_that_does_not_end_gets_a_sentence():
-    """A peer's default of 10,000 warmup steps outlasts a small training, which then never reaches its rate."""
-    with pytest.raises(
-        TrainingError, match=r"warmup_steps is 2,000, but the training has only 65 steps.* Set it to 3 or"
-    ):
-        check_length(52, TrainingSettings(epochs=10, batch_size=8, warmup_steps=2000))
-    check_length(52, TrainingSettings(epochs=10, batch_size=8, warmup_steps=64))
-
-
-def test_two_lengths_at_once_get_a_sentence():
-    with pytest.raises(SettingsError, match="training.steps is 5 and training.samples is 9"):
-        check_length(52, TrainingSettings(steps=5, samples=9))
-
-
 def test_fewer_different_captions_than_a_batch_has_get_a_sentence():
     data = data_of([["a"], ["b"], ["a"], ["b"]])
     with pytest.raises(TrainingError, match="only 2 different captions, training.batch_size is 4"):
-        look_at_data(*data, TrainingSettings(batch_size=4))
-    look_at_data(*data, TrainingSettings(batch_size=4, repeat_captions="unavoidable"))
+        look_at_data(*data, 4)
+    look_at_data(*data, 4, repeat_captions="unavoidable")
 
 
 def test_captions_that_repeat_are_counted_by_their_text():
     captions = [["a"], ["a"], ["a", "own"], *[[f"n{i}"] for i in range(5)]]
-    (sentence,) = look_at_data(*data_of(captions), TrainingSettings(batch_size=2))
+    (sentence,) = look_at_data(*data_of(captions), 2)
     assert sentence.startswith("25% of the photos have no caption of their own")
-    assert look_at_data(*data_of(captions[2:]), TrainingSettings(batch_size=2)) == []
+    assert look_at_data(*data_of(captions[2:]), 2) == []
 
 
 def test_more_captions_in_a_step_than_any_photo_has_are_told():
     data = data_of([["a", "b"], ["c"], ["d"]])
-    (sentence,) = look_at_data(*data, TrainingSettings(batch_size=2, captions_per_photo=5))
+    (sentence,) = look_at_data(*data, 2, captions_per_photo=5)
     assert "captions_per_photo is 5, but no photo has more than 2" in sentence
-    assert look_at_data(*data, TrainingSettings(batch_size=2, captions_per_photo=2)) == []
+    assert look_at_data(*data, 2, captions_per_photo=2) == []
 
 
 def test_captions_that_are_cut_are_counted():
     captions = [["abcdef"], ["abcdefg"], ["abc"], ["abcdefghij"]]
     training, table, tokenizer = data_of(captions)
     assert share_of_cut_captions(training, tokenizer, 8) == 0.5, "six letters and both ends just fit"
-    (sentence,) = look_at_data(training, table, tokenizer, TrainingSettings(batch_size=2))
+    (sentence,) = look_at_data(training, table, tokenizer, 2)
     assert "50% of the captions are longer than the 8 tokens" in sentence
 
 
@@ -95,16 +78,6 @@ def test_a_token_beyond_the_vocabulary_is_an_error():
     _, table, _ = data_of([["abc"]])
     with pytest.raises(ModelError, match=r"gives the token 101, the model's vocabulary ends at 99. Use the tokenizer"):
         check_tokens(table, {"text_cfg": {"vocab_size": 100}})
-
-
-def test_settings_that_do_not_go_together_are_named():
-    odd = TrainingSettings(loss="sigmoid", label_smoothing=0.1, chunk_size=8, init_from="x")
-    assert len(look_at_settings(odd, has_batch_norms=True)) == 3
-    assert look_at_settings(TrainingSettings(chunk_size=8), has_batch_norms=False) == []
-    assert look_at_settings(TrainingSettings(chunk_size=256, batch_size=256), has_batch_norms=True) == []
-    halved = TrainingSettings(chunk_size=128, batch_size=256)
-    assert look_at_settings(halved, has_batch_norms=True, processes=2) == []
-    assert len(look_at_settings(halved, has_batch_norms=True)) == 1
 
 
 def test_too_little_memory_stops_the_training_before_its_first_step(tiny_data, tmp_path, monkeypatch, caplog):

@@ -26,6 +26,7 @@ from clip_pipeline.training.checkpoint import load_state, save_state
 from clip_pipeline.training.data import batches
 from clip_pipeline.training.data.loader import PairReader
 from clip_pipeline.training.model.initial_model import make_model
+from clip_pipeline.training.options import initial_model_of
 from clip_pipeline.training.reports.log import read_log
 from clip_pipeline.training.validation import ValidationSet
 from clip_pipeline_tests.training.caption_tables import make_caption_table
@@ -147,17 +148,18 @@ def test_evaluation_crops_and_varies_nothing(monkeypatch):
     """A reference cropped at random, and dropped out, while it evaluated."""
     settings = dataclasses.replace(SETTINGS, crop_scale=0.3, flip=True, color_jitter=0.5, patch_dropout=0.5)
     torch.manual_seed(0)
-    model = make_model(load_config("tiny_test"), settings, "cpu")
+    model = make_model(load_config("tiny_test"), initial_model_of(settings), "cpu")
     images = np.random.default_rng(0).integers(0, 256, (12, 16, 16, 3), dtype=np.uint8)
     tokens = np.random.default_rng(1).integers(1, 290, (12, 12), dtype=np.int32)
     table = make_caption_table([[str(i)] for i in range(12)], tokens)
-    preprocess = {"mean": [0.5] * 3, "std": [0.5] * 3}
+    mean = std = [0.5] * 3
     model.train()
     reader = PairReader(Images(images), table, 16, "validation")
-    held_out = ValidationSet(reader, settings, preprocess)
+    held_out = ValidationSet(reader, 8, 0, mean, std)
     losses = {held_out.loss(model, None, "cpu", 0) for _ in range(3)}
-    plain = ValidationSet(reader, SETTINGS, preprocess).loss(model, None, "cpu", 0)
-    assert losses == {plain}
+    unvaried = make_model(load_config("tiny_test"), initial_model_of(SETTINGS), "cpu")
+    unvaried.load_state_dict(model.state_dict())
+    assert losses == {held_out.loss(unvaried, None, "cpu", 0)}
     assert not hasattr(validation, "draw_augmentation")
 
 

@@ -127,7 +127,7 @@ def draw_training(log_path: Path, settings: TrainingSettings, path: Path) -> Non
     from clip_pipeline.training.reports.log import read_log
     from clip_pipeline.training.reports.log_plot import plot_log
 
-    plot_log(read_log(log_path), path, settings)
+    plot_log(read_log(log_path), path, settings.batch_size, settings.loss)
 
 
 def new_figure(width_inches: float, height_inches: float) -> tuple[Figure, Axes]:

@@ -28,9 +28,9 @@ def _build_corpus(context: BuildContext) -> Built:
 
 def _tokenizer_config(workspace: Workspace) -> dict:
     from clip_pipeline.models.registry import context_length_of
-    from clip_pipeline.models.sizes import config_of
+    from clip_pipeline.training.options import architecture_of
 
-    context_length = context_length_of(config_of(workspace.recipe.training))
+    context_length = context_length_of(architecture_of(workspace.recipe.training))
     return fingerprinted(workspace.recipe.tokenizer) | {"context_length": context_length}
 
 

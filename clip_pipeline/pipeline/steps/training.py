@@ -67,17 +67,17 @@ DECODED_IMAGES = Step(
 
 
 def _training_config(workspace: Workspace) -> dict:
-    from clip_pipeline.models.sizes import config_of
+    from clip_pipeline.training.options import architecture_of
 
     settings = workspace.recipe.training
     return fingerprinted(settings) | {
-        "architecture": config_of(settings),
+        "architecture": architecture_of(settings),
         "decoded_images": DECODED_IMAGES.asset.code_version,  # those decoded on the way are the same
     }
 
 
 def _training_inputs(workspace: Workspace, model: str) -> dict[str, str]:
-    from clip_pipeline.training.model.initial_model import hash_start
+    from clip_pipeline.training.model.initial_model import hash_initial_weights
 
     return (
         shard_hashes(workspace)
@@ -85,7 +85,7 @@ def _training_inputs(workspace: Workspace, model: str) -> dict[str, str]:
             "image_text_pairs": workspace.get("image_text_pairs").file_hash("pairs.parquet"),
             "bpe_tokenizer": workspace.get("bpe_tokenizer").content,
         }
-        | hash_start(workspace.recipe.training)
+        | hash_initial_weights(workspace.recipe.training.init_from)
     )
 
 
@@ -113,7 +113,8 @@ def _live_view(context: BuildContext) -> OnRow:
 
     if context.on_progress is None:
         return nothing_on_row
-    return LiveView(context.work / LOG_FILE, context.workspace.recipe.training, context.on_progress)
+    settings = context.workspace.recipe.training
+    return LiveView(context.work / LOG_FILE, context.on_progress, settings.model, settings.batch_size, settings.loss)
 
 
 def _build_checkpoint(context: BuildContext) -> Built:

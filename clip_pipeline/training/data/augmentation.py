@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from clip_pipeline.pixels.resize import AS_PILLOW
-from clip_pipeline.settings import TrainingSettings
 from clip_pipeline.training.randomness import AUGMENTATION, generator_of
 
 if TYPE_CHECKING:
@@ -27,6 +26,41 @@ BRIGHTEST = 127.5
 
 @dataclass(frozen=True)
 class Augmentation:
+    """How strongly a training varies what it sees; without arguments, not at all.
+
+    crop_scale: smallest area of the random crop, 1 is no crop. color_jitter: largest change of brightness, contrast and
+    saturation. grayscale_prob, random_erasing_prob: shares of the images that become grey, and of which a rectangle is
+    covered. mixup_alpha: images are laid over one another with a share drawn from Beta(mixup_alpha, mixup_alpha).
+    token_dropout: share of the captions' tokens that are left out.
+    """
+
+    crop_scale: float = 1.0
+    flip: bool = False
+    color_jitter: float = 0.0
+    grayscale_prob: float = 0.0
+    random_erasing_prob: float = 0.0
+    mixup_alpha: float = 0.0
+    token_dropout: float = 0.0
+
+    def draw_images(self, seed: int, step: int, images: int) -> DrawnAugmentation | None:
+        """What happens to each image of a step; see `draw_augmentation`."""
+        return draw_augmentation(
+            seed,
+            step,
+            images,
+            self.crop_scale,
+            self.flip,
+            self.color_jitter,
+            self.grayscale_prob,
+            self.random_erasing_prob,
+        )
+
+
+NO_AUGMENTATION = Augmentation()
+
+
+@dataclass(frozen=True)
+class DrawnAugmentation:
     """Of a batch of B images. boxes: (B, 4) left, top, right, bottom as shares of the image. mirrored: (B,) bool.
     contrast, brightness: (B,), 0 for none. saturation: (B,), 1 as it is, 0 for grey. covered: (B, 4), the part under a rectangle,
     as boxes of the finished image; without area for none."""
@@ -58,21 +92,31 @@ class Augmentation:
             image[top:bottom, left:right] = COVER
 
 
-def draw_augmentation(settings: TrainingSettings, step: int) -> Augmentation | None:
-    """What happens to each image of a step's whole batch; None where the settings leave the images as they are."""
-    changes = (settings.flip, settings.color_jitter, settings.grayscale_prob, settings.random_erasing_prob)
-    if settings.crop_scale == 1 and not any(changes):
+def draw_augmentation(
+    seed: int,
+    step: int,
+    images: int,
+    scale: float = 1.0,
+    flip: bool = False,
+    jitter: float = 0.0,
+    grayscale: float = 0.0,
+    erasing: float = 0.0,
+) -> DrawnAugmentation | None:
+    """What happens to each image of a step's whole batch of `images`; None where they stay as they are.
+
+    scale: smallest area of the crop. jitter: strength of the changes of colour. grayscale, erasing: shares of the images.
+    """
+    if scale == 1 and not any((flip, jitter, grayscale, erasing)):
         return None
-    generator, count = generator_of(settings.seed, AUGMENTATION, step), settings.batch_size
-    crops = generator.random((count, 4))
-    mirrored = generator.random(count) < 0.5 if settings.flip else np.zeros(count, dtype=bool)
-    contrast, brightness = generator.uniform(-1, 1, (count, 2)).T[::-1] * settings.color_jitter
-    saturation = 1 + generator.uniform(-1, 1, count) * settings.color_jitter
-    saturation[generator.random(count) < settings.grayscale_prob] = 0.0
-    covered = covered_boxes(generator.random((count, 4)))
-    covered[generator.random(count) >= settings.random_erasing_prob] = 0.0
-    boxes = crop_boxes(crops, settings.crop_scale)
-    return Augmentation(boxes, mirrored, contrast, brightness, saturation, covered)
+    generator = generator_of(seed, AUGMENTATION, step)
+    crops = generator.random((images, 4))
+    mirrored = generator.random(images) < 0.5 if flip else np.zeros(images, dtype=bool)
+    contrast, brightness = generator.uniform(-1, 1, (images, 2)).T[::-1] * jitter
+    saturation = 1 + generator.uniform(-1, 1, images) * jitter
+    saturation[generator.random(images) < grayscale] = 0.0
+    covered = covered_boxes(generator.random((images, 4)))
+    covered[generator.random(images) >= erasing] = 0.0
+    return DrawnAugmentation(crop_boxes(crops, scale), mirrored, contrast, brightness, saturation, covered)
 
 
 def covered_boxes(draws: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -83,7 +127,7 @@ def covered_boxes(draws: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def crop_boxes(draws: NDArray[np.float64], smallest: float) -> NDArray[np.float64]:
-    """Boxes of area `smallest`..1 and a moderate aspect, inside the image. draws: (B, 4) in 0..1. See `Variation.boxes`."""
+    """Boxes of area `smallest`..1 and a moderate aspect, inside the image. draws: (B, 4) in 0..1. See `DrawnAugmentation.boxes`."""
     area = smallest + (1 - smallest) * draws[:, 0]
     steepest = np.minimum(np.log(MAX_ASPECT), -np.log(area))  # no side may be longer than the image's
     aspect = np.exp((2 * draws[:, 1] - 1) * steepest)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from clip_pipeline.settings import TrainingSettings
 from clip_pipeline.training.data.batches import CaptionTable
 from clip_pipeline.training.randomness import LEFT_OUT_WORDS, generator_of
 
@@ -31,17 +30,23 @@ def _repeated(texts: NDArray[np.int64]) -> NDArray[np.bool_]:
     return counts[places] > 1
 
 
-def without_words(
-    tokens: NDArray[np.int32], step: int, settings: TrainingSettings, kept_ids: tuple[int, ...], share: slice
+def drop_tokens(
+    tokens: NDArray[np.int32],
+    seed: int,
+    step: int,
+    dropout: float,
+    kept_ids: tuple[int, ...],
+    batch_size: int,
+    share: slice,
 ) -> NDArray[np.int32]:
-    """The tokens, (B, K, L), some of them replaced by padding: each by a chance of `settings.token_dropout`.
+    """The tokens, (B, K, L), some of them replaced by padding: each by a chance of `dropout`.
 
-    kept_ids: the padding first, then the ids at both ends, which always stay. share: the rows of the whole batch that
-    `tokens` are.
+    kept_ids: the padding first, then the ids at both ends, which always stay. share: the rows of the whole batch, of
+    `batch_size`, that `tokens` are.
     """
-    if not settings.token_dropout:
+    if not dropout:
         return tokens
-    generator = generator_of(settings.seed, LEFT_OUT_WORDS, step)
-    chances = generator.random((settings.batch_size, *tokens.shape[1:]), dtype=np.float32)[share]
-    left_out = (chances < settings.token_dropout) & ~np.isin(tokens, kept_ids)
+    generator = generator_of(seed, LEFT_OUT_WORDS, step)
+    chances = generator.random((batch_size, *tokens.shape[1:]), dtype=np.float32)[share]
+    left_out = (chances < dropout) & ~np.isin(tokens, kept_ids)
     return np.where(left_out, np.int32(kept_ids[0]), tokens)

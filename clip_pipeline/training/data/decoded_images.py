@@ -23,8 +23,6 @@ from clip_pipeline.storage.disk import sync_path, write_synced
 if TYPE_CHECKING:
     import numpy as np
 
-    from clip_pipeline.settings import TrainingSettings
-
 logger = logging.getLogger(__name__)
 
 IMAGES_FILE, IDS_FILE, ABOUT_FILE = "images.npy", "photo_ids.parquet", "images.json"
@@ -50,15 +48,15 @@ class ImageFormat(Square):
         return cls(int(side), resize_mode)
 
 
-def image_format(preprocess: dict[str, Any], settings: TrainingSettings) -> ImageFormat:
+def image_format(preprocess: dict[str, Any], cached_image_size: int = 0) -> ImageFormat:
     """The format for a model's preprocessing: its own side, or `training.cached_image_size`. Raises SettingsError for a smaller one."""
     side = preprocess["size"][0]
-    if settings.cached_image_size and settings.cached_image_size < side:
+    if cached_image_size and cached_image_size < side:
         raise SettingsError(
-            f"training.cached_image_size is {settings.cached_image_size}, less than the {side} pixels that the model sees. Set it to "
+            f"training.cached_image_size is {cached_image_size}, less than the {side} pixels that the model sees. Set it to "
             f"{side} or more, such as {round(side * 8 / 7)}, or to 0."
         )
-    return ImageFormat(settings.cached_image_size or side, preprocess["resize_mode"])
+    return ImageFormat(cached_image_size or side, preprocess["resize_mode"])
 
 
 class ImageSource(Protocol):

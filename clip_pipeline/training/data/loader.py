@@ -18,16 +18,20 @@ import numpy as np
 
 from clip_pipeline.errors import PhotosError, TrainingError
 from clip_pipeline.machine.cores import usable_cores
-from clip_pipeline.training.data.augmentation import Augmentation, draw_augmentation, resize_square
+from clip_pipeline.training.data.augmentation import (
+    NO_AUGMENTATION,
+    Augmentation,
+    DrawnAugmentation,
+    resize_square,
+)
 from clip_pipeline.training.data.batches import Batches, CaptionTable
-from clip_pipeline.training.data.captions import further_captions
+from clip_pipeline.training.data.captions import drop_tokens, further_captions
 from clip_pipeline.training.data.decoded_images import ImageSource
+from clip_pipeline.training.data.mixup import draw_mixup_weight
 from clip_pipeline.training.data.undecodable_images import BadPhoto, UndecodableImages
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-
-    from clip_pipeline.settings import TrainingSettings
 
 BATCHES_AHEAD = 2
 IMAGES_A_TASK = 16
@@ -36,10 +40,25 @@ WHOLE = slice(None)
 
 @dataclass(frozen=True)
 class Batch:
-    """images: (B, S, S, 3) uint8. captions: rows of the caption table, (B,), or (B, K) of a training's batch."""
+    """images: (B, S, S, 3) uint8. captions: rows of the caption table, (B,)."""
 
     images: NDArray[np.uint8]
     captions: NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class TrainingBatch:
+    """A share of B pairs of a training's batch. images: (B, S, S, 3) uint8. captions: rows of the caption table, (B, K).
+
+    tokens: (B, K, L) of those captions; shown: what the text encoder sees of them, where tokens are left out. mixup_weight:
+    the share of its own that each image keeps when it is mixed with the next.
+    """
+
+    images: NDArray[np.uint8]
+    captions: NDArray[np.int64]
+    tokens: NDArray[np.int32]
+    shown: NDArray[np.int32]
+    mixup_weight: float
 
 
 class PairReader:
@@ -65,7 +84,7 @@ class PairReader:
         photos: NDArray[np.int64],
         captions: NDArray[np.int64],
         share: slice = WHOLE,
-        augmentation: Augmentation | None = None,
+        augmentation: DrawnAugmentation | None = None,
         step: int = 0,
     ) -> PendingBatch:
         """Begins to read the share of a whole batch; `finish` gives it. augmentation: of the whole batch."""
@@ -128,7 +147,11 @@ class PairReader:
         return np.empty(shape, np.uint8)
 
     def _read(
-        self, places: range, photos: NDArray[np.int64], images: NDArray[np.uint8], augmentation: Augmentation | None
+        self,
+        places: range,
+        photos: NDArray[np.int64],
+        images: NDArray[np.uint8],
+        augmentation: DrawnAugmentation | None,
     ) -> list[tuple[int, str]]:
         """Fills `images` with those of `places`; returns the places that cannot be decoded, and why."""
         bad = []
@@ -145,7 +168,7 @@ class PairReader:
         row: int,
         place: int,
         image: NDArray[np.uint8],
-        augmentation: Augmentation | None,
+        augmentation: DrawnAugmentation | None,
         stored: NDArray[np.uint8],
     ) -> None:
         """Fills `image`, (S, S, 3), with a photo, varied as the `place`-th of the batch. stored: room for one as stored."""
@@ -166,7 +189,7 @@ class PendingBatch:
     photos: NDArray[np.int64]
     captions: NDArray[np.int64]
     places: range
-    augmentation: Augmentation | None
+    augmentation: DrawnAugmentation | None
     step: int
     images: NDArray[np.uint8]
     tasks: list[Future[list[tuple[int, str]]]] = field(default_factory=list)
@@ -214,40 +237,62 @@ class _Replacements:
 
 
 class Loader:
-    """The batches of a training, step after step, a few of them ahead. Use as a context manager: it ends the threads."""
+    """The batches of a training, step after step, a few of them ahead. Use as a context manager: it ends the threads.
+
+    steps: of the whole training. share: the rows of each batch that are this process's. captions_per_photo: K. kept_ids: tokens
+    that are never left out, the padding first.
+    """
 
     def __init__(
-        self, reader: PairReader, batches: Batches, settings: TrainingSettings, share: slice, total_steps: int
+        self,
+        reader: PairReader,
+        batches: Batches,
+        steps: int,
+        share: slice = WHOLE,
+        augmentation: Augmentation = NO_AUGMENTATION,
+        captions_per_photo: int = 1,
+        kept_ids: tuple[int, ...] = (0,),
     ):
-        self.reader, self.batches, self.settings, self.share = reader, batches, settings, share
-        self.total_steps = total_steps
+        self.reader, self.batches, self.steps, self.share = reader, batches, steps, share
+        self.augmentation, self.captions_per_photo, self.kept_ids = augmentation, captions_per_photo, kept_ids
         self._ahead: deque[PendingBatch] = deque()
-        self._given: Batch | None = None
+        self._given: TrainingBatch | None = None
 
-    def batch(self, step: int) -> Batch:
+    def batch(self, step: int) -> TrainingBatch:
         """This process's share of a step's batch. Its images are written over once the next one is asked for."""
         if self._given is not None:
             self.reader.give_back(self._given.images)
             self._given = None
         if not self._ahead or self._ahead[0].step != step:
             self._forget()
-        last = min(step + BATCHES_AHEAD, self.total_steps - 1)
+        last = min(step + BATCHES_AHEAD, self.steps - 1)
         for further in range(step + len(self._ahead), max(last, step) + 1):
             self._ahead.append(self._start(further))
         pending = self._ahead.popleft()
         batch = self.reader.finish(pending)
         captions = pending.captions.copy()
         captions[self.share] = batch.captions
-        rows = further_captions(self.reader.table, captions, self.settings.captions_per_photo)
-        self._given = Batch(batch.images, rows[self.share])
+        rows = further_captions(self.reader.table, captions, self.captions_per_photo)[self.share]
+        tokens, seed, size = self.reader.table.tokens[rows], self.batches.seed, self.batches.batch_size
+        dropout = self.augmentation.token_dropout
+        shown = drop_tokens(tokens, seed, step, dropout, self.kept_ids, size, self.share)
+        mixup_weight = draw_mixup_weight(seed, step, self.augmentation.mixup_alpha)
+        self._given = TrainingBatch(batch.images, rows, tokens, shown, mixup_weight)
         return self._given
+
+    def longest_captions(self, count: int) -> NDArray[np.int32]:
+        """(count, K, L) tokens of the longest captions, those that take the most memory."""
+        tokens = self.reader.table.tokens
+        longest = (tokens != self.kept_ids[0]).sum(1).argsort()[-count:]
+        return tokens[np.repeat(longest[:, None], self.captions_per_photo, axis=1)]
 
     def _start(self, step: int) -> PendingBatch:
         epoch, place = divmod(step, self.batches.steps_per_epoch)
         if place == self.batches.steps_per_epoch // 2:  # so that no step waits for the plan of its epoch
             self.reader.submit(self.batches.pairs, (epoch + 1) * self.batches.steps_per_epoch)
         photos, captions = self.batches.pairs(step)
-        return self.reader.start(photos, captions, self.share, draw_augmentation(self.settings, step), step)
+        drawn = self.augmentation.draw_images(self.batches.seed, step, len(photos))
+        return self.reader.start(photos, captions, self.share, drawn, step)
 
     def _forget(self) -> None:
         for pending in self._ahead:

@@ -11,7 +11,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from clip_pipeline.errors import SettingsError
-from clip_pipeline.settings import TrainingSettings
 from clip_pipeline.training.randomness import MIXING, generator_of
 
 if TYPE_CHECKING:
@@ -22,20 +21,20 @@ CIRCLE = 4
 """Images that are mixed among themselves: small, so that processes that share a batch can hold whole circles."""
 
 
-def draw_own_share(settings: TrainingSettings, step: int) -> float:
-    """The share of its own that each image of a step keeps: 1 without mixing, else drawn from Beta(a, a)."""
-    if not settings.mixup_alpha:
+def draw_mixup_weight(seed: int, step: int, alpha: float) -> float:
+    """The share of its own that each image of a step keeps: drawn from Beta(alpha, alpha), 1 for an alpha of 0."""
+    if not alpha:
         return 1.0
-    return float(generator_of(settings.seed, MIXING, step).beta(settings.mixup_alpha, settings.mixup_alpha))
+    return float(generator_of(seed, MIXING, step).beta(alpha, alpha))
 
 
-def check_shares(settings: TrainingSettings, processes: int) -> None:
-    """Raises SettingsError where a circle would lie in two processes."""
-    each = settings.batch_size // processes
-    if settings.mixup_alpha and processes > 1 and each % CIRCLE:
+def check_circles(alpha: float, batch_size: int, processes: int) -> None:
+    """Raises SettingsError where a circle of mixed images would lie in two processes."""
+    each = batch_size // processes
+    if alpha and processes > 1 and each % CIRCLE:
         raise SettingsError(
             f"training.mixup_alpha lays images over one another in circles of {CIRCLE}, but each of {processes} processes has {each} "
-            f"of the {settings.batch_size} images of a batch. Set training.batch_size to {processes * CIRCLE * (each // CIRCLE + 1)}."
+            f"of the {batch_size} images of a batch. Set training.batch_size to {processes * CIRCLE * (each // CIRCLE + 1)}."
         )
 
 

@@ -1,4 +1,4 @@
-"""The model as the settings want it before the first step: its start, what is frozen, how it is computed."""
+"""The model before its first step: its weights, what of them learns, how it is computed."""
 
 from __future__ import annotations
 
@@ -6,17 +6,17 @@ import copy
 import json
 import logging
 import math
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from clip_pipeline.errors import ModelError, SettingsError
 from clip_pipeline.models.folder import CONFIG_FILE, WEIGHTS_FILE, preprocess_config
 from clip_pipeline.models.registry import ClipModel, build_model
-from clip_pipeline.models.sizes import config_of
-from clip_pipeline.settings import TrainingSettings
 from clip_pipeline.storage.disk import hash_file
 from clip_pipeline.training.model.attention import lighten_attention
-from clip_pipeline.training.model.text_encoder import prepare_text_encoder
+from clip_pipeline.training.model.freezing import FrozenEncoder, freeze_encoder
+from clip_pipeline.training.model.text_encoder import OPEN_CLIP, prepare_text_encoder
 from clip_pipeline.training.objective.loss import SIGMOID_BIAS, SIGMOID_TEMPERATURE
 
 if TYPE_CHECKING:
@@ -28,19 +28,39 @@ NAMES_SHOWN = 4
 TOKEN_TABLES = ("token_embedding.weight", "text.token_embedding.weight")
 
 
-def with_loss(config: dict[str, Any], settings: TrainingSettings) -> dict[str, Any]:
+@dataclass(frozen=True)
+class InitialModel:
+    """What the model is before its first step.
+
+    name: of its configuration, for the sentences of errors. init_from: a model folder with its weights, "" for random ones. loss: softmax
+    or sigmoid. temperature: at the start, 0 for the loss's own. patch_dropout: share of the patches of a ViT that are left out.
+    text_encoder: see `prepare_text_encoder`. frozen: the encoder that does not learn.
+    """
+
+    name: str
+    init_from: str = ""
+    loss: str = "softmax"
+    temperature: float = 0.0
+    patch_dropout: float = 0.0
+    text_encoder: str = OPEN_CLIP
+    frozen: FrozenEncoder | None = None
+    gradient_checkpointing: bool = False
+    compile: bool = False
+
+
+def with_loss(config: dict[str, Any], loss: str) -> dict[str, Any]:
     """The configuration with what the loss needs: a bias for the sigmoid, as open_clip's own SigLIP models have it, and none for the softmax."""
-    if settings.loss != "sigmoid":
+    if loss != "sigmoid":
         start_of_sigmoid = ("init_logit_scale", "init_logit_bias") if "init_logit_bias" in config else ()
         return {key: value for key, value in config.items() if key not in start_of_sigmoid}
     return config | {"init_logit_scale": math.log(1 / SIGMOID_TEMPERATURE), "init_logit_bias": SIGMOID_BIAS}
 
 
-def initial_preprocess(config: dict[str, Any], settings: TrainingSettings) -> dict[str, Any]:
-    """How images are prepared: as the model that is gone on from was used to, or as `preprocess_config` says."""
+def initial_preprocess(config: dict[str, Any], init_from: str = "") -> dict[str, Any]:
+    """How images are prepared: as the model in the folder `init_from` was used to, or as `preprocess_config` says."""
     wanted = preprocess_config(config)
-    if settings.init_from:
-        path = Path(settings.init_from) / CONFIG_FILE
+    if init_from:
+        path = Path(init_from) / CONFIG_FILE
         try:
             stored = json.loads(path.read_text(encoding="utf-8"))
         except FileNotFoundError:
@@ -52,7 +72,7 @@ def initial_preprocess(config: dict[str, Any], settings: TrainingSettings) -> di
     return wanted
 
 
-def make_model(config: dict[str, Any], settings: TrainingSettings, device: str) -> ClipModel:
+def make_model(config: dict[str, Any], initial: InitialModel, device: str) -> ClipModel:
     """The model on its device, ready for the first step.
 
     config: with the tokenizer's and the loss's entries. Raises SettingsError for what this kind of model cannot do,
@@ -61,19 +81,20 @@ def make_model(config: dict[str, Any], settings: TrainingSettings, device: str) 
     import torch
 
     arguments = copy.deepcopy(config)
-    if settings.patch_dropout:
-        _check_that_patches_can_be_left_out(config, settings)
-        arguments["vision_cfg"]["patch_dropout"] = settings.patch_dropout
+    if initial.patch_dropout:
+        _check_that_patches_can_be_left_out(config, initial)
+        arguments["vision_cfg"]["patch_dropout"] = initial.patch_dropout
     model = build_model(arguments)
-    if settings.temperature:
-        torch.nn.init.constant_(model.logit_scale, math.log(1 / settings.temperature))
-    if settings.init_from:
-        load_start(model, Path(settings.init_from), settings)
-    prepare_text_encoder(model, settings.text_encoder, settings.model)
-    freeze_encoder(model, settings)
+    if initial.temperature:
+        torch.nn.init.constant_(model.logit_scale, math.log(1 / initial.temperature))
+    if initial.init_from:
+        load_initial_weights(model, initial)
+    prepare_text_encoder(model, initial.text_encoder, initial.name)
+    if initial.frozen is not None:
+        freeze_encoder(model, initial.frozen)
     model = model.to(device)
     model.visual.to(memory_format=torch.channels_last)
-    if settings.gradient_checkpointing:
+    if initial.gradient_checkpointing:
         from open_clip.modified_resnet import ModifiedResNet
 
         model.set_grad_checkpointing(True)
@@ -81,7 +102,7 @@ def make_model(config: dict[str, Any], settings: TrainingSettings, device: str) 
             logger.warning(
                 "training.gradient_checkpointing helps the text encoder only: CLIP's ResNet knows nothing of it"
             )
-    if settings.compile:
+    if initial.compile:
         compile_encoders(model)
     elif device == "cpu":
         lighten_attention(model)
@@ -93,28 +114,28 @@ def is_vision_transformer(config: dict[str, Any]) -> bool:
     return isinstance(config["vision_cfg"].get("layers", 12), int) and not config["vision_cfg"].get("timm_model_name")
 
 
-def _check_that_patches_can_be_left_out(config: dict[str, Any], settings: TrainingSettings) -> None:
+def _check_that_patches_can_be_left_out(config: dict[str, Any], initial: InitialModel) -> None:
     if not is_vision_transformer(config):
         raise SettingsError(
-            f"training.patch_dropout is {settings.patch_dropout:g}, but the image encoder of {settings.model} is no vision "
+            f"training.patch_dropout is {initial.patch_dropout:g}, but the image encoder of {initial.name} is no vision "
             "transformer and has no patches to leave out. Set it to 0 or choose a ViT."
         )
 
 
-def hash_start(settings: TrainingSettings) -> dict[str, str]:
+def hash_initial_weights(init_from: str) -> dict[str, str]:
     """sha256 of the weights that are gone on from; empty for a training from scratch."""
-    path = Path(settings.init_from) / WEIGHTS_FILE
-    return {"init_from": hash_file(path)} if settings.init_from and path.is_file() else {}
+    path = Path(init_from) / WEIGHTS_FILE
+    return {"init_from": hash_file(path)} if init_from and path.is_file() else {}
 
 
-def check_start(settings: TrainingSettings) -> None:
-    """A quick look, before anything is built, at the model that the training asks for and the folder that it goes on from.
+def check_initial_model(config: dict[str, Any], init_from: str) -> None:
+    """A quick look, before anything is built, at the folder that a training of that configuration goes on from.
 
-    Raises ModelError for an unknown model, or a folder without a configuration or weights; SettingsError for its sizes.
+    Raises ModelError for a folder without a configuration or weights.
     """
-    initial_preprocess(config_of(settings), settings)
-    if settings.init_from:
-        _check_weights_there(Path(settings.init_from))
+    initial_preprocess(config, init_from)
+    if init_from:
+        _check_weights_there(Path(init_from))
 
 
 def _check_weights_there(folder: Path) -> Path:
@@ -126,28 +147,29 @@ def _check_weights_there(folder: Path) -> Path:
     return path
 
 
-def load_start(model: ClipModel, folder: Path, settings: TrainingSettings) -> None:
-    """Puts the weights of a model folder into the model. Raises ModelError naming the keys and sizes that do not fit."""
+def load_initial_weights(model: ClipModel, initial: InitialModel) -> None:
+    """Puts the weights of the folder `initial.init_from` into the model. Raises ModelError naming the keys and sizes that do not fit."""
     from safetensors import SafetensorError
     from safetensors.torch import load_file
 
+    folder = Path(initial.init_from)
     path = _check_weights_there(folder)
     try:
         weights = load_file(path)
     except (SafetensorError, OSError) as error:
         raise ModelError(f"training.init_from: {path} cannot be read: {error}.") from error
     expected = model.state_dict()
-    if settings.loss == "sigmoid" and "logit_bias" not in weights:
+    if initial.loss == "sigmoid" and "logit_bias" not in weights:
         weights["logit_bias"] = expected["logit_bias"]  # weights of the softmax loss have none: it starts afresh
-    if settings.loss != "sigmoid":
+    if initial.loss != "sigmoid":
         weights.pop("logit_bias", None)
-    if settings.temperature:
+    if initial.temperature:
         weights["logit_scale"] = expected["logit_scale"]
     _check_tokens(expected, weights, folder)
     differences = describe_differences(expected, weights)
     if differences:
         raise ModelError(
-            f"The weights in {folder} do not fit the model {settings.model}: {differences}. Set training.model "
+            f"The weights in {folder} do not fit the model {initial.name}: {differences}. Set training.model "
             f"to {folder} and leave its sizes as they are."
         )
     model.load_state_dict(weights)
@@ -189,48 +211,6 @@ def _some(names: list[str]) -> str:
 
 def _size(tensor: torch.Tensor) -> str:
     return "×".join(str(side) for side in tensor.shape) or "one number"
-
-
-def freeze_encoder(model: ClipModel, settings: TrainingSettings) -> None:
-    """Takes the weights of the encoder that `freeze` names out of the training; its norms too, unless told otherwise."""
-    if settings.freeze == "none":
-        return
-    norms = norm_parameters(model)
-    for name, parameter in model.named_parameters():
-        if in_encoder(name, settings.freeze) and (settings.freeze_norms or name not in norms):
-            parameter.requires_grad_(False)
-
-
-def in_encoder(name: str, encoder: str) -> bool:
-    """Whether a weight or module of that name is of the image encoder (or of the text encoder)."""
-    if name.startswith("logit_"):
-        return False
-    return name.startswith("visual") == (encoder == "image")
-
-
-def norm_parameters(model: torch.nn.Module) -> set[str]:
-    """Names of the weights and biases of all normalisation layers."""
-    return {
-        f"{name}.{own}"
-        for name, module in model.named_modules()
-        if _is_norm(module)
-        for own, _ in module.named_parameters(recurse=False)
-    }
-
-
-def _is_norm(module: torch.nn.Module) -> bool:
-    import torch
-
-    return isinstance(module, (torch.nn.LayerNorm, torch.nn.GroupNorm, torch.nn.modules.batchnorm._BatchNorm))
-
-
-def training_mode(model: ClipModel, settings: TrainingSettings) -> None:
-    """Dropout and batch statistics on, but off in a frozen encoder: its features must not change."""
-    model.train()
-    if settings.freeze != "none":
-        for name, module in model.named_modules():
-            if name and in_encoder(name, settings.freeze) and (settings.freeze_norms or not _is_norm(module)):
-                module.training = False
 
 
 def compile_encoders(model: ClipModel) -> None:

@@ -15,13 +15,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from clip_pipeline.models.registry import ClipModel
-from clip_pipeline.settings import TrainingSettings
 from clip_pipeline.training.data.mixup import next_ones
 from clip_pipeline.training.distributed import ONE_PROCESS, Processes
 from clip_pipeline.training.model.batch_norms import batch_norms_of
-from clip_pipeline.training.model.precision import autocast, encode_captions
+from clip_pipeline.training.model.encode import encode_captions
+from clip_pipeline.training.model.freezing import FrozenEncoder
+from clip_pipeline.training.model.precision import autocast
 from clip_pipeline.training.objective.bag_of_words_loss import bag_of_words_loss
-from clip_pipeline.training.objective.loss import contrastive_loss
+from clip_pipeline.training.objective.loss import Objective, contrastive_loss
 
 if TYPE_CHECKING:
     import torch
@@ -29,22 +30,34 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class GradCacheStep:
-    """What takes part in a step. word_head: None without the word loss. scaler: of fp16 gradients, or None."""
+    """What takes part in a step. word_head: None without the bag-of-words loss. chunk_size: pairs at a time, 0 for the batch at
+    once. gradient_checkpointing: whether the model computes activations a second time. frozen: the encoder that does not
+    learn. scaler: of fp16 gradients, or None."""
 
     model: ClipModel
     word_head: Any
-    settings: TrainingSettings
+    objective: Objective
     device: str
     pad_id: int
+    precision: str = "fp32"
+    chunk_size: int = 0
+    gradient_checkpointing: bool = False
+    frozen: FrozenEncoder | None = None
     scaler: Any = None
     processes: Processes = ONE_PROCESS
+
+    def trained(self) -> torch.nn.ModuleList:
+        """The model, and the head of the bag-of-words loss where there is one."""
+        import torch
+
+        return torch.nn.ModuleList([self.model] if self.word_head is None else [self.model, self.word_head])
 
     def features(self, images: torch.Tensor, tokens: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Image features before they are normalised, (N, D) float32, and unit-length caption embeddings, (N, K, D).
 
         tokens: (N, K, L), K captions of each of N photos.
         """
-        with autocast(self.device, self.settings.precision):
+        with autocast(self.device, self.precision):
             features_ND = self.model.encode_image(images).float()
             captions_MD = encode_captions(self.model, tokens.flatten(0, 1), self.pad_id)
         return features_ND, captions_MD.unflatten(0, tokens.shape[:2])
@@ -54,7 +67,7 @@ class GradCacheStep:
     ) -> tuple[torch.Tensor, float]:
         """(what is minimised, the contrastive part in nats) of a whole batch's features, the mean over its K captions.
 
-        mixup_weight: of its own in each image, see `mixing`; the rest of the loss is that with the next ones' captions.
+        mixup_weight: of its own in each image, see `mixup`; the rest of the loss is that with the next ones' captions.
         """
         own, contrastive = self._losses_of_own(features_ND, captions_NKD, tokens_NKL)
         if mixup_weight == 1.0:
@@ -70,12 +83,14 @@ class GradCacheStep:
         import torch.nn.functional as F
 
         images_ND = F.normalize(features_ND, dim=-1)
-        losses = [contrastive_loss(self.model, images_ND, column, self.settings) for column in captions_NKD.unbind(1)]
+        loss, smoothing = self.objective.loss, self.objective.label_smoothing
+        columns = captions_NKD.unbind(1)
+        losses = [contrastive_loss(self.model, images_ND, column, loss, smoothing) for column in columns]
         contrastive = torch.stack(losses).mean() if len(losses) > 1 else losses[0]
         if self.word_head is None:
             return contrastive, contrastive
         words = bag_of_words_loss(self.word_head, features_ND, tokens_NKL)
-        return contrastive + self.settings.bag_of_words_loss * words, contrastive
+        return contrastive + self.objective.bag_of_words * words, contrastive
 
     def backward(
         self,
@@ -90,9 +105,9 @@ class GradCacheStep:
         shown: what the text encoder sees of the tokens, where words are left out; the word loss asks for all of them.
         """
         shown = tokens if shown is None else shown
-        chunked = 0 < self.settings.chunk_size < len(images)
+        chunked = 0 < self.chunk_size < len(images)
         if chunked or self.processes.count > 1:
-            size = self.settings.chunk_size if chunked else len(images)
+            size = self.chunk_size if chunked else len(images)
             return self._backward_from_features(images, tokens, mixup_weight, shown, size)
         loss, contrastive = self.losses(*self.features(images, shown), tokens, mixup_weight)
         with self._statistics_at_rest():
@@ -131,7 +146,7 @@ class GradCacheStep:
 
     def _statistics_at_rest(self) -> contextlib.AbstractContextManager[None]:
         """Around a backward pass: with gradient checkpointing it computes what is inside the encoders a second time."""
-        return quiet_statistics(self.model, self.settings.gradient_checkpointing)
+        return quiet_statistics(self.model, self.gradient_checkpointing)
 
     def _scaled(self, loss: torch.Tensor) -> torch.Tensor:
         return loss if self.scaler is None else self.scaler.scale(loss)

@@ -3,17 +3,27 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from clip_pipeline.errors import ShapeError
 from clip_pipeline.models.registry import ClipModel
-from clip_pipeline.settings import TrainingSettings
 
 if TYPE_CHECKING:
     import torch
 
 SIGMOID_TEMPERATURE, SIGMOID_BIAS = 0.1, -10.0
 """Zhai et al. 2023, section 3.2: the start at which most of the batch's wrong pairs cost next to nothing."""
+
+
+@dataclass(frozen=True)
+class Objective:
+    """What is minimised. loss: softmax or sigmoid. label_smoothing: of the softmax, 0..1. bag_of_words: weight of the second
+    loss (`bag_of_words_loss`), 0 without it."""
+
+    loss: str = "softmax"
+    label_smoothing: float = 0.0
+    bag_of_words: float = 0.0
 
 
 def clip_loss(
@@ -57,27 +67,30 @@ def sigmoid_loss(
 
 
 def contrastive_loss(
-    model: ClipModel, image_ND: torch.Tensor, text_ND: torch.Tensor, settings: TrainingSettings, smoothed: bool = True
+    model: ClipModel,
+    image_ND: torch.Tensor,
+    text_ND: torch.Tensor,
+    loss: str = "softmax",
+    label_smoothing: float = 0.0,
 ) -> torch.Tensor:
-    """The loss that the settings name, at the model's own scale and bias. smoothed: with the label smoothing."""
+    """The loss of that name (softmax or sigmoid) at the model's own scale and bias; see `clip_loss` and `sigmoid_loss`."""
     scale = model.logit_scale.exp()
-    if settings.loss == "sigmoid":
+    if loss == "sigmoid":
         return sigmoid_loss(image_ND, text_ND, scale, model.logit_bias)
-    return clip_loss(image_ND, text_ND, scale, settings.label_smoothing if smoothed else 0.0)
+    return clip_loss(image_ND, text_ND, scale, label_smoothing)
 
 
-def guessing_loss(settings: TrainingSettings) -> float:
+def guessing_loss(batch_size: int, loss: str = "softmax") -> float:
     """The loss, in nats, of a model that tells no pair from another: ln N, or N times the entropy of one in N."""
-    size = settings.batch_size
-    if settings.loss == "sigmoid":
-        return math.log(size) - (size - 1) * math.log1p(-1 / size)
-    return math.log(size)
+    if loss == "sigmoid":
+        return math.log(batch_size) - (batch_size - 1) * math.log1p(-1 / batch_size)
+    return math.log(batch_size)
 
 
-def guessing_text(settings: TrainingSettings, digits: int = 3) -> str:
+def guessing_text(batch_size: int, loss: str = "softmax", digits: int = 3) -> str:
     """The level of guessing, such as `ln 64 = 4.159`."""
-    formula = f"ln {settings.batch_size}" if settings.loss == "softmax" else f"the best bias for {settings.batch_size}"
-    return f"{formula} = {guessing_loss(settings):.{digits}f}"
+    formula = f"ln {batch_size}" if loss == "softmax" else f"the best bias for {batch_size}"
+    return f"{formula} = {guessing_loss(batch_size, loss):.{digits}f}"
 
 
 def _check_shapes(image_ND: torch.Tensor, text_ND: torch.Tensor) -> None:

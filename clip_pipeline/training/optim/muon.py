@@ -8,7 +8,8 @@ encoder's first and last representation: tables, the projections into the common
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -32,52 +33,50 @@ def is_hidden_matrix(name: str, parameter: torch.Tensor) -> bool:
     )
 
 
-class Muon:
-    """Momentum, orthogonalised, with decoupled decay: w ← (1 - rate·decay)·w - rate·√max(1, rows/columns)·orthogonal(m).
+@cache
+def muon_class() -> type[torch.optim.Optimizer]:
+    """The optimizer `Muon(params, lr, weight_decay)`: a class made here because torch is imported only where it is used."""
+    import torch
 
-    Has what the training asks of a torch optimizer: param_groups, zero_grad, step, state_dict, load_state_dict.
-    A kernel (out, in, h, w) is the matrix (out, in·h·w). Queries, keys and values that lie in one matrix are taken as one: apart, the
-    small gradients of queries and keys would move them as far as the values, and attention grows sharp before it means anything.
-    """
+    class Muon(torch.optim.Optimizer):
+        """Momentum, orthogonalised, with decoupled decay: w ← (1 - lr·decay)·w - lr·√max(1, rows/columns)·orthogonal(m).
 
-    def __init__(self, parameters: Sequence[torch.Tensor], rate: float, decay: float):
-        import torch
+        A kernel (out, in, h, w) is the matrix (out, in·h·w). Queries, keys and values that lie in one matrix are taken as one: apart,
+        the small gradients of queries and keys would move them as far as the values, and attention grows sharp before it
+        means anything.
+        """
 
-        self.param_groups: list[dict[str, Any]] = [{"params": list(parameters), "lr": rate, "weight_decay": decay}]
-        self._momenta = [torch.zeros_like(parameter) for parameter in parameters]
+        def __init__(self, params: Iterable[Any], lr: float = 0.02, weight_decay: float = 0.1):
+            super().__init__(params, {"lr": lr, "weight_decay": weight_decay})
 
-    def zero_grad(self) -> None:
-        """Forgets the gradients."""
-        for parameter in self.param_groups[0]["params"]:
-            parameter.grad = None
+        @torch.no_grad()
+        def step(self, closure: Callable[[], Any] | None = None) -> Any:
+            """Moves every parameter that has a gradient; returns what `closure`, called first, gives."""
+            loss = None
+            if closure is not None:
+                with torch.enable_grad():
+                    loss = closure()
+            for group in self.param_groups:
+                lr, decay = group["lr"], group["weight_decay"]
+                for parameter in group["params"]:
+                    if parameter.grad is None:
+                        continue
+                    state = self.state[parameter]
+                    if not state:
+                        state["momentum_buffer"] = torch.zeros_like(parameter)
+                    momentum = state["momentum_buffer"].lerp_(parameter.grad, 1 - MOMENTUM)
+                    ahead = parameter.grad.lerp(momentum, MOMENTUM)  # Nesterov's
+                    parameter.mul_(1 - lr * decay).sub_(_direction(ahead).view_as(parameter), alpha=lr)
+            return loss
 
-    def step(self) -> None:
-        """Moves every parameter that has a gradient."""
-        import torch
+    return Muon
 
-        group = self.param_groups[0]
-        rate, decay = group["lr"], group["weight_decay"]
-        with torch.no_grad():
-            for parameter, momentum in zip(group["params"], self._momenta, strict=True):
-                if parameter.grad is None:
-                    continue
-                momentum.lerp_(parameter.grad, 1 - MOMENTUM)
-                ahead = parameter.grad.lerp(momentum, MOMENTUM)  # Nesterov's
-                parameter.mul_(1 - rate * decay).sub_(self._direction(ahead).view_as(parameter), alpha=rate)
 
-    def _direction(self, gradient: torch.Tensor) -> torch.Tensor:
-        matrix = gradient.reshape(len(gradient), -1)
-        rows, columns = matrix.shape
-        return orthogonalised(matrix) * math.sqrt(max(1.0, rows / columns))
-
-    def state_dict(self) -> dict[str, Any]:
-        """The momenta; what the settings say is not kept."""
-        return {"momenta": self._momenta}
-
-    def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Puts back the momenta of `state_dict`."""
-        for momentum, stored in zip(self._momenta, state["momenta"], strict=True):
-            momentum.copy_(stored)
+def _direction(gradient: torch.Tensor) -> torch.Tensor:
+    """(rows, columns) of a gradient of any shape, of which the first axis makes the rows."""
+    matrix = gradient.reshape(len(gradient), -1)
+    rows, columns = matrix.shape
+    return orthogonalised(matrix) * math.sqrt(max(1.0, rows / columns))
 
 
 def orthogonalised(matrix_RC: torch.Tensor) -> torch.Tensor:

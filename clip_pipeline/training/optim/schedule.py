@@ -3,42 +3,57 @@
 from __future__ import annotations
 
 import math
-
-from clip_pipeline.settings import TrainingSettings
-
-
-def count_steps(photos: int, settings: TrainingSettings) -> int:
-    """Optimizer steps of the whole training: the setting `steps`, or `samples` or epochs of photos over the batch size."""
-    if settings.steps:
-        return settings.steps
-    return max(1, round((settings.samples or settings.epochs * photos) / settings.batch_size))
+from dataclasses import dataclass
 
 
-def count_warmup_steps(total_steps: int, settings: TrainingSettings) -> int:
-    """Steps with a rising rate: the setting `warmup_steps`, or the share `warmup_percent` of all."""
-    return settings.warmup_steps or round(total_steps * settings.warmup_percent / 100)
+@dataclass(frozen=True)
+class Schedule:
+    """The length of a training and its learning rates; see `learning_rate_at`."""
+
+    steps: int
+    warmup: int
+    peak: float
+    final: float
+    shape: str = "cosine"
+    cooldown: int = 0
+
+    def rate_at(self, step: int) -> float:
+        """The learning rate of `step`, from 0."""
+        return learning_rate_at(step, self.steps, self.warmup, self.peak, self.final, self.shape, self.cooldown)
 
 
-def learning_rate_at(step: int, total_steps: int, settings: TrainingSettings) -> float:
-    """The learning rate of `step` (from 0): a linear rise, then what the setting `schedule` says.
+def count_steps(photos: int, batch_size: int, epochs: float, steps: int = 0, samples: int = 0) -> int:
+    """Optimizer steps of the whole training: `steps` where they are given, else `samples` or epochs of photos over the batch size."""
+    if steps:
+        return steps
+    return max(1, round((samples or epochs * photos) / batch_size))
 
-    The peak is exactly `settings.learning_rate`, reached at the last step of the warmup; where the rate falls, the last step
+
+def count_warmup_steps(steps: int, percent: float, warmup_steps: int = 0) -> int:
+    """Steps with a rising rate: `warmup_steps` where they are given, else `percent` of all."""
+    return warmup_steps or round(steps * percent / 100)
+
+
+def learning_rate_at(
+    step: int, steps: int, warmup: int, peak: float, final: float, shape: str = "cosine", cooldown: int = 0
+) -> float:
+    """The learning rate of `step` (from 0) of `steps`: a linear rise over `warmup` steps, then what `shape` says.
+
+    shape: cosine or linear (falling from `peak` to `final`), constant, or cooldown (constant, then linear over the last
+    `cooldown` steps). The peak is exactly `peak`, reached at the last step of the warmup; where the rate falls, the last step
     has the final rate.
     """
-    peak = settings.learning_rate
-    floor = peak * settings.final_lr_percent / 100
-    warmup_steps = count_warmup_steps(total_steps, settings)
-    if step < warmup_steps:
-        return peak * (step + 1) / warmup_steps
-    if settings.schedule == "constant":
+    if step < warmup:
+        return peak * (step + 1) / warmup
+    if shape == "constant":
         return peak
-    start = warmup_steps
-    if settings.schedule == "cooldown":
-        start = max(warmup_steps, total_steps - round(total_steps * settings.cooldown_percent / 100))
+    start = warmup
+    if shape == "cooldown":
+        start = max(warmup, steps - cooldown)
         if step < start:
             return peak
-    falling_steps = total_steps - start
-    done = (step - start + (1 if start else 0)) / max(1, falling_steps if start else falling_steps - 1)
-    if settings.schedule == "cosine":
-        return floor + (peak - floor) * 0.5 * (1 + math.cos(math.pi * min(1.0, done)))
-    return peak + (floor - peak) * min(1.0, done)
+    falling = steps - start
+    done = (step - start + (1 if start else 0)) / max(1, falling if start else falling - 1)
+    if shape == "cosine":
+        return final + (peak - final) * 0.5 * (1 + math.cos(math.pi * min(1.0, done)))
+    return peak + (final - peak) * min(1.0, done)

@@ -8,7 +8,6 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from clip_pipeline.settings import TrainingSettings
 from clip_pipeline.training.reports.log import read_log
 from clip_pipeline.training.reports.log_plot import plot_log
 
@@ -23,13 +22,20 @@ Show = Callable[[Mapping[str, float], bytes], None]
 class LiveView:
     """Given to `train_clip` as `on_row`. show(numbers, PNG): is handed the latest values and the image so far.
 
-    clock: seconds, as time.monotonic. Nothing of it reaches the model.
+    model: its name. batch_size, loss: of the training. clock: seconds, as time.monotonic. Nothing of it reaches the model.
     """
 
     def __init__(
-        self, log_path: Path, settings: TrainingSettings, show: Show, clock: Callable[[], float] = time.monotonic
+        self,
+        log_path: Path,
+        show: Show,
+        model: str,
+        batch_size: int,
+        loss: str = "softmax",
+        clock: Callable[[], float] = time.monotonic,
     ):
-        self.log_path, self.settings, self.show, self.clock = log_path, settings, show, clock
+        self.log_path, self.show, self.clock = log_path, show, clock
+        self.title, self.batch_size, self.loss = f"Training {Path(model).stem}, so far", batch_size, loss
         self.wait = FIRST_SECONDS
         self.due = clock() + self.wait
 
@@ -48,7 +54,7 @@ class LiveView:
         from PIL import Image
 
         drawn, small = io.BytesIO(), io.BytesIO()
-        plot_log(read_log(self.log_path), drawn, self.settings, f"Training {Path(self.settings.model).stem}, so far")
+        plot_log(read_log(self.log_path), drawn, self.batch_size, self.loss, self.title)
         with Image.open(drawn) as image:
             image.convert("RGB").quantize(COLOURS).save(small, "PNG", optimize=True)
         return small.getvalue()

@@ -7,14 +7,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import IO
 
-from clip_pipeline.settings import TrainingSettings
 from clip_pipeline.training.objective.loss import guessing_loss, guessing_text
 
 
-def plot_log(log: dict[str, list[float]], path: Path | IO[bytes], settings: TrainingSettings, title: str = "") -> None:
+def plot_log(
+    log: dict[str, list[float]], path: Path | IO[bytes], batch_size: int, loss: str = "softmax", title: str = ""
+) -> None:
     """Draws loss (training, validation, the level of guessing) and, below it, learning rate and logit scale.
 
-    settings: of the training, whose loss and batch size decide the level of guessing.
+    batch_size, loss: of the training; they decide the level of guessing.
     """
     import matplotlib
 
@@ -25,7 +26,7 @@ def plot_log(log: dict[str, list[float]], path: Path | IO[bytes], settings: Trai
         2, 1, figsize=(8, 6), sharex=True, height_ratios=(2.2, 1), layout="constrained", dpi=120
     )
     steps = log["step"]
-    guessing = guessing_loss(settings)
+    guessing = guessing_loss(batch_size, loss)
     top.plot(steps, log["train_loss"], color="#9ec1e6", linewidth=1, label="training, each logged step")
     top.plot(steps, _smoothed(log["train_loss"]), color="#1f5fa8", linewidth=2, label="training, smoothed")
     measured = [(s, v) for s, v in zip(steps, log["validation_loss"], strict=True) if not math.isnan(v)]
@@ -35,7 +36,7 @@ def plot_log(log: dict[str, list[float]], path: Path | IO[bytes], settings: Trai
         )
     top.axhline(guessing, color="#777777", linewidth=1, linestyle=(0, (4, 3)))
     top.annotate(
-        f"guessing: {guessing_text(settings, 2)}",
+        f"guessing: {guessing_text(batch_size, loss, 2)}",
         xy=(0.99, guessing),
         xycoords=("axes fraction", "data"),
         xytext=(0, 3),

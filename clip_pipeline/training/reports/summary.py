@@ -5,26 +5,25 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from clip_pipeline.settings import fingerprinted
 from clip_pipeline.training.objective.loss import guessing_loss
 from clip_pipeline.training.trainer import Trainer
 
 
 def summarise(trainer: Trainer) -> dict[str, Any]:
-    """Settings, length, losses in nats, scale and sizes of a trained model."""
-    model, settings = trainer.model, trainer.settings
+    """Length, losses in nats, scale and sizes of a trained model."""
+    model, data, steps = trainer.model, trainer.data, trainer.schedule.steps
+    batch_size = data.batches.batch_size
     best = None if math.isinf(trainer.best_loss) else round(trainer.best_loss, 5)
     final = trainer.validation_loss
     return {
-        "settings": fingerprinted(settings),
-        "steps": trainer.total_steps,
-        "epochs": round(trainer.total_steps * settings.batch_size / len(trainer.captions), 3),
+        "steps": steps,
+        "epochs": round(steps * batch_size / len(data.reader.table), 3),
         "final_train_loss": round(trainer.watch.recent_mean(), 5),
         "final_validation_loss": None if final is None else round(final, 5),
         "best_validation_loss": best,
         "best_step": trainer.best_step or None,
-        "published_step": trainer.best_step if settings.export_weights == "best" and best else trainer.total_steps,
-        "guessing_loss": round(guessing_loss(settings), 5),
+        "published_step": trainer.best_step if trainer.saving.best and best else steps,
+        "guessing_loss": round(guessing_loss(batch_size, trainer.learner.objective.loss), 5),
         "logit_scale": round(float(model.logit_scale.detach().exp()), 4),
         "parameters": sum(p.numel() for p in model.parameters()),
         "image_encoder_parameters": sum(p.numel() for p in model.visual.parameters()),

@@ -8,18 +8,17 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from clip_pipeline.settings import TrainingSettings
-from clip_pipeline.training.data.augmentation import crop_boxes, draw_augmentation
+from clip_pipeline.training.data.augmentation import NO_AUGMENTATION, Augmentation, crop_boxes, draw_augmentation
 
-SETTINGS = TrainingSettings(batch_size=8, crop_scale=0.5, flip=True, color_jitter=0.3, seed=1)
+VARIED = Augmentation(crop_scale=0.5, flip=True, color_jitter=0.3)
 
 
 def noise(count: int, side: int) -> np.ndarray:
     return np.random.default_rng(0).integers(0, 256, (count, side, side, 3), dtype=np.uint8)
 
 
-def varied(settings: TrainingSettings, step: int, stored: np.ndarray, size: int) -> np.ndarray:
-    augmentation = draw_augmentation(settings, step)
+def varied(wanted: Augmentation, step: int, stored: np.ndarray, size: int, seed: int = 1) -> np.ndarray:
+    augmentation = wanted.draw_images(seed, step, len(stored))
     images = np.empty((len(stored), size, size, 3), np.uint8)
     for place, image in enumerate(images):
         augmentation.apply(place, stored[place], image)
@@ -27,22 +26,21 @@ def varied(settings: TrainingSettings, step: int, stored: np.ndarray, size: int)
 
 
 def test_without_augmentation_nothing_is_drawn():
-    assert draw_augmentation(TrainingSettings(), 3) is None
+    assert NO_AUGMENTATION.draw_images(0, 3, 8) is None and draw_augmentation(0, 3, 8) is None
 
 
 def test_it_depends_on_seed_and_step_alone():
     stored = noise(8, 20)
-    one = varied(SETTINGS, 3, stored, 16)
-    assert np.array_equal(one, varied(SETTINGS, 3, stored, 16))
-    assert not np.array_equal(one, varied(SETTINGS, 4, stored, 16))
-    assert not np.array_equal(one, varied(dataclasses.replace(SETTINGS, seed=2), 3, stored, 16))
+    one = varied(VARIED, 3, stored, 16)
+    assert np.array_equal(one, varied(VARIED, 3, stored, 16))
+    assert not np.array_equal(one, varied(VARIED, 4, stored, 16))
+    assert not np.array_equal(one, varied(VARIED, 3, stored, 16, seed=2))
 
 
 @pytest.mark.parametrize("size", [16, 20])
 def test_a_crop_is_pillows_and_may_be_mirrored(size):
-    settings = dataclasses.replace(SETTINGS, color_jitter=0)
-    stored, augmentation = noise(8, 20), draw_augmentation(settings, 0)
-    for place, image in enumerate(varied(settings, 0, stored, size)):
+    stored, augmentation = noise(8, 20), draw_augmentation(1, 0, 8, scale=0.5, flip=True)
+    for place, image in enumerate(varied(Augmentation(crop_scale=0.5, flip=True), 0, stored, size)):
         box = tuple(augmentation.boxes[place] * 20)
         theirs = Image.fromarray(stored[place]).resize((size, size), Image.Resampling.BICUBIC, box=box)
         if augmentation.mirrored[place]:
@@ -53,11 +51,11 @@ def test_a_crop_is_pillows_and_may_be_mirrored(size):
     assert 0 < augmentation.mirrored.sum() < 8
 
 
-@pytest.mark.parametrize("settings", [TrainingSettings(flip=True), TrainingSettings(flip=True, crop_scale=0.9999)])
-def test_mirroring_turns_left_to_right_and_about_half_of_the_photos(settings):
-    settings = dataclasses.replace(settings, batch_size=200)
+@pytest.mark.parametrize("scale", [1.0, 0.9999])
+def test_mirroring_turns_left_to_right_and_about_half_of_the_photos(scale):
     smooth = np.asarray(Image.fromarray(noise(1, 4)[0]).resize((16, 16)))
-    images = varied(settings, 0, np.repeat(smooth[None], 200, axis=0), 16).astype(int)
+    wanted = Augmentation(flip=True, crop_scale=scale)
+    images = varied(wanted, 0, np.repeat(smooth[None], 200, axis=0), 16, seed=0).astype(int)
     kept = sum(np.abs(image - smooth).max() < 5 for image in images)
     turned = sum(np.abs(image - smooth[:, ::-1]).max() < 5 for image in images)
     assert kept + turned == 200
@@ -77,17 +75,15 @@ def test_crops_have_the_area_and_the_aspect_that_is_asked_for_and_lie_inside():
 
 
 def test_a_brightness_of_one_adds_half_of_the_range():
-    settings = dataclasses.replace(SETTINGS, crop_scale=1, flip=False, color_jitter=0.2)
     grey = np.full((8, 16, 16, 3), 128, np.uint8)
-    augmentation = draw_augmentation(settings, 0)
-    added = varied(settings, 0, grey, 16)[:, 0, 0, 0] - 128.0
+    augmentation = draw_augmentation(1, 0, 8, jitter=0.2)
+    added = varied(Augmentation(color_jitter=0.2), 0, grey, 16)[:, 0, 0, 0] - 128.0
     assert np.abs(added - 127.5 * augmentation.brightness).max() <= 0.5
     assert np.abs(augmentation.brightness).max() <= 0.2 and np.abs(augmentation.contrast).max() <= 0.2
 
 
 def test_saturation_is_as_strong_as_the_jitter_and_some_photos_are_grey():
-    settings = TrainingSettings(batch_size=400, color_jitter=0.4, grayscale_prob=0.25)
-    augmentation = draw_augmentation(settings, 0)
+    augmentation = draw_augmentation(0, 0, 400, jitter=0.4, grayscale=0.25)
     grey = augmentation.saturation == 0
     assert 0.18 < grey.mean() < 0.32
     assert np.abs(augmentation.saturation[~grey] - 1).max() <= 0.4
@@ -95,16 +91,15 @@ def test_saturation_is_as_strong_as_the_jitter_and_some_photos_are_grey():
 
 
 def test_a_grey_photo_has_three_equal_colours():
-    images = varied(TrainingSettings(batch_size=8, grayscale_prob=1.0), 0, noise(8, 16), 16)
+    images = varied(Augmentation(grayscale_prob=1.0), 0, noise(8, 16), 16, seed=0)
     assert np.ptp(images, axis=-1).max() == 0
     assert np.abs(images[..., 0] - noise(8, 16).mean(-1)).max() <= 0.5 + 1e-9
 
 
 def test_erasing_covers_one_rectangle_of_the_size_that_is_told_and_leaves_the_rest():
-    settings = TrainingSettings(batch_size=300, random_erasing_prob=0.5)
     stored = np.repeat(noise(1, 30), 300, axis=0)
     stored[stored == 123] = 122  # no pixel has the cover's colour by itself
-    images = varied(settings, 0, stored, 30)
+    images = varied(Augmentation(random_erasing_prob=0.5), 0, stored, 30, seed=0)
     covered = (images == np.array([123, 117, 104])).all(-1)
     assert 0.4 < covered.any((1, 2)).mean() < 0.6
     for image, mask in zip(images, covered, strict=True):
@@ -115,7 +110,7 @@ def test_erasing_covers_one_rectangle_of_the_size_that_is_told_and_leaves_the_re
 
 
 def test_what_is_new_changes_nothing_of_what_was_drawn_before():
-    plain = draw_augmentation(SETTINGS, 5)
-    more = draw_augmentation(dataclasses.replace(SETTINGS, grayscale_prob=0.5, random_erasing_prob=0.5), 5)
+    plain = VARIED.draw_images(1, 5, 8)
+    more = dataclasses.replace(VARIED, grayscale_prob=0.5, random_erasing_prob=0.5).draw_images(1, 5, 8)
     for name in ("boxes", "mirrored", "contrast", "brightness"):
         assert np.array_equal(getattr(plain, name), getattr(more, name))

@@ -7,9 +7,8 @@ from hypothesis import given
 from hypothesis import settings as example_settings
 from hypothesis import strategies as st
 
-from clip_pipeline.settings import TrainingSettings
 from clip_pipeline.training.data.batches import Batches
-from clip_pipeline.training.data.captions import further_captions, without_words
+from clip_pipeline.training.data.captions import drop_tokens, further_captions
 from clip_pipeline_tests.training.caption_tables import make_caption_table
 
 WHOLE = slice(None)
@@ -58,9 +57,8 @@ def tokens_of(photos: int = 64, captions: int = 2, length: int = 12) -> np.ndarr
 
 
 def test_words_are_left_out_at_the_rate_of_the_setting_and_the_ends_stay():
-    settings = TrainingSettings(token_dropout=0.3, batch_size=64)
     tokens = tokens_of()
-    shown = without_words(tokens, 5, settings, (PAD, START, END), WHOLE)
+    shown = drop_tokens(tokens, 0, 5, 0.3, (PAD, START, END), 64, WHOLE)
     words = tokens > END
     assert (shown[~words] == tokens[~words]).all()
     assert set(shown[words & (shown != tokens)].tolist()) == {PAD}
@@ -68,9 +66,8 @@ def test_words_are_left_out_at_the_rate_of_the_setting_and_the_ends_stay():
 
 
 def test_other_words_at_each_step_and_the_same_in_a_share_of_the_batch():
-    settings = TrainingSettings(token_dropout=0.3, batch_size=64)
     tokens = tokens_of()
-    whole, again, next_step = (without_words(tokens, step, settings, (0, 1, 2), WHOLE) for step in (5, 5, 6))
+    whole, again, next_step = (drop_tokens(tokens, 0, step, 0.3, (0, 1, 2), 64, WHOLE) for step in (5, 5, 6))
     assert (whole == again).all()
     assert (whole != next_step).any()
-    assert (without_words(tokens[16:32], 5, settings, (0, 1, 2), slice(16, 32)) == whole[16:32]).all()
+    assert (drop_tokens(tokens[16:32], 0, 5, 0.3, (0, 1, 2), 64, slice(16, 32)) == whole[16:32]).all()

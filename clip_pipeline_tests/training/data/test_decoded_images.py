@@ -13,7 +13,6 @@ from clip_pipeline.models.torchvision_operators import define_missing_operators
 from clip_pipeline.pixels.decode import decode
 from clip_pipeline.pixels.normalise import normalised_images
 from clip_pipeline.pixels.resize import Square, fit_square
-from clip_pipeline.settings import TrainingSettings
 from clip_pipeline.training.data.decoded_images import (
     ImageFormat,
     StoredImages,
@@ -134,10 +133,10 @@ def test_a_photo_that_would_fill_the_memory_gets_a_sentence(tmp_path, monkeypatc
 
 def test_the_format_is_the_models_or_a_larger_one_and_has_a_name():
     preprocess = {"size": [112, 112], "resize_mode": "shortest"}
-    assert image_format(preprocess, TrainingSettings()).name == "112px_shortest"
-    larger = image_format(preprocess, TrainingSettings(cached_image_size=128))
+    assert image_format(preprocess).name == "112px_shortest"
+    larger = image_format(preprocess, cached_image_size=128)
     assert larger == ImageFormat.named(larger.name) == ImageFormat(128, "shortest")
     with pytest.raises(SettingsError, match="cached_image_size is 100, less than the 112 pixels .* such as 128"):
-        image_format(preprocess, TrainingSettings(cached_image_size=100))
+        image_format(preprocess, cached_image_size=100)
     with pytest.raises(SettingsError, match='"112" is no format'):
         ImageFormat.named("112")

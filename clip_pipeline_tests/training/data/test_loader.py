@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import io
 from pathlib import Path
 
@@ -14,7 +13,7 @@ from clip_pipeline.errors import PhotosError, TrainingError
 from clip_pipeline.images.shards.tar import write_shard
 from clip_pipeline.pixels.decode import decode
 from clip_pipeline.pixels.resize import fit_square
-from clip_pipeline.settings import TrainingSettings
+from clip_pipeline.training.data.augmentation import NO_AUGMENTATION, Augmentation
 from clip_pipeline.training.data.batches import Batches
 from clip_pipeline.training.data.decoded_images import ImageFormat, StoredImages, store_images
 from clip_pipeline.training.data.loader import BATCHES_AHEAD, Loader, PairReader
@@ -27,8 +26,8 @@ from clip_pipeline.training.data.undecodable_images import (
 from clip_pipeline_tests.training.caption_tables import make_caption_table
 from clip_pipeline_tests.training.conftest import Images
 
-PLAIN = TrainingSettings(batch_size=8, seed=3)
-VARIED = dataclasses.replace(PLAIN, crop_scale=0.5, flip=True, color_jitter=0.2)
+PLAIN, VARIED = NO_AUGMENTATION, Augmentation(crop_scale=0.5, flip=True, color_jitter=0.2)
+SEED = 3
 FORMAT = ImageFormat(20, "squash")
 COUNT = 96
 
@@ -67,13 +66,22 @@ def shards(tmp_path) -> Shards:
 
 
 def batches_of(
-    source, table, settings=PLAIN, steps=range(18), workers=1, share=slice(None), undecodable_images=None, size=20
+    source,
+    table,
+    augmentation=PLAIN,
+    steps=range(18),
+    workers=1,
+    share=slice(None),
+    undecodable_images=None,
+    size=20,
+    batch_size=8,
+    captions=1,
 ):
     reader = PairReader(source, table, size, workers=workers, undecodable_images=undecodable_images)
-    batches = Batches(table, settings.batch_size, settings.seed, settings.repeat_captions)
-    with Loader(reader, batches, settings, share, steps[-1] + 1) as loader:
+    batches = Batches(table, batch_size, SEED)
+    with Loader(reader, batches, steps[-1] + 1, share, augmentation, captions) as loader:
         found = [(batch.images.copy(), batch.captions.copy()) for batch in map(loader.batch, steps)]
-    return found if settings.captions_per_photo > 1 else [(images, captions[:, 0]) for images, captions in found]
+    return found if captions > 1 else [(images, captions[:, 0]) for images, captions in found]
 
 
 def same(ones, others) -> bool:
@@ -82,12 +90,12 @@ def same(ones, others) -> bool:
     )
 
 
-@pytest.mark.parametrize(("settings", "size"), [(PLAIN, 20), (PLAIN, 16), (VARIED, 16)])
-def test_stored_and_streamed_batches_are_the_same_whatever_the_number_of_threads(shards, tmp_path, settings, size):
+@pytest.mark.parametrize(("augmentation", "size"), [(PLAIN, 20), (PLAIN, 16), (VARIED, 16)])
+def test_stored_and_streamed_batches_are_the_same_whatever_the_number_of_threads(shards, tmp_path, augmentation, size):
     store_images(shards.contents.items(), shards.ids, FORMAT, tmp_path)
-    stored = batches_of(StoredImages(tmp_path, shards.ids, FORMAT), shards.table, settings, size=size)
+    stored = batches_of(StoredImages(tmp_path, shards.ids, FORMAT), shards.table, augmentation, size=size)
     for workers in (1, 4):
-        assert same(stored, batches_of(shards.streamed(), shards.table, settings, workers=workers, size=size))
+        assert same(stored, batches_of(shards.streamed(), shards.table, augmentation, workers=workers, size=size))
 
 
 def test_every_image_is_that_of_its_caption(shards):
@@ -111,10 +119,9 @@ def test_any_step_can_be_the_first_one(shards, tmp_path, way):
 @pytest.mark.parametrize("captions", [1, 2])
 def test_shares_of_several_processes_make_up_the_batch(shards, captions):
     """With two, every other photo has the same second caption: all of them in a batch give way, whatever process shows them."""
-    settings = dataclasses.replace(VARIED, captions_per_photo=captions)
-    whole = batches_of(shards.streamed(), shards.table, settings, size=16)
+    whole = batches_of(shards.streamed(), shards.table, VARIED, size=16, captions=captions)
     parts = [
-        batches_of(shards.streamed(), shards.table, settings, share=share, size=16)
+        batches_of(shards.streamed(), shards.table, VARIED, share=share, size=16, captions=captions)
         for share in (slice(0, 4), slice(4, 8))
     ]
     joined = [tuple(np.concatenate(pair) for pair in zip(*both, strict=True)) for both in zip(*parts, strict=True)]
@@ -138,9 +145,8 @@ def test_the_order_has_nothing_to_do_with_the_place_in_the_shards():
 
 def test_no_periodicity_on_sorted_shards_through_the_loader(shards):
     """The brightness of the photos rises through the shards; that of the batches neither rises nor repeats itself."""
-    settings = dataclasses.replace(PLAIN, batch_size=4)
     epoch = COUNT // 4
-    found = batches_of(shards.streamed(), shards.table, settings, range(8 * epoch))
+    found = batches_of(shards.streamed(), shards.table, PLAIN, range(8 * epoch), batch_size=4)
     means = np.array([images[..., 1].mean() for images, _ in found])
     rest = means - means.mean()
     for lag in (1, epoch // 4, epoch):
@@ -164,7 +170,7 @@ def test_only_a_few_batches_are_read_ahead_and_their_memory_is_used_again():
     source = Counted(np.zeros((400, 8, 8, 3), np.uint8))
     reader = PairReader(source, table, 8)
     addresses = set()
-    with Loader(reader, Batches(table, 8, 0), dataclasses.replace(PLAIN), slice(None), 50) as loader:
+    with Loader(reader, Batches(table, 8, 0), 50) as loader:
         for step in range(50):
             addresses.add(loader.batch(step).images.ctypes.data)
             assert source.reads <= 8 * (step + 1 + BATCHES_AHEAD)
@@ -182,12 +188,9 @@ def test_opening_a_set_and_taking_batches_needs_no_memory_for_the_set(tmp_path):
     table = make_caption_table([[photo_id] for photo_id in ids], np.zeros((400, 1), np.int32))
     tracemalloc.start()
     batches_of(StoredImages(tmp_path, ids, ImageFormat(256, "squash")), table, PLAIN, range(2), size=256)
-    settings = dataclasses.replace(PLAIN, batch_size=8)
     with Loader(
         PairReader(StoredImages(tmp_path, ids, ImageFormat(256, "squash")), table, 256),
         Batches(table, 8, 0),
-        settings,
-        slice(None),
         50,
     ) as loader:
         for step in range(50):
@@ -216,7 +219,7 @@ def test_a_bad_photo_is_replaced_by_the_next_good_one_and_named(tmp_path):
     assert same(runs[0][0], runs[1][0]) and runs[0][1] == runs[1][1]
     noted = read_undecodable_images(tmp_path / "work1" / "undecodable_images.csv")
     assert sorted(bad.photo_id for bad in noted) == ["photo005", "photo006", "photo050"]
-    batches = Batches(shards.table, 8, VARIED.seed)
+    batches = Batches(shards.table, 8, SEED)
     for bad in noted:
         assert f"Photo {bad.photo_id} in 0000" in bad.reason and "cannot be decoded" in bad.reason
         planned, _ = batches.pairs(bad.step)

@@ -8,8 +8,7 @@ import pytest
 import torch
 
 from clip_pipeline.errors import SettingsError
-from clip_pipeline.settings import TrainingSettings
-from clip_pipeline.training.data.mixup import check_shares, draw_own_share, mixed_images, next_ones
+from clip_pipeline.training.data.mixup import check_circles, draw_mixup_weight, mixed_images, next_ones
 from clip_pipeline_tests.training.objective.test_grad_cache import (
     SETTINGS,
     assert_equal_gradients,
@@ -32,21 +31,19 @@ def test_a_mixed_image_is_the_weighted_mean_of_its_own_and_the_next():
 
 
 def test_the_share_is_a_function_of_seed_and_step_and_one_without_mixing():
-    settings = TrainingSettings(mixup_alpha=0.2)
-    shares = [draw_own_share(settings, step) for step in range(200)]
-    assert shares == [draw_own_share(settings, step) for step in range(200)]
-    assert shares[0] != draw_own_share(dataclasses.replace(settings, seed=1), 0)
+    shares = [draw_mixup_weight(0, step, 0.2) for step in range(200)]
+    assert shares == [draw_mixup_weight(0, step, 0.2) for step in range(200)]
+    assert shares[0] != draw_mixup_weight(1, 0, 0.2)
     assert 0.4 < sum(shares) / 200 < 0.6 and min(shares) >= 0 and max(shares) <= 1
-    assert draw_own_share(TrainingSettings(), 3) == 1.0
+    assert draw_mixup_weight(0, 3, 0.0) == 1.0
 
 
 def test_processes_must_hold_whole_circles():
-    settings = TrainingSettings(mixup_alpha=0.2, batch_size=12)
-    check_shares(settings, 1)
-    check_shares(dataclasses.replace(settings, batch_size=16), 2)
-    check_shares(dataclasses.replace(settings, mixup_alpha=0), 2)
+    check_circles(0.2, 12, 1)
+    check_circles(0.2, 16, 2)
+    check_circles(0.0, 12, 2)
     with pytest.raises(SettingsError, match="each of 2 processes has 6 of the 12 .* Set training.batch_size to 16"):
-        check_shares(settings, 2)
+        check_circles(0.2, 12, 2)
 
 
 @pytest.mark.parametrize("loss", ["softmax", "sigmoid"])
@@ -71,8 +68,7 @@ def test_the_loss_of_mixed_images_is_that_of_targets_of_both_captions(loss):
 
 
 def test_in_chunks_the_gradient_of_mixed_images_is_the_same():
-    settings = dataclasses.replace(SETTINGS, captions_per_photo=2)
-    whole, chunked = learner_of(settings), learner_of(dataclasses.replace(settings, chunk_size=5))
-    batch = random_batch(whole)
+    whole, chunked = learner_of(SETTINGS), learner_of(dataclasses.replace(SETTINGS, chunk_size=5))
+    batch = random_batch(whole, captions=2)
     assert chunked.backward(*batch, 0.6) == pytest.approx(whole.backward(*batch, 0.6), abs=1e-5)
     assert_equal_gradients(gradients(chunked), gradients(whole))

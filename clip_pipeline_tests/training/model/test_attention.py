@@ -6,9 +6,8 @@ import pytest
 import torch
 
 from clip_pipeline.models.registry import build_model, load_config
-from clip_pipeline.settings import TrainingSettings
 from clip_pipeline.training.model.attention import lighten_attention
-from clip_pipeline.training.model.initial_model import make_model
+from clip_pipeline.training.model.initial_model import InitialModel, make_model
 
 
 def _gradients(model: torch.nn.Module, images: torch.Tensor) -> dict[str, torch.Tensor]:
@@ -53,8 +52,8 @@ def test_only_a_training_on_a_cpu_that_is_not_compiled_takes_it():
         return "forward" in vars(model.visual.transformer.resblocks[0].attn)
 
     config = load_config("tiny_test")
-    assert lightened(make_model(config, TrainingSettings(model="tiny_test"), "cpu"))
-    compiled = make_model(config, TrainingSettings(model="tiny_test", compile=True), "cpu")
+    assert lightened(make_model(config, InitialModel("tiny_test"), "cpu"))
+    compiled = make_model(config, InitialModel("tiny_test", compile=True), "cpu")
     assert not lightened(compiled)
     assert not any("forward" in vars(module) for module in compiled.transformer.modules())
 

@@ -13,15 +13,17 @@ from clip_pipeline.errors import ModelError, SettingsError
 from clip_pipeline.models.folder import WEIGHTS_FILE, load_model_folder
 from clip_pipeline.models.registry import load_config
 from clip_pipeline.settings import TrainingSettings
-from clip_pipeline.training.model.initial_model import make_model, training_mode, with_loss
+from clip_pipeline.training.model.freezing import training_mode
+from clip_pipeline.training.model.initial_model import make_model, with_loss
+from clip_pipeline.training.options import initial_model_of
 from clip_pipeline_tests.training.conftest import SETTINGS, TinyData
 
 TINY = TrainingSettings(model="tiny_test")
 
 
 def model_of(**changes):
-    settings = dataclasses.replace(TINY, **changes)
-    return make_model(with_loss(load_config(settings.model), settings), settings, "cpu"), settings
+    initial = initial_model_of(dataclasses.replace(TINY, **changes))
+    return make_model(with_loss(load_config(initial.name), initial.loss), initial, "cpu"), initial
 
 
 def weights_of(root) -> dict[str, torch.Tensor]:
@@ -68,12 +70,12 @@ def test_the_norms_of_a_frozen_encoder_may_be_trained():
 
 
 def test_a_frozen_encoders_statistics_and_dropout_rest():
-    model, settings = model_of(model="sandbox_small", freeze="image")
-    training_mode(model, settings)
+    model, initial = model_of(model="sandbox_small", freeze="image")
+    training_mode(model, initial.frozen)
     assert not any(module.training for module in model.visual.modules())
     assert model.transformer.training
-    model, settings = model_of(model="sandbox_small", freeze="image", freeze_norms=False)
-    training_mode(model, settings)
+    model, initial = model_of(model="sandbox_small", freeze="image", freeze_norms=False)
+    training_mode(model, initial.frozen)
     assert model.visual.bn1.training
 
 

@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-import resource
-import sys
-
-import pytest
 import torch
 
-from clip_pipeline.settings import ComputeSettings
+from clip_pipeline.machine.cores import usable_cores
 from clip_pipeline.training.model.precision import (
     choose_precision,
     count_threads,
-    freed_memory_kept,
     reproducible_arithmetic,
 )
 
@@ -27,8 +22,9 @@ def test_auto_takes_bf16_only_where_the_processor_has_it(monkeypatch):
 
 
 def test_threads_are_the_setting_or_the_cores():
-    assert count_threads(ComputeSettings(threads=3)) == 3
-    assert count_threads(ComputeSettings()) >= 1
+    assert count_threads(3, processes=2) == 3
+    assert count_threads() == usable_cores()
+    assert count_threads(processes=10_000) == 1
 
 
 def test_new_memory_is_not_filled_before_an_operation_writes_to_it():
@@ -37,20 +33,3 @@ def test_new_memory_is_not_filled_before_an_operation_writes_to_it():
         assert torch.are_deterministic_algorithms_enabled()
         assert not torch.utils.deterministic.fill_uninitialized_memory
     assert torch.utils.deterministic.fill_uninitialized_memory == before
-
-
-@pytest.mark.skipif(sys.platform != "linux", reason="glibc's malloc")
-def test_memory_that_is_asked_for_again_costs_no_page_faults():
-    def page_faults() -> int:
-        before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
-        for _ in range(20):
-            torch.ones(4 << 20)  # 16 MiB, 4,096 pages
-        return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
-
-    given_back = page_faults()
-    with freed_memory_kept():
-        torch.ones(4 << 20)
-        kept = page_faults()
-    if given_back < 1000:
-        pytest.skip("large pages, or another allocator: nothing to save here")
-    assert kept < given_back / 10

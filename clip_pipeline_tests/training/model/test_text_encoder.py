@@ -8,9 +8,8 @@ import torch.nn.functional as F
 
 from clip_pipeline.errors import SettingsError
 from clip_pipeline.models.registry import build_model, load_config
-from clip_pipeline.settings import TrainingSettings
 from clip_pipeline.training.model.text_encoder import prepare_text_encoder
-from clip_pipeline.training.optim.optimizer import make_optimizers
+from clip_pipeline.training.optim.optimizer import OptimizerOptions, make_optimizers
 
 CAPTIONS = torch.tensor([[1, 9, 7, 30, 12, 44, 5, 80, 3999], [1, 8, 300, 12, 9, 71, 6, 31, 3999]])
 CAPTIONS = F.pad(CAPTIONS, (0, 32 - CAPTIONS.shape[1]))
@@ -51,7 +50,7 @@ def test_a_encoder_that_stays_the_mean_never_learns_the_order_of_words(optimizer
     prepare_text_encoder(model, "stays_mean", "laptop_small")
     before = {name: weight.clone() for name, weight in model.state_dict().items()}
     for _ in range(3):
-        optimizers = make_optimizers(model, TrainingSettings(optimizer=optimizer, weight_decay=0.2))
+        optimizers = make_optimizers(model, OptimizerOptions(optimizer, weight_decay=0.2))
         F.normalize(model.encode_text(CAPTIONS), dim=-1).prod(1).sum().backward()
         for each in optimizers:
             each.step()
@@ -70,7 +69,7 @@ def test_one_that_may_learn_it_does():
     torch.manual_seed(0)
     model = build_model(load_config("laptop_small"))
     prepare_text_encoder(model, "starts_as_mean", "laptop_small")
-    (optimizer,) = make_optimizers(model, TrainingSettings())
+    (optimizer,) = make_optimizers(model, OptimizerOptions())
     for _ in range(3):
         optimizer.zero_grad()
         model.encode_text(CAPTIONS)[:, 0].sum().backward()

@@ -12,28 +12,43 @@ import torch
 
 from clip_pipeline.models.registry import load_config
 from clip_pipeline.settings import TrainingSettings
+from clip_pipeline.training.model.freezing import training_mode
 from clip_pipeline.training.model.initial_model import make_model, with_loss
 from clip_pipeline.training.objective.bag_of_words_loss import make_word_head
 from clip_pipeline.training.objective.grad_cache import GradCacheStep, RandomState, quiet_statistics
+from clip_pipeline.training.options import initial_model_of, objective_of
 
 SETTINGS = TrainingSettings(model="tiny_test", batch_size=12, bag_of_words_loss=0.5)
 
 
 def learner_of(settings: TrainingSettings, layers: int = 1) -> GradCacheStep:
+    """Of a model with random weights, as a training by those settings has it."""
     torch.manual_seed(0)
     config = load_config(settings.model)
     config["vision_cfg"]["layers"] = config["text_cfg"]["layers"] = layers
-    model = make_model(with_loss(config, settings), settings, "cpu")
-    model.train()
+    initial = initial_model_of(settings)
+    model = make_model(with_loss(config, settings.loss), initial, "cpu")
+    training_mode(model, initial.frozen)
     weights = torch.ones(config["text_cfg"]["vocab_size"]).numpy()
-    return GradCacheStep(model, make_word_head(config["embed_dim"], weights), settings, "cpu", 0)
+    return GradCacheStep(
+        model,
+        make_word_head(config["embed_dim"], weights),
+        objective_of(settings),
+        "cpu",
+        pad_id=0,
+        precision=settings.precision,
+        chunk_size=settings.chunk_size,
+        gradient_checkpointing=settings.gradient_checkpointing,
+        frozen=initial.frozen,
+    )
 
 
-def random_batch(learner: GradCacheStep, count: int = 12) -> tuple[torch.Tensor, torch.Tensor]:
+def random_batch(learner: GradCacheStep, count: int = 12, captions: int = 1) -> tuple[torch.Tensor, torch.Tensor]:
+    """Images, and tokens of `captions` captions of each."""
     size, length = learner.model.visual.image_size, learner.model.context_length
     generator = torch.Generator().manual_seed(1)
     images = torch.randn(count, 3, *(size if isinstance(size, tuple) else (size, size)), generator=generator)
-    shape = (count, learner.settings.captions_per_photo, length)
+    shape = (count, captions, length)
     tokens = torch.randint(1, 290, shape, generator=generator)
     tokens[..., -1] = 299
     return images, tokens
@@ -54,16 +69,16 @@ def assert_equal_gradients(ours: dict, theirs: dict) -> None:
 @pytest.mark.parametrize("loss", ["softmax", "sigmoid"])
 @pytest.mark.parametrize(("size", "captions"), [(1, 1), (4, 1), (5, 1), (5, 3)])
 def test_the_gradient_in_chunks_is_that_of_the_whole_batch(loss, size, captions):
-    settings = dataclasses.replace(SETTINGS, loss=loss, captions_per_photo=captions)
+    settings = dataclasses.replace(SETTINGS, loss=loss)
     whole, chunked = learner_of(settings), learner_of(dataclasses.replace(settings, chunk_size=size))
-    batch = random_batch(whole)
+    batch = random_batch(whole, captions=captions)
     assert chunked.backward(*batch) == pytest.approx(whole.backward(*batch), abs=1e-5)
     assert_equal_gradients(gradients(chunked), gradients(whole))
 
 
 def test_the_loss_of_several_captions_is_the_mean_of_the_losses_of_one():
-    learner = learner_of(dataclasses.replace(SETTINGS, captions_per_photo=3))
-    images, tokens = random_batch(learner)
+    learner = learner_of(SETTINGS)
+    images, tokens = random_batch(learner, captions=3)
     singles = [learner.losses(*learner.features(images, tokens[:, [k]]), tokens[:, [k]]) for k in range(3)]
     total, contrastive = learner.losses(*learner.features(images, tokens), tokens)
     assert contrastive == pytest.approx(sum(one for _, one in singles) / 3, abs=1e-5)
@@ -140,8 +155,8 @@ MEASURED = """
 import gc, json, pathlib, sys, torch
 torch.set_num_threads(1)
 from clip_pipeline.settings import TrainingSettings
-from clip_pipeline.training.meter import peak_memory_bytes
-from clip_pipeline_tests.training.test_step import learner_of, random_batch
+from clip_pipeline.training.reports.throughput import peak_memory_bytes
+from clip_pipeline_tests.training.objective.test_grad_cache import learner_of, random_batch
 learner = learner_of(TrainingSettings(model="tiny_test", batch_size=1024, **json.loads(sys.argv[1])), layers=4)
 batch = random_batch(learner, 1024)
 gc.collect()

@@ -10,7 +10,6 @@ import torch
 import torch.nn.functional as F
 
 from clip_pipeline.errors import ShapeError
-from clip_pipeline.settings import TrainingSettings
 from clip_pipeline.training.objective.loss import clip_loss, guessing_loss, sigmoid_loss
 
 
@@ -85,9 +84,9 @@ def test_the_sigmoid_loss_equals_open_clips_and_numpys():
 
 def test_guessing_is_the_lowest_loss_of_embeddings_that_are_all_equal():
     same = F.normalize(torch.ones(16, 4), dim=-1)
-    assert guessing_loss(TrainingSettings(batch_size=16)) == pytest.approx(float(clip_loss(same, same, 5.0)), abs=1e-6)
+    assert guessing_loss(16) == pytest.approx(float(clip_loss(same, same, 5.0)), abs=1e-6)
     lowest = min(float(sigmoid_loss(same, same, 0.0, bias)) for bias in torch.linspace(-6, 2, 801))
-    assert guessing_loss(TrainingSettings(batch_size=16, loss="sigmoid")) == pytest.approx(lowest, abs=1e-4)
+    assert guessing_loss(16, "sigmoid") == pytest.approx(lowest, abs=1e-4)
 
 
 def test_scale_and_bias_of_the_sigmoid_loss_are_learned():

@@ -8,8 +8,13 @@ import pytest
 import torch
 
 from clip_pipeline.models.registry import build_model, load_config
-from clip_pipeline.settings import TrainingSettings
-from clip_pipeline.training.optim.optimizer import AveragedWeights, cap_logit_scale, make_optimizers, set_rates
+from clip_pipeline.training.optim.optimizer import (
+    AveragedWeights,
+    OptimizerOptions,
+    cap_logit_scale,
+    make_optimizers,
+    set_rates,
+)
 
 
 @pytest.fixture(scope="module")
@@ -18,7 +23,7 @@ def model():
 
 
 def test_only_matrices_decay(model):
-    (adamw,) = make_optimizers(model, TrainingSettings(weight_decay=0.3))
+    (adamw,) = make_optimizers(model, OptimizerOptions(weight_decay=0.3))
     decayed, undecayed = adamw.param_groups
     assert (decayed["weight_decay"], undecayed["weight_decay"]) == (0.3, 0.0)
     names = {id(parameter): name for name, parameter in model.named_parameters()}
@@ -30,8 +35,7 @@ def test_only_matrices_decay(model):
 
 
 def test_muon_moves_the_hidden_matrices_and_adamw_the_rest(model):
-    settings = TrainingSettings(optimizer="muon", learning_rate=1e-3, muon_lr=0.02, muon_decay=0.7)
-    adamw, muon = make_optimizers(model, settings)
+    adamw, muon = make_optimizers(model, OptimizerOptions("muon", lr=1e-3, muon_lr=0.02, muon_decay=0.7))
     names = {id(parameter): name for name, parameter in model.named_parameters()}
     by_muon = {names[id(p)] for p in muon.param_groups[0]["params"]}
     by_adamw = {names[id(p)] for group in adamw.param_groups for p in group["params"]}
@@ -40,7 +44,7 @@ def test_muon_moves_the_hidden_matrices_and_adamw_the_rest(model):
         "attn.in_proj_weight", "attn.out_proj.weight", "mlp.c_fc.weight", "mlp.c_proj.weight",
     }  # fmt: skip
     assert {name for name in by_muon if "resblocks" not in name} == {"visual.conv1.weight"}
-    set_rates([adamw, muon], 0.5e-3, settings)
+    set_rates([adamw, muon], 0.5e-3)
     assert [group["lr"] for group in adamw.param_groups] == [0.5e-3, 0.5e-3]
     assert muon.param_groups[0]["lr"] == pytest.approx(0.01)
     assert muon.param_groups[0]["weight_decay"] == 0.7

@@ -20,7 +20,7 @@ class Clock:
 
 def test_looks_are_due_at_longer_and_longer_intervals(tmp_path, monkeypatch):
     clock, seen = Clock(), []
-    view = LiveView(tmp_path / "log.csv", SETTINGS, lambda numbers, _: seen.append(numbers["step"]), clock)
+    view = LiveView(tmp_path / "log.csv", lambda numbers, _: seen.append(numbers["step"]), "tiny", 8, clock=clock)
     monkeypatch.setattr(view, "_image", lambda: b"")
     for clock.now in range(24 * 3600):
         view({"step": clock.now, "epoch": 0.0, "train_loss": 1.0})
@@ -35,13 +35,13 @@ def test_the_image_of_a_long_and_noisy_training_stays_small(tmp_path):
         log.append(
             step=step, train_loss=4 + step % 7 / 3, validation_loss=4.0, learning_rate=1 / step, logit_scale=14.0
         )
-    image = LiveView(log.path, SETTINGS, print)._image()
+    image = LiveView(log.path, print, "tiny", 8)._image()
     assert image[:4] == b"\x89PNG" and len(image) < 60_000
 
 
 def test_a_training_hands_over_its_numbers_and_its_image(tiny_data, tmp_path):
     shown, clock = [], Clock()
-    view = LiveView(tmp_path / "work" / "train_log.csv", SETTINGS, lambda *look: shown.append(look), clock)
+    view = LiveView(tmp_path / "work" / "train_log.csv", lambda *look: shown.append(look), "tiny", 8, clock=clock)
 
     def on_row(row):
         clock.now += 15

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 
-from clip_pipeline.settings import TrainingSettings
 from clip_pipeline.training.reports.log import COLUMNS, TrainingLog, read_log, write_log_table
 from clip_pipeline.training.reports.log_plot import plot_log
 
@@ -32,7 +31,7 @@ def test_the_plot_is_drawn_also_of_one_row_and_without_validation(tmp_path):
         log = TrainingLog(tmp_path / "log.csv")
         for step in range(1, rows + 1):
             log.append(step=step, train_loss=4 / step, learning_rate=1e-3, logit_scale=14.0)
-        plot_log(read_log(tmp_path / "log.csv"), tmp_path / "loss.png", TrainingSettings(batch_size=64))
+        plot_log(read_log(tmp_path / "log.csv"), tmp_path / "loss.png", 64)
         assert (tmp_path / "loss.png").read_bytes()[:4] == b"\x89PNG"
         assert (tmp_path / "loss.png").stat().st_size < 100_000
 
@@ -52,5 +51,5 @@ def test_the_table_holds_the_same_rows_with_nulls_where_nothing_was_measured(tmp
 def test_the_level_of_guessing_is_that_of_the_loss(tmp_path):
     log = {column: [1.0, 2.0] for column in COLUMNS}
     for loss in ("softmax", "sigmoid"):
-        plot_log(log, tmp_path / f"{loss}.png", TrainingSettings(batch_size=64, loss=loss))
+        plot_log(log, tmp_path / f"{loss}.png", 64, loss)
     assert (tmp_path / "softmax.png").read_bytes() != (tmp_path / "sigmoid.png").read_bytes()

@@ -1,0 +1,127 @@
+"""What the parts of a training are made of, taken from its settings; nothing below this page sees a settings section."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from clip_pipeline.errors import SettingsError, TrainingError
+from clip_pipeline.models.sizes import Sizes, resized_config
+from clip_pipeline.settings import TrainingSettings
+from clip_pipeline.training.checkpoint import Saving
+from clip_pipeline.training.data.augmentation import Augmentation
+from clip_pipeline.training.model.freezing import FrozenEncoder
+from clip_pipeline.training.model.initial_model import InitialModel
+from clip_pipeline.training.objective.loss import Objective
+from clip_pipeline.training.optim.optimizer import OptimizerOptions
+from clip_pipeline.training.optim.schedule import Schedule, count_steps, count_warmup_steps
+
+
+def architecture_of(settings: TrainingSettings) -> dict[str, Any]:
+    """The configuration of the model, of open_clip's form, in the sizes of the settings.
+
+    Raises ModelError for an unknown model, SettingsError for a size that its encoders cannot have.
+    """
+    sizes = Sizes(
+        settings.vision_layers,
+        settings.vision_width,
+        settings.text_layers,
+        settings.text_width,
+        settings.embedding_size,
+        settings.context_length,
+    )
+    return resized_config(settings.model, sizes)
+
+
+def schedule_of(settings: TrainingSettings, photos: int) -> Schedule:
+    """The length and the learning rates of a training on so many photos.
+
+    Raises SettingsError for two lengths at once, TrainingError for a warmup that does not end.
+    """
+    if settings.steps and settings.samples:
+        raise SettingsError(
+            f"training.steps is {settings.steps} and training.samples is {settings.samples}. Give one of them."
+        )
+    steps = count_steps(photos, settings.batch_size, settings.epochs, settings.steps, settings.samples)
+    warmup = count_warmup_steps(steps, settings.warmup_percent, settings.warmup_steps)
+    if settings.warmup_steps and warmup >= steps:
+        raise TrainingError(
+            f"training.warmup_steps is {warmup:,}, but the training has only {steps:,} steps: the learning rate would "
+            f"never reach its peak. Set it to {max(1, steps // 20):,} or less, or train longer."
+        )
+    peak = settings.learning_rate
+    final, cooldown = peak * settings.final_lr_percent / 100, round(steps * settings.cooldown_percent / 100)
+    return Schedule(steps, warmup, peak, final, settings.schedule, cooldown)
+
+
+def initial_model_of(settings: TrainingSettings) -> InitialModel:
+    """What the model is before its first step."""
+    return InitialModel(
+        name=settings.model,
+        init_from=settings.init_from,
+        loss=settings.loss,
+        temperature=settings.temperature,
+        patch_dropout=settings.patch_dropout,
+        text_encoder=settings.text_encoder,
+        frozen=None if settings.freeze == "none" else FrozenEncoder(settings.freeze, settings.freeze_norms),
+        gradient_checkpointing=settings.gradient_checkpointing,
+        compile=settings.compile,
+    )
+
+
+def augmentation_of(settings: TrainingSettings) -> Augmentation:
+    """How strongly what is seen is varied."""
+    return Augmentation(
+        settings.crop_scale,
+        settings.flip,
+        settings.color_jitter,
+        settings.grayscale_prob,
+        settings.random_erasing_prob,
+        settings.mixup_alpha,
+        settings.token_dropout,
+    )
+
+
+def objective_of(settings: TrainingSettings) -> Objective:
+    """What is minimised."""
+    return Objective(settings.loss, settings.label_smoothing, settings.bag_of_words_loss)
+
+
+def optimizer_of(settings: TrainingSettings) -> OptimizerOptions:
+    """How the weights are moved."""
+    return OptimizerOptions(
+        name=settings.optimizer,
+        lr=settings.learning_rate,
+        betas=(settings.beta_1, settings.beta_2),
+        eps=settings.epsilon,
+        weight_decay=settings.weight_decay,
+        muon_lr=settings.muon_lr,
+        muon_decay=settings.muon_decay,
+        grad_clip_norm=settings.grad_clip_norm,
+        max_logit_scale=settings.max_logit_scale,
+    )
+
+
+def saving_of(settings: TrainingSettings) -> Saving:
+    """What is kept of a training while it runs."""
+    return Saving(
+        seconds=settings.checkpoint_seconds,
+        steps=settings.checkpoint_steps,
+        keep=settings.keep_checkpoints,
+        best=settings.export_weights == "best",
+        tensorboard=settings.tensorboard,
+    )
+
+
+def odd_settings(settings: TrainingSettings, has_batch_norms: bool, processes: int = 1) -> list[str]:
+    """Sentences about settings that do not go well together. processes: that share the batch."""
+    found = []
+    if settings.loss == "sigmoid" and settings.label_smoothing:
+        found.append("training.label_smoothing has no effect on the sigmoid loss.")
+    if 0 < settings.chunk_size < settings.batch_size // processes and has_batch_norms:
+        found.append(
+            f"The model has batch norms: with training.chunk_size they see {settings.chunk_size} images at a time, not "
+            f"the whole batch of {settings.batch_size}."
+        )
+    if settings.init_from and not settings.steps:
+        found.append("training.init_from without training.steps trains for whole epochs; a step limit is usual.")
+    return found
