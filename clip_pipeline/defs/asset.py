@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 import dagster as dg
+from pydantic import Field
 
 from clip_pipeline.defs.columns import columns
 from clip_pipeline.defs.metadata import artifact_metadata, observation
@@ -28,8 +29,7 @@ NETWORK_RETRIES = dg.RetryPolicy(max_retries=3, delay=10, backoff=dg.Backoff.EXP
 class RunSettings(dg.Config):
     """Set in the launchpad for one run of one asset."""
 
-    force: bool = False
-    """Build the artifact again although it is fresh."""
+    force: bool = Field(False, description="Build the artifact again although it is fresh.")
 
 
 def pipeline_asset(step: Step) -> dg.AssetsDefinition:

@@ -7,6 +7,7 @@ graph as the command line and reports each artifact as a materialisation of its 
 from typing import Any
 
 import dagster as dg
+from pydantic import Field
 
 from clip_pipeline.defs.history import asset_event
 from clip_pipeline.defs.metadata import observation
@@ -20,10 +21,10 @@ from clip_pipeline.pipeline.run import AssetOutcome, run_steps
 class WalkSettings(dg.Config):
     """Which assets to walk through."""
 
-    select: str = ""
-    """Assets separated by commas; +name adds all before it, name+ all after it. Empty: all."""
-    force: str = ""
-    """Assets, separated by commas, that are built again although they are fresh."""
+    select: str = Field(
+        "", description="Assets separated by commas; +name adds all before it, name+ all after it. Empty: all."
+    )
+    force: str = Field("", description="Assets, separated by commas, that are built again although they are fresh.")
 
 
 @dg.op

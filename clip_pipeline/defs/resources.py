@@ -1,18 +1,20 @@
-"""What can be set in the launchpad: the recipe, single settings, the machine, the data folder, sources, politeness.
+"""What can be set in the launchpad: every setting, by section, as `settings/` declares it; the recipe; the data folder.
 
-An empty field leaves what the recipe says. Environment variables give the values that the page starts with:
+An empty field leaves what the recipe says. Environment variables give the recipe that the page starts with:
 CLIP_PIPELINE_RECIPE, CLIP_PIPELINE_SETTINGS (separated by ;), CLIP_PIPELINE_DATA.
 """
 
+import enum
 import os
 from typing import Any
 
 import dagster as dg
-from pydantic import Field
+from pydantic import Field, create_model
 
 from clip_pipeline.pipeline.workspace import Workspace
-from clip_pipeline.settings import Recipe, with_settings
-from clip_pipeline.settings.recipes import find_recipe
+from clip_pipeline.settings import SECTIONS, Recipe, with_settings
+from clip_pipeline.settings.fields import SettingField, fields_of
+from clip_pipeline.settings.recipes import RECIPES, find_recipe
 
 
 def starting_recipe() -> Recipe:
@@ -22,36 +24,16 @@ def starting_recipe() -> Recipe:
     return with_settings(find_recipe(os.environ.get("CLIP_PIPELINE_RECIPE", "sandbox")), assignments)
 
 
+RecipeName = enum.Enum("RecipeName", {name: name for name in RECIPES})  # type: ignore[misc]
+
+
 class RecipeResource(dg.ConfigurableResource):
-    """The recipe and single settings."""
+    """The recipe, and single settings of it as `--set` takes them."""
 
-    name: str = Field("", description="sandbox, tiny, laptop, workstation or wkit24m. Empty: CLIP_PIPELINE_RECIPE.")
-    settings: list[str] = Field([], description='Single settings, such as ["words.min_count=50"].')
-
-
-class ComputeResource(dg.ConfigurableResource):
-    """The machine."""
-
-    device: str = Field("", description="cpu, cuda, mps or auto.")
-    precision: str = Field("", description="fp32 or bf16, for the training.")
-    workers: int = Field(0, description="Processes for counting and decoding; 0 is one a core.")
-    threads: int = Field(0, description="Arithmetic threads; 0 is one a core.")
-
-
-class SourcesResource(dg.ConfigurableResource):
-    """Where words and photos come from."""
-
-    dump: str = Field("", description="A dump file, sandbox, or mirror.")
-    photos: str = Field("", description="sandbox, unsplash, folder, tars or url_list.")
-    path: str = Field("", description="The folder of photos or tars, or the url list file.")
-    captions: str = Field("", description="Caption file for a folder of photos.")
-
-
-class PolitenessResource(dg.ConfigurableResource):
-    """How gently the network is used."""
-
-    contact: str = Field("", description="Your e-mail or page, sent in the User-Agent.")
-    connections: int = Field(0, description="Downloads at a time; 0 leaves the recipe's number.")
+    name: RecipeName | None = Field(None, description="A named set of settings. Empty: CLIP_PIPELINE_RECIPE.")
+    settings: list[str] = Field(
+        [], description='Single settings, such as ["words.min_count=50"]; the fields of the sections come on top.'
+    )
 
 
 class StorageResource(dg.ConfigurableResource):
@@ -60,46 +42,64 @@ class StorageResource(dg.ConfigurableResource):
     data_folder: str = Field("", description="Empty: CLIP_PIPELINE_DATA, else the folder data.")
 
 
+class SectionResource(dg.ConfigurableResource):
+    """Settings of one section; an empty field leaves what the recipe says."""
+
+    def given(self) -> dict[str, Any]:
+        """The fields that are not empty, by name."""
+        values = {name: getattr(self, name) for name in type(self).model_fields}
+        return {
+            name: value.value if isinstance(value, enum.Enum) else value
+            for name, value in values.items()
+            if value is not None
+        }
+
+
+def section_resource(section: str, start: Recipe) -> type[SectionResource]:
+    """The resource of one section of the settings: one field a setting, empty at first. start: what the page starts with."""
+    fields = {field.name: (_type_of(field) | None, Field(None, description=_describe(field, start))) for field in fields_of(section)}  # type: ignore[operator]  # fmt: skip
+    about = SECTIONS[section].__doc__
+    return create_model(f"{section.capitalize()}Resource", __base__=SectionResource, __doc__=about, **fields)  # type: ignore[call-overload]
+
+
+def _type_of(field: SettingField) -> type:
+    """Choices are an enumeration, which the launchpad completes and checks; bounds are checked with the other settings, for a
+    sentence says more than pydantic."""
+    if not field.choices:
+        return field.type
+    return enum.Enum(field.full_name.replace(".", "_"), {choice: choice for choice in field.choices})
+
+
+def _describe(field: SettingField, start: Recipe) -> str:
+    limits = "" if field.choices else f" {field.limits}"
+    value = getattr(getattr(start, field.section), field.name)
+    return f"{field.help}{limits.rstrip()} Empty: the recipe's, which is {value!r} at the start."
+
+
 class PipelineResource(dg.ConfigurableResource):
-    """All of the above, as the workspace that the steps are handed."""
+    """All of the above, as the workspace that the steps are handed. `launch_resources` adds a field for each section."""
 
     recipe: RecipeResource
-    compute: ComputeResource
-    sources: SourcesResource
-    politeness: PolitenessResource
     storage: StorageResource
 
     def workspace(self) -> Workspace:
         """A workspace for these values; use it as a context manager. Raises SettingsError for wrong values."""
-        base = find_recipe(self.recipe.name) if self.recipe.name else starting_recipe()
-        assignments = [*self.recipe.settings, *self._assignments()]
+        base = find_recipe(self.recipe.name.value) if self.recipe.name else starting_recipe()
+        given = [f"{section}.{name}={value}" for section in SECTIONS for name, value in self._given(section).items()]
         folder = self.storage.data_folder or os.environ.get("CLIP_PIPELINE_DATA", "data")
-        return Workspace(folder, with_settings(base, assignments))
+        return Workspace(folder, with_settings(base, [*self.recipe.settings, *given]))
 
-    def _assignments(self) -> list[str]:
-        given = {
-            "compute.device": self.compute.device,
-            "training.precision": self.compute.precision,
-            "compute.workers": self.compute.workers,
-            "compute.threads": self.compute.threads,
-            "wikipedia.dump": self.sources.dump,
-            "links.source": self.sources.photos,
-            "links.path": self.sources.path,
-            "links.captions": self.sources.captions,
-            "download.contact": self.politeness.contact,
-            "download.connections": self.politeness.connections,
-        }
-        return [f"{name}={value}" for name, value in given.items() if value]
+    def _given(self, section: str) -> dict[str, Any]:
+        return getattr(self, section).given()
 
 
 def launch_resources() -> dict[str, dg.ConfigurableResource]:
     """The resources by name. Each part is configured in the launchpad (`resources: compute: config: device: cuda`);
     `pipeline`, which the assets ask for, is made of them."""
-    parts: dict[str, Any] = {
-        "recipe": RecipeResource.configure_at_launch(),
-        "compute": ComputeResource.configure_at_launch(),
-        "sources": SourcesResource.configure_at_launch(),
-        "politeness": PolitenessResource.configure_at_launch(),
-        "storage": StorageResource.configure_at_launch(),
-    }
-    return {**parts, "pipeline": PipelineResource(**parts)}
+    kinds: dict[str, Any] = {"recipe": RecipeResource, "storage": StorageResource}
+    start = starting_recipe()
+    kinds |= {section: section_resource(section, start) for section in SECTIONS}
+    sections = {section: (kinds[section], ...) for section in SECTIONS}
+    whole = create_model("PipelineOfAllSections", __base__=PipelineResource, __doc__=PipelineResource.__doc__, **sections)  # type: ignore[call-overload]  # fmt: skip
+    parts = {name: kind.configure_at_launch() for name, kind in kinds.items()}
+    return {**parts, "pipeline": whole(**parts)}
