@@ -20,7 +20,7 @@ from clip_pipeline.images.shards.tar import ShardWriter
 from clip_pipeline.machine.progress import ProgressBar, progress
 from clip_pipeline.records import RATING_FIELDS, SHARD_ATTEMPTS
 from clip_pipeline.settings import DownloadSettings
-from clip_pipeline.sources.web.fair_queue import Turns
+from clip_pipeline.sources.web.fair_queue import FairQueue
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -117,7 +117,7 @@ def _attempt_all(
     decoders = decoders or shared_decode_pool(0)
     try:
         with decoders.job(journal.folder, settings, taken_down) as job:
-            turns = Turns([url for _, url in missing], settings.connections, settings.connections_per_host)
+            turns = FairQueue([url for _, url in missing], settings.connections, settings.connections_per_host)
             fetching = _Fetching(missing, turns, journal, fetcher, job, bar)
             running = [crew.submit(fetching.run) for _ in range(min(settings.connections, len(missing)))]
             for one in running:
@@ -134,7 +134,7 @@ class _Fetching:
     def __init__(
         self,
         photos: list[tuple[str, str]],
-        turns: Turns,
+        turns: FairQueue,
         journal: Journal,
         fetcher: PhotoFetcher,
         job: Job,

@@ -25,7 +25,7 @@ class DownloadCounter(Protocol):
 class ToldDownloads(Protocol):
     """What remembers which downloads were told, over runs and processes."""
 
-    def untold_downloads(self, photos: list[str]) -> list[str]:
+    def unreported_downloads(self, photos: list[str]) -> list[str]:
         """Those of the photos that were never told."""
 
     def begin_download(self, photo: str) -> bool:
@@ -53,7 +53,7 @@ def tell_downloads(
     locations = dict(zip(table["id"].to_pylist(), table["download_location"].to_pylist(), strict=True))
     counts: Counter[str] = Counter(told=0, failed=0, left=0)
     try:
-        untold = ledger.untold_downloads(list(locations))
+        untold = ledger.unreported_downloads(list(locations))
         if untold:
             with connect() as service, progress("Telling downloads", total=len(untold), unit="photo") as bar:
                 for place, photo in enumerate(untold):

@@ -13,11 +13,11 @@ SECONDS_KEPT = 60.0
 SECONDS_TROUBLE_KEPT = 1.0
 """Of the resolver itself, such as no answer from a name server."""
 
-MAX_NAMES_KEPT = 100_000
+MAX_NAMES = 100_000
 MAX_ADDRESSES_TRIED = 4
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
-Place = tuple[str, int]
+Endpoint = tuple[str, int]
 
 NAT64 = ipaddress.ip_network("64:ff9b::/96")
 
@@ -30,7 +30,7 @@ class UnknownName(Exception):
     """A name has no address."""
 
 
-class _Answer:
+class _Lookup:
     """What the resolver says of one name. known: set once it has said it. until: on the monotonic clock."""
 
     __slots__ = ("addresses", "error", "known", "until")
@@ -46,65 +46,76 @@ class AddressBook:
     """Checked addresses of names, each asked for once a minute, refusals as well; safe to use from many threads.
 
     A connection goes to the address that was checked, so a name that changes its mind in between gains nothing.
+    hosts: names that stand for an address of ours. seconds_kept: what is found is not asked for again for so long;
+    seconds_trouble_kept: a trouble of the resolver itself. max_names: remembered at a time.
     """
 
-    def __init__(self, hosts: Hosts):
+    def __init__(
+        self,
+        hosts: Hosts,
+        *,
+        seconds_kept: float = SECONDS_KEPT,
+        seconds_trouble_kept: float = SECONDS_TROUBLE_KEPT,
+        max_names: int = MAX_NAMES,
+    ):
+        self._seconds_kept, self._seconds_trouble_kept, self._max_names = seconds_kept, seconds_trouble_kept, max_names
         self._hosts = {name.lower(): place for name, place in hosts.items()}
-        self._kept: dict[str, _Answer] = {}
+        self._kept: dict[str, _Lookup] = {}
         self._lock = threading.Lock()
 
-    def find(self, name: str, port: int, seconds: float) -> list[Place]:
+    def find(self, name: str, port: int, seconds: float) -> list[Endpoint]:
         """(address, port) to try in turn. Raises ForbiddenAddress, UnknownName, TimeoutError after `seconds`."""
         stand_in = self._hosts.get(name)
         if stand_in is not None:
             return [stand_in]
-        answer = self._kept.get(name)
-        if answer is None or answer.until < time.monotonic():
-            answer = self._ask(name)
+        lookup = self._kept.get(name)
+        if lookup is None or lookup.until < time.monotonic():
+            lookup = self._ask(name)
         # The system's resolver knows no time limit of ours, so it works in a thread that we stop waiting for.
-        if not answer.known.wait(max(seconds, 0.001)):
+        if not lookup.known.wait(max(seconds, 0.001)):
             raise TimeoutError(f"no address for {name} in time")
-        if answer.error is not None:
-            raise type(answer.error)(*answer.error.args)
-        return [(address, port) for address in answer.addresses]
+        if lookup.error is not None:
+            raise type(lookup.error)(*lookup.error.args)
+        return [(address, port) for address in lookup.addresses]
 
-    def _ask(self, name: str) -> _Answer:
-        """The answer for a name, which is being looked for at least; threads that want the same name share one."""
+    def _ask(self, name: str) -> _Lookup:
+        """The lookup of a name, which is being looked for at least; threads that want the same name share one."""
         with self._lock:
-            answer = self._kept.get(name)
+            lookup = self._kept.get(name)
             now = time.monotonic()
-            if answer is not None and answer.until >= now:
-                return answer
-            if len(self._kept) >= MAX_NAMES_KEPT:
+            if lookup is not None and lookup.until >= now:
+                return lookup
+            if len(self._kept) >= self._max_names:
                 self._kept = {name: kept for name, kept in self._kept.items() if kept.until >= now}
-            answer = self._kept[name] = _Answer()
-        threading.Thread(target=_resolve, args=(name, answer), daemon=True, name="resolve").start()
-        return answer
+            lookup = self._kept[name] = _Lookup()
+        threading.Thread(target=self._resolve, args=(name, lookup), daemon=True, name="resolve").start()
+        return lookup
 
-
-def _resolve(name: str, answer: _Answer) -> None:
-    """Fills the answer in; never raises."""
-    kept = SECONDS_KEPT
-    try:
-        found = socket.getaddrinfo(name, None, type=socket.SOCK_STREAM)
-        addresses = list(dict.fromkeys(str(entry[4][0]) for entry in found))
-        public = [address for address in addresses if is_public(address)]
-        answer.addresses = public[:MAX_ADDRESSES_TRIED]
-        if not addresses:
-            answer.error = UnknownName(f"{name} has no address")
-        elif not public:
-            # The smallest: a name server may give them in another order each time.
-            answer.error = ForbiddenAddress(f"{name} leads to {min(addresses)}, which is not on the public internet")
-    except socket.gaierror as error:
-        if error.errno == socket.EAI_AGAIN:
-            answer.error, kept = error, SECONDS_TROUBLE_KEPT
-        else:
-            answer.error = UnknownName(f"{name} has no address")
-    except (OSError, UnicodeError):
-        answer.error = UnknownName(f"{name} has no address")
-    finally:
-        answer.until = time.monotonic() + kept
-        answer.known.set()
+    def _resolve(self, name: str, lookup: _Lookup) -> None:
+        """Fills the lookup; never raises."""
+        kept = self._seconds_kept
+        try:
+            found = socket.getaddrinfo(name, None, type=socket.SOCK_STREAM)
+            addresses = list(dict.fromkeys(str(entry[4][0]) for entry in found))
+            public = [address for address in addresses if is_public(address)]
+            lookup.addresses = public[:MAX_ADDRESSES_TRIED]
+            if not addresses:
+                lookup.error = UnknownName(f"{name} has no address")
+            elif not public:
+                # The smallest: a name server may give them in another order each time.
+                lookup.error = ForbiddenAddress(
+                    f"{name} leads to {min(addresses)}, which is not on the public internet"
+                )
+        except socket.gaierror as error:
+            if error.errno == socket.EAI_AGAIN:
+                lookup.error, kept = error, self._seconds_trouble_kept
+            else:
+                lookup.error = UnknownName(f"{name} has no address")
+        except (OSError, UnicodeError):
+            lookup.error = UnknownName(f"{name} has no address")
+        finally:
+            lookup.until = time.monotonic() + kept
+            lookup.known.set()
 
 
 def is_public(text: str) -> bool:

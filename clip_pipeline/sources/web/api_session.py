@@ -15,7 +15,7 @@ Hosts = Mapping[str, tuple[str, int]]
 """Name -> (address, port) that stands in for it. A name in here may lead to loopback; no other may."""
 
 TIMEOUT_SECONDS = (10.0, 60.0)
-"""For a connection, and for the silence between two pieces of an answer."""
+"""For a connection, and for the silence between two pieces of a response."""
 
 MAX_REDIRECTS = 5
 
@@ -23,17 +23,19 @@ MAX_REDIRECTS = 5
 def user_agent(contact: str) -> str:
     """`clip_pipeline/0.1.0 (+contact)`: honest, and with a way to reach whoever runs it. Header-safe."""
     name = f"clip_pipeline/{__version__}"
-    told = " ".join(contact.encode("ascii", "ignore").decode().split())
-    return f"{name} (+{told})" if told else name
+    address = " ".join(contact.encode("ascii", "ignore").decode().split())
+    return f"{name} (+{address})" if address else name
 
 
-def http_session(contact: str, hosts: Hosts) -> requests.Session:
+def http_session(
+    contact: str, hosts: Hosts, timeout_seconds: tuple[float, float] = TIMEOUT_SECONDS
+) -> requests.Session:
     """A session for an API or a mirror that the user named: says who asks, has time limits, follows few redirects, and
     reaches the names in `hosts` at their stand-in addresses.
 
-    Host header, TLS name and the url of the answer stay those of the name. A proxy of the environment is used only when
+    Host header, TLS name and the url of the response stay those of the name. A proxy of the environment is used only when
     `hosts` is empty. Redirects in a circle or to something that is no web address raise SourceError; other failures are
-    those of requests.
+    those of requests. timeout_seconds: for a connection, and for the silence between two pieces of a response.
     """
     import requests
     from requests.adapters import HTTPAdapter
@@ -46,7 +48,7 @@ def http_session(contact: str, hosts: Hosts) -> requests.Session:
             self.poolmanager.pool_classes_by_scheme = connection_pools
 
         def send(self, request: Any, stream: Any = False, timeout: Any = None, *arguments: Any, **options: Any) -> Any:
-            return super().send(request, stream, timeout or TIMEOUT_SECONDS, *arguments, **options)
+            return super().send(request, stream, timeout or timeout_seconds, *arguments, **options)
 
     class Session(requests.Session):
         def request(self, method: Any, url: Any, *arguments: Any, **options: Any) -> requests.Response:

@@ -13,15 +13,15 @@ from collections.abc import Iterator, Sequence
 from urllib.parse import urlsplit
 
 
-class Turns:
+class FairQueue:
     """Hands the positions of `urls` to `threads` threads, each of which goes through `each`.
 
-    most_at_a_time: requests that may run at one host; more threads would only wait there. Each host's urls come in their
+    max_at_a_time: requests that may run at one host; more threads would only wait there. Each host's urls come in their
     order and are spread evenly over the whole; which thread gets which depends on time, as do the shares.
     """
 
-    def __init__(self, urls: Sequence[str], threads: int, most_at_a_time: int):
-        self._threads, self._most = threads, most_at_a_time
+    def __init__(self, urls: Sequence[str], threads: int, max_at_a_time: int):
+        self._threads, self._most = threads, max_at_a_time
         self._positions: dict[str, list[int]] = {}
         for position, url in enumerate(urls):
             self._positions.setdefault(_host_of(url), []).append(position)

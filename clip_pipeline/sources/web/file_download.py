@@ -91,26 +91,26 @@ def _download_resuming(
             headers = {"Range": f"bytes={have}-"} if have else {}
             headers["Accept-Encoding"] = "identity"
             try:
-                with session.get(remote.url, headers=headers, stream=True) as answer:
-                    if answer.status_code == 416:
+                with session.get(remote.url, headers=headers, stream=True) as response:
+                    if response.status_code == 416:
                         return  # nothing is left; the sha1 tells whether what is here is right
-                    if answer.status_code in (200, 206):
-                        append = answer.status_code == 206 and answer.headers.get("Content-Range", "").startswith(
+                    if response.status_code in (200, 206):
+                        append = response.status_code == 206 and response.headers.get("Content-Range", "").startswith(
                             f"bytes {have}-"
                         )
-                        if answer.status_code == 206 and not append:
+                        if response.status_code == 206 and not append:
                             problem = "an answer to another range than was asked"
-                        elif _write_answer(answer, partial, append, remote, bar, advice):
+                        elif _write_response(response, partial, append, remote, bar, advice):
                             return
                         else:
                             problem = "the connection ended early"
-                    elif optional and answer.status_code == 404:
+                    elif optional and response.status_code == 404:
                         return
-                    elif may_pass(answer.status_code):
-                        problem = f"status {answer.status_code}"
-                        asked_seconds = retry_after_seconds(answer.headers, time.time())
+                    elif may_pass(response.status_code):
+                        problem = f"status {response.status_code}"
+                        asked_seconds = retry_after_seconds(response.headers, time.time())
                     else:
-                        raise SourceError(f"{remote.url} answers with status {answer.status_code}. {advice}")
+                        raise SourceError(f"{remote.url} answers with status {response.status_code}. {advice}")
             except connection_errors() as error:
                 problem = type(error).__name__
             grown = (partial.stat().st_size if partial.exists() else 0) > have
@@ -122,13 +122,13 @@ def _download_resuming(
     )
 
 
-def _write_answer(answer: Any, partial: Path, append: bool, remote: RemoteFile, bar: Any, advice: str) -> bool:
-    """Whether the file is whole afterwards. Stops at the size that was told."""
+def _write_response(response: Any, partial: Path, append: bool, remote: RemoteFile, bar: Any, advice: str) -> bool:
+    """Whether the file is whole afterwards. Stops at the size that was announced."""
     expected = remote.size
-    if expected is None and answer.headers.get("Content-Length", "").isdigit():
-        expected = int(answer.headers["Content-Length"]) + (partial.stat().st_size if append else 0)
+    if expected is None and response.headers.get("Content-Length", "").isdigit():
+        expected = int(response.headers["Content-Length"]) + (partial.stat().st_size if append else 0)
     with partial.open("ab" if append else "wb") as file:
-        for chunk in answer.iter_content(CHUNK_BYTES):
+        for chunk in response.iter_content(CHUNK_BYTES):
             file.write(chunk)
             bar.advance(len(chunk))
             if expected is not None and file.tell() > expected:

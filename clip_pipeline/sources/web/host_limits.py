@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from time import monotonic
 
-MAX_HOSTS_REMEMBERED = 10_000
+MAX_HOSTS = 10_000
 
 
 class _Host:
@@ -20,14 +20,15 @@ class _Host:
 
 
 class HostLimits:
-    """Turns at hosts; safe to use from many threads.
+    """The limits of all hosts; safe to use from many threads.
 
-    most_at_a_time: requests that run at one host. rate: requests a second to one host, 0 for no limit. longest_quiet:
-    seconds of quiet that are waited for.
+    max_at_a_time: requests that run at one host. rate: requests a second to one host, 0 for no limit. max_quiet: seconds of
+    quiet that are waited for. max_hosts: remembered at a time; those in use are never forgotten.
     """
 
-    def __init__(self, most_at_a_time: int, rate: float, longest_quiet: float):
-        self._most, self._spacing, self._longest_quiet = most_at_a_time, 1 / rate if rate else 0.0, longest_quiet
+    def __init__(self, max_at_a_time: int, rate: float, max_quiet: float, max_hosts: int = MAX_HOSTS):
+        self._max_at_a_time, self._spacing, self._max_quiet = max_at_a_time, 1 / rate if rate else 0.0, max_quiet
+        self._max_hosts = max_hosts
         self._hosts: dict[str, _Host] = {}
         self._lock = threading.Lock()
         self._closing = threading.Event()
@@ -57,8 +58,8 @@ class HostLimits:
         with self._lock:
             host = self._hosts[name]
             host.busy -= 1
-            if host.limit < self._most:
-                host.limit = min(host.limit + 1 / host.limit, self._most)
+            if host.limit < self._max_at_a_time:
+                host.limit = min(host.limit + 1 / host.limit, self._max_at_a_time)
             host.room.notify()
 
     def quiet(self, name: str, seconds: float) -> None:
@@ -90,7 +91,7 @@ class HostLimits:
         while not self._closing.is_set():
             now = monotonic()
             if host.quiet_until:
-                if host.quiet_until - now > self._longest_quiet:
+                if host.quiet_until - now > self._max_quiet:
                     return None
                 if host.quiet_until <= now:
                     host.quiet_until = 0.0
@@ -106,9 +107,9 @@ class HostLimits:
         return None
 
     def _remember(self, name: str) -> _Host:
-        if len(self._hosts) >= MAX_HOSTS_REMEMBERED:
+        if len(self._hosts) >= self._max_hosts:
             now = monotonic()
             for known, host in list(self._hosts.items()):
                 if not (host.busy or host.waiting) and max(host.next_start, host.quiet_until) <= now:
                     del self._hosts[known]
-        return self._hosts.setdefault(name, _Host(self._most, self._lock))
+        return self._hosts.setdefault(name, _Host(self._max_at_a_time, self._lock))

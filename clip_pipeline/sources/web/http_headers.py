@@ -1,6 +1,6 @@
-"""The head of an HTTP/1.1 answer, honest or not (RFC 9112): what is not plain is refused.
+"""The head of an HTTP/1.1 response, honest or not (RFC 9112): what is not plain is refused.
 
-The standard library reads the fields of an answer as an e-mail's: a third of a photo's processor time (2026-11-21).
+The standard library reads the fields of a response as an e-mail's: a third of a photo's processor time (2026-11-21).
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-# Possessive (*+), so that no answer makes them slow: a megabyte of spaces is looked at once.
+# Possessive (*+), so that no response makes them slow: a megabyte of spaces is looked at once.
 STATUS_LINE = re.compile(r"HTTP/1\.([01]) ([1-9][0-9]{2})(?: [^\r\n\0]*+)?\r?\n")
 FIELD = re.compile(r"(?m)^([!#$%&'*+\-.^_`|~0-9A-Za-z]++):[ \t]*+([^\r\n\0]*+)\r?\n")
 FOLD = re.compile(r"\r?\n[ \t]++")
@@ -21,13 +21,13 @@ CHUNKED, UNTIL_CLOSE = -1, -2
 """Lengths of bodies that tell none."""
 
 
-class AnswerError(Exception):
-    """What came is no proper HTTP answer. The text is the same in every run."""
+class ResponseError(Exception):
+    """What came is no proper HTTP response. The text is the same in every run."""
 
 
 @dataclass(slots=True)
-class Head:
-    """Status and fields of an answer; of the fields only those in FIELDS_READ are kept, each value for itself.
+class HttpHeaders:
+    """Status and fields of a response; of the fields only those in FIELDS_READ are kept, each value for itself.
 
     length: of the body in bytes, CHUNKED or UNTIL_CLOSE. stays_open: whether another request may follow the body.
     """
@@ -43,29 +43,29 @@ class Head:
         return ", ".join(values) if values else None
 
 
-def parse_head(raw: bytes) -> Head:
-    """Status line and fields; each line ends with a line feed, the empty line is not included. Raises AnswerError."""
+def parse_headers(raw: bytes) -> HttpHeaders:
+    """Status line and fields; each line ends with a line feed, the empty line is not included. Raises ResponseError."""
     text = raw.decode("latin-1")
     first = STATUS_LINE.match(text)
     if first is None:
-        raise AnswerError("no proper answer: the status line is not HTTP/1.1's")
+        raise ResponseError("no proper answer: the status line is not HTTP/1.1's")
     text = text[first.end() :]
     if "\n " in text or "\n\t" in text:
         text = FOLD.sub(" ", text)
     found = FIELD.findall(text)
     if len(found) != text.count("\n") or "\0" in text:
-        raise AnswerError("no proper answer: a line among the fields is none")
+        raise ResponseError("no proper answer: a line among the fields is none")
     fields: dict[str, list[str]] = {}
     for name, value in found:
         name = name.lower()
         if name in FIELDS_READ:
             fields.setdefault(name, []).append(value.rstrip(" \t"))
-    head = Head(int(first[2]), fields)
+    head = HttpHeaders(int(first[2]), fields)
     _decide_framing(head, minor_version=first[1])
     return head
 
 
-def _decide_framing(head: Head, minor_version: str) -> None:
+def _decide_framing(head: HttpHeaders, minor_version: str) -> None:
     """Sets length and stays_open (RFC 9112, section 6.3)."""
     fields = head.fields
     connection = fields.get("connection")
@@ -74,19 +74,19 @@ def _decide_framing(head: Head, minor_version: str) -> None:
     else:
         options = [option.strip().lower() for value in connection for option in value.split(",")]
         head.stays_open = "close" not in options and (minor_version == "1" or "keep-alive" in options)
-    coding, told = fields.get("transfer-encoding"), fields.get("content-length")
+    coding, announced = fields.get("transfer-encoding"), fields.get("content-length")
     if head.status < 200 or head.status in (204, 304):
         head.length = 0
     elif coding is not None:
         if [value.strip().lower() for value in ",".join(coding).split(",")] != ["chunked"]:
-            raise AnswerError("no proper answer: a transfer encoding that was not asked for")
+            raise ResponseError("no proper answer: a transfer encoding that was not asked for")
         head.length = CHUNKED
-        head.stays_open &= told is None and minor_version == "1"  # two lengths are how answers are smuggled
-    elif told is not None:
-        lengths = {value.strip() for value in ",".join(told).split(",")}
+        head.stays_open &= announced is None and minor_version == "1"  # two lengths are how responses are smuggled
+    elif announced is not None:
+        lengths = {value.strip() for value in ",".join(announced).split(",")}
         length = lengths.pop()
         if lengths or not (length.isascii() and length.isdecimal() and len(length) <= 18):
-            raise AnswerError("no proper answer: Content-Length is no number, or two")
+            raise ResponseError("no proper answer: Content-Length is no number, or two")
         head.length = int(length)
     else:
         head.length = UNTIL_CLOSE

@@ -1,4 +1,4 @@
-"""HTTP/1.1 answers as any server may send them, read from one connection with a limit on everything (RFC 9112)."""
+"""HTTP/1.1 responses as any server may send them, read from one connection with a limit on everything (RFC 9112)."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ import re
 import zlib
 from collections.abc import Callable
 
-from clip_pipeline.sources.web.http_headers import CHUNKED, AnswerError, Head, parse_head
+from clip_pipeline.sources.web.http_headers import CHUNKED, HttpHeaders, ResponseError, parse_headers
 
 MAX_HEAD_BYTES = 65_536
-MAX_INTERIM_ANSWERS = 8
+MAX_INTERIM_RESPONSES = 8
 MAX_CHUNK_LINE_BYTES = 4096
 MAX_TRAILER_BYTES = 16_384
 READ_BYTES = 1 << 16
@@ -19,24 +19,24 @@ END_OF_HEAD = re.compile(rb"\r?\n\r?\n")
 CHUNK_SIZE = re.compile(rb"[ \t]*+([0-9A-Fa-f]{1,15})[ \t]*+(?:;.*)?\r?\n", re.DOTALL)
 
 
-class NoAnswer(AnswerError):
-    """The connection ended before the first byte of an answer."""
+class NoResponse(ResponseError):
+    """The connection ended before the first byte of a response."""
 
 
-class CutAnswer(AnswerError):
-    """The connection ended before the answer did."""
+class TruncatedResponse(ResponseError):
+    """The connection ended before the response did."""
 
 
 class BodyTooLong(Exception):
-    """More bytes than are taken. told: the length that the server announced, None without one. beginning: what came."""
+    """More bytes than are taken. announced: the length that the server announced, None without one. beginning: what came."""
 
-    def __init__(self, told: int | None, beginning: bytes | bytearray = b""):
-        super().__init__(told)
-        self.told, self.beginning = told, beginning
+    def __init__(self, announced: int | None, beginning: bytes | bytearray = b""):
+        super().__init__(announced)
+        self.announced, self.beginning = announced, beginning
 
 
-class AnswerReader:
-    """Reads answers from one connection. receive: gives at most so many bytes, b"" at the end of the connection."""
+class ResponseReader:
+    """Reads responses from one connection. receive: gives at most so many bytes, b"" at the end of the connection."""
 
     def __init__(self, receive: Callable[[int], bytes]):
         self._receive = receive
@@ -44,18 +44,18 @@ class AnswerReader:
 
     @property
     def has_more(self) -> bool:
-        """Whether bytes came that belong to no answer that was asked for."""
+        """Whether bytes came that belong to no response that was asked for."""
         return bool(self._ahead)
 
-    def read_head(self) -> Head:
-        """The head of the final answer; interim ones (1xx) are passed over. Raises AnswerError."""
-        for _ in range(MAX_INTERIM_ANSWERS + 1):
-            head = parse_head(self._raw_head())
+    def read_head(self) -> HttpHeaders:
+        """The head of the final response; interim ones (1xx) are passed over. Raises ResponseError."""
+        for _ in range(MAX_INTERIM_RESPONSES + 1):
+            head = parse_headers(self._raw_head())
             if head.status >= 200:
                 return head
             if head.status == 101:
-                raise AnswerError("no proper answer: another protocol that was not asked for")
-        raise AnswerError("no proper answer: interim answers without end")
+                raise ResponseError("no proper answer: another protocol that was not asked for")
+        raise ResponseError("no proper answer: interim answers without end")
 
     def _raw_head(self) -> bytes:
         came, searched = self._ahead, 0
@@ -65,39 +65,39 @@ class AnswerReader:
                 self._ahead = came[end.end() :]
                 return came[: end.start() + 1] if came[end.start()] == 10 else came[: end.start() + 2]
             if len(came) >= MAX_HEAD_BYTES:
-                raise AnswerError("no proper answer: the head has no end")
+                raise ResponseError("no proper answer: the head has no end")
             searched = max(len(came) - 3, 0)
             piece = self._receive(READ_BYTES)
             if not piece:
                 if came:
-                    raise CutAnswer("the answer ended before all announced bytes came")
-                raise NoAnswer("the connection ended without an answer")
+                    raise TruncatedResponse("the answer ended before all announced bytes came")
+                raise NoResponse("the connection ended without an answer")
             came += piece
             if not came.startswith(b"HTTP/1."[: len(came)]):
-                raise AnswerError("no proper answer: the status line is not HTTP/1.1's")
+                raise ResponseError("no proper answer: the status line is not HTTP/1.1's")
 
-    def read_body(self, head: Head, most: int) -> bytes:
-        """The body, in the encoding in which it came. Raises BodyTooLong above `most` bytes, AnswerError."""
+    def read_body(self, head: HttpHeaders, max_bytes: int) -> bytes:
+        """The body, in the encoding in which it came. Raises BodyTooLong above `max_bytes` bytes, ResponseError."""
         if head.length >= 0:
-            if head.length > most:
+            if head.length > max_bytes:
                 raise BodyTooLong(head.length)
             return self._read_exactly(head.length)
         if head.length == CHUNKED:
-            return self._read_chunks(most)
-        return self._read_until_close(most)
+            return self._read_chunks(max_bytes)
+        return self._read_until_close(max_bytes)
 
-    def read_beginning(self, head: Head, most: int) -> bytes:
-        """The first `most` bytes of the body, or all of a shorter one. Raises AnswerError."""
-        if 0 <= head.length <= most:
+    def read_beginning(self, head: HttpHeaders, max_bytes: int) -> bytes:
+        """The first `max_bytes` bytes of the body, or all of a shorter one. Raises ResponseError."""
+        if 0 <= head.length <= max_bytes:
             return self._read_exactly(head.length)
         head.stays_open = head.stays_open and head.length == CHUNKED
-        if head.length > most:
-            return self._read_exactly(most)
+        if head.length > max_bytes:
+            return self._read_exactly(max_bytes)
         try:
-            return self.read_body(head, most)
+            return self.read_body(head, max_bytes)
         except BodyTooLong as error:
             head.stays_open = False
-            return bytes(error.beginning[:most])
+            return bytes(error.beginning[:max_bytes])
 
     def _read_exactly(self, count: int) -> bytes:
         ahead = self._ahead
@@ -110,71 +110,71 @@ class AnswerReader:
             body += self._some(min(count - len(body), READ_BYTES))
         return bytes(body)
 
-    def _read_until_close(self, most: int) -> bytes:
+    def _read_until_close(self, max_bytes: int) -> bytes:
         body = bytearray(self._ahead)
         self._ahead = b""
-        while len(body) <= most:
+        while len(body) <= max_bytes:
             piece = self._receive(READ_BYTES)
             if not piece:
                 return bytes(body)
             body += piece
         raise BodyTooLong(None, body)
 
-    def _read_chunks(self, most: int) -> bytes:
+    def _read_chunks(self, max_bytes: int) -> bytes:
         body = bytearray()
         while True:
             size = CHUNK_SIZE.fullmatch(self._line(MAX_CHUNK_LINE_BYTES))
             if size is None:
-                raise AnswerError("no proper answer: the size of a chunk is no number")
+                raise ResponseError("no proper answer: the size of a chunk is no number")
             count = int(size[1], 16)
             if count == 0:
                 break
-            taken = min(count, most + 1 - len(body))
+            taken = min(count, max_bytes + 1 - len(body))
             body += self._read_exactly(taken)
-            if len(body) > most:
+            if len(body) > max_bytes:
                 raise BodyTooLong(None, body)
             if self._line(2) not in (b"\r\n", b"\n"):
-                raise AnswerError("no proper answer: a chunk is longer than its size")
+                raise ResponseError("no proper answer: a chunk is longer than its size")
         left = MAX_TRAILER_BYTES
         while (line := self._line(left)) not in (b"\r\n", b"\n"):
             left -= len(line)
         return bytes(body)
 
-    def _line(self, most: int) -> bytes:
+    def _line(self, max_bytes: int) -> bytes:
         """The next line with its end."""
         searched = 0
         while True:
             end = self._ahead.find(b"\n", searched) + 1
-            if 0 < end <= most:
+            if 0 < end <= max_bytes:
                 line, self._ahead = self._ahead[:end], self._ahead[end:]
                 return line
-            if len(self._ahead) >= most:
-                raise AnswerError("no proper answer: a line between chunks has no end")
+            if len(self._ahead) >= max_bytes:
+                raise ResponseError("no proper answer: a line between chunks has no end")
             searched = len(self._ahead)
             self._ahead += self._some(READ_BYTES)
 
-    def _some(self, most: int) -> bytes:
-        piece = self._receive(most)
+    def _some(self, max_bytes: int) -> bytes:
+        piece = self._receive(max_bytes)
         if not piece:
-            raise CutAnswer("the answer ended before all announced bytes came")
+            raise TruncatedResponse("the answer ended before all announced bytes came")
         return piece
 
 
-def unpacked(head: Head, body: bytes, most: int) -> bytes:
+def unpacked(head: HttpHeaders, body: bytes, max_bytes: int) -> bytes:
     """The body as it was before a gzip that nobody asked for; anything else as it came.
 
-    Never more than `most` bytes come out of it: a small body may unpack to gigabytes. Raises BodyTooLong, AnswerError.
+    Never more than `max_bytes` bytes come out of it: a small body may unpack to gigabytes. Raises BodyTooLong, ResponseError.
     """
     coding = (head.get("content-encoding") or "").strip().lower()
     if coding not in ("gzip", "x-gzip") or not body.startswith(b"\x1f\x8b"):
         return body
     unpacker = zlib.decompressobj(wbits=31)
     try:
-        content = unpacker.decompress(body, most + 1)
+        content = unpacker.decompress(body, max_bytes + 1)
     except zlib.error as error:
-        raise AnswerError("no proper answer: the body is no gzip, as its encoding says") from error
-    if len(content) > most:
+        raise ResponseError("no proper answer: the body is no gzip, as its encoding says") from error
+    if len(content) > max_bytes:
         raise BodyTooLong(None, content)
     if not unpacker.eof:
-        raise CutAnswer("the answer ended before all announced bytes came")
+        raise TruncatedResponse("the answer ended before all announced bytes came")
     return content

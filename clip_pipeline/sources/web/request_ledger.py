@@ -9,23 +9,19 @@ as when another program uses the same key.
 from __future__ import annotations
 
 import hashlib
-import os
 import sqlite3
-import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from clip_pipeline.errors import DamagedArtifactError, DiskError, StoreError
+from clip_pipeline.sources.web.ledger_file import LedgerFile
 
 HOUR_SECONDS = 3600.0
 DEMO_LIMIT, PRODUCTION_LIMIT = 50, 5000
 """Requests an hour of an Unsplash application, before and after its review; a new key is taken for the first kind."""
 
 LEDGER_VERSION = 1
-BUSY_SECONDS = 60.0
 RESERVATIONS_BETWEEN_PRUNINGS = 256
 CLAIM_SECONDS = HOUR_SECONDS
 """A download that was begun this long ago and never finished was begun by a run that died."""
@@ -44,7 +40,7 @@ CREATE TABLE IF NOT EXISTS downloads (photo TEXT PRIMARY KEY, begun REAL NOT NUL
 
 @dataclass(frozen=True)
 class BudgetState:
-    """limit: requests an hour. learned: whether the service or the settings told it. used: in the last hour, by us.
+    """limit: requests an hour. learned: whether the service or the settings said it. used: in the last hour, by us.
 
     left: requests that may go at once. wait: seconds until one more may go, 0 while some are left.
     """
@@ -60,9 +56,9 @@ class BudgetState:
 class _Key:
     """One row of the table `keys`.
 
-    last_number, last_at: of the last request. hourly: the limit as last told, 0 for unknown. answered_number: the latest
+    last_number, last_at: of the last request. hourly: the limit as last said, 0 for unknown. answered_number: the latest
     request whose answer was read. top_number: the last request that the service would allow in its hour, which was
-    first told at `top_since`. closed_until: nothing is sent before, since the service asked for a pause.
+    first said at `top_since`. closed_until: nothing is sent before, since the service asked for a pause.
     """
 
     last_number: int = 0
@@ -83,25 +79,17 @@ class RequestLedger:
 
     def __init__(self, path: Path | str, *, clock: Callable[[], float] = time.time, window: float = HOUR_SECONDS):
         self.path, self.clock, self.window = Path(path).expanduser(), clock, window
-        self._lock = threading.RLock()
-        self._connection: sqlite3.Connection | None = None
-        self._process = 0
+        self._file = LedgerFile(self.path, TABLES, LEDGER_VERSION)
+        self.transaction, self.close = self._file.transaction, self._file.close
 
     def budget(self, key: str, requests_per_hour: int = 0) -> Budget:
         """The budget of an access key, known by its hash. requests_per_hour: the limit, 0 to believe the service."""
         return Budget(self, hashlib.sha256(f"clip_pipeline {key}".encode()).hexdigest()[:32], requests_per_hour)
 
-    def close(self) -> None:
-        """Closes the file; the next use opens it again."""
-        with self._lock:
-            if self._connection is not None and self._process == os.getpid():
-                self._connection.close()
-            self._connection = None
-
-    # ---- downloads that were told to the service, each once
+    # ---- downloads that were reported to the service, each once
 
     def begin_download(self, photo: str) -> bool:
-        """Whether the photo's download is still to be told; True makes it the caller's, for an hour."""
+        """Whether the photo's download is still to be reported; True makes it the caller's, for an hour."""
         now = self.clock()
         with self.transaction() as sql:
             row = sql.execute("SELECT begun, done FROM downloads WHERE photo = ?", (photo,)).fetchone()
@@ -110,109 +98,26 @@ class RequestLedger:
             sql.execute("INSERT OR REPLACE INTO downloads VALUES (?, ?, 0)", (photo, now))
         return True
 
-    def end_download(self, photo: str, told: bool) -> None:
-        """Remembers for ever that a download was told, or gives it back."""
+    def end_download(self, photo: str, reported: bool) -> None:
+        """Remembers for ever that a download was reported, or gives it back."""
         with self.transaction() as sql:
-            if told:
+            if reported:
                 sql.execute("UPDATE downloads SET done = 1 WHERE photo = ?", (photo,))
             else:
                 sql.execute("DELETE FROM downloads WHERE photo = ? AND done = 0", (photo,))
 
-    def untold_downloads(self, photos: list[str]) -> list[str]:
-        """Those of the photos whose download was never told, in their order."""
+    def unreported_downloads(self, photos: list[str]) -> list[str]:
+        """Those of the photos whose download was never reported, in their order."""
         question = "SELECT 1 FROM downloads WHERE photo = ? AND done = 1"
         with self.transaction() as sql:
             return [photo for photo in photos if sql.execute(question, (photo,)).fetchone() is None]
-
-    # ---- the file
-
-    @contextmanager
-    def transaction(self) -> Iterator[sqlite3.Connection]:
-        """A connection with the write lock held; committed at the end, undone when the block raises."""
-        with self._lock, self._errors_told():
-            connection = self._open()
-            connection.execute("BEGIN IMMEDIATE")
-            try:
-                yield connection
-            except BaseException:
-                connection.execute("ROLLBACK")
-                raise
-            connection.execute("COMMIT")
-
-    def _open(self) -> sqlite3.Connection:
-        if self._connection is not None and self._process == os.getpid():
-            return self._connection
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        connection = sqlite3.connect(self.path, BUSY_SECONDS, isolation_level=None, check_same_thread=False)
-        try:
-            self._prepare(connection)
-        except BaseException:
-            connection.close()
-            raise
-        self._connection, self._process = connection, os.getpid()
-        return connection
-
-    def _prepare(self, connection: sqlite3.Connection) -> None:
-        (version,) = connection.execute("PRAGMA user_version").fetchone()
-        if version not in (0, LEDGER_VERSION):
-            raise DamagedArtifactError(
-                f"The request ledger {self.path} is of version {version}, this program writes {LEDGER_VERSION}. "
-                "Use the program that wrote it, or name another file in links.ledger."
-            )
-        # Survives a killed process. Only a power cut can lose the last rows, and then the service's own count corrects
-        # us. 0.03 ms a reservation so, milliseconds with a sync at each (2026-11-21).
-        connection.execute("PRAGMA synchronous = NORMAL")
-        if version == 0:
-            # The change to WAL does not wait for others by itself, and whoever is first does it for all.
-            _wait_while_locked(lambda: connection.execute("PRAGMA journal_mode = WAL"))
-            connection.executescript(f"BEGIN IMMEDIATE; {TABLES} PRAGMA user_version = {LEDGER_VERSION}; COMMIT;")
-
-    @contextmanager
-    def _errors_told(self) -> Iterator[None]:
-        try:
-            yield
-        except sqlite3.OperationalError as error:
-            told = str(error)
-            if "locked" in told or "busy" in told:
-                raise StoreError(
-                    f"The request ledger {self.path} was held by another program for {BUSY_SECONDS:.0f} s. "
-                    "Find the run that hangs, end it, and run again."
-                ) from error
-            if any(word in told for word in ("unable to open", "readonly", "full", "disk I/O")):
-                raise DiskError(
-                    f"The request ledger {self.path} cannot be written ({told}). Give yourself the right to write "
-                    "there and free some space, or name another file in links.ledger."
-                ) from error
-            raise _damaged(self.path, told) from error
-        except sqlite3.DatabaseError as error:
-            raise _damaged(self.path, str(error)) from error
-
-
-def _wait_while_locked(change: Callable[[], object]) -> None:
-    """Makes a change, again while another process holds the file, for as long as BUSY_SECONDS."""
-    deadline = time.monotonic() + BUSY_SECONDS
-    while True:
-        try:
-            change()
-            return
-        except sqlite3.OperationalError as error:
-            if "locked" not in str(error) or time.monotonic() > deadline:
-                raise
-        time.sleep(0.01)
-
-
-def _damaged(path: Path, told: str) -> DamagedArtifactError:
-    return DamagedArtifactError(
-        f"{path} is no request ledger, or is damaged ({told}). Wait until an hour has passed since your last request, "
-        "then move the file away and run again: a new one is begun."
-    )
 
 
 class Budget:
     """The requests of one key. Made by `RequestLedger.budget`."""
 
     def __init__(self, ledger: RequestLedger, key: str, requests_per_hour: int):
-        self.ledger, self._key, self._told_limit = ledger, key, requests_per_hour
+        self.ledger, self._key, self._given_limit = ledger, key, requests_per_hour
 
     def reserve(self) -> tuple[int, float]:
         """(number of the request that may be sent now, 0.0), or (0, seconds until one may be)."""
@@ -281,10 +186,10 @@ class Budget:
             left = 0 if wait > 0 else max(limit - used, 0)
             if left and now < state.top_since + self.ledger.window:
                 left = min(left, state.top_number - state.last_number)
-        return BudgetState(limit, bool(self._told_limit or state.hourly), used, left, wait)
+        return BudgetState(limit, bool(self._given_limit or state.hourly), used, left, wait)
 
     def _limit(self, state: _Key) -> int:
-        return self._told_limit or state.hourly or DEMO_LIMIT
+        return self._given_limit or state.hourly or DEMO_LIMIT
 
     def _wait(self, sql: sqlite3.Connection, state: _Key, now: float) -> float:
         """Seconds until the next request may go."""

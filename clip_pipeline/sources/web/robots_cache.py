@@ -6,22 +6,22 @@ import threading
 from dataclasses import dataclass, field
 from time import monotonic
 
-from clip_pipeline.sources.web.http_headers import Head
+from clip_pipeline.sources.web.http_headers import HttpHeaders
 from clip_pipeline.sources.web.robots import Robots, forbidding_directive, parse_robots
 from clip_pipeline.sources.web.urls import Site, WebUrl
 from clip_pipeline.sources.web.web_client import Failure, Request, WebClient
 
 SECONDS_KEPT = 24 * 3600.0
-SECONDS_UNTIL_ASKED_AGAIN = 60.0
+SECONDS_UNTIL_RETRY = 60.0
 """After a robots.txt that could not be had."""
 
 MAX_BYTES = 512_000
 """Of a longer robots.txt the rest is not read; the RFC wants 500 KiB at least."""
 
 MAX_CRAWL_DELAY_SECONDS = 10.0
-MAX_SITES_REMEMBERED = 10_000
+MAX_SITES = 10_000
 
-WISH = Request(accept="text/plain, */*;q=0.5", most_bytes=MAX_BYTES, beginning=True)
+REQUEST = Request(accept="text/plain, */*;q=0.5", max_bytes=MAX_BYTES, beginning=True)
 
 
 @dataclass
@@ -34,11 +34,25 @@ class _Rules:
     until: float = float("inf")
 
 
-class RobotsFiles:
-    """The robots.txt of each site, asked for once; safe to use from many threads."""
+class RobotsCache:
+    """The robots.txt of each site, asked for once; safe to use from many threads.
 
-    def __init__(self, visits: WebClient):
-        self._visits = visits
+    seconds_kept: until it is read anew; seconds_until_retry: after one that could not be had. max_crawl_delay_seconds: of a
+    longer Crawl-delay so much is kept to. max_sites: remembered at a time.
+    """
+
+    def __init__(
+        self,
+        client: WebClient,
+        *,
+        seconds_kept: float = SECONDS_KEPT,
+        seconds_until_retry: float = SECONDS_UNTIL_RETRY,
+        max_crawl_delay_seconds: float = MAX_CRAWL_DELAY_SECONDS,
+        max_sites: int = MAX_SITES,
+    ):
+        self._client = client
+        self._seconds_kept, self._seconds_until_retry = seconds_kept, seconds_until_retry
+        self._max_crawl_delay_seconds, self._max_sites = max_crawl_delay_seconds, max_sites
         self._rules: dict[Site, _Rules] = {}
         self._lock = threading.Lock()
 
@@ -56,7 +70,7 @@ class RobotsFiles:
             raise Failure(status, f"robots.txt: {rules.failure}")
         if not rules.robots.allows(url.target):
             raise Failure("robots_txt", "robots.txt forbids it")
-        return min(rules.robots.crawl_delay, MAX_CRAWL_DELAY_SECONDS)
+        return min(rules.robots.crawl_delay, self._max_crawl_delay_seconds)
 
     def _read(self, site: Site) -> _Rules:
         """Rules that are known, read by the first thread that asks; the others wait for it."""
@@ -64,7 +78,7 @@ class RobotsFiles:
             rules = self._rules.get(site)
             is_first = rules is None or rules.until < monotonic()
             if is_first:
-                while len(self._rules) >= MAX_SITES_REMEMBERED:
+                while len(self._rules) >= self._max_sites:
                     del self._rules[next(iter(self._rules))]
                 rules = self._rules[site] = _Rules()
         assert rules is not None
@@ -72,20 +86,20 @@ class RobotsFiles:
             rules.known.wait()
             return rules
         try:
-            rules.robots = parse_robots(self._visits.get(WebUrl(*site, "/robots.txt"), WISH))
-            rules.until = monotonic() + SECONDS_KEPT
+            rules.robots = parse_robots(self._client.get(WebUrl(*site, "/robots.txt"), REQUEST))
+            rules.until = monotonic() + self._seconds_kept
         except Failure as failure:
             status = failure.http_status
             if status is None or status >= 500 or status == 429:
-                rules.failure, rules.until = failure, monotonic() + SECONDS_UNTIL_ASKED_AGAIN
+                rules.failure, rules.until = failure, monotonic() + self._seconds_until_retry
             else:
-                rules.until = monotonic() + SECONDS_KEPT
+                rules.until = monotonic() + self._seconds_kept
         finally:
             rules.known.set()
         return rules
 
 
-def check_robots_tag(head: Head) -> None:
+def check_robots_tag(head: HttpHeaders) -> None:
     """Raises Failure where the answer's X-Robots-Tag forbids the photo."""
     values = head.fields.get("x-robots-tag")
     if values and (directive := forbidding_directive(values)) is not None:

@@ -10,6 +10,8 @@ from urllib.parse import parse_qsl, quote, urlencode, urljoin, urlsplit
 
 RESIZING_HOSTS = ("images.unsplash.com", "images.sandbox.test")
 MAX_CHARACTERS = 16_384
+MAX_NAME_CHARACTERS, MAX_LABEL_CHARACTERS = 253, 63
+NO_NAME = "the url makes no sense: no such host name can be"
 DEFAULT_PORTS = {"http": 80, "https": 443}
 
 SAFE = "!#$%&'()*+,/:;=?@[]~"
@@ -110,16 +112,39 @@ def with_width(url: WebUrl, width: int) -> WebUrl:
 
 
 def _clean(url: str) -> str:
-    """The url in characters that a request may hold; names beyond ASCII as IDNA."""
+    """The url in characters that a request may hold; names beyond ASCII as `_ascii_name` writes them."""
     url = url.strip()
     if CLEAN.fullmatch(url):
         return url
     if not url.isascii():
-        host = urlsplit(url).hostname or ""
-        if not host.isascii() and len(host) <= 253:
-            with contextlib.suppress(UnicodeError):  # the quoted name is no name, which the status then says
-                url = url.replace(host, host.encode("idna").decode(), 1)
+        parts = urlsplit(url)
+        user, at, place = parts.netloc.rpartition("@")
+        if not place.isascii():
+            name, colon, port = place.partition(":")
+            url = parts._replace(netloc=f"{user}{at}{_ascii_name(name)}{colon}{port}").geturl()
     return quote(url, safe=SAFE)
+
+
+def _ascii_name(name: str) -> str:
+    """A host name beyond ASCII as a browser asks for it: UTS #46 without the transitional mappings, then Punycode.
+
+    So faß.de is xn--fa-hia.de and not fass.de, which is another site (Python's own `idna` is the standard of 2003), and
+    ☃.net can be reached, which IDNA 2008 alone forbids. Raises UrlError for characters that no name may hold.
+    """
+    import idna
+
+    if len(name) > MAX_NAME_CHARACTERS:
+        raise UrlError("connection_error", NO_NAME)
+    try:
+        mapped = idna.uts46_remap(name, std3_rules=False, transitional=False)
+    except idna.IDNAError as error:
+        raise UrlError("connection_error", NO_NAME) from error
+    labels = [
+        label if label.isascii() else f"xn--{label.encode('punycode').decode('ascii')}" for label in mapped.split(".")
+    ]
+    if any(len(label) > MAX_LABEL_CHARACTERS for label in labels):
+        raise UrlError("connection_error", NO_NAME)
+    return ".".join(labels)
 
 
 def _ipv6_address(host: str) -> str:
@@ -127,4 +152,4 @@ def _ipv6_address(host: str) -> str:
     if "%" not in host:
         with contextlib.suppress(ValueError):
             return str(ipaddress.IPv6Address(host))
-    raise UrlError("connection_error", "the url makes no sense: no such host name can be")
+    raise UrlError("connection_error", NO_NAME)

@@ -13,12 +13,12 @@ from dataclasses import dataclass
 from time import monotonic
 
 from clip_pipeline.settings import DownloadSettings
-from clip_pipeline.sources.web.addresses import AddressBook, ForbiddenAddress, Place, UnknownName
+from clip_pipeline.sources.web.addresses import AddressBook, Endpoint, ForbiddenAddress, UnknownName
 from clip_pipeline.sources.web.api_session import MAX_REDIRECTS, Hosts, user_agent
 from clip_pipeline.sources.web.connections import Connection, Connections
 from clip_pipeline.sources.web.host_limits import HostLimits
-from clip_pipeline.sources.web.http_headers import AnswerError, Head
-from clip_pipeline.sources.web.http_response import BodyTooLong, NoAnswer, unpacked
+from clip_pipeline.sources.web.http_headers import HttpHeaders, ResponseError
+from clip_pipeline.sources.web.http_response import BodyTooLong, NoResponse, unpacked
 from clip_pipeline.sources.web.retries import Retries, may_pass, retry_after_seconds
 from clip_pipeline.sources.web.urls import UrlError, WebUrl, follow, with_width
 
@@ -30,7 +30,7 @@ SMALL_BODY_BYTES = 65_536
 class Failure(Exception):
     """Why a file cannot be had. status: one of records.PHOTO_STATUSES. The text is the same in every run.
 
-    again: whether another try may help. wait_seconds: what the server asked for before it. http_status: of the answer.
+    again: whether another try may help. wait_seconds: what the server asked for before it. http_status: of the response.
     """
 
     def __init__(
@@ -49,7 +49,7 @@ def _always(url: WebUrl) -> float:
     return 0.0
 
 
-def _anything(head: Head) -> None:
+def _anything(head: HttpHeaders) -> None:
     return None
 
 
@@ -57,17 +57,17 @@ def _anything(head: Head) -> None:
 class Request:
     """What is wanted of a url.
 
-    accept: the field of that name. most_bytes: longest body taken; beginning: of a longer one that much is taken.
+    accept: the field of that name. max_bytes: longest body taken; beginning: of a longer one that much is taken.
     width: asked of servers that can resize, in pixels. permit: called before each request, gives the seconds that the host
     wants between two; check: called with the head before the body is read. Both raise Failure to forbid it.
     """
 
     accept: str
-    most_bytes: int
+    max_bytes: int
     beginning: bool = False
     width: int = 0
     permit: Callable[[WebUrl], float] = _always
-    check: Callable[[Head], None] = _anything
+    check: Callable[[HttpHeaders], None] = _anything
 
 
 class _Allowance:
@@ -96,22 +96,22 @@ class WebClient:
         self._addresses = AddressBook(hosts)
         # Half the deadline without a byte leaves the other half for another try.
         self._connections = Connections(settings.connections, silence=settings.deadline / 2)
-        self._manners = HostLimits(settings.connections_per_host, settings.host_rate, settings.deadline)
+        self._host_limits = HostLimits(settings.connections_per_host, settings.host_rate, settings.deadline)
         self._agent = user_agent(settings.contact)
 
     def close(self) -> None:
         """Closes the connections; pauses end at once."""
-        self._manners.close()
+        self._host_limits.close()
         self._connections.close()
 
-    def get(self, url: WebUrl, wish: Request) -> bytes:
+    def get(self, url: WebUrl, request: Request) -> bytes:
         """The file behind a url. Raises Failure after the last try."""
         seconds_left = self._settings.deadline
         retries = Retries(str(url), self._settings.retries + 1)
         while True:
             allowance = _Allowance(seconds_left)
             try:
-                return self._get_following_redirects(url, wish, allowance)
+                return self._get_following_redirects(url, request, allowance)
             except Failure as failure:
                 seconds_left = allowance.left()
                 pause = retries.next_pause(str(failure), failure.wait_seconds) if failure.again else None
@@ -119,18 +119,18 @@ class WebClient:
                     raise
                 if not failure.wait_seconds:
                     seconds_left -= pause
-                if seconds_left <= 0 or not self._manners.pause(pause):
+                if seconds_left <= 0 or not self._host_limits.pause(pause):
                     raise
 
-    def _get_following_redirects(self, url: WebUrl, wish: Request, allowance: _Allowance) -> bytes:
-        url = with_width(url, wish.width)
+    def _get_following_redirects(self, url: WebUrl, request: Request, allowance: _Allowance) -> bytes:
+        url = with_width(url, request.width)
         seen = [url]
         try:
             while True:
-                content, head = self._visit(url, wish, allowance)
+                content, head = self._get_once(url, request, allowance)
                 if content is not None:
                     return content
-                url = with_width(follow(url, self._location(url, head)), wish.width)
+                url = with_width(follow(url, self._location(url, head)), request.width)
                 if url in seen:
                     raise Failure("http_error", "the redirects lead in a circle", http_status=head.status)
                 if len(seen) > MAX_REDIRECTS:
@@ -139,28 +139,28 @@ class WebClient:
         except UrlError as error:
             raise Failure(error.status, str(error)) from error
 
-    def _visit(self, url: WebUrl, wish: Request, allowance: _Allowance) -> tuple[bytes | None, Head]:
+    def _get_once(self, url: WebUrl, request: Request, allowance: _Allowance) -> tuple[bytes | None, HttpHeaders]:
         """One request at the host's convenience: the body, None for another status than 200. Raises Failure."""
         try:
-            places = self._addresses.find(url.host, url.port, allowance.left())
+            endpoints = self._addresses.find(url.host, url.port, allowance.left())
             asked = monotonic()
-            spacing = wish.permit(url)
+            spacing = request.permit(url)
             allowance.deadline += monotonic() - asked
-            waited = self._manners.enter(url.host, spacing)
+            waited = self._host_limits.enter(url.host, spacing)
             if waited is None:
-                raise self._too_long_a_pause()
+                raise self._pause_is_too_long()
             allowance.deadline += waited
             try:
-                return self._ask(url, places, wish, allowance.deadline)
+                return self._send(url, endpoints, request, allowance.deadline)
             finally:
-                self._manners.leave(url.host)
+                self._host_limits.leave(url.host)
         except ForbiddenAddress as error:
             raise Failure("forbidden_address", str(error)) from error
         except UnknownName as error:
             raise Failure("connection_error", str(error)) from error
         except BodyTooLong as error:
-            raise Failure("too_many_bytes", _size_sentence(error.told, wish.most_bytes)) from error
-        except AnswerError as error:
+            raise Failure("too_many_bytes", _size_sentence(error.announced, request.max_bytes)) from error
+        except ResponseError as error:
             raise Failure("connection_error", str(error), again=True) from error
         except ssl.SSLCertVerificationError as error:
             raise Failure("connection_error", f"the certificate is not valid: {error.verify_message}") from error
@@ -170,31 +170,33 @@ class WebClient:
                 raise Failure("timeout", message, again=True) from error
             raise Failure("connection_error", _what_broke(error), again=True) from error
 
-    def _ask(self, url: WebUrl, places: list[Place], wish: Request, deadline: float) -> tuple[bytes | None, Head]:
-        request = (
+    def _send(
+        self, url: WebUrl, endpoints: list[Endpoint], request: Request, deadline: float
+    ) -> tuple[bytes | None, HttpHeaders]:
+        message = (
             f"GET {url.target} HTTP/1.1\r\nHost: {url.authority}\r\nUser-Agent: {self._agent}\r\n"
-            f"Accept: {wish.accept}\r\nAccept-Encoding: identity\r\n\r\n"
+            f"Accept: {request.accept}\r\nAccept-Encoding: identity\r\n\r\n"
         ).encode("ascii")
-        connection = self._connections.take(url.site, places)
+        connection = self._connections.take(url.site, endpoints)
         while True:
             try:
-                return self._ask_over(connection, request, url, wish, deadline)
-            except (ConnectionError, NoAnswer):
+                return self._send_over(connection, message, url, request, deadline)
+            except (ConnectionError, NoResponse):
                 # The server may close an idle connection at any time; that says nothing about the photo.
                 if not connection.used or monotonic() >= deadline:
                     raise
-                connection = connection.again()
+                connection = connection.renewed()
 
-    def _ask_over(
-        self, connection: Connection, request: bytes, url: WebUrl, wish: Request, deadline: float
-    ) -> tuple[bytes | None, Head]:
-        """One request and its answer, and the connection back to its place."""
+    def _send_over(
+        self, connection: Connection, message: bytes, url: WebUrl, request: Request, deadline: float
+    ) -> tuple[bytes | None, HttpHeaders]:
+        """One request and its response, and the connection back to its place."""
         whole, content = False, None
         try:
-            head = connection.ask(request, deadline)
+            head = connection.send(message, deadline)
             if head.status == 200:
-                wish.check(head)
-                content = _wanted_body(connection, head, wish)
+                request.check(head)
+                content = _read_body(connection, head, request)
                 whole = head.stays_open
             elif head.stays_open and 0 <= head.length <= SMALL_BODY_BYTES:
                 connection.read_body(head, SMALL_BODY_BYTES)
@@ -206,8 +208,8 @@ class WebClient:
                 connection.close()
         return content, head
 
-    def _location(self, url: WebUrl, head: Head) -> str:
-        """Where an answer without a photo leads. Raises Failure where it leads nowhere."""
+    def _location(self, url: WebUrl, head: HttpHeaders) -> str:
+        """Where a response without a photo leads. Raises Failure where it leads nowhere."""
         status = head.status
         if status in REDIRECTS and (locations := head.fields.get("location")):
             # Bytes beyond ASCII are UTF-8 in practice.
@@ -216,30 +218,34 @@ class WebClient:
             raise Failure("not_found", f"HTTP {status}", http_status=status)
         wait_seconds = retry_after_seconds(head, time.time()) if status in (429, 503) else None
         if wait_seconds is not None:
-            self._manners.quiet(url.host, wait_seconds)
+            self._host_limits.quiet(url.host, wait_seconds)
             if wait_seconds > self._settings.deadline:
-                raise self._too_long_a_pause()
+                raise self._pause_is_too_long()
         raise Failure("http_error", f"HTTP {status}", may_pass(status), wait_seconds, status)
 
-    def _too_long_a_pause(self) -> Failure:
-        # The same text for the photo that was told and for those that were not even asked for: which one is told
+    def _pause_is_too_long(self) -> Failure:
+        # The same text for the photo that was sent away and for those that were not even asked for: which one is which
         # depends on which came first.
         message = f"the server asks for a longer pause than the deadline of {self._settings.deadline:g} s"
         return Failure("http_error", message, http_status=429)
 
 
-def _wanted_body(connection: Connection, head: Head, wish: Request) -> bytes:
-    most = wish.most_bytes
-    if not wish.beginning:
-        return unpacked(head, connection.read_body(head, most), most)
+def _read_body(connection: Connection, head: HttpHeaders, request: Request) -> bytes:
+    max_bytes = request.max_bytes
+    if not request.beginning:
+        return unpacked(head, connection.read_body(head, max_bytes), max_bytes)
     try:
-        return unpacked(head, connection.read_beginning(head, most), most)
+        return unpacked(head, connection.read_beginning(head, max_bytes), max_bytes)
     except BodyTooLong as error:
-        return bytes(error.beginning[:most])
+        return bytes(error.beginning[:max_bytes])
 
 
-def _size_sentence(told: int | None, most: int) -> str:
-    return f"more than {most:,} bytes" if told is None else f"{told:,} bytes, the most taken is {most:,}"
+def _size_sentence(announced: int | None, max_bytes: int) -> str:
+    return (
+        f"more than {max_bytes:,} bytes"
+        if announced is None
+        else f"{announced:,} bytes, the most taken is {max_bytes:,}"
+    )
 
 
 def _what_broke(error: OSError) -> str:

@@ -100,9 +100,6 @@ def test_a_name_is_looked_up_once_by_many_threads_and_refusals_are_kept(monkeypa
 
 
 def test_a_trouble_of_the_resolver_passes(monkeypatch):
-    from clip_pipeline.sources.web import addresses
-
-    monkeypatch.setattr(addresses, "SECONDS_TROUBLE_KEPT", 0.0)
     answers = [socket.gaierror(socket.EAI_AGAIN, "for now"), [(2, 1, 6, "", ("1.1.1.1", 0))]]
 
     def resolve(*_, **__):
@@ -112,19 +109,15 @@ def test_a_trouble_of_the_resolver_passes(monkeypatch):
         return answer
 
     monkeypatch.setattr(socket, "getaddrinfo", resolve)
-    book = AddressBook({})
+    book = AddressBook({}, seconds_trouble_kept=0.0)
     with pytest.raises(socket.gaierror):
         book.find("flaky.test", 80, 5)
     assert book.find("flaky.test", 443, 5) == [("1.1.1.1", 443)]
 
 
 def test_the_number_of_names_kept_is_bounded(monkeypatch):
-    from clip_pipeline.sources.web import addresses
-
-    monkeypatch.setattr(addresses, "MAX_NAMES_KEPT", 10)
-    monkeypatch.setattr(addresses, "SECONDS_KEPT", 0.0)
     monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: [(2, 1, 6, "", ("1.1.1.1", 0))])
-    book = AddressBook({})
+    book = AddressBook({}, seconds_kept=0.0, max_names=10)
     for number in range(100):
         book.find(f"name{number}.test", 80, 5)
     assert len(book._kept) <= 10

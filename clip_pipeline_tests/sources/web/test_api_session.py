@@ -59,12 +59,11 @@ def test_a_key_is_not_sent_on_to_another_host(site):
     assert ["Authorization" in headers for headers in site.headers] == [True, False]
 
 
-def test_every_request_has_a_time_limit_without_being_told(site, monkeypatch):
+def test_every_request_has_a_time_limit_without_being_asked_for(site):
     import requests
 
-    monkeypatch.setattr("clip_pipeline.sources.web.api_session.TIMEOUT_SECONDS", (1.0, 0.1))
     site.always("/slow", Answer(body=b"x", pause=1.0))
-    with http_session("", site.hosts("slow.test")) as session, pytest.raises(requests.RequestException):
+    with http_session("", site.hosts("slow.test"), (1.0, 0.1)) as session, pytest.raises(requests.RequestException):
         session.get("http://slow.test/slow")
 
 

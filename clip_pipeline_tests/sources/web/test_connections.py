@@ -29,7 +29,7 @@ def in_seconds(seconds: float) -> float:
 def test_the_next_address_is_tried_where_one_refuses():
     with wire(OK) as server:
         connection = Connection(SITE, [("127.0.0.1", closed_port()), ("127.0.0.1", server.port)], None, silence=2.0)
-        head = connection.ask(REQUEST, in_seconds(5))
+        head = connection.send(REQUEST, in_seconds(5))
         assert connection.read_body(head, 100) == b"photo"
         connection.close()
 
@@ -43,7 +43,7 @@ def test_an_address_that_does_not_answer_leaves_time_for_the_next(monkeypatch):
         time.sleep(0.05)
         connection = Connection(SITE, [deaf.getsockname(), ("127.0.0.1", server.port)], None, silence=5.0)
         started = time.monotonic()
-        head = connection.ask(REQUEST, in_seconds(1.0))
+        head = connection.send(REQUEST, in_seconds(1.0))
         assert (head.status, connection.read_body(head, 100)) == (200, b"photo")
         assert 0.4 < time.monotonic() - started < 0.98
         for one in (connection, *filling):
@@ -53,14 +53,14 @@ def test_an_address_that_does_not_answer_leaves_time_for_the_next(monkeypatch):
 def test_no_address_that_answers_is_an_oserror():
     connection = Connection(SITE, [("127.0.0.1", closed_port())] * 2, None, silence=2.0)
     with pytest.raises(ConnectionRefusedError):
-        connection.ask(REQUEST, in_seconds(5))
+        connection.send(REQUEST, in_seconds(5))
 
 
 def test_a_deadline_that_has_passed_sends_nothing():
     with wire(OK) as server:
         connection = Connection(SITE, [("127.0.0.1", server.port)], None, silence=2.0)
         with pytest.raises(TimeoutError):
-            connection.ask(REQUEST, in_seconds(-1))
+            connection.send(REQUEST, in_seconds(-1))
         connection.close()
         assert server.requests == []
 
@@ -72,12 +72,12 @@ def test_an_idle_connection_that_was_closed_or_spoke_is_not_taken_again():
 
     with wire(close_later) as server:
         connections = Connections(4, silence=2.0)
-        places = [("127.0.0.1", server.port)]
-        first = connections.take(SITE, places)
-        first.read_body(first.ask(REQUEST, in_seconds(5)), 100)
+        endpoints = [("127.0.0.1", server.port)]
+        first = connections.take(SITE, endpoints)
+        first.read_body(first.send(REQUEST, in_seconds(5)), 100)
         connections.give_back(first)
         until(lambda: not first.is_quiet)
-        assert connections.take(SITE, places) is not first
+        assert connections.take(SITE, endpoints) is not first
         connections.close()
 
 
@@ -85,7 +85,7 @@ def test_connections_that_come_back_after_the_end_are_closed(site):
     site.always("/a.jpg", Answer(body=b"photo"))
     connections = Connections(4, silence=2.0)
     one = connections.take(SITE, [("127.0.0.1", site.port)])
-    one.read_body(one.ask(REQUEST, in_seconds(5)), 100)
+    one.read_body(one.send(REQUEST, in_seconds(5)), 100)
     connections.close()
     connections.give_back(one)
     until(lambda: site.open_connections == 0)
@@ -108,7 +108,7 @@ def test_a_connection_with_tls_is_kept_and_carries_large_bodies(tmp_path, monkey
         connections = Connections(4, silence=2.0)
         for _ in range(3):
             one = connections.take(("https", "photos.test", 443), [("127.0.0.1", site.port)])
-            head = one.ask(REQUEST, in_seconds(5))
+            head = one.send(REQUEST, in_seconds(5))
             assert one.read_body(head, 10**7) == body
             connections.give_back(one)
             time.sleep(0.02)

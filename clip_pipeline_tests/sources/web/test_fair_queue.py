@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clip_pipeline.sources.web.fair_queue import Turns
+from clip_pipeline.sources.web.fair_queue import FairQueue
 
 
 def test_the_urls_of_each_host_are_spread_evenly():
@@ -16,7 +16,7 @@ def test_the_urls_of_each_host_are_spread_evenly():
         "http://small.test/1",
         "nonsense",
     ]
-    assert [urls[position] for position in Turns(urls, 1, 1).each()] == [
+    assert [urls[position] for position in FairQueue(urls, 1, 1).each()] == [
         "http://big.test/0", "http://big.test/1", "http://small.test/0", "http://big.test/2", "nonsense",
         "http://big.test/3", "http://big.test/4", "http://small.test/1", "http://big.test/5",
     ]  # fmt: skip
@@ -28,7 +28,7 @@ def test_the_urls_of_each_host_are_spread_evenly():
     st.integers(1, 4),
 )
 def test_threads_get_every_url_once_and_each_hosts_in_order(urls, threads, most):
-    turns = Turns(urls, threads, most)
+    turns = FairQueue(urls, threads, most)
     running = [turns.each() for _ in range(threads)]
     order = []
     while running:
@@ -43,10 +43,10 @@ def test_threads_get_every_url_once_and_each_hosts_in_order(urls, threads, most)
         assert positions == sorted(positions)
 
 
-@pytest.mark.parametrize("most_at_a_time", [1, 8])
-def test_a_slow_host_does_not_come_to_hold_all_threads(most_at_a_time):
+@pytest.mark.parametrize("max_at_a_time", [1, 8])
+def test_a_slow_host_does_not_come_to_hold_all_threads(max_at_a_time):
     urls = [f"http://host{number % 10}.test/{number}" for number in range(200)]
-    turns = Turns(urls, 8, most_at_a_time)
+    turns = FairQueue(urls, 8, max_at_a_time)
     began = time.monotonic()
     done: dict[str, list[float]] = {"slow": [], "fast": []}
 
@@ -66,19 +66,19 @@ def test_a_slow_host_does_not_come_to_hold_all_threads(most_at_a_time):
 
 
 def test_one_host_alone_gets_all_threads():
-    turns = Turns(["http://a.test/"] * 20, 4, 16)
+    turns = FairQueue(["http://a.test/"] * 20, 4, 16)
     running = [turns.each() for _ in range(4)]
     assert [next(one) for one in running] == [0, 1, 2, 3]
 
 
 def test_a_host_at_its_limit_is_passed_over_while_another_has_urls():
-    turns = Turns(["http://a.test/"] * 10 + ["http://b.test/"] * 2, 4, 2)
+    turns = FairQueue(["http://a.test/"] * 10 + ["http://b.test/"] * 2, 4, 2)
     running = [turns.each() for _ in range(4)]
     assert [next(one) for one in running] == [0, 1, 10, 11]
 
 
 def test_after_the_end_no_thread_gets_anything():
-    turns = Turns(["http://a.test/"] * 10, 4, 2)
+    turns = FairQueue(["http://a.test/"] * 10, 4, 2)
     one = turns.each()
     next(one)
     turns.end()

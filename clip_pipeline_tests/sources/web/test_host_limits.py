@@ -4,7 +4,6 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 
-from clip_pipeline.sources.web import host_limits
 from clip_pipeline.sources.web.host_limits import HostLimits
 
 
@@ -99,9 +98,8 @@ def test_closing_ends_all_waiting():
     assert polite.pause(100.0) is False
 
 
-def test_hosts_that_are_done_with_are_forgotten(monkeypatch):
-    monkeypatch.setattr(host_limits, "MAX_HOSTS_REMEMBERED", 10)
-    polite = HostLimits(1, 0.0, 5.0)
+def test_hosts_that_are_done_with_are_forgotten():
+    polite = HostLimits(1, 0.0, 5.0, max_hosts=10)
     polite.enter("busy")
     polite.quiet("quiet", 100.0)
     for number in range(100):

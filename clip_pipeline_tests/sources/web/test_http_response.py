@@ -9,14 +9,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from clip_pipeline.sources.web.http_headers import UNTIL_CLOSE, AnswerError, Head, parse_head
-from clip_pipeline.sources.web.http_response import AnswerReader, BodyTooLong, CutAnswer, NoAnswer, unpacked
+from clip_pipeline.sources.web.http_headers import UNTIL_CLOSE, HttpHeaders, ResponseError, parse_headers
+from clip_pipeline.sources.web.http_response import BodyTooLong, NoResponse, ResponseReader, TruncatedResponse, unpacked
 
 MOST = 1000
 OK = b"HTTP/1.1 200 OK\r\n"
 
 
-def reader_of(data: bytes, cuts: tuple[int, ...] = ()) -> AnswerReader:
+def reader_of(data: bytes, cuts: tuple[int, ...] = ()) -> ResponseReader:
     """A reader whose connection gives `data` in pieces that end at `cuts`."""
     pieces = [data[a:b] for a, b in zip((0, *cuts), (*cuts, len(data)), strict=True) if a < b]
 
@@ -28,10 +28,10 @@ def reader_of(data: bytes, cuts: tuple[int, ...] = ()) -> AnswerReader:
             del pieces[0]
         return piece
 
-    return AnswerReader(receive)
+    return ResponseReader(receive)
 
 
-def read(data: bytes, cuts: tuple[int, ...] = ()) -> tuple[Head, bytes]:
+def read(data: bytes, cuts: tuple[int, ...] = ()) -> tuple[HttpHeaders, bytes]:
     reader = reader_of(data, cuts)
     head = reader.read_head()
     return head, reader.read_body(head, MOST)
@@ -80,7 +80,7 @@ def test_bodies_of_all_kinds_come_whole_however_they_are_cut(data):
     ],
 )
 def test_which_connections_stay_open(head, stays_open):
-    assert parse_head(head).stays_open is stays_open
+    assert parse_headers(head).stays_open is stays_open
 
 
 @pytest.mark.parametrize("status", [204, 304])
@@ -111,7 +111,7 @@ def test_answers_without_a_body_have_none_whatever_their_length_says(status):
     ids=lambda data: repr(data[:60]),
 )  # fmt: skip
 def test_what_is_no_plain_answer_is_refused(data):
-    with pytest.raises(AnswerError, match="^no proper answer: "):
+    with pytest.raises(ResponseError, match="^no proper answer: "):
         read(data)
 
 
@@ -124,12 +124,12 @@ def test_what_is_no_plain_answer_is_refused(data):
     ],
 )  # fmt: skip
 def test_an_answer_that_ends_early_is_cut(data):
-    with pytest.raises(CutAnswer):
+    with pytest.raises(TruncatedResponse):
         read(data)
 
 
 def test_a_connection_that_ends_before_any_byte_is_no_answer():
-    with pytest.raises(NoAnswer):
+    with pytest.raises(NoResponse):
         read(b"")
 
 
@@ -173,7 +173,7 @@ def test_one_answer_follows_another_and_a_third_that_nobody_asked_for_is_noticed
 def test_no_bytes_raise_anything_else(data, beginning):
     try:
         head, body = read(beginning + data)
-    except (AnswerError, BodyTooLong):
+    except (ResponseError, BodyTooLong):
         return
     assert len(body) <= MOST
     assert 200 <= head.status <= 999
@@ -218,7 +218,7 @@ def test_the_standard_librarys_reader_agrees_on_proper_answers(fields, body, fra
 
 
 def packed(coding: str, body: bytes, most: int = MOST) -> bytes:
-    return unpacked(Head(200, {"content-encoding": [coding]}), body, most)
+    return unpacked(HttpHeaders(200, {"content-encoding": [coding]}), body, most)
 
 
 def test_a_gzip_that_nobody_asked_for_is_unpacked():
@@ -238,9 +238,9 @@ def test_a_gzip_bomb_is_not_unpacked():
 
 def test_a_damaged_or_cut_gzip_is_a_bad_answer():
     whole = gzip.compress(bytes(range(256)))
-    with pytest.raises(CutAnswer):
+    with pytest.raises(TruncatedResponse):
         packed("gzip", whole[:-12])
-    with pytest.raises(AnswerError):
+    with pytest.raises(ResponseError):
         packed("gzip", whole[:-8] + bytes(8))
-    with pytest.raises(AnswerError):
+    with pytest.raises(ResponseError):
         packed("gzip", b"\x1f\x8b" + zlib.compress(b"x"))

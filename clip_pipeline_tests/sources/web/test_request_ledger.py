@@ -342,15 +342,15 @@ def test_a_reservation_costs_next_to_nothing(ledger):
 def test_a_download_is_told_once_for_ever(ledger, clock):
     assert ledger.begin_download("p1")
     assert not ledger.begin_download("p1")
-    ledger.end_download("p1", told=True)
+    ledger.end_download("p1", reported=True)
     clock.now += 1e8
     assert not ledger.begin_download("p1")
-    assert ledger.untold_downloads(["p2", "p1", "p0"]) == ["p2", "p0"]
+    assert ledger.unreported_downloads(["p2", "p1", "p0"]) == ["p2", "p0"]
 
 
 def test_a_download_that_failed_may_be_told_again(ledger):
     assert ledger.begin_download("p1")
-    ledger.end_download("p1", told=False)
+    ledger.end_download("p1", reported=False)
     assert ledger.begin_download("p1")
 
 
@@ -358,7 +358,7 @@ def test_a_download_that_a_dead_run_began_is_taken_over_after_an_hour(ledger, cl
     assert ledger.begin_download("p1")
     clock.now += HOUR_SECONDS
     assert ledger.begin_download("p1")
-    assert ledger.untold_downloads(["p1"]) == ["p1"]
+    assert ledger.unreported_downloads(["p1"]) == ["p1"]
 
 
 # ---- files that are wrong

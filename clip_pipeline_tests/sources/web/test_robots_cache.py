@@ -1,14 +1,17 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 
 import pytest
 
 from clip_pipeline.settings import DownloadSettings
 from clip_pipeline.sources.fetch import Fetched, PhotoFetcher
-from clip_pipeline.sources.web import robots_cache
+from clip_pipeline.sources.web.robots_cache import RobotsCache
 from clip_pipeline_tests.sources.loopback import Answer
 
 SETTINGS = DownloadSettings(deadline=2.0, retries=0, connections=8)
@@ -16,11 +19,19 @@ PHOTO = b"\xff\xd8 the bytes of a photo"
 FORBIDDEN = Fetched("robots_txt", None, "robots.txt forbids it")
 
 
-@pytest.fixture
-def fetcher(site):
+@contextmanager
+def fetcher_with(site, **limits) -> Iterator[PhotoFetcher]:
+    """A fetcher of a site with two photos. limits: of `RobotsCache`."""
     site.always("/a.jpg", Answer(body=PHOTO))
     site.always("/private/a.jpg", Answer(body=PHOTO))
-    with PhotoFetcher(SETTINGS, site.hosts("photos.test", "other.test")) as open_fetcher:
+    hosts = site.hosts("photos.test", "other.test")
+    with PhotoFetcher(SETTINGS, hosts, robots=partial(RobotsCache, **limits)) as open_fetcher:
+        yield open_fetcher
+
+
+@pytest.fixture
+def fetcher(site):
+    with fetcher_with(site) as open_fetcher:
         yield open_fetcher
 
 
@@ -55,15 +66,15 @@ def test_without_a_robots_txt_everything_is_allowed(site, fetcher, status):
 
 
 @pytest.mark.parametrize("status", [500, 503, 429])
-def test_where_robots_txt_cannot_be_had_nothing_is_asked_for_until_it_can(site, fetcher, monkeypatch, status):
-    monkeypatch.setattr(robots_cache, "SECONDS_UNTIL_ASKED_AGAIN", 0.1)
+def test_where_robots_txt_cannot_be_had_nothing_is_asked_for_until_it_can(site, status):
     site.in_turn("/robots.txt", Answer(status), rules("User-agent: *\nAllow: /"))
-    for _ in range(2):
-        failed = Fetched("connection_error", None, f"robots.txt: HTTP {status}")
-        assert fetcher.fetch("http://photos.test/a.jpg") == failed
-    assert len(site.requests) == 1
-    time.sleep(0.15)
-    assert fetcher.fetch("http://photos.test/a.jpg").content == PHOTO
+    with fetcher_with(site, seconds_until_retry=0.1) as fetcher:
+        for _ in range(2):
+            failed = Fetched("connection_error", None, f"robots.txt: HTTP {status}")
+            assert fetcher.fetch("http://photos.test/a.jpg") == failed
+        assert len(site.requests) == 1
+        time.sleep(0.15)
+        assert fetcher.fetch("http://photos.test/a.jpg").content == PHOTO
 
 
 def test_a_robots_txt_that_never_ends_costs_a_deadline_and_no_memory(site):
@@ -120,28 +131,27 @@ def test_a_crawl_delay_is_kept(site, fetcher):
     assert 0.3 < time.monotonic() - started < 1.0
 
 
-def test_a_long_crawl_delay_is_kept_up_to_a_limit(site, fetcher, monkeypatch):
-    monkeypatch.setattr(robots_cache, "MAX_CRAWL_DELAY_SECONDS", 0.1)
+def test_a_long_crawl_delay_is_kept_up_to_a_limit(site):
     site.always("/robots.txt", rules("User-agent: *\nCrawl-delay: 86400"))
-    started = time.monotonic()
-    for _ in range(3):
-        assert fetcher.fetch("http://photos.test/a.jpg").content == PHOTO
-    assert 0.2 < time.monotonic() - started < 1.0
+    with fetcher_with(site, max_crawl_delay_seconds=0.1) as fetcher:
+        started = time.monotonic()
+        for _ in range(3):
+            assert fetcher.fetch("http://photos.test/a.jpg").content == PHOTO
+        assert 0.2 < time.monotonic() - started < 1.0
 
 
-def test_rules_are_read_again_after_a_day(site, fetcher, monkeypatch):
-    monkeypatch.setattr(robots_cache, "SECONDS_KEPT", 0.1)
+def test_rules_are_read_again_after_a_day(site):
     site.in_turn("/robots.txt", rules("User-agent: *\nDisallow: /"), rules(""))
-    assert fetcher.fetch("http://photos.test/a.jpg") == FORBIDDEN
-    time.sleep(0.15)
-    assert fetcher.fetch("http://photos.test/a.jpg").content == PHOTO
+    with fetcher_with(site, seconds_kept=0.1) as fetcher:
+        assert fetcher.fetch("http://photos.test/a.jpg") == FORBIDDEN
+        time.sleep(0.15)
+        assert fetcher.fetch("http://photos.test/a.jpg").content == PHOTO
 
 
-def test_the_number_of_remembered_sites_is_bounded(site, monkeypatch):
-    monkeypatch.setattr(robots_cache, "MAX_SITES_REMEMBERED", 3)
+def test_the_number_of_remembered_sites_is_bounded(site):
     names = [f"site{number}.test" for number in range(6)]
     site.always("/a.jpg", Answer(body=PHOTO))
-    with PhotoFetcher(SETTINGS, site.hosts(*names)) as fetcher:
+    with PhotoFetcher(SETTINGS, site.hosts(*names), robots=partial(RobotsCache, max_sites=3)) as fetcher:
         for name in [*names, names[0]]:
             assert fetcher.fetch(f"http://{name}/a.jpg").content == PHOTO
     assert site.count("/robots.txt") == 7

@@ -220,7 +220,7 @@ def test_a_full_disk_gets_a_sentence(mirror, tmp_path, monkeypatch):
     def full(*_):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(file_download, "_write_answer", full)
+    monkeypatch.setattr(file_download, "_write_response", full)
     with pytest.raises(DiskError, match="cannot be written"):
         download_dump(SETTINGS, tmp_path, mirror.hosts)
 
