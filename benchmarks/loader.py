@@ -119,7 +119,7 @@ def _crops(side: int, data: Path, captions: dict[str, tuple[str, ...]]) -> Itera
 
 def sample_texts(folder: Path) -> list[tuple[str, str, str]]:
     """(shard, key, caption) of all samples."""
-    from clip_pipeline.images.shards.tar import read_shard
+    from clip_pipeline.sources.photos.formats.tar_index import read_shard
 
     tars = sorted(folder.glob("*.tar"))
     return [(tar.stem, key, members["txt"].decode()) for tar in tars for key, members in read_shard(tar)]
@@ -170,7 +170,7 @@ def stored_format(side: int) -> Any:
 
 def store(folder: Path, side: int) -> float:
     """Decodes the images once; returns the seconds."""
-    from clip_pipeline.images.shards.tar import read_photos
+    from clip_pipeline.sources.photos.formats.tar_index import read_photos
     from clip_pipeline.training.data.decoded_images import store_images
 
     keys = [key for _, key, _ in sample_texts(folder)]

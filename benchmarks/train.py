@@ -229,9 +229,9 @@ def run_ours(spec: Path) -> None:
     """Trains in this process, as the `train` command and the pipeline do; writes what it took beside the model."""
     import pyarrow as pa
 
-    from clip_pipeline.images.shards.tar import read_photos, read_shard
     from clip_pipeline.records import IMAGE_TEXT_PAIRS
     from clip_pipeline.settings import ComputeSettings, TrainingSettings
+    from clip_pipeline.sources.photos.formats.tar_index import read_photos, read_shard
     from clip_pipeline.training.train import train_clip
     from clip_pipeline.training.trainer import Trainer
 

@@ -16,7 +16,7 @@ from clip_pipeline.embedding.store import read_stored_embeddings
 from clip_pipeline.embedding.texts import prompt_table
 from clip_pipeline.errors import CaptionsError, SettingsError
 from clip_pipeline.settings import ComputeSettings, EmbeddingSettings
-from clip_pipeline.sources.photos.photo_input import Columns, open_photo_input
+from clip_pipeline.sources.photos.open import Columns, open_photos
 from clip_pipeline.sources.tables.text_files import read_text
 
 
@@ -31,18 +31,18 @@ def embed_photos(
     clip_retrieval: bool = False,
     runtime: MakeRuntime | None = None,
 ) -> dict[str, Any]:
-    """Embeds whatever `open_photo_input` reads; writes and returns what `embed_dataset_images` does.
+    """Embeds whatever `open_photos` reads; writes and returns what `embed_dataset_images` does.
 
     clip_retrieval: write its layout instead of ours. runtime: what makes the runtime of the model; None is torch in fp32.
     """
-    photos = open_photo_input(images, columns)
+    photos = open_photos(images, columns=columns)
     layout = own_layout(out_folder)
     if clip_retrieval:
-        layout = clip_retrieval_layout(out_folder, lambda: ((photo.id, photo.place) for photo in photos.photos()))
+        layout = clip_retrieval_layout(out_folder, lambda: ((photo.name, photo.place) for photo in photos))
     return embed_dataset_images(
         model,
-        ((photo.id, photo.read) for photo in photos.photos()),
-        photos.total,
+        ((photo.name, photo.read) for photo in photos),
+        len(photos),
         out_folder,
         settings,
         compute,

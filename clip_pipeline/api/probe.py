@@ -17,7 +17,6 @@ from clip_pipeline.embedding.photo_stream import Content
 from clip_pipeline.embedding.store import aligned_rows
 from clip_pipeline.errors import ShapeError
 from clip_pipeline.evaluation.datasets import Dataset, open_dataset
-from clip_pipeline.evaluation.datasets.arrays import idx_files
 from clip_pipeline.evaluation.datasets.choice import parse_choice, path_of
 from clip_pipeline.evaluation.datasets.entry import find_entry
 from clip_pipeline.evaluation.fingerprints import dataset_fingerprint, model_facts
@@ -27,7 +26,7 @@ from clip_pipeline.evaluation.provenance import Scored
 from clip_pipeline.evaluation.scores import PREDICTIONS_FILE
 from clip_pipeline.evaluation.zero_shot import zero_shot_scores
 from clip_pipeline.settings import Recipe
-from clip_pipeline.sources.photos.idx import read_idx
+from clip_pipeline.sources.photos.formats.idx import idx_files, read_idx
 
 ARRAYS, EMBEDDINGS, PROBES, ZERO_SHOT = "arrays", "embeddings", "probes", "zero_shot"
 IDX_NAMES = {"train": "train", "test": "t10k"}

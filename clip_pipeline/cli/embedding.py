@@ -60,7 +60,7 @@ def embed(
       clip-pipeline embed --model model/ --texts classes.txt --template "a photo of a {c}" -o prompts/
     """
     from clip_pipeline.pipeline.standalone import embed_to
-    from clip_pipeline.sources.photos.photo_input import Columns
+    from clip_pipeline.sources.photos.open import Columns
 
     settings = EmbeddingSettings(batch_size=batch_size, dtype=dtype, unit_length=not raw, runtime=runtime)
     compute = with_device(Recipe(), device).compute

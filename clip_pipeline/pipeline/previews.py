@@ -70,7 +70,7 @@ def _cell(value: object) -> str | int:
 def _contact_sheet(artifact: Artifact) -> dict[str, EncodedImage]:
     from PIL import Image, ImageOps
 
-    from clip_pipeline.images.shards.tar import photo_ending, read_shard
+    from clip_pipeline.sources.photos.formats.tar_index import photo_ending, read_shard
 
     rows, columns = CONTACT_SHEET_PHOTOS
     size = CONTACT_SHEET_PHOTO_PX

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from clip_pipeline.evaluation.datasets import Dataset
     from clip_pipeline.images.takedown import Found
     from clip_pipeline.sources.fetch import PhotoFetcher
-    from clip_pipeline.sources.photos.photo_input import Columns
+    from clip_pipeline.sources.photos.open import Columns
     from clip_pipeline.sources.web.api_session import Hosts
     from clip_pipeline.training.data.shard_images import ShardPhotos
     from clip_pipeline.training.distributed import Processes
@@ -185,21 +185,21 @@ def _pairs_of_folder(photos: Path, captions: str, recipe: Recipe, work: Path) ->
     from clip_pipeline.images.links.listed import links_without_word
     from clip_pipeline.images.pairs import build_pairs
     from clip_pipeline.sources.fetch import PhotoFetcher
-    from clip_pipeline.sources.photos.folder import check_captions, list_folder_photos
-    from clip_pipeline.sources.photos.tar_paths import holds_tars, is_tar_pattern, tar_root
-    from clip_pipeline.sources.photos.tars import list_tar_photos
+    from clip_pipeline.sources.photos.captions import CaptionOptions
+    from clip_pipeline.sources.photos.formats.folder import FolderPhotos, check_captions
+    from clip_pipeline.sources.photos.formats.tar_paths import is_tar_pattern, tar_root
+    from clip_pipeline.sources.photos.open import open_photos
     from clip_pipeline.text.captions import clean_caption
 
     if not is_tar_pattern(photos) and not photos.exists():
         raise PhotosError(f"There is no {photos}. Give a folder of photos with a caption file, or of webdataset tars.")
     links = recipe.links
-    if is_tar_pattern(photos) or photos.is_file() or holds_tars(photos):
-        listed: Iterable[pa.Table] = list_tar_photos(photos, links.caption_keys)
-    else:
-        captions = captions or links.captions
-        table = list_folder_photos(photos, captions, links.splits, links.file_key, links.caption_keys)
-        check_captions(table, photos, captions)
-        listed = [table]
+    options = CaptionOptions(captions or links.captions, (), links.splits, links.file_key, links.caption_keys)
+    opened = open_photos(photos, options, kind="tars" if photos.is_file() else "")
+    listed: Iterable[pa.Table] = opened.table(Counter())
+    if isinstance(opened, FolderPhotos):
+        listed = list(listed)
+        check_captions(listed, photos, options)
     with PhotoFetcher(recipe.download, {}, tar_root(photos)) as fetcher:
         _download_photos(map(links_without_word, listed), work, recipe, fetcher)
     tables = [pq.read_table(path) for path in sorted(work.glob("[0-9]*.parquet"))]
@@ -213,7 +213,7 @@ def _pairs_of_folder(photos: Path, captions: str, recipe: Recipe, work: Path) ->
 
 def _photos_to_train_on(pairs: pa.Table, work: Path, recipe: Recipe) -> Iterator[tuple[str, bytes]] | ShardPhotos:
     """(photo id, JPEG bytes) of the photos that the pairs name, or where they lie, in the shards below `work`."""
-    from clip_pipeline.images.shards.tar import read_photos
+    from clip_pipeline.sources.photos.formats.tar_index import read_photos
     from clip_pipeline.training.data.shard_images import shard_photos
 
     tars = {shard: work / f"{shard}.tar" for shard in sorted(set(pairs["shard"].to_pylist()))}
@@ -239,7 +239,7 @@ def embed_to(
     """
     from clip_pipeline.api.embed import embed_photos, embed_text_file
     from clip_pipeline.pipeline.runtime_choice import REFERENCE, runtime_for_command, runtime_maker
-    from clip_pipeline.sources.photos.photo_input import open_photo_input
+    from clip_pipeline.sources.photos.open import open_photos
 
     if images is None and texts is None:
         raise SettingsError("There is nothing to embed. Give --images, --texts or both.")
@@ -253,9 +253,9 @@ def embed_to(
     told = []
     with published_folder(output) as (folder, work):
         if images is not None:
-            photos = open_photo_input(images, columns)
-            some = ((photo.id, photo.read) for photo in photos.photos())
-            name = runtime_for_command(model, some, photos.total, settings, compute)
+            photos = open_photos(images, columns=columns)
+            some = ((photo.name, photo.read) for photo in photos)
+            name = runtime_for_command(model, some, len(photos), settings, compute)
             runtime = runtime_maker(name, compute)
             facts = embed_photos(model, images, folder, settings, compute, work, columns, clip_retrieval, runtime)
             failed = f", {facts['failed']:,} could not be decoded" if facts["failed"] else ""

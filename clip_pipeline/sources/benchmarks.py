@@ -16,7 +16,7 @@ from urllib.parse import unquote
 
 from clip_pipeline.errors import SourceError
 from clip_pipeline.machine.progress import progress
-from clip_pipeline.sources.photos.tar_index import TAR_ERRORS
+from clip_pipeline.sources.photos.formats.tar_index import TAR_ERRORS
 from clip_pipeline.sources.web.api_session import Hosts, http_session
 from clip_pipeline.sources.web.small_file import read_small_file
 

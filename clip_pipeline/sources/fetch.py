@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from clip_pipeline.settings import DownloadSettings
-from clip_pipeline.sources.photos.local_photos import OwnFileError, OwnFiles
+from clip_pipeline.sources.photos.local_photos import LocalPhotoError, LocalPhotos
 from clip_pipeline.sources.web.api_session import Hosts
 from clip_pipeline.sources.web.robots_cache import RobotsCache, check_robots_tag
 from clip_pipeline.sources.web.urls import UrlError, parse_url
@@ -41,7 +41,7 @@ class PhotoFetcher:
         *,
         robots: Callable[[WebClient], RobotsCache] = RobotsCache,
     ):
-        self._own_files = OwnFiles(Path(root), settings.max_bytes) if root is not None else None
+        self._local = LocalPhotos(Path(root), settings.max_bytes) if root is not None else None
         self._client = WebClient(settings, hosts)
         request = Request("image/*, */*;q=0.5", settings.max_bytes, width=settings.request_width)
         if settings.robots_txt:
@@ -63,8 +63,8 @@ class PhotoFetcher:
     def fetch(self, url: str) -> Fetched:
         """The bytes behind a url, or why there are none. Does not look into the bytes."""
         try:
-            if self._own_files is not None and url.startswith(("file:", "tar:")):
-                return Fetched("success", self._own_files.read(url))
+            if self._local is not None and url.startswith(("file:", "tar:")):
+                return Fetched("success", self._local.read(url))
             return Fetched("success", self._client.get(parse_url(url), self._request))
-        except (OwnFileError, UrlError, Failure) as failure:
+        except (LocalPhotoError, UrlError, Failure) as failure:
             return Fetched(failure.status, None, str(failure))

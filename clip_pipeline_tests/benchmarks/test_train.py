@@ -91,7 +91,7 @@ def test_captions_keep_their_order_and_lose_their_line_ends(train):
 
 
 def test_the_shards_hold_every_photo_once_and_say_how_many(train, tmp_path):
-    from clip_pipeline.images.shards.tar import read_shard
+    from clip_pipeline.sources.photos.formats.tar_index import read_shard
 
     photos = _photos(train, 7)
     train.write_shards(photos, tmp_path / "shards", 3)

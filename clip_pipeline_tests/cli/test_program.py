@@ -152,7 +152,7 @@ def test_train_embed_evaluate_and_classify_on_files_of_ones_own(tiny_data, tmp_p
 
 
 def _first_photo(tar: Path) -> bytes:
-    from clip_pipeline.images.shards.tar import read_shard
+    from clip_pipeline.sources.photos.formats.tar_index import read_shard
 
     return next(read_shard(tar))[1]["jpg"]
 

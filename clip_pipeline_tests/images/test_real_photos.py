@@ -13,11 +13,11 @@ from PIL import Image, ImageCms
 from clip_pipeline.images.catalog import write_catalog
 from clip_pipeline.images.download.catalog import download_catalog
 from clip_pipeline.images.links.listed import links_without_word
-from clip_pipeline.images.shards.tar import read_shard
 from clip_pipeline.settings import DownloadSettings
 from clip_pipeline.sources.fetch import PhotoFetcher
-from clip_pipeline.sources.photos.folder import list_folder_photos
+from clip_pipeline.sources.photos.formats.tar_index import read_shard
 from clip_pipeline_tests.images.photos import jpeg, scene
+from clip_pipeline_tests.made.opened_photos import list_folder
 from clip_pipeline_tests.made.unpacking import unpack
 
 SETTINGS = DownloadSettings(image_size=64, photos_per_shard=600)
@@ -26,7 +26,7 @@ SETTINGS = DownloadSettings(image_size=64, photos_per_shard=600)
 def into_shards(photos: Path, output: Path) -> tuple[Counter[str], dict[str, dict], dict[str, dict[str, bytes]]]:
     """(number of photos by status, rows by id, samples by id) of a folder of photos."""
     catalog = output.with_name("catalog")
-    write_catalog([links_without_word(list_folder_photos(photos, "", ""))], SETTINGS.photos_per_shard, catalog)
+    write_catalog([links_without_word(list_folder(photos, "", ""))], SETTINGS.photos_per_shard, catalog)
     with PhotoFetcher(SETTINGS, {}, photos) as fetcher:
         statuses = download_catalog(catalog, output, SETTINGS, fetcher)
     rows = {row["key"]: row for path in output.glob("*.parquet") for row in pq.read_table(path).to_pylist()}

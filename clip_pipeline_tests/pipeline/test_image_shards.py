@@ -9,13 +9,13 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from clip_pipeline.images.shards.tar import read_shard
 from clip_pipeline.pipeline.graph import STEPS
 from clip_pipeline.pipeline.run import run_steps
 from clip_pipeline.pipeline.workspace import Workspace
 from clip_pipeline.settings import Recipe, with_settings
 from clip_pipeline.settings.recipes import find_recipe
 from clip_pipeline.sources.fetch import PhotoFetcher
+from clip_pipeline.sources.photos.formats.tar_index import read_shard
 
 
 @pytest.fixture

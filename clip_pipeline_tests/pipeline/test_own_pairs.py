@@ -12,18 +12,18 @@ import pyarrow.parquet as pq
 import pytest
 
 from clip_pipeline.errors import CaptionsError, PhotosError
-from clip_pipeline.images.shards.tar import read_shard
 from clip_pipeline.pipeline.graph import STEPS
 from clip_pipeline.pipeline.partitions import shard_keys
 from clip_pipeline.pipeline.standalone import download_links, take_down_from_shards
 from clip_pipeline.pipeline.workspace import Workspace
 from clip_pipeline.settings import with_settings
 from clip_pipeline.settings.recipes import find_recipe
+from clip_pipeline.sources.photos.formats.tar_index import read_shard
 from clip_pipeline_tests.images.photos import scene
 from clip_pipeline_tests.pipeline.test_listed_photos import workspace_of
 from clip_pipeline_tests.sources.loopback import Answer, loopback
+from clip_pipeline_tests.sources.photos.formats.test_tars import write_tar
 from clip_pipeline_tests.sources.photos.test_coco import coco
-from clip_pipeline_tests.sources.photos.test_tars import write_tar
 
 COUNT = 6
 

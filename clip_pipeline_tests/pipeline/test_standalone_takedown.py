@@ -11,9 +11,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from clip_pipeline.errors import InputError, PhotosError
-from clip_pipeline.images.shards.tar import read_shard
 from clip_pipeline.pipeline.standalone import download_links, take_down_from_shards
 from clip_pipeline.settings import Recipe
+from clip_pipeline.sources.photos.formats.tar_index import read_shard
 from clip_pipeline_tests.images.photos import jpeg, scene
 from clip_pipeline_tests.sources.loopback import Answer, loopback
 

@@ -8,7 +8,6 @@ from clip_pipeline.evaluation.datasets.dataset import (
     held_out_captions,
     only_split,
     splits_of,
-    texts_of,
 )
 from clip_pipeline.evaluation.datasets.files import readable_class_name
 from clip_pipeline.evaluation.datasets.opening import open_dataset
@@ -21,5 +20,4 @@ __all__ = [
     "open_dataset",
     "readable_class_name",
     "splits_of",
-    "texts_of",
 ]

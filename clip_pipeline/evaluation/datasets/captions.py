@@ -5,9 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from clip_pipeline.errors import DatasetError
-from clip_pipeline.evaluation.datasets.dataset import Dataset
+from clip_pipeline.evaluation.datasets.dataset import Dataset, captioned_dataset
 from clip_pipeline.evaluation.datasets.entry import Entry
-from clip_pipeline.sources.photos.image_set import open_image_set
+from clip_pipeline.sources.photos.captions import CaptionOptions
+from clip_pipeline.sources.photos.open import open_photos
 
 
 def open_captions(entry: Entry, path: Path) -> Dataset:
@@ -15,17 +16,11 @@ def open_captions(entry: Entry, path: Path) -> Dataset:
 
     Raises DatasetError where no photo has a caption; PhotosError, CaptionsError for files that cannot be read.
     """
-    photos = open_image_set(path, captions_in=entry.files)
-    if photos.captions is None or not any(photos.captions):
+    photos = open_photos(path, CaptionOptions(first=entry.files))
+    captions, splits = photos.metadata.captions, photos.metadata.splits
+    if captions is None or not any(captions):
         raise DatasetError(
             f"{path} holds {len(photos):,} photos and no captions. {entry.title} is read from: {entry.expects}."
         )
-    splits, captions = photos.splits or ["test"] * len(photos), photos.captions
-    rows = [row for row, split in enumerate(splits) if split and captions[row]]
-    return Dataset(
-        entry.name,
-        [photos.ids[row] for row in rows],
-        [splits[row] for row in rows],
-        lambda row: photos.read(rows[row]),
-        captions=[captions[row] for row in rows],
-    )
+    rows = [row for row, texts in enumerate(captions) if texts and (splits is None or splits[row])]
+    return captioned_dataset(entry.name, photos, rows)

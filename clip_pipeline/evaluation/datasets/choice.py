@@ -9,7 +9,7 @@ from pathlib import Path
 
 from clip_pipeline.errors import DatasetError, SettingsError, nearest_name
 from clip_pipeline.evaluation.datasets.entry import entries, find_entry
-from clip_pipeline.sources.photos.tar_paths import is_tar_pattern
+from clip_pipeline.sources.photos.formats.tar_paths import is_tar_pattern
 
 HELD_OUT = "held_out"
 """The test split of the pairs: it exists as an artifact of the pipeline only."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -14,7 +15,9 @@ from clip_pipeline.errors import DatasetError, nearest_name
 from clip_pipeline.evaluation.zero_shot import LabelTruth
 
 if TYPE_CHECKING:
-    from clip_pipeline.sources.photos.image_set import ImageSet
+    import numpy as np
+
+    from clip_pipeline.sources.photos.photos import Photos
 
 TEMPLATES = ("{c}", "a {c}", "a photo of a {c}", "a picture of a {c}")
 """Prompts for a labelled dataset that brings none of its own."""
@@ -54,8 +57,15 @@ class Dataset:
         return {photo_id: self.read(row) for row, photo_id in enumerate(self.ids) if photo_id in ids}
 
     def texts(self) -> pa.Table:
-        """What the text encoder must embed: prompts of the classes, or the captions."""
-        return texts_of(self)
+        """What the text encoder must embed: prompts of the classes, or the captions. Raises DatasetError for photos with
+        neither."""
+        if self.labels is not None and self.class_names:
+            return prompt_table(self.class_names, self.templates or TEMPLATES)
+        if self.captions is None or not any(self.captions):
+            raise DatasetError(
+                "These photos have neither labels nor captions, so there is no text to compare them with."
+            )
+        return caption_table(zip(self.ids, self.captions, strict=True))
 
     def truth(self) -> LabelTruth:
         """The labels, for `zero_shot_scores`. Raises DatasetError for a dataset without labels."""
@@ -64,16 +74,44 @@ class Dataset:
         return LabelTruth(self.name, self.ids, self.labels, self.splits, self.class_names)
 
 
-def texts_of(photos: Dataset | ImageSet) -> pa.Table:
-    """Prompts of the classes where the photos have labels, else their captions; what `embed_dataset_texts` takes.
+def labelled_dataset(
+    name: str, photos: Photos, class_names: Sequence[str], templates: Sequence[str] = TEMPLATES
+) -> Dataset:
+    """All photos with their labels; where no splits are known they are the test split."""
+    known = photos.metadata
+    splits = known.splits or ["test"] * len(photos)
+    return Dataset(
+        name,
+        list(photos.names),
+        splits,
+        lambda row: file_bytes(photos.read(row)),
+        known.labels,
+        tuple(class_names),
+        tuple(templates),
+    )
 
-    Raises DatasetError for photos with neither.
-    """
-    if photos.labels is not None and photos.class_names:
-        return prompt_table(photos.class_names, getattr(photos, "templates", None) or TEMPLATES)
-    if photos.captions is None or not any(photos.captions):
-        raise DatasetError("These photos have neither labels nor captions, so there is no text to compare them with.")
-    return caption_table(zip(photos.ids, photos.captions, strict=True))
+
+def captioned_dataset(name: str, photos: Photos, rows: Sequence[int]) -> Dataset:
+    """Some of the photos with their captions; where no splits are known they are the test split."""
+    splits, captions, names = photos.metadata.splits, photos.metadata.captions or [], photos.names
+    return Dataset(
+        name,
+        [names[row] for row in rows],
+        [splits[row] if splits else "test" for row in rows],
+        lambda row: file_bytes(photos.read(rows[row])),
+        captions=[captions[row] for row in rows],
+    )
+
+
+def file_bytes(photo: bytes | np.ndarray) -> bytes:
+    """The bytes of a photo's file as they are, or a PNG file of (height, width) grey or (height, width, 3) colours, uint8."""
+    if isinstance(photo, bytes):
+        return photo
+    from PIL import Image
+
+    buffer = io.BytesIO()
+    Image.fromarray(photo).save(buffer, "PNG", compress_level=1)
+    return buffer.getvalue()
 
 
 def held_out_captions(pairs: pa.Table, split: str = "test") -> list[tuple[str, list[str]]]:

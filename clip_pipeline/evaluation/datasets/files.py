@@ -15,11 +15,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from clip_pipeline.errors import DatasetError
-from clip_pipeline.evaluation.datasets.dataset import TEMPLATES, Dataset
+from clip_pipeline.evaluation.datasets.dataset import TEMPLATES, Dataset, captioned_dataset, labelled_dataset
+from clip_pipeline.sources.photos.classes import NAMES_FILE
+from clip_pipeline.sources.photos.open import open_photos
 
 logger = logging.getLogger(__name__)
 
-NAMES_FILE, TEMPLATES_FILE = "classnames.txt", "zeroshot_classification_templates.txt"
+TEMPLATES_FILE = "zeroshot_classification_templates.txt"
 
 
 def open_files(folder: Path, name: str = "") -> Dataset:
@@ -39,34 +41,25 @@ def open_files(folder: Path, name: str = "") -> Dataset:
 
 
 def _open_files(folder: Path, name: str) -> Dataset:
-    from clip_pipeline.sources.photos.image_set import open_image_set
-
-    photos = open_image_set(folder)
-    splits = photos.splits or ["test"] * len(photos.ids)
-    if photos.labels is not None and photos.class_names:
-        names = photos.class_names
+    photos = open_photos(folder)
+    known = photos.metadata
+    if known.labels is not None and known.class_names:
+        names = known.class_names
         if not (folder / NAMES_FILE).is_file():  # then they are names of folders
             names = [readable_class_name(one) for one in names]
-            _tell_missing_classes(folder, splits, photos.labels, names)
-        templates = _lines(folder / TEMPLATES_FILE) or TEMPLATES
-        return Dataset(name, photos.ids, splits, photos.read, photos.labels, tuple(names), tuple(templates))
-    if photos.labels is not None:
+            _tell_missing_classes(folder, known.splits or ["test"] * len(photos), known.labels, names)
+        return labelled_dataset(name, photos, names, _lines(folder / TEMPLATES_FILE) or TEMPLATES)
+    if known.labels is not None:
         raise DatasetError(
             f"{folder} holds tars with labels and no {NAMES_FILE}. Put the class names there, one a line in the order of the labels."
         )
-    if photos.captions is not None and any(photos.captions):
-        rows = [row for row, split in enumerate(splits) if split]
-        if len(rows) < len(splits):
-            logger.warning("%s: left out %d photos that are in none of its splits", folder, len(splits) - len(rows))
-        return Dataset(
-            name,
-            [photos.ids[row] for row in rows],
-            [splits[row] for row in rows],
-            lambda row: photos.read(rows[row]),
-            captions=[photos.captions[row] for row in rows],
-        )
+    if known.captions is not None and any(known.captions):
+        rows = [row for row in range(len(photos)) if known.splits is None or known.splits[row]]
+        if len(rows) < len(photos):
+            logger.warning("%s: left out %d photos that are in none of its splits", folder, len(photos) - len(rows))
+        return captioned_dataset(name, photos, rows)
     raise DatasetError(
-        f"{folder} holds {len(photos.ids):,} photos without labels and without captions. To score a model, put them into "
+        f"{folder} holds {len(photos):,} photos without labels and without captions. To score a model, put them into "
         "one folder a class, or lay a caption file beside them (captions.csv with the columns file and caption)."
     )
 

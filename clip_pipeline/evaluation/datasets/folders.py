@@ -4,17 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from clip_pipeline.errors import DatasetError, nearest_name
-from clip_pipeline.evaluation.datasets.dataset import Dataset
+from clip_pipeline.evaluation.datasets.dataset import Dataset, file_bytes, labelled_dataset
 from clip_pipeline.evaluation.datasets.entry import Entry
-from clip_pipeline.evaluation.datasets.files import NAMES_FILE
 from clip_pipeline.evaluation.datasets.names import class_names, imagenet_names, matching_folder
-from clip_pipeline.sources.photos.image_set import open_image_set
-from clip_pipeline.sources.photos.metadata import SPLIT_NAMES
+from clip_pipeline.sources.photos.classes import NAMES_FILE
+from clip_pipeline.sources.photos.open import open_photos
+from clip_pipeline.sources.photos.splits import SPLIT_NAMES
 
-Row = tuple[str, str, Callable[[], bytes], str]
+if TYPE_CHECKING:
+    import numpy as np
+
+Row = tuple[str, str, Callable[[], "bytes | np.ndarray"], str]
 """Id of a photo, its split, what reads it, and the folder that its class goes by."""
 
 
@@ -32,7 +37,7 @@ def labelled(entry: Entry, rows: Sequence[Row], names: Mapping[str, str]) -> Dat
         entry.name,
         [photo for photo, _, _, _ in rows],
         [split for _, split, _, _ in rows],
-        lambda row: readers[row](),
+        lambda row: file_bytes(readers[row]()),
         labels=[number[folder] for _, _, _, folder in rows],
         class_names=tuple(names.values()),
     )
@@ -52,21 +57,22 @@ def open_class_folders(entry: Entry, path: Path) -> Dataset:
     Raises DatasetError for photos without labels, and for folders that are no class of the dataset.
     """
     place = _place_below(path, entry.below)
-    photos = open_image_set(place)
-    if photos.labels is None or photos.class_names is None:
+    photos = open_photos(place)
+    known = photos.metadata
+    if known.labels is None or known.class_names is None:
         raise DatasetError(
             f"{place} holds {len(photos):,} photos that are in no class folders. {entry.title} is read from: {entry.expects}."
         )
-    splits = photos.splits or ["test"] * len(photos)
     beside = (place,) if place.is_dir() else (place.parent, place.parent.parent)
-    if any((one / NAMES_FILE).is_file() for one in beside) and len(photos.class_names) == entry.classes:
-        return Dataset(entry.name, photos.ids, splits, photos.read, photos.labels, tuple(photos.class_names))
-    names = class_names(entry) or {folder: folder for folder in photos.class_names}
-    folder_of = _class_of_folders(entry, photos.class_names, names, place)
+    if any((one / NAMES_FILE).is_file() for one in beside) and len(known.class_names) == entry.classes:
+        return labelled_dataset(entry.name, photos, known.class_names)
+    splits = known.splits or ["test"] * len(photos)
+    names = class_names(entry) or {folder: folder for folder in known.class_names}
+    folder_of = _class_of_folders(entry, known.class_names, names, place)
     rows = [
-        (photos.ids[row], splits[row], photos.readers[row], folder)
-        for row, label in enumerate(photos.labels)
-        if (folder := folder_of[photos.class_names[label]]) is not None
+        (name, splits[row], partial(photos.read, row), folder)
+        for row, (name, label) in enumerate(zip(photos.names, known.labels, strict=True))
+        if (folder := folder_of[known.class_names[label]]) is not None
     ]
     return labelled(entry, rows, names)
 
@@ -109,15 +115,17 @@ def open_food101(entry: Entry, path: Path) -> Dataset | None:
     root = next((one for one in (path, path / "food-101") if (one / "meta" / "test.txt").is_file()), None)
     if root is None or not (root / "images").is_dir():
         return None
-    photos = open_image_set(root / "images", with_captions=False)
-    place_of = {photo: row for row, photo in enumerate(photos.ids)}
+    photos = open_photos(root / "images", kind="folder")
+    place_of = {photo: row for row, photo in enumerate(photos.names)}
     rows = []
     for split in ("train", "test"):
         listed = _lines(root / "meta" / f"{split}.txt")
         missing = [name for name in listed if name not in place_of]
         if missing:
             raise unjoined(root / "meta" / f"{split}.txt", len(listed), missing, root / "images")
-        rows += [(f"{split}/{name}", split, photos.readers[place_of[name]], name.partition("/")[0]) for name in listed]
+        rows += [
+            (f"{split}/{name}", split, partial(photos.read, place_of[name]), name.partition("/")[0]) for name in listed
+        ]
     return labelled(entry, rows, class_names(entry))
 
 
@@ -139,12 +147,14 @@ def _below_wnids(root: Path, split: str, names: Mapping[str, str]) -> list[Row]:
     """Photos in SPLIT/WNID/ or SPLIT/WNID/images/."""
     if not (root / split).is_dir():
         return []
-    photos = open_image_set(root / split, with_captions=False)
-    folders = [photo.partition("/")[0] for photo in photos.ids]
+    photos = open_photos(root / split, kind="folder")
+    folders = [photo.partition("/")[0] for photo in photos.names]
     strange = next((folder for folder in folders if folder not in names), None)
     if strange is not None:
         raise DatasetError(f"{root / split} has a folder {strange}, which wnids.txt does not name. Get the set again.")
-    return [(f"{split}/{photo}", split, photos.readers[row], folders[row]) for row, photo in enumerate(photos.ids)]
+    return [
+        (f"{split}/{photo}", split, partial(photos.read, row), folders[row]) for row, photo in enumerate(photos.names)
+    ]
 
 
 def _annotated(root: Path, split: str, names: Mapping[str, str]) -> list[Row]:
@@ -153,12 +163,12 @@ def _annotated(root: Path, split: str, names: Mapping[str, str]) -> list[Row]:
     if not file.is_file():
         raise DatasetError(f"{folder} has no {file.name} above it, which tells the classes. Get the set again.")
     told = [line.split("\t")[:2] for line in _lines(file) if "\t" in line]
-    photos = open_image_set(folder, with_captions=False)
-    place_of = {f"{photo}.JPEG": row for row, photo in enumerate(photos.ids)}
+    photos = open_photos(folder, kind="folder")
+    place_of = {f"{photo}.JPEG": row for row, photo in enumerate(photos.names)}
     missing = [name for name, _ in told if name not in place_of]
     if missing:
         raise unjoined(file, len(told), missing, folder)
-    return [(f"{split}/{name[:-5]}", split, photos.readers[place_of[name]], wnid) for name, wnid in told]
+    return [(f"{split}/{name[:-5]}", split, partial(photos.read, place_of[name]), wnid) for name, wnid in told]
 
 
 def _words(file: Path) -> dict[str, str]:

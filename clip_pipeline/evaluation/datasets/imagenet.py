@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import re
+from functools import partial
 from pathlib import Path
 
 from clip_pipeline.errors import DatasetError
@@ -11,7 +12,7 @@ from clip_pipeline.evaluation.datasets.dataset import Dataset
 from clip_pipeline.evaluation.datasets.entry import Entry
 from clip_pipeline.evaluation.datasets.folders import labelled, unjoined
 from clip_pipeline.evaluation.datasets.names import imagenet_names
-from clip_pipeline.sources.photos.image_set import open_image_set
+from clip_pipeline.sources.photos.open import open_photos
 
 PHOTO = re.compile(r"ILSVRC2012_val_(\d{8})")
 DEVKIT = "ILSVRC2012_devkit_t12/data"
@@ -28,10 +29,10 @@ def open_flat_imagenet(entry: Entry, path: Path) -> Dataset | None:
     place = next((one for one in (path / "val", path) if _is_flat(one)), None)
     if place is None:
         return None
-    photos = open_image_set(place, with_captions=False)
-    number = [int(found[1]) if (found := PHOTO.search(photo)) else 0 for photo in photos.ids]
+    photos = open_photos(place)
+    number = [int(found[1]) if (found := PHOTO.search(photo)) else 0 for photo in photos.names]
     file, wnid_of = _read_labels(place)
-    missing = [photo for photo, n in zip(photos.ids, number, strict=True) if n not in wnid_of]
+    missing = [photo for photo, n in zip(photos.names, number, strict=True) if n not in wnid_of]
     if missing:
         raise unjoined(place, len(photos), missing, file)
     names = imagenet_names()
@@ -39,8 +40,8 @@ def open_flat_imagenet(entry: Entry, path: Path) -> Dataset | None:
     if strange:
         raise DatasetError(f"{file} names {strange[0]}, which is none of ImageNet's 1,000 classes. Get it again.")
     rows = [
-        (f"val/{photo.rpartition('/')[2]}", "val", photos.readers[row], wnid_of[number[row]])
-        for row, photo in enumerate(photos.ids)
+        (f"val/{photo.rpartition('/')[2]}", "val", partial(photos.read, row), wnid_of[number[row]])
+        for row, photo in enumerate(photos.names)
     ]
     return labelled(entry, rows, names)
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from clip_pipeline.errors import DatasetError
 from clip_pipeline.settings import ProbeSettings
-from clip_pipeline.sources.photos.metadata import SPLIT_NAMES
+from clip_pipeline.sources.photos.splits import SPLIT_NAMES
 
 logger = logging.getLogger(__name__)
 

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from clip_pipeline.images.download.resize_modes import Frame, frame_of, put_in_frame, put_on_bars
-from clip_pipeline.images.shards.tar import ENDINGS
 from clip_pipeline.pixels.color_profiles import profile_to_srgb
 from clip_pipeline.pixels.decode import (
     DECODER_ERRORS,
@@ -25,6 +24,7 @@ from clip_pipeline.pixels.decode import (
 )
 from clip_pipeline.pixels.kinds import image_kind, why_no_image
 from clip_pipeline.settings import DownloadSettings
+from clip_pipeline.sources.photos.formats.tar_index import ENDINGS
 
 if TYPE_CHECKING:
     from PIL import Image

@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-from clip_pipeline.images.shards.tar import ENDINGS, find_members
+from clip_pipeline.sources.photos.formats.tar_index import ENDINGS, read_tar_index
 from clip_pipeline.sources.web import retries
 
 SHARDS_VERSION = "2"
@@ -50,7 +50,7 @@ class PreviousShard:
         rows = pq.read_table(self._folder / f"{self._shard}.parquet", columns=columns).to_pylist()
         lasting = (row for row in rows if self._with_passing or not may_pass(row["status"], row["error_message"]))
         self._rows = {row["url"]: row for row in lasting}
-        self._members = find_members(tar)
+        self._members = read_tar_index(tar, ended=True)
         self._tar = tar.open("rb")
         return self
 

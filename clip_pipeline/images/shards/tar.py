@@ -1,19 +1,12 @@
-"""Webdataset tars: photos with their captions, the same bytes for the same samples."""
+"""Writes webdataset tars: photos with their captions, the same bytes for the same samples."""
 
 from __future__ import annotations
 
 import tarfile
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from clip_pipeline.errors import PhotosError
-
 MEMBER_MODE = 0o644
-ENDINGS = {
-    **{"JPEG": "jpg", "PNG": "png", "WEBP": "webp", "GIF": "gif", "BMP": "bmp", "TIFF": "tif"},
-    **{"AVIF": "avif", "JPEG2000": "jp2", "PPM": "ppm"},
-}
-"""Endings of the members that are photos, by kind."""
 
 
 class ShardWriter:
@@ -86,66 +79,3 @@ def write_shard(path: Path, samples: Iterable[tuple[str, Mapping[str, bytes]]]) 
         for key, members in sorted(samples, key=lambda sample: sample[0]):
             tar.add(key, members)
     return tar.samples
-
-
-def read_shard(path: Path) -> Iterator[tuple[str, dict[str, bytes]]]:
-    """(key, {ending: bytes}) of every sample, in the order of the tar. Raises PhotosError for a tar that is cut."""
-    try:
-        with tarfile.open(path, "r:") as tar:
-            key = ""
-            members: dict[str, bytes] = {}
-            for entry in tar:
-                if not entry.isfile():
-                    continue
-                name, _, ending = entry.name.removeprefix("./").partition(".")
-                if name != key and members:
-                    yield key, members
-                    members = {}
-                key = name
-                content = tar.extractfile(entry)
-                members[ending.lower()] = content.read() if content else b""
-            _check_end(path, tar.offset)
-            if members:
-                yield key, members
-    except tarfile.TarError as error:
-        raise PhotosError(f"{path} is no whole tar ({error}). Make or download it again.") from error
-
-
-def _check_end(path: Path, offset: int) -> None:
-    """Raises TarError without the block of zeros that ends a tar: tarfile itself takes a cut or damaged header for the end."""
-    with path.open("rb") as file:
-        file.seek(offset)
-        if file.read(tarfile.BLOCKSIZE) != bytes(tarfile.BLOCKSIZE):
-            raise tarfile.ReadError(f"it breaks off at byte {offset:,}")
-
-
-def photo_ending(members: Collection[str]) -> str:
-    """The ending of the photo among those of a sample, whatever kind it is stored in. Raises PhotosError without one."""
-    for ending in ENDINGS.values():
-        if ending in members:
-            return ending
-    raise PhotosError(
-        f"A sample holds no photo, only {', '.join(members)}. Expected one of {', '.join(ENDINGS.values())}."
-    )
-
-
-def find_members(path: Path) -> dict[str, dict[str, tuple[int, int]]]:
-    """{key: {ending: (offset, bytes)}} of a shard, without reading the contents. Raises PhotosError for one that is cut."""
-    found: dict[str, dict[str, tuple[int, int]]] = {}
-    try:
-        with tarfile.open(path, "r:") as tar:
-            for entry in tar:
-                key, _, ending = entry.name.partition(".")
-                found.setdefault(key, {})[ending] = (entry.offset_data, entry.size)
-            _check_end(path, tar.offset)
-    except tarfile.TarError as error:
-        raise PhotosError(f"{path} is no whole tar ({error}). Make or download it again.") from error
-    return found
-
-
-def read_photos(paths: Iterable[Path], id_of: Mapping[str, str]) -> Iterator[tuple[str, bytes]]:
-    """(photo id, bytes) of the photos whose keys `id_of` names, shard after shard."""
-    for path in paths:
-        for key, members in read_shard(path):
-            if key in id_of:
-                yield id_of[key], members[photo_ending(members)]

@@ -10,6 +10,7 @@ from clip_pipeline.pipeline.photo_sources.listed import ListedPhotos
 
 if TYPE_CHECKING:
     from clip_pipeline.images.links.listed import Listing
+    from clip_pipeline.sources.photos.captions import CaptionOptions
 
 
 class FolderPhotos(ListedPhotos):
@@ -28,12 +29,12 @@ class FolderPhotos(ListedPhotos):
         }
 
     def own_files(self) -> dict[str, Path]:
-        from clip_pipeline.sources.photos.folder import caption_files_of
-        from clip_pipeline.sources.photos.split_lists import parse_splits
+        from clip_pipeline.sources.photos.captions import caption_files_of
+        from clip_pipeline.sources.photos.splits import parse_splits
 
         files = super().own_files()
         if self.settings.captions:
-            for number, file in enumerate(caption_files_of(self.path, self.settings.captions), start=1):
+            for number, file in enumerate(caption_files_of(self.path, self._options()), start=1):
                 files["your captions" if number == 1 else f"your captions {number}"] = file
         if self.settings.splits:
             for split, file in parse_splits(self.settings.splits).items():
@@ -41,19 +42,25 @@ class FolderPhotos(ListedPhotos):
         return files
 
     def check(self) -> None:
-        from clip_pipeline.sources.photos.folder import check_caption_files
+        from clip_pipeline.sources.photos.formats.folder import check_caption_files
 
-        check_caption_files(self.path, self.settings.captions)
+        check_caption_files(self.path, self._options())
 
     def listing(self) -> Listing:
         from clip_pipeline.images.links.listed import Listing
-        from clip_pipeline.sources.photos.folder import check_captions, list_folder_photos
+        from clip_pipeline.sources.photos.formats.folder import check_captions
+        from clip_pipeline.sources.photos.open import open_photos
 
-        settings, counts = self.settings, Counter[str]()
-        named = (settings.captions, settings.splits, settings.file_key, settings.caption_keys)
-        photos = list_folder_photos(self.path, *named, counts)
-        check_captions(photos, self.path, settings.captions)
-        return Listing([photos], counts=counts)
+        counts = Counter[str]()
+        photos = list(open_photos(self.path, self._options(), kind=self.name).table(counts))
+        check_captions(photos, self.path, self._options())
+        return Listing(photos, counts=counts)
+
+    def _options(self) -> CaptionOptions:
+        from clip_pipeline.sources.photos.captions import CaptionOptions
+
+        settings = self.settings
+        return CaptionOptions(settings.captions, (), settings.splits, settings.file_key, settings.caption_keys)
 
     def root(self) -> Path:
         return self.path

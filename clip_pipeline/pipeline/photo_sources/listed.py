@@ -121,7 +121,7 @@ class ListedPhotos(PhotoSource):
 
 def with_captions(photos: Iterator[pa.Table], path: Path) -> Iterator[pa.Table]:
     """The pieces as they are. Raises CaptionsError after the last where no photo has a caption: before any is fetched."""
-    from clip_pipeline.sources.photos.folder import has_captions
+    from clip_pipeline.sources.photos.captions import has_captions
 
     listed, captioned = 0, False
     for piece in photos:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from clip_pipeline.errors import PhotosError
-from clip_pipeline.sources.photos.tar_paths import find_tars, is_tar_pattern, tar_path, tar_root
+from clip_pipeline.sources.photos.formats.tar_paths import find_tars, is_tar_pattern, tar_path, tar_root
 from clip_pipeline.storage.disk import hash_json
 from clip_pipeline.storage.own_files import OwnFiles
 

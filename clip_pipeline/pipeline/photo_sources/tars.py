@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from clip_pipeline.pipeline.photo_sources.listed import ListedPhotos, with_captions
-from clip_pipeline.sources.photos.tar_paths import is_tar_pattern, tar_root
+from clip_pipeline.sources.photos.formats.tar_paths import is_tar_pattern, tar_root
 
 if TYPE_CHECKING:
     from clip_pipeline.images.links.listed import Listing
@@ -28,11 +28,12 @@ class TarPhotos(ListedPhotos):
 
     def listing(self) -> Listing:
         from clip_pipeline.images.links.listed import Listing
-        from clip_pipeline.sources.photos.tars import list_tar_photos
+        from clip_pipeline.sources.photos.captions import CaptionOptions
+        from clip_pipeline.sources.photos.open import open_photos
 
         counts = Counter[str]()
-        samples = list_tar_photos(self.path, self.settings.caption_keys, counts)
-        return Listing(with_captions(samples, self.path), counts=counts)
+        photos = open_photos(self.path, CaptionOptions(caption_keys=self.settings.caption_keys), kind=self.name)
+        return Listing(with_captions(photos.table(counts), self.path), counts=counts)
 
     def root(self) -> Path:
         return tar_root(self.path) if is_tar_pattern(self.path) else self.path

@@ -47,7 +47,7 @@ def _build_images(context: BuildContext) -> Built:
 
 def _photos_of(workspace: Workspace, pairs: pa.Table) -> Iterator[tuple[str, bytes]]:
     """(photo id, JPEG bytes) of the photos that the pairs name, in the order of the shards."""
-    from clip_pipeline.images.shards.tar import read_photos
+    from clip_pipeline.sources.photos.formats.tar_index import read_photos
 
     id_of = dict(zip(pairs["key"].to_pylist(), pairs["photo_id"].to_pylist(), strict=True))
     return read_photos(_tars(workspace).values(), id_of)

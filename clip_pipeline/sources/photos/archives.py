@@ -20,7 +20,7 @@ from typing import IO
 
 from clip_pipeline.errors import SourceError
 from clip_pipeline.machine.progress import progress
-from clip_pipeline.sources.photos.tar_index import TAR_ERRORS
+from clip_pipeline.sources.photos.formats.tar_index import TAR_ERRORS
 
 logger = logging.getLogger(__name__)
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from clip_pipeline.errors import CaptionsError, InputError, nearest_name
 from clip_pipeline.sources.photos.coco import COCO_KEYS, read_coco
-from clip_pipeline.sources.photos.metadata import SPLIT_NAMES, fact_columns, read_fact, text_of
+from clip_pipeline.sources.photos.metadata import fact_columns, read_fact, text_of
 from clip_pipeline.sources.photos.names import is_photo_name
 from clip_pipeline.sources.tables.open_table import StreamedTable, stream_table_file
 from clip_pipeline.sources.tables.text_files import open_json, plain_ending, read_text
@@ -45,7 +45,7 @@ TOKEN_LINE = re.compile(r"(?P<file>[^\t#]+\.\w+)#\d+\t(?P<caption>.*)")
 
 @dataclass(frozen=True, slots=True)
 class Captioned:
-    """What one row of a caption file says: the photo's name as written, its captions, and facts by field (photo_metadata.py)."""
+    """What one row of a caption file says: the photo's name as written, its captions, and facts by field (metadata.py)."""
 
     name: str
     captions: list[str]
@@ -88,17 +88,6 @@ def _may_hold_captions(path: Path) -> bool:
         return False
     name = table.column(FILE_COLUMNS)
     return name is not None and bool(_caption_columns(table)) and is_photo_name(str(first.get(name)))
-
-
-def split_names(files: Sequence[Path]) -> dict[Path, str]:
-    """The split that each file's name tells (captions_train2014.json, val.csv), where they tell two different ones."""
-    told = {file: split for file in files if (split := _split_in(file.name)) is not None}
-    return told if len(set(told.values())) > 1 else {}
-
-
-def _split_in(name: str) -> str | None:
-    found = {SPLIT_NAMES[word] for word in re.findall("[a-z]+", name.lower()) if word in SPLIT_NAMES}
-    return found.pop() if len(found) == 1 else None
 
 
 def read_caption_file(path: Path, file_key: str = "", caption_keys: str = "") -> Iterator[Captioned]:

@@ -20,7 +20,7 @@ COCO_KEYS = ("images", "annotations")
 IMAGE_KEYS = ("width", "height", "split", "coco_url", "flickr_url", "license")
 
 Row = tuple[str, list[str], dict[str, Any]]
-"""File name as written, captions, facts (see photo_metadata.py)."""
+"""File name as written, captions, facts (see metadata.py)."""
 
 
 def read_coco(path: Path, stream: JsonStream) -> Iterator[Row]:

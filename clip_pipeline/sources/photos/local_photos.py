@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 from clip_pipeline.errors import PhotosError
-from clip_pipeline.sources.photos.tar_index import find_photo, read_place
-from clip_pipeline.sources.photos.tars import parse_tar_url
+from clip_pipeline.sources.photos.formats.tar_index import find_photo, read_place
+from clip_pipeline.sources.photos.formats.tars import parse_tar_url
 
 
-class OwnFileError(Exception):
+class LocalPhotoError(Exception):
     """A file cannot be given; `status` is one of records.PHOTO_STATUSES."""
 
     def __init__(self, status: str, message: str):
@@ -17,7 +17,7 @@ class OwnFileError(Exception):
         self.status = status
 
 
-class OwnFiles:
+class LocalPhotos:
     """Reads photos below `root`, and nothing outside of it; safe to use from many threads.
 
     root: a folder, or one file (a single tar), which then is the only one that can be read.
@@ -28,27 +28,27 @@ class OwnFiles:
         self._max_bytes = max_bytes
 
     def read(self, url: str) -> bytes:
-        """The bytes of a `file:` or `tar:` url. Raises OwnFileError with the status of the photo."""
+        """The bytes of a `file:` or `tar:` url. Raises LocalPhotoError with the status of the photo."""
         try:
             if url.startswith("tar:"):
                 return self._read_member(*parse_tar_url(url))
             return self._read_file(self._inside(url.removeprefix("file:")))
         except OSError as error:
-            raise OwnFileError("missing_file", f"{url} cannot be read: {error.strerror or error}") from error
+            raise LocalPhotoError("missing_file", f"{url} cannot be read: {error.strerror or error}") from error
         except (PhotosError, ValueError) as error:
-            raise OwnFileError("missing_file", str(error)) from error
+            raise LocalPhotoError("missing_file", str(error)) from error
 
     def _inside(self, name: str) -> Path:
         """The real path of `name`, links followed, which must lie below the root."""
         base = self._root if self._root.is_dir() else self._root.parent
         if not name or "\0" in name:
-            raise OwnFileError("missing_file", "The url names no file")
+            raise LocalPhotoError("missing_file", "The url names no file")
         path = (base / name).resolve()
         allowed = path.is_relative_to(self._root) if base == self._root else path == self._root
         if not allowed:
-            raise OwnFileError("missing_file", f"{name} lies outside of {self._root}, which is all that may be read")
+            raise LocalPhotoError("missing_file", f"{name} lies outside of {self._root}, which is all that may be read")
         if not path.is_file():
-            raise OwnFileError("missing_file", f"There is no file {name} in {base}")
+            raise LocalPhotoError("missing_file", f"There is no file {name} in {base}")
         return path
 
     def _read_file(self, path: Path) -> bytes:
@@ -61,10 +61,10 @@ class OwnFiles:
         path = self._inside(tar_name)
         place = find_photo(path, key)
         if place is None:
-            raise OwnFileError("missing_file", f"{tar_name} has no photo with the key {key}")
+            raise LocalPhotoError("missing_file", f"{tar_name} has no photo with the key {key}")
         self._check_size(place.size)
         return read_place(path, place)
 
     def _check_size(self, size: int) -> None:
         if size > self._max_bytes:
-            raise OwnFileError("too_many_bytes", f"more than {self._max_bytes:,} bytes")
+            raise LocalPhotoError("too_many_bytes", f"more than {self._max_bytes:,} bytes")

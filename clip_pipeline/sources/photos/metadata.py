@@ -6,16 +6,10 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from clip_pipeline.records import RATING_FIELDS, SPLITS
+from clip_pipeline.records import RATING_FIELDS
+from clip_pipeline.sources.photos.splits import SPLIT_NAMES
 from clip_pipeline.sources.tables.open_table import StreamedTable
 from clip_pipeline.sources.tables.values import keywords_of, plain_text
-
-SPLIT_NAMES = (
-    {name: name for name in SPLITS}
-    | {name: "validation" for name in ("val", "valid", "dev", "development")}
-    | {"training": "train", "restval": "train", "testing": "test"}
-)
-"""What people call the splits, and what this program calls them. COCO's restval is what Karpathy trains on besides train."""
 
 FACT_COLUMNS: dict[str, Sequence[str]] = {
     "words": ("words", "keywords", "keyword", "tags", "labels"),

@@ -7,8 +7,9 @@ import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path, PurePosixPath
+from typing import overload
 
-PHOTO_ENDINGS = (".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff")
+PHOTO_ENDINGS = (".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".avif", ".jp2", ".ppm")
 
 
 def is_photo_name(name: str) -> bool:
@@ -21,6 +22,25 @@ def photo_ids(names: Sequence[str]) -> list[str]:
     stems = [posixpath.splitext(name)[0] if is_photo_name(name) else name for name in names]
     taken = Counter([*stems, *(name for name, stem in zip(names, stems, strict=True) if name != stem)])
     return [stem if taken[stem] == 1 else name for name, stem in zip(names, stems, strict=True)]
+
+
+class NumberedNames(Sequence[str]):
+    """Row numbers as names, after what stands before them, for photos that have no names of their own; none is stored."""
+
+    def __init__(self, count: int, before: str = ""):
+        self._numbers, self._before = range(count), before
+
+    def __len__(self) -> int:
+        return len(self._numbers)
+
+    @overload
+    def __getitem__(self, row: int) -> str: ...
+    @overload
+    def __getitem__(self, row: slice) -> list[str]: ...
+    def __getitem__(self, row: int | slice) -> str | list[str]:
+        if isinstance(row, slice):
+            return [f"{self._before}{number}" for number in self._numbers[row]]
+        return f"{self._before}{self._numbers[row]}"
 
 
 class PhotoFinder:

@@ -38,7 +38,7 @@ def list_url_photos(
     """Photos of a list of urls, or of all lists in a folder: PHOTO_FIELDS in pieces, in the order of the file.
 
     A file has a column url, and may have captions (or caption, text), keywords, id, width, height (pixels), licence,
-    attribution, terms, split and the ratings of LAION's lists (see photo_metadata.py); without a header a line is one url, or a
+    attribution, terms, split and the ratings of LAION's lists (see metadata.py); without a header a line is one url, or a
     url and a caption in either order. caption_keys: columns of captions, with commas between; "" finds one.
 
     `id` is the given one or 16 hex digits of the url's SHA-256; several rows may have one id, and where their urls differ they

@@ -84,10 +84,10 @@ class StreamedImages:
 
 def _photo_places(path: Path) -> dict[str, tuple[int, int]]:
     """{key: (offset, bytes)} of the photos of one tar."""
-    from clip_pipeline.images.shards.tar import find_members, photo_ending
+    from clip_pipeline.sources.photos.formats.tar_index import photo_ending, read_tar_index
 
     try:
-        members = find_members(path)
+        members = read_tar_index(path, ended=True)
     except FileNotFoundError:
         raise PhotosError(f"{path} does not exist. Materialise image_shards again.") from None
     return {key: endings[photo_ending(endings)] for key, endings in members.items()}

@@ -20,9 +20,9 @@ from clip_pipeline.errors import DiskError
 from clip_pipeline.images.catalog import write_catalog
 from clip_pipeline.images.download.catalog import download_catalog
 from clip_pipeline.images.download.shard import download_shard
-from clip_pipeline.images.shards.tar import read_shard
 from clip_pipeline.settings import DownloadSettings
 from clip_pipeline.sources.fetch import PhotoFetcher
+from clip_pipeline.sources.photos.formats.tar_index import read_shard
 from clip_pipeline_tests.images.killed_downloads import run_download
 from clip_pipeline_tests.images.photos import jpeg, links, photo, scene
 from clip_pipeline_tests.sources.loopback import Answer, Loopback, loopback

@@ -22,12 +22,12 @@ from PIL import Image
 
 from clip_pipeline.images.dedupe import colour_thumbnail, perceptual_hash
 from clip_pipeline.images.download.shard import TOLD_IF_KNOWN, download_shard
-from clip_pipeline.images.shards.tar import read_shard
 from clip_pipeline.records import PHOTO_STATUSES, SHARD_ATTEMPTS
 from clip_pipeline.sandbox.server import start_sandbox
 from clip_pipeline.sandbox.world import World
 from clip_pipeline.settings import DownloadSettings, SandboxSettings
 from clip_pipeline.sources.fetch import PhotoFetcher
+from clip_pipeline.sources.photos.formats.tar_index import read_shard
 from clip_pipeline_tests.images.photos import build_catalog, jpeg, links, photo, scene
 
 SETTINGS = DownloadSettings(image_size=48, min_side=32, max_pixels=200_000, connections=4)

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from clip_pipeline.errors import PhotosError
-from clip_pipeline.images.shards.tar import ShardWriter, find_members, read_shard, tar_header, write_shard
+from clip_pipeline.images.shards.tar import ShardWriter, tar_header, write_shard
+from clip_pipeline.sources.photos.formats.tar_index import read_shard, read_tar_index
 
 SAMPLES = [
     ("000000001", {"jpg": b"\xff\xd8 two", "txt": "zwei Äpfel".encode(), "json": b'{"id": "b"}'}),
@@ -60,43 +60,6 @@ def test_a_shard_may_be_empty(tmp_path):
     assert list(read_shard(tmp_path / "a.tar")) == []
 
 
-def test_a_tar_of_gnu_tar_with_folders_and_leading_dots_is_read(tmp_path):
-    with tarfile.open(tmp_path / "a.tar", "w", format=tarfile.GNU_FORMAT) as tar:
-        folder = tarfile.TarInfo("./")
-        folder.type = tarfile.DIRTYPE
-        tar.addfile(folder)
-        tar.addfile(tarfile.TarInfo("./0001.JPG"))
-        tar.addfile(tarfile.TarInfo("./0001.seg.png"))
-    assert list(read_shard(tmp_path / "a.tar")) == [("0001", {"jpg": b"", "seg.png": b""})]
-
-
-def test_a_tar_that_is_cut_anywhere_raises_a_sentence(tmp_path):
-    path = tmp_path / "a.tar"
-    write_shard(path, SAMPLES)
-    content = path.read_bytes()
-    end = len(content.rstrip(b"\0")) // 512 * 512 + 512  # where the zeros that end a tar begin
-    for length in [0, 100, 511, *range(512, end, 300), *range(512, end + 1, 512), end + 300]:
-        path.write_bytes(content[:length])
-        with pytest.raises(PhotosError, match="is no whole tar .* Make or download it again"):
-            list(read_shard(path))
-
-
-def test_a_tar_with_a_damaged_header_in_its_middle_raises_a_sentence(tmp_path):
-    path = tmp_path / "a.tar"
-    write_shard(path, SAMPLES)
-    content = bytearray(path.read_bytes())
-    content[3 * 1024 + 10] ^= 0xFF
-    path.write_bytes(content)
-    with pytest.raises(PhotosError, match="no whole tar"):
-        list(read_shard(path))
-
-
-def test_what_is_no_tar_raises_a_sentence(tmp_path):
-    (tmp_path / "a.tar").write_bytes(b"<html>sorry</html>" * 100)
-    with pytest.raises(PhotosError, match="no whole tar"):
-        list(read_shard(tmp_path / "a.tar"))
-
-
 KEYS = st.text(st.characters(min_codepoint=33, max_codepoint=126, exclude_characters="./"), min_size=1, max_size=30)
 FILES = st.dictionaries(st.sampled_from(["jpg", "txt", "json", "cls", "seg.png"]), st.binary(max_size=1500), min_size=1)
 
@@ -136,7 +99,7 @@ def test_the_bytes_are_those_of_tarfile_and_webdataset_finds_every_sample(tmp_pa
     write_shard(folder / "a.tar", samples.items())
     assert (folder / "a.tar").read_bytes() == by_tarfile(folder / "b.tar", samples)
     content = (folder / "a.tar").read_bytes()
-    for key, members in find_members(folder / "a.tar").items():
+    for key, members in read_tar_index(folder / "a.tar").items():
         assert {ending: content[start : start + size] for ending, (start, size) in members.items()} == samples[key]
     webdataset = pytest.importorskip("webdataset")
     if samples:

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 from clip_pipeline.errors import CaptionsError
 from clip_pipeline.sources.photos.caption_files import Captioned, read_caption_file
-from clip_pipeline.sources.photos.folder import list_folder_photos
-from clip_pipeline.sources.photos.local_photos import OwnFileError, OwnFiles
-from clip_pipeline_tests.sources.photos.test_folder import make
+from clip_pipeline.sources.photos.local_photos import LocalPhotoError, LocalPhotos
+from clip_pipeline_tests.made.opened_photos import list_folder
+from clip_pipeline_tests.sources.photos.formats.test_folder import make
 
 
 def coco(split: str, numbers: range, captions: int = 5) -> dict:
@@ -49,7 +49,7 @@ def release(tmp_path) -> Path:
 
 
 def rows_of(folder: Path, *given: str) -> dict[str, dict]:
-    return {row["id"]: row for row in list_folder_photos(folder, *given).to_pylist()}
+    return {row["id"]: row for row in list_folder(folder, *given).to_pylist()}
 
 
 def test_a_release_is_found_and_read_with_its_splits_and_licences(release):
@@ -125,7 +125,7 @@ def test_captions_of_two_photos_are_never_mixed_up(tmp_path, ids, message):
     }
     (tmp_path / "captions.json").write_text(json.dumps(told))
     with pytest.raises(CaptionsError, match=message):
-        list_folder_photos(tmp_path)
+        list_folder(tmp_path)
 
 
 def test_names_that_no_file_can_have_are_rows_of_missing_files(tmp_path):
@@ -149,13 +149,13 @@ def test_photos_that_are_missing_or_lie_outside_are_rows_that_nobody_can_read(tm
     file = tmp_path / "captions.json"
     file.write_text(json.dumps(told))
     counts: Counter[str] = Counter()
-    table = list_folder_photos(tmp_path / "in", str(file), counts=counts)
+    table = list_folder(tmp_path / "in", str(file), counts=counts)
     assert counts["captioned photos that are not there"] == len(table) - 1 == 3  # two ways to write one path
-    files = OwnFiles(tmp_path / "in", 1000)
+    files = LocalPhotos(tmp_path / "in", 1000)
     reasons = []
     for url in table["url"].to_pylist():
         if url != "file:a.jpg":
-            with pytest.raises(OwnFileError) as refused:
+            with pytest.raises(LocalPhotoError) as refused:
                 files.read(url)
             assert refused.value.status == "missing_file"
             reasons.append(str(refused.value))
@@ -203,14 +203,14 @@ def test_json_that_is_no_list_of_captions_says_so(tmp_path, told, message):
     make(tmp_path, "a.jpg")
     (tmp_path / "c.json").write_text(json.dumps(told))
     with pytest.raises(CaptionsError, match=message):
-        list_folder_photos(tmp_path, "c.json")
+        list_folder(tmp_path, "c.json")
 
 
 def test_json_that_is_cut_says_where(release):
     file = release / "annotations" / "captions_val2014.json"
     file.write_text(file.read_text()[:-40])
     with pytest.raises(CaptionsError, match=r"captions_val2014.json is no JSON \(.* at character [\d,]+\)"):
-        list_folder_photos(release)
+        list_folder(release)
 
 
 def test_captions_of_unknown_images_and_empty_ones_are_left_out(tmp_path, caplog):
@@ -218,7 +218,7 @@ def test_captions_of_unknown_images_and_empty_ones_are_left_out(tmp_path, caplog
     told = {"images": [IMAGE], "annotations": [{"image_id": 9, "caption": "Whose?"}, {"image_id": 1, "caption": " "}]}
     (tmp_path / "captions.json").write_text(json.dumps(told))
     counts: Counter[str] = Counter()
-    table = list_folder_photos(tmp_path, counts=counts)
+    table = list_folder(tmp_path, counts=counts)
     assert table["captions"].to_pylist() == [[]]
     assert counts["photos without caption"] == 1
     assert "left out the captions of 1 images" in caplog.text
@@ -228,4 +228,4 @@ def test_what_follows_the_end_of_the_json_is_told(tmp_path):
     make(tmp_path, "COCO_train2014_000000000000.jpg")
     (tmp_path / "captions.json").write_text(json.dumps(coco("train2014", range(1))) + "{}")
     with pytest.raises(CaptionsError, match="something follows its end"):
-        list_folder_photos(tmp_path)
+        list_folder(tmp_path)

@@ -11,8 +11,9 @@ import pytest
 
 from clip_pipeline.errors import PhotosError
 from clip_pipeline.records import PHOTO_FIELDS
-from clip_pipeline.sources.photos.local_photos import OwnFileError, OwnFiles
-from clip_pipeline.sources.photos.tars import list_tar_photos, parse_tar_url
+from clip_pipeline.sources.photos.formats.tars import parse_tar_url
+from clip_pipeline.sources.photos.local_photos import LocalPhotoError, LocalPhotos
+from clip_pipeline_tests.made.opened_photos import list_tars
 
 
 def write_tar(path, members):
@@ -26,12 +27,8 @@ def write_tar(path, members):
     return path
 
 
-def listed(path, caption_keys=""):
-    return pa.concat_tables(list_tar_photos(path, caption_keys))
-
-
 def read(root, url):
-    return OwnFiles(root, 1_000_000).read(url)
+    return LocalPhotos(root, 1_000_000).read(url)
 
 
 @pytest.fixture
@@ -53,7 +50,7 @@ def tar(tmp_path):
 
 
 def test_a_tar_lists_its_photos_with_their_captions(tar):
-    table = listed(tar)
+    table = list_tars(tar)
     assert table.schema == pa.schema(PHOTO_FIELDS)
     assert [(row["id"], row["url"], row["captions"]) for row in table.to_pylist()] == [
         ("00001/a", "tar:00001.tar#a", []),
@@ -67,7 +64,7 @@ def test_a_tar_lists_its_photos_with_their_captions(tar):
 def test_tars_in_split_folders_give_splits_in_the_order_of_their_numbers(tmp_path):
     for name in ("train/10.tar", "train/9.tar", "val/0.tar", "more/0.tar", "7.tar"):
         write_tar(tmp_path / name, {"k.jpg": name})
-    table = listed(tmp_path)
+    table = list_tars(tmp_path)
     assert table["id"].to_pylist() == ["7/k", "more/0/k", "train/9/k", "train/10/k", "val/0/k"]
     assert table["split"].to_pylist() == [None, None, "train", "train", "validation"]
     for url in table["url"].to_pylist():
@@ -80,7 +77,7 @@ def test_the_fetcher_of_own_files_reads_every_listed_url(tmp_path, prefix):
         tmp_path / "a#b.tar" if prefix else tmp_path / "a.tar", {f"{prefix}{n}.jpg": f"photo {n}" for n in range(3)}
     )
     for root in (path, tmp_path):
-        rows = listed(root).to_pylist()
+        rows = list_tars(root).to_pylist()
         assert [row["id"] for row in rows] == [f"{path.stem}/{prefix.removeprefix('./')}{n}" for n in range(3)]
         for number, row in enumerate(rows):
             assert read(root, row["url"]) == f"photo {number}".encode()
@@ -104,15 +101,15 @@ def test_a_tar_that_is_written_again_is_read_again(tmp_path):
 def test_nothing_outside_of_the_root_is_read(tmp_path, name):
     write_tar(tmp_path / "0.tar", {"a.jpg": b"secret"})
     (tmp_path / "in").mkdir()
-    with pytest.raises(OwnFileError):
+    with pytest.raises(LocalPhotoError):
         read(tmp_path / "in", f"tar:{name}#a")
 
 
 def test_a_missing_key_is_a_missing_file(tar):
     for key in ("none", "c"):
-        with pytest.raises(OwnFileError, match=f"00001.tar has no photo with the key {key}"):
+        with pytest.raises(LocalPhotoError, match=f"00001.tar has no photo with the key {key}"):
             read(tar, f"tar:00001.tar#{key}")
-    with pytest.raises(OwnFileError):
+    with pytest.raises(LocalPhotoError):
         read(tar, "tar:other.tar#a")
 
 
@@ -121,10 +118,10 @@ def test_a_cut_tar_is_refused(tmp_path, keep):
     whole = write_tar(tmp_path / "0.tar", {"a.jpg": b"x" * 2048, "b.jpg": b"y" * 2048}).read_bytes()
     (tmp_path / "0.tar").write_bytes(whole[:keep])
     if keep == 512 + 2048:  # between two members nothing tells that more was to come
-        assert len(listed(tmp_path)) == 1
+        assert len(list_tars(tmp_path)) == 1
         return
     with pytest.raises(PhotosError, match=r"is no whole tar|is cut"):
-        listed(tmp_path)
+        list_tars(tmp_path)
 
 
 @pytest.mark.parametrize("member", range(1, 4))
@@ -134,23 +131,23 @@ def test_a_damaged_header_is_not_taken_for_the_end(tmp_path, member):
     content[member * 3 * 512 + 150] ^= 1  # its checksum
     path.write_bytes(content)
     with pytest.raises(PhotosError, match=rf"is damaged: at byte {member * 3 * 512:,} a header was expected"):
-        listed(tmp_path)
+        list_tars(tmp_path)
 
 
 def test_what_is_no_tar_says_so(tmp_path):
     with pytest.raises(PhotosError, match="There is no"):
-        listed(tmp_path / "none")
+        list_tars(tmp_path / "none")
     with pytest.raises(PhotosError, match="holds no .tar files"):
-        listed(tmp_path)
+        list_tars(tmp_path)
     write_tar(tmp_path / "0.tar", {"a.txt": "words"})
     with pytest.raises(PhotosError, match="hold no photos"):
-        listed(tmp_path)
+        list_tars(tmp_path)
     (tmp_path / "0.tar").write_bytes(b"<html>not found</html>")
     with pytest.raises(PhotosError, match="is no whole tar"):
-        listed(tmp_path)
+        list_tars(tmp_path)
     (tmp_path / "0.tar").write_bytes(gzip.compress(b"anything"))
     with pytest.raises(PhotosError, match="is compressed"):
-        listed(tmp_path)
+        list_tars(tmp_path)
 
 
 @pytest.mark.parametrize("url", ["file:a.jpg", "tar:a.tar", "tar:a.tar#", "tar:a#b"])
@@ -161,7 +158,7 @@ def test_other_urls_are_no_tar_urls(url):
 
 def test_a_real_webdataset_shard_of_cc12m(shared_data):
     folder = shared_data("cc12m_shard")
-    table = listed(folder)
+    table = list_tars(folder)
     assert len(table) == 32
     with tarfile.open(folder / "cc12m-train-0000.tar") as tar:
         for row in table.to_pylist():
@@ -175,6 +172,6 @@ def test_keywords_of_the_json_are_words_and_what_cannot_be_written_is_replaced(t
         {"keywords": ["New York", "cat"], "tags": "cat; dog", "caption": "a \ud83d cat\0", "author": "\udcffA"}
     )
     write_tar(tmp_path / "0.tar", {"a.jpg": b"x", "a.json": told, "b.jpg": b"y"})
-    rows = listed(tmp_path).to_pylist()
+    rows = list_tars(tmp_path).to_pylist()
     assert [row["words"] for row in rows] == [["New York", "cat", "dog"], []]
     assert (rows[0]["captions"], rows[0]["attribution"]) == (["a \ufffd cat "], "\ufffdA")

@@ -11,10 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from clip_pipeline.errors import PhotosError
-from clip_pipeline.sources.photos.image_set import open_image_set
-from clip_pipeline.sources.photos.local_photos import OwnFiles
-from clip_pipeline.sources.photos.tar_paths import find_tars, holds_tars, is_tar_pattern, tar_path, tar_root
-from clip_pipeline_tests.sources.photos.test_tars import listed, write_tar
+from clip_pipeline.sources.photos.formats.tar_paths import find_tars, holds_tars, is_tar_pattern, tar_path, tar_root
+from clip_pipeline.sources.photos.local_photos import LocalPhotos
+from clip_pipeline.sources.photos.open import open_photos
+from clip_pipeline_tests.made.opened_photos import list_tars
+from clip_pipeline_tests.sources.photos.formats.test_tars import write_tar
 
 
 @pytest.fixture
@@ -41,14 +42,14 @@ def test_patterns_are_read_as_webdataset_reads_them(tars, pattern, names):
     path = tars / (pattern.format(base=tars) if "::" in pattern else pattern)
     assert is_tar_pattern(path)
     assert find_tars(path) == names
-    for row in listed(path).to_pylist():
+    for row in list_tars(path).to_pylist():
         number = int(row["id"].split("/")[-2])
-        assert OwnFiles(tar_root(path), 100).read(row["url"]) == str(number).encode()
+        assert LocalPhotos(tar_root(path), 100).read(row["url"]) == str(number).encode()
 
 
 def test_a_pattern_is_a_set_of_photos_too(tars):
-    photos = open_image_set(tars / "a" / "{00002..00003}.tar")
-    assert (photos.ids, photos.captions) == (["00002/k", "00003/k"], [["A cup"], ["A cup"]])
+    photos = open_photos(tars / "a" / "{00002..00003}.tar")
+    assert (list(photos.names), photos.metadata.captions) == (["00002/k", "00003/k"], [["A cup"], ["A cup"]])
     assert photos.read(1) == b"3"
 
 
@@ -67,7 +68,7 @@ def test_a_tar_that_a_range_names_must_be_there(tars):
 
 @given(st.integers(0, 99), st.integers(0, 30), st.integers(1, 5))
 def test_a_range_names_each_number_once_with_its_zeros(first, more, width):
-    from clip_pipeline.sources.photos.tar_paths import _alternatives
+    from clip_pipeline.sources.photos.formats.tar_paths import _alternatives
 
     names = list(_alternatives(f"x/{{{first:0{width}d}..{first + more}}}.tar"))
     assert names == [f"x/{number:0{width}d}.tar" for number in range(first, first + more + 1)]
@@ -77,8 +78,8 @@ def test_a_folder_whose_name_looks_like_a_pattern_is_a_folder(tmp_path):
     write_tar(tmp_path / "x{1}" / "0.TAR", {"k.jpg": "photo"})
     assert not is_tar_pattern(tmp_path / "x{1}")
     assert find_tars(tmp_path / "x{1}") == ["0.TAR"]
-    (row,) = listed(tmp_path / "x{1}").to_pylist()
-    assert (row["id"], OwnFiles(tmp_path / "x{1}", 100).read(row["url"])) == ("0/k", b"photo")
+    (row,) = list_tars(tmp_path / "x{1}").to_pylist()
+    assert (row["id"], LocalPhotos(tmp_path / "x{1}", 100).read(row["url"])) == ("0/k", b"photo")
     assert tar_path(tmp_path / "x{1}", "0.TAR").is_file()
 
 
@@ -102,7 +103,7 @@ def test_packed_tars_are_refused_with_what_to_do(tmp_path, name, caplog):
     with pytest.raises(PhotosError, match=rf"holds packed tars \({name}\).*Unpack them first"):
         find_tars(tmp_path)
     with pytest.raises(PhotosError, match=r"is compressed|is no whole tar"):
-        listed(tmp_path / name)
+        list_tars(tmp_path / name)
     write_tar(tmp_path / "1.tar", {"k.jpg": "photo"})
     with caplog.at_level(logging.WARNING):
         assert find_tars(tmp_path) == ["1.tar"]

@@ -18,6 +18,32 @@ MAX_NUMBERS = 1 << 40
 MAX_HEADER = 4 + 4 * 255
 
 
+IDX_STEMS = {"train": "train", "test": "t10k"}
+IDX_PLACES = ("", "raw", "MNIST/raw", "FashionMNIST/raw")
+"""The folder itself, and where torchvision puts the files below its own."""
+
+
+def idx_files(path: Path) -> dict[str, tuple[Path, Path]]:
+    """(images, labels) by split, train before test; empty where there are none. Raises PhotosError for one alone."""
+    for place in IDX_PLACES:
+        found = {}
+        for split, stem in IDX_STEMS.items():
+            images, labels = (_first_file(path / place, stem, kind) for kind in ("images-idx3", "labels-idx1"))
+            if images and labels:
+                found[split] = (images, labels)
+            elif images or labels:
+                there, missing = (images, "labels-idx1") if images else (labels, "images-idx3")
+                raise PhotosError(f"{there} has no {stem}-{missing}-ubyte beside it. Put both into one folder.")
+        if found:
+            return found
+    return {}
+
+
+def _first_file(folder: Path, stem: str, kind: str) -> Path | None:
+    names = [f"{stem}-{one}-ubyte{ending}" for one in (kind, kind.replace("-idx", ".idx")) for ending in ("", ".gz")]
+    return next((folder / name for name in names if (folder / name).is_file()), None)
+
+
 def idx_shape(path: Path) -> tuple[int, ...]:
     """The sizes of an IDX file's dimensions, by its header alone. Raises PhotosError for what is no IDX file."""
     return _header(path)[1]

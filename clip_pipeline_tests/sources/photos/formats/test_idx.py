@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from clip_pipeline.errors import PhotosError
-from clip_pipeline.sources.photos.idx import TYPES, idx_shape, read_idx
+from clip_pipeline.sources.photos.formats.idx import TYPES, idx_shape, read_idx
 
 
 @given(

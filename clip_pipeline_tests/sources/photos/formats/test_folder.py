@@ -12,11 +12,13 @@ from hypothesis import strategies as st
 from clip_pipeline.errors import CaptionsError, PhotosError, SettingsError
 from clip_pipeline.records import PHOTO_FIELDS
 from clip_pipeline.sources.photos.caption_files import Captioned, find_caption_files, read_caption_file
-from clip_pipeline.sources.photos.folder import check_captions, list_folder_photos
-from clip_pipeline.sources.photos.image_set import open_image_set
+from clip_pipeline.sources.photos.captions import CaptionOptions
+from clip_pipeline.sources.photos.formats.folder import check_captions
 from clip_pipeline.sources.photos.names import photo_ids
-from clip_pipeline.sources.photos.split_lists import parse_splits
+from clip_pipeline.sources.photos.open import open_photos
+from clip_pipeline.sources.photos.splits import parse_splits
 from clip_pipeline.sources.tables.csv_tsv import sniff_delimiter
+from clip_pipeline_tests.made.opened_photos import list_folder
 from clip_pipeline_tests.made.unpacking import unpack
 
 PHOTO = b"the bytes are never looked at"
@@ -35,7 +37,7 @@ def captions_of(table):
 
 def test_photos_are_found_at_any_depth_and_in_any_case(tmp_path):
     make(tmp_path, "b.JPG", "deep/er/a.jpeg", "c.webp", "notes.doc", ".hidden.jpg", "__MACOSX/c.jpg", ".cache/d.png")
-    table = list_folder_photos(tmp_path)
+    table = list_folder(tmp_path)
     assert table.schema == pa.schema(PHOTO_FIELDS)
     assert table["url"].to_pylist() == ["file:b.JPG", "file:c.webp", "file:deep/er/a.jpeg"]
     assert table["id"].to_pylist() == ["b", "c", "deep/er/a"]
@@ -70,9 +72,9 @@ def test_every_form_of_caption_file_is_found_and_read(tmp_path, name):
     make(tmp_path, "a.jpg", "b.png", "c.gif")
     (tmp_path / name).write_bytes(EVERY_FORM[name].encode())
     expected = {"a": ["A dog, running", "Two"], "b": ["A cat"], "c": []}
-    assert captions_of(list_folder_photos(tmp_path)) == expected
+    assert captions_of(list_folder(tmp_path)) == expected
     (tmp_path / name).write_bytes(b"\xef\xbb\xbf" + EVERY_FORM[name].replace("\n", "\r\n").encode())
-    assert captions_of(list_folder_photos(tmp_path)) == expected
+    assert captions_of(list_folder(tmp_path)) == expected
 
 
 def test_cocos_annotations_and_parquet_are_read(tmp_path):
@@ -84,14 +86,14 @@ def test_cocos_annotations_and_parquet_are_read(tmp_path):
     (tmp_path / "coco.json").write_text(json.dumps(coco))
     pq.write_table(pa.table({"path": ["a.jpg", "b.png"], "caption": ["A dog", "A cat"]}), tmp_path / "c.parquet")
     for name in ("coco.json", "c.parquet"):
-        table = list_folder_photos(tmp_path / "photos", str(tmp_path / name))
+        table = list_folder(tmp_path / "photos", str(tmp_path / name))
         assert captions_of(table) == {"a": ["A dog"], "b": ["A cat"]}
 
 
 def test_a_quotation_mark_in_a_tab_separated_caption_swallows_nothing(tmp_path):
     make(tmp_path, "a.jpg", "b.jpg")
     (tmp_path / "captions.tsv").write_text('file\tcaption\na.jpg\t"Stop" says the sign\nb.jpg\t"all ""quoted"""\n')
-    assert captions_of(list_folder_photos(tmp_path)) == {"a": ['"Stop" says the sign'], "b": ['all "quoted"']}
+    assert captions_of(list_folder(tmp_path)) == {"a": ['"Stop" says the sign'], "b": ['all "quoted"']}
 
 
 @pytest.mark.parametrize(
@@ -112,13 +114,13 @@ def test_a_photo_is_known_by_any_way_to_write_its_path(tmp_path, written):
     photos = make(tmp_path / "photos", "x/1.jpg", "y/2.jpg")
     (photos / "text").mkdir()
     (photos / "text" / "captions.csv").write_text(f"file,caption\n{written},A dog\n")
-    assert captions_of(list_folder_photos(photos)) == {"x/1": ["A dog"], "y/2": []}
+    assert captions_of(list_folder(photos)) == {"x/1": ["A dog"], "y/2": []}
 
 
 def test_a_base_name_that_two_photos_share_is_given_to_neither(tmp_path):
     make(tmp_path, "x/1.jpg", "y/1.jpg", "y/2.jpg")
     (tmp_path / "captions.csv").write_text("file,caption\n1.jpg,Which?\n2.jpg,Two\nz/2.jpg,Not that one\n")
-    assert captions_of(list_folder_photos(tmp_path)) == {
+    assert captions_of(list_folder(tmp_path)) == {
         "1": ["Which?"], "x/1": [], "y/1": [], "y/2": ["Two"], "z/2": ["Not that one"],
     }  # fmt: skip
 
@@ -126,7 +128,7 @@ def test_a_base_name_that_two_photos_share_is_given_to_neither(tmp_path):
 def test_captions_may_lie_beside_the_photos(tmp_path):
     make(tmp_path, "a.jpg", "x/b.jpg")
     (tmp_path / "a.txt").write_text("A dog\nTwo\n")
-    assert captions_of(list_folder_photos(tmp_path)) == {"a": ["A dog", "Two"], "x/b": []}
+    assert captions_of(list_folder(tmp_path)) == {"a": ["A dog", "Two"], "x/b": []}
 
 
 def test_no_caption_is_read_through_a_link_that_leads_out_of_the_folder(tmp_path):
@@ -136,23 +138,24 @@ def test_no_caption_is_read_through_a_link_that_leads_out_of_the_folder(tmp_path
     (photos / "words.txt").write_text("A dog\n")
     (photos / "a.txt").symlink_to(tmp_path / "secret.txt")
     (photos / "b.txt").symlink_to(photos / "words.txt")
-    assert captions_of(list_folder_photos(photos)) == {"a": [], "b": ["A dog"]}
+    assert captions_of(list_folder(photos)) == {"a": [], "b": ["A dog"]}
 
 
 def test_photos_without_any_caption_say_where_captions_were_looked_for_to_those_who_need_them(tmp_path):
     photos = make(tmp_path / "images", "a.jpg", "b.jpg")
-    table = list_folder_photos(photos)
-    assert open_image_set(photos).ids == open_image_set(photos, with_captions=False).ids == ["a", "b"]
+    table = list_folder(photos)
+    opened = open_photos(photos)
+    assert (opened.names, opened.metadata.captions) == (["a", "b"], None)
     with pytest.raises(
         CaptionsError, match=r"no caption file for the 2 photos of .*images: .*links\.captions .*--captions\)\.$"
     ):
-        check_captions(table, photos)
+        check_captions([table], photos, CaptionOptions())
     (tmp_path / "text").mkdir()
     (tmp_path / "text" / "Flickr8k.token.txt").write_text("a.jpg#0\tA dog\n")
     with pytest.raises(CaptionsError, match=r"--captions\)\. .*text/Flickr8k\.token\.txt may be meant"):
-        check_captions(table, photos)
+        check_captions([table], photos, CaptionOptions())
     captions = str(tmp_path / "text" / "Flickr8k.token.txt")
-    check_captions(list_folder_photos(photos, captions), photos, captions)
+    check_captions([list_folder(photos, captions)], photos, CaptionOptions(captions))
 
 
 def test_captions_of_no_photo_at_all_are_told_with_their_file(tmp_path):
@@ -160,13 +163,13 @@ def test_captions_of_no_photo_at_all_are_told_with_their_file(tmp_path):
     told = {"images": [{"id": 1, "file_name": "a.jpg"}], "annotations": [{"image_id": 2, "caption": "A cup"}]}
     (tmp_path / "captions.json").write_text(json.dumps(told))
     with pytest.raises(CaptionsError, match=r"captions\.json: no caption for any of the 1 photos"):
-        check_captions(list_folder_photos(tmp_path), tmp_path)
+        check_captions([list_folder(tmp_path)], tmp_path, CaptionOptions())
 
 
 def test_a_captioned_file_that_is_absent_stays_a_row(tmp_path, caplog):
     make(tmp_path, "a.jpg")
     (tmp_path / "captions.csv").write_text("file,caption\na.jpg,A dog\ngone.jpg,A cat\n../../etc/x.jpg,Out\n")
-    table = list_folder_photos(tmp_path)
+    table = list_folder(tmp_path)
     assert table["url"].to_pylist() == ["file:../../etc/x.jpg", "file:a.jpg", "file:gone.jpg"]
     assert "2 captioned photos are not there" in caplog.text
 
@@ -175,9 +178,9 @@ def test_the_captions_setting_wins_over_what_lies_in_the_folder(tmp_path):
     make(tmp_path, "a.jpg")
     (tmp_path / "captions.csv").write_text("file,caption\na.jpg,Found\n")
     (tmp_path / "other.csv").write_text("file,caption\na.jpg,Given\n")
-    assert captions_of(list_folder_photos(tmp_path, "other.csv")) == {"a": ["Given"]}
+    assert captions_of(list_folder(tmp_path, "other.csv")) == {"a": ["Given"]}
     with pytest.raises(CaptionsError, match=r"There is no caption file none\.csv"):
-        list_folder_photos(tmp_path, "none.csv")
+        list_folder(tmp_path, "none.csv")
 
 
 def test_words_come_before_lemmas(tmp_path):
@@ -208,23 +211,23 @@ def test_a_caption_file_that_does_not_fit_says_why(tmp_path, name, content, mess
     make(tmp_path, "a.jpg")
     (tmp_path / name).write_bytes(content)
     with pytest.raises(CaptionsError, match=message):
-        list_folder_photos(tmp_path, name)
+        list_folder(tmp_path, name)
 
 
 def test_folders_without_photos_say_so(tmp_path):
     with pytest.raises(PhotosError, match="holds no photos"):
-        list_folder_photos(tmp_path)
+        list_folder(tmp_path)
     with pytest.raises(PhotosError, match="There is no folder"):
-        list_folder_photos(tmp_path / "none")
+        list_folder(tmp_path / "none")
     with pytest.raises(PhotosError, match="is a file"):
-        list_folder_photos(make(tmp_path, "a.jpg") / "a.jpg")
+        list_folder(make(tmp_path, "a.jpg") / "a.jpg")
 
 
 def test_split_lists_give_splits_and_the_rest_stays_open(tmp_path):
     make(tmp_path, "x/1.jpg", "2.jpg", "3.jpg", "4.jpg")
     (tmp_path / "train.txt").write_text("1.jpg\nnot here.jpg\n")
     (tmp_path / "dev.txt").write_text("2\n\n")
-    table = list_folder_photos(tmp_path, "", f"train={tmp_path}/train.txt, dev=dev.txt")
+    table = list_folder(tmp_path, "", f"train={tmp_path}/train.txt, dev=dev.txt")
     split_of = dict(zip(table["id"].to_pylist(), table["split"].to_pylist(), strict=True))
     assert split_of == {"x/1": "train", "2": "validation", "3": None, "4": None}
 
@@ -239,7 +242,7 @@ def test_split_lists_that_do_not_fit_say_why(tmp_path):
         ("test=none.txt", "There is no list none.txt of the test photos"),
     ):
         with pytest.raises(CaptionsError, match=message):
-            list_folder_photos(tmp_path, "", splits)
+            list_folder(tmp_path, "", splits)
     with pytest.raises(SettingsError, match="two lists of the validation photos"):
         parse_splits("val=a.txt,dev=b.txt")
     for splits in ("a.txt", "holdout=a.txt", "train="):
@@ -274,7 +277,7 @@ def test_flickr8k_with_its_captions_and_official_splits(tmp_path, shared_data):
     folder = tmp_path / "flickr8k_128"
     lists = {"train": "train", "validation": "dev", "test": "test"}
     splits = ",".join(f"{name}={folder}/text/Flickr_8k.{file}Images.txt" for name, file in lists.items())
-    table = list_folder_photos(folder, "", splits)
+    table = list_folder(folder, "", splits)
     present = [row for row in table.to_pylist() if row["url"].startswith("file:images/")]
     assert len(present) == sum("/images/" in entry.name for entry in wanted) > 100
     assert all(len(row["captions"]) in (4, 5) for row in present)

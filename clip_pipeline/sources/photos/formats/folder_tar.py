@@ -2,22 +2,54 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 import posixpath
+import tempfile
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from clip_pipeline.errors import PhotosError
 from clip_pipeline.sources.photos.caption_files import CAPTION_PLACES
-from clip_pipeline.sources.photos.metadata import SPLIT_NAMES
-from clip_pipeline.sources.photos.names import is_photo_name
-from clip_pipeline.sources.photos.tar_index import TarPlace, photo_place, read_place
+from clip_pipeline.sources.photos.captions import CaptionOptions
+from clip_pipeline.sources.photos.formats.folder import metadata_of_folder
+from clip_pipeline.sources.photos.formats.tar_index import TarPlace, photo_place, read_place
+from clip_pipeline.sources.photos.names import is_photo_name, photo_ids
+from clip_pipeline.sources.photos.photos import Metadata, StoredPhotos
+from clip_pipeline.sources.photos.splits import SPLIT_NAMES
 
 Places = dict[str, TarPlace]
 """Files of a tar by their path, in the order of the tar; hidden ones are left out."""
 
 MAX_TEXT_BYTES = 1_000_000_000
 """Together. COCO's captions are 105 MB."""
+
+
+class FolderTarPhotos(StoredPhotos):
+    """The photos of a tar of a folder, with the names and metadata that the folder would have.
+
+    places: of `files_below_root`.
+    """
+
+    def __init__(self, tar: Path, places: Mapping[str, TarPlace], options: CaptionOptions | None = None):
+        self._tar, self._places, self._options = tar, places, options or CaptionOptions()
+        self._paths = sorted(path for path in places if is_photo_name(path))
+        self.names = photo_ids(self._paths)
+
+    def files(self) -> list[Path]:
+        """See `StoredPhotos`."""
+        return [self._tar]
+
+    def read(self, row: int) -> bytes:
+        """See `Photos`."""
+        return read_place(self._tar, self._places[self._paths[row]])
+
+    @functools.cached_property
+    def metadata(self) -> Metadata:
+        """See `Photos`."""
+        with tempfile.TemporaryDirectory(prefix="clip_pipeline_texts_") as texts:
+            unpack_texts(self._tar, self._places, Path(texts))
+            return metadata_of_folder(Path(texts), self._paths, self._options)
 
 
 def files_below_root(members: Iterable[tuple[str, TarPlace]]) -> Places:
@@ -43,7 +75,7 @@ def is_folder(places: Mapping[str, TarPlace], samples: Mapping[str, Mapping[str,
 
     It does where no photo has text, JSON or a label beside it, and all photos are in folders or a caption file is there.
     """
-    with_photo = [members for members in samples.values() if photo_place(dict(members))]
+    with_photo = [members for members in samples.values() if photo_place(members)]
     if not with_photo or any(len(members) > 1 for members in with_photo):
         return False
     names = [path for path in places if is_photo_name(path)]

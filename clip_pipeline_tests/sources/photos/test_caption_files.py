@@ -12,11 +12,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from clip_pipeline.errors import CaptionsError
-from clip_pipeline.sources.photos.caption_files import Captioned, read_caption_file, split_names
-from clip_pipeline.sources.photos.folder import list_folder_photos
+from clip_pipeline.sources.photos.caption_files import Captioned, read_caption_file
+from clip_pipeline.sources.photos.splits import splits_of_files
 from clip_pipeline.sources.tables.csv_tsv import sniff_delimiter
+from clip_pipeline_tests.made.opened_photos import list_folder
 from clip_pipeline_tests.made.unpacking import unpack
-from clip_pipeline_tests.sources.photos.test_folder import captions_of, make
+from clip_pipeline_tests.sources.photos.formats.test_folder import captions_of, make
 
 
 @pytest.mark.parametrize("separator", ["\t", ",", ";", "|", "^", "~", "::", "\x01"])
@@ -29,11 +30,9 @@ def test_open_clips_tables_are_read_with_any_separator(tmp_path, separator, colu
         text = text.replace("A cup, number 1", '"A cup, number 1"')
     (tmp_path / "pairs.csv").write_text(text)
     expected = {"images/1": ["A cup, number 1"], "images/2": ["A cup, number 2"]}
-    assert captions_of(list_folder_photos(tmp_path)) == expected  # found, whatever it is called
+    assert captions_of(list_folder(tmp_path)) == expected  # found, whatever it is called
     outside = tmp_path / "images"
-    assert list(captions_of(list_folder_photos(outside, str(tmp_path / "pairs.csv"))).values()) == list(
-        expected.values()
-    )
+    assert list(captions_of(list_folder(outside, str(tmp_path / "pairs.csv"))).values()) == list(expected.values())
 
 
 def test_train_and_val_tables_are_the_splits(tmp_path):
@@ -42,10 +41,10 @@ def test_train_and_val_tables_are_the_splits(tmp_path):
     (tmp_path / "val.csv").write_text("filepath\ttitle\n2.jpg\tA dog\n")
     (tmp_path / "prices.csv").write_text("name,price\ncup,3\n")
     (tmp_path / "notes.jsonl").write_text("no json")
-    table = list_folder_photos(tmp_path)
+    table = list_folder(tmp_path)
     assert captions_of(table) == {"1": ["A cup"], "2": ["A dog"], "3": []}
     assert table["split"].to_pylist() == ["train", "validation", None]
-    assert list_folder_photos(tmp_path, splits="none")["split"].to_pylist() == [None] * 3
+    assert list_folder(tmp_path, splits="none")["split"].to_pylist() == [None] * 3
 
 
 def test_a_column_may_say_the_split_the_licence_and_laions_ratings(tmp_path):
@@ -53,7 +52,7 @@ def test_a_column_may_say_the_split_the_licence_and_laions_ratings(tmp_path):
     (tmp_path / "captions.csv").write_text(
         "file,caption,split,license,author,similarity,NSFW\n1.jpg,A cup,val,CC0,Ann,0.31,unsure\n2.jpg,A dog,?,,,,\n"
     )
-    first, second = list_folder_photos(tmp_path).to_pylist()
+    first, second = list_folder(tmp_path).to_pylist()
     names = ("split", "licence", "attribution", "similarity", "nsfw")
     assert [first[name] for name in names] == ["validation", "CC0", "Ann", 0.31, "UNSURE"]
     assert [second[name] for name in names] == [None] * 5
@@ -62,7 +61,7 @@ def test_a_column_may_say_the_split_the_licence_and_laions_ratings(tmp_path):
 def test_columns_can_be_named(tmp_path):
     make(tmp_path, "1.jpg")
     (tmp_path / "c.csv").write_text("Bild,Was,kurz,caption\n1.jpg,Eine Tasse,Tasse,no\n")
-    table = list_folder_photos(tmp_path, "c.csv", file_key="bild", caption_keys="Was, kurz")
+    table = list_folder(tmp_path, "c.csv", file_key="bild", caption_keys="Was, kurz")
     assert captions_of(table) == {"1": ["Eine Tasse", "Tasse"]}
 
 
@@ -91,14 +90,14 @@ def test_a_table_that_does_not_fit_says_what_was_found_expected_and_near(tmp_pat
     make(tmp_path, "1.jpg")
     (tmp_path / "c.csv").write_text(text)
     with pytest.raises(CaptionsError, match=message):
-        list_folder_photos(tmp_path, "c.csv", **keys)
+        list_folder(tmp_path, "c.csv", **keys)
 
 
 def test_an_empty_caption_is_a_row_without_one(tmp_path):
     make(tmp_path, "1.jpg", "2.jpg")
     (tmp_path / "c.csv").write_text('file,caption\n1.jpg,A cup\n1.jpg,\n2.jpg,"  "\n')
     counts: Counter[str] = Counter()
-    table = list_folder_photos(tmp_path, "c.csv", counts=counts)
+    table = list_folder(tmp_path, "c.csv", counts=counts)
     assert captions_of(table) == {"1": ["A cup"], "2": []}
     assert counts["photos without caption"] == 1
 
@@ -115,13 +114,13 @@ def flickr8k(folder, photos):
 
 
 def test_the_official_lists_beside_flickr8ks_tokens_are_its_splits(tmp_path):
-    table = list_folder_photos(flickr8k(tmp_path, range(10)))
+    table = list_folder(flickr8k(tmp_path, range(10)))
     splits = dict(zip(table["id"].to_pylist(), table["split"].to_pylist(), strict=True))
     assert Counter(splits.values()) == {"train": 6, "validation": 2, "test": 2}
     assert splits["images/7"] == "validation"
     assert set(map(len, table["captions"].to_pylist())) == {5}
     (tmp_path / "text" / "Flickr_8k.devImages.txt").unlink()
-    assert set(list_folder_photos(tmp_path)["split"].to_pylist()) == {None}
+    assert set(list_folder(tmp_path)["split"].to_pylist()) == {None}
 
 
 def test_a_list_of_photos_that_are_not_there_says_how_many(tmp_path, caplog):
@@ -130,7 +129,7 @@ def test_a_list_of_photos_that_are_not_there_says_how_many(tmp_path, caplog):
     (tmp_path / "train.lst").write_text("1.jpg\n7.jpg\n8.jpg\n")
     counts: Counter[str] = Counter()
     with caplog.at_level(logging.WARNING):
-        list_folder_photos(tmp_path, splits="train=train.lst", counts=counts)
+        list_folder(tmp_path, splits="train=train.lst", counts=counts)
     assert counts["photos of the train list that are not there"] == 2
     assert "2 of 3 photos are not there, the first is 7.jpg" in caplog.text
 
@@ -141,7 +140,7 @@ def test_flickr8ks_own_folder_needs_no_setting(tmp_path, shared_data):
     with tarfile.open(shared_data("flickr8k_128.tar")) as tar:
         wanted = [entry for number, entry in enumerate(tar) if "/text/" in entry.name or number % 200 == 0]
         unpack(tar, tmp_path, wanted)
-    counts = Counter(list_folder_photos(tmp_path / "flickr8k_128")["split"].to_pylist())
+    counts = Counter(list_folder(tmp_path / "flickr8k_128")["split"].to_pylist())
     assert (counts["train"], counts["validation"], counts["test"]) == (6000, 1000, 1000)
 
 
@@ -167,6 +166,6 @@ def test_odd_separators_stand_between_names(line, mark):
 
 def test_names_of_files_are_splits_only_where_they_differ(tmp_path):
     files = [tmp_path / name for name in ("captions_train2014.json", "captions_val2014.json", "more.csv")]
-    assert split_names(files) == {files[0]: "train", files[1]: "validation"}
-    assert split_names(files[:1]) == {}
-    assert split_names([tmp_path / "train_val.csv", files[0]]) == {}
+    assert splits_of_files(files) == {files[0]: "train", files[1]: "validation"}
+    assert splits_of_files(files[:1]) == {}
+    assert splits_of_files([tmp_path / "train_val.csv", files[0]]) == {}

@@ -1,4 +1,4 @@
-"""Lists of the photos of each split: those that the user names, and the official ones beside Flickr8k's captions."""
+"""The split of a photo: what people call the splits, the folders and files that are named so, and lists of each split's photos."""
 
 from __future__ import annotations
 
@@ -10,13 +10,37 @@ from pathlib import Path
 
 from clip_pipeline.errors import CaptionsError, SettingsError
 from clip_pipeline.records import SPLITS
-from clip_pipeline.sources.photos.metadata import SPLIT_NAMES
 from clip_pipeline.sources.photos.names import PhotoFinder, path_inside
 from clip_pipeline.sources.tables.text_files import read_text
 
 logger = logging.getLogger(__name__)
 
+SPLIT_NAMES = (
+    {name: name for name in SPLITS}
+    | {name: "validation" for name in ("val", "valid", "dev", "development")}
+    | {"training": "train", "restval": "train", "testing": "test"}
+)
+"""What people call the splits, and what this program calls them. COCO's restval is what Karpathy trains on besides train."""
+
 SPLIT_LIST = re.compile(r"flickr_?(8|30)k[._](?P<split>train|dev|val|test)images\.txt")
+
+
+def split_in(name: str) -> str | None:
+    """The split that a file's name says (captions_train2014.json, val.csv); None where it says none, or two."""
+    found = {SPLIT_NAMES[word] for word in re.findall("[a-z]+", name.lower()) if word in SPLIT_NAMES}
+    return found.pop() if len(found) == 1 else None
+
+
+def splits_of_files(files: Sequence[Path]) -> dict[Path, str]:
+    """The split that each file's name says, where they say two different ones."""
+    said = {file: split for file in files if (split := split_in(file.name)) is not None}
+    return said if len(set(said.values())) > 1 else {}
+
+
+def splits_of_folders(names: Sequence[str]) -> list[str] | None:
+    """The first folder of each photo, as it is called, where all of them are called as splits are; else None."""
+    tops = [name.partition("/")[0] if "/" in name else "" for name in names]
+    return tops if all(top.lower() in SPLIT_NAMES for top in tops) else None
 
 
 def find_split_lists(files: Sequence[Path]) -> dict[str, Path]:

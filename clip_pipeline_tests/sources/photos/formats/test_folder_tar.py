@@ -2,9 +2,9 @@ from __future__ import annotations
 
 import pytest
 
-from clip_pipeline.sources.photos.folder_tar import files_below_root, is_folder
-from clip_pipeline.sources.photos.image_set import open_image_set
-from clip_pipeline.sources.photos.tar_index import TarPlace, by_sample
+from clip_pipeline.sources.photos.formats.folder_tar import files_below_root, is_folder
+from clip_pipeline.sources.photos.formats.tar_index import TarPlace, by_sample
+from clip_pipeline.sources.photos.open import open_photos
 from clip_pipeline_tests.evaluation.datasets.forms import tar_bytes, tar_of, write_photos
 
 
@@ -46,9 +46,9 @@ def test_samples_of_webdataset_are_no_folder(names, expected):
 
 def test_a_tar_of_class_folders_is_the_set_that_the_folder_is(tmp_path):
     folder = write_photos(tmp_path / "pets", ["train/cat/1.jpg", "train/dog/1.jpg", "val/cat/2.jpg"])
-    unpacked, packed = open_image_set(folder), open_image_set(tar_of(folder, tmp_path / "pets.tar"))
-    for field in ("ids", "labels", "class_names", "splits", "captions"):
-        assert getattr(packed, field) == getattr(unpacked, field)
+    unpacked, packed = open_photos(folder), open_photos(tar_of(folder, tmp_path / "pets.tar"))
+    assert (packed.names, packed.metadata) == (unpacked.names, unpacked.metadata)
+    assert packed.metadata.labels == [0, 1, 0]
     assert [packed.read(row) for row in range(3)] == [unpacked.read(row) for row in range(3)]
 
 
@@ -59,15 +59,14 @@ def test_captions_in_a_tar_are_those_of_its_files(tmp_path):
         "f/captions.csv": b"file,caption\na.jpg,A\na.jpg,A\nb.jpg,B\n",
     }
     (tmp_path / "f.tar").write_bytes(tar_bytes(members))
-    photos = open_image_set(tmp_path / "f.tar")
-    assert (photos.ids, photos.captions) == (["images/a", "images/b"], [["A", "A"], ["B"]])
-    without = open_image_set(tmp_path / "f.tar", with_captions=False)
-    assert (without.ids, without.captions, without.read(1)) == (photos.ids, None, b"b")
+    photos = open_photos(tmp_path / "f.tar")
+    assert (photos.names, photos.read(1)) == (["images/a", "images/b"], b"b")
+    assert photos.metadata.captions == [["A", "A"], ["B"]]
 
 
 def test_files_that_are_no_photos_are_told(tmp_path, caplog):
     folder = write_photos(tmp_path, ["cat/1.jpg", "dog/1.jpg"])
     (folder / "cat" / "notes.docx").write_bytes(b"x")
     (folder / "cat" / "1.json").write_bytes(b"{}")
-    assert len(open_image_set(folder)) == 2
+    assert len(open_photos(folder)) == 2
     assert "left out 1 files that are no photos, the first is cat/notes.docx" in caplog.text

@@ -1,23 +1,31 @@
-"""Where each member of a webdataset tar lies, and its photos' bytes without reading the rest."""
+"""Where each member of a tar lies: the one reader of tars, of the user's own and of the shards that are made here."""
 
 from __future__ import annotations
 
 import hashlib
 import logging
+import os
 import posixpath
 import tarfile
 import threading
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
 from clip_pipeline.errors import PhotosError
+from clip_pipeline.sources.photos.names import PHOTO_ENDINGS
 
 logger = logging.getLogger(__name__)
 
-TAR_PHOTO_ENDINGS = ("jpg", "jpeg", "png", "webp", "gif", "bmp", "tif", "tiff")
+ENDINGS = {
+    **{"JPEG": "jpg", "PNG": "png", "WEBP": "webp", "GIF": "gif", "BMP": "bmp", "TIFF": "tif"},
+    **{"AVIF": "avif", "JPEG2000": "jp2", "PPM": "ppm"},
+}
+"""Endings of the members that are written here, by the kind of photo."""
+
+TAR_PHOTO_ENDINGS = tuple(ending.removeprefix(".") for ending in PHOTO_ENDINGS)
 PACKED_BEGINNINGS = (b"\x1f\x8b", b"BZh", b"\xfd7zXZ", b"\x28\xb5\x2f\xfd")
 """Of gzip, bzip2, xz and zstd."""
 
@@ -25,8 +33,7 @@ TAR_ERRORS = (tarfile.TarError, EOFError, OverflowError, ValueError, RecursionEr
 """What tarfile raises over damage; the last two over numbers that are none, and over headers of headers of headers."""
 
 
-@dataclass(frozen=True)
-class TarPlace:
+class TarPlace(NamedTuple):
     """Where one member's bytes lie: offset and size in bytes."""
 
     offset: int
@@ -37,10 +44,9 @@ TarIndex = dict[str, dict[str, TarPlace]]
 """Places by key and ending, in the order of the tar. The key is the name up to the first dot of its last part."""
 
 
-def read_tar_index(path: Path) -> TarIndex:
-    """Places of all members of a tar, by its headers alone; names that are no UTF-8 are left out with a warning. Raises
-    PhotosError for a tar that is packed, cut or damaged."""
-    return by_sample(tar_members(path))
+def read_tar_index(path: Path, ended: bool = False) -> TarIndex:
+    """Places of all members of a tar, by its headers alone; as `tar_members`."""
+    return by_sample(tar_members(path, ended))
 
 
 def by_sample(members: Iterable[tuple[str, TarPlace]]) -> TarIndex:
@@ -54,8 +60,40 @@ def by_sample(members: Iterable[tuple[str, TarPlace]]) -> TarIndex:
     return index
 
 
-def tar_members(path: Path) -> Iterator[tuple[str, TarPlace]]:
-    """Name and place of each file in a tar, in its order, by its headers alone; as `read_tar_index`."""
+def read_shard(path: Path) -> Iterator[tuple[str, dict[str, bytes]]]:
+    """(key, {ending: bytes}) of every sample of a tar that ends as it should, in its order; a `./` before a key is left out.
+    Raises PhotosError as `tar_members`."""
+    key = ""
+    members: dict[str, bytes] = {}
+    with path.open("rb") as stream:
+        for name, place in tar_members(path, ended=True):
+            found, ending = split_member_name(name.removeprefix("./"))
+            if found != key and members:
+                yield key, members
+                members = {}
+            key = found
+            if key:
+                members[ending] = os.pread(stream.fileno(), place.size, place.offset)
+        if members:
+            yield key, members
+
+
+def read_photos(paths: Iterable[Path], id_of: Mapping[str, str]) -> Iterator[tuple[str, bytes]]:
+    """(photo id, bytes) of the photos whose keys `id_of` names, tar after tar. Raises PhotosError as `read_shard`, and for a
+    named sample without a photo."""
+    for path in paths:
+        for key, members in read_shard(path):
+            if key in id_of:
+                yield id_of[key], members[photo_ending(members)]
+
+
+def tar_members(path: Path, ended: bool = False) -> Iterator[tuple[str, TarPlace]]:
+    """Name and place of each file in a tar, in its order, by its headers alone; names that are no UTF-8 are left out with a
+    warning. Raises PhotosError for a tar that is packed, cut or damaged.
+
+    ended: the tar must have the block of zeros at its end, without which it may have been cut between two members; else that
+    is a warning: tars of one's own are made by many programs.
+    """
     size = path.stat().st_size
     with path.open("rb") as stream:
         if stream.read(6).startswith(PACKED_BEGINNINGS):
@@ -76,17 +114,18 @@ def tar_members(path: Path) -> Iterator[tuple[str, TarPlace]]:
                     else:
                         unnameable += 1
             stopped = tar.offset
+        after = size - (end + -end % tarfile.BLOCKSIZE)  # bytes that follow the last member: none, or whole blocks
+        if end > size or 0 < after < tarfile.BLOCKSIZE:
+            raise tarfile.ReadError(f"it is cut: it ends after {size:,} bytes within a member")
+        with path.open("rb") as stream:
+            stream.seek(stopped)
+            mark = stream.read(tarfile.BLOCKSIZE)
+        if any(mark):  # tarfile takes a damaged header for the end
+            raise tarfile.ReadError(f"it is damaged: at byte {stopped:,} a header was expected")
+        if ended and len(mark) < tarfile.BLOCKSIZE:
+            raise tarfile.ReadError(f"it breaks off at byte {stopped:,}")
     except TAR_ERRORS as problem:
         raise PhotosError(f"{path} is no whole tar ({str(problem)[:100]}). Make or download it again.") from None
-    after = size - (end + -end % tarfile.BLOCKSIZE)  # bytes that follow the last member: none, or whole blocks
-    if end > size or 0 < after < tarfile.BLOCKSIZE:
-        raise PhotosError(f"{path} is cut: it ends after {size:,} bytes within a member. Make or download it again.")
-    with path.open("rb") as stream:  # tarfile takes a damaged header for the end
-        stream.seek(stopped)
-        if any(stream.read(tarfile.BLOCKSIZE)):
-            raise PhotosError(
-                f"{path} is damaged: at byte {stopped:,} a header was expected. Make or download it again."
-            )
     if not after:
         logger.warning("%s has no mark at its end: it may have been cut between two samples", path)
     if unnameable:
@@ -104,7 +143,17 @@ def split_member_name(name: str) -> tuple[str, str]:
     return (f"{folder}{slash}{key}", ending.lower()) if key else ("", "")
 
 
-def photo_place(members: dict[str, TarPlace]) -> TarPlace | None:
+def photo_ending(members: Collection[str]) -> str:
+    """The ending of the photo among those of a sample, whatever kind it is stored in. Raises PhotosError without one."""
+    for ending in TAR_PHOTO_ENDINGS:
+        if ending in members:
+            return ending
+    raise PhotosError(
+        f"A sample holds no photo, only {', '.join(members)}. Expected one of {', '.join(TAR_PHOTO_ENDINGS)}."
+    )
+
+
+def photo_place(members: Mapping[str, TarPlace]) -> TarPlace | None:
     """Where the photo of a sample lies, None where it has none."""
     return next((members[ending] for ending in TAR_PHOTO_ENDINGS if ending in members), None)
 

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import functools
 import logging
+from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import accumulate
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from clip_pipeline.errors import PhotosError, nearest_name
-from clip_pipeline.sources.photos.photo_sequence import Photo, PhotoInput, hash_files
+from clip_pipeline.sources.photos.names import NumberedNames
+from clip_pipeline.sources.photos.photos import Photo, StoredPhotos
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -16,66 +20,104 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 IMAGE_NAMES = (
-    "image",
-    "jpg",
-    "jpeg",
-    "png",
-    "webp",
-    "img",
-    "photo",
-    "picture",
-    "image_bytes",
-    "bytes",
-    "content",
-    "data",
+    *("image", "jpg", "jpeg", "png", "webp", "img", "photo", "picture"),
+    *("image_bytes", "bytes", "content", "data"),
 )
 ID_NAMES = (
-    "id",
-    "photo_id",
-    "image_id",
-    "key",
-    "__key__",
-    "image_path",
-    "path",
-    "filename",
-    "file_name",
-    "file",
-    "name",
+    *("id", "photo_id", "image_id", "key", "__key__", "image_path", "path", "filename"),
+    *("file_name", "file", "name"),
 )
 PHOTOS_AT_A_TIME = 16
+ROW_GROUPS_KEPT = 2
 
 
-def open_parquet_photos(tables: Mapping[str, Path], image_column: str = "", id_column: str = "") -> PhotoInput:
-    """The photos of tables of one form, in the order of the files and their rows.
+class ParquetPhotos(StoredPhotos):
+    """The photos of tables of one form, in the order of the files and their rows, named by a column or by row numbers.
 
-    tables: files by what their rows are called after; a single one may have no name. image_column: bytes, or a struct with `bytes` in it; empty finds one by its name, or the only one of bytes. id_column:
-    texts or whole numbers; empty finds one by its name, and else the ids are row numbers, after the name of the table.
-    Raises PhotosError for a file that is no Parquet, and for columns that are not there or hold
-    something else.
+    tables: files by what their rows are called after; a single one may have no name. image_column: bytes, or a struct with
+    `bytes` in it; empty finds one by its name, or the only one of bytes. id_column: texts or whole numbers; empty finds one by
+    its name, and else the names are row numbers, after the name of the table.
+    Raises PhotosError for a file that is no Parquet, and for columns that are not there or hold something else.
     """
-    import pyarrow as pa
+
+    def __init__(self, tables: Mapping[str, Path], image_column: str = "", id_column: str = ""):
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        self._tables, paths = tables, list(tables.values())
+        counts = []
+        for path in paths:
+            try:
+                counts.append(pq.read_metadata(path).num_rows)
+            except (pa.ArrowException, OSError) as error:
+                raise PhotosError(f"{path} cannot be read as Parquet ({str(error)[:100]}). Make it again.") from None
+        self._ends = list(accumulate(counts))
+        if not self._ends[-1]:
+            raise PhotosError(f"{paths[0]} holds no rows. Give a table with a photo a row.")
+        columns = [_choose_columns(path, pq.read_schema(path), image_column, id_column) for path in paths]
+        if any(key for _, key in columns) and _repeats(paths, [key for _, key in columns]):
+            if id_column:
+                raise PhotosError(
+                    f"The column {id_column} of {paths[0]} holds an id more than once. Name another column."
+                )
+            logger.info("The column %s does not tell the photos apart: their ids are row numbers", columns[0][1])
+            columns = [(image, None) for image, _ in columns]
+        self._columns = columns
+        self._contents = functools.lru_cache(ROW_GROUPS_KEPT)(self._read_group)
+
+    def __len__(self) -> int:
+        return self._ends[-1]
+
+    def files(self) -> Iterator[Path]:
+        """See `StoredPhotos`."""
+        return iter(self._tables.values())
+
+    @functools.cached_property
+    def names(self) -> list[str]:  # type: ignore[override]
+        """See `Photos`."""
+        return [name for before, path, _, key in self._parts() for name in _names(path, key, before)]
+
+    def __iter__(self) -> Iterator[Photo]:
+        for before, path, image, key in self._parts():
+            yield from _rows(path, image, key, before)
+
+    def _parts(self) -> Iterator[tuple[str, Path, str, str | None]]:
+        """(what stands before a row's number, file, column of photos, column of ids) of each table."""
+        for (name, path), (image, key) in zip(self._tables.items(), self._columns, strict=True):
+            yield f"{name}/" if name else "", path, image, key
+
+    def read(self, row: int) -> bytes:
+        """See `Photos`. Reads the whole group of rows that the photo lies in, and keeps the last two: to go through all photos,
+        iterate."""
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        number = bisect_right(self._ends, row)
+        path = list(self._tables.values())[number]
+        inside = row - (self._ends[number - 1] if number else 0)
+        try:
+            sizes = pq.read_metadata(path)
+            ends = list(accumulate(sizes.row_group(group).num_rows for group in range(sizes.num_row_groups)))
+            group = bisect_right(ends, inside)
+            contents = self._contents(number, group)
+        except pa.ArrowException as error:
+            raise OSError(f"{path} cannot be read: {str(error)[:100]}") from None
+        return _Content(contents[inside - (ends[group - 1] if group else 0)])()
+
+    def _read_group(self, number: int, group: int) -> list[bytes | None]:
+        import pyarrow.parquet as pq
+
+        image, _ = self._columns[number]
+        with pq.ParquetFile(list(self._tables.values())[number]) as file:
+            return _bytes_of(file.read_row_group(group, [image]).column(image).combine_chunks())
+
+
+def _names(path: Path, key: str | None, before: str) -> Sequence[str]:
     import pyarrow.parquet as pq
 
-    paths, total = list(tables.values()), 0
-    for path in paths:
-        try:
-            total += pq.read_metadata(path).num_rows
-        except (pa.ArrowException, OSError) as error:
-            raise PhotosError(f"{path} cannot be read as Parquet ({str(error)[:100]}). Make it again.") from None
-    if not total:
-        raise PhotosError(f"{paths[0]} holds no rows. Give a table with a photo a row.")
-    columns = [_choose_columns(path, pq.read_schema(path), image_column, id_column) for path in paths]
-    if any(key for _, key in columns) and _repeats(paths, [key for _, key in columns]):
-        if id_column:
-            raise PhotosError(f"The column {id_column} of {paths[0]} holds an id more than once. Name another column.")
-        logger.info("The column %s does not tell the photos apart: their ids are row numbers", columns[0][1])
-        columns = [(image, None) for image, _ in columns]
-
-    def photos() -> Iterator[Photo]:
-        for (name, path), (image, key) in zip(tables.items(), columns, strict=True):
-            yield from _rows(path, image, key, f"{name}/" if name else "")
-
-    return PhotoInput(total, hash_files(paths), photos)
+    if key is None:
+        return NumberedNames(pq.read_metadata(path).num_rows, before)
+    return [str(one) for one in pq.read_table(path, columns=[key])[key].to_pylist()]
 
 
 def _repeats(paths: Sequence[Path], keys: Sequence[str | None]) -> bool:

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from clip_pipeline.errors import PhotosError
-from clip_pipeline.sources.photos.tar_index import TAR_ERRORS
+from clip_pipeline.sources.photos.formats.tar_index import TAR_ERRORS
 
 BATCHES: dict[int, dict[str, tuple[str, ...]]] = {
     10: {"train": tuple(f"data_batch_{number}" for number in range(1, 6)), "test": ("test_batch",)},
@@ -54,6 +54,19 @@ def has_cifar_batches(path: Path, classes: int) -> bool:
     if path.is_file():
         return path.name.lower().endswith((".tar.gz", ".tgz", ".tar")) and "python" in path.name.lower()
     return _folder_of(path, classes) is not None
+
+
+def cifar_classes(path: Path) -> int:
+    """Which CIFAR lies at a path, as its authors publish it: 10 or 100 classes, 0 for neither."""
+    if path.is_file():
+        return next((classes for classes in BATCHES if f"cifar-{classes}-python" in path.name.lower()), 0)
+    return next((classes for classes in BATCHES if has_cifar_batches(path, classes)), 0)
+
+
+def cifar_files(path: Path, classes: int) -> list[Path]:
+    """The files that `read_cifar` reads."""
+    folder = None if path.is_file() else _folder_of(path, classes)
+    return [path] if folder is None else [folder / name for name in _all_names(classes) if (folder / name).is_file()]
 
 
 def read_cifar(path: Path, classes: int) -> list[CifarBatch]:

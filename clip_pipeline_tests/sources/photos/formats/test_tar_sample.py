@@ -8,22 +8,22 @@ import tarfile
 import tracemalloc
 from collections import Counter
 
-import pyarrow as pa
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from clip_pipeline.errors import CaptionsError, PhotosError
-from clip_pipeline.sources.photos.local_photos import OwnFiles
-from clip_pipeline.sources.photos.tar_index import find_photo, read_place, read_tar_index
-from clip_pipeline.sources.photos.tars import list_tar_photos, parse_tar_url
-from clip_pipeline_tests.sources.photos.test_tars import listed, write_tar
+from clip_pipeline.sources.photos.formats.tar_index import find_photo, read_place, read_tar_index
+from clip_pipeline.sources.photos.formats.tars import parse_tar_url
+from clip_pipeline.sources.photos.local_photos import LocalPhotos
+from clip_pipeline_tests.made.opened_photos import list_tars
+from clip_pipeline_tests.sources.photos.formats.test_tars import write_tar
 
 PHOTO = b"the bytes are never looked at"
 
 
 def captions_of(path, caption_keys=""):
-    return listed(path, caption_keys)["captions"].to_pylist()
+    return list_tars(path, caption_keys)["captions"].to_pylist()
 
 
 def sample(key="a", **members):
@@ -37,7 +37,7 @@ def test_a_tar_of_text_to_image_2m_has_its_captions_in_the_prompt(tmp_path):
         for n in range(3):
             members |= sample(f"{n:07d}", json={"prompt": f"A boat, number {n} of {number}"})
         write_tar(tmp_path / f"data_{number:06d}.tar", members)
-    table = listed(tmp_path / "data_{000000..000001}.tar")
+    table = list_tars(tmp_path / "data_{000000..000001}.tar")
     assert table["captions"].to_pylist() == [[f"A boat, number {n} of {t}"] for t in range(2) for n in range(3)]
     assert len(set(table["id"].to_pylist())) == len(set(table["url"].to_pylist())) == 6
 
@@ -92,7 +92,7 @@ def test_laions_tars_keep_their_ratings_licence_and_address(tmp_path):
     told = {"NSFW": "unlikely", "similarity": 0.34, "LICENSE": "?", "url": "http://a/1.jpg", "punsafe": "0.01"}
     told |= {"pwatermark": float("nan"), "width": 256, "original_width": 900, "status": "success"}
     members = sample("000000001", txt="A tree", json=told) | sample("000000002", json={"similarity": "high", "NSFW": 7})
-    rows = listed(write_tar(tmp_path / "00000.tar", members)).to_pylist()
+    rows = list_tars(write_tar(tmp_path / "00000.tar", members)).to_pylist()
     names = ("similarity", "nsfw", "unsafe", "watermark", "licence", "origin", "width")
     assert [rows[0][name] for name in names] == [0.34, "UNLIKELY", 0.01, None, "?", "http://a/1.jpg", None]
     assert [rows[1][name] for name in names] == [None, "7", None, None, None, None, None]
@@ -100,7 +100,7 @@ def test_laions_tars_keep_their_ratings_licence_and_address(tmp_path):
 
 def test_shards_of_our_own_keep_captions_words_split_and_licence(tmp_path):
     told = {"captions": ["A cup", "Two"], "words": ["cup"], "split": "test", "licence": "CC0", "url": "https://x/1"}
-    (row,) = listed(write_tar(tmp_path / "00000.tar", sample("000000000", txt="A cup", json=told))).to_pylist()
+    (row,) = list_tars(write_tar(tmp_path / "00000.tar", sample("000000000", txt="A cup", json=told))).to_pylist()
     assert (row["captions"], row["words"], row["split"]) == (["A cup", "Two"], ["cup"], "test")
     assert (row["licence"], row["origin"]) == ("CC0", "https://x/1")
 
@@ -110,9 +110,9 @@ def test_photos_of_every_kind_and_keys_with_folders_are_read(tmp_path):
     members |= {"./val.x/2.webp": "webp", "3.JPeG": "jpeg", "__MACOSX/._3.jpg": "no photo", "readme.md": "x"}
     path = write_tar(tmp_path / "0.tar", members)
     counts: Counter[str] = Counter()
-    (table,) = list_tar_photos(path, "", counts)
+    table = list_tars(path, "", counts)
     assert table["id"].to_pylist() == ["0/val.x/2", "0/3", "0/train/0001"]
-    assert [OwnFiles(path, 99).read(url) for url in table["url"].to_pylist()] == [b"webp", b"jpeg", b"PNG"]
+    assert [LocalPhotos(path, 99).read(url) for url in table["url"].to_pylist()] == [b"webp", b"jpeg", b"PNG"]
     assert counts == {"samples without photo": 1, "photos without caption": 2}
 
 
@@ -129,7 +129,7 @@ def test_a_member_of_a_negative_size_is_no_endless_tar(tmp_path):
     header[148:156] = b"%06o\0 " % sum(header)
     (tmp_path / "0.tar").write_bytes(bytes(header) + bytes(1024))
     with pytest.raises(PhotosError, match="is no whole tar"):
-        listed(tmp_path)
+        list_tars(tmp_path)
 
 
 @pytest.mark.parametrize("header", [{"GNU.sparse.size": "much"}, {"GNU.sparse.map": "1,x"}, None])
@@ -143,7 +143,7 @@ def test_headers_that_tarfile_stumbles_over_are_no_whole_tar(tmp_path, header):
             entry.pax_headers = header
             tar.addfile(entry)
     with pytest.raises(PhotosError, match="is no whole tar"):
-        listed(tmp_path)
+        list_tars(tmp_path)
 
 
 def test_names_that_are_no_text_are_left_out_with_a_warning(tmp_path, caplog):
@@ -152,7 +152,7 @@ def test_names_that_are_no_text_are_left_out_with_a_warning(tmp_path, caplog):
             entry = tarfile.TarInfo(name)
             entry.size = 5
             tar.addfile(entry, io.BytesIO(b"photo"))
-    assert listed(tmp_path)["id"].to_pylist() == ["0/a"]
+    assert list_tars(tmp_path)["id"].to_pylist() == ["0/a"]
     assert "left out 1 members whose names are no UTF-8" in caplog.text
 
 
@@ -175,15 +175,15 @@ def test_links_in_a_tar_lead_nowhere(tmp_path):
         entry = tarfile.TarInfo("../../c.jpg")
         entry.size = 5
         tar.addfile(entry, io.BytesIO(b"photo"))
-    (row,) = listed(tmp_path).to_pylist()
-    assert OwnFiles(tmp_path, 99).read(row["url"]) == b"photo"
+    (row,) = list_tars(tmp_path).to_pylist()
+    assert LocalPhotos(tmp_path, 99).read(row["url"]) == b"photo"
     assert list(tmp_path.parent.glob("c.jpg")) == []
 
 
 def test_a_tar_without_its_end_is_read_with_a_warning(tmp_path, caplog):
     path = write_tar(tmp_path / "0.tar", sample(txt="A cup"))
     path.write_bytes(path.read_bytes()[: 4 * 512])
-    assert len(listed(path)) == 1
+    assert len(list_tars(path)) == 1
     assert "may have been cut between two samples" in caplog.text
 
 
@@ -197,11 +197,11 @@ def test_every_key_gives_its_own_photo_and_captions(tmp_path, captions):
     for key, texts in captions.items():
         members |= {f"{key}.jpg": f"photo {key}", f"{key}.json": json.dumps({"captions": texts})}
     path = write_tar(tmp_path / "0.tar", members)
-    table = pa.concat_tables(list_tar_photos(path))
+    table = list_tars(path)
     assert table["url"].to_pylist() == [f"tar:0.tar#{key}" for key in sorted(captions)]
     for row in table.to_pylist():
         _, key = parse_tar_url(row["url"])
         assert row["captions"] == list(dict.fromkeys(captions[key]))
-        assert OwnFiles(path, 1000).read(row["url"]) == f"photo {key}".encode()
+        assert LocalPhotos(path, 1000).read(row["url"]) == f"photo {key}".encode()
     assert find_photo(path, "no such key") is None
     assert read_tar_index(path).keys() == captions.keys()

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import math
 import os
-from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from clip_pipeline.errors import PhotosError
-from clip_pipeline.sources.photos.photo_sequence import Photo, PhotoInput, hash_files
+from clip_pipeline.sources.photos.names import NumberedNames
+from clip_pipeline.sources.photos.photos import StoredPhotos
 from clip_pipeline.sources.tables.text_files import read_text
 
 if TYPE_CHECKING:
@@ -18,15 +19,32 @@ if TYPE_CHECKING:
 KEYS_ENDINGS = (".keys.txt", "_keys.txt", ".ids.txt", "_ids.txt")
 
 
-class PixelArray:
-    """Rows of a `.npy` file, read one at a time from any thread: mapped, all that was read would count as our memory."""
+class ArrayPhotos(StoredPhotos):
+    """Rows of an array (N, H, W), (N, H, W, 1) or (N, H, W, 3) of uint8, named by a list of keys or by row numbers.
 
-    def __init__(self, path: Path, shape: tuple[int, ...], offset: int):
-        self._path, self._shape, self._offset = path, shape, offset
+    They are read one at a time, from any thread: mapped, all that was read would count as our memory. keys: a text file, an id a
+    line; without one NAME.keys.txt or NAME_keys.txt beside the array, and else the names are row numbers. Raises PhotosError
+    for an array that holds no such images, and for keys that do not fit.
+    """
+
+    def __init__(self, path: Path, keys: Path | None = None):
+        self._path = path
+        self._shape, self._offset = _pixel_layout(path)
+        self._keys = keys or next(
+            (place for place in map(partial(_beside, path), KEYS_ENDINGS) if place.is_file()), None
+        )
+        count = self._shape[0]
+        self.names = NumberedNames(count) if self._keys is None else _read_keys(self._keys, path, count)
+        self._row_bytes = math.prod(self._shape[1:])
         self._descriptor = os.open(path, os.O_RDONLY)
-        self._row_bytes = 1
-        for side in shape[1:]:
-            self._row_bytes *= side
+
+    def files(self) -> list[Path]:
+        """See `StoredPhotos`."""
+        return [self._path, self._keys] if self._keys else [self._path]
+
+    def place(self, row: int) -> str:
+        """See `StoredPhotos`."""
+        return f"{self._path}#{row}"
 
     def read(self, row: int) -> np.ndarray:
         """(H, W) or (H, W, 3) uint8. Raises OSError when the file has become shorter."""
@@ -41,24 +59,6 @@ class PixelArray:
     def __del__(self) -> None:
         if hasattr(self, "_descriptor"):
             os.close(self._descriptor)
-
-
-def open_pixel_array(path: Path, keys: Path | None = None) -> PhotoInput:
-    """Images of an array (N, H, W), (N, H, W, 1) or (N, H, W, 3) of uint8.
-
-    keys: a text file, an id a line; without one NAME.keys.txt or NAME_keys.txt beside the array, and else the ids are row
-    numbers. Raises PhotosError for an array that holds no such images, and for keys that do not fit.
-    """
-    shape, offset = _pixel_layout(path)
-    file = keys or next((place for place in map(partial(_beside, path), KEYS_ENDINGS) if place.is_file()), None)
-    ids = None if file is None else _read_keys(file, path, shape[0])
-    array = PixelArray(path, shape, offset)
-
-    def photos() -> Iterator[Photo]:
-        for row in range(shape[0]):
-            yield Photo(ids[row] if ids else str(row), f"{path}#{row}", partial(array.read, row))
-
-    return PhotoInput(shape[0], hash_files([path, file] if file else [path]), photos)
 
 
 def _beside(path: Path, ending: str) -> Path:

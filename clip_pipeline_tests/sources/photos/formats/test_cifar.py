@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from clip_pipeline.errors import PhotosError
-from clip_pipeline.sources.photos.cifar import read_cifar
+from clip_pipeline.sources.photos.formats.cifar import read_cifar
 from clip_pipeline_tests.evaluation.datasets.forms import python_2_pickle, tar_bytes, write_cifar10
 
 

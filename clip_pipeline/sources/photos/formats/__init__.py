@@ -1,0 +1,1 @@
+"""Photos by what they lie in: a folder, tars, Parquet, arrays."""

@@ -1,0 +1,151 @@
+"""A folder of photos at any depth: the simplest way to bring photos of one's own."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import logging
+import os
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import pyarrow as pa
+
+from clip_pipeline.errors import CaptionsError, PhotosError
+from clip_pipeline.sources.photos.caption_files import find_caption_files
+from clip_pipeline.sources.photos.captions import CaptionOptions, caption_files_of, captioned_photos, has_captions
+from clip_pipeline.sources.photos.classes import metadata_of_folders
+from clip_pipeline.sources.photos.names import PHOTO_ENDINGS, is_photo_name, photo_ids
+from clip_pipeline.sources.photos.photos import Metadata, StoredPhotos
+from clip_pipeline.sources.photos.splits import splits_of_folders
+
+logger = logging.getLogger(__name__)
+
+BESIDE_PHOTOS = (
+    *(".txt", ".csv", ".tsv", ".json", ".jsonl", ".parquet", ".token", ".md", ".html", ".xml", ".db", ".sha256", ".gz"),
+    *(".cls", ".npy", ".mat", ".yaml", ".yml", ".pdf"),
+)
+"""Endings of files that lie beside photos on purpose: they are passed over without a word."""
+
+
+class FolderPhotos(StoredPhotos):
+    """Photos at any depth below a folder (`find_photos`), named by their paths inside it, without endings.
+
+    Metadata: captions and splits of its caption files or of NAME.txt beside NAME.jpg; else labels of class folders, with
+    splits where those lie in folders called train, val, test. Raises PhotosError for a folder without photos.
+    """
+
+    def __init__(self, folder: Path, options: CaptionOptions | None = None):
+        self._folder, self._options = folder, options or CaptionOptions()
+        self._paths = find_photos(folder)
+        self.names = photo_ids(self._paths)
+
+    def files(self) -> Iterator[Path]:
+        """See `StoredPhotos`."""
+        return (self._folder / path for path in self._paths)
+
+    def read(self, row: int) -> bytes:
+        """See `Photos`."""
+        return (self._folder / self._paths[row]).read_bytes()
+
+    def place(self, row: int) -> str:
+        """See `StoredPhotos`."""
+        return str(self._folder / self._paths[row])
+
+    @functools.cached_property
+    def metadata(self) -> Metadata:
+        """See `Photos`."""
+        return metadata_of_folder(self._folder, self._paths, self._options)
+
+    def table(self, counts: Counter[str]) -> Iterator[pa.Table]:
+        """See `Photos`; one piece, sorted by url, as `captioned_photos` gives it."""
+        yield captioned_photos(self._folder, self._paths, self._options, counts)
+
+
+class OnePhoto(StoredPhotos):
+    """A single photo, named without its ending. Nothing else is known of it."""
+
+    def __init__(self, path: Path):
+        self._path, self.names = path, [path.stem]
+
+    def files(self) -> list[Path]:
+        """See `StoredPhotos`."""
+        return [self._path]
+
+    def read(self, row: int) -> bytes:
+        """See `Photos`."""
+        return self._path.read_bytes()
+
+
+def metadata_of_folder(folder: Path, paths: list[str], options: CaptionOptions) -> Metadata:
+    """What is known of the photos of a folder, in the order of `paths`. folder: where its caption files lie."""
+    captioned = bool(caption_files_of(folder, options)) or (folder / paths[0]).with_suffix(".txt").is_file()
+    if all("/" in path for path in paths) and not captioned:
+        return metadata_of_folders(paths)
+    table = captioned_photos(folder, paths, options, Counter(), repeats=True)
+    row_of = {url: row for row, url in enumerate(table["url"].to_pylist())}
+    rows = table.take([row_of[f"file:{path}"] for path in paths])
+    splits = rows["split"].to_pylist()
+    return Metadata(
+        captions=rows["captions"].to_pylist() if has_captions(table) else None,
+        splits=[split or "" for split in splits] if any(splits) else splits_of_folders(paths),
+    )
+
+
+def check_captions(photos: Sequence[pa.Table], folder: Path, options: CaptionOptions) -> None:
+    """photos: of `FolderPhotos.table`. Raises CaptionsError where none has a caption: for whoever cannot do without."""
+    if any(map(has_captions, photos)):
+        return
+    check_caption_files(folder, options)
+    names = ", ".join(map(str, caption_files_of(folder, options))) or "NAME.txt beside each photo"
+    raise CaptionsError(f"{names}: no caption for any of the {sum(map(len, photos)):,} photos of {folder}. Check the captions.")
+
+
+def check_caption_files(folder: Path, options: CaptionOptions) -> None:
+    """A quick look before long work. Raises CaptionsError for a folder of photos without a caption file, with one that may be
+    meant, PhotosError for one without photos."""
+    names = find_photos(folder)
+    if caption_files_of(folder, options) or any((folder / name).with_suffix(".txt").is_file() for name in names):
+        return
+    near: list[Path] = []
+    with contextlib.suppress(OSError):  # a folder above that cannot be looked into: then without the hint
+        near = find_caption_files(folder.absolute().parent)
+    hint = f" {', '.join(map(str, near))} may be meant." if near else ""
+    raise CaptionsError(
+        f"There is no caption file for the {len(names):,} photos of {folder}: none in it, in its text/ or annotations/, and "
+        f"no NAME.txt beside a photo. Name it with links.captions (of the train command: --captions).{hint}"
+    )
+
+
+def find_photos(folder: Path) -> list[str]:
+    """Paths of the photos at any depth, relative to the folder, with `/`, sorted; hidden files and folders are left out.
+
+    Raises PhotosError when the folder is missing, is a file or holds no photo.
+    """
+    if not folder.exists():
+        raise PhotosError(f"There is no folder {folder}. Give the folder that holds your photos.")
+    if not folder.is_dir():
+        raise PhotosError(f"{folder} is a file; a folder of photos was expected. Give the folder that holds it.")
+    names, others, unnameable = [], [], 0
+    for parent, folders, files in os.walk(folder):
+        folders[:] = sorted(name for name in folders if not name.startswith(".") and name != "__MACOSX")
+        for name in files:
+            if name.startswith("."):
+                continue
+            if not is_photo_name(name):
+                if not name.lower().endswith(BESIDE_PHOTOS) and "." in name:
+                    others.append(Path(parent, name).relative_to(folder).as_posix())
+                continue
+            relative = Path(parent, name).relative_to(folder).as_posix()
+            if relative.encode("utf-8", "ignore").decode() == relative:
+                names.append(relative)
+            else:
+                unnameable += 1
+    if names and others:
+        logger.warning("%s: left out %d files that are no photos, the first is %s", folder, len(others), min(others))
+    if unnameable:
+        logger.warning("Left out %d photos in %s whose names are no UTF-8", unnameable, folder)
+    if not names:
+        raise PhotosError(f"{folder} holds no photos. Files that end in {', '.join(PHOTO_ENDINGS)} count.")
+    return sorted(names)

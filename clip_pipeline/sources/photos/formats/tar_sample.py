@@ -1,0 +1,68 @@
+"""What lies beside a photo in a sample of a webdataset tar: its captions, and what KEY.json says."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Sequence
+from typing import Any
+
+from clip_pipeline.sources.photos.formats.tar_index import TarPlace
+from clip_pipeline.sources.tables.values import texts_of
+
+CAPTION_MEMBERS = ("txt", "text", "caption", "captions")
+CAPTION_KEYS = ("caption", "captions", "prompt", "text")
+MAX_TEXT_BYTES = 1_000_000
+"""Texts and JSON above this are no captions, and are left unread."""
+
+
+def read_text_member(stream: Any, members: dict[str, TarPlace], ending: str) -> str:
+    """The text of KEY.ending, "" where there is none, or too much of it."""
+    place = members.get(ending)
+    if place is None or place.size > MAX_TEXT_BYTES:
+        return ""
+    content = os.pread(stream.fileno(), place.size, place.offset)
+    return content.decode("utf-8", "replace").removeprefix("\ufeff")
+
+
+def read_json(stream: Any, members: dict[str, TarPlace]) -> dict[str, Any]:
+    """The object in KEY.json, its keys in lower case; an empty one where there is none, or none that can be read. A list of
+    texts are captions."""
+    text = read_text_member(stream, members, "json")
+    try:
+        said = json.loads(text) if text else {}
+    except (ValueError, RecursionError):
+        return {}
+    if isinstance(said, list) and all(isinstance(one, str) for one in said):
+        return {"captions": said}
+    lower: dict[str, Any] = {}
+    for name, value in said.items() if isinstance(said, dict) else ():
+        lower.setdefault(name.lower(), value)
+    return lower
+
+
+def read_captions(
+    stream: Any, members: dict[str, TarPlace], said: dict[str, Any], keys: Sequence[str] = ()
+) -> list[str]:
+    """Captions of one sample, each once; see `TarPhotos`. said: of `read_json`."""
+    if keys:
+        texts = [text for key in keys for text in _texts_at(stream, members, said, key)]
+        return list(dict.fromkeys(texts))
+    in_json = [text for key in CAPTION_KEYS for text in texts_of(said.get(key))]
+    texts = []
+    for ending in CAPTION_MEMBERS:
+        text = read_text_member(stream, members, ending)
+        whole = texts_of(text)
+        texts += whole if whole and whole[0] in in_json else texts_of(text.splitlines())
+    return list(dict.fromkeys([*texts, *in_json]))
+
+
+def _texts_at(stream: Any, members: dict[str, TarPlace], said: dict[str, Any], key: str) -> list[str]:
+    """Captions at one of links.caption_keys: a member, else a key of the JSON, with dots between levels."""
+    name = key.lower().removeprefix(".")
+    if name in members and name != "json":
+        return texts_of(read_text_member(stream, members, name).splitlines())
+    value: Any = said
+    for part in name.removeprefix("json.").split("."):
+        value = {str(k).lower(): v for k, v in value.items()}.get(part) if isinstance(value, dict) else None
+    return texts_of(value)
