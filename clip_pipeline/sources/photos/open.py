@@ -17,7 +17,7 @@ from clip_pipeline.sources.photos.formats.pixel_arrays import open_cifar, open_i
 from clip_pipeline.sources.photos.formats.tar_index import by_sample, tar_members
 from clip_pipeline.sources.photos.formats.tar_paths import find_tars, holds_tars, is_tar_pattern
 from clip_pipeline.sources.photos.formats.tars import TarPhotos
-from clip_pipeline.sources.photos.names import is_photo_name
+from clip_pipeline.sources.photos.names import PHOTO_ENDINGS, is_photo_name
 from clip_pipeline.sources.photos.photos import Photos
 
 PARQUET_ENDINGS = (".parquet", ".pq")
@@ -74,8 +74,8 @@ def open_photos(
     if ending == ".tar":
         return _open_tar(path, captions)
     raise PhotosError(
-        f"{path} is no photo, tar, array or table of photos. Files that end in .jpg, .png, .webp, .gif, .bmp, .tif, .tar, .npy "
-        "and .parquet are read; packed ones must be unpacked first."
+        f"{path} is no photo, tar, array or table of photos. Files that end in {', '.join(PHOTO_ENDINGS)}, .tar, .npy and "
+        ".parquet are read; packed ones must be unpacked first."
     )
 
 

@@ -275,7 +275,7 @@ def test_a_damaged_older_artifact_gives_what_it_has(tmp_path, elsewhere, caplog)
 SEARCHER = """
 import json, sys
 from pathlib import Path
-from clip_pipeline.images.search import search_words
+from clip_pipeline.images.links.searched import search_words
 
 folder, log, words, pages = Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3].split(), int(sys.argv[4])
 

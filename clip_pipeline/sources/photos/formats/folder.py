@@ -99,7 +99,9 @@ def check_captions(photos: Sequence[pa.Table], folder: Path, options: CaptionOpt
         return
     check_caption_files(folder, options)
     names = ", ".join(map(str, caption_files_of(folder, options))) or "NAME.txt beside each photo"
-    raise CaptionsError(f"{names}: no caption for any of the {sum(map(len, photos)):,} photos of {folder}. Check the captions.")
+    raise CaptionsError(
+        f"{names}: no caption for any of the {sum(map(len, photos)):,} photos of {folder}. Check the captions."
+    )
 
 
 def check_caption_files(folder: Path, options: CaptionOptions) -> None:
