@@ -12,17 +12,47 @@ from clip_pipeline.adaptation.classifier import Classifier
 from clip_pipeline.adaptation.data import AdaptationData
 from clip_pipeline.adaptation.methods import Rates
 from clip_pipeline.errors import TrainingError
-from clip_pipeline.settings import AdaptationSettings, TrainingSettings
-from clip_pipeline.training.data.augmentation import draw_augmentation
+from clip_pipeline.training.data.augmentation import Augmentation
 from clip_pipeline.training.model.precision import autocast
-from clip_pipeline.training.optim.optimizer import is_decayed
-from clip_pipeline.training.optim.schedule import learning_rate_at
+from clip_pipeline.training.optim.optimizer import is_decayed, set_rates
+from clip_pipeline.training.optim.schedule import Schedule, count_warmup_steps
 from clip_pipeline.training.randomness import ORDER, generator_of
 
 if TYPE_CHECKING:
     import torch
 
 CLIP_NORM = 1.0
+FINAL_LR_PERCENT = 1.0
+"""The learning rate at the end of the cosine, in percent of the peak."""
+
+
+@dataclass(frozen=True)
+class FineTuning:
+    """How a trial trains.
+
+    learning_rate: AdamW's peak; head_lr_mult: factor of it for the head. warmup_percent: of the steps. epochs: passes over the
+    photos, within min_steps and max_steps. validations: of a training; patience: those without a better accuracy after which it stops.
+    """
+
+    learning_rate: float
+    augmentation: Augmentation
+    head_lr_mult: float = 1.0
+    weight_decay: float = 0.05
+    warmup_percent: float = 10.0
+    epochs: float = 10.0
+    min_steps: int = 40
+    max_steps: int = 1000
+    batch_size: int = 64
+    label_smoothing: float = 0.0
+    validations: int = 6
+    patience: int = 3
+
+    def schedule(self, photos: int) -> Schedule:
+        """The steps for so many photos, and their learning rates: a warmup and a cosine."""
+        wanted = round(self.epochs * photos / min(self.batch_size, photos))
+        steps = min(max(wanted, self.min_steps), max(self.max_steps, 1))
+        warmup = count_warmup_steps(steps, self.warmup_percent)
+        return Schedule(steps, warmup, self.learning_rate, self.learning_rate * FINAL_LR_PERCENT / 100)
 
 
 @dataclass(frozen=True)
@@ -36,12 +66,6 @@ class FineTuned:
     learnt: int
 
 
-def count_steps(photos: int, settings: AdaptationSettings) -> int:
-    """Steps for so many photos: the epochs, within min_steps and max_steps."""
-    wanted = round(settings.epochs * photos / min(settings.batch_size, photos))
-    return min(max(wanted, settings.min_steps), max(settings.max_steps, 1))
-
-
 def batch_rows(rows: np.ndarray, batch_size: int, seed: int, step: int) -> np.ndarray:
     """The photos of a step: a pure function of (seed, step). Each epoch is a random order, its incomplete rest left out."""
     size = min(batch_size, len(rows))
@@ -49,22 +73,24 @@ def batch_rows(rows: np.ndarray, batch_size: int, seed: int, step: int) -> np.nd
     return generator_of(seed, ORDER, epoch).permutation(rows)[place * size : (place + 1) * size]
 
 
-def parameter_groups(classifier: Classifier, rates: Rates, settings: AdaptationSettings) -> list[dict[str, Any]]:
-    """AdamW's groups, one a share of the rate and kind; freezes the parameters of the encoder that are not in `rates`.
+def parameter_groups(
+    classifier: Classifier, rates: Rates, head_lr_mult: float, weight_decay: float
+) -> list[dict[str, Any]]:
+    """AdamW's groups, one a factor of the rate and kind; freezes the parameters of the encoder that are not in `rates`.
 
-    Each group has its `share` of the learning rate; the head's is the setting `head_lr_mult`.
+    Each group has the factor of its learning rate, `lr_mult`; matrices decay, gains and biases do not.
     """
     named = dict(classifier.visual.named_parameters())
     for name, parameter in named.items():
         parameter.requires_grad_(name in rates)
     groups: dict[tuple[float, bool], list[torch.Tensor]] = {
-        (settings.head_lr_mult, True): [classifier.weight_CD],
-        (settings.head_lr_mult, False): [classifier.bias_C],
+        (head_lr_mult, True): [classifier.weight_CD],
+        (head_lr_mult, False): [classifier.bias_C],
     }
     for name, share in rates.items():
         groups.setdefault((share, is_decayed(name, named[name])), []).append(named[name])
     return [
-        {"params": params, "share": share, "weight_decay": settings.weight_decay if decayed else 0.0}
+        {"params": params, "lr_mult": share, "weight_decay": weight_decay if decayed else 0.0}
         for (share, decayed), params in groups.items()
     ]
 
@@ -74,7 +100,7 @@ def fine_tune(
     rates: Rates,
     data: AdaptationData,
     rows: np.ndarray,
-    settings: AdaptationSettings,
+    tuning: FineTuning,
     seed: int,
     device: str,
     precision: str,
@@ -88,36 +114,35 @@ def fine_tune(
     import torch.nn.functional as F
 
     classifier.visual.eval()
-    groups = parameter_groups(classifier, rates, settings)
+    groups = parameter_groups(classifier, rates, tuning.head_lr_mult, tuning.weight_decay)
     learnt = [parameter for group in groups for parameter in group["params"]]
-    optimizer = torch.optim.AdamW(groups, lr=settings.learning_rate, betas=(0.9, 0.98), eps=1e-6)
-    total, schedule = count_steps(len(rows), settings), _schedule(settings, seed, len(rows))
-    every = max(1, math.ceil(total / settings.validations))
+    optimizer = torch.optim.AdamW(groups, lr=tuning.learning_rate, betas=(0.9, 0.98), eps=1e-6)
+    schedule = tuning.schedule(len(rows))
+    every = max(1, math.ceil(schedule.steps / tuning.validations))
     validator = Validator(data, device, precision)
     best = validator.score(classifier)
     log = [{"step": 0, "train_loss": math.nan, "learning_rate": math.nan, **best}]
     kept, best_step, waited, losses = _copies(learnt), 0, 0, []
     step = 0
-    for step in range(1, total + 1):
-        chosen = batch_rows(rows, settings.batch_size, seed, step - 1)
-        pixels = data.pixels(_varied(data.images[chosen], schedule, step - 1), device)
+    for step in range(1, schedule.steps + 1):
+        chosen = batch_rows(rows, tuning.batch_size, seed, step - 1)
+        pixels = data.pixels(_varied(data.images[chosen], tuning.augmentation, seed, step - 1), device)
         labels = torch.from_numpy(data.labels[chosen]).to(device)
-        rate = learning_rate_at(step - 1, total, schedule)
-        for group in optimizer.param_groups:
-            group["lr"] = rate * group["share"]
+        rate = schedule.rate_at(step - 1)
+        set_rates([optimizer], rate)
         with autocast(device, precision):
             features = classifier.features(pixels)
-        loss = F.cross_entropy(classifier.logits(features), labels, label_smoothing=settings.label_smoothing)
+        loss = F.cross_entropy(classifier.logits(features), labels, label_smoothing=tuning.label_smoothing)
         losses.append(loss.item())
         if not math.isfinite(losses[-1]):
             raise TrainingError(
-                f"The loss of step {step} is {losses[-1]}. Lower adaptation.learning_rate, which is {settings.learning_rate:g}."
+                f"The loss of step {step} is {losses[-1]}. Lower adaptation.learning_rate, which is {tuning.learning_rate:g}."
             )
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(learnt, CLIP_NORM)
         optimizer.step()
-        if step % every == 0 or step == total:
+        if step % every == 0 or step == schedule.steps:
             found = validator.score(classifier)
             log.append({"step": step, "train_loss": float(np.mean(losses)), "learning_rate": rate, **found})
             losses = []
@@ -125,7 +150,7 @@ def fine_tune(
                 best, best_step, waited, kept = found, step, 0, _copies(learnt)
             else:
                 waited += 1
-            if waited >= settings.patience:
+            if waited >= tuning.patience:
                 break
     with torch.no_grad():
         for parameter, value in zip(learnt, kept, strict=True):
@@ -161,24 +186,12 @@ def _copies(parameters: list[torch.Tensor]) -> list[torch.Tensor]:
     return [parameter.detach().clone() for parameter in parameters]
 
 
-def _schedule(settings: AdaptationSettings, seed: int, photos: int) -> TrainingSettings:
-    """The same in the words of a training, whose schedule and augmentation of images are used."""
-    return TrainingSettings(
-        learning_rate=settings.learning_rate,
-        warmup_percent=settings.warmup_percent,
-        crop_scale=settings.crop_scale,
-        flip=settings.flip,
-        batch_size=max(2, min(settings.batch_size, photos)),
-        seed=seed,
-    )
-
-
-def _varied(images: np.ndarray, schedule: TrainingSettings, step: int) -> np.ndarray:
+def _varied(images: np.ndarray, augmentation: Augmentation, seed: int, step: int) -> np.ndarray:
     """(B, S, S, 3): cropped and mirrored copies."""
-    augmentation = draw_augmentation(schedule, step)
-    if augmentation is None:
+    drawn = augmentation.draw_images(seed, step, max(2, len(images)))  # a lone image is varied as the first of two
+    if drawn is None:
         return images
     varied = np.empty_like(images)
     for place in range(len(images)):
-        augmentation.apply(place, images[place], varied[place])
+        drawn.apply(place, images[place], varied[place])
     return varied

@@ -9,13 +9,28 @@ from typing import TYPE_CHECKING
 from clip_pipeline.adaptation.lora import add_lora
 from clip_pipeline.errors import SettingsError, nearest_name
 from clip_pipeline.models.layers import encoder_layers
-from clip_pipeline.settings import AdaptationSettings
 
 if TYPE_CHECKING:
     import torch
 
 Rates = dict[str, float]
 """Parameter of the image encoder → its share of the learning rate; one that is not named stays as it is."""
+
+
+@dataclass(frozen=True)
+class MethodOptions:
+    """How far the methods reach.
+
+    peft_lr_mult: factor of the learning rate for what changes few numbers, norms and the matrices of lora. layer_decay: factor
+    from each layer to the one below it. top_blocks: that layer_decay_top trains, 0 for five of twelve. last_blocks: that
+    last_blocks trains. lora_rank: see `add_lora`.
+    """
+
+    peft_lr_mult: float = 10.0
+    layer_decay: float = 0.65
+    top_blocks: int = 0
+    last_blocks: int = 1
+    lora_rank: int = 8
 
 
 @dataclass(frozen=True)
@@ -27,17 +42,17 @@ class Method:
 
     name: str
     about: str
-    rates: Callable[[torch.nn.Module, AdaptationSettings], Rates] | None = None
+    rates: Callable[[torch.nn.Module, MethodOptions], Rates] | None = None
     head: str = "texts"
     interpolated: bool = False
 
 
-def _all(visual: torch.nn.Module, settings: AdaptationSettings) -> Rates:
+def _all(visual: torch.nn.Module, options: MethodOptions) -> Rates:
     return {name: 1.0 for name, _ in visual.named_parameters()}
 
 
-def _norms(visual: torch.nn.Module, settings: AdaptationSettings) -> Rates:
-    return {name: settings.peft_lr_mult for name in norm_parameters(visual)}
+def _norms(visual: torch.nn.Module, options: MethodOptions) -> Rates:
+    return {name: options.peft_lr_mult for name in norm_parameters(visual)}
 
 
 def norm_parameters(visual: torch.nn.Module) -> list[str]:
@@ -50,25 +65,25 @@ def norm_parameters(visual: torch.nn.Module) -> list[str]:
     ]
 
 
-def _decayed(visual: torch.nn.Module, settings: AdaptationSettings) -> Rates:
+def _decayed(visual: torch.nn.Module, options: MethodOptions) -> Rates:
     """lr · d^depth, depth counted in layers: 0 for the tail, 1 for the last block, the same for all tensors of a layer."""
     layers = encoder_layers(visual)
-    return {name: settings.layer_decay ** layers.layers_above(name) for name in layers.layer_of}
+    return {name: options.layer_decay ** layers.layers_above(name) for name in layers.layer_of}
 
 
-def _decayed_at_the_top(visual: torch.nn.Module, settings: AdaptationSettings) -> Rates:
+def _decayed_at_the_top(visual: torch.nn.Module, options: MethodOptions) -> Rates:
     layers = encoder_layers(visual)
-    count = settings.top_blocks or -(-len(layers.blocks) * 5 // 12)  # blocks 11 to 7 of the twelve of a ViT-B
-    decayed = _decayed(visual, settings)
+    count = options.top_blocks or -(-len(layers.blocks) * 5 // 12)  # blocks 11 to 7 of the twelve of a ViT-B
+    decayed = _decayed(visual, options)
     return {name: decayed[name] for name in layers.from_block(count)}
 
 
-def _last_blocks(visual: torch.nn.Module, settings: AdaptationSettings) -> Rates:
-    return dict.fromkeys(encoder_layers(visual).from_block(settings.last_blocks), 1.0)
+def _last_blocks(visual: torch.nn.Module, options: MethodOptions) -> Rates:
+    return dict.fromkeys(encoder_layers(visual).from_block(options.last_blocks), 1.0)
 
 
-def _lora(visual: torch.nn.Module, settings: AdaptationSettings) -> Rates:
-    return dict.fromkeys(add_lora(visual, settings.lora_rank), settings.peft_lr_mult)
+def _lora(visual: torch.nn.Module, options: MethodOptions) -> Rates:
+    return dict.fromkeys(add_lora(visual, options.lora_rank), options.peft_lr_mult)
 
 
 METHODS: dict[str, Method] = {
@@ -97,3 +112,14 @@ def parse_methods(text: str) -> tuple[str, ...]:
     if not named:
         raise SettingsError(f"adaptation.methods is empty. Choose among {', '.join(METHODS)}.")
     return tuple(name for name in METHODS if name in named)
+
+
+def parse_alphas(text: str) -> list[float]:
+    """The shares of `adaptation.alphas`, ascending. Raises SettingsError for one outside 0..1, or for none."""
+    try:
+        alphas = sorted({float(part) for part in text.split(",") if part.strip()})
+    except ValueError:
+        alphas = []
+    if not alphas or alphas[0] < 0 or alphas[-1] > 1:
+        raise SettingsError(f'adaptation.alphas is "{text}". Write shares between 0 and 1 with commas, as in 0,0.5,1.')
+    return alphas

@@ -25,6 +25,7 @@ from clip_pipeline.adaptation.data import (
     open_data,
 )
 from clip_pipeline.adaptation.fractions import draw_fractions, parse_percents
+from clip_pipeline.adaptation.options import division_of, seeds_of
 from clip_pipeline.adaptation.splits import choose_parts, named_split, out_of_domain_rows
 from clip_pipeline.embedding.encode import embed_texts
 from clip_pipeline.embedding.store import write_embeddings
@@ -64,7 +65,8 @@ def prepare_data(
     preprocess, tokenizer = loaded[1:]
     weights = hash_weights(clip)
     clip.float()  # a folder of half precision is adapted in full: fp16 weights under Adam become NaN
-    parts = choose_parts(dataset, named_split(settings.dataset)[1], settings)
+    division = division_of(settings)
+    parts = choose_parts(dataset, named_split(settings.dataset)[1], division)
     of_part = {"train": parts.train, "validation": parts.validation, "test": parts.test}
     listed = [
         (dataset.ids[row], int(parts.class_of[row]), part, dataset, row)
@@ -74,7 +76,7 @@ def prepare_data(
     if out_of_domain is not None:
         assert out_of_domain.labels is not None
         name, labels = out_of_domain.name, out_of_domain.labels
-        far = out_of_domain_rows(out_of_domain, named_split(settings.out_of_domain)[1], settings)
+        far = out_of_domain_rows(out_of_domain, named_split(settings.out_of_domain)[1], division)
         listed += [(f"{name}:{out_of_domain.ids[row]}", labels[row], OUT_OF_DOMAIN, out_of_domain, row) for row in far]
     shape = clip.visual.preprocess_cfg
     preprocessing = preprocessing_of(preprocess)
@@ -107,7 +109,7 @@ def prepare_data(
     (folder / DATA_FILE).write_text(json.dumps(about, indent=1) + "\n", encoding="utf-8")
     data = open_data(folder)
     _check_classes(data)
-    facts = _write_fractions(data, settings, folder)
+    facts = _write_fractions(data, parse_percents(settings.fractions), seeds_of(settings), folder)
     _write_classes(clip, tokenizer, parts.class_names, dataset.templates, folder / "classes.npy", device)
     if out_of_domain is not None:
         path = folder / f"{OUT_OF_DOMAIN}_classes.npy"
@@ -171,19 +173,20 @@ def _check_classes(data: AdaptationData) -> None:
         )
 
 
-def _write_fractions(data: AdaptationData, settings: AdaptationSettings, folder: Path) -> dict[str, Any]:
+def _write_fractions(
+    data: AdaptationData, percents: Sequence[float], seeds: Sequence[int], folder: Path
+) -> dict[str, Any]:
     train = data.rows("train")
     ids = [data.ids[row] for row in train]
-    percents = parse_percents(settings.fractions)
     manifest: dict[str, Any] = {"classes": data.about["classes"], "seeds": {}}
     tables = []
-    for seed in range(settings.seed, settings.seed + settings.seeds):
+    for seed in seeds:
         drawn = draw_fractions(data.labels[train], len(data.about["classes"]), percents, seed)
         manifest["seeds"][str(seed)] = drawn.manifest(ids)
         tables.append(pa.table({"seed": np.full(len(ids), seed), "id": ids, "percent": drawn.first_percents(len(ids))}))
     (folder / FRACTIONS_FILE).write_text(json.dumps(manifest, indent=1) + "\n", encoding="utf-8")
     pq.write_table(pa.concat_tables(tables), folder / "fractions.parquet", compression="zstd")
-    first = manifest["seeds"][str(settings.seed)]
+    first = manifest["seeds"][str(seeds[0])]
     return {"photos by fraction": {entry["percent"]: entry["photos"] for entry in first.values()}}
 
 

@@ -9,7 +9,6 @@ import numpy as np
 from clip_pipeline.adaptation.fractions import split_stratified
 from clip_pipeline.errors import DatasetError
 from clip_pipeline.evaluation.datasets import Dataset
-from clip_pipeline.settings import AdaptationSettings
 from clip_pipeline.training.randomness import generator_of
 
 TRAIN_NAMES = ("train", "training")
@@ -31,13 +30,26 @@ class Parts:
     class_numbers: tuple[int, ...]
 
 
+@dataclass(frozen=True)
+class Division:
+    """How a dataset is divided. validation_percent: of the training photos, test_percent: of all, where the dataset has no such
+    split. The photos a class are the most that are kept, drawn by the seed; 0 keeps all."""
+
+    seed: int = 0
+    validation_percent: float = 10.0
+    test_percent: float = 30.0
+    train_photos_per_class: int = 0
+    test_photos_per_class: int = 0
+    out_of_domain_photos_per_class: int = 0
+
+
 def named_split(reference: str) -> tuple[str, str]:
     """`cars:test` → ("cars", "test"); without a split the second is empty. A colon inside a path is part of the path."""
     name, colon, split = reference.strip().rpartition(":")
     return (name, split) if colon and name and "/" not in split and "\\" not in split else (reference.strip(), "")
 
 
-def choose_parts(dataset: Dataset, split: str, settings: AdaptationSettings) -> Parts:
+def choose_parts(dataset: Dataset, split: str, division: Division) -> Parts:
     """The parts of a dataset, or of one of its splits.
 
     Splits called train, val and test are used as they are; where there is no test (or a split was named), a stratified share
@@ -49,9 +61,9 @@ def choose_parts(dataset: Dataset, split: str, settings: AdaptationSettings) -> 
             f"{dataset.name} has captions and no labels, so there are no classes to adapt to. Give a labelled one."
         )
     labels_N, splits_N = np.asarray(dataset.labels), np.array([one.lower() for one in dataset.splits])
-    train, validation, test = _rows_of_parts(dataset, split, splits_N, labels_N, settings)
-    train = _capped(train, labels_N, settings.train_photos_per_class, settings.seed, TRAIN_CAP)
-    test = _capped(test, labels_N, settings.test_photos_per_class, settings.seed, TEST_CAP)
+    train, validation, test = _rows_of_parts(dataset, split, splits_N, labels_N, division)
+    train = _capped(train, labels_N, division.train_photos_per_class, division.seed, TRAIN_CAP)
+    test = _capped(test, labels_N, division.test_photos_per_class, division.seed, TEST_CAP)
     numbers = np.unique(labels_N[train])
     if len(numbers) < 2:
         raise DatasetError(
@@ -74,7 +86,7 @@ def choose_parts(dataset: Dataset, split: str, settings: AdaptationSettings) -> 
 
 
 def _rows_of_parts(
-    dataset: Dataset, split: str, splits_N: np.ndarray, labels_N: np.ndarray, settings: AdaptationSettings
+    dataset: Dataset, split: str, splits_N: np.ndarray, labels_N: np.ndarray, division: Division
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     if split:
         rows, validation, test = rows_of_split(dataset, split), *(np.zeros(0, np.int64),) * 2
@@ -87,11 +99,11 @@ def _rows_of_parts(
     if not len(test):  # a validation split alone is what such datasets are tested on
         test, validation = validation, test
     if not len(test):
-        taken, left = split_stratified(labels_N[rows], settings.test_percent / 100, settings.seed, TEST_DRAW)
+        taken, left = split_stratified(labels_N[rows], division.test_percent / 100, division.seed, TEST_DRAW)
         test, rows = rows[taken], rows[left]
     if not len(validation):
         taken, left = split_stratified(
-            labels_N[rows], settings.validation_percent / 100, settings.seed, VALIDATION_DRAW
+            labels_N[rows], division.validation_percent / 100, division.seed, VALIDATION_DRAW
         )
         validation, rows = rows[taken], rows[left]
     return rows, validation, test
@@ -105,14 +117,14 @@ def rows_of_split(dataset: Dataset, split: str) -> np.ndarray:
     return rows
 
 
-def out_of_domain_rows(dataset: Dataset, split: str, settings: AdaptationSettings) -> np.ndarray:
+def out_of_domain_rows(dataset: Dataset, split: str, division: Division) -> np.ndarray:
     """The photos of another dataset that zero-shot is scored on: its test split where it has one. Raises DatasetError."""
     if dataset.labels is None:
         raise DatasetError(f"{dataset.name} has captions and no labels, so nothing out of domain can be scored on it.")
     rows = rows_of_split(dataset, split)
     tests = np.array([row for row in rows if not split and dataset.splits[row].lower() in TEST_NAMES], np.int64)
-    chosen, most = tests if len(tests) else rows, settings.out_of_domain_photos_per_class
-    return _capped(chosen, np.asarray(dataset.labels), most, settings.seed, TEST_CAP)
+    chosen, most = tests if len(tests) else rows, division.out_of_domain_photos_per_class
+    return _capped(chosen, np.asarray(dataset.labels), most, division.seed, TEST_CAP)
 
 
 def _capped(rows: np.ndarray, labels_N: np.ndarray, most: int, seed: int, purpose: int) -> np.ndarray:

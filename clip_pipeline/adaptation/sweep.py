@@ -9,6 +9,7 @@ from pathlib import Path
 
 from clip_pipeline.adaptation.fractions import parse_percents
 from clip_pipeline.adaptation.methods import METHODS, parse_methods
+from clip_pipeline.adaptation.options import seeds_of
 from clip_pipeline.adaptation.trial_context import Trial, TrialContext
 from clip_pipeline.adaptation.trials import TRIAL_FILE, run_trial
 from clip_pipeline.machine.progress import progress
@@ -23,26 +24,25 @@ def sweep_trials(settings: AdaptationSettings) -> list[Trial]:
 
     wise_ft comes right after full, whose weights it mixes. Zero-shot has nothing random and so one seed.
     """
-    methods, percents = parse_methods(settings.methods), parse_percents(settings.fractions)
+    methods, percents, seeds = parse_methods(settings.methods), parse_percents(settings.fractions), seeds_of(settings)
     return [
         trial
-        for number in range(settings.seeds)
+        for seed in seeds
         for percent in percents
-        for trial in _trials_of(methods, percent, settings, number)
+        for trial in _trials_of(methods, percent, seed, seed == seeds[0])
     ]
 
 
 def trials_of(method: str, percent: float, settings: AdaptationSettings) -> list[Trial]:
     """The trials of one method and fraction, one a seed."""
-    return [trial for number in range(settings.seeds) for trial in _trials_of((method,), percent, settings, number)]
+    seeds = seeds_of(settings)
+    return [trial for seed in seeds for trial in _trials_of((method,), percent, seed, seed == seeds[0])]
 
 
-def _trials_of(methods: Sequence[str], percent: float, settings: AdaptationSettings, number: int) -> list[Trial]:
+def _trials_of(methods: Sequence[str], percent: float, seed: int, is_first: bool) -> list[Trial]:
     last = [name for name in methods if name == "full" or METHODS[name].interpolated]
     ordered = [name for name in methods if name not in last] + last
-    return [
-        Trial(method, percent, settings.seed + number) for method in ordered if method != "zero_shot" or number == 0
-    ]
+    return [Trial(method, percent, seed) for method in ordered if method != "zero_shot" or is_first]
 
 
 def run_sweep(

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from clip_pipeline.adaptation.classifier import Classifier
 from clip_pipeline.adaptation.data import AdaptationData
-from clip_pipeline.adaptation.fine_tuning import FineTuned
+from clip_pipeline.adaptation.fine_tuning import FineTuned, FineTuning
 from clip_pipeline.adaptation.fractions import percent_key
+from clip_pipeline.adaptation.methods import MethodOptions, parse_alphas, parse_methods
+from clip_pipeline.adaptation.options import fine_tuning_of, method_options_of
 from clip_pipeline.adaptation.probing import fit_probe
 from clip_pipeline.evaluation.probes.head import LinearHead
 from clip_pipeline.machine.device import choose_device
@@ -40,13 +43,17 @@ class Trial:
 class TrialContext:
     """What trials are run on: the model's image encoder, loaded once and never changed, and the shared data.
 
-    evaluation: of the intervals. fine_tuned: weights of `full` that `wise_ft` mixes next, and probes: what `lp_then_ft` begins
+    alphas: shares of the adapted weights that wise_ft tries. keeps_full: whether wise_ft follows and mixes the weights of
+    `full`. evaluation: of the intervals. fine_tuned: weights of `full` that `wise_ft` mixes next, and probes: what `lp_then_ft` begins
     with, both by fraction and seed, and kept for one of them.
     """
 
     visual: Any
     data: AdaptationData
-    settings: AdaptationSettings
+    methods: MethodOptions
+    tuning: FineTuning
+    alphas: Sequence[float]
+    keeps_full: bool
     evaluation: EvaluationSettings
     device: str
     precision: str
@@ -66,7 +73,7 @@ class TrialContext:
         evaluation: EvaluationSettings,
         compute: ComputeSettings,
     ) -> TrialContext:
-        """Loads the model. Raises ModelError, SettingsError for a device that is not there."""
+        """Loads the model. Raises ModelError, SettingsError for a device that is not there, for methods or shares."""
         from clip_pipeline.models.folder import open_model
         from clip_pipeline.training.model.attention import lighten_attention
 
@@ -76,7 +83,18 @@ class TrialContext:
         if device == "cpu":
             lighten_attention(clip)
         precision = choose_precision(settings.precision, device)
-        return cls(clip.visual, data, settings, evaluation, device, precision, count_threads(compute.threads))
+        return cls(
+            clip.visual,
+            data,
+            method_options_of(settings),
+            fine_tuning_of(settings),
+            parse_alphas(settings.alphas),
+            "wise_ft" in parse_methods(settings.methods),
+            evaluation,
+            device,
+            precision,
+            count_threads(compute.threads),
+        )
 
     def zero_shot(self) -> Classifier:
         """The classifier that nothing was done to, with an encoder of its own."""

@@ -120,12 +120,12 @@ def _fine_tune_and_predict(bench: TrialContext, method: Method, trial: Trial, ro
         classifier = Classifier.of_weights(classifier.visual, probe.weights_CD, probe.bias_C, scale, bench.device)
     before = classifier.state() if method.interpolated else {}
     assert method.rates is not None
-    rates = method.rates(classifier.visual, bench.settings)
-    tuned = fine_tune(classifier, rates, bench.data, rows, bench.settings, trial.seed, bench.device, bench.precision)
+    rates = method.rates(classifier.visual, bench.methods)
+    tuned = fine_tune(classifier, rates, bench.data, rows, bench.tuning, trial.seed, bench.device, bench.precision)
     if method.interpolated:
         return _interpolate_and_predict(bench, classifier, before, classifier.state(), tuned)
     merge_lora(classifier.visual)
-    if method.name == "full" and "wise_ft" in bench.settings.methods:
+    if method.name == "full" and bench.keeps_full:
         bench.fine_tuned.clear()  # those of one trial are enough: wise_ft comes next, or trains for itself
         bench.fine_tuned[key] = tuned, classifier.state(), (time.monotonic() - began[0], time.process_time() - began[1])
     outcome = _predict(bench, classifier)
@@ -149,7 +149,7 @@ def _interpolate_and_predict(
     validator = Validator(data, bench.device, bench.precision)
     curve: list[dict[str, float]] = []
     best: Outcome | None = None
-    for alpha in parse_alphas(bench.settings.alphas):
+    for alpha in bench.alphas:
         classifier.load(interpolated(dict(before), dict(after), alpha))
         validation = validator.score(classifier)["validation_top1"]
         outcome = _predict(bench, classifier)
@@ -163,17 +163,6 @@ def _interpolate_and_predict(
     assert best is not None
     best.log, best.facts = tuned.log, _facts(tuned) | {"alpha": chosen, "alphas": curve}
     return best
-
-
-def parse_alphas(text: str) -> list[float]:
-    """The shares of `adaptation.alphas`, ascending. Raises SettingsError for one outside 0..1, or for none."""
-    try:
-        alphas = sorted({float(part) for part in text.split(",") if part.strip()})
-    except ValueError:
-        alphas = []
-    if not alphas or alphas[0] < 0 or alphas[-1] > 1:
-        raise SettingsError(f'adaptation.alphas is "{text}". Write shares between 0 and 1 with commas, as in 0,0.5,1.')
-    return alphas
 
 
 def _predict(bench: TrialContext, classifier: Classifier) -> Outcome:

@@ -6,16 +6,15 @@ from dataclasses import replace
 
 import pytest
 
-from clip_pipeline.adaptation.methods import METHODS, norm_parameters, parse_methods
+from clip_pipeline.adaptation.methods import METHODS, MethodOptions, norm_parameters, parse_methods
 from clip_pipeline.errors import SettingsError
-from clip_pipeline.settings import AdaptationSettings
 from clip_pipeline_tests.models.test_layers import encoder
 
-SETTINGS = AdaptationSettings(layer_decay=0.5, peft_lr_mult=7.0)
+OPTIONS = MethodOptions(layer_decay=0.5, peft_lr_mult=7.0)
 
 
-def rates(method: str, name: str = "vit_b_32_224", settings: AdaptationSettings = SETTINGS):
-    return METHODS[method].rates(encoder(name), settings)
+def rates(method: str, name: str = "vit_b_32_224", options: MethodOptions = OPTIONS):
+    return METHODS[method].rates(encoder(name), options)
 
 
 def test_the_rate_falls_by_layer_and_is_one_for_all_tensors_of_a_layer():
@@ -45,11 +44,11 @@ def test_other_encoders_train_the_same_proportion_of_their_blocks(name, count):
 
 
 def test_the_number_of_top_and_last_blocks_can_be_set():
-    settings = replace(SETTINGS, top_blocks=2, last_blocks=3)
+    options = replace(OPTIONS, top_blocks=2, last_blocks=3)
     for method, blocks in (("layer_decay_top", {10, 11}), ("last_blocks", {9, 10, 11})):
-        found = rates(method, settings=settings)
+        found = rates(method, options=options)
         assert {int(name.split(".")[2]) for name in found if "resblocks" in name} == blocks
-    assert set(rates("last_blocks", settings=settings).values()) == {1.0}
+    assert set(rates("last_blocks", options=options).values()) == {1.0}
 
 
 @pytest.mark.parametrize("name", ["vit_b_32_224", "rn50_224", "laptop_small"])
@@ -65,7 +64,7 @@ def test_layer_norm_learns_scales_and_shifts_and_nothing_else(name):
         for part in ("weight", "bias")
     }
     assert set(norm_parameters(visual)) == expected
-    assert set(METHODS["layer_norm"].rates(visual, SETTINGS).values()) == {7.0}
+    assert set(METHODS["layer_norm"].rates(visual, OPTIONS).values()) == {7.0}
 
 
 @pytest.mark.parametrize("method", ["full", "lp_then_ft", "wise_ft"])

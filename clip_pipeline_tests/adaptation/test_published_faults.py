@@ -10,23 +10,24 @@ import numpy as np
 import pytest
 
 from clip_pipeline.adaptation.classifier import Classifier
-from clip_pipeline.adaptation.fine_tuning import count_steps, fine_tune, parameter_groups
+from clip_pipeline.adaptation.fine_tuning import FineTuning, fine_tune, parameter_groups
 from clip_pipeline.adaptation.methods import METHODS
+from clip_pipeline.adaptation.options import fine_tuning_of
 from clip_pipeline.adaptation.preparation import prepare_data
 from clip_pipeline.adaptation.trial_context import Trial, TrialContext
 from clip_pipeline.adaptation.trials import run_trial
 from clip_pipeline.errors import TrainingError
 from clip_pipeline.evaluation.datasets import open_dataset
+from clip_pipeline.training.data.augmentation import NO_AUGMENTATION
 from clip_pipeline_tests.adaptation.conftest import COMPUTE, EVALUATION
 
 
-def tuned(bench, settings=None, method="full", rows=None):
+def tuned(bench, tuning=None, method="full", rows=None):
     """(classifier, what fine_tune says) of one training on all photos."""
     classifier = bench.zero_shot()
-    settings = settings or bench.settings
-    rates = METHODS[method].rates(classifier.visual, settings)
+    rates = METHODS[method].rates(classifier.visual, bench.methods)
     rows = bench.data.rows("train") if rows is None else rows
-    return classifier, fine_tune(classifier, rates, bench.data, rows, settings, 0, "cpu", settings.precision)
+    return classifier, fine_tune(classifier, rates, bench.data, rows, tuning or bench.tuning, 0, "cpu", bench.precision)
 
 
 def test_the_loss_sees_raw_logits_over_the_classes(bench):
@@ -48,14 +49,12 @@ def test_the_gradient_of_a_step_is_that_of_raw_logits(bench):
 
     classifier = bench.zero_shot()
     rows = bench.data.fraction(10.0, 0)
-    settings = replace(
-        bench.settings, batch_size=4, min_steps=1, max_steps=1, validations=1, crop_scale=1.0, flip=False
-    )
+    once = FineTuning(3e-3, NO_AUGMENTATION, batch_size=4, min_steps=1, max_steps=1, validations=1)
     calls = []
     plain = torch.nn.utils.clip_grad_norm_
     torch.nn.utils.clip_grad_norm_ = lambda parameters, norm: calls.append(classifier.bias_C.grad.clone())
     try:
-        fine_tune(classifier, {}, bench.data, rows, settings, 0, "cpu", "fp32")
+        fine_tune(classifier, {}, bench.data, rows, once, 0, "cpu", "fp32")
     finally:
         torch.nn.utils.clip_grad_norm_ = plain
     before = bench.zero_shot()
@@ -68,17 +67,17 @@ def test_the_gradient_of_a_step_is_that_of_raw_logits(bench):
 
 def test_decay_is_counted_by_layer_in_the_optimizer_itself(bench):
     classifier = bench.zero_shot()
-    rates = METHODS["layer_decay"].rates(classifier.visual, bench.settings)
-    groups = parameter_groups(classifier, rates, bench.settings)
-    share_of = {id(parameter): group["share"] for group in groups for parameter in group["params"]}
+    rates = METHODS["layer_decay"].rates(classifier.visual, bench.methods)
+    groups = parameter_groups(classifier, rates, 1.0, 0.05)
+    share_of = {id(parameter): group["lr_mult"] for group in groups for parameter in group["params"]}
     named = dict(classifier.visual.named_parameters())
-    decay = bench.settings.layer_decay
+    decay = bench.methods.layer_decay
     block = {share_of[id(named[name])] for name in named if name.startswith("transformer.resblocks.0.")}
     assert block == {decay}
     assert share_of[id(named["conv1.weight"])] == decay**2
     assert share_of[id(classifier.weight_CD)] == share_of[id(named["proj"])] == 1.0
-    faster = parameter_groups(classifier, rates, replace(bench.settings, head_lr_mult=10))
-    (share,) = [group["share"] for group in faster if any(one is classifier.weight_CD for one in group["params"])]
+    faster = parameter_groups(classifier, rates, 10, 0.05)
+    (share,) = [group["lr_mult"] for group in faster if any(one is classifier.weight_CD for one in group["params"])]
     assert share == 10
 
 
@@ -142,7 +141,7 @@ def test_the_best_weights_on_validation_photos_are_kept_and_no_test_photo_choose
         return plain(self, data, rows, *rest)
 
     monkeypatch.setattr(Classifier, "features_of", watched)
-    wild = replace(bench.settings, learning_rate=0.5, crop_scale=1.0)
+    wild = replace(bench.tuning, learning_rate=0.5, augmentation=replace(bench.tuning.augmentation, crop_scale=1.0))
     classifier, found = tuned(bench, wild)
     assert set().union(*looked_at) == {"validation"}
     scores = [(row["validation_top1"], -row["validation_loss"]) for row in found.log]
@@ -154,8 +153,15 @@ def test_the_best_weights_on_validation_photos_are_kept_and_no_test_photo_choose
 
 
 def test_training_stops_when_validation_no_longer_improves(bench):
+    still = replace(bench.tuning.augmentation, flip=False)
     waiting = replace(
-        bench.settings, learning_rate=1e-9, min_steps=60, max_steps=60, validations=20, patience=2, flip=False
+        bench.tuning,
+        learning_rate=1e-9,
+        min_steps=60,
+        max_steps=60,
+        validations=20,
+        patience=2,
+        augmentation=still,
     )
     _, found = tuned(bench, waiting)
     assert found.steps < 60
@@ -204,5 +210,5 @@ def test_photos_that_cannot_be_decoded_are_left_out_with_a_reason_and_the_split_
 
 
 def test_steps_follow_the_epochs_within_their_limits(settings):
-    wanted = replace(settings, epochs=3, batch_size=10, min_steps=5, max_steps=50)
-    assert [count_steps(photos, wanted) for photos in (4, 100, 1000)] == [5, 30, 50]
+    tuning = fine_tuning_of(replace(settings, epochs=3, batch_size=10, min_steps=5, max_steps=50))
+    assert [tuning.schedule(photos).steps for photos in (4, 100, 1000)] == [5, 30, 50]

@@ -14,10 +14,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from clip_pipeline.adaptation.classifier import interpolated
-from clip_pipeline.adaptation.methods import METHODS
+from clip_pipeline.adaptation.methods import METHODS, parse_alphas
 from clip_pipeline.adaptation.sweep import run_sweep, sweep_trials, trials_of
 from clip_pipeline.adaptation.trial_context import Trial, TrialContext
-from clip_pipeline.adaptation.trials import parse_alphas, run_trial
+from clip_pipeline.adaptation.trials import run_trial
 from clip_pipeline.errors import SettingsError
 from clip_pipeline_tests.adaptation.conftest import COMPUTE, EVALUATION
 
@@ -54,7 +54,7 @@ def test_a_probe_is_scikit_learns_with_the_strength_that_was_chosen(bench, tmp_p
 
 def test_full_fine_tuning_tells_colours_apart(bench, tmp_path):
     """Untrained it guesses; a classifier that is trained right is nearly perfect here."""
-    bench.settings = replace(bench.settings, min_steps=60, max_steps=60, learning_rate=5e-3, validations=4, patience=9)
+    bench.tuning = replace(bench.tuning, min_steps=60, max_steps=60, learning_rate=5e-3, validations=4, patience=9)
     run_trial(bench, Trial("full", 100.0, 0), tmp_path / "full")
     assert read(tmp_path / "full")[0]["scores"][0]["value"] >= 0.8
 
@@ -99,7 +99,7 @@ def test_weights_are_mixed_by_numpys_arithmetic():
 
 def test_lp_then_ft_begins_with_the_probe(bench, tmp_path):
     run_trial(bench, Trial("linear_probe", 100.0, 0), tmp_path / "probe")
-    still = TrialContext(**{**vars(bench), "settings": replace(bench.settings, learning_rate=1e-9)})
+    still = TrialContext(**{**vars(bench), "tuning": replace(bench.tuning, learning_rate=1e-9)})
     run_trial(still, Trial("lp_then_ft", 100.0, 0), tmp_path / "tuned")
     (probe, probed), (_, tuned) = read(tmp_path / "probe"), read(tmp_path / "tuned")
     agree = np.mean([one["predicted"] == other["predicted"] for one, other in zip(probed, tuned, strict=True)])
@@ -116,10 +116,10 @@ def test_only_what_a_method_names_changes(bench, method):
     from clip_pipeline.adaptation.lora import merge_lora
 
     classifier, before = bench.zero_shot(), dict(bench.visual.named_parameters())
-    settings = replace(bench.settings, learning_rate=1e-2, validations=1, min_steps=3, max_steps=3)
-    rates = METHODS[method].rates(classifier.visual, settings)
+    tuning = replace(bench.tuning, learning_rate=1e-2, validations=1, min_steps=3, max_steps=3)
+    rates = METHODS[method].rates(classifier.visual, bench.methods)
     never = {name for name in before if name not in rates} if method != "lora" else set()
-    fine_tune(classifier, rates, bench.data, bench.data.rows("train"), settings, 0, "cpu", "fp32")
+    fine_tune(classifier, rates, bench.data, bench.data.rows("train"), tuning, 0, "cpu", "fp32")
     merge_lora(classifier.visual)
     after = dict(classifier.visual.named_parameters())
     assert set(after) == set(before)
