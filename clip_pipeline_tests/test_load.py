@@ -15,7 +15,7 @@ from clip_pipeline_tests.made.tiny_model import build_tiny_model
 
 def test_the_public_surface_is_what_all_says():
     assert clip_pipeline.__all__ == ["__version__", "load", "read_table"]
-    assert clip_pipeline.__version__ == "0.1.0"
+    assert clip_pipeline.__version__ == "0.2.0"
 
 
 def test_importing_the_package_imports_nothing_heavy():

@@ -9,7 +9,8 @@ import dagster as dg
 from clip_pipeline.pipeline.asset import StoredTable
 from clip_pipeline.pipeline.previews import preview
 from clip_pipeline.pipeline.stages import find_asset
-from clip_pipeline.storage.artifacts import Artifact, Materialised
+from clip_pipeline.storage.artifacts import Materialised
+from clip_pipeline.storage.manifest import Artifact
 
 MAX_IMAGE_BYTES = 100_000
 """Images live in Dagster's event log: more than this makes the page slow."""

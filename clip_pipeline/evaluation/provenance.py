@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from clip_pipeline.settings import EvaluationSettings
-from clip_pipeline.storage.artifacts import library_versions
 from clip_pipeline.storage.disk import hash_file, hash_json
+from clip_pipeline.storage.manifest import library_versions
 from clip_pipeline.version import __version__
 
 REQUIRED = ("model", "model_sha256", "dataset_sha256", "seed", "bootstrap_samples", "predictions_sha256", "libraries")

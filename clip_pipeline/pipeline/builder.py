@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from clip_pipeline.pipeline.workspace import Workspace
-from clip_pipeline.storage.artifacts import Artifact, Built
+from clip_pipeline.storage.manifest import Artifact, Built
 
 Shown = Callable[[Mapping[str, float], bytes], None]
 """Is handed what a long build has so far: numbers by name, and a figure (PNG)."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from clip_pipeline.pipeline.asset import ContactSheet, Figures, StoredTable
 from clip_pipeline.pipeline.stages import find_asset
-from clip_pipeline.storage.artifacts import Artifact
+from clip_pipeline.storage.manifest import Artifact
 
 ROWS_SHOWN = 8
 READ_ROWS = 65_536

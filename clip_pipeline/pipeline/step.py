@@ -11,7 +11,8 @@ from clip_pipeline.pipeline.asset import Asset
 from clip_pipeline.pipeline.builder import BuildContext, Builder
 from clip_pipeline.pipeline.partitions import partition_keys
 from clip_pipeline.pipeline.workspace import Workspace
-from clip_pipeline.storage.artifacts import ArtifactKey, Built, Materialised, Wanted
+from clip_pipeline.storage.artifacts import Materialised
+from clip_pipeline.storage.manifest import ArtifactKey, Built, Wanted
 
 OnProgress = Callable[[str, str, Mapping[str, float], bytes], None]
 """Is handed what a long build has so far: asset, partition, numbers by name, and a figure (PNG)."""

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 from clip_pipeline.images.takedown import TAKEDOWNS_FILE, Takedowns, read_takedowns
 from clip_pipeline.pipeline.stages import artifact_key
 from clip_pipeline.settings import Recipe
-from clip_pipeline.storage.artifacts import Artifact, Store
+from clip_pipeline.storage.artifacts import Store
+from clip_pipeline.storage.manifest import Artifact
 from clip_pipeline.storage.own_files import OwnFiles
 
 if TYPE_CHECKING:

@@ -56,6 +56,14 @@ def renamed_setting(full_name: str) -> str:
     return _sentence(full_name, SETTINGS.get(full_name))
 
 
+def new_setting_name(old: str) -> str:
+    """What a setting of before is called now, "" where it was not renamed; with its section or, as manifests have it, without."""
+    if old in SETTINGS:
+        return SETTINGS[old].now
+    found = [renamed.now for name, renamed in SETTINGS.items() if name.partition(".")[2] == old]
+    return found[0].partition(".")[2] if found else ""
+
+
 def renamed_choice(setting: str, value: str) -> str:
     """A sentence with the new value where `value` is one of before, else ""."""
     found = CHOICES.get((setting, value))

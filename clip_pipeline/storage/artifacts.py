@@ -1,133 +1,43 @@
-"""Artifact folders: fingerprints, manifests, atomic publication, locks. The only code that publishes an artifact.
+"""The data folder: finding, building and publishing artifacts. The only code that publishes one.
 
-    data/<stage>/<asset>/<partition>/   files, and manifest.json, whose presence means the artifact is complete
-    data/.staging/   artifacts being written; thrown away when their build starts again
-    data/.work/      finished pieces of an unfinished artifact, by fingerprint; a killed run resumes from them
-    data/.locks/     one lock an artifact, so that two runs never build the same one at once
-    data/.cache/     remembered sha256 of the user's own large files, and the links of their own lists
-    data/.ledger/    the count of requests to a photo search (`sources/web/request_ledger.py`)
-    data/takedowns.jsonl   photos that must not come back (`images/takedown.py`)
-
-An artifact's fingerprint is a hash of the code version of its step, the settings that can change its bytes, and the
-content hashes of its inputs. Its content hash covers its files but for sidecars (logs with timings), so an input
-that was recomputed to the same bytes leaves everything after it fresh.
+data/<stage>/<asset>/<partition>/   files, and manifest.json, whose presence means the artifact is complete
+data/.staging/   artifacts being written; thrown away when their build starts again
+data/.work/      finished pieces of an unfinished artifact, by fingerprint; a killed run resumes from them
+data/.locks/     one lock an artifact, so that two runs never build the same one at once
+data/.cache/     remembered sha256 of the user's own large files, and the links of their own lists
+data/.ledger/    the count of requests to a photo search (`sources/web/request_ledger.py`)
+data/takedowns.jsonl   photos that must not come back (`images/takedown.py`)
 """
 
 from __future__ import annotations
 
 import contextlib
-import fnmatch
-import importlib.metadata
 import json
 import logging
-import os
-import platform
 import shutil
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
-from clip_pipeline.errors import DamagedArtifactError, MissingArtifactError, StoreError
+from clip_pipeline.errors import MissingArtifactError
 from clip_pipeline.storage.disk import (
     disk_errors,
-    hash_file,
-    hash_json,
     previous_of,
     restore_previous,
     swap_in,
     sync_tree,
     write_synced,
 )
+from clip_pipeline.storage.freshness import explain_difference, wrong_files
 from clip_pipeline.storage.lock import exclusive_lock
+from clip_pipeline.storage.manifest import MANIFEST, Artifact, ArtifactKey, Built, Wanted, make_manifest
 
 logger = logging.getLogger(__name__)
 
-MANIFEST = "manifest.json"
 SHARED = "shared-"
 """Begins the names of pieces that are of use whatever the fingerprint."""
-
-RECORDED_LIBRARIES = ("numpy", "open_clip_torch", "pandas", "pillow", "pyarrow", "tokenizers", "torch")
-
-
-@dataclass(frozen=True)
-class ArtifactKey:
-    """Names one artifact: the stage's folder, the asset, and the partition ("" for an asset without partitions)."""
-
-    stage: str
-    asset: str
-    partition: str = ""
-
-    def __post_init__(self) -> None:
-        for part in self.partition.split("|"):
-            if part.startswith(".") or "/" in part or "\\" in part:
-                raise StoreError(
-                    f'"{self.partition}" cannot be a partition of {self.asset}: it would leave its folder.'
-                )
-
-    def __str__(self) -> str:
-        return f"{self.asset}[{self.partition}]" if self.partition else self.asset
-
-    @property
-    def relative(self) -> Path:
-        """The folder below the data folder; the two halves of a "dataset|model" partition are two levels."""
-        return Path(self.stage, self.asset, *filter(None, self.partition.split("|")))
-
-
-@dataclass(frozen=True)
-class Built:
-    """What a build function reports of the files it wrote.
-
-    rows: number of rows by table name. facts: JSON values worth showing. sidecars: glob patterns of files that are no
-    part of the content, such as logs with timings.
-    """
-
-    rows: Mapping[str, int] = field(default_factory=dict)
-    facts: Mapping[str, Any] = field(default_factory=dict)
-    sidecars: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class Artifact:
-    """A complete artifact on disk."""
-
-    key: ArtifactKey
-    folder: Path
-    manifest: dict[str, Any]
-
-    @property
-    def content(self) -> str:
-        """Content hash: equal for equal files, whatever the time or machine."""
-        return self.manifest["content"]
-
-    @property
-    def fingerprint(self) -> str:
-        return self.manifest["fingerprint"]
-
-    @property
-    def rows(self) -> dict[str, int]:
-        return self.manifest["rows"]
-
-    @property
-    def facts(self) -> dict[str, Any]:
-        return self.manifest["facts"]
-
-    @property
-    def size_bytes(self) -> int:
-        return sum(entry["bytes"] for entry in self.manifest["files"].values())
-
-    def file(self, name: str) -> Path:
-        """Path of one file. Raises DamagedArtifactError when the manifest does not list it."""
-        self.file_hash(name)
-        return self.folder / name
-
-    def file_hash(self, name: str) -> str:
-        """sha256 of one file, as the manifest has it."""
-        if name not in self.manifest["files"]:
-            raise DamagedArtifactError(f"{self.key} has no file {name}. Materialise {self.key.asset} again.")
-        return self.manifest["files"][name]["sha256"]
 
 
 @dataclass(frozen=True)
@@ -138,18 +48,6 @@ class Materialised:
     hit: bool
     reason: str
     seconds: float
-
-
-@dataclass(frozen=True)
-class Wanted:
-    """All that decides an artifact's bytes: code version, settings and the content hashes of inputs, by name."""
-
-    code_version: str
-    config: Mapping[str, Any]
-    inputs: Mapping[str, str]
-
-    def fingerprint(self, key: ArtifactKey) -> str:
-        return hash_json([key.asset, key.partition, self.code_version, self.config, self.inputs])
 
 
 class Store:
@@ -196,22 +94,8 @@ class Store:
         return artifact
 
     def verify(self, artifact: Artifact, deep: bool = False) -> str:
-        """ "" when the files are those of the manifest, else what is wrong with them.
-
-        A file whose size and modification time are those recorded is trusted unless `deep`; any other is hashed.
-        """
-        for name, entry in artifact.manifest["files"].items():
-            try:
-                stat = (artifact.folder / name).stat()
-            except FileNotFoundError:
-                return f"{name} is missing"
-            if stat.st_size != entry["bytes"]:
-                return f"{name} has {stat.st_size:,} bytes, its manifest says {entry['bytes']:,}"
-            if (deep or stat.st_mtime_ns != entry["mtime_ns"]) and (
-                hash_file(artifact.folder / name) != entry["sha256"]
-            ):
-                return f"{name} differs from its manifest"
-        return ""
+        """ "" when the files are those of the manifest, else what is wrong with them, as `wrong_files` says it."""
+        return wrong_files(artifact, deep)
 
     def why_stale(self, key: ArtifactKey, wanted: Wanted) -> str:
         """ "" when the stored artifact is fresh and whole, else the reason it must be built, in a few words."""
@@ -219,7 +103,7 @@ class Store:
         if artifact is None:
             return "never materialised"
         if artifact.fingerprint != wanted.fingerprint(key):
-            return _explain_difference(artifact.manifest, wanted)
+            return explain_difference(artifact.manifest, wanted)
         return self.verify(artifact)
 
     # ---- writing
@@ -251,31 +135,12 @@ class Store:
 
     def _build_and_publish(self, key: ArtifactKey, wanted: Wanted, build: Callable[[Path, Path], Built]) -> Artifact:
         began = datetime.now(UTC)
-        fingerprint = wanted.fingerprint(key)
         staging = self.root / ".staging" / key.relative
         shutil.rmtree(staging, ignore_errors=True)
         staging.mkdir(parents=True)
-        work = self._work_folder(key, fingerprint)
+        work = self._work_folder(key, wanted.fingerprint(key))
         built = build(staging, work)
-        files = _describe_files(staging, built.sidecars)
-        finished = datetime.now(UTC)
-        manifest = {
-            "asset": key.asset,
-            "partition": key.partition,
-            "fingerprint": fingerprint,
-            "content": hash_json({name: entry["sha256"] for name, entry in files.items() if not entry["sidecar"]}),
-            "code_version": wanted.code_version,
-            "config": dict(wanted.config),
-            "inputs": dict(wanted.inputs),
-            "rows": dict(built.rows),
-            "facts": dict(built.facts),
-            "files": files,
-            "libraries": library_versions(),
-            "started": began.isoformat(timespec="seconds"),
-            "finished": finished.isoformat(timespec="seconds"),
-            "seconds": round((finished - began).total_seconds(), 3),
-            "machine": f"{platform.system()} {platform.machine()}, Python {platform.python_version()}, {os.cpu_count()} cores",
-        }
+        manifest = make_manifest(key, wanted, built, staging, began, datetime.now(UTC))
         # manifest last: its presence means the artifact is complete
         write_synced(staging / MANIFEST, json.dumps(manifest, indent=1, sort_keys=True))
         sync_tree(staging)
@@ -311,42 +176,3 @@ class Store:
 def shared_pieces(pieces: Path, name: str) -> Path:
     """The folder, beside the work folders, of pieces that a try with another fingerprint may use as well."""
     return pieces / f"{SHARED}{name}"
-
-
-def _describe_files(folder: Path, sidecars: tuple[str, ...]) -> dict[str, dict[str, Any]]:
-    files = {}
-    for path in sorted(p for p in folder.rglob("*") if p.is_file()):
-        name, stat = path.relative_to(folder).as_posix(), path.stat()
-        files[name] = {
-            "sha256": hash_file(path),
-            "bytes": stat.st_size,
-            "mtime_ns": stat.st_mtime_ns,
-            "sidecar": any(fnmatch.fnmatch(name, pattern) for pattern in sidecars),
-        }
-    return files
-
-
-def _explain_difference(manifest: dict[str, Any], wanted: Wanted) -> str:
-    if manifest["code_version"] != wanted.code_version:
-        return f"its code changed (version {manifest['code_version']}, now {wanted.code_version})"
-    old_config, new_config = manifest["config"], json.loads(json.dumps(dict(wanted.config)))
-    for name in sorted(old_config.keys() | new_config.keys()):
-        if old_config.get(name) != new_config.get(name):
-            return f"the setting {name} changed from {old_config.get(name)!r} to {new_config.get(name)!r}"
-    changed = sorted(
-        name
-        for name in manifest["inputs"].keys() | wanted.inputs.keys()
-        if manifest["inputs"].get(name) != wanted.inputs.get(name)
-    )
-    if not changed:
-        return "its fingerprint changed"
-    return f"its input {changed[0]} changed" + (f" (and {len(changed) - 1} more)" if len(changed) > 1 else "")
-
-
-def library_versions() -> dict[str, str]:
-    """The versions of the libraries that numbers come from, those that are installed."""
-    versions = {}
-    for library in RECORDED_LIBRARIES:
-        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
-            versions[library] = importlib.metadata.version(library)
-    return versions

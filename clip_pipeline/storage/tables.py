@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from clip_pipeline.errors import MissingArtifactError, StoreError, nearest_name
-from clip_pipeline.storage.artifacts import Artifact, ArtifactKey, Store
+from clip_pipeline.storage.artifacts import Store
+from clip_pipeline.storage.manifest import Artifact, ArtifactKey
 
 if TYPE_CHECKING:
     import pandas as pd

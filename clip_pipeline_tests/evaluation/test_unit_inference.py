@@ -15,7 +15,8 @@ from clip_pipeline.models.folder import open_model
 from clip_pipeline.pipeline.graph import STEPS
 from clip_pipeline.pipeline.stages import artifact_key
 from clip_pipeline.settings import Recipe
-from clip_pipeline.storage.artifacts import Store, Wanted
+from clip_pipeline.storage.artifacts import Store
+from clip_pipeline.storage.manifest import Wanted
 from clip_pipeline_tests.made.tiny_model import build_tiny_model
 
 

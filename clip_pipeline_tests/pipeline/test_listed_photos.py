@@ -16,7 +16,7 @@ from clip_pipeline.pipeline.stages import artifact_key
 from clip_pipeline.pipeline.workspace import Workspace
 from clip_pipeline.settings.recipes import find_recipe
 from clip_pipeline.sources.unsplash import dataset_files
-from clip_pipeline.storage.artifacts import Built, Wanted
+from clip_pipeline.storage.manifest import Built, Wanted
 from clip_pipeline_tests.sources.unsplash.test_dataset_files import KEYWORDS, PHOTOS, photo_line
 
 WORDS = ["cup", "red", "table", "zebra"]

@@ -338,7 +338,7 @@ def test_the_fetcher_says_who_it_is_and_imitates_no_browser(site):
     with PhotoFetcher(replace(SETTINGS, contact="me@example.org"), site.hosts("photos.test")) as fetcher:
         fetcher.fetch("http://photos.test/a.jpg")
     for headers in site.headers:  # robots.txt and the photo
-        assert headers["User-Agent"] == "clip_pipeline/0.1.0 (+me@example.org)"
+        assert headers["User-Agent"] == "clip_pipeline/0.2.0 (+me@example.org)"
         assert not {"Referer", "Cookie", "Accept-Language", "Sec-Fetch-Mode"} & set(headers)
     assert len(site.headers) == 2
 

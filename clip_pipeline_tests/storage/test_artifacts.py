@@ -14,8 +14,9 @@ from pathlib import Path
 import pytest
 
 from clip_pipeline.errors import DiskError, MissingArtifactError, StoreError
-from clip_pipeline.storage.artifacts import MANIFEST, ArtifactKey, Built, Store, Wanted
+from clip_pipeline.storage.artifacts import Store
 from clip_pipeline.storage.disk import disk_errors
+from clip_pipeline.storage.manifest import MANIFEST, ArtifactKey, Built, Wanted
 
 KEY = ArtifactKey("words", "vocabulary")
 
@@ -156,7 +157,8 @@ def test_a_run_killed_after_the_two_renames_leaves_no_old_artifact_beside_the_ne
 KILLED_WRITER = """
 import sys
 from pathlib import Path
-from clip_pipeline.storage.artifacts import ArtifactKey, Built, Store, Wanted
+from clip_pipeline.storage.artifacts import Store
+from clip_pipeline.storage.manifest import ArtifactKey, Built, Wanted
 
 def build(version):
     def write(folder, work):

@@ -8,7 +8,8 @@ import pytest
 
 import clip_pipeline
 from clip_pipeline.errors import MissingArtifactError, StoreError
-from clip_pipeline.storage.artifacts import ArtifactKey, Store
+from clip_pipeline.storage.artifacts import Store
+from clip_pipeline.storage.manifest import ArtifactKey
 
 
 def test_a_table_without_partitions_is_the_artifacts_own(tiny_data):

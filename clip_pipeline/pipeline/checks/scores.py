@@ -10,7 +10,7 @@ from clip_pipeline.pipeline.partitions import datasets_by_model, halves
 from clip_pipeline.pipeline.stages import artifact_key
 from clip_pipeline.pipeline.steps.benchmark_datasets import stored_dataset
 from clip_pipeline.pipeline.workspace import Workspace
-from clip_pipeline.storage.artifacts import Artifact
+from clip_pipeline.storage.manifest import Artifact
 
 if TYPE_CHECKING:
     from clip_pipeline.evaluation.sanity_checks import GateOutcome

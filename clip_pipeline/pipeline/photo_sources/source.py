@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from clip_pipeline.pipeline.workspace import Workspace
-from clip_pipeline.storage.artifacts import Artifact
+from clip_pipeline.storage.manifest import Artifact
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from clip_pipeline.errors import MissingKeyError
 from clip_pipeline.pipeline.photo_sources.searched import SearchedPhotos, SearchService
 from clip_pipeline.pipeline.workspace import Hosts
-from clip_pipeline.storage.artifacts import Artifact
+from clip_pipeline.storage.manifest import Artifact
 
 if TYPE_CHECKING:
     from clip_pipeline.sources.unsplash.api_client import UnsplashClient

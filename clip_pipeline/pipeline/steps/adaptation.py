@@ -22,7 +22,7 @@ from clip_pipeline.pipeline.partitions import (
 from clip_pipeline.pipeline.steps.benchmark_datasets import stored_dataset
 from clip_pipeline.pipeline.workspace import Workspace
 from clip_pipeline.settings import AdaptationSettings, ComputeSettings, EvaluationSettings, fingerprinted
-from clip_pipeline.storage.artifacts import Built
+from clip_pipeline.storage.manifest import Built
 
 if TYPE_CHECKING:
     from clip_pipeline.adaptation.trial_context import TrialContext

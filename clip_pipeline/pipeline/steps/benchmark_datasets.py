@@ -17,8 +17,8 @@ from clip_pipeline.pipeline.photo_sources.own_files import own_files_identity
 from clip_pipeline.pipeline.steps.images import shard_hashes
 from clip_pipeline.pipeline.workspace import Workspace
 from clip_pipeline.settings import Recipe
-from clip_pipeline.storage.artifacts import Built
 from clip_pipeline.storage.disk import hash_json
+from clip_pipeline.storage.manifest import Built
 
 if TYPE_CHECKING:
     from clip_pipeline.evaluation.datasets import Dataset

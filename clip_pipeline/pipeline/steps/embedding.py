@@ -23,7 +23,7 @@ from clip_pipeline.pipeline.runtime_choice import (
 from clip_pipeline.pipeline.steps.benchmark_datasets import stored_dataset
 from clip_pipeline.pipeline.workspace import Workspace
 from clip_pipeline.settings import fingerprinted
-from clip_pipeline.storage.artifacts import Built
+from clip_pipeline.storage.manifest import Built
 
 # ---- embedding_runtime: one partition a model
 

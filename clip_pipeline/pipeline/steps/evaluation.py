@@ -11,7 +11,7 @@ from clip_pipeline.pipeline.partitions import halves
 from clip_pipeline.pipeline.steps.benchmark_datasets import stored_dataset
 from clip_pipeline.pipeline.workspace import Workspace
 from clip_pipeline.settings import fingerprinted
-from clip_pipeline.storage.artifacts import Built
+from clip_pipeline.storage.manifest import Built
 
 if TYPE_CHECKING:
     from clip_pipeline.evaluation.datasets import Dataset

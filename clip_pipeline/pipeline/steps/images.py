@@ -13,7 +13,7 @@ from clip_pipeline.pipeline.photo_sources.registry import photo_source, source_c
 from clip_pipeline.pipeline.stages import artifact_key
 from clip_pipeline.pipeline.workspace import Workspace
 from clip_pipeline.settings import fingerprinted
-from clip_pipeline.storage.artifacts import Artifact, Built
+from clip_pipeline.storage.manifest import Artifact, Built
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -25,7 +25,7 @@ from clip_pipeline.pipeline.steps.benchmark_datasets import stored_dataset
 from clip_pipeline.pipeline.steps.evaluation import SCORES
 from clip_pipeline.pipeline.workspace import Workspace
 from clip_pipeline.settings import settings_text
-from clip_pipeline.storage.artifacts import Artifact, Built
+from clip_pipeline.storage.manifest import Artifact, Built
 
 REPORT = "benchmark_report"
 

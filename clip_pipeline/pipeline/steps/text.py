@@ -8,8 +8,8 @@ from pathlib import Path
 from clip_pipeline.pipeline.builder import BuildContext, Builder
 from clip_pipeline.pipeline.workspace import Workspace
 from clip_pipeline.settings import fingerprinted
-from clip_pipeline.storage.artifacts import Built
 from clip_pipeline.storage.disk import hash_file
+from clip_pipeline.storage.manifest import Built
 
 logger = logging.getLogger(__name__)
 

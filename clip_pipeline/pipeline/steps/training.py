@@ -15,7 +15,7 @@ from clip_pipeline.pipeline.step import Step
 from clip_pipeline.pipeline.steps.images import shard_hashes
 from clip_pipeline.pipeline.workspace import Workspace
 from clip_pipeline.settings import fingerprinted
-from clip_pipeline.storage.artifacts import Built
+from clip_pipeline.storage.manifest import Built
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -10,7 +10,7 @@ from clip_pipeline.pipeline.builder import BuildContext, Builder
 from clip_pipeline.pipeline.partitions import dump_parts
 from clip_pipeline.pipeline.workspace import Workspace
 from clip_pipeline.settings import WikipediaSettings, fingerprinted
-from clip_pipeline.storage.artifacts import Artifact, Built
+from clip_pipeline.storage.manifest import Artifact, Built
 
 SANDBOX_MIRROR = "http://dumps.sandbox.test"
 REMOTE_DUMPS = ("sandbox", "mirror", "api")

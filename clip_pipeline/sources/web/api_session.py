@@ -21,7 +21,7 @@ MAX_REDIRECTS = 5
 
 
 def user_agent(contact: str) -> str:
-    """`clip_pipeline/0.1.0 (+contact)`: honest, and with a way to reach whoever runs it. Header-safe."""
+    """`clip_pipeline/0.2.0 (+contact)`: honest, and with a way to reach whoever runs it. Header-safe."""
     name = f"clip_pipeline/{__version__}"
     address = " ".join(contact.encode("ascii", "ignore").decode().split())
     return f"{name} (+{address})" if address else name

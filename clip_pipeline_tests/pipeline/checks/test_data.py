@@ -23,7 +23,7 @@ from clip_pipeline.pipeline.stages import artifact_key
 from clip_pipeline.pipeline.workspace import Workspace
 from clip_pipeline.records import IMAGE_LINKS, IMAGE_TEXT_PAIRS, PHOTO_CATALOG, SHARD_ATTEMPTS
 from clip_pipeline.settings.recipes import find_recipe
-from clip_pipeline.storage.artifacts import Built, Wanted
+from clip_pipeline.storage.manifest import Built, Wanted
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ from clip_pipeline.pipeline.steps import adaptation, benchmark_datasets
 from clip_pipeline.pipeline.workspace import Workspace
 from clip_pipeline.settings import AdaptationSettings, ComputeSettings
 from clip_pipeline.settings.recipes import find_recipe
-from clip_pipeline.storage.artifacts import Built, Wanted
+from clip_pipeline.storage.manifest import Built, Wanted
 from clip_pipeline_tests.adaptation.conftest import COLOURS, FAR_COLOURS, write_photos
 from clip_pipeline_tests.made.tiny_model import build_tiny_model
 

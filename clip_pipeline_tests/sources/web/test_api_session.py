@@ -13,7 +13,7 @@ def test_a_mapped_name_is_reached_and_keeps_its_own_host_header(site):
         answer = session.get("http://photos.test/page?a=1")
     assert (answer.content, answer.url) == (b"hello", "http://photos.test/page?a=1")
     assert site.requests == [("photos.test", "/page?a=1")]
-    assert site.headers[0]["User-Agent"] == "clip_pipeline/0.1.0 (+me@example.org)"
+    assert site.headers[0]["User-Agent"] == "clip_pipeline/0.2.0 (+me@example.org)"
 
 
 def test_a_redirect_to_another_mapped_name_is_followed(site):
@@ -76,5 +76,5 @@ def test_connections_are_kept_alive(site):
 
 
 def test_a_contact_cannot_add_a_header():
-    assert user_agent("me@example.org\r\nX-Evil: 1") == "clip_pipeline/0.1.0 (+me@example.org X-Evil: 1)"
-    assert user_agent("") == "clip_pipeline/0.1.0"
+    assert user_agent("me@example.org\r\nX-Evil: 1") == "clip_pipeline/0.2.0 (+me@example.org X-Evil: 1)"
+    assert user_agent("") == "clip_pipeline/0.2.0"
