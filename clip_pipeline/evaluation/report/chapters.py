@@ -1,4 +1,4 @@
-"""The chapters of the report: one dataset's images each, drawn."""
+"""The chapters of the report: one dataset each, its figures drawn and its tables made."""
 
 from __future__ import annotations
 
@@ -19,14 +19,15 @@ from clip_pipeline.evaluation.report.examples import (
     mistaken_photos,
     searches,
 )
+from clip_pipeline.evaluation.report.table import Table
 from clip_pipeline.evaluation.report.terminal_table import interval_text, percent
-from clip_pipeline.evaluation.report.worst_classes import HardClass, find_worst_classes
+from clip_pipeline.evaluation.report.worst_classes import WorstClass, find_worst_classes
 from clip_pipeline.evaluation.statistics.calibration import BINS, calibration_bins
 
 
 @dataclass
 class Chapter:
-    """One dataset's images. dataset and split name it; the rest is empty where it does not apply."""
+    """What is shown of one dataset. dataset and split name it; the rest is empty where it does not apply."""
 
     dataset: str
     split: str
@@ -36,16 +37,44 @@ class Chapter:
     confusions: list[tuple[str, str, int, int]] = field(default_factory=list)
     classified: list[ClassifiedPhoto] = field(default_factory=list)
     classified_figure: str = ""
-    worst_classes: list[HardClass] = field(default_factory=list)
+    worst_classes: list[WorstClass] = field(default_factory=list)
     mistaken: list[ClassifiedPhoto] = field(default_factory=list)
     calibration_figure: str = ""
     calibration: str = ""
     searches: list[Search] = field(default_factory=list)
     searches_figure: str = ""
 
+    @property
+    def confusion_title(self) -> str:
+        """What the figure of the confusions shows."""
+        shown = f" ({self.classes_drawn} of {self.classes} classes, the most confused)"
+        return "Confusion matrix" + (shown if self.classes_drawn < self.classes else "")
+
+    @property
+    def confusion_table(self) -> Table:
+        """The commonest confusions."""
+        rows = [(label, called, f"{times:,} of {total:,}") for label, called, times, total in self.confusions]
+        return Table(("class", "called", "photos"), rows)
+
+    @property
+    def worst_table(self) -> Table:
+        """The worst classes."""
+        rows = [
+            (
+                one.name,
+                percent(one.recall),
+                f"{100 * one.low:.1f} – {100 * one.high:.1f}",
+                f"{one.photos:,}",
+                one.taken_for or "–",
+                f"{one.times:,}",
+            )
+            for one in self.worst_classes
+        ]
+        return Table(("class", "recall", "95 % interval", "photos", "taken for", "times"), rows)
+
 
 def zero_shot_chapters(facts: Mapping[str, Any], folder: Path) -> list[Chapter]:
-    """A chapter for each split that was classified. facts as for `report.write_report`; images go to folder/figures."""
+    """A chapter for each split that was classified. facts as for `report.write_report`; figures go to folder/figures."""
     chapters = []
     for dataset, path in (facts.get("zero_shot") or {}).items():
         path = Path(path) / "predictions.parquet" if Path(path).is_dir() else Path(path)

@@ -32,11 +32,21 @@ class ClassifiedPhoto:
 
 @dataclass(frozen=True)
 class Search:
-    """A caption and the photos found for it, each with whether it is the caption's own; `place` counts from 0."""
+    """A caption and the photos found for it, each with whether it is the caption's own; `rank` of its own photo counts from 0."""
 
     text: str
-    place: int
+    rank: int
     photos: list[tuple[bytes, bool]]
+
+    @property
+    def is_found(self) -> bool:
+        """Whether its own photo is among those that are shown."""
+        return self.rank < FOUND_SHOWN
+
+    @property
+    def rank_text(self) -> str:
+        """The rank as people count, from 1."""
+        return f"{self.rank + 1:,}"
 
 
 def classified_photos(predictions: Sequence[dict[str, Any]], read_photos: Any) -> list[ClassifiedPhoto]:

@@ -54,8 +54,8 @@ def draw_searches(searches: Sequence[Search], title: str, path: Path) -> None:
         line[0].set_axis_off()
         words = textwrap.fill(_shortened(search.text, 90), 27)
         line[0].text(0, 0.95, words, va="top", fontsize=9, color=INK, transform=line[0].transAxes)
-        own = RIGHT if search.place < FOUND_SHOWN else WRONG
-        where = f"own photo: place {search.place + 1:,}"
+        own = RIGHT if search.is_found else WRONG
+        where = f"own photo at rank {search.rank_text}"
         line[0].text(0, 0.02, where, va="bottom", fontsize=8.5, color=own, transform=line[0].transAxes)
         for axes, found in zip(line[1:], [*search.photos, *[None] * (FOUND_SHOWN - len(search.photos))], strict=True):
             if found is None:

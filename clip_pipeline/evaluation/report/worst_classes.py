@@ -13,7 +13,7 @@ SHOWN = 8
 
 
 @dataclass(frozen=True)
-class HardClass:
+class WorstClass:
     """A class: how many of its photos were named rightly, the 95 % interval of that share (Wilson's), and what it was taken for
     most often ("" where nothing was wrong), how many times."""
 
@@ -31,7 +31,7 @@ class HardClass:
         return self.right / self.photos
 
 
-def find_worst_classes(predictions: Sequence[dict[str, Any]], count: int = SHOWN) -> list[HardClass]:
+def find_worst_classes(predictions: Sequence[dict[str, Any]], count: int = SHOWN) -> list[WorstClass]:
     """The classes whose recall is surely lowest: in the order of the upper ends of their intervals, so that a class of three photos
     does not come first by bad luck; then by name. predictions: rows of predictions.parquet."""
     photos = Counter(row["label_name"] for row in predictions)
@@ -45,6 +45,6 @@ def find_worst_classes(predictions: Sequence[dict[str, Any]], count: int = SHOWN
         called = sorted(wrong.get(name, Counter()).items(), key=lambda item: (-item[1], item[0]))
         taken_for, times = called[0] if called else ("", 0)
         found.append(
-            HardClass(name, right[name], total, *wilson_interval(right[name] / total, total), taken_for, times)
+            WorstClass(name, right[name], total, *wilson_interval(right[name] / total, total), taken_for, times)
         )
     return sorted(found, key=lambda one: (one.high, one.name))[:count]

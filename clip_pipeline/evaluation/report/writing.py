@@ -1,7 +1,7 @@
 """The report: what was made of what, how well it works, and how sure that is.
 
-report.md and report.html say the same; the page carries its images inside. scores.json and scores.csv hold the rows,
-figures/ the images.
+report.md and report.html say the same; the page carries its figures inside. scores.json and scores.csv hold the rows,
+figures/ the figures.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from typing import Any
 
 from clip_pipeline.evaluation.report import figures
 from clip_pipeline.evaluation.report.chapters import retrieval_chapters, zero_shot_chapters
-from clip_pipeline.evaluation.report.markdown import markdown_text
-from clip_pipeline.evaluation.report.page import page_text
+from clip_pipeline.evaluation.report.content import report_content
+from clip_pipeline.evaluation.report.rendering import markdown_text, page_text
 from clip_pipeline.evaluation.scores import write_score_files, write_scores_csv
 
 
@@ -33,7 +33,7 @@ def write_report(facts: Mapping[str, Any], folder: Path) -> None:
       zero_shot         dataset -> path of predictions.parquet, or of the folder that holds it
       retrieval         dataset -> folder of retrieval_scores
       read_photos       dataset -> function from ids to {id: file bytes}; without it no example photos are shown
-      adaptation        curve: path of an image; header, cells: its table as text
+      adaptation        curve: path of a figure; header, cells: its table as text
       timings           asset -> seconds
       recipe            the settings as text; machine: one line
     """
@@ -44,8 +44,9 @@ def write_report(facts: Mapping[str, Any], folder: Path) -> None:
     write_scores_csv(rows, folder / "scores.csv")
     drawn = _draw_charts(facts, rows, folder)
     chapters = zero_shot_chapters(facts, folder) + retrieval_chapters(facts, folder)
-    (folder / "report.md").write_text(markdown_text(facts, drawn, chapters), encoding="utf-8")
-    (folder / "report.html").write_text(page_text(facts, drawn, chapters, folder), encoding="utf-8")
+    content = report_content(facts, drawn, chapters)
+    (folder / "report.md").write_text(markdown_text(content), encoding="utf-8")
+    (folder / "report.html").write_text(page_text(content, folder), encoding="utf-8")
 
 
 def _draw_charts(facts: Mapping[str, Any], rows: list[dict[str, Any]], folder: Path) -> dict[str, str]:

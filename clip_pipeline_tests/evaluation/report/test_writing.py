@@ -11,6 +11,7 @@ from PIL import Image
 
 from clip_pipeline.evaluation.provenance import Scored
 from clip_pipeline.evaluation.report.figures import draw_training
+from clip_pipeline.evaluation.report.rendering import escape_markdown
 from clip_pipeline.evaluation.report.writing import write_report
 from clip_pipeline.evaluation.retrieval import retrieval_scores
 from clip_pipeline.evaluation.zero_shot import LabelTruth, zero_shot_scores
@@ -77,10 +78,14 @@ class Page(HTMLParser):
         self.open: list[str] = []
         self.sources: list[str] = []
         self.tags: list[str] = []
+        self.data_tags: list[str] = []
+        self.texts: list[str] = []
         self.feed(text)
 
     def handle_starttag(self, tag, attrs):
         self.tags.append(tag)
+        if not any(name == "style" for name, _ in attrs):
+            self.data_tags.append(tag)
         if tag not in ("meta", "img", "br"):
             self.open.append(tag)
         self.sources += [value for name, value in attrs if name in ("src", "href")]
@@ -88,8 +93,11 @@ class Page(HTMLParser):
     def handle_endtag(self, tag):
         assert self.open.pop() == tag
 
+    def handle_data(self, data):
+        self.texts.append(data)
 
-def test_all_files_are_there_and_every_figure_is_a_image(report):
+
+def test_all_files_are_there_and_every_figure_is_an_image(report):
     assert sorted(path.name for path in report.iterdir()) == [
         "clip_benchmark", "clip_benchmark.csv", "figures", "report.html", "report.md", "scores.csv", "scores.json",
     ]  # fmt: skip
@@ -120,6 +128,57 @@ def test_names_are_escaped(report):
     assert "Words &amp; images" in text
 
 
+HOSTILE = ["<script>alert(1)</script>", "a|b", "`code` *bold* [link](x)", "line\nbreak", "&lt;i&gt;", "'\"><img src=x>"]
+
+
+def test_hostile_names_captions_and_settings_stay_text_in_both_forms(tmp_path):
+    rng = np.random.default_rng(0)
+    classes, labels, ids = np.eye(6), np.arange(24) % 6, [f"p{row}" for row in range(24)]
+    images = write_images(tmp_path / "i", ids, classes[labels] + 2.0 * rng.normal(size=(24, 6)))
+    texts = write_prompts(tmp_path / "t", HOSTILE, classes)
+    truth = LabelTruth("<b>set</b>", ids, labels, ["a|b"] * 24, HOSTILE)
+    rows = zero_shot_scores(images, texts, truth, SETTINGS, tmp_path / "zero_shot", Scored("tiny"))
+    captions = write_captions(
+        tmp_path / "c", [(one, [f"{HOSTILE[0]} of {one}"]) for one in ids], rng.normal(size=(24, 6))
+    )
+    rows += retrieval_scores(images, captions, HOSTILE[5], "test", SETTINGS, tmp_path / "retrieval")
+    photos = {one: jpeg((90, 90, 90), (40, 30)) for one in ids}
+    facts = {
+        "title": HOSTILE[0],
+        "scores": rows,
+        "facts_line": {"model": HOSTILE[5]},
+        "zero_shot": {"<b>set</b>": tmp_path / "zero_shot"},
+        "retrieval": {HOSTILE[5]: tmp_path / "retrieval"},
+        "read_photos": dict.fromkeys(["<b>set</b>", HOSTILE[5]], lambda wanted: {one: photos[one] for one in wanted}),
+        "adaptation": {"curve": tmp_path / "curve.png", "header": ["method"], "cells": [[HOSTILE[0]]]},
+        "photo_statuses": {HOSTILE[0]: 1},
+        "machine": HOSTILE[0],
+        "recipe": '{"title": "```</pre><script>"}',
+    }
+    Image.new("RGB", (8, 8)).save(tmp_path / "curve.png")
+    write_report(facts, tmp_path / "report")
+    page = Page((tmp_path / "report" / "report.html").read_text())
+    assert page.open == [] and not {"script", "b", "i"} & set(page.data_tags)
+    assert all(source.startswith("data:image/") for source in page.sources)
+    assert all(any(line in text for text in page.texts) for line in (HOSTILE[0], HOSTILE[2], HOSTILE[5]))
+    markdown = (tmp_path / "report" / "report.md").read_text()
+    prose, recipe = markdown.split("## Recipe")
+    assert not re.search(r"(?<!\\)<", prose)
+    assert recipe.strip().startswith("````json") and recipe.strip().endswith("````")
+    tables = [line for line in prose.splitlines() if line.startswith("|")]
+    score_lines = [line for line in tables if "zero" in line]
+    assert score_lines and {len(re.findall(r"(?<!\\)\|", line)) for line in score_lines} == {11}
+
+
+@pytest.mark.parametrize(
+    ("text", "escaped"),
+    [("a_b 5 % – 3", "a_b 5 % – 3"), ("Words & images", "Words & images"), ("&lt;", r"\&lt;"), ("a\n# b", "a # b"),
+     ("\\|", r"\\\|"), ("<a>[b](c)*d*`e`", r"\<a\>\[b\](c)\*d\*\`e\`"), (3, "3")],
+)  # fmt: skip
+def test_markdown_is_escaped_where_it_would_mean_something(text, escaped):
+    assert escape_markdown(text) == escaped
+
+
 def test_the_markdown_links_figures_that_exist_and_shows_every_score(report, facts):
     text = (report / "report.md").read_text()
     links = re.findall(r"!\[[^]]+]\(([^)]+)\)", text)
@@ -130,10 +189,10 @@ def test_the_markdown_links_figures_that_exist_and_shows_every_score(report, fac
     assert "200 photos, 400 pairs" in text
 
 
-def test_worst_classes_and_calibration_are_told_on_page_and_in_markdown(report, facts):
+def test_worst_classes_and_calibration_are_shown_on_page_and_in_markdown(report, facts):
     (error,) = [row for row in facts["scores"] if row["metric"] == "ece"]
     for text in ((report / "report.md").read_text(), (report / "report.html").read_text()):
-        assert "Hardest classes" in text
+        assert "Worst classes" in text
         assert "taken for" in text
         assert f"in 15 bins of equal width: {100 * error['value']:.1f} %" in text
         assert "sure and" in text
