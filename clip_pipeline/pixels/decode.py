@@ -77,7 +77,7 @@ def decoder_errors() -> Iterator[None]:
     try:
         yield
     except (*DECODER_ERRORS, Image.DecompressionBombError) as error:
-        raise ImageError(str(error).split(" <")[0] or type(error).__name__) from error
+        raise ImageError(str(error).split(" <_io.")[0] or type(error).__name__) from error
 
 
 def decode(content: bytes | np.ndarray, side: int | None = None) -> Pixels:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -58,3 +60,20 @@ def test_a_plain_colour_stays_as_it_is(value):
 def test_the_same_size_is_the_same_image():
     image = np.array(scene(3))
     assert (resize_rgb(image, image.shape[1], image.shape[0]) == image).all()
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "digest"),
+    [
+        ((640, 480), (341, 256), "887b6e07585747e6"),
+        ((500, 333), (96, 64), "63749579f78b8d65"),
+        ((97, 61), (130, 200), "06e716c3d7f80849"),
+        ((640, 480), (640, 256), "ce82a58a64fc136f"),
+        ((640, 480), (341, 480), "8647210e47195aad"),
+        ((33, 500), (3, 64), "94618807f3dc53b9"),
+    ],
+)
+def test_shards_keep_the_bytes_they_had_when_they_had_a_resizer_of_their_own(old, new, digest):
+    """Digests of what the resizer of version 0.1 gave."""
+    noise = np.random.default_rng(old[0] * old[1]).integers(0, 256, (old[1], old[0], 3), dtype=np.uint8)
+    assert hashlib.sha256(resize_rgb(noise, *new).tobytes()).hexdigest()[:16] == digest

@@ -151,11 +151,6 @@ def test_too_small_photos_are_refused():
     assert rejected == RejectedPhoto("too_small", "64 x 15 pixels")
 
 
-def test_the_first_bytes_decide_the_kind_whatever_the_name():
-    assert image_kind(b"RIFF\x00\x00\x00\x00WEBPVP8 ") == "WEBP"
-    assert image_kind(b"RIFF\x00\x00\x00\x00WAVEfmt ") is None
-
-
 def test_the_fifty_web_images_of_which_thirteen_are_misnamed_all_decode(shared_data):
     folder = shared_data("clip_embeddings/decoyer_50_images/images")
     kinds = []
