@@ -29,6 +29,9 @@ STAGES_IN_ORDER = (
         "api",
     ),
 )
+SIBLINGS = {"training": {"images"}, "embedding": {"images", "training"}}
+"""Stages that are built on the same ground, none on the other: what they share lies in pixels, sources and models."""
+
 NETWORK_MODULES = {"socket", "requests", "urllib3", "http", "httpx", "aiohttp", "ftplib", "urllib.request"}
 HEAVY_MODULES = (
     *("torch", "torchvision", "open_clip", "timm", "matplotlib", "transformers", "ray", "sklearn"),
@@ -48,7 +51,8 @@ def allowed(importer: str, imported: str) -> bool:
     if importer == imported or imported in GROUND:
         return True
     if importer in STAGES_IN_ORDER:
-        return imported in STAGES_IN_ORDER[: STAGES_IN_ORDER.index(importer)]
+        before = STAGES_IN_ORDER[: STAGES_IN_ORDER.index(importer)]
+        return imported in before and imported not in SIBLINGS.get(importer, ())
     if importer == "sandbox":
         return False
     if importer == "pipeline":

@@ -6,10 +6,10 @@ import pytest
 
 from clip_pipeline.errors import ImageError
 from clip_pipeline.images.download.check_photo import RejectedPhoto, check_photo
-from clip_pipeline.images.shards.tar import ENDINGS
 from clip_pipeline.pixels.decode import decode
 from clip_pipeline.pixels.kinds import MAGIC_BYTES, image_kind
 from clip_pipeline.settings import DownloadSettings
+from clip_pipeline.sources.photos.formats.tar_index import ENDINGS
 
 
 def container(brand: bytes, *others: bytes) -> bytes:
