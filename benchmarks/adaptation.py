@@ -72,10 +72,10 @@ def settings_of(name: str, photos: Path):
 
 def run_study(options: argparse.Namespace) -> None:
     """Every dataset in its turn; prints a line a trial and, at the end of each, its table."""
-    from clip_pipeline.adaptation.results import read_table, table_text
+    from clip_pipeline.adaptation.results import table_text
     from clip_pipeline.adaptation.trial_context import Trial
-    from clip_pipeline.api.adapt import adapt_to
-    from clip_pipeline.settings import ComputeSettings, EvaluationSettings
+    from clip_pipeline.api.adapt import adapt
+    from clip_pipeline.settings import ComputeSettings, Recipe
 
     compute = ComputeSettings(device=options.device, threads=options.threads, workers=options.threads)
     for name in options.datasets:
@@ -85,10 +85,11 @@ def run_study(options: argparse.Namespace) -> None:
         def told(trial: Trial, name: str = name, began: float = began) -> None:
             print(f"{name} {trial.name}: finished after {(time.monotonic() - began) / 60:.1f} minutes", flush=True)
 
-        facts = adapt_to(options.model, settings, EvaluationSettings(), compute, options.output / name, told)
-        print(table_text(read_table(options.output / name)))
+        recipe = Recipe(adaptation=settings, compute=compute)
+        adapted = adapt(options.model, settings.dataset, options.output / name, recipe=recipe, on_trial=told)
+        print(table_text(adapted.table))
         print(
-            f"{name}: {facts['trials']} trials, {(time.monotonic() - began) / 60:.1f} minutes in this run\n", flush=True
+            f"{name}: {adapted.trials} trials, {(time.monotonic() - began) / 60:.1f} minutes in this run\n", flush=True
         )
 
 

@@ -193,11 +193,11 @@ def url_list(path: Path, host: str, count: int) -> Path:
 
 def run_ours(urls: Path, output: Path, port: int) -> None:
     """What `clip-pipeline download` does, with the name of the benchmark's host pointing to loopback."""
-    from clip_pipeline.pipeline.standalone import download_links
+    from clip_pipeline.api.download import download
     from clip_pipeline.settings import Recipe, with_settings
 
     recipe = with_settings(Recipe(), [f"download.image_size={SIDE}", f"download.quality={QUALITY}"])
-    download_links(urls, output, recipe, hosts={HOST: ("127.0.0.1", port)})
+    download(urls, output, recipe=recipe, hosts={HOST: ("127.0.0.1", port)})
 
 
 def peer_command(python: Path, urls: Path, output: Path) -> list[str]:

@@ -166,9 +166,10 @@ def run_plain(weights: Path, shards: Path, options: argparse.Namespace) -> float
 
 
 def run_ours(weights: Path, shards: Path, options: argparse.Namespace) -> float:
-    from clip_pipeline.api.embed import embed_photos
+    from clip_pipeline.sources.photos.photo_input import open_photo_input
+
     from clip_pipeline.embedding.dataset import embed_dataset_images
-    from clip_pipeline.pipeline.runtime_choice import runtime_maker
+    from clip_pipeline.evaluation.runtime_choice import runtime_maker
     from clip_pipeline.settings import ComputeSettings, EmbeddingSettings
 
     compute, settings = ComputeSettings(device="cpu"), EmbeddingSettings()
@@ -182,15 +183,20 @@ def run_ours(weights: Path, shards: Path, options: argparse.Namespace) -> float:
     with tempfile.TemporaryDirectory() as scratch:
         first = ((str(number), content) for number, content in enumerate(itertools.islice(_jpegs(shards), WARM_UP)))
         embed_dataset_images(_name(weights), first, WARM_UP, Path(scratch, "warm"), settings, compute, runtime=kept)
-        facts = embed_photos(_name(weights), shards, Path(scratch, "out"), settings, compute, runtime=kept)
+        photos = open_photo_input(shards)
+        all_of_them = ((photo.id, photo.read) for photo in photos.photos())
+        out = Path(scratch, "out")
+        facts = embed_dataset_images(
+            _name(weights), all_of_them, photos.total, out, settings, compute, identity=photos.identity, runtime=kept
+        )
     return facts["photos"] / facts["seconds"]
 
 
 def run_alone(weights: Path, shards: Path, options: argparse.Namespace) -> float:
     from clip_pipeline.embedding.ready_pixels import ready_pixels
+    from clip_pipeline.evaluation.runtime_choice import runtime_maker
     from clip_pipeline.machine.device import use_threads
     from clip_pipeline.models.folder import open_model
-    from clip_pipeline.pipeline.runtime_choice import runtime_maker
     from clip_pipeline.settings import ComputeSettings
 
     use_threads(0)
@@ -299,7 +305,7 @@ def choose(weights: Path, shards: Path, options: argparse.Namespace) -> str:
     """The runtime that `auto` takes on this machine for these weights; prints what was measured."""
     from functools import partial
 
-    from clip_pipeline.pipeline.runtime_choice import choice_for_command
+    from clip_pipeline.evaluation.runtime_choice import choice_for_command
     from clip_pipeline.settings import ComputeSettings, EmbeddingSettings
 
     photos = [

@@ -19,11 +19,11 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from clip_pipeline.api.evaluate import evaluate_model, predictions_folder
+from clip_pipeline.api.evaluate import evaluate, predictions_folder
 from clip_pipeline.evaluation.clip_benchmark_form import BENCHMARK_FOLDER, in_clip_benchmark_form
 from clip_pipeline.evaluation.datasets import Dataset, open_dataset
 from clip_pipeline.images.shards.tar import write_shard
-from clip_pipeline.settings import ComputeSettings, EmbeddingSettings, EvaluationSettings
+from clip_pipeline.settings import ComputeSettings, EmbeddingSettings, Recipe
 
 PEER = "clip-benchmark==1.6.2"
 ROOT = Path(__file__).resolve().parents[1]
@@ -100,7 +100,8 @@ def compare(dataset: Dataset, name: str, python: Path, arguments: argparse.Names
     started = time.monotonic()
     embedding, compute = EmbeddingSettings(dtype=arguments.dtype), ComputeSettings(device="cpu")
     scores = work / f"{name}.json"
-    rows = evaluate_model(model, open_dataset(folder), scores, EvaluationSettings(), compute, embedding)
+    recipe = Recipe(embedding=embedding, compute=compute)
+    rows = evaluate(model, open_dataset(folder), scores, recipe=recipe)
     own_seconds = time.monotonic() - started
     (entry,) = in_clip_benchmark_form(rows, model.name)
     theirs, peer_seconds = peer_scores(python, folder, model, entry["task"], work / f"{name}_peer.json")

@@ -2,40 +2,76 @@
 
     import clip_pipeline
 
-    model, preprocess, tokenizer = clip_pipeline.load("data/training/clip_checkpoint/sandbox_small")
-    scores = clip_pipeline.read_table("benchmark_report")
+    clip_pipeline.train("photos/", "model/", recipe="laptop")
+    model, preprocess, tokenizer = clip_pipeline.load("model/")
+    scores = clip_pipeline.evaluate("model/", "pets/", "scores.json")
 
+One function a verb, as on the command line; docs/tutorial.md goes through them. They are loaded when they are first used.
 The folders, read downward, are the pipeline: sources, words, images, text, models, training, embedding, evaluation.
 """
 
 from __future__ import annotations
 
-from pathlib import Path
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from clip_pipeline.storage.tables import read_table
 from clip_pipeline.version import __version__
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from clip_pipeline.api.adapt import adapt
+    from clip_pipeline.api.classify import classify
+    from clip_pipeline.api.compare_scores import compare_scores
+    from clip_pipeline.api.compare_trainings import compare_trainings
+    from clip_pipeline.api.count_words import count_words
+    from clip_pipeline.api.download import download
+    from clip_pipeline.api.download_dataset import download_dataset
+    from clip_pipeline.api.embed import embed
+    from clip_pipeline.api.evaluate import evaluate
+    from clip_pipeline.api.launch import launch
+    from clip_pipeline.api.list_models import list_models
+    from clip_pipeline.api.load import load
+    from clip_pipeline.api.plan import plan
+    from clip_pipeline.api.probe import probe
+    from clip_pipeline.api.run import run
+    from clip_pipeline.api.status import status
+    from clip_pipeline.api.take_down import take_down
+    from clip_pipeline.api.train import train
+    from clip_pipeline.api.train_tokenizer import train_tokenizer
+    from clip_pipeline.storage.tables import read_table
 
-    import torch
+__all__ = [
+    "__version__",
+    "adapt",
+    "classify",
+    "compare_scores",
+    "compare_trainings",
+    "count_words",
+    "download",
+    "download_dataset",
+    "embed",
+    "evaluate",
+    "launch",
+    "list_models",
+    "load",
+    "plan",
+    "probe",
+    "read_table",
+    "run",
+    "status",
+    "take_down",
+    "train",
+    "train_tokenizer",
+]
 
-__all__ = ["__version__", "load", "read_table"]
+
+def __getattr__(name: str) -> Any:
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    home = "storage.tables" if name == "read_table" else f"api.{name}"
+    value = getattr(import_module(f"{__name__}.{home}"), name)
+    globals()[name] = value
+    return value
 
 
-def load(
-    model_dir: str | Path, device: str = "cpu"
-) -> tuple[torch.nn.Module, Callable[[Any], torch.Tensor], Callable[..., torch.Tensor]]:
-    """A trained CLIP with what belongs to it: (model, preprocess, tokenizer).
-
-    model_dir: a model folder in open_clip's format, as `clip-pipeline train` writes it, or a name that open_clip knows, such
-    as ViT-B-32/laion2b_s34b_b79k, ViT-B-32/epoch_10.pt or hf-hub:OWNER/NAME. device: cpu, cuda, mps or auto.
-    preprocess: PIL image -> (3, size, size) tensor. tokenizer: texts -> (N, length) ids. The model has open_clip's
-    `encode_image` and `encode_text`. Raises ModelError when the folder is incomplete, or the
-    weights are not here and cannot be downloaded.
-    """
-    from clip_pipeline.machine.device import choose_device
-    from clip_pipeline.models.folder import open_model
-
-    return open_model(model_dir, choose_device(device))
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -1,9 +1,12 @@
 from __future__ import annotations
 
+import inspect
 import subprocess
 import sys
+import typing
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from PIL import Image
@@ -12,10 +15,44 @@ import clip_pipeline
 from clip_pipeline.errors import ModelError, SettingsError
 from clip_pipeline_tests.made.tiny_model import build_tiny_model
 
+TYPES_FOR_CHECKERS = {"torch": torch, "pd": pd, "Hosts": dict}
+"""What the verbs import for types alone."""
+
+
+VERBS = (
+    *(
+        "count_words",
+        "download",
+        "download_dataset",
+        "train_tokenizer",
+        "list_models",
+        "train",
+        "launch",
+        "compare_trainings",
+    ),
+    *("load", "embed", "evaluate", "probe", "classify", "compare_scores", "adapt"),
+    *("run", "status", "plan", "take_down", "read_table"),
+)
+
 
 def test_the_public_surface_is_what_all_says():
-    assert clip_pipeline.__all__ == ["__version__", "load", "read_table"]
+    assert clip_pipeline.__all__ == sorted(["__version__", *VERBS])
+    assert set(clip_pipeline.__all__) <= set(dir(clip_pipeline))
     assert clip_pipeline.__version__ == "0.2.0"
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_every_verb_is_a_typed_function_that_says_what_it_gives_and_raises(verb):
+    function = getattr(clip_pipeline, verb)
+    assert function.__name__ == verb
+    hints = typing.get_type_hints(function, function.__globals__ | TYPES_FOR_CHECKERS)
+    assert "return" in hints and set(inspect.signature(function).parameters) <= hints.keys()
+    assert "Raises" in function.__doc__
+
+
+def test_a_name_that_there_is_not_is_no_attribute():
+    with pytest.raises(AttributeError, match="has no attribute 'emdeb'"):
+        clip_pipeline.emdeb  # noqa: B018
 
 
 def test_importing_the_package_imports_nothing_heavy():

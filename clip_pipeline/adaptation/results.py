@@ -20,6 +20,7 @@ from clip_pipeline.adaptation import figures
 from clip_pipeline.adaptation.data import OUT_OF_DOMAIN
 from clip_pipeline.adaptation.learning_curve import Point, falls, read_points
 from clip_pipeline.evaluation.scores import SCORES_FILE
+from clip_pipeline.text_table import text_table
 
 TABLE_FILE, CLASSES_FILE, FALLS_FILE = "table.csv", "per_class.csv", "falls.json"
 
@@ -84,15 +85,7 @@ def table_cells(rows: Iterable[Mapping[str, Any]]) -> list[tuple[str, ...]]:
 
 def table_text(rows: Iterable[Mapping[str, Any]]) -> str:
     """The table for a terminal."""
-    lines = [TABLE_HEADER, *table_cells(rows)]
-    widths = [max(len(line[column]) for line in lines) for column in range(len(TABLE_HEADER))]
-    return "\n".join(
-        "  ".join(
-            text.ljust(width) if not column else text.rjust(width)
-            for column, (text, width) in enumerate(zip(line, widths, strict=True))
-        )
-        for line in lines
-    )
+    return text_table(table_cells(rows), TABLE_HEADER, right=range(1, len(TABLE_HEADER)))
 
 
 def _write_per_class(points: Sequence[Point], path: Path) -> None:

@@ -1,1 +1,1 @@
-"""The verbs of the library, one public function a file."""
+"""The verbs of the library: one public function a file, on plain values; the command line and a notebook call the same."""

@@ -1,22 +1,25 @@
-"""`clip-pipeline adapt`: the whole sweep on a model and a labelled dataset of the user's own."""
+"""Ways of adapting a model to labelled photos of the user's own, compared at growing fractions of them."""
 
 from __future__ import annotations
 
 import shutil
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from clip_pipeline.adaptation.data import DATA_FILE, FRACTIONS_FILE, open_data
 from clip_pipeline.adaptation.preparation import prepare_data
-from clip_pipeline.adaptation.results import write_results
+from clip_pipeline.adaptation.results import read_table, write_results
 from clip_pipeline.adaptation.splits import named_split
 from clip_pipeline.adaptation.sweep import run_sweep, sweep_trials
 from clip_pipeline.adaptation.trial_context import Trial, TrialContext
 from clip_pipeline.adaptation.trials import TRIAL_FILE
+from clip_pipeline.api.recipe import Settings, recipe_of
 from clip_pipeline.evaluation.datasets import Dataset, open_dataset
 from clip_pipeline.evaluation.fingerprints import dataset_fingerprint, model_facts
-from clip_pipeline.settings import AdaptationSettings, ComputeSettings, EvaluationSettings, fingerprinted
+from clip_pipeline.machine.progress import shown_progress
+from clip_pipeline.settings import AdaptationSettings, ComputeSettings, EvaluationSettings, Recipe, fingerprinted
 from clip_pipeline.storage.disk import hash_json, sync_tree
 from clip_pipeline.storage.published import published_folder, work_folder_of
 
@@ -30,24 +33,60 @@ PLACES = ("dataset", "out_of_domain")
 """Settings that say where photos lie, of which only the split and the photos themselves count."""
 
 
-def adapt_to(
-    model: str,
-    settings: AdaptationSettings,
-    evaluation: EvaluationSettings,
-    compute: ComputeSettings,
-    output: Path,
-    on_trial: Callable[[Trial], None] = lambda trial: None,
-) -> dict[str, Any]:
-    """Runs the sweep on `settings.dataset`, a folder or a name, and writes tables, images and trials into `output`.
+@dataclass(frozen=True)
+class Adapted:
+    """table: the rows of table.csv, one a method and fraction: top1 (0..1) with low and high, photos, learnt (numbers),
+    processor_seconds and more. trials: how many were run. falls: times that accuracy falls with more data beyond its interval."""
 
-    Run again after it was killed, it goes on: finished trials, decoded images and embeddings lie in `output`'s work folder
-    until all is done, and a finished `output` lends its trials to a larger sweep. Returns facts. Raises DatasetError,
-    ModelError, SettingsError with a sentence for the user.
+    table: list[dict[str, Any]]
+    trials: int
+    falls: int
+
+
+def adapt(
+    model: str | Path,
+    dataset: str | Path,
+    output: str | Path,
+    *,
+    out_of_domain: str | None = None,
+    methods: str | None = None,
+    fractions: str | None = None,
+    seeds: int | None = None,
+    recipe: str | Recipe = "",
+    settings: Settings = (),
+    device: str | None = None,
+    on_trial: Callable[[Trial], None] = lambda trial: None,
+    progress: bool = False,
+) -> Adapted:
+    """Compares ways of adapting a model to labelled photos; writes tables, figures and trials into the folder `output`.
+
+    model: a folder, or a name as `load` takes it. dataset: labelled, a folder or a name of `open_dataset`; NAME:SPLIT for one split of
+    it. out_of_domain, methods, fractions, seeds: settings of `adaptation`, None leaves them. recipe, settings: of which
+    `adaptation`, `evaluation` and `compute` count. device: of compute.device. on_trial: called after each trial. progress: show
+    bars on a terminal. Called again after it was killed, it goes on: finished trials, decoded images and embeddings lie in `output`'s
+    work folder until all is done, and a finished `output` lends its trials to a larger sweep. LP-FT is Kumar et al. 2022, WiSE-FT
+    Wortsman et al. 2022, LoRA Hu et al. 2021. Raises DatasetError, ModelError, SettingsError with a sentence for the user.
     """
+    given = {
+        "dataset": dataset,
+        "out_of_domain": out_of_domain,
+        "methods": methods,
+        "fractions": fractions,
+        "seeds": seeds,
+    }
+    named = {f"adaptation.{name}": value for name, value in given.items() if value is not None}
+    chosen = recipe_of(recipe_of(recipe, named), settings, device)
+    with shown_progress(progress):
+        facts = _run_sweep(str(model), chosen, Path(output), on_trial)
+    return Adapted(read_table(Path(output)), facts["trials"], facts["falls"])
+
+
+def _run_sweep(model: str, recipe: Recipe, output: Path, on_trial: Callable[[Trial], None]) -> dict[str, Any]:
+    settings, evaluation, compute = recipe.adaptation, recipe.evaluation, recipe.compute
     with published_folder(output) as (folder, work):
         place = work / _identity(model, settings, evaluation)
-        _lend_trials(Path(output), place)
-        facts = _prepare(model, settings, compute, place / "data")
+        _lend_trials(output, place)
+        _prepare(model, settings, compute, place / "data")
         data = open_data(place / "data")
         trials = run_sweep(
             lambda: TrialContext.open(model, data, settings, evaluation, compute),
@@ -55,7 +94,7 @@ def adapt_to(
             place / "trials",
             on_trial,
         )
-        facts |= write_results(trials, folder, evaluation.bootstrap_samples)
+        facts = write_results(trials, folder, evaluation.bootstrap_samples)
         for path in trials:
             shutil.copytree(path, folder / "trials" / path.name)
         shutil.copyfile(place / "data" / FRACTIONS_FILE, folder / FRACTIONS_FILE)
@@ -64,7 +103,7 @@ def adapt_to(
 
 
 def write_so_far(output: Path, evaluation: EvaluationSettings, folder: Path) -> dict[str, Any]:
-    """Tables and images of the trials that an unfinished `adapt_to(output)` has finished, written into `folder`.
+    """Tables and figures of the trials that an unfinished `adapt(…, output)` has finished, written into `folder`.
 
     Of trials with other settings, which may lie there too, those that were worked on last. Raises MissingArtifactError for none.
     """
@@ -97,17 +136,16 @@ def _lend_trials(output: Path, place: Path) -> None:
                 shutil.copytree(path, place / "trials" / path.name)
 
 
-def _prepare(model: str, settings: AdaptationSettings, compute: ComputeSettings, folder: Path) -> dict[str, Any]:
+def _prepare(model: str, settings: AdaptationSettings, compute: ComputeSettings, folder: Path) -> None:
     """The shared data, made unless an earlier run made them for the same fractions and seeds."""
     mark, wanted = folder / "sweep.txt", f"{settings.fractions} {settings.seeds}\n"
     if (folder / DATA_FILE).is_file() and mark.is_file() and mark.read_text(encoding="utf-8") == wanted:
-        return {}
+        return
     staging = folder.with_name(f".{folder.name}.staging")
     for old in (staging, folder):
         shutil.rmtree(old, ignore_errors=True)
     staging.mkdir(parents=True)
-    facts = prepare_data(model, *_open_datasets(settings), settings, compute, staging)
+    prepare_data(model, *_open_datasets(settings), settings, compute, staging)
     (staging / mark.name).write_text(wanted, encoding="utf-8")
     sync_tree(staging)
     staging.replace(folder)
-    return facts

@@ -1,4 +1,4 @@
-"""`clip-pipeline classify`: which of some labels fits a photo best, and how long the answer takes."""
+"""Which of some labels fits a photo best, and how long the answer takes."""
 
 from __future__ import annotations
 
@@ -9,12 +9,15 @@ from time import perf_counter
 
 import numpy as np
 
+from clip_pipeline.api.recipe import DEFAULTS
 from clip_pipeline.embedding.encode import embed_texts
 from clip_pipeline.embedding.texts import prompt_table
-from clip_pipeline.errors import DatasetError, PhotosError
+from clip_pipeline.errors import DatasetError, PhotosError, SettingsError
 from clip_pipeline.evaluation.single_photo import SinglePhotos
 from clip_pipeline.evaluation.zero_shot import class_vectors
 from clip_pipeline.machine.device import choose_device
+from clip_pipeline.machine.progress import shown_progress
+from clip_pipeline.storage.published import published_file
 
 LABELS_AS_THEY_ARE = ("{c}",)
 MAX_DRAWN = 12
@@ -25,7 +28,7 @@ class Classified:
     """path: the photo. ranked: (label, probability) from likeliest to least; the probabilities sum to 1.
 
     prepare_ms, image_ms: for decoding and preprocessing this photo, and for the image encoder. text_ms: for all prompts, which
-    is done once for all photos.
+    is done once for all photos. prompts: how many.
     """
 
     path: Path
@@ -33,30 +36,62 @@ class Classified:
     prepare_ms: float
     image_ms: float
     text_ms: float
+    prompts: int = 0
 
 
-def classify_images(
-    model: Path | str,
-    image_paths: Sequence[Path],
-    labels: Sequence[str],
-    device: str = "auto",
-    templates: Sequence[str] = LABELS_AS_THEY_ARE,
+def classify(
+    model: str | Path,
+    images: str | Path | Sequence[str | Path],
+    labels: Sequence[str] | None = None,
+    *,
+    dataset: str = "",
+    templates: str | Sequence[str] = "",
+    device: str = DEFAULTS.compute.device,
+    progress: bool = False,
 ) -> list[Classified]:
-    """Softmax over the labels of logit scale × cosine, one result a photo; photos go through the model one at a time.
+    """Which label fits each photo best: softmax over the labels of logit scale × cosine (Radford et al. 2021), one result a photo.
 
-    model: a folder, or a pretrained name as `open_model` takes it. templates: prompts with `{c}` where the label goes; by
-    default the label itself is the prompt. Times are those of a warm model: the first photo is answered once before. Raises
-    DatasetError for fewer than two labels or a repeated one, PhotosError for a path that is no photo, ModelError.
+    model: a folder, or a name as `load` takes it. images: one photo or several; they go through the model one at a time. labels:
+    what to choose from; or dataset: its classes and prompts instead. templates: prompts with `{c}` where the label goes, or names of
+    sets (cifar18, imagenet80) with commas between; by default the label itself is the prompt, or the dataset's prompts are taken.
+    device: of compute.device. Times are those of a warm model: the first photo is answered once before. Raises SettingsError
+    for both or neither of labels and dataset, DatasetError for fewer than two labels or a repeated one, PhotosError for a path
+    that is no photo, ModelError.
     """
+    labels, prompts = _labels_and_prompts(labels, dataset, templates)
+    images = [images] if isinstance(images, str | Path) else images
+    with shown_progress(progress):
+        return _classify(model, [Path(path) for path in images], labels, prompts, device)
+
+
+def _labels_and_prompts(
+    labels: Sequence[str] | None, dataset: str, templates: str | Sequence[str]
+) -> tuple[list[str], Sequence[str]]:
+    from clip_pipeline.evaluation.datasets.classes import classes_of
+    from clip_pipeline.evaluation.templates import template_sets
+
+    if (labels is None) == (not dataset):
+        raise SettingsError('Give either labels, as in --labels "a dog, a cat", or a dataset, as in --dataset cifar10.')
+    names, own = (list(labels), LABELS_AS_THEY_ARE) if labels is not None else classes_of(dataset)
+    if not isinstance(templates, str):
+        return names, templates
+    if "{c}" in templates:
+        return names, (templates,)
+    sets = template_sets(templates, own).values() if templates else [own]
+    return names, tuple(template for one in sets for template in one)
+
+
+def _classify(
+    model: str | Path, paths: Sequence[Path], labels: Sequence[str], templates: Sequence[str], device: str
+) -> list[Classified]:
     from clip_pipeline.models.folder import open_model
 
-    labels = list(labels)
     if len(set(labels)) < 2 or len(set(labels)) != len(labels):
         raise DatasetError(
             f"{len(labels)} labels, {len(set(labels))} different ones: {', '.join(labels[:10]) or 'none'}. "
             'Give at least two different labels, as in --labels "a dog, a cat".'
         )
-    contents = [(Path(path), _read_photo(Path(path))) for path in image_paths]
+    contents = [(path, _read_photo(path)) for path in paths]
     device = choose_device(device)
     loaded, preprocess, tokenizer = open_model(model, device)
     prompts = prompt_table(labels, templates)
@@ -76,7 +111,9 @@ def classify_images(
         image_D = photos.embed(pixels)
         image_ms = _milliseconds(begun)
         results.append(
-            Classified(path, _ranked(labels, logit_scale * (classes_CD @ image_D)), prepare_ms, image_ms, text_ms)
+            Classified(
+                path, _ranked(labels, logit_scale * (classes_CD @ image_D)), prepare_ms, image_ms, text_ms, len(prompts)
+            )
         )
     return results
 
@@ -98,8 +135,8 @@ def _ranked(labels: Sequence[str], logits_C: np.ndarray) -> list[tuple[str, floa
     return [(labels[c], float(probabilities_C[c])) for c in np.argsort(-probabilities_C, kind="stable")]
 
 
-def draw_classified(results: Sequence[Classified], path: Path, top: int = 5) -> None:
-    """An image (PNG): each photo beside bars of its likeliest labels. 12 photos at most are drawn."""
+def draw_classified(results: Sequence[Classified], output: str | Path, top: int = 5) -> None:
+    """A figure (PNG): each photo beside bars of its likeliest labels. 12 photos at most are drawn."""
     import matplotlib
 
     matplotlib.use("Agg")
@@ -133,4 +170,5 @@ def draw_classified(results: Sequence[Classified], path: Path, top: int = 5) -> 
         bars.set_frame_on(False)
         took = f"{result.prepare_ms:.1f} ms to prepare, {result.image_ms:.1f} ms in the model"
         bars.set_title(f"{result.path.name}   ({took})", loc="left", fontsize=8.5, color=QUIET)
-    save_figure(figure, path)
+    with published_file(output) as path:
+        save_figure(figure, path)

@@ -1,66 +1,124 @@
-"""Counting dumps of the user's own without artifacts: what `clip-pipeline words` does."""
+"""The words of Wikipedia dumps of the user's own, counted and filtered."""
 
 from __future__ import annotations
 
 import tempfile
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from clip_pipeline.api.recipe import DEFAULTS
 from clip_pipeline.errors import DumpError, SettingsError
+from clip_pipeline.machine.progress import shown_progress
 from clip_pipeline.settings import WordsSettings
 from clip_pipeline.storage.published import published_file
-from clip_pipeline.words.sorted_runs import MergedCounts, merge_counts
 from clip_pipeline.words.stop_words import choose_stop_words, stop_words_of
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from clip_pipeline.words.sorted_runs import MergedCounts
 
 SCRIPT_OF_LANGUAGE = {"en": "english", "ru": "cyrillic"}
 """Of the languages with stop words; all others are written in Latin letters."""
 OUTPUT_SUFFIXES = (".parquet", ".txt")
 
+UNFILTERED = replace(DEFAULTS.words, script="any", stop_words="none", digits=True, min_length=1)
+"""The defaults here: a dump may be of any language, so that what is left out is what was asked for. The pipeline's own are
+for English (docs/decisions/0013)."""
 
-def language_settings(language: str) -> tuple[str, str]:
-    """The script and the stop words of a language, as words.script and words.stop_words.
 
-    Raises SettingsError for a language without a list.
+@dataclass(frozen=True)
+class CountedWords:
+    """table: the words that are kept, records.WORD_COUNTS. found: different words in the dumps. dropped: how many each filter
+    left out, by reason."""
+
+    table: pa.Table
+    found: int
+    dropped: dict[str, int]
+
+
+def count_words(
+    dumps: str | Path | Sequence[str | Path],
+    output: str | Path | None = None,
+    *,
+    language: str = "",
+    rules: str = UNFILTERED.rules,
+    min_count: int = UNFILTERED.min_count,
+    min_documents: int = UNFILTERED.min_documents,
+    min_length: int = UNFILTERED.min_length,
+    script: str = UNFILTERED.script,
+    digits: bool = UNFILTERED.digits,
+    proper_nouns: bool = UNFILTERED.proper_nouns,
+    stop_words: str = UNFILTERED.stop_words,
+    order: str = UNFILTERED.order,
+    max_words: int = UNFILTERED.max_words,
+    workers: int = DEFAULTS.compute.workers,
+    progress: bool = False,
+) -> CountedWords:
+    """Counts the dumps together and keeps the words that pass the filters.
+
+    dumps: a file, folder or pattern, or several; XML and HTML may be mixed. output: a file to write, .parquet
+    (records.WORD_COUNTS) or .txt (one word a line). language: sets script and stop words for it, such as de. The filters are
+    the settings of `words`. workers: threads, or processes for HTML; 0 is one a core. progress: show bars on a terminal. The rules
+    of "wikipedia-word-frequency" are those of the list of that name. Raises DumpError for dumps that cannot be read or
+    hold no article, SettingsError for an output of another kind and for stop words or a value that there are not.
     """
+    from clip_pipeline.words.vocabulary import select_words
+
+    if language:
+        script, stop_words = _settings_of_language(language)
+    settings = WordsSettings(
+        rules=rules,
+        min_count=min_count,
+        min_documents=min_documents,
+        min_length=min_length,
+        script=script,
+        digits=digits,
+        proper_nouns=proper_nouns,
+        stop_words=stop_words,
+        order=order,
+        max_words=max_words,
+    )
+    output = None if output is None else Path(output)
+    if output is not None and output.suffix.lower() not in OUTPUT_SUFFIXES:
+        raise SettingsError(f"{output} is neither .parquet (words with their counts) nor .txt (one word a line).")
+    choose_stop_words(settings.stop_words)  # a wrong name is said before hours of counting
+    with shown_progress(progress):
+        counts = _count_dumps([dumps] if isinstance(dumps, str | Path) else dumps, workers, settings)
+    kept, dropped = select_words(counts.table, settings)
+    dropped["too_rare"] += counts.words - len(counts.table)
+    if output is not None:
+        _write(kept, output)
+    return CountedWords(kept, counts.words, dict(dropped))
+
+
+def _settings_of_language(language: str) -> tuple[str, str]:
+    """words.script and words.stop_words. Raises SettingsError for a language without a list of stop words."""
     stop_words_of(language)
     return SCRIPT_OF_LANGUAGE.get(language, "latin"), language
 
 
-def count_words(
-    dumps: Sequence[str], output: Path, settings: WordsSettings, workers: int
-) -> tuple[int, int, dict[str, int]]:
-    """Counts the dumps together and writes the words that are kept: as Parquet (WORD_COUNTS) or, as .txt, one a line.
-
-    dumps: files, folders or patterns; XML and HTML may be mixed. Returns how many words are kept, how many there are,
-    and the dropped ones by reason. Raises DumpError for dumps that cannot be read or hold no article, SettingsError for an
-    output of another kind and for stop words that there are not.
-    """
+def _write(kept: pa.Table, output: Path) -> None:
     import pyarrow.parquet as pq
 
-    from clip_pipeline.words.vocabulary import select_words
-
-    if output.suffix.lower() not in OUTPUT_SUFFIXES:
-        raise SettingsError(f"{output} is neither .parquet (words with their counts) nor .txt (one word a line).")
-    choose_stop_words(settings.stop_words)  # a wrong name is told before hours of counting
-    counts = _count_dumps(dumps, workers, settings)
-    kept, dropped = select_words(counts.table, settings)
-    dropped["too_rare"] += counts.words - len(counts.table)
     with published_file(output) as path:
         if output.suffix.lower() == ".parquet":
             pq.write_table(kept, path, compression="zstd")
         else:
             path.write_text("".join(f"{word}\n" for word in kept["word"].to_pylist()), encoding="utf-8", newline="\n")
-    return len(kept), counts.words, dropped
 
 
-def _count_dumps(dumps: Sequence[str], workers: int, settings: WordsSettings) -> MergedCounts:
+def _count_dumps(dumps: Sequence[str | Path], workers: int, settings: WordsSettings) -> MergedCounts:
     from clip_pipeline.sources.wikimedia.dump_files import DumpPart, check_dump
     from clip_pipeline.sources.wikimedia.dump_set import find_dump_files
     from clip_pipeline.sources.wikimedia.html_dumps import is_html_dump
     from clip_pipeline.words.count import count_part
     from clip_pipeline.words.html_count import count_html_part
+    from clip_pipeline.words.sorted_runs import merge_counts
 
-    paths = [path for dump in dumps for path in find_dump_files(dump)]
+    paths = [path for dump in dumps for path in find_dump_files(str(dump))]
     runs = []
     with tempfile.TemporaryDirectory(prefix="counts-") as work:
         for number, path in enumerate(paths):

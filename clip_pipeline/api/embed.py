@@ -1,8 +1,9 @@
-"""`clip-pipeline embed`: photos and texts of the user's own into a folder of embeddings."""
+"""Photos and texts of the user's own into a folder of embeddings."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -10,82 +11,155 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from clip_pipeline.embedding.dataset import TEXTS, MakeRuntime, embed_dataset_images, embed_dataset_texts
-from clip_pipeline.embedding.layouts import clip_retrieval_layout, own_layout
+from clip_pipeline.api.recipe import DEFAULTS
+from clip_pipeline.embedding.dataset import TEXTS, embed_dataset_images, embed_dataset_texts
+from clip_pipeline.embedding.layouts import LAYOUTS, clip_retrieval_layout, own_layout
+from clip_pipeline.embedding.runtimes.runtime import AUTO, REFERENCE
 from clip_pipeline.embedding.store import read_stored_embeddings
 from clip_pipeline.embedding.texts import prompt_table
-from clip_pipeline.errors import CaptionsError, SettingsError
+from clip_pipeline.errors import CaptionsError, SettingsError, nearest_name
+from clip_pipeline.evaluation.runtime_choice import runtime_for_command, runtime_maker
+from clip_pipeline.machine.progress import shown_progress
 from clip_pipeline.settings import ComputeSettings, EmbeddingSettings
 from clip_pipeline.sources.photos.open import Columns, open_photos
 from clip_pipeline.sources.tables.text_files import read_text
+from clip_pipeline.storage.published import published_folder
+
+OWN_LAYOUT, CLIP_RETRIEVAL = LAYOUTS
 
 
-def embed_photos(
+@dataclass(frozen=True)
+class Embedded:
+    """photos, texts: vectors made. failed: photos that could not be decoded. resumed: photos that a killed run had embedded
+    before. dimensions: of a vector. runtime: what ran the image encoder. seconds: that it took."""
+
+    photos: int = 0
+    texts: int = 0
+    failed: int = 0
+    resumed: int = 0
+    dimensions: int = 0
+    runtime: str = REFERENCE
+    seconds: float = 0.0
+
+
+def embed(
+    model: str | Path,
+    output: str | Path,
+    *,
+    images: str | Path | None = None,
+    texts: str | Path | None = None,
+    templates: Sequence[str] = (),
+    layout: str = OWN_LAYOUT,
+    dtype: str = DEFAULTS.embedding.dtype,
+    unit_length: bool = DEFAULTS.embedding.unit_length,
+    batch_size: int = DEFAULTS.embedding.batch_size,
+    runtime: str = AUTO,
+    image_column: str = "",
+    id_column: str = "",
+    keys: str = "",
+    device: str = DEFAULTS.compute.device,
+    workers: int = DEFAULTS.compute.workers,
+    threads: int = DEFAULTS.compute.threads,
+    progress: bool = False,
+) -> Embedded:
+    """Embeds photos, texts or both into a folder: images.npy (N, D) and images.parquet (id, row), texts.npy and texts.parquet.
+
+    model: a folder, or a name as `load` takes it. output: replaced whole at the end; a run that was killed goes on when it is
+    called again. images: what `open_photos` reads: a folder, tars, an array (.npy) or tables (.parquet). texts: a text file, a
+    text a line. templates: prompts with `{c}` where the line goes. layout: clip-pipeline, or clip-retrieval
+    (img_emb/img_emb_0.npy and metadata/metadata_0.parquet). dtype, unit_length, batch_size, runtime: settings of `embedding`;
+    runtime "auto" measures for many photos and takes the fastest that agrees with fp32. image_column, id_column: of a table.
+    keys: a text file with the ids of an array's rows. device, workers, threads: settings of `compute`. progress: show a bar on a
+    terminal. Memory does not grow with the number of photos. Raises SettingsError for options that do not go together, PhotosError,
+    CaptionsError for input without photos or lines, ModelError.
+    """
+    if layout not in LAYOUTS:
+        raise SettingsError(f'There is no layout "{layout}". {nearest_name(layout, LAYOUTS)}')
+    _check(images, texts, templates, layout)
+    settings = EmbeddingSettings(batch_size=batch_size, dtype=dtype, unit_length=unit_length, runtime=runtime)
+    compute = ComputeSettings(device=device, workers=workers, threads=threads)
+    columns = Columns(image_column, id_column, keys)
+    facts: dict[str, Any] = {}
+    with shown_progress(progress), published_folder(output) as (folder, work):
+        if images is not None:
+            facts |= _embed_photos(model, Path(images), folder, settings, compute, work, columns, layout)
+        if texts is not None:
+            about = _embed_text_file(model, Path(texts), templates, folder, settings, compute, layout)
+            facts |= {name: about[name] for name in ("texts", "dimensions")}
+    names = ("photos", "texts", "failed", "resumed", "dimensions", "runtime", "seconds")
+    return Embedded(**{name: facts[name] for name in names if name in facts})
+
+
+def _check(images: str | Path | None, texts: str | Path | None, templates: Sequence[str], layout: str) -> None:
+    if images is None and texts is None:
+        raise SettingsError("There is nothing to embed. Give --images, --texts or both.")
+    if images is not None and texts is not None and layout == CLIP_RETRIEVAL:
+        raise SettingsError(
+            "In clip-retrieval's layout the texts of a folder are the captions of its photos, row by row. Embed --images and "
+            "--texts into folders of their own."
+        )
+    if templates and texts is None:
+        raise SettingsError("--template says how the texts of --texts are put, and there are none. Give --texts.")
+
+
+def _embed_photos(
     model: str | Path,
     images: Path,
-    out_folder: Path,
+    folder: Path,
     settings: EmbeddingSettings,
     compute: ComputeSettings,
-    work: Path | None = None,
-    columns: Columns | None = None,
-    clip_retrieval: bool = False,
-    runtime: MakeRuntime | None = None,
+    work: Path,
+    columns: Columns,
+    layout: str,
 ) -> dict[str, Any]:
-    """Embeds whatever `open_photos` reads; writes and returns what `embed_dataset_images` does.
-
-    clip_retrieval: write its layout instead of ours. runtime: what makes the runtime of the model; None is torch in fp32.
-    """
     photos = open_photos(images, columns=columns)
-    layout = own_layout(out_folder)
-    if clip_retrieval:
-        layout = clip_retrieval_layout(out_folder, lambda: ((photo.name, photo.place) for photo in photos))
+    files = own_layout(folder)
+    if layout == CLIP_RETRIEVAL:
+        files = clip_retrieval_layout(folder, lambda: ((photo.name, photo.place) for photo in photos))
+    some = ((photo.name, photo.read) for photo in photos)
+    runtime = runtime_for_command(model, some, len(photos), settings, compute)
     return embed_dataset_images(
         model,
         ((photo.name, photo.read) for photo in photos),
         len(photos),
-        out_folder,
+        folder,
         settings,
         compute,
         work,
         photos.identity,
-        layout,
-        runtime,
+        files,
+        runtime_maker(runtime, compute),
     )
 
 
-def embed_text_file(
+def _embed_text_file(
     model: str | Path,
     texts: Path,
     templates: Sequence[str],
-    out_folder: Path,
+    folder: Path,
     settings: EmbeddingSettings,
     compute: ComputeSettings,
-    clip_retrieval: bool = False,
+    layout: str,
 ) -> dict[str, Any]:
-    """Embeds the lines of a text file, each in every template; writes and returns what `embed_dataset_texts` does.
-
-    templates: with `{c}` or `{}` where the line goes; without any, the lines are embedded as they are. clip_retrieval: write
-    text_emb/text_emb_0.npy and metadata/metadata_0.parquet with the column caption. Raises CaptionsError for a file without
-    lines, SettingsError for a template that has no place for the text.
-    """
-    table = text_table(texts, templates)
-    if not clip_retrieval:
-        return embed_dataset_texts(model, table, out_folder, settings, compute)
-    work = out_folder / ".texts"
+    """In clip-retrieval's layout: text_emb/text_emb_0.npy, and metadata/metadata_0.parquet with the column caption."""
+    table = _text_table(texts, templates)
+    if layout != CLIP_RETRIEVAL:
+        return embed_dataset_texts(model, table, folder, settings, compute)
+    work = folder / ".texts"
     facts = embed_dataset_texts(model, table, work, settings, compute)
     keys, matrix_ND = read_stored_embeddings(work, TEXTS)
     for name in ("text_emb", "metadata"):
-        (out_folder / name).mkdir(parents=True, exist_ok=True)
-    np.save(out_folder / "text_emb" / "text_emb_0.npy", matrix_ND)
+        (folder / name).mkdir(parents=True, exist_ok=True)
+    np.save(folder / "text_emb" / "text_emb_0.npy", matrix_ND)
     renamed = keys.rename_columns(["caption" if name == "text" else name for name in keys.column_names])
-    pq.write_table(renamed, out_folder / "metadata" / "metadata_0.parquet", compression="zstd")
+    pq.write_table(renamed, folder / "metadata" / "metadata_0.parquet", compression="zstd")
     for path in (work / f"{TEXTS}.npy", work / f"{TEXTS}.parquet"):
         path.unlink()
     work.rmdir()
     return facts
 
 
-def text_table(path: Path, templates: Sequence[str]) -> pa.Table:
+def _text_table(path: Path, templates: Sequence[str]) -> pa.Table:
     """One row a line (id: its number, from 0; text), or a line and template (`prompt_table`); empty lines are left out."""
     if not path.is_file():
         raise CaptionsError(f"There is no file {path}. Give a text file with a text a line.")

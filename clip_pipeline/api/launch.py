@@ -6,9 +6,36 @@ import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from clip_pipeline.api.recipe import recipe_of
 from clip_pipeline.errors import SettingsError
 from clip_pipeline.settings import Recipe
 from clip_pipeline.training.distributed import Processes
+
+
+def launch(
+    photos: str,
+    output: str,
+    *,
+    captions: str | None = None,
+    recipe: str = "sandbox",
+    settings: Sequence[str] = (),
+    slurm: bool = False,
+    nodes: int = 1,
+    gpus: int = 1,
+    cores: int = 8,
+    hours: float = 24.0,
+    partition: str = "",
+) -> str:
+    """The text of a script that trains in several processes: with torchrun on one machine, or with SLURM on several.
+
+    photos, output, captions, recipe, settings: as for `train`, settings as --set takes them. output: on a disk that all machines see.
+    slurm: an sbatch script, else one for this machine. nodes: machines. gpus: processes on each, one a GPU. cores: for each process.
+    hours: the longest time asked of SLURM. partition: SLURM's. Raises SettingsError where the batch cannot be shared evenly, or
+    several machines are asked for without SLURM.
+    """
+    where = Launch(nodes, gpus, cores, hours, partition)
+    command = train_command(photos, output, captions or "", recipe, settings)
+    return (slurm_script if slurm else single_node_script)(where, command, recipe_of(recipe, settings))
 
 
 @dataclass(frozen=True)

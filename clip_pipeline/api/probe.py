@@ -1,4 +1,4 @@
-"""`clip-pipeline probe`: photos of a labelled dataset into embeddings, probes, predictions and accuracies."""
+"""Small classifiers on a model's embeddings of a labelled dataset: photos into embeddings, probes, predictions, accuracies."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ import numpy as np
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from clip_pipeline.embedding.dataset import MakeRuntime, embed_dataset_images, embed_dataset_texts
+from clip_pipeline.api.recipe import Settings, recipe_of
+from clip_pipeline.embedding.dataset import embed_dataset_images, embed_dataset_texts
 from clip_pipeline.embedding.photo_stream import Content
 from clip_pipeline.embedding.store import aligned_rows
 from clip_pipeline.errors import ShapeError
@@ -23,10 +24,13 @@ from clip_pipeline.evaluation.fingerprints import dataset_fingerprint, model_fac
 from clip_pipeline.evaluation.probes.scoring import probe_scores
 from clip_pipeline.evaluation.prompts import texts_to_embed
 from clip_pipeline.evaluation.provenance import Scored
+from clip_pipeline.evaluation.runtime_choice import runtime_for_dataset
 from clip_pipeline.evaluation.scores import PREDICTIONS_FILE
 from clip_pipeline.evaluation.zero_shot import zero_shot_scores
+from clip_pipeline.machine.progress import shown_progress
 from clip_pipeline.settings import Recipe
 from clip_pipeline.sources.photos.formats.idx import idx_files, read_idx
+from clip_pipeline.storage.published import published_folder
 
 ARRAYS, EMBEDDINGS, PROBES, ZERO_SHOT = "arrays", "embeddings", "probes", "zero_shot"
 IDX_NAMES = {"train": "train", "test": "t10k"}
@@ -42,52 +46,72 @@ class Probed:
     photos_per_second: float
 
 
-def probe_dataset(
-    model: str, dataset: str, recipe: Recipe, folder: Path, work: Path, runtime: MakeRuntime | None = None
+def probe(
+    model: str | Path,
+    dataset: str,
+    output: str | Path,
+    *,
+    recipe: str | Recipe = "",
+    settings: Settings = (),
+    device: str | None = None,
+    progress: bool = False,
 ) -> Probed:
-    """Fills `folder` with
+    """Embeds a labelled dataset and trains small classifiers on the embeddings; fills the folder `output` with
 
     arrays/        train_images.npy (uint8, N x 28 x 28), train_labels.npy, t10k_…; of datasets of idx files only
     embeddings/    images.npy, images.parquet, and those of the classes' prompts
     probes/        scores, predictions.parquet, the linear head, and linear_probe_test.npy, mlp_probe_test.npy: the
-                   predicted classes in the dataset's order
+                   predicted classes (int32, N) in the dataset's order
     zero_shot/     what the prompts alone score on the same photos
 
-    model: of `open_model`. dataset: of `open_dataset`. work: outlives a kill; embeddings that are there are not computed again.
-    runtime: what embeds the photos; None is plain fp32.
-    Raises DatasetError for a dataset without labels, a single class, or a class that is never trained on.
+    model: a folder, or a name as `load` takes it. dataset: of `open_dataset`. recipe, settings: of which `probe`, `evaluation`,
+    `embedding` and `compute` count. device: of compute.device. progress: show bars on a terminal. A killed run goes on where it was:
+    embeddings that are there are not computed again. The linear probe is that of Radford et al. 2021. Raises DatasetError for a
+    dataset without labels, a single class, or a class that is never trained on; ModelError, SettingsError.
     """
+    chosen = recipe_of(recipe, settings, device)
     opened = open_dataset(dataset)
     truth = opened.truth()
-    texts = texts_to_embed(opened, recipe.evaluation.templates)
-    seconds: dict[str, float] = {}
-    started = time.monotonic()
-    images = _images(dataset, opened, folder / ARRAYS)
-    fingerprint = dataset_fingerprint(opened)
-    seconds["reading photos"] = time.monotonic() - started
-    weights, logit_scale = model_facts(str(model))
-    started = time.monotonic()
-    place = folder / EMBEDDINGS
-    facts = embed_dataset_images(
-        model,
-        images,
-        len(opened.ids),
-        place,
-        recipe.embedding,
-        recipe.compute,
-        work,
-        f"{fingerprint} {opened.name}",
-        runtime=runtime,
-    )
-    embed_dataset_texts(model, texts, place, recipe.embedding, recipe.compute)
-    seconds["embedding"] = time.monotonic() - started
-    started = time.monotonic()
-    scored = Scored(Path(model).name, weights, fingerprint, logit_scale)
-    rows = zero_shot_scores(place, place, truth, recipe.evaluation, folder / ZERO_SHOT, scored)
-    rows += probe_scores(place, truth, recipe.evaluation, recipe.probe, folder / PROBES, scored)
-    _write_prediction_arrays(folder / PROBES, opened)
-    seconds["scoring"] = time.monotonic() - started
-    return Probed(rows, seconds, facts["photos_per_second"])
+    texts = texts_to_embed(opened, chosen.evaluation.templates)
+    runtime = runtime_for_dataset(model, opened, chosen.embedding, chosen.compute)
+    with shown_progress(progress), published_folder(output) as (folder, work):
+        watch = _Watch()
+        images = _images(dataset, opened, folder / ARRAYS)
+        fingerprint = dataset_fingerprint(opened)
+        watch.note("reading photos")
+        weights, logit_scale = model_facts(str(model))
+        place = folder / EMBEDDINGS
+        facts = embed_dataset_images(
+            model,
+            images,
+            len(opened.ids),
+            place,
+            chosen.embedding,
+            chosen.compute,
+            work,
+            f"{fingerprint} {opened.name}",
+            runtime=runtime,
+        )
+        embed_dataset_texts(model, texts, place, chosen.embedding, chosen.compute)
+        watch.note("embedding")
+        scored = Scored(Path(model).name, weights, fingerprint, logit_scale)
+        rows = zero_shot_scores(place, place, truth, chosen.evaluation, folder / ZERO_SHOT, scored)
+        rows += probe_scores(place, truth, chosen.evaluation, chosen.probe, folder / PROBES, scored)
+        _write_prediction_arrays(folder / PROBES, opened)
+        watch.note("scoring")
+    return Probed(rows, watch.seconds, facts["photos_per_second"])
+
+
+class _Watch:
+    """Seconds of each part, in their order."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = {}
+        self._began = time.monotonic()
+
+    def note(self, part: str) -> None:
+        now = time.monotonic()
+        self.seconds[part], self._began = now - self._began, now
 
 
 def _images(dataset: str, opened: Dataset, arrays: Path) -> Iterator[tuple[str, Content]]:

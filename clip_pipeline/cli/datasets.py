@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from clip_pipeline.cli.options import CONTEXT
+from clip_pipeline.text_table import text_table
 
 if TYPE_CHECKING:
     from clip_pipeline.evaluation.datasets.entry import Entry
@@ -21,15 +21,12 @@ def datasets(context: click.Context) -> None:
 
     if context.invoked_subcommand is not None:
         return
-    rows: list[tuple[str, ...]] = [("name", "for", "classes", "photos", "download", "licence")]
-    rows += [_row(entry) for entry in entries().values()]
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    for row in rows:
-        click.echo("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+    header = ("name", "for", "classes", "photos", "download", "licence")
+    click.echo(text_table([_row(entry) for entry in entries().values()], header))
     click.echo(
         "\nevaluation.datasets takes names and NAME=PATH. Any folder of class folders, photos with captions and CLIP_benchmark's"
     )
-    click.echo("webdatasets need no name: give the path. clip-pipeline datasets show NAME tells more of one.")
+    click.echo("webdatasets need no name: give the path. clip-pipeline datasets show NAME says more of one.")
 
 
 def _row(entry: Entry) -> tuple[str, ...]:
@@ -46,14 +43,14 @@ def _size(count: int) -> str:
 @datasets.command(context_settings=CONTEXT)
 @click.argument("name")
 def show(name: str) -> None:
-    """Tell all that is known of one dataset: its photos, classes, prompts, licence and the files it is read from."""
+    """Say all that is known of one dataset: its photos, classes, prompts, licence and the files it is read from."""
     from clip_pipeline.evaluation.datasets.entry import find_entry
     from clip_pipeline.evaluation.datasets.names import class_names
     from clip_pipeline.evaluation.datasets.templates import own_templates
 
     entry = find_entry(name)
     names, templates = list(class_names(entry).values()), own_templates(entry)
-    told = {
+    known = {
         "photos": ", ".join(f"{split} {count:,}" for split, count in entry.photos.items()),
         "a class": ", ".join(f"{split} {count:,}" for split, count in entry.per_class.items()),
         "classes": f"{entry.classes:,}{': ' + ', '.join(names[:8]) + (', ...' if len(names) > 8 else '') if names else ''}",
@@ -70,37 +67,25 @@ def show(name: str) -> None:
         "use it as": f"--dataset {entry.name}" + ("=FOLDER" if entry.needs_files else ""),
     }
     if entry.task == "captions":
-        told["classes"] = told["prompts"] = ""
+        known["classes"] = known["prompts"] = ""
     click.echo(f"{entry.title}: {entry.about}")
-    for label, text in told.items():
-        if text:
-            click.echo(f"  {label + ':':<11} {text}")
+    click.echo(text_table([(f"{label}:", text) for label, text in known.items() if text], indent="  "))
 
 
 @datasets.command(context_settings=CONTEXT)
 @click.argument("name")
-@click.argument("folder", type=click.Path(path_type=Path))
+@click.argument("folder", type=click.Path())
 @click.option("--accept-terms", is_flag=True, help="You agree to the terms of a dataset that has some.")
 @click.option("--mirror", default="", metavar="URL", help="A site that has the same files under the same names.")
 @click.option("--keep-archives", is_flag=True, help="Leave the archives beside what is unpacked.")
-def download(name: str, folder: Path, accept_terms: bool, mirror: str, keep_archives: bool) -> None:
+def download(name: str, folder: str, **options: Any) -> None:
     """Download a dataset into FOLDER, verified, unpacked and checked.
 
     NAME is one of the list, or the address of a dataset in CLIP_benchmark's webdataset layout. A download that broke off goes on
     when the command is run again.
     """
-    if name.startswith(("http://", "https://")):
-        from clip_pipeline.sources.benchmarks import download_benchmark
+    from clip_pipeline.api.download_dataset import download_dataset
 
-        counts = download_benchmark(name, folder, {})
-        click.echo(f"Wrote {folder}: {', '.join(f'{split} {count:,}' for split, count in counts.items())} photos")
-        return
-    from clip_pipeline.evaluation.datasets import splits_of
-    from clip_pipeline.evaluation.datasets.download import download_dataset
-    from clip_pipeline.evaluation.datasets.entry import find_entry
-
-    dataset = download_dataset(find_entry(name), folder, {}, mirror, accept_terms, keep_archives)
-    counts = {split: dataset.splits.count(split) for split in splits_of(dataset)}
-    click.echo(
-        f"{folder}: {', '.join(f'{split} {count:,}' for split, count in counts.items())} photos. Use it as {name}={folder}"
-    )
+    counts = download_dataset(name, folder, **options, progress=True)
+    use = "" if "://" in name else f" Use it as {name}={folder}"
+    click.echo(f"{folder}: {', '.join(f'{split} {count:,}' for split, count in counts.items())} photos.{use}")

@@ -1,22 +1,21 @@
-"""Commands that score a model or ask it: evaluate, probe, classify."""
+"""Commands that score a model or ask it: evaluate, probe, classify, compare-scores."""
 
 from __future__ import annotations
 
-from pathlib import Path
+from typing import Any
 
 import click
 
-from clip_pipeline.cli.options import CONTEXT, device_option, settings_option, with_device
-from clip_pipeline.settings import Recipe, with_settings
+from clip_pipeline.cli.options import CONTEXT, output_option, setting_option, settings_option
 
 
 @click.command(context_settings=CONTEXT)
 @click.option("--model", required=True, help="Model folder, or a name as open_clip writes it.")
 @click.option("--dataset", required=True, help="A name (sandbox, digits), NAME=PATH (cifar10=FOLDER), or a path; see clip-pipeline datasets.")  # fmt: skip
-@click.option("-o", "--output", required=True, type=click.Path(path_type=Path), help="scores.json to write; predictions and CLIP_benchmark's files go into a folder beside it.")  # fmt: skip
+@output_option("scores.json to write; predictions and CLIP_benchmark's files go into a folder beside it.")
 @settings_option
-@device_option
-def evaluate(model: str, dataset: str, output: Path, assignments: tuple[str, ...], device: str) -> None:
+@setting_option("compute.device", left=True)
+def evaluate(model: str, dataset: str, output: str, **options: Any) -> None:
     """Score a model: zero-shot on labelled photos, retrieval on photos with captions.
 
     \b
@@ -24,20 +23,20 @@ def evaluate(model: str, dataset: str, output: Path, assignments: tuple[str, ...
       clip-pipeline evaluate --model model/ --dataset pets/ -o scores.json
       clip-pipeline evaluate --model model/ --dataset pets/ -o scores.json --set evaluation.templates=own,imagenet80
     """
-    from clip_pipeline.pipeline.standalone import evaluate_to
+    from clip_pipeline.api.evaluate import evaluate
+    from clip_pipeline.evaluation.report.terminal_table import scoreboard
 
-    recipe = with_device(with_settings(Recipe(), assignments), device)
-    click.echo(evaluate_to(model, dataset, output, recipe))
+    click.echo(scoreboard(evaluate(model, dataset, output, **options, progress=True)))
     click.echo(f"Wrote {output}")
 
 
 @click.command(context_settings=CONTEXT)
 @click.option("--model", required=True, help="Model folder, or a name as open_clip writes it.")
 @click.option("--dataset", required=True, help="Labelled photos: digits, mnist=FOLDER, cifar10=FOLDER, or a folder of class folders.")  # fmt: skip
-@click.option("-o", "--output", required=True, type=click.Path(path_type=Path), help="Folder for embeddings, predictions and scores.")  # fmt: skip
+@output_option("Folder for embeddings, predictions and scores.")
 @settings_option
-@device_option
-def probe(model: str, dataset: str, output: Path, assignments: tuple[str, ...], device: str) -> None:
+@setting_option("compute.device", left=True)
+def probe(model: str, dataset: str, output: str, **options: Any) -> None:
     """Train small classifiers on a model's embeddings and score them: linear, MLP and few-shot probes.
 
     Official training and test photos are used where the dataset has them, else each split is halved. Writes the photos of
@@ -46,16 +45,19 @@ def probe(model: str, dataset: str, output: Path, assignments: tuple[str, ...], 
     \b
     Examples:
       clip-pipeline probe --dataset mnist=mnist/ --model model/ -o probed/
-      clip-pipeline probe --dataset pets/ --model model/ -o probed/ --set probe.shots= --set probe.inverse_regularizations=25
+      clip-pipeline probe --dataset pets/ --model model/ -o probed/ --set probe.shots= --set probe.strengths=25
     """
-    from clip_pipeline.pipeline.standalone import probe_to
+    from clip_pipeline.api.probe import probe
+    from clip_pipeline.evaluation.report.terminal_table import scoreboard
 
-    click.echo(probe_to(model, dataset, output, with_device(with_settings(Recipe(), assignments), device)))
+    probed = probe(model, dataset, output, **options, progress=True)
+    parts = ", ".join(f"{name} {seconds:,.1f} s" for name, seconds in probed.seconds.items())
+    click.echo(f"{scoreboard(probed.rows)}\n\nTook: {parts} ({probed.photos_per_second:,.0f} photos a second).")
     click.echo(f"Wrote {output}")
 
 
 @click.command(context_settings=CONTEXT)
-@click.argument("images", nargs=-1, required=True, metavar="IMAGE...", type=click.Path(path_type=Path))
+@click.argument("images", nargs=-1, required=True, metavar="IMAGE...", type=click.Path())
 @click.option("--labels", default="", help='Labels separated by commas: "a dog, a cat".')
 @click.option(
     "--dataset", default="", help="Take the classes and prompts of a dataset instead: a name, NAME=PATH or a path."
@@ -63,50 +65,50 @@ def probe(model: str, dataset: str, output: Path, assignments: tuple[str, ...], 
 @click.option("--templates", default="", help="Prompts: cifar18, imagenet80, or one with {c} where the label goes.")
 @click.option("--model", required=True, help="Model folder, or a pretrained name such as ViT-B-32/openai.")
 @click.option("--top", default=10, show_default=True, type=click.IntRange(1), help="Labels shown for each photo.")
-@click.option("--image", type=click.Path(path_type=Path), help="Draw photos and bars into this PNG.")
-@device_option
+@click.option("--figure", type=click.Path(), help="Draw photos and bars into this PNG.")
+@setting_option("compute.device")
 def classify(
-    images: tuple[Path, ...],
+    images: tuple[str, ...],
     labels: str,
     dataset: str,
     templates: str,
     model: str,
     top: int,
-    image: Path | None,
+    figure: str | None,
     device: str,
 ) -> None:
     """Say which label fits each photo best, with probabilities and milliseconds."""
-    from clip_pipeline.api.classify import classify_images, draw_classified
-    from clip_pipeline.storage.published import published_file
+    from clip_pipeline.api.classify import classify, draw_classified
 
-    names, prompts = _labels_and_prompts(labels, dataset, templates)
-    results = classify_images(model, list(images), names, device, prompts)
+    names = [label.strip() for label in labels.split(",") if label.strip()] or None
+    results = classify(model, images, names, dataset=dataset.strip(), templates=templates, device=device, progress=True)
     for result in results:
         click.echo(result.path)
         for label, probability in result.ranked[:top]:
             click.echo(f"  {probability:6.1%}  {'█' * round(30 * probability):<30}  {label}")
         click.echo(f"  {result.prepare_ms:.1f} ms to decode and prepare, {result.image_ms:.1f} ms in the image encoder")
-    prompt_count = len(names) * len(prompts)
-    click.echo(f"{prompt_count:,} prompts took {results[0].text_ms:,.0f} ms in the text encoder, once for all photos")
-    if image:
-        with published_file(image) as temporary:
-            draw_classified(results, temporary, min(top, 5))
-        click.echo(f"Wrote {image}")
+    first = results[0]
+    click.echo(f"{first.prompts:,} prompts took {first.text_ms:,.0f} ms in the text encoder, once for all photos")
+    if figure:
+        draw_classified(results, figure, min(top, 5))
+        click.echo(f"Wrote {figure}")
 
 
-def _labels_and_prompts(labels: str, dataset: str, templates: str) -> tuple[list[str], tuple[str, ...]]:
-    from clip_pipeline.api.classify import LABELS_AS_THEY_ARE
-    from clip_pipeline.errors import SettingsError
-    from clip_pipeline.evaluation.datasets.classes import classes_of
-    from clip_pipeline.evaluation.templates import template_sets
+@click.command(context_settings=CONTEXT)
+@click.argument("first", type=click.Path())
+@click.argument("second", type=click.Path())
+@click.option("-o", "--output", default="comparison.png", show_default=True, type=click.Path(), help="Figure to write; the numbers go beside it as .json.")  # fmt: skip
+@click.option("--samples", default=4000, show_default=True, type=click.IntRange(100), help="Resamples behind each interval and p-value.")  # fmt: skip
+@setting_option("evaluation.seed")
+def compare_scores(first: str, second: str, output: str, **options: Any) -> None:
+    """Compare the scores of two models sample by sample, and say which differences are more than chance.
 
-    if bool(labels.strip()) == bool(dataset.strip()):
-        raise SettingsError('Give either labels, as in --labels "a dog, a cat", or a dataset, as in --dataset cifar10.')
-    names = [label.strip() for label in labels.split(",") if label.strip()]
-    own: tuple[str, ...] = LABELS_AS_THEY_ARE
-    if dataset:
-        names, own = classes_of(dataset.strip())
-    if "{c}" in templates:
-        return names, (templates,)
-    sets = template_sets(templates, own).values() if templates else [own]
-    return names, tuple(template for templates_of_one in sets for template in templates_of_one)
+    FIRST and SECOND are scores.json files of `clip-pipeline evaluate` on the same dataset, or folders of scores in data/.
+    """
+    from pathlib import Path
+
+    from clip_pipeline.api.compare_scores import compare_scores
+    from clip_pipeline.evaluation.comparison.text import comparison_text
+
+    click.echo(comparison_text(compare_scores(first, second, output, **options)))
+    click.echo(f"\nWrote {output} and {Path(output).with_suffix('.json')}")

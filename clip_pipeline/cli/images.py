@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import click
 
-from clip_pipeline.cli.options import CONTEXT, settings_option
-from clip_pipeline.settings import Recipe, with_settings
+from clip_pipeline.cli.options import CONTEXT, output_option, settings_option
 
 
 @click.command(context_settings=CONTEXT)
-@click.argument("links", type=click.Path(path_type=Path))
-@click.option("-o", "--output", required=True, type=click.Path(path_type=Path), help="Folder for the shards.")
+@click.argument("links", type=click.Path())
+@output_option("Folder for the shards.")
 @click.option(
     "--retry", is_flag=True, help="Ask again for the photos whose failure may have passed, such as a timeout."
 )
 @settings_option
-def download(links: Path, output: Path, retry: bool, assignments: tuple[str, ...]) -> None:
+def download(links: str, output: str, retry: bool, settings: tuple[str, ...]) -> None:
     """Download the photos of a url list (Parquet, CSV, TSV, JSONL, txt) into webdataset shards.
 
     Photos are stored as JPEGs whose shorter side has 256 pixels; `--set download.image_size=224 --set
@@ -27,9 +24,12 @@ def download(links: Path, output: Path, retry: bool, assignments: tuple[str, ...
     sizes.json. Nothing that is finished is fetched twice: run the same command again after a stop and it goes on, or with
     a longer list and it adds what is new.
     """
-    from clip_pipeline.pipeline.standalone import download_links
+    from clip_pipeline.api.download import download
+    from clip_pipeline.text_table import text_table
 
-    counts = download_links(links, output, with_settings(Recipe(), assignments), retry)
+    counts = download(links, output, retry=retry, settings=settings, progress=True)
     click.echo(f"{counts.get('success', 0):,} of {sum(counts.values()):,} photos are in {output}")
-    for status_name, count in sorted(counts.items()):
-        click.echo(f"  {status_name:<20} {count:>9,}")
+    if counts:
+        click.echo(
+            text_table([(name, f"{count:,}") for name, count in sorted(counts.items())], right=(1,), indent="  ")
+        )

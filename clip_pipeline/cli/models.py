@@ -8,14 +8,13 @@ from dataclasses import asdict
 import click
 
 from clip_pipeline.cli.options import CONTEXT, settings_option
-from clip_pipeline.settings import Recipe, with_settings
 
 
 @click.command(context_settings=CONTEXT)
 @click.argument("names", nargs=-1, metavar="[MODEL]...")
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON list instead of a table.")
 @settings_option
-def models(names: tuple[str, ...], as_json: bool, assignments: tuple[str, ...]) -> None:
+def models(names: tuple[str, ...], as_json: bool, settings: tuple[str, ...]) -> None:
     """List the models to train: encoders, image size, parameters, cost.
 
     Without MODEL: all that come with the package. MODEL is one of their names, or an open_clip configuration of your own
@@ -30,12 +29,8 @@ def models(names: tuple[str, ...], as_json: bool, assignments: tuple[str, ...]) 
       clip-pipeline models vit_s_16_112 model/
       clip-pipeline models --set training.model=vit_s_16_112 --set training.vision_width=256 --set training.text_layers=4
     """
-    from clip_pipeline.models.registry import list_models
-    from clip_pipeline.models.zoo import describe_model, zoo_table
-    from clip_pipeline.training.options import architecture_of
+    from clip_pipeline.api.list_models import list_models
+    from clip_pipeline.models.zoo import zoo_table
 
-    facts = [describe_model(name) for name in names or ([] if assignments else list_models())]
-    if assignments:
-        training = with_settings(Recipe(), assignments).training
-        facts.append(describe_model(training.model, architecture_of(training)))
+    facts = list_models(names, settings=settings)
     click.echo(json.dumps([asdict(fact) for fact in facts], indent=1) if as_json else zoo_table(facts))

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
+from typing import Any
 
 import click
 
-from clip_pipeline.cli.options import CONTEXT, chosen_recipe, data_option, recipe_options
+from clip_pipeline.cli.options import CONTEXT, data_option, recipe_options
 
 
 @click.command(context_settings=CONTEXT)
@@ -17,15 +17,7 @@ from clip_pipeline.cli.options import CONTEXT, chosen_recipe, data_option, recip
 @click.option("--partition", default="", metavar="KEY", help="Only this partition of the selected assets.")
 @click.option("--force", is_flag=True, help="Build the selected assets again although they are fresh.")
 @click.option("--history/--no-history", default=True, help="Tell Dagster's history, where there is one, what was made.")
-def run(
-    recipe_name: str,
-    assignments: tuple[str, ...],
-    data_folder: str,
-    select: str,
-    partition: str,
-    force: bool,
-    history: bool,
-) -> None:
+def run(recipe: str, data: str, history: bool, **options: Any) -> None:
     """Materialise the pipeline: build what is missing or stale, reuse the rest.
 
     \b
@@ -36,26 +28,24 @@ def run(
       clip-pipeline run --recipe laptop --set wikipedia.dump=enwiki.xml.bz2 \\
           --set links.source=folder --set links.path=photos/ your own dump and photos
     """
-    from clip_pipeline.cli.run_output import run_command
+    from clip_pipeline.api.run import run
+    from clip_pipeline.cli.run_output import RunOutput
     from clip_pipeline.defs.history import no_history, report_run
 
-    recipe = chosen_recipe(recipe_name, assignments)
-    run_command(recipe, data_folder, select, partition, force, report_run if history else no_history)
+    output = RunOutput(recipe, data, report_run if history else no_history)
+    run(recipe, data, **options, on_start=output.start, on_done=output.done, report=output.report, progress=True)
 
 
 @click.command(context_settings=CONTEXT)
 @recipe_options
 @data_option
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON list instead of a table.")
-def status(recipe_name: str, assignments: tuple[str, ...], data_folder: str, as_json: bool) -> None:
+def status(recipe: str, data: str, settings: tuple[str, ...], as_json: bool) -> None:
     """Show what exists, whether it is fresh or stale and why, and its size."""
+    from clip_pipeline.api.status import status
     from clip_pipeline.cli.run_output import status_table
-    from clip_pipeline.pipeline.graph import STEPS
-    from clip_pipeline.pipeline.status import pipeline_status
-    from clip_pipeline.pipeline.workspace import Workspace
 
-    with Workspace(data_folder, chosen_recipe(recipe_name, assignments)) as workspace:
-        statuses = pipeline_status(workspace, list(STEPS.values()))
+    statuses = status(recipe, data, settings=settings)
     if as_json:
         click.echo(json.dumps([status.as_json() for status in statuses], indent=1))
     else:
@@ -65,31 +55,22 @@ def status(recipe_name: str, assignments: tuple[str, ...], data_folder: str, as_
 @click.command(context_settings=CONTEXT)
 @recipe_options
 @data_option
-def plan(recipe_name: str, assignments: tuple[str, ...], data_folder: str) -> None:
+def plan(recipe: str, data: str, settings: tuple[str, ...]) -> None:
     """Show what the photo search of the vocabulary will cost: requests, budget, time. Sends nothing."""
-    from clip_pipeline.cli.run_output import plan_table
-    from clip_pipeline.pipeline.workspace import Workspace
+    from clip_pipeline.api.plan import plan
+    from clip_pipeline.text_table import text_table
 
-    with Workspace(data_folder, chosen_recipe(recipe_name, assignments)) as workspace:
-        click.echo(plan_table(workspace))
+    click.echo(text_table(plan(recipe, data, settings=settings)))
 
 
 @click.command(context_settings=CONTEXT)
 @click.argument("names", nargs=-1, metavar="[ID|URL|SHA256]...")
 @click.option("--reason", default="", help="Why, and who asked: kept with the record.")
 @click.option("--list", "only_list", is_flag=True, help="Show what was taken down so far, and change nothing.")
-@click.option("--shards", "shards_folder", default=None, type=click.Path(path_type=Path), help="A folder that the download command wrote, instead of the data folder.")  # fmt: skip
+@click.option("--shards", default=None, type=click.Path(), help="A folder that the download command wrote, instead of the data folder.")  # fmt: skip
 @recipe_options
 @data_option
-def takedown(
-    names: tuple[str, ...],
-    reason: str,
-    only_list: bool,
-    shards_folder: Path | None,
-    recipe_name: str,
-    assignments: tuple[str, ...],
-    data_folder: str,
-) -> None:
+def takedown(names: tuple[str, ...], only_list: bool, shards: str | None, data: str, **options: Any) -> None:
     """Remove photos everywhere, for good: shards, pairs, embeddings, scores, report.
 
     A photo is named by its id, its url, or the sha256 of the file as it was downloaded; others with the same bytes go with
@@ -102,14 +83,12 @@ def takedown(
       clip-pipeline takedown https://example.org/a.jpg --shards shards/
       clip-pipeline takedown --list
     """
-    from clip_pipeline.cli.run_output import say_takedowns, say_taken_down, takedown_command
-    from clip_pipeline.pipeline.standalone import take_down_from_shards
+    from clip_pipeline.api.take_down import take_down
+    from clip_pipeline.cli.run_output import say_done, say_takedowns, say_taken_down
 
     if only_list:
-        say_takedowns(shards_folder or Path(data_folder))
+        say_takedowns(shards or data)
     elif not names:
         raise click.UsageError("Name what to take down: an id, a url or a sha256.")
-    elif shards_folder is not None:
-        say_taken_down(take_down_from_shards(shards_folder, names, reason))
     else:
-        takedown_command(chosen_recipe(recipe_name, assignments), data_folder, names, reason)
+        say_taken_down(take_down(names, data, shards=shards, **options, on_done=say_done))

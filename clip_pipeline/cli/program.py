@@ -11,13 +11,12 @@ import click
 from clip_pipeline.cli.adaptation import adapt
 from clip_pipeline.cli.datasets import datasets
 from clip_pipeline.cli.embedding import embed
-from clip_pipeline.cli.evaluation import classify, evaluate, probe
+from clip_pipeline.cli.evaluation import classify, compare_scores, evaluate, probe
 from clip_pipeline.cli.images import download
 from clip_pipeline.cli.models import models
 from clip_pipeline.cli.options import CONTEXT
 from clip_pipeline.cli.pipeline import plan, run, status, takedown
 from clip_pipeline.cli.sandbox import sandbox
-from clip_pipeline.cli.score_comparison import compare_scores
 from clip_pipeline.cli.text import tokenizer
 from clip_pipeline.cli.training import compare, launch, train
 from clip_pipeline.cli.words import words
@@ -61,7 +60,34 @@ def _stop(sentence: str, status: int) -> None:
     sys.exit(status)
 
 
-@click.group(context_settings=CONTEXT)
+GROUPS: dict[str, tuple[click.Command, ...]] = {
+    "Pipeline": (run, status, plan, takedown),
+    "Words": (words,),
+    "Photos": (download, datasets),
+    "Text": (tokenizer,),
+    "Training": (models, train, launch, compare),
+    "Embedding": (embed,),
+    "Scores": (evaluate, probe, classify, compare_scores),
+    "Adaptation": (adapt,),
+    "Sandbox": (sandbox,),
+}
+"""The commands in the order of the flow, the whole pipeline first."""
+
+
+class FlowGroup(click.Group):
+    """Lists its commands in the order of GROUPS, under their names."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(self.commands)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        longest = max(map(len, self.commands))
+        for group, members in GROUPS.items():
+            with formatter.section(group):
+                formatter.write_dl([(f"{one.name:<{longest}}", one.get_short_help_str(limit=200)) for one in members])
+
+
+@click.group(context_settings=CONTEXT, cls=FlowGroup)
 @click.version_option(__version__, prog_name="clip-pipeline")
 @click.option("-v", "--verbose", is_flag=True, help="Say more about what is done and why.")
 def commands(verbose: bool) -> None:
@@ -74,9 +100,5 @@ def commands(verbose: bool) -> None:
     logging.getLogger("clip_pipeline").setLevel(logging.INFO if verbose else logging.WARNING)
 
 
-for command in (run, status, plan, takedown, sandbox):
-    commands.add_command(command)
-for command in (words, download, tokenizer, models, train, launch, compare):
-    commands.add_command(command)
-for command in (embed, evaluate, probe, compare_scores, classify, adapt, datasets):
+for command in (one for members in GROUPS.values() for one in members):
     commands.add_command(command)

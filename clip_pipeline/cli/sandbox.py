@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from clip_pipeline.cli.options import CONTEXT, chosen_recipe, recipe_options
+from clip_pipeline.cli.options import CONTEXT, recipe_options
 
 
 @click.group(context_settings=CONTEXT)
@@ -15,8 +15,9 @@ def sandbox() -> None:
 @sandbox.command(context_settings=CONTEXT)
 @recipe_options
 @click.option("--port", default=8765, show_default=True, help="Port on 127.0.0.1; 0 takes a free one.")
-def serve(recipe_name: str, assignments: tuple[str, ...], port: int) -> None:
+def serve(recipe: str, settings: tuple[str, ...], port: int) -> None:
     """Serve the sandbox world until Ctrl-C, to tinker with."""
+    from clip_pipeline.api.recipe import recipe_of
     from clip_pipeline.sandbox.server import serve as serve_world
 
-    serve_world(chosen_recipe(recipe_name, assignments).sandbox, port)
+    serve_world(recipe_of(recipe, settings).sandbox, port)

@@ -1,16 +1,21 @@
-"""Progress of long work: a bar with rate and remaining time on a terminal, a log line now and then elsewhere."""
+"""Progress of long work: a bar with rate and remaining time on a terminal, a log line now and then elsewhere; what is waited for."""
 
 from __future__ import annotations
 
 import logging
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 
 logger = logging.getLogger(__name__)
 
 SECONDS_BETWEEN_LOG_LINES = 10.0
+SECONDS_BEFORE_A_WAIT_IS_SAID = 2.0
+
+_SHOWN: ContextVar[bool] = ContextVar("progress is shown", default=True)
 
 
 class ProgressBar:
@@ -21,7 +26,7 @@ class ProgressBar:
         self.done = 0
         self._started = self._last_line = time.monotonic()
         self._bar = None
-        if sys.stderr.isatty():
+        if _SHOWN.get() and sys.stderr.isatty():
             from tqdm import tqdm
 
             self._bar = tqdm(total=total, unit=unit, desc=what, leave=False, dynamic_ncols=True, unit_scale=True)
@@ -64,3 +69,31 @@ def progress(what: str, total: int | None = None, unit: str = "item") -> Iterato
         yield bar
     finally:
         bar.close()
+
+
+@contextmanager
+def shown_progress(shown: bool) -> Iterator[None]:
+    """Whether work inside it shows bars and says what it waits for. The library's functions do so only where they are asked."""
+    token = _SHOWN.set(shown)
+    try:
+        yield
+    finally:
+        _SHOWN.reset(token)
+
+
+@contextmanager
+def waiting(what: str, after: float = SECONDS_BEFORE_A_WAIT_IS_SAID) -> Iterator[None]:
+    """`with waiting("Loading torch"): import torch` says `Loading torch …` on stderr where that takes longer than `after` seconds.
+
+    For work that has no units to count. what: the present participle of the work.
+    """
+    if not _SHOWN.get():
+        yield
+        return
+    timer = threading.Timer(after, lambda: (sys.stderr.write(f"{what} …\n"), sys.stderr.flush()))
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()

@@ -19,6 +19,7 @@ from clip_pipeline.adaptation.sweep import run_sweep, sweep_trials, trials_of
 from clip_pipeline.adaptation.trial_context import Trial, TrialContext
 from clip_pipeline.adaptation.trials import run_trial
 from clip_pipeline.errors import SettingsError
+from clip_pipeline.settings import Recipe
 from clip_pipeline_tests.adaptation.conftest import COMPUTE, EVALUATION
 
 
@@ -28,12 +29,17 @@ def read(folder):
 
 def test_zero_shot_is_the_zero_shot_of_the_evaluation(bench, model, photos, tmp_path):
     """The same photos and prompts through `clip-pipeline evaluate` call every photo the same."""
-    from clip_pipeline.api.evaluate import evaluate_model
+    from clip_pipeline.api.evaluate import evaluate
     from clip_pipeline.evaluation.datasets import open_dataset
 
     run_trial(bench, Trial("zero_shot", 100.0, 0), tmp_path / "trial")
     about, _ = read(tmp_path / "trial")
-    rows = evaluate_model(model, open_dataset(photos / "colours"), tmp_path / "scores.json", EVALUATION, COMPUTE)
+    rows = evaluate(
+        model,
+        open_dataset(photos / "colours"),
+        tmp_path / "scores.json",
+        recipe=Recipe(evaluation=EVALUATION, compute=COMPUTE),
+    )
     (expected,) = [row for row in rows if row["split"] == "test" and row["metric"] == "top1"]
     assert about["scores"][0]["value"] == expected["value"]
     assert about["facts"] == {"learnt": 0}

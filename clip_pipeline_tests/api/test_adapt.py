@@ -1,5 +1,7 @@
 """clip-pipeline adapt, from class folders to curves."""
 
+# ruff: noqa: F811 - a test takes a fixture by its name
+
 from __future__ import annotations
 
 import csv
@@ -11,23 +13,29 @@ import pytest
 from click.testing import CliRunner
 
 from clip_pipeline.adaptation.methods import METHODS
-from clip_pipeline.api.adapt import adapt_to, write_so_far
+from clip_pipeline.api.adapt import adapt, write_so_far
 from clip_pipeline.cli.program import commands
 from clip_pipeline.errors import DatasetError, MissingArtifactError
 from clip_pipeline.evaluation.scores import read_scores
-from clip_pipeline_tests.adaptation.conftest import COMPUTE, EVALUATION
+from clip_pipeline.settings import Recipe
+from clip_pipeline_tests.adaptation.conftest import COMPUTE, EVALUATION, model, photos, settings  # noqa: F401 - fixtures
+
+
+def adapt_with(model, settings, output, on_trial=lambda trial: None):
+    recipe = Recipe(adaptation=settings, evaluation=EVALUATION, compute=COMPUTE)
+    return adapt(model, settings.dataset, output, recipe=recipe, on_trial=on_trial)
 
 
 @pytest.fixture(scope="module")
 def adapted(model, settings, tmp_path_factory):
     """All methods at three fractions, two seeds."""
     output = tmp_path_factory.mktemp("adapt") / "out"
-    return output, adapt_to(model, settings, EVALUATION, COMPUTE, output)
+    return output, adapt_with(model, settings, output)
 
 
 def test_every_method_fraction_and_seed_has_its_scores(adapted):
     output, facts = adapted
-    assert facts["cells"] == 3 * (2 * (len(METHODS) - 1) + 1)  # zero-shot has nothing random
+    assert facts.trials == 3 * (2 * (len(METHODS) - 1) + 1)  # zero-shot has nothing random
     rows = read_scores(output / "scores.json")
     cells = {(row["method"], row["percent"], row["seed"]) for row in rows}
     assert cells == {
@@ -61,8 +69,8 @@ def test_a_finished_result_lends_its_cells_to_a_larger_grid(adapted, model, sett
     ran = []
     more = replace(settings, fractions="10,25,50,100", methods="zero_shot,linear_probe,full")
     output = adapted[0].with_name("larger")
-    adapt_to(model, replace(more, fractions="10,50"), EVALUATION, COMPUTE, output)
-    adapt_to(model, more, EVALUATION, COMPUTE, output, on_cell=lambda cell: ran.append(cell.percent))
+    adapt_with(model, replace(more, fractions="10,50"), output)
+    adapt_with(model, more, output, lambda trial: ran.append(trial.percent))
     assert set(ran) == {25.0, 100.0}
 
 
@@ -78,7 +86,7 @@ def test_the_command_prints_the_table(model, photos, tmp_path):
 def test_a_dataset_of_one_class_is_named(model, photos, settings, tmp_path):
     shutil.copytree(photos / "colours/train/red", tmp_path / "photos/only")
     with pytest.raises(DatasetError, match="one class"):
-        adapt_to(model, replace(settings, dataset=str(tmp_path / "photos")), EVALUATION, COMPUTE, tmp_path / "out")
+        adapt_with(model, replace(settings, dataset=str(tmp_path / "photos")), tmp_path / "out")
 
 
 def test_photos_that_moved_keep_their_cells_and_other_photos_do_not(model, photos, settings, tmp_path):
@@ -86,12 +94,10 @@ def test_photos_that_moved_keep_their_cells_and_other_photos_do_not(model, photo
     one = replace(settings, methods="zero_shot,linear_probe", fractions="100", seeds=1, out_of_domain="")
     shutil.copytree(photos / "colours", tmp_path / "moved/colours")
     for dataset in (photos / "colours", tmp_path / "moved/colours"):
-        adapt_to(model, replace(one, dataset=str(dataset)), EVALUATION, COMPUTE, tmp_path / "out", ran.append)
+        adapt_with(model, replace(one, dataset=str(dataset)), tmp_path / "out", ran.append)
     assert len(ran) == 2
     (tmp_path / "moved/colours/test/red/red00.png").unlink()
-    adapt_to(
-        model, replace(one, dataset=str(tmp_path / "moved/colours")), EVALUATION, COMPUTE, tmp_path / "out", ran.append
-    )
+    adapt_with(model, replace(one, dataset=str(tmp_path / "moved/colours")), tmp_path / "out", ran.append)
     assert len(ran) == 4
 
 
@@ -106,8 +112,8 @@ def test_what_an_unfinished_grid_has_so_far_can_be_seen(model, settings, tmp_pat
     few = replace(settings, methods="zero_shot,linear_probe", fractions="10,100", out_of_domain="")
     for wanted in (replace(few, batch_size=4), few):
         with pytest.raises(Stopped):
-            adapt_to(model, wanted, EVALUATION, COMPUTE, tmp_path / "out", stop)
-    assert write_so_far(tmp_path / "out", EVALUATION, tmp_path / "so_far")["cells"] == 2
+            adapt_with(model, wanted, tmp_path / "out", stop)
+    assert write_so_far(tmp_path / "out", EVALUATION, tmp_path / "so_far")["trials"] == 2
     assert (tmp_path / "so_far/curve.png").is_file()
     with pytest.raises(MissingArtifactError):
         write_so_far(tmp_path / "other", EVALUATION, tmp_path / "so_far")

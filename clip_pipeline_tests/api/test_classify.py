@@ -5,7 +5,7 @@ import pytest
 from click.testing import CliRunner
 from PIL import Image
 
-from clip_pipeline.api.classify import Classified, classify_images, draw_classified
+from clip_pipeline.api.classify import Classified, classify, draw_classified
 from clip_pipeline.cli import commands
 from clip_pipeline.errors import DatasetError, SettingsError
 from clip_pipeline.evaluation.datasets.classes import classes_of
@@ -29,7 +29,7 @@ def asked(*arguments: object):
 
 
 def test_times_are_told_beside_the_probabilities(model, photo):
-    (result,) = classify_images(model, [photo], ["a cup", "a ball"], "cpu")
+    (result,) = classify(model, [photo], ["a cup", "a ball"], device="cpu")
     assert result.prepare_ms > 0 and result.image_ms > 0 and result.text_ms > 0
 
 
@@ -52,8 +52,8 @@ def test_prompts_are_chosen_by_name_or_written_out(model, photo, templates, prom
 
 def test_prompts_around_a_label_are_averaged(model, photo):
     """The same figures as the labels written out in full give, where there is one prompt."""
-    written = dict(classify_images(model, [photo], ["a photo of a cup", "a photo of a ball"], "cpu")[0].ranked)
-    (filled,) = classify_images(model, [photo], ["cup", "ball"], "cpu", ["a photo of a {c}"])
+    written = dict(classify(model, [photo], ["a photo of a cup", "a photo of a ball"], device="cpu")[0].ranked)
+    (filled,) = classify(model, [photo], ["cup", "ball"], templates=["a photo of a {c}"], device="cpu")
     assert dict(filled.ranked)["cup"] == pytest.approx(written["a photo of a cup"], abs=1e-6)
 
 
@@ -67,8 +67,8 @@ def test_bars_are_drawn_in_proportion(photo, tmp_path):
     assert widths[0] / widths[1] == pytest.approx(9, rel=0.1)
 
 
-def test_the_image_is_written_by_the_command(model, photo, tmp_path):
-    result = asked(photo, photo, "--labels", "cup, ball", "--model", model, "--image", tmp_path / "out" / "bars.png")
+def test_the_figure_is_written_by_the_command(model, photo, tmp_path):
+    result = asked(photo, photo, "--labels", "cup, ball", "--model", model, "--figure", tmp_path / "out" / "bars.png")
     assert result.exit_code == 0 and f"Wrote {tmp_path / 'out' / 'bars.png'}" in result.output
     assert (tmp_path / "out" / "bars.png").read_bytes().startswith(b"\x89PNG")
 

@@ -5,18 +5,19 @@ import json
 
 import pytest
 
-from clip_pipeline.api.classify import classify_images
-from clip_pipeline.api.evaluate import evaluate_model
+from clip_pipeline.api.classify import classify
+from clip_pipeline.api.evaluate import evaluate
 from clip_pipeline.errors import DatasetError, ModelError, PhotosError, SettingsError
 from clip_pipeline.evaluation.comparison.models import compare_scores
 from clip_pipeline.evaluation.datasets import Dataset, open_dataset
 from clip_pipeline.evaluation.fingerprints import dataset_fingerprint, model_facts
 from clip_pipeline.evaluation.provenance import missing_provenance
-from clip_pipeline.settings import ComputeSettings, EvaluationSettings
+from clip_pipeline.settings import ComputeSettings, EvaluationSettings, Recipe
 from clip_pipeline_tests.evaluation.datasets.test_files import benchmark_folder
 from clip_pipeline_tests.made.tiny_model import build_tiny_model, jpeg
 
-CPU, SETTINGS = ComputeSettings(device="cpu"), EvaluationSettings(bootstrap_samples=100)
+CPU = ComputeSettings(device="cpu")
+RECIPE = Recipe(evaluation=EvaluationSettings(bootstrap_samples=100), compute=CPU)
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +34,7 @@ def two_classes(tmp_path):
 
 def test_a_labelled_dataset_is_scored_by_zero_shot(model, tmp_path):
     folder = two_classes(tmp_path)
-    rows = evaluate_model(model, folder, tmp_path / "out" / "scores.json", SETTINGS, CPU)
+    rows = evaluate(model, folder, tmp_path / "out" / "scores.json", recipe=RECIPE)
     assert json.loads((tmp_path / "out" / "scores.json").read_text()) == rows
     assert {(row["task"], row["dataset"], row["split"]) for row in rows} == {("zero_shot", "things", "test")}
     assert rows[0]["n"] == 3
@@ -42,7 +43,7 @@ def test_a_labelled_dataset_is_scored_by_zero_shot(model, tmp_path):
 def test_every_score_tells_its_origin_and_predictions_lie_beside_the_scores(model, tmp_path):
     folder = two_classes(tmp_path)
     settings = EvaluationSettings(bootstrap_samples=100, templates="own,cifar18", seed=5)
-    rows = evaluate_model(model, folder, tmp_path / "out" / "scores.json", settings, CPU)
+    rows = evaluate(model, folder, tmp_path / "out" / "scores.json", recipe=Recipe(evaluation=settings, compute=CPU))
     assert {row["templates"] for row in rows} == {"own", "cifar18"}
     assert "ece" in {row["metric"] for row in rows}
     for row in rows:
@@ -63,7 +64,7 @@ def test_every_score_tells_its_origin_and_predictions_lie_beside_the_scores(mode
 def test_scores_of_one_model_twice_can_be_compared_from_their_files(model, tmp_path):
     folder = two_classes(tmp_path)
     for name in ("a", "b"):
-        evaluate_model(model, folder, tmp_path / f"{name}.json", SETTINGS, CPU)
+        evaluate(model, folder, tmp_path / f"{name}.json", recipe=RECIPE)
     found = compare_scores(tmp_path / "a.json", tmp_path / "b.json", 200)
     assert found.left_out == []
     assert {one.difference for one in found.differences} == {0.0}
@@ -72,7 +73,7 @@ def test_scores_of_one_model_twice_can_be_compared_from_their_files(model, tmp_p
 def test_an_unknown_set_of_prompts_is_told_before_anything_is_embedded(tmp_path):
     folder = benchmark_folder(tmp_path / "things")
     with pytest.raises(SettingsError, match="cifar18"):
-        evaluate_model(tmp_path, folder, tmp_path / "a.json", EvaluationSettings(templates="cifar"), CPU)
+        evaluate(tmp_path, folder, tmp_path / "a.json", settings={"evaluation.templates": "cifar"})
 
 
 def test_captions_are_scored_by_retrieval_each_split_for_itself(model, tmp_path):
@@ -80,21 +81,21 @@ def test_captions_are_scored_by_retrieval_each_split_for_itself(model, tmp_path)
     dataset = Dataset(
         "mine", ids, ["a"] * 6 + ["b"] * 6, lambda row: jpeg((row * 20, 0, 99)), captions=[[f"number {i}"] for i in ids]
     )
-    rows = evaluate_model(model, dataset, tmp_path / "scores.json", SETTINGS, CPU)
+    rows = evaluate(model, dataset, tmp_path / "scores.json", recipe=RECIPE)
     assert {(row["task"], row["split"], row["n"]) for row in rows} == {("retrieval", "a", 6), ("retrieval", "b", 6)}
 
 
 def test_an_unknown_dataset_leaves_no_file(model, tmp_path):
     with pytest.raises(DatasetError, match="There is no dataset"):
-        evaluate_model(model, tmp_path / "nowhere", tmp_path / "scores.json", SETTINGS, CPU)
+        evaluate(model, tmp_path / "nowhere", tmp_path / "scores.json", recipe=RECIPE)
     assert not (tmp_path / "scores.json").exists()
 
 
 def test_labels_are_ranked_with_probabilities_that_sum_to_one(model, tmp_path):
     (tmp_path / "a.jpg").write_bytes(jpeg((255, 0, 0)))
     (tmp_path / "b.jpg").write_bytes(jpeg((0, 0, 255)))
-    results = classify_images(
-        model, [tmp_path / "a.jpg", tmp_path / "b.jpg"], ["a red cup", "a blue ball", "boxes"], "cpu"
+    results = classify(
+        model, [tmp_path / "a.jpg", tmp_path / "b.jpg"], ["a red cup", "a blue ball", "boxes"], device="cpu"
     )
     assert [result.path for result in results] == [tmp_path / "a.jpg", tmp_path / "b.jpg"]
     for result in results:
@@ -117,24 +118,24 @@ def test_probabilities_are_those_of_open_clip(model, tmp_path):
         image = loaded.encode_image(preprocess(Image.open(tmp_path / "a.jpg")).unsqueeze(0), normalize=True)
         texts = loaded.encode_text(tokenizer(labels), normalize=True)
         expected = (loaded.logit_scale.exp() * image @ texts.T).softmax(dim=-1)[0].tolist()
-    ranked = dict(classify_images(model, [tmp_path / "a.jpg"], labels, "cpu")[0].ranked)
+    ranked = dict(classify(model, [tmp_path / "a.jpg"], labels, device="cpu")[0].ranked)
     assert [ranked[label] for label in labels] == pytest.approx(expected, abs=1e-5)
 
 
 @pytest.mark.parametrize("labels", [[], ["a dog"], ["a dog", "a dog"]])
 def test_too_few_labels_are_told(model, labels):
     with pytest.raises(DatasetError, match="Give at least two different labels"):
-        classify_images(model, [], labels)
+        classify(model, [], labels)
 
 
 def test_photos_that_cannot_be_read_are_told(model, tmp_path):
     (tmp_path / "a.jpg").write_text("no photo")
     with pytest.raises(PhotosError, match=r"a.jpg cannot be decoded as a photo"):
-        classify_images(model, [tmp_path / "a.jpg"], ["a", "b"], "cpu")
+        classify(model, [tmp_path / "a.jpg"], ["a", "b"], device="cpu")
     with pytest.raises(PhotosError, match=r"b.jpg cannot be read: No such file"):
-        classify_images(model, [tmp_path / "b.jpg"], ["a", "b"], "cpu")
+        classify(model, [tmp_path / "b.jpg"], ["a", "b"], device="cpu")
 
 
 def test_a_folder_without_a_model_is_told(tmp_path):
     with pytest.raises(ModelError):
-        classify_images(tmp_path, [], ["a", "b"], "cpu")
+        classify(tmp_path, [], ["a", "b"], device="cpu")

@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from clip_pipeline.api import probe as probe_verb
-from clip_pipeline.api.probe import probe_dataset
+from clip_pipeline.api.probe import probe
 from clip_pipeline.cli import commands
 from clip_pipeline.errors import DatasetError
 from clip_pipeline.settings import with_settings
@@ -55,14 +55,14 @@ def digits(tmp_path_factory) -> Path:
 
 def test_from_idx_files_to_accuracies(model, digits, tmp_path):
     out = tmp_path / "out"
-    probed = probe_dataset(str(model), f"mnist={digits}", RECIPE, out, tmp_path / "work")
+    probed = probe(model, f"mnist={digits}", out, recipe=RECIPE)
     images, labels = np.load(out / "arrays" / "t10k_images.npy"), np.load(out / "arrays" / "t10k_labels.npy")
     assert images.shape == (60, 28, 28) and images.dtype == np.uint8
     assert np.load(out / "arrays" / "train_images.npy").shape == (200, 28, 28)
     assert len(np.load(out / "embeddings" / "images.npy")) == 260
-    for probe in ("linear_probe", "mlp_probe"):
-        predicted = np.load(out / "probes" / f"{probe}_test.npy")
-        rows = [row for row in probed.rows if row["task"] == probe]
+    for name in ("linear_probe", "mlp_probe"):
+        predicted = np.load(out / "probes" / f"{name}_test.npy")
+        rows = [row for row in probed.rows if row["task"] == name]
         assert (predicted == labels).mean() == pytest.approx(score(rows, "top1")["value"], abs=1e-6)
     linear = [row for row in probed.rows if row["task"] == "linear_probe"]
     assert score(linear, "top1")["value"] > 0.9
@@ -86,7 +86,7 @@ def test_photos_are_embedded_from_the_arrays_in_the_order_of_the_labels(model, d
         return inner(model, iter(kept), *rest, **options)
 
     monkeypatch.setattr(probe_verb, "embed_dataset_images", watched)
-    probe_dataset(str(model), f"mnist={digits}", RECIPE, tmp_path / "out", tmp_path / "work")
+    probe(model, f"mnist={digits}", tmp_path / "out", recipe=RECIPE)
     train = np.load(tmp_path / "out" / "arrays" / "train_images.npy")
     assert [photo_id for photo_id, _ in given[:2]] == ["train/00000", "train/00001"] and given[200][0] == "test/00000"
     assert all((image == train[row]).all() for row, (_, image) in enumerate(given[:200]))
@@ -114,7 +114,7 @@ def test_class_folders_are_probed_too_and_leave_no_arrays(model, tmp_path):
         for number in range(8):
             shade = tuple(min(255, part + number) for part in colour)
             (tmp_path / "things" / name / f"{number}.jpg").write_bytes(jpeg(shade))
-    probed = probe_dataset(str(model), str(tmp_path / "things"), RECIPE, tmp_path / "out", tmp_path / "work")
+    probed = probe(model, str(tmp_path / "things"), tmp_path / "out", recipe=RECIPE)
     assert score([row for row in probed.rows if row["task"] == "linear_probe"], "top1")["n"] == 8
     assert not (tmp_path / "out" / "arrays").exists()
 
@@ -123,10 +123,10 @@ def test_photos_without_labels_are_told_before_anything_is_embedded(model, tmp_p
     (tmp_path / "photos").mkdir()
     (tmp_path / "photos" / "a.jpg").write_bytes(jpeg((1, 2, 3)))
     with pytest.raises(DatasetError, match="without labels"):
-        probe_dataset(str(model), str(tmp_path / "photos"), RECIPE, tmp_path / "out", tmp_path / "work")
+        probe(model, str(tmp_path / "photos"), tmp_path / "out", recipe=RECIPE)
     (tmp_path / "photos" / "captions.csv").write_text("file,caption\na.jpg,a red cup\n")
     with pytest.raises(DatasetError, match="captions and no labels"):
-        probe_dataset(str(model), str(tmp_path / "photos"), RECIPE, tmp_path / "out", tmp_path / "work")
+        probe(model, str(tmp_path / "photos"), tmp_path / "out", recipe=RECIPE)
 
 
 def test_real_mnist_becomes_arrays_whole_and_in_order(shared_data, tmp_path):

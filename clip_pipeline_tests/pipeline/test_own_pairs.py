@@ -11,10 +11,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from clip_pipeline.api.download import download
+from clip_pipeline.api.take_down import take_down
+from clip_pipeline.api.train import pairs_of_folder
 from clip_pipeline.errors import CaptionsError, PhotosError
 from clip_pipeline.pipeline.graph import STEPS
 from clip_pipeline.pipeline.partitions import shard_keys
-from clip_pipeline.pipeline.standalone import download_links, take_down_from_shards
 from clip_pipeline.pipeline.workspace import Workspace
 from clip_pipeline.settings import with_settings
 from clip_pipeline.settings.recipes import find_recipe
@@ -153,8 +155,6 @@ def test_a_range_of_tars_is_read_and_a_new_tar_beside_it_changes_nothing(tmp_pat
 
 
 def test_a_folder_without_captions_is_told_before_a_photo_is_stored(tmp_path):
-    from clip_pipeline.pipeline.standalone import _pairs_of_folder
-
     (tmp_path / "photos").mkdir()
     (tmp_path / "photos" / "1.jpg").write_bytes(image(1))
     workspace = workspace_of(tmp_path, "folder", tmp_path / "photos")
@@ -162,11 +162,11 @@ def test_a_folder_without_captions_is_told_before_a_photo_is_stored(tmp_path):
         STEPS["image_links"].materialise(workspace, "000")
     recipe, work = find_recipe("tiny"), tmp_path / "work"
     with pytest.raises(CaptionsError, match=r"no caption file for the 1 photos .*--captions"):
-        _pairs_of_folder(tmp_path / "photos", "", recipe, work)
+        pairs_of_folder(tmp_path / "photos", "", recipe, work)
     assert not work.exists()
     (tmp_path / "my.csv").write_text("file,caption\n1.jpg,A cup\n")
     recipe, _ = with_settings(recipe, [f"links.captions={tmp_path / 'my.csv'}"]), work.mkdir()
-    assert _pairs_of_folder(tmp_path / "photos", "", recipe, work)["caption"].to_pylist() == ["A cup"]
+    assert pairs_of_folder(tmp_path / "photos", "", recipe, work)["caption"].to_pylist() == ["A cup"]
 
 
 def test_a_link_to_nothing_among_the_photos_hinders_nobody(tmp_path):
@@ -181,12 +181,10 @@ def test_a_link_to_nothing_among_the_photos_hinders_nobody(tmp_path):
 
 
 def test_the_train_command_reads_tars_in_the_folders_of_their_splits(tmp_path):
-    from clip_pipeline.pipeline.standalone import _pairs_of_folder
-
     for number, split in enumerate(("train", "val")):
         write_tar(tmp_path / "tars" / split / "0.tar", {"0.jpg": image(number), "0.txt": f"A cup of {split}"})
     (tmp_path / "work").mkdir()
-    pairs = _pairs_of_folder(tmp_path / "tars", "", find_recipe("tiny"), tmp_path / "work")
+    pairs = pairs_of_folder(tmp_path / "tars", "", find_recipe("tiny"), tmp_path / "work")
     assert dict(zip(pairs["caption"].to_pylist(), pairs["split"].to_pylist(), strict=True)) == {
         "A cup of train": "train",
         "A cup of val": "validation",
@@ -234,7 +232,7 @@ def test_what_a_filter_excludes_from_a_list_of_urls_is_never_asked_for(tmp_path,
         for n in range(COUNT):
             site.always(f"/{n}.jpg", Answer(body=image(n)))
         recipe = with_settings(find_recipe("tiny"), filters)
-        download_links(laion_list, tmp_path / "shards", recipe, hosts=site.hosts("photos.test"))
+        download(laion_list, tmp_path / "shards", recipe=recipe, hosts=site.hosts("photos.test"))
         assert sorted(path for _, path in site.requests) == ["/2.jpg", "/4.jpg"]
     (row,) = (row for row in pq.read_table(tmp_path / "shards" / "00000.parquet").to_pylist() if row["id"] == "4")
     assert (row["similarity"], row["nsfw"], row["licence"]) == (pytest.approx(0.4), "UNLIKELY", "?")
@@ -259,14 +257,14 @@ def test_shards_from_before_there_were_ratings_are_taken_over_without_a_request(
     with loopback() as site:
         for n in range(COUNT):
             site.always(f"/{n}.jpg", Answer(body=image(n)))
-        download_links(laion_list, shards, recipe, hosts=site.hosts("photos.test"))
+        download(laion_list, shards, recipe=recipe, hosts=site.hosts("photos.test"))
         older = pq.read_table(shards / "00000.parquet").drop_columns(
             ["similarity", "nsfw", "unsafe", "watermark", "origin"]
         )
         pq.write_table(older, shards / "00000.parquet")
-        take_down_from_shards(shards, ["3"], "asked")
+        take_down(["3"], shards=shards, reason="asked")
         asked = len(site.requests)
-        download_links(laion_list, shards, recipe, hosts=site.hosts("photos.test"))
+        download(laion_list, shards, recipe=recipe, hosts=site.hosts("photos.test"))
         assert len(site.requests) == asked == COUNT
     rows = pq.read_table(shards / "00000.parquet").to_pylist()
     assert {row["id"]: row["nsfw"] for row in rows} == {
@@ -275,12 +273,10 @@ def test_shards_from_before_there_were_ratings_are_taken_over_without_a_request(
 
 
 def test_the_train_command_reads_a_range_of_tars_and_the_key_of_their_captions(tmp_path):
-    from clip_pipeline.pipeline.standalone import _pairs_of_folder
-
     for number in range(2):
         told = {f"{n}.json": json.dumps({"prompt": f"A cup {number} {n}", "caption": "no"}) for n in range(2)}
         write_tar(tmp_path / f"{number}.tar", {f"{n}.jpg": image(2 * number + n) for n in range(2)} | told)
     recipe = with_settings(find_recipe("tiny"), ["links.caption_keys=json.prompt"])
     (tmp_path / "work").mkdir()
-    pairs = _pairs_of_folder(tmp_path / "{0..1}.tar", "", recipe, tmp_path / "work")
+    pairs = pairs_of_folder(tmp_path / "{0..1}.tar", "", recipe, tmp_path / "work")
     assert sorted(pairs["caption"].to_pylist()) == [f"A cup {t} {n}" for t in range(2) for n in range(2)]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 import threading
@@ -12,9 +11,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import clip_pipeline
 from clip_pipeline.embedding.parallelism.worker import KINDS
 from clip_pipeline.errors import EmbeddingProcessError
+from clip_pipeline.machine.child_process import child_environment
 
 SECONDS_BETWEEN_LOOKS = 0.25
 
@@ -65,14 +64,12 @@ def shares(photos: int, processes: int) -> list[tuple[int, int]]:
 
 def _start(work: Work, threads: int) -> subprocess.Popen[str]:
     told = json.dumps(asdict(work) | {"threads": threads})
-    package_home = str(Path(clip_pipeline.__file__).parents[1])
-    paths = os.pathsep.join(filter(None, (package_home, os.environ.get("PYTHONPATH"))))
     return subprocess.Popen(
         [sys.executable, "-m", "clip_pipeline.embedding.parallelism.worker", told],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
-        env=os.environ | {"PYTHONPATH": paths, "OMP_NUM_THREADS": str(threads)},
+        env=child_environment({"OMP_NUM_THREADS": str(threads)}),
     )
 
 

@@ -73,7 +73,11 @@ class Comparison:
         }
 
 
-def compare_scores(first: Path, second: Path, samples: int = 4000, seed: int = 0) -> Comparison:
+SAMPLES = 4000
+"""Resamples behind each interval and p-value: more than a score's own interval needs, for p-values are of the tails."""
+
+
+def compare_scores(first: Path, second: Path, samples: int = SAMPLES, seed: int = 0) -> Comparison:
     """Compares every score that both files hold.
 
     first, second: scores.json of `evaluate`, or folders with one. Raises InputError when they share no score, DatasetError

@@ -4,28 +4,23 @@ from __future__ import annotations
 
 from clip_pipeline.evaluation.comparison.models import SIGNIFICANCE, Comparison, Difference
 from clip_pipeline.evaluation.report.terminal_table import metric_name, percent
+from clip_pipeline.text_table import text_table
 
 HEADER = ("", "metric", "first", "second", "difference", "95 % interval", "p", "p (Holm)", "")
+
+NUMBERS = range(2, 8)
+"""Columns of HEADER that are aligned right."""
 
 
 def comparison_text(comparison: Comparison) -> str:
     """Plain text for a terminal."""
     first, second = comparison.names
-    table: list[tuple[str, ...]] = [HEADER]
+    table: list[tuple[str, ...]] = []
     last = ""
     for one in comparison.differences:
         table.append(("" if one.group == last else one.group, *_cells(one)))
         last = one.group
-    widths = [max(len(line[column]) for line in table) for column in range(len(HEADER))]
-    lines = [f"first   {first}", f"second  {second}", ""]
-    for number, line in enumerate(table):
-        cells = [
-            cell.ljust(w) if c in (0, 1, len(HEADER) - 1) else cell.rjust(w)
-            for c, (cell, w) in enumerate(zip(line, widths, strict=True))
-        ]
-        lines.append("  ".join(cells).rstrip())
-        if number == 0:
-            lines.append("  ".join("─" * width for width in widths))
+    lines = [f"first   {first}", f"second  {second}", "", text_table(table, HEADER, NUMBERS, rule=True)]
     lines += ["", conclusion(comparison)]
     lines += [f"Not compared: {one}" for one in comparison.left_out]
     return "\n".join(lines)

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from clip_pipeline.evaluation.templates import OWN
+from clip_pipeline.text_table import text_table
 
 HEADLINES = (
     "top1",
@@ -19,6 +20,16 @@ HEADLINES = (
     "text_to_image_recall@5",
     "text_to_image_recall@10",
 )
+GLANCE: dict[str, tuple[str, ...]] = {
+    "zero_shot": ("top1", "top1_all_classes"),
+    "retrieval": tuple(f"{way}_recall@{k}" for way in ("image_to_text", "text_to_image") for k in (1, 10)),
+    "linear_probe": ("top1",),
+    "few_shot_probe": (),
+    "adaptation": ("top1",),
+}
+"""By task, the metrics that are read at a glance."""
+MAX_AT_A_GLANCE = 12
+
 METRIC_NAMES = {
     "top1": "top-1 accuracy",
     "top5": "top-5 accuracy",
@@ -33,6 +44,7 @@ TASK_NAMES = {
     "linear_probe": "linear probe",
     "mlp_probe": "MLP probe",
     "few_shot_probe": "few-shot probe",
+    "adaptation": "adapted",
 }
 
 
@@ -66,26 +78,46 @@ def mark(row: Mapping[str, Any]) -> str:
     return "may be chance" if row["chance"] is not None and row["low"] <= row["chance"] else ""
 
 
-def scoreboard(rows: Sequence[dict[str, Any]]) -> str:
+def scoreboard(rows: Sequence[Mapping[str, Any]]) -> str:
     """Plain text: one line a score with its 95 % interval, what chance gives and the number of samples."""
-    shown = [row for row in rows if row["metric"] in HEADLINES or row["metric"].endswith("_shot")]
-    if not shown:
+    return _table([row for row in rows if row["metric"] in HEADLINES or row["metric"].endswith("_shot")])
+
+
+def glance(rows: Sequence[Mapping[str, Any]]) -> str:
+    """The scoreboard that is read at a glance: at most 12 lines, of `scores_at_a_glance`."""
+    return _table(scores_at_a_glance(rows))
+
+
+def scores_at_a_glance(rows: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """The few scores that say how good a model is, in the order of GLANCE, each task's splits together, at most 12.
+
+    Of several sets of prompts the first, of the few-shot probes the one with most photos a class in each split. The MLP probe is left
+    to the report: it says of the embeddings what the linear probe says.
+    """
+    first_prompts: dict[tuple[str, str], str] = {}
+    for row in rows:
+        if row["task"] == "zero_shot":
+            first_prompts.setdefault((row["dataset"], row["split"]), row["templates"])
+    most_shots = {(row["dataset"], row["split"]): row for row in rows if row["task"] == "few_shot_probe"}
+    chosen = []
+    for task, metrics in GLANCE.items():
+        for row in rows:
+            key = (row["dataset"], row["split"])
+            wanted = row["task"] == task and (row["metric"] in metrics or row is most_shots.get(key))
+            if wanted and (task != "zero_shot" or row["templates"] == first_prompts[key]):
+                chosen.append(row)
+    return chosen[:MAX_AT_A_GLANCE]
+
+
+def _table(rows: Sequence[Mapping[str, Any]]) -> str:
+    if not rows:
         return "No scores."
-    header = ("", "metric", "score", "95 % interval", "chance", "n", "")
-    table = [header]
+    table = []
     last = ""
-    for row in shown:
+    for row in rows:
         group = group_name(row)
-        numbers = (percent(row["value"]), interval_text(row), percent(row["chance"]), f"{row['n']:,}")
+        chance = "" if row["chance"] is None else percent(row["chance"])
+        numbers = (percent(row["value"]), interval_text(row), chance, f"{row['n']:,}")
         table.append(("" if group == last else group, metric_name(row["metric"]), *numbers, mark(row)))
         last = group
-    widths = [max(len(line[column]) for line in table) for column in range(len(header))]
-    lines = []
-    for line in table:
-        cells = [
-            text.ljust(w) if c < 2 or c == 6 else text.rjust(w)
-            for c, (text, w) in enumerate(zip(line, widths, strict=True))
-        ]
-        lines.append("  ".join(cells).rstrip())
-    lines.insert(1, "  ".join("─" * width for width in widths).rstrip())
-    return "\n".join(lines)
+    return text_table(table, ("", "metric", "score", "95 % interval", "chance", "n", ""), right=(2, 3, 4, 5), rule=True)

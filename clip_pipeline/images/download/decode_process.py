@@ -16,13 +16,12 @@ import subprocess
 import sys
 import threading
 from collections import deque
-from pathlib import Path
 
-import clip_pipeline
 from clip_pipeline.errors import DecoderError
 from clip_pipeline.images.download.decode_job import Job, Photo, Pool
 from clip_pipeline.images.download.decode_worker import ANSWER, END_OF_JOB, FAILED, JOB, LEAVE, MESSAGE, PHOTO, READY
 from clip_pipeline.images.download.journal import Entry
+from clip_pipeline.machine.child_process import child_environment
 
 logger = logging.getLogger(__name__)
 
@@ -188,13 +187,11 @@ def start_processes(count: int, check: str, seconds: int) -> tuple[subprocess.Po
         ours.append((photos_in, answers_out))
         theirs.append((photos_out, answers_in))
     told = json.dumps({"check": check, "seconds": seconds, "pipes": theirs})
-    package_home = str(Path(clip_pipeline.__file__).parents[1])
-    paths = os.pathsep.join(filter(None, (package_home, os.environ.get("PYTHONPATH"))))
     family = subprocess.Popen(
         [sys.executable, "-m", "clip_pipeline.images.download.decode_worker", told],
         stdin=subprocess.DEVNULL,
         pass_fds=[end for pair in theirs for end in pair],
-        env=os.environ | _QUIET | {"PYTHONPATH": paths},
+        env=child_environment(_QUIET),
     )
     for pair in theirs:
         os.close(pair[0])

@@ -7,9 +7,7 @@ from functools import partial
 from typing import Any
 
 from clip_pipeline.errors import MissingRuntimeError
-from clip_pipeline.pipeline.builder import BuildContext, Builder
-from clip_pipeline.pipeline.partitions import dataset_names, halves
-from clip_pipeline.pipeline.runtime_choice import (
+from clip_pipeline.evaluation.runtime_choice import (
     CHOICE_FILE,
     REFERENCE,
     Photos,
@@ -20,6 +18,8 @@ from clip_pipeline.pipeline.runtime_choice import (
     runtime_maker,
     spread,
 )
+from clip_pipeline.pipeline.builder import BuildContext, Builder
+from clip_pipeline.pipeline.partitions import dataset_names, halves
 from clip_pipeline.pipeline.steps.benchmark_datasets import stored_dataset
 from clip_pipeline.pipeline.workspace import Workspace
 from clip_pipeline.settings import fingerprinted

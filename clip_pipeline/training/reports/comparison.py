@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from clip_pipeline.errors import InputError
+from clip_pipeline.text_table import text_table
 from clip_pipeline.training.reports.log import LOG_FILE, read_log
 
 COLOURS = ("#1f5fa8", "#d1603d", "#3c8d5a", "#7b5ea7", "#b8860b", "#2a9d9d", "#8c564b", "#555555")
@@ -131,13 +132,12 @@ def _highest_shown(runs: Sequence[Run]) -> float | None:
 
 def runs_table(runs: Sequence[Run]) -> str:
     """One line a training: steps, last and best validation loss, pairs a second."""
-    width = max(len(run.label) for run in runs)
-    lines = [f"{'run':<{width}}  {'steps':>8}  {'final':>7}  {'best':>7}  {'pairs/s':>8}"]
+    rows = []
     for run in runs:
         losses = [loss for loss in run.log["validation_loss"] if not math.isnan(loss)]
         final, best = (f"{losses[-1]:.3f}", f"{min(losses):.3f}") if losses else ("-", "-")
         steps = int(run.log["step"][-1]) if run.log["step"] else 0
         speeds = sorted(run.log["pairs_per_second"])
         speed = speeds[len(speeds) // 2] if speeds else math.nan
-        lines.append(f"{run.label:<{width}}  {steps:>8,}  {final:>7}  {best:>7}  {speed:>8,.0f}")
-    return "\n".join(lines)
+        rows.append((run.label, f"{steps:,}", final, best, f"{speed:,.0f}"))
+    return text_table(rows, ("run", "steps", "final", "best", "pairs/s"), right=range(1, 5))

@@ -11,7 +11,6 @@ import pytest
 from click.testing import CliRunner
 
 from clip_pipeline.cli import commands
-from clip_pipeline.cli.run_output import plan_table
 from clip_pipeline.errors import BudgetSpentError, MissingArtifactError, MissingKeyError, SettingsError, SourceError
 from clip_pipeline.images.links.listed import bucket_of
 from clip_pipeline.pipeline.graph import select
@@ -242,13 +241,13 @@ def test_a_plan_without_a_vocabulary_is_a_sentence(dump, tmp_path):
         Workspace(tmp_path / "data", recipe_for(dump)) as workspace,
         pytest.raises(MissingArtifactError, match=r"vocabulary is needed.*--select \+vocabulary"),
     ):
-        plan_table(workspace)
+        search_plan(workspace)
 
 
 def test_a_plan_for_photos_that_need_no_search_is_a_sentence(dump, tmp_path):
     recipe = with_settings(recipe_for(dump), ["links.source=folder"])
     with Workspace(tmp_path, recipe) as workspace, pytest.raises(SettingsError, match="makes no search"):
-        plan_table(workspace)
+        search_plan(workspace)
 
 
 def test_before_the_first_word_the_log_says_what_is_ahead(dump, unsplash, tmp_path, caplog):

@@ -14,10 +14,10 @@ from clip_pipeline.embedding.runtimes import choice as choice_module
 from clip_pipeline.embedding.runtimes import onnx_graph
 from clip_pipeline.embedding.runtimes.registry import RUNTIMES, torch_bf16, torch_fp32
 from clip_pipeline.errors import MissingRuntimeError, ModelError
-from clip_pipeline.pipeline import runtime_choice
+from clip_pipeline.evaluation import runtime_choice
+from clip_pipeline.evaluation.runtime_choice import built_in_dataset, runtime_for_command, spread, spread_rows
 from clip_pipeline.pipeline.graph import STEPS, select
 from clip_pipeline.pipeline.previews import preview
-from clip_pipeline.pipeline.runtime_choice import built_in_dataset, runtime_for_command, spread, spread_rows
 from clip_pipeline.pipeline.stages import artifact_key
 from clip_pipeline.pipeline.status import pipeline_status
 from clip_pipeline.pipeline.workspace import Workspace
@@ -182,8 +182,8 @@ def test_a_new_runtime_is_measured_though_a_choice_is_remembered(tmp_path, quick
 
 
 def test_evaluate_embeds_with_the_runtime_of_the_settings(tmp_path, quick, monkeypatch):
+
     from clip_pipeline.api import evaluate
-    from clip_pipeline.pipeline.standalone import evaluate_to
 
     for number in range(6):
         folder = tmp_path / "photos" / ("red" if number % 2 else "blue")
@@ -197,7 +197,7 @@ def test_evaluate_embeds_with_the_runtime_of_the_settings(tmp_path, quick, monke
     model = str(build_tiny_model(tmp_path))
     for runtime in ("torch_bf16", "torch_fp32"):
         recipe = with_settings(find_recipe("tiny"), [f"embedding.runtime={runtime}", "compute.device=cpu"])
-        evaluate_to(model, str(tmp_path / "photos"), tmp_path / f"{runtime}.json", recipe)
+        evaluate.evaluate(model, tmp_path / "photos", tmp_path / f"{runtime}.json", recipe=recipe)
     assert used == ["torch_bf16", "torch_fp32"]
 
 

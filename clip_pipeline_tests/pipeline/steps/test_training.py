@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from clip_pipeline.api.train import train
 from clip_pipeline.errors import StoreError
 from clip_pipeline.pipeline.graph import STEPS
 from clip_pipeline.pipeline.partitions import possible_image_formats
 from clip_pipeline.pipeline.stages import artifact_key
-from clip_pipeline.pipeline.standalone import train_on_folder
 from clip_pipeline.pipeline.takedown import take_down
 from clip_pipeline.pipeline.workspace import Workspace
 from clip_pipeline.settings import with_settings
@@ -112,7 +112,7 @@ def test_the_train_command_streams_when_told_and_ends_with_the_same_model(tmp_pa
     for way in ("true", "false"):
         settings = ("training.batch_size=8", "download.min_side=8", f"training.cache_decoded_images={way}")
         folder = tmp_path / f"model_{way}"
-        train_on_folder(tmp_path / "photos", "", folder, recipe(*settings))
+        train(tmp_path / "photos", folder, recipe=recipe(*settings))
         models.append((folder / "open_clip_model.safetensors").read_bytes())
         told = json.loads((folder / "recipe.json").read_text())
         assert (told["training"]["batch_size"], told["training"]["cache_decoded_images"]) == (8, way == "true")

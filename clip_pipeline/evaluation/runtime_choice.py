@@ -7,6 +7,7 @@ import logging
 import platform
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,6 +18,7 @@ from clip_pipeline.storage.cache import cached_folder, user_cache
 from clip_pipeline.storage.disk import hash_json
 
 if TYPE_CHECKING:
+    from clip_pipeline.embedding.dataset import MakeRuntime
     from clip_pipeline.embedding.runtimes.agreement import Benchmark
     from clip_pipeline.embedding.runtimes.choice import Choice
     from clip_pipeline.embedding.runtimes.runtime import Runtime
@@ -131,6 +133,16 @@ def runtime_for_command(
     if not needs_measuring(settings, count):
         return REFERENCE
     return choice_for_command(model, photos, count, settings, compute, cache or user_cache())["runtime"]
+
+
+def runtime_for_dataset(
+    model: str | Path, dataset: Dataset, settings: EmbeddingSettings, compute: ComputeSettings
+) -> MakeRuntime | None:
+    """What makes the runtime that the settings want for the photos of a dataset; None for plain fp32."""
+    if settings.runtime == REFERENCE:
+        return None
+    photos = ((photo_id, partial(dataset.read, row)) for row, photo_id in enumerate(dataset.ids))
+    return runtime_maker(runtime_for_command(model, photos, len(dataset.ids), settings, compute), compute)
 
 
 def choice_for_command(

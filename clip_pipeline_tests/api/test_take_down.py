@@ -10,8 +10,9 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
+from clip_pipeline.api.download import download as download_urls
+from clip_pipeline.api.take_down import take_down
 from clip_pipeline.errors import InputError, PhotosError
-from clip_pipeline.pipeline.standalone import download_links, take_down_from_shards
 from clip_pipeline.settings import Recipe
 from clip_pipeline.sources.photos.formats.tar_index import read_shard
 from clip_pipeline_tests.images.photos import jpeg, scene
@@ -40,7 +41,7 @@ def url_list(folder: Path, site, *more: str) -> Path:
 
 
 def download(folder: Path, site, *more: str) -> None:
-    download_links(url_list(folder, site, *more), folder / "shards", RECIPE, hosts=site.hosts("photos.test"))
+    download_urls(url_list(folder, site, *more), folder / "shards", recipe=RECIPE, hosts=site.hosts("photos.test"))
 
 
 def ids(folder: Path) -> set[str]:
@@ -52,8 +53,8 @@ def test_a_photo_goes_from_its_shard_alone_without_a_request_and_does_not_come_b
     download(tmp_path, site)
     before = {path.name: path.read_bytes() for path in shards.glob("*.tar")}
     asked = len(site.requests)
-    found = take_down_from_shards(shards, ["3.jpg"], "asked")
-    assert [photo.id for photo in found.photos] == ["3.jpg"]
+    outcome = take_down(["3.jpg"], shards=shards, reason="asked")
+    assert [photo.id for photo in outcome.found.photos] == ["3.jpg"]
     assert len(site.requests) == asked
     assert "3.jpg" not in ids(shards) and len(ids(shards)) == PHOTOS - 1
     changed = [name for name, content in before.items() if (shards / name).read_bytes() != content]
@@ -71,8 +72,8 @@ def test_a_photo_goes_from_its_shard_alone_without_a_request_and_does_not_come_b
 
 def test_a_folder_without_shards_and_an_unknown_name_are_sentences(tmp_path, site):
     with pytest.raises(PhotosError, match="holds no shards that clip-pipeline download wrote"):
-        take_down_from_shards(tmp_path, ["3.jpg"], "")
+        take_down(["3.jpg"], shards=tmp_path)
     download(tmp_path, site)
     with pytest.raises(InputError, match="No photo in .* has the id, url or sha256 cat"):
-        take_down_from_shards(tmp_path / "shards", ["cat"], "")
+        take_down(["cat"], shards=tmp_path / "shards")
     assert not (tmp_path / "shards" / "takedowns.jsonl").exists()

@@ -1,0 +1,44 @@
+"""The photos of a url list into webdataset shards."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from clip_pipeline.api.recipe import Settings, recipe_of
+from clip_pipeline.machine.progress import shown_progress
+from clip_pipeline.settings import Recipe
+
+if TYPE_CHECKING:
+    from clip_pipeline.sources.web.api_session import Hosts
+
+
+def download(
+    links: str | Path,
+    output: str | Path,
+    *,
+    retry: bool = False,
+    recipe: str | Recipe = "",
+    settings: Settings = (),
+    hosts: Hosts | None = None,
+    progress: bool = False,
+) -> dict[str, int]:
+    """Downloads a url list into shards below `output`; returns the number of photos by status of `records.PHOTO_STATUSES`.
+
+    links: Parquet, CSV, TSV, JSONL or txt. output: gets 00000.tar (webdataset), 00000.parquet (records.SHARD_ATTEMPTS, every
+    attempt with its status), 00000_stats.json, …, and sizes.json. Finished shards of the same links and settings are kept; with
+    `retry`, what may succeed now is asked for again. What was taken down in `output` does not come back. recipe, settings: of
+    which `download`, `pairs` (filters of a list), `links.caption_keys` and `compute` count. hosts: names that stand for an
+    address of ours, the only way to loopback. progress: show a bar on a terminal. A photo that cannot be had is a row with a
+    reason. Raises InputError for a list that cannot be read, StoreError for an output that is a file or a full disk.
+    """
+    from clip_pipeline.images.download.into_shards import download_listed
+    from clip_pipeline.sources.fetch import PhotoFetcher
+    from clip_pipeline.sources.photos.url_list import list_url_photos
+
+    chosen = recipe_of(recipe, settings)
+    listed = list_url_photos(Path(links), Counter(), chosen.pairs, chosen.links.caption_keys)
+    with shown_progress(progress), PhotoFetcher(chosen.download, hosts or {}) as fetcher:
+        counts = download_listed(listed, Path(output), chosen.download, fetcher, chosen.compute.workers, retry)
+    return dict(counts)

@@ -1,0 +1,34 @@
+"""The recipe that a verb works with, from what its caller gives: a name or a `Recipe`, single settings, a device."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any, TypeAlias
+
+from clip_pipeline.settings import Recipe, with_settings
+from clip_pipeline.settings.recipes import find_recipe
+
+DEFAULTS = Recipe()
+"""Every setting at its default."""
+
+Settings: TypeAlias = Mapping[str, Any] | Sequence[str]
+"""{"training.epochs": 3}, or what --set takes: ["training.epochs=3"]."""
+
+
+def recipe_of(recipe: str | Recipe, settings: Settings = (), device: str | None = None) -> Recipe:
+    """The recipe with single settings changed.
+
+    recipe: a name (sandbox, laptop, …) or a `Recipe`; empty is the default of every setting. device: of compute.device, None
+    leaves it. Raises SettingsError for an unknown name, setting or value, with the nearest right one.
+    """
+    chosen = find_recipe(recipe) if isinstance(recipe, str) and recipe else recipe or DEFAULTS
+    assert isinstance(chosen, Recipe)
+    if isinstance(settings, Mapping):
+        settings = [f"{name}={_text(value)}" for name, value in settings.items()]
+    chosen = with_settings(chosen, tuple(settings))
+    return chosen if device is None else replace(chosen, compute=replace(chosen.compute, device=device))
+
+
+def _text(value: Any) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)

@@ -1,0 +1,49 @@
+"""The pipeline: what is missing or stale of the assets is built, the rest reused."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from clip_pipeline.api.recipe import Settings, recipe_of
+from clip_pipeline.machine.progress import shown_progress
+from clip_pipeline.pipeline.graph import select as selected_steps
+from clip_pipeline.pipeline.photo_sources.registry import photo_source
+from clip_pipeline.pipeline.run import AssetOutcome, run_steps
+from clip_pipeline.pipeline.step import Step
+from clip_pipeline.pipeline.workspace import Workspace
+from clip_pipeline.settings import Recipe
+from clip_pipeline.training.model.initial_model import check_initial_model
+from clip_pipeline.training.options import architecture_of
+
+
+def run(
+    recipe: str | Recipe = "sandbox",
+    data: str | Path = "data",
+    *,
+    select: str = "",
+    partition: str = "",
+    force: bool = False,
+    settings: Settings = (),
+    on_start: Callable[[Step], None] = lambda step: None,
+    on_done: Callable[[AssetOutcome], None] = lambda outcome: None,
+    report: Callable[[Workspace, list[AssetOutcome]], None] = lambda workspace, outcomes: None,
+    progress: bool = False,
+) -> list[AssetOutcome]:
+    """Materialises assets in the data folder; returns what was done, one outcome an asset, in the order of the flow.
+
+    recipe: a name or a `Recipe`. data: the data folder, made where it is not there. select: names of assets or stages, with
+    commas between; `+name` adds all before it, `name+` all after it; empty is everything. partition: only this one of the
+    selected assets. force: build what is fresh too. settings: single settings on top of the recipe. on_start, on_done: called before
+    and after each asset. report: called at the end, with the workspace still open. progress: show bars on a terminal. Raises
+    SettingsError for unknown names, InputError for input of the user's that cannot be used, before anything is built where that can be known.
+    """
+    chosen, steps = recipe_of(recipe, settings), selected_steps(select)
+    with shown_progress(progress), Workspace(data, chosen) as workspace:
+        if any(step.name == "image_links" for step in steps):
+            photo_source(workspace).check()
+        if any(step.name == "clip_checkpoint" for step in steps):
+            check_initial_model(architecture_of(chosen.training), chosen.training.init_from)
+        outcomes = run_steps(workspace, steps, partition, force, on_start=on_start, on_done=on_done)
+        report(workspace, outcomes)
+    return outcomes

@@ -1,0 +1,22 @@
+"""What a data folder holds, whether it is fresh, and why not."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from clip_pipeline.api.recipe import Settings, recipe_of
+from clip_pipeline.pipeline.graph import STEPS
+from clip_pipeline.pipeline.status import ArtifactStatus, pipeline_status
+from clip_pipeline.pipeline.workspace import Workspace
+from clip_pipeline.settings import Recipe
+
+
+def status(
+    recipe: str | Recipe = "sandbox", data: str | Path = "data", *, settings: Settings = ()
+) -> list[ArtifactStatus]:
+    """One entry an artifact that exists or that the recipe would make, in the order of the flow. Builds nothing.
+
+    recipe, data, settings: as for `run`. Raises SettingsError for unknown names.
+    """
+    with Workspace(data, recipe_of(recipe, settings)) as workspace:
+        return pipeline_status(workspace, list(STEPS.values()))

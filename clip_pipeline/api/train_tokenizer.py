@@ -1,0 +1,40 @@
+"""A tokenizer for captions of the user's own, and how well it fits them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from clip_pipeline.api.recipe import DEFAULTS
+from clip_pipeline.settings import TokenizerSettings
+from clip_pipeline.storage.published import published_folder
+
+CONTEXT_LENGTH = 32
+"""Tokens that most models of ours see: room for two sentences of a caption."""
+
+
+def train_tokenizer(
+    captions: str | Path,
+    output: str | Path,
+    *,
+    kind: str = DEFAULTS.tokenizer.kind,
+    vocab_size: int = DEFAULTS.tokenizer.vocab_size,
+    min_frequency: int = DEFAULTS.tokenizer.min_frequency,
+    context_length: int = CONTEXT_LENGTH,
+) -> dict[str, Any]:
+    """Writes a folder that transformers and open_clip read as a tokenizer, with report.json and lengths.png.
+
+    captions: a text file, one caption a line. kind, vocab_size, min_frequency: settings of `tokenizer`. context_length: tokens
+    that a text is cut to or filled up to, both ends included. Returns the facts of report.json: tokens, merges,
+    tokens_per_caption, cut_captions (a share, 0..1), warnings (sentences) and more, as `describe_tokenizer` lists them.
+    Byte-level BPE is that of Radford et al. 2019. Raises CaptionsError for a missing or empty file, ModelError for a tokenizer
+    that cannot be had, SettingsError for a value outside its limits.
+    """
+    from clip_pipeline.text import tokenizer_folder
+    from clip_pipeline.text.tokenizer_report import write_report
+
+    settings = TokenizerSettings(kind=kind, vocab_size=vocab_size, min_frequency=min_frequency)
+    with published_folder(output) as (folder, _):
+        facts = tokenizer_folder.train_tokenizer(Path(captions), settings, context_length, folder)
+        write_report(facts, folder)
+    return facts
