@@ -28,7 +28,11 @@ APPLICATION_MARKS = re.compile(r"(?<=[?&])ix(?:id|lib)=[^&]*&?")
 
 
 def write_catalog(
-    link_tables: Iterable[pa.Table], photos_per_shard: int, folder: Path, taken_down: Collection[str] = ()
+    link_tables: Iterable[pa.Table],
+    photos_per_shard: int,
+    folder: Path,
+    taken_down: Collection[str] = (),
+    max_rows: int = MAX_ROWS,
 ) -> dict[str, int]:
     """Writes photos.parquet (PHOTO_CATALOG) and shards/NNNNN.parquet, the same rows by shard, into `folder`.
 
@@ -40,7 +44,7 @@ def write_catalog(
 
     Returns how many links, photos, shards, photos known by several urls' ids (`same url`) and photos taken down there are.
     Memory does not grow with the number of photos: the peak is 166 MB for 4,000, 229 MB for 200,000,
-    315 MB for 1,000,000 photos, imports included (2026-11-21).
+    315 MB for 1,000,000 photos, imports included (2026-11-21). max_rows: held in memory at a time; more go through files.
     """
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -50,12 +54,12 @@ def write_catalog(
     work = folder / ".unsorted"
     waiting: list[pa.Table] = []
     with pq.ParquetWriter(folder / "photos.parquet", PHOTO_CATALOG, compression="zstd") as whole:
-        for rows in _catalog_pieces(link_tables, photos_per_shard, work, taken_down, counts):
+        for rows in _catalog_pieces(link_tables, photos_per_shard, work, taken_down, counts, max_rows):
             for shard in _shards_of(rows):
                 pq.write_table(shard, folder / "shards" / f"{shard['shard'][0]}.parquet", compression="zstd")
                 counts["shards"] += 1
             waiting.append(rows)
-            if sum(map(len, waiting)) >= MAX_ROWS:
+            if sum(map(len, waiting)) >= max_rows:
                 _write_rows(whole, waiting)
         _write_rows(whole, waiting)
     shutil.rmtree(work, ignore_errors=True)
@@ -87,20 +91,21 @@ def _catalog_pieces(
     work: Path,
     taken_down: Collection[str],
     counts: dict[str, int],
+    max_rows: int,
 ) -> Iterator[pa.Table]:
     """PHOTO_CATALOG in pieces of whole shards, in order. Fills `counts`."""
     import pyarrow as pa
 
     schema = pa.schema(PHOTO_FIELDS)
-    links = in_order(_counted(link_tables, counts), IMAGE_LINKS, work / "ids", _id_keys)
-    photos = in_order(map(_united_by_id, links), schema, work / "urls", _url_keys)
+    links = in_order(_counted(link_tables, counts), IMAGE_LINKS, work / "ids", _id_keys, max_rows)
+    photos = in_order(map(_united_by_id, links), schema, work / "urls", _url_keys, max_rows)
     distinct = (_united_by_url(piece, taken_down, counts) for piece in photos)
-    with _counted_aside(distinct, schema, work / "photos.arrow") as (count, pieces):
+    with _counted_aside(distinct, schema, work / "photos.arrow", max_rows) as (count, pieces):
         counts["photos"] = count
         # Photos that were taken down count: without them the number of shards could fall, and every shard would change.
         shards = _shard_count(count + counts["taken down"], photos_per_shard)
         keys = _shard_keys(shards)
-        for piece in in_order(pieces, schema, work / "shards", keys):
+        for piece in in_order(pieces, schema, work / "shards", keys, max_rows):
             yield _with_keys(piece, shards)
 
 
@@ -168,8 +173,8 @@ def _united_by_url(photos: pa.Table, taken_down: Collection[str], counts: dict[s
 class _counted_aside:
     """Context of (number of rows, the tables once more): tables are kept aside until their rows are counted."""
 
-    def __init__(self, tables: Iterable[pa.Table], schema: pa.Schema, path: Path):
-        self._tables, self._schema, self._path = tables, schema, path
+    def __init__(self, tables: Iterable[pa.Table], schema: pa.Schema, path: Path, max_rows: int):
+        self._tables, self._schema, self._path, self._max_rows = tables, schema, path, max_rows
 
     def __enter__(self) -> tuple[int, Iterable[pa.Table]]:
         import pyarrow as pa
@@ -178,9 +183,9 @@ class _counted_aside:
         for table in self._tables:
             first.append(table)
             count += len(table)
-            if count > MAX_ROWS:
+            if count > self._max_rows:
                 break
-        if count <= MAX_ROWS:
+        if count <= self._max_rows:
             return count, first
         self._path.parent.mkdir(parents=True, exist_ok=True)
         options = pa.ipc.IpcWriteOptions(compression="lz4")

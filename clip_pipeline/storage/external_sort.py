@@ -41,19 +41,19 @@ def range_keys(numbers: np.ndarray, size: int) -> np.ndarray:
 
 
 def in_order(
-    tables: Iterable[pa.Table], schema: pa.Schema, folder: Path, keys_of: KeysOf, most_rows: int = MAX_ROWS
+    tables: Iterable[pa.Table], schema: pa.Schema, folder: Path, keys_of: KeysOf, max_rows: int = MAX_ROWS
 ) -> Iterator[pa.Table]:
-    """All rows, in pieces of about `most_rows`: rows of equal keys are in one piece, and keys rise from piece to piece.
+    """All rows, in pieces of about `max_rows`: rows of equal keys are in one piece, and keys rise from piece to piece.
 
     Within a piece rows have the order in which they came. What fits into one piece touches no disk; the rest goes through
-    files below `folder`, which are removed as they are read. A piece is larger than `most_rows` only where so many rows
+    files below `folder`, which are removed as they are read. A piece is larger than `max_rows` only where so many rows
     have (nearly) equal keys.
     """
-    yield from _in_order(iter(tables), schema, folder, keys_of, most_rows, KEY_BITS - DIGIT_BITS)
+    yield from _in_order(iter(tables), schema, folder, keys_of, max_rows, KEY_BITS - DIGIT_BITS)
 
 
 def _in_order(
-    tables: Iterator[pa.Table], schema: pa.Schema, folder: Path, keys_of: KeysOf, most_rows: int, shift: int
+    tables: Iterator[pa.Table], schema: pa.Schema, folder: Path, keys_of: KeysOf, max_rows: int, shift: int
 ) -> Iterator[pa.Table]:
     import pyarrow as pa
 
@@ -61,9 +61,9 @@ def _in_order(
     for table in tables:
         first.append(table.select(schema.names).cast(schema))
         rows += len(table)
-        if rows > most_rows:
+        if rows > max_rows:
             break
-    if rows <= most_rows or shift < 0:
+    if rows <= max_rows or shift < 0:
         first += tables if shift < 0 else ()
         if rows:
             yield pa.concat_tables(first).combine_chunks()
@@ -71,21 +71,21 @@ def _in_order(
     spill = Spill(folder, schema)
     try:
         while first:
-            _add_by_key(spill, first.pop(0), keys_of, shift)
+            _add_by_key(spill, first.pop(0), keys_of, max_rows, shift)
         for table in tables:
-            _add_by_key(spill, table.select(schema.names).cast(schema), keys_of, shift)
-        for parts in spill.finished_parts(most_rows):
+            _add_by_key(spill, table.select(schema.names).cast(schema), keys_of, max_rows, shift)
+        for parts in spill.finished_parts(max_rows):
             inner = folder / f"{parts[0]:02d}"
-            yield from _in_order(spill.read(parts), schema, inner, keys_of, most_rows, shift - DIGIT_BITS)
+            yield from _in_order(spill.read(parts), schema, inner, keys_of, max_rows, shift - DIGIT_BITS)
             spill.remove(parts)
     finally:
         spill.close()
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _add_by_key(spill: Spill, table: pa.Table, keys_of: KeysOf, shift: int) -> None:
-    for start in range(0, len(table), MAX_ROWS):
-        piece = table.slice(start, MAX_ROWS)
+def _add_by_key(spill: Spill, table: pa.Table, keys_of: KeysOf, max_rows: int, shift: int) -> None:
+    for start in range(0, len(table), max_rows):
+        piece = table.slice(start, max_rows)
         spill.add(piece, (keys_of(piece) >> shift) & (PARTS - 1))
 
 
@@ -126,15 +126,15 @@ class Spill:
     def _path(self, part: int) -> str:
         return str(self._folder / f"{part:02d}.arrow")
 
-    def finished_parts(self, most_rows: int) -> list[list[int]]:
+    def finished_parts(self, max_rows: int) -> list[list[int]]:
         """Writes what waits, and returns the parts that have rows, in order; small neighbours are taken together."""
         self._write()
         self.close()
         groups: list[list[int]] = []
-        rows = most_rows
+        rows = max_rows
         for part in sorted(self._rows):
             rows += self._rows[part]
-            if rows > most_rows:
+            if rows > max_rows:
                 groups.append([])
                 rows = self._rows[part]
             groups[-1].append(part)

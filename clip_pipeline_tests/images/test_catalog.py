@@ -14,7 +14,6 @@ import pytest
 
 from clip_pipeline.images.catalog import plain_url, write_catalog
 from clip_pipeline.records import IMAGE_LINKS, PHOTO_CATALOG
-from clip_pipeline.storage import external_sort
 from clip_pipeline_tests.images.photos import build_catalog, links, photo, shuffled
 
 
@@ -146,15 +145,13 @@ def random_links(seed: int, count: int) -> list[pa.Table]:
     return tables
 
 
-@pytest.mark.parametrize("most_rows", [16_384, 37])
-def test_the_catalog_is_that_of_a_dictionary_whether_it_fits_into_memory_or_not(monkeypatch, tmp_path, most_rows):
-    monkeypatch.setattr(external_sort.in_order, "__defaults__", (most_rows,))
-    monkeypatch.setattr("clip_pipeline.images.catalog.MAX_ROWS", most_rows)
+@pytest.mark.parametrize("max_rows", [16_384, 37])
+def test_the_catalog_is_that_of_a_dictionary_whether_it_fits_into_memory_or_not(tmp_path, max_rows):
     for seed, count in enumerate((1, 30, 700)):
         tables = random_links(seed, count)
         expected = reference_catalog(tables, 30)
         folder = tmp_path / str(count)
-        counts = write_catalog(tables, 30, folder)
+        counts = write_catalog(tables, 30, folder, max_rows=max_rows)
         assert pq.read_table(folder / "photos.parquet").to_pylist() == expected
         shards = sorted((folder / "shards").iterdir())
         assert [row for shard in shards for row in pq.read_table(shard).to_pylist()] == expected

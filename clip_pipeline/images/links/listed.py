@@ -49,7 +49,11 @@ class Listing:
 
 
 def write_listed_links(
-    listing: Listing, words_of: Mapping[str, Iterable[str]], folder: Path, photos_per_word: int = 0
+    listing: Listing,
+    words_of: Mapping[str, Iterable[str]],
+    folder: Path,
+    photos_per_word: int = 0,
+    max_rows: int | None = None,
 ) -> dict[str, int]:
     """Writes BUCKET.parquet (IMAGE_LINKS sorted by word and rank) for every bucket of `words_of`, all from one reading.
 
@@ -57,17 +61,18 @@ def write_listed_links(
     word is its place in the list; with keywords, the surest comes first, then the smaller id. At most `photos_per_word` are
     taken for a word, 0 takes all. Photos that no word describes go into without_word.parquet, with the word "" (a listing
     with keywords leaves them out: it stands for a search). Returns counts. Memory does not grow with the listing, but for the
-    longest list of one word (40 bytes a photo).
+    longest list of one word (40 bytes a photo). max_rows: held in memory at a time in each of its passes, None for what suits
+    each (MAX_PAIRS, MAX_KEYWORDS, MAX_ROWS).
     """
     vocabulary = [(bucket, word) for bucket in sorted(words_of) for word in sorted(set(words_of[bucket]))]
     counts = {"photos listed": 0, "rows of the same photo": 0, "photos without word": 0, "keywords without photo": 0}
     work = folder / ".unsorted"
     joined = _Join(vocabulary, listing.keywords is not None, folder, counts)
-    pairs = joined.pairs(listing, work)
-    ordered = in_order(pairs, _schema("word", "id", "order"), work / "pairs", joined.word_keys, MAX_PAIRS)
+    pairs = joined.pairs(listing, work, max_rows)
+    ordered = in_order(pairs, _schema("word", "id", "order"), work / "pairs", joined.word_keys, max_rows or MAX_PAIRS)
     best = _ranked(ordered, photos_per_word)
-    chosen = joined.chosen(best, work)
-    links = in_order(chosen, _schema("word", "rank", "photo"), work / "links", joined.word_keys)
+    chosen = joined.chosen(best, work, max_rows or MAX_ROWS)
+    links = in_order(chosen, _schema("word", "rank", "photo"), work / "links", joined.word_keys, max_rows or MAX_ROWS)
     counts["links"] = _write_buckets(links, vocabulary, sorted(words_of), folder)
     joined.close()
     shutil.rmtree(work, ignore_errors=True)
@@ -117,7 +122,7 @@ class WordMatcher:
 
 
 class _Join:
-    """The passes over photos and keywords; rows of one id come together through spill.py."""
+    """The passes over photos and keywords; rows of one id come together through `storage/external_sort.py`."""
 
     def __init__(self, vocabulary: list[tuple[str, str]], by_keyword: bool, folder: Path, counts: dict[str, int]):
         import pyarrow as pa
@@ -139,10 +144,10 @@ class _Join:
     def word_keys(self, table: pa.Table) -> np.ndarray:
         return range_keys(table["word"].to_numpy(), self._size)
 
-    def pairs(self, listing: Listing, work: Path) -> Iterator[pa.Table]:
+    def pairs(self, listing: Listing, work: Path, max_rows: int | None) -> Iterator[pa.Table]:
         """(word, id, order) of every match; the photos, one row an id, are kept aside."""
-        most = MAX_KEYWORDS if self._by_keyword else MAX_ROWS
-        rows = in_order(_tagged(listing), _schema("photo", "place", "keyword"), work / "ids", _id_keys, most)
+        at_a_time = max_rows or (MAX_KEYWORDS if self._by_keyword else MAX_ROWS)
+        rows = in_order(_tagged(listing), _schema("photo", "place", "keyword"), work / "ids", _id_keys, at_a_time)
         for piece in rows:
             photos = self._photos_of(piece)
             if self._by_keyword:
@@ -201,7 +206,7 @@ class _Join:
         pairs = pairs.group_by(["word", "id"]).aggregate([("order", "min")]).rename_columns(["word", "id", "order"])
         return photos, pairs
 
-    def chosen(self, ranked: Iterable[pa.Table], work: Path) -> Iterator[pa.Table]:
+    def chosen(self, ranked: Iterable[pa.Table], work: Path, max_rows: int) -> Iterator[pa.Table]:
         """(word, rank, all of the photo) for each (word, id, rank)."""
         import pyarrow as pa
         import pyarrow.compute as pc
@@ -215,7 +220,7 @@ class _Join:
                 for batch in stream:
                     yield _filled(pa.Table.from_batches([batch]), schema)
 
-        for piece in in_order(rows(), schema, work / "chosen", _id_keys):
+        for piece in in_order(rows(), schema, work / "chosen", _id_keys, max_rows):
             photos, wanted = piece.filter(piece["url"].is_valid()), piece.filter(piece["word"].is_valid())
             place = pc.index_in(wanted["id"], photos["id"].combine_chunks())
             links = photos.take(place)

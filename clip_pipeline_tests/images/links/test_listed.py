@@ -12,7 +12,6 @@ import pyarrow.parquet as pq
 
 from clip_pipeline.images.links.listed import WITHOUT_WORD, Listing, bucket_of, links_without_word, write_listed_links
 from clip_pipeline.records import IMAGE_LINKS, PHOTO_FIELDS
-from clip_pipeline.storage import external_sort
 from clip_pipeline_tests.images.photos import photo
 
 
@@ -44,12 +43,12 @@ OWN = [
 ]
 
 
-def written(tmp_path, listing, words, most=0, buckets=2):
+def written(tmp_path, listing, words, most=0, buckets=2, max_rows=None):
     """{bucket: links}, links without a word, counts."""
     folder = tmp_path / "links"
     shutil.rmtree(folder, ignore_errors=True)
     words_of = {f"{bucket:03d}": [w for w in words if bucket_of(w, buckets) == bucket] for bucket in range(buckets)}
-    counts = write_listed_links(listing, words_of, folder, most)
+    counts = write_listed_links(listing, words_of, folder, most, max_rows)
     without = folder / WITHOUT_WORD
     tables = {bucket: pq.read_table(folder / f"{bucket}.parquet") for bucket in words_of}
     assert {path.name for path in folder.iterdir()} <= {WITHOUT_WORD, *(f"{bucket}.parquet" for bucket in words_of)}
@@ -124,7 +123,7 @@ def test_keywords_with_a_confidence_decide_alone_and_the_surest_come_first(tmp_p
     assert (counts["keywords without photo"], counts["photos without word"]) == (1, 1)
 
 
-def test_a_long_listing_through_files_gives_what_a_short_one_in_memory_gives(tmp_path, monkeypatch):
+def test_a_long_listing_through_files_gives_what_a_short_one_in_memory_gives(tmp_path):
     rng = np.random.default_rng(0)
     words = [f"word{n}" for n in range(40)]
     photos = [photo(f"p{rng.integers(300)}", captions=[" ".join(rng.choice(words, 3))]) for _ in range(500)]
@@ -134,10 +133,7 @@ def test_a_long_listing_through_files_gives_what_a_short_one_in_memory_gives(tmp
     ]
     for given in (None, keywords):
         whole, without, counts = written(tmp_path, Listing(pieces, given), words[:35], 9)
-        monkeypatch.setattr(external_sort, "MAX_ROWS", 23)
-        monkeypatch.setattr(external_sort.in_order, "__defaults__", (23,))
-        again, without_again, counts_again = written(tmp_path, Listing(pieces, given), words[:35], 9)
-        monkeypatch.undo()
+        again, without_again, counts_again = written(tmp_path, Listing(pieces, given), words[:35], 9, max_rows=23)
         assert again == whole
         assert counts_again == counts
         if without is not None:
