@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from typing import Any, NoReturn, TextIO
 
 CHUNK_CHARS = 1 << 20
@@ -14,6 +14,11 @@ NUMBER_ENDS = frozenset(SPACE + ",]}")
 MAX_CHARS = 1 << 28
 """Largest single value, in characters; a longer one is no row of anything."""
 
+OBJECTS_CHARS = 1 << 16
+"""Of objects that are decoded at once."""
+
+MAX_PARTING = 200
+
 
 class JsonStream:
     """The value that a text holds, read in the order in which it is written.
@@ -21,11 +26,13 @@ class JsonStream:
     At any time the stream stands before a value. `kind` says which, and exactly one of `value` (decodes it whole), `items`
     (of a list: gives element after element) and `members` (of an object: gives name after name, and stands before the
     value of each) goes past it; what `members` stood before and nobody read is skipped. Raises ValueError for what is no
-    JSON. Memory is that of one element, or of one value that `value` decodes.
+    JSON. Memory is that of one element or of 64 KiB of them, or of one value that `value` decodes.
+
+    max_chars: of a single value.
     """
 
-    def __init__(self, text: TextIO):
-        self._text = text
+    def __init__(self, text: TextIO, max_chars: int = MAX_CHARS):
+        self._text, self._max_chars = text, max_chars
         self._buffer, self._place, self._before, self._ended = "", 0, 0, False
         self._decode = json.JSONDecoder().raw_decode
 
@@ -64,10 +71,38 @@ class JsonStream:
         if self.kind == "]":
             self._expect("]")
             return
+        many = True
         while True:
-            yield self.value()
+            value = self.value()
+            end = self._before + self._place
+            yield value
             if self._end_or_comma("]"):
                 return
+            if many and isinstance(value, dict) and self.kind == "{":
+                many = yield from self._objects(end - 1 - self._before)
+
+    def _objects(self, before: int) -> Generator[Any, None, bool]:
+        """The next objects of a list as long as they are whole in the buffer, many decoded at once: 2.4 times as fast as one by
+        one where they are small (docs/log.md). Returns whether to go on so after the next one.
+
+        before: where the last object ends. From its last brace to the first colon of the next one is how objects of this list
+        are parted; a piece that ends before such a place, and is a list by itself, is the next elements and nothing else.
+        """
+        colon = self._buffer.find(":", self._place, self._place + MAX_PARTING)
+        if before < 0 or colon < 0:
+            return True
+        parting = self._buffer[before : colon + 1]
+        while (cut := self._buffer.rfind(parting, self._place, self._place + OBJECTS_CHARS)) >= 0:
+            try:
+                objects = json.loads(f"[{self._buffer[self._place : cut + 1]}]")
+            except (ValueError, RecursionError):
+                return False  # parted so within an object too, or no JSON: one by one from here on
+            self._place = cut + 1
+            yield from objects
+            self._end_or_comma("]")
+            if self.kind != "{":
+                break
+        return True
 
     def members(self) -> Iterator[str]:
         """The names in the object that the stream stands before; at each, the stream stands before its value."""
@@ -117,8 +152,8 @@ class JsonStream:
         if self._ended:
             return False
         rest = self._buffer[self._place :]
-        if len(rest) > MAX_CHARS:
-            self._fail(f"a single value has more than {MAX_CHARS:,} characters")
+        if len(rest) > self._max_chars:
+            self._fail(f"a single value has more than {self._max_chars:,} characters")
         more = self._text.read(max(CHUNK_CHARS, len(rest)))
         self._before += self._place
         self._buffer, self._place, self._ended = rest + more, 0, not more
