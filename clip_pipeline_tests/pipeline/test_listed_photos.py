@@ -15,9 +15,9 @@ from clip_pipeline.pipeline.photo_sources.registry import photo_source
 from clip_pipeline.pipeline.stages import artifact_key
 from clip_pipeline.pipeline.workspace import Workspace
 from clip_pipeline.settings.recipes import find_recipe
-from clip_pipeline.sources.unsplash import dataset_files
+from clip_pipeline.sources.unsplash import dataset_photos
 from clip_pipeline.storage.manifest import Built, Wanted
-from clip_pipeline_tests.sources.unsplash.test_dataset_files import KEYWORDS, PHOTOS, photo_line
+from clip_pipeline_tests.made.unsplash_dataset import KEYWORDS, PHOTOS, photo_line
 
 WORDS = ["cup", "red", "table", "zebra"]
 
@@ -85,7 +85,7 @@ def test_the_files_are_read_once_for_all_buckets_in_whatever_process(tmp_path, d
     def read_again(*given):
         raise AssertionError("the files were read again")
 
-    monkeypatch.setattr(dataset_files, "dataset_photos", read_again)
+    monkeypatch.setattr(dataset_photos, "dataset_photos", read_again)
     again = workspace_of(tmp_path, "unsplash_dataset", dataset)
     STEPS["image_links"].materialise(again, "001")
     assert len(links_of(again)) == 4

@@ -27,7 +27,8 @@ class UnsplashDatasetPhotos(ListedPhotos):
 
     def listing(self) -> Listing:
         from clip_pipeline.images.links.listed import Listing
-        from clip_pipeline.sources.unsplash.dataset_files import dataset_keywords, dataset_photos
+        from clip_pipeline.sources.unsplash.dataset_keywords import dataset_keywords
+        from clip_pipeline.sources.unsplash.dataset_photos import dataset_photos
 
         counts = Counter[str]()
         keywords = dataset_keywords(self.path, self.settings.min_confidence, counts)
