@@ -401,7 +401,6 @@ def stages(side: int, options: argparse.Namespace) -> None:
     import numpy as np
 
     from clip_pipeline.pixels.normalise import normalised_images
-    from clip_pipeline.settings import TrainingSettings
     from clip_pipeline.training.data.augmentation import draw_augmentation
     from clip_pipeline.training.data.decoded_images import StoredImages
     from clip_pipeline.training.data.shard_images import ShardPhotos, StreamedImages
@@ -414,7 +413,7 @@ def stages(side: int, options: argparse.Namespace) -> None:
     stored = StoredImages(folder / "stored", keys, stored_format(side))
     places = {key: (shard, key) for shard, key, _ in samples}
     streamed = StreamedImages(ShardPhotos(tars, places), keys, stored_format(side))
-    augmentation = draw_augmentation(TrainingSettings(batch_size=BATCH, crop_scale=MIN_CROP), 0)
+    augmentation = draw_augmentation(0, 0, BATCH, MIN_CROP)
     assert augmentation is not None
     images = np.empty((BATCH, side, side, 3), np.uint8)
     cropped = np.empty((BATCH, SETS[side], SETS[side], 3), np.uint8)

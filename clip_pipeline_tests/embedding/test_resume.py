@@ -134,7 +134,7 @@ MEASURE = """
 import itertools, pathlib, resource, sys
 from clip_pipeline.embedding.dataset import embed_dataset_images
 from clip_pipeline.settings import ComputeSettings, EmbeddingSettings
-from clip_pipeline_tests.tiny_model import jpeg
+from clip_pipeline_tests.made.tiny_model import jpeg
 content = jpeg((9, 99, 199), (160, 120))
 for count in (256, 2_560):
     photos = ((f"{number}", content) for number in range(count))

@@ -21,7 +21,7 @@ from clip_pipeline_tests.training.conftest import SETTINGS
 ROOT = Path(__file__).resolve().parents[2]
 SCRIPT = """
 import pickle, pathlib, sys
-from clip_pipeline.training.processes import joined_processes
+from clip_pipeline.training.distributed import joined_processes
 data, runs = pickle.loads(pathlib.Path(sys.argv[1]).read_bytes())
 with joined_processes() as processes:
     for root, settings in runs:

@@ -22,13 +22,13 @@ ROOT = Path(__file__).resolve().parents[2]
 STEPS = 20
 KINDS = {
     "sigmoid_in_chunks": {
-        "loss": "sigmoid", "chunk_size": 3, "ema_decay": 0.9, "patch_dropout": 0.5, "bag_of_words_loss": 0.5, "publish": "best", "flip": True,
+        "loss": "sigmoid", "chunk_size": 3, "ema_decay": 0.9, "patch_dropout": 0.5, "bag_of_words_loss": 0.5, "export_weights": "best", "flip": True,
     },
-    "best_of_bf16": {"precision": "bf16", "publish": "best", "crop_scale": 0.6, "color_jitter": 0.3, "schedule": "linear"},
+    "best_of_bf16": {"precision": "bf16", "export_weights": "best", "crop_scale": 0.6, "color_jitter": 0.3, "schedule": "linear"},
     "fp16_with_a_scaler": {
         "precision": "fp16", "chunk_size": 4, "gradient_checkpointing": True, "freeze": "text", "schedule": "cooldown",
     },
-    "batch_statistics": {"model": "sandbox_small", "steps": 9, "warmup_steps": 3},
+    "batch_statistics_by_muon": {"model": "sandbox_small", "optimizer": "muon", "steps": 9, "warmup_steps": 3},
 }  # fmt: skip
 
 # One process loads everything and trains nothing itself; each training is a copy of it (fork), which costs no loading.
@@ -39,8 +39,8 @@ torch.set_num_threads(1)
 from clip_pipeline.models.torchvision_operators import define_missing_operators
 define_missing_operators()
 import open_clip
-from clip_pipeline.training import loop
-loop.plot_log = lambda *arguments: None  # half a second for each training, and no part of what is compared
+from clip_pipeline.training import train
+train.plot_log = lambda *arguments: None  # half a second for each training, and no part of what is compared
 data, runs = pickle.loads(pathlib.Path(sys.argv[1]).read_bytes())
 
 def start(root, settings):
