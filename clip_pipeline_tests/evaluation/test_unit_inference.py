@@ -12,6 +12,7 @@ from clip_pipeline.evaluation import unit_inference
 from clip_pipeline.evaluation.single_photo import SinglePhotos
 from clip_pipeline.evaluation.unit_inference import measure_latencies, sample_photo, write_unit_inference
 from clip_pipeline.models.folder import open_model
+from clip_pipeline.pipeline.builder import BuildContext
 from clip_pipeline.pipeline.graph import STEPS
 from clip_pipeline.pipeline.stages import artifact_key
 from clip_pipeline.settings import Recipe
@@ -71,8 +72,8 @@ def test_other_times_are_the_same_content(model, tmp_path):
     for _ in range(2):
         made = store.materialise(
             artifact_key("unit_inference", "tiny"),
-            Wanted(step.code_version, {}, {}),
-            lambda folder, work: step.build(workspace, "tiny", folder, work),
+            Wanted(step.asset.code_version, {}, {}),
+            lambda folder, work: step.builder.build(BuildContext(workspace, "tiny", folder, work)),
             True,
         )
         contents.append((made.artifact.content, made.artifact.file("latencies.csv").read_text()))

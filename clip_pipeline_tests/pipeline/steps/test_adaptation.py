@@ -11,9 +11,11 @@ import pytest
 
 from clip_pipeline.errors import SettingsError
 from clip_pipeline.evaluation.scores import read_scores
+from clip_pipeline.pipeline.graph import STEPS, select
+from clip_pipeline.pipeline.partitions import adaptation_dimensions
 from clip_pipeline.pipeline.run import run_steps
 from clip_pipeline.pipeline.stages import artifact_key
-from clip_pipeline.pipeline.steps import adaptation, benchmark_datasets
+from clip_pipeline.pipeline.steps import adaptation
 from clip_pipeline.pipeline.workspace import Workspace
 from clip_pipeline.settings import AdaptationSettings, ComputeSettings
 from clip_pipeline.settings.recipes import find_recipe
@@ -21,6 +23,7 @@ from clip_pipeline.storage.manifest import Built, Wanted
 from clip_pipeline_tests.adaptation.conftest import COLOURS, FAR_COLOURS, write_photos
 from clip_pipeline_tests.made.tiny_model import build_tiny_model
 
+ADAPTATION = select("adaptation")
 SETTINGS = AdaptationSettings(
     dataset="colours",
     out_of_domain="far",
@@ -53,13 +56,13 @@ def built(tmp_path_factory):
 
     with Workspace(folder / "data", recipe) as workspace:
         workspace.store.materialise(artifact_key("clip_checkpoint", "tiny_test"), Wanted("1", {}, {}), copy_model)
-        outcomes = run_steps(workspace, [*benchmark_datasets.STEPS, *adaptation.STEPS])
+        outcomes = run_steps(workspace, [STEPS["benchmark_dataset"], *ADAPTATION])
     return recipe, folder / "data", {outcome.asset: outcome for outcome in outcomes}
 
 
 def test_each_method_and_fraction_is_a_partition_with_its_seeds_inside(built):
     recipe, folder, outcomes = built
-    dimensions = adaptation.adaptation_dimensions(recipe)
+    dimensions = adaptation_dimensions(recipe)
     expected = {"|".join(pair) for pair in itertools.product(*dimensions.values())}
     assert set(outcomes["adaptation_scores"].partitions) == expected
     rows = read_scores(folder / "adaptation/adaptation_scores/full/025/scores.json")
@@ -73,14 +76,14 @@ def test_each_method_and_fraction_is_a_partition_with_its_seeds_inside(built):
 def test_a_second_run_does_nothing_and_a_new_method_costs_its_own_trials(built):
     recipe, folder, _ = built
     with Workspace(folder, recipe) as workspace:
-        assert all(outcome.built == 0 for outcome in run_steps(workspace, adaptation.STEPS))
+        assert all(outcome.built == 0 for outcome in run_steps(workspace, ADAPTATION))
     more = replace(recipe, adaptation=replace(SETTINGS, methods=f"{SETTINGS.methods},layer_norm"))
     with Workspace(folder, more) as workspace:
-        data, scores, curves = run_steps(workspace, adaptation.STEPS)
+        data, scores, curves = run_steps(workspace, ADAPTATION)
     assert (data.built, curves.built) == (0, 1)
     assert {key for key, done in scores.partitions.items() if not done.hit} == {"layer_norm|025", "layer_norm|100"}
     with Workspace(folder, recipe) as workspace:  # as the other tests expect it
-        run_steps(workspace, adaptation.STEPS)
+        run_steps(workspace, ADAPTATION)
 
 
 def test_the_checks_hold_and_see_damage(built):
@@ -111,11 +114,11 @@ def test_the_report_gets_the_curve_and_a_table(built):
 def test_a_recipe_that_adapts_to_nothing_has_no_partitions(built):
     recipe, folder, _ = built
     with Workspace(folder, replace(recipe, adaptation=AdaptationSettings())) as workspace:
-        assert [step.partitions(workspace) for step in adaptation.STEPS] == [[], [], []]
+        assert [step.partitions(workspace) for step in ADAPTATION] == [[], [], []]
         assert adaptation.report_facts(workspace) == {}
         assert adaptation.accuracy_does_not_fall(workspace).passed
         with pytest.raises(SettingsError, match="adaptation.dataset is empty"):
-            adaptation.STEPS[0].materialise(workspace)
+            ADAPTATION[0].materialise(workspace)
 
 
 def test_a_dataset_that_is_not_evaluated_is_named_with_the_nearest(built):
@@ -124,4 +127,4 @@ def test_a_dataset_that_is_not_evaluated_is_named_with_the_nearest(built):
         Workspace(folder, replace(recipe, adaptation=replace(SETTINGS, dataset="colors"))) as workspace,
         pytest.raises(SettingsError, match='Did you mean "colours"'),
     ):
-        adaptation.STEPS[0].materialise(workspace)
+        ADAPTATION[0].materialise(workspace)
