@@ -108,7 +108,7 @@ def test_the_report_gets_the_curve_and_a_table(built):
     with Workspace(folder, recipe) as workspace:
         facts = adaptation.report_facts(workspace)
     assert facts["curve"].read_bytes().startswith(b"\x89PNG")
-    assert [trials[0] for trials in facts["trials"]] == [name for name in SETTINGS.methods.split(",") for _ in range(2)]
+    assert [cells[0] for cells in facts["cells"]] == [name for name in SETTINGS.methods.split(",") for _ in range(2)]
 
 
 def test_a_recipe_that_adapts_to_nothing_has_no_partitions(built):
