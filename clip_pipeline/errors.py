@@ -15,6 +15,7 @@
     │   └── BudgetSpentError   the request budget is used up and waiting is longer than allowed
     ├── StoreError             the artifact folder
     │   ├── MissingArtifactError   an input was never materialised
+    │   │   └── OldArtifactError   an input was made by an older version, in another form
     │   ├── DamagedArtifactError   files do not match their manifest
     │   └── DiskError          full, read-only or not reachable
     ├── ShapeError             ids or shapes of two things that belong together do not agree
@@ -91,6 +92,10 @@ class StoreError(ClipPipelineError):
 
 class MissingArtifactError(StoreError):
     """An input was never materialised."""
+
+
+class OldArtifactError(MissingArtifactError):
+    """An input was made by an older version, in another form."""
 
 
 class DamagedArtifactError(StoreError):

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from pathlib import Path
 
 from clip_pipeline.api.recipe import Settings, recipe_of
 from clip_pipeline.machine.progress import shown_progress
 from clip_pipeline.pipeline.graph import select as selected_steps
+from clip_pipeline.pipeline.old_artifacts import old_artifacts
 from clip_pipeline.pipeline.photo_sources.registry import photo_source
 from clip_pipeline.pipeline.run import AssetOutcome, run_steps
 from clip_pipeline.pipeline.step import Step
@@ -15,6 +17,8 @@ from clip_pipeline.pipeline.workspace import Workspace
 from clip_pipeline.settings import Recipe
 from clip_pipeline.training.model.initial_model import check_initial_model
 from clip_pipeline.training.options import architecture_of
+
+logger = logging.getLogger(__name__)
 
 
 def run(
@@ -40,6 +44,8 @@ def run(
     """
     chosen, steps = recipe_of(recipe, settings), selected_steps(select)
     with shown_progress(progress), Workspace(data, chosen) as workspace:
+        for artifact, sentence in old_artifacts(workspace.store):
+            logger.warning("%s: %s", artifact.key, sentence)
         if any(step.name == "image_links" for step in steps):
             photo_source(workspace).check()
         if any(step.name == "clip_checkpoint" for step in steps):

@@ -13,7 +13,7 @@ import click
 from clip_pipeline.images.takedown import TAKEDOWNS_FILE, read_takedowns
 from clip_pipeline.pipeline.partitions import model_names
 from clip_pipeline.pipeline.run import AssetOutcome
-from clip_pipeline.pipeline.stages import artifact_key, find_asset
+from clip_pipeline.pipeline.stages import artifact_key
 from clip_pipeline.pipeline.status import ArtifactStatus
 from clip_pipeline.pipeline.step import Step
 from clip_pipeline.pipeline.takedown import TakedownOutcome
@@ -126,7 +126,7 @@ def status_table(statuses: Sequence[ArtifactStatus]) -> str:
     for asset in dict.fromkeys(status.asset for status in statuses):
         of_asset = [status for status in statuses if status.asset == asset]
         size = _size_text(sum(status.bytes for status in of_asset))
-        rows.append((find_asset(asset).stage, asset, _states_text(of_asset), size, _why_text(of_asset)))
+        rows.append((of_asset[0].stage, asset, _states_text(of_asset), size, _why_text(of_asset)))
     return text_table(rows, ("stage", "asset", "state", "size", "why"), right=(3,))
 
 
@@ -140,7 +140,7 @@ def _states_text(statuses: Sequence[ArtifactStatus]) -> str:
 
 
 def _why_text(statuses: Sequence[ArtifactStatus]) -> str:
-    first = next((status for status in statuses if status.state in ("stale", "waiting", "unreadable")), None)
+    first = next((status for status in statuses if status.state in ("stale", "waiting", "unreadable", "old")), None)
     if first is None:
         return ""
     return f"{first.partition}: {first.why}" if first.partition else first.why

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from clip_pipeline.errors import InputError, MissingArtifactError
+from clip_pipeline.pipeline.old_artifacts import old_artifacts
 from clip_pipeline.pipeline.step import Step
 from clip_pipeline.pipeline.workspace import Workspace
+from clip_pipeline.storage.manifest import Artifact, ArtifactKey
 
 
 @dataclass(frozen=True)
 class ArtifactStatus:
     """One artifact. state: fresh, stale, missing, waiting (an input is missing), unreadable (an input of yours is), or on request
-    (not there, and built only when it is asked for by name)."""
+    (not there, and built only when it is asked for by name), old (of an asset that is called otherwise now)."""
 
     stage: str
     asset: str
@@ -31,8 +34,11 @@ class ArtifactStatus:
 
 
 def pipeline_status(workspace: Workspace, steps: Sequence[Step]) -> list[ArtifactStatus]:
-    """One entry an artifact that exists or that the recipe would make. Builds nothing and starts nothing."""
-    return [status for step in steps for status in _step_status(workspace, step)]
+    """One entry an artifact that exists or that the recipe would make; those of assets that are called otherwise now come last.
+    Builds nothing and starts nothing."""
+    statuses = [status for step in steps for status in _step_status(workspace, step)]
+    old = [_of_artifact(artifact.key, artifact, "old", why) for artifact, why in old_artifacts(workspace.store)]
+    return statuses + old
 
 
 def _step_status(workspace: Workspace, step: Step) -> list[ArtifactStatus]:
@@ -51,7 +57,7 @@ def _partition_status(workspace: Workspace, step: Step, partition: str) -> Artif
     try:
         wanted = step.wanted(workspace, partition)
     except MissingArtifactError as error:
-        return _describe(workspace, step, partition, "waiting", str(error).split(" and was")[0])
+        return _describe(workspace, step, partition, "waiting", re.split(r" and was never|\. Run:", str(error))[0])
     except InputError as error:
         return _describe(workspace, step, partition, "unreadable", str(error))
     why = workspace.store.why_stale(step.key(partition), wanted)
@@ -60,11 +66,14 @@ def _partition_status(workspace: Workspace, step: Step, partition: str) -> Artif
 
 
 def _describe(workspace: Workspace, step: Step, partition: str, state: str, why: str) -> ArtifactStatus:
-    artifact = workspace.store.find(step.key(partition))
+    return _of_artifact(step.key(partition), workspace.store.find(step.key(partition)), state, why)
+
+
+def _of_artifact(key: ArtifactKey, artifact: Artifact | None, state: str, why: str) -> ArtifactStatus:
     return ArtifactStatus(
-        stage=step.asset.stage,
-        asset=step.name,
-        partition=partition,
+        stage=key.stage,
+        asset=key.asset,
+        partition=key.partition,
         state=state,
         why=why,
         bytes=artifact.size_bytes if artifact else 0,

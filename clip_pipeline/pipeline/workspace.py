@@ -7,10 +7,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING
 
+from clip_pipeline.errors import OldArtifactError
 from clip_pipeline.images.takedown import TAKEDOWNS_FILE, Takedowns, read_takedowns
-from clip_pipeline.pipeline.stages import artifact_key
+from clip_pipeline.pipeline.stages import artifact_key, find_asset
 from clip_pipeline.settings import Recipe
 from clip_pipeline.storage.artifacts import Store
+from clip_pipeline.storage.freshness import older_version
 from clip_pipeline.storage.manifest import Artifact
 from clip_pipeline.storage.own_files import OwnFiles
 
@@ -35,8 +37,16 @@ class Workspace:
         self._sandbox: RunningSandbox | None = None
 
     def get(self, asset: str, partition: str = "") -> Artifact:
-        """The stored artifact. Raises MissingArtifactError where there is none."""
-        return self.store.get(artifact_key(asset, partition))
+        """The stored artifact. Raises MissingArtifactError where there is none, OldArtifactError where there is one that an
+        older version wrote in another form."""
+        artifact = self.store.get(artifact_key(asset, partition))
+        older = older_version(artifact.manifest)
+        if older and artifact.manifest["code_version"] != find_asset(asset).code_version:
+            raise OldArtifactError(
+                f"{artifact.key} was made by an older version ({older}) in another form. "
+                f"Run: clip-pipeline run --select +{asset}"
+            )
+        return artifact
 
     def takedowns(self) -> Takedowns:
         """What was taken down in this data folder; the list lies beside the artifacts and outlives them."""

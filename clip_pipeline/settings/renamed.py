@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -62,6 +64,16 @@ def new_setting_name(old: str) -> str:
         return SETTINGS[old].now
     found = [renamed.now for name, renamed in SETTINGS.items() if name.partition(".")[2] == old]
     return found[0].partition(".")[2] if found else ""
+
+
+def with_new_names(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings that an older version wrote down, under the names of today."""
+    return {new_setting_name(name) or name: value for name, value in settings.items()}
+
+
+def new_asset_name(old: str) -> str:
+    """What an asset of before is called now, "" where it was not renamed."""
+    return ASSETS[old].now if old in ASSETS else ""
 
 
 def renamed_choice(setting: str, value: str) -> str:

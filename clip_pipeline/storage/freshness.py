@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from clip_pipeline.settings.renamed import new_setting_name
+from clip_pipeline.settings.renamed import new_asset_name, new_setting_name
 from clip_pipeline.storage.disk import hash_file
 from clip_pipeline.storage.manifest import Artifact, Wanted
 from clip_pipeline.version import __version__
@@ -74,7 +74,7 @@ def _difference(manifest: Mapping[str, Any], wanted: Wanted) -> str:
 
 def _with_new_names(old: Mapping[str, Any], new: Mapping[str, Any]) -> tuple[dict[str, Any], list[tuple[str, str]]]:
     """The settings under the names of today, and the pairs (old, new) of those that were called otherwise."""
-    names = {name: name if name in new else new_setting_name(name) or name for name in old}
+    names = {name: name if name in new else new_setting_name(name) or new_asset_name(name) or name for name in old}
     return {names[name]: value for name, value in old.items()}, sorted(
         (name, now) for name, now in names.items() if name != now
     )

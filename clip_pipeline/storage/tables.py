@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from clip_pipeline.errors import MissingArtifactError, StoreError, nearest_name
+from clip_pipeline.errors import MissingArtifactError, OldArtifactError, StoreError, nearest_name
+from clip_pipeline.settings.renamed import renamed_asset
 from clip_pipeline.storage.artifacts import Store
+from clip_pipeline.storage.freshness import older_version
 from clip_pipeline.storage.manifest import Artifact, ArtifactKey
 
 if TYPE_CHECKING:
     import pandas as pd
+
+logger = logging.getLogger(__name__)
 
 ENDING = ".parquet"
 
@@ -20,7 +25,8 @@ def read_table(asset: str, data: str | Path = "data", partition: str = "", file:
 
     data: the data folder. partition: as Dagster and `clip-pipeline status` name it. file: needed where an artifact holds several
     tables. A column `partition` comes first where the asset has partitions.
-    Raises MissingArtifactError for what was never materialised, StoreError where it is not clear which table is meant.
+    A table that an older version of clip_pipeline made is read, and a warning in the log says so.
+    Raises MissingArtifactError for what was never materialised, OldArtifactError for the old name of an asset, StoreError where it is not clear which table is meant.
     """
     import pandas as pd
     import pyarrow.parquet as pq
@@ -40,12 +46,23 @@ def _artifacts(store: Store, asset: str, partition: str) -> list[Artifact]:
     """The finished artifacts of an asset, sorted by partition."""
     shown = [path for path in store.root.glob("[!.]*/*") if path.is_dir()]
     stage = next((path.parent.name for path in shown if path.name == asset), None)
+    if sentence := renamed_asset(asset):
+        raise OldArtifactError(sentence)
     if stage is None:
-        known = sorted(path.name for path in shown)
+        known = sorted(path.name for path in shown if not renamed_asset(path.name))
         hint = nearest_name(asset, known) if known else "It holds no artifact at all. Run: clip-pipeline run"
         raise MissingArtifactError(f"{store.root} holds no {asset}. {hint}")
     partitions = [partition] if partition else store.partitions(stage, asset) or [""]
-    return [store.get(ArtifactKey(stage, asset, each)) for each in partitions]
+    artifacts = [store.get(ArtifactKey(stage, asset, each)) for each in partitions]
+    for artifact in artifacts:
+        if older := older_version(artifact.manifest):
+            logger.warning(
+                "%s was made by an older version (%s), which may have called columns otherwise. `clip-pipeline status` says "
+                "whether it still fits.",
+                artifact.key,
+                older,
+            )
+    return artifacts
 
 
 def _table_of(artifact: Artifact, file: str) -> str:

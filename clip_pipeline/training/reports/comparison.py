@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from clip_pipeline.errors import InputError
+from clip_pipeline.settings.renamed import with_new_names
 from clip_pipeline.text_table import text_table
 from clip_pipeline.training.reports.log import LOG_FILE, read_log
 
@@ -48,7 +49,7 @@ def _settings_of(folder: Path) -> dict[str, Any]:
     missing = [name for name in (LOG_FILE, "training.json") if not (folder / name).is_file()]
     if missing:
         raise InputError(f"{folder} holds no {' and no '.join(missing)}. Give the folder of a trained model.")
-    return json.loads((folder / "training.json").read_text(encoding="utf-8"))["settings"]
+    return with_new_names(json.loads((folder / "training.json").read_text(encoding="utf-8"))["settings"])
 
 
 def _labels(folders: Sequence[Path], settings: Sequence[dict[str, Any]]) -> list[str]:
