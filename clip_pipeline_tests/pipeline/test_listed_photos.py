@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from clip_pipeline.errors import PhotosError, SettingsError
-from clip_pipeline.images.links.listed import bucket_of
+from clip_pipeline.images.links.buckets import bucket_of
 from clip_pipeline.pipeline.graph import STEPS
 from clip_pipeline.pipeline.photo_sources.registry import photo_source
 from clip_pipeline.pipeline.stages import artifact_key

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import shutil
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from clip_pipeline.images.links.buckets import write_buckets
 from clip_pipeline.images.links.merge_rows import united_rows, with_distinct_ids
+from clip_pipeline.images.links.word_matcher import WordMatcher
 from clip_pipeline.records import IMAGE_LINKS, PHOTO_FIELDS
 from clip_pipeline.storage.external_sort import MAX_ROWS, in_order, range_keys, text_keys
-from clip_pipeline.words.tokens import split_words
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -24,14 +23,8 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 WITHOUT_WORD = "without_word.parquet"
-KEYWORDS_REMEMBERED = 100_000
 MAX_PAIRS, MAX_KEYWORDS = 500_000, 65_536
 """Rows in memory at a time of (word, id, order), 40 bytes each, and of photos among their many keywords."""
-
-
-def bucket_of(word: str, buckets: int) -> int:
-    """The bucket of a word, 0 to buckets - 1: always the same, so a new word touches one bucket only."""
-    return int.from_bytes(hashlib.sha256(word.encode()).digest()[:8], "big") % buckets
 
 
 @dataclass(frozen=True)
@@ -73,7 +66,7 @@ def write_listed_links(
     best = _ranked(ordered, photos_per_word)
     chosen = joined.chosen(best, work, max_rows or MAX_ROWS)
     links = in_order(chosen, _schema("word", "rank", "photo"), work / "links", joined.word_keys, max_rows or MAX_ROWS)
-    counts["links"] = _write_buckets(links, vocabulary, sorted(words_of), folder)
+    counts["links"] = write_buckets(links, vocabulary, sorted(words_of), folder)
     joined.close()
     shutil.rmtree(work, ignore_errors=True)
     counts |= listing.counts
@@ -97,28 +90,6 @@ def links_table(rows: Iterable[Mapping[str, Any]]) -> pa.Table:
 
     nothing: dict[str, Any] = {field.name: None for field in PHOTO_FIELDS} | {"words": []}
     return pa.Table.from_pylist([nothing | dict(row) for row in rows], schema=IMAGE_LINKS)
-
-
-class WordMatcher:
-    """Which words of the vocabulary a text holds, by the rule that the vocabulary was counted with.
-
-    words: told by their numbers, the places in the list. A keyword matches as a whole too: "new york" where that is a word.
-    """
-
-    def __init__(self, words: Iterable[str]):
-        self._number_of = {word: number for number, word in enumerate(words)}
-        self.in_keyword: Callable[[str], tuple[int, ...]] = lru_cache(KEYWORDS_REMEMBERED)(self._in_keyword)
-
-    def in_captions(self, captions: Iterable[str]) -> set[int]:
-        known = self._number_of
-        return {known[word] for caption in captions for word in split_words(caption) if word in known}
-
-    def _in_keyword(self, keyword: str) -> tuple[int, ...]:
-        whole = self._number_of.get(" ".join(keyword.lower().split()))
-        return tuple(sorted(self.in_captions([keyword]) | ({whole} if whole is not None else set())))
-
-    def in_photo(self, captions: Iterable[str], keywords: Iterable[str]) -> set[int]:
-        return self.in_captions(captions).union(*map(self.in_keyword, keywords))
 
 
 class _Join:
@@ -292,31 +263,3 @@ def _ranked(pieces: Iterable[pa.Table], photos_per_word: int) -> Iterator[pa.Tab
         kept = np.flatnonzero(ranks < photos_per_word) if photos_per_word else np.arange(len(words))
         best = piece.take(kept).drop_columns("order")
         yield best.append_column("rank", pa.array(ranks[kept], pa.int32()))
-
-
-def _write_buckets(
-    links: Iterable[pa.Table], vocabulary: list[tuple[str, str]], buckets: list[str], folder: Path
-) -> int:
-    """Writes the links, which come in the order of the vocabulary, to one file a bucket; returns their number."""
-    import contextlib
-
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    written = 0
-    bucket_numbers = np.array([buckets.index(bucket) for bucket, _ in vocabulary], np.int64)
-    words = pa.array([word for _, word in vocabulary], pa.string())
-    with contextlib.ExitStack() as files:
-        writers = [
-            files.enter_context(pq.ParquetWriter(folder / f"{bucket}.parquet", IMAGE_LINKS, compression="zstd"))
-            for bucket in buckets
-        ]
-        for piece in links:
-            piece = piece.sort_by([("word", "ascending"), ("rank", "ascending")])
-            numbers = piece["word"].to_numpy()
-            piece = piece.set_column(piece.schema.get_field_index("word"), "word", words.take(piece["word"]))
-            rows = piece.select(IMAGE_LINKS.names).cast(IMAGE_LINKS)
-            for bucket in np.unique(bucket_numbers[numbers]).tolist():
-                writers[bucket].write_table(rows.filter(bucket_numbers[numbers] == bucket))
-            written += len(rows)
-    return written

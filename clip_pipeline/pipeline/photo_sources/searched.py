@@ -191,7 +191,7 @@ class SearchedPhotos(PhotoSource):
 @lru_cache(maxsize=1)
 def _plans_of(words_file: Path, sha256: str, settings: LinksSettings) -> dict[str, dict[str, int]]:
     """Bucket -> word -> most pages. Every bucket of a run asks for the plan of all; sha256 says which words the file holds."""
-    from clip_pipeline.images.links.listed import bucket_of
+    from clip_pipeline.images.links.buckets import bucket_of
     from clip_pipeline.images.links.search_plan import plan_requests
 
     words = words_file.read_text(encoding="utf-8").splitlines()

@@ -148,7 +148,7 @@ def _vocabulary_inputs(workspace: Workspace, partition: str) -> dict[str, str]:
 
 
 def _build_vocabulary(context: BuildContext) -> Built:
-    from clip_pipeline.images.links.listed import bucket_of
+    from clip_pipeline.images.links.buckets import bucket_of
     from clip_pipeline.words.sorted_runs import merge_counts
     from clip_pipeline.words.vocabulary import select_words, write_vocabulary
 

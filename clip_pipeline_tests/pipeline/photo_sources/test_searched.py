@@ -12,7 +12,7 @@ from click.testing import CliRunner
 
 from clip_pipeline.cli import commands
 from clip_pipeline.errors import BudgetSpentError, MissingArtifactError, MissingKeyError, SettingsError, SourceError
-from clip_pipeline.images.links.listed import bucket_of
+from clip_pipeline.images.links.buckets import bucket_of
 from clip_pipeline.pipeline.graph import select
 from clip_pipeline.pipeline.photo_sources.registry import search_plan
 from clip_pipeline.pipeline.photo_sources.unsplash import live_key
