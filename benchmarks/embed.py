@@ -166,11 +166,10 @@ def run_plain(weights: Path, shards: Path, options: argparse.Namespace) -> float
 
 
 def run_ours(weights: Path, shards: Path, options: argparse.Namespace) -> float:
-    from clip_pipeline.sources.photos.photo_input import open_photo_input
-
     from clip_pipeline.embedding.dataset import embed_dataset_images
     from clip_pipeline.evaluation.runtime_choice import runtime_maker
     from clip_pipeline.settings import ComputeSettings, EmbeddingSettings
+    from clip_pipeline.sources.photos.open import open_photos
 
     compute, settings = ComputeSettings(device="cpu"), EmbeddingSettings()
     make = runtime_maker(options.runtime, compute, options.environments)
@@ -183,11 +182,11 @@ def run_ours(weights: Path, shards: Path, options: argparse.Namespace) -> float:
     with tempfile.TemporaryDirectory() as scratch:
         first = ((str(number), content) for number, content in enumerate(itertools.islice(_jpegs(shards), WARM_UP)))
         embed_dataset_images(_name(weights), first, WARM_UP, Path(scratch, "warm"), settings, compute, runtime=kept)
-        photos = open_photo_input(shards)
-        all_of_them = ((photo.id, photo.read) for photo in photos.photos())
+        photos = open_photos(shards)
+        all_of_them = ((photo.name, photo.read) for photo in photos)
         out = Path(scratch, "out")
         facts = embed_dataset_images(
-            _name(weights), all_of_them, photos.total, out, settings, compute, identity=photos.identity, runtime=kept
+            _name(weights), all_of_them, len(photos), out, settings, compute, identity=photos.identity, runtime=kept
         )
     return facts["photos"] / facts["seconds"]
 
