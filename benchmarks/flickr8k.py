@@ -162,7 +162,7 @@ def recalls(folder: Path, photos: Sequence[Photo]) -> dict[str, tuple[float, flo
     import numpy as np
 
     from clip_pipeline.embedding.encode import embed_images, embed_texts
-    from clip_pipeline.evaluation.retrieval import image_to_text_places, text_to_image_places
+    from clip_pipeline.evaluation.retrieval import image_to_text_ranks, text_to_image_ranks
     from clip_pipeline.evaluation.statistics.bootstrap import mean_interval
     from clip_pipeline.models.folder import load_model_folder
 
@@ -171,8 +171,8 @@ def recalls(folder: Path, photos: Sequence[Photo]) -> dict[str, tuple[float, flo
     texts = embed_texts(model, tokenizer, [caption for photo in photos for caption in photo.captions])
     counts = np.array([len(photo.captions) for photo in photos])
     owners = np.repeat(np.arange(len(photos)), counts)
-    of_text, _ = text_to_image_places(images, texts, owners)
-    of_image, _ = image_to_text_places(images, texts, owners)
+    of_text, _ = text_to_image_ranks(images, texts, owners)
+    of_image, _ = image_to_text_ranks(images, texts, owners)
     found = {}
     for k in RECALL_AT:
         hits = np.bincount(owners, weights=of_text < k, minlength=len(photos))

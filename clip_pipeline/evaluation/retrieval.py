@@ -34,37 +34,37 @@ QUERIES_AT_A_TIME = 512
 """Rows of the similarity matrix held at a time."""
 
 
-def text_to_image_places(
+def text_to_image_ranks(
     images_ND: np.ndarray, texts_MD: np.ndarray, photo_of_text_M: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """(place_M, best_MK): for each caption the place of its own photo among all photos, from 0, and the best photos."""
+    """(rank_M, best_MK): for each caption the rank of its own photo among all photos, from 0, and the best photos."""
     images_ND = np.asarray(images_ND, np.float64)  # once, not for every block
-    places, best = [], []
+    ranks, best = [], []
     for start in range(0, len(texts_MD), QUERIES_AT_A_TIME):
         similarity_QN = similarities(texts_MD[start : start + QUERIES_AT_A_TIME], images_ND)
         own_Q = photo_of_text_M[start : start + QUERIES_AT_A_TIME]
-        places.append(_place_of(similarity_QN, own_Q))
+        ranks.append(_rank_of(similarity_QN, own_Q))
         best.append(_best_columns(similarity_QN))
-    return np.concatenate(places), np.concatenate(best)
+    return np.concatenate(ranks), np.concatenate(best)
 
 
-def image_to_text_places(
+def image_to_text_ranks(
     images_ND: np.ndarray, texts_MD: np.ndarray, photo_of_text_M: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """(place_N, best_NK): for each photo the place of its best own caption among all captions, from 0, and the best captions."""
+    """(rank_N, best_NK): for each photo the rank of its best own caption among all captions, from 0, and the best captions."""
     texts_MD = np.asarray(texts_MD, np.float64)
-    places, best = [], []
+    ranks, best = [], []
     for start in range(0, len(images_ND), QUERIES_AT_A_TIME):
         similarity_QM = similarities(images_ND[start : start + QUERIES_AT_A_TIME], texts_MD)
         queries = np.arange(start, start + len(similarity_QM))
         own_QM = photo_of_text_M[None, :] == queries[:, None]
         best_own_Q = np.argmax(np.where(own_QM, similarity_QM, -np.inf), axis=1)  # the first of equal ones
-        places.append(_place_of(similarity_QM, best_own_Q))
+        ranks.append(_rank_of(similarity_QM, best_own_Q))
         best.append(_best_columns(similarity_QM))
-    return np.concatenate(places), np.concatenate(best)
+    return np.concatenate(ranks), np.concatenate(best)
 
 
-def _place_of(similarity_QN: np.ndarray, column_Q: np.ndarray) -> np.ndarray:
+def _rank_of(similarity_QN: np.ndarray, column_Q: np.ndarray) -> np.ndarray:
     """How many columns come before the given one: those more similar, and equal ones further left."""
     own_Q1 = np.take_along_axis(similarity_QN, column_Q[:, None], axis=1)
     further_left_QN = np.arange(similarity_QN.shape[1])[None, :] < column_Q[:, None]
@@ -131,11 +131,11 @@ def retrieval_scores(
     if settings.shuffle_labels:
         rng = np.random.Generator(np.random.PCG64(settings.seed))
         photo_of_text_M = photo_of_text_M[rng.permutation(len(photo_of_text_M))]
-    places_M, best_photos_MK = text_to_image_places(images_ND, texts_MD, photo_of_text_M)
-    places_N, best_texts_NK = image_to_text_places(images_ND, texts_MD, photo_of_text_M)
-    rows = _rows(dataset, split, places_N, places_M, photo_of_text_M, settings)
+    ranks_M, best_photos_MK = text_to_image_ranks(images_ND, texts_MD, photo_of_text_M)
+    ranks_N, best_texts_NK = image_to_text_ranks(images_ND, texts_MD, photo_of_text_M)
+    rows = _rows(dataset, split, ranks_N, ranks_M, photo_of_text_M, settings)
     folder.mkdir(parents=True, exist_ok=True)
-    _write_results(folder, photo_ids, texts, photo_of_text_M, places_M, best_photos_MK, places_N, best_texts_NK)
+    _write_results(folder, photo_ids, texts, photo_of_text_M, ranks_M, best_photos_MK, ranks_N, best_texts_NK)
     scored = replace(scored or Scored(), runtime=about_embeddings(image_keys).get("runtime", ""))
     return write_scores(rows, folder, scored, settings)
 
@@ -152,28 +152,28 @@ def _check_owners(dataset: str, text_keys: pa.Table) -> None:
 def _rows(
     dataset: str,
     split: str,
-    places_N: np.ndarray,
-    places_M: np.ndarray,
+    ranks_N: np.ndarray,
+    ranks_M: np.ndarray,
     photo_of_text_M: np.ndarray,
     settings: EvaluationSettings,
 ) -> list[dict[str, Any]]:
-    captions_of_photo_N = np.bincount(photo_of_text_M, minlength=len(places_N))
+    captions_of_photo_N = np.bincount(photo_of_text_M, minlength=len(ranks_N))
     samples, seed = settings.bootstrap_samples, settings.seed
-    asked = [k for k in RECALL_AT if k < len(places_N)]
+    asked = [k for k in RECALL_AT if k < len(ranks_N)]
 
     def row(metric: str, value: float, limits: tuple[float, float], n: int, chance: float, file: str) -> dict[str, Any]:
         return score_row("retrieval", dataset, split, metric, value, limits, n, chance, predictions=file)
 
     rows = []
     for k in asked:
-        hit_N = places_N < k
+        hit_N = ranks_N < k
         limits, chance = mean_interval(hit_N, samples, seed), any_caption_chance(captions_of_photo_N, k)
         rows.append(row(f"image_to_text_recall@{k}", hit_N.mean(), limits, len(hit_N), chance, IMAGE_TO_TEXT_FILE))
     for k in asked:
-        hits_N = np.bincount(photo_of_text_M, weights=places_M < k, minlength=len(places_N))
+        hits_N = np.bincount(photo_of_text_M, weights=ranks_M < k, minlength=len(ranks_N))
         limits = mean_interval(hits_N, samples, seed, captions_of_photo_N)
-        value, chance = hits_N.sum() / len(places_M), k / len(places_N)
-        rows.append(row(f"text_to_image_recall@{k}", value, limits, len(places_M), chance, TEXT_TO_IMAGE_FILE))
+        value, chance = hits_N.sum() / len(ranks_M), k / len(ranks_N)
+        rows.append(row(f"text_to_image_recall@{k}", value, limits, len(ranks_M), chance, TEXT_TO_IMAGE_FILE))
     return rows
 
 
@@ -182,9 +182,9 @@ def _write_results(
     photo_ids: Sequence[str],
     texts: pa.Table,
     photo_of_text_M: np.ndarray,
-    places_M: np.ndarray,
+    ranks_M: np.ndarray,
     best_photos_MK: np.ndarray,
-    places_N: np.ndarray,
+    ranks_N: np.ndarray,
     best_texts_NK: np.ndarray,
 ) -> None:
     photos = np.asarray(photo_ids, dtype=object)
@@ -195,14 +195,14 @@ def _write_results(
             "id": pa.array(text_ids.tolist(), pa.string()),
             "text": pa.array(captions.tolist(), pa.string()),
             "photo_id": pa.array(photos[photo_of_text_M].tolist(), pa.string()),
-            "place": pa.array(places_M, pa.int32()),
+            "place": pa.array(ranks_M, pa.int32()),
             "best_photo_ids": pa.array(photos[best_photos_MK].tolist(), pa.list_(pa.string())),
         }
     )
     image_to_text = pa.table(
         {
             "photo_id": pa.array(photos.tolist(), pa.string()),
-            "place": pa.array(places_N, pa.int32()),
+            "place": pa.array(ranks_N, pa.int32()),
             "best_text_ids": pa.array(text_ids[best_texts_NK].tolist(), pa.list_(pa.string())),
             "best_texts": pa.array(captions[best_texts_NK].tolist(), pa.list_(pa.string())),
         }

@@ -19,9 +19,9 @@ CONDITIONS_FILE, TABLE_FILE, PLOT_FILE = "conditions.json", "latencies.csv", "la
 
 REPEATS, WARM_UP = 50, 5
 MAX_SECONDS = 10.0
-"""Of one part; a slow model gets fewer tries, and at least FEWEST."""
+"""Of one part; a slow model gets fewer tries, and at least MIN_REPEATS."""
 
-FEWEST = 5
+MIN_REPEATS = 5
 PHOTO_SIZE = (640, 480)
 CLASSES = 1000
 """Compared with in `photo to answer`."""
@@ -78,15 +78,22 @@ def measure_latencies(photos: SinglePhotos, repeats: int = REPEATS, warm_up: int
     return [_measure(part, run, repeats, warm_up) for part, run in parts.items()]
 
 
-def _measure(part: str, run: Callable[[], object], repeats: int, warm_up: int) -> Latency:
+def _measure(
+    part: str,
+    run: Callable[[], object],
+    repeats: int,
+    warm_up: int,
+    min_repeats: int = MIN_REPEATS,
+    clock: Callable[[], float] = perf_counter,
+) -> Latency:
     for _ in range(warm_up):
         run()
     taken: list[float] = []
-    began = perf_counter()
-    while len(taken) < repeats and (len(taken) < FEWEST or perf_counter() - began < MAX_SECONDS):
-        start = perf_counter()
+    began = clock()
+    while len(taken) < repeats and (len(taken) < min_repeats or clock() - began < MAX_SECONDS):
+        start = clock()
         run()
-        taken.append((perf_counter() - start) * 1000)
+        taken.append((clock() - start) * 1000)
     low, high = np.percentile(taken, (50, 95))
     return Latency(part, float(low), float(high), len(taken))
 

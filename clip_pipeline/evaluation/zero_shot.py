@@ -183,7 +183,7 @@ def _score_part(
     target_N = np.searchsorted(candidates, part.labels_N)
     ranked = rank_classes(part.images_ND, classes_CD[candidates], target_N, logit_scale)
     samples, seed = settings.bootstrap_samples, settings.seed
-    hit_N, count = ranked.place_N < 1, len(candidates)
+    hit_N, count = ranked.rank_N < 1, len(candidates)
 
     def row(metric: str, value: float, limits: tuple[float, float], chance: float | None) -> dict[str, Any]:
         about = ("zero_shot", part.truth.dataset, part.split, metric)
@@ -194,7 +194,7 @@ def _score_part(
 
     rows = [share("top1", hit_N, 1 / count)]
     if count > KEPT_CLASSES:
-        rows.append(share("top5", ranked.place_N < KEPT_CLASSES, KEPT_CLASSES / count))
+        rows.append(share("top5", ranked.rank_N < KEPT_CLASSES, KEPT_CLASSES / count))
     rows.append(row("mean_per_class_recall", *mean_per_class_recall(target_N, hit_N, count, samples, seed), 1 / count))
     among_all_N = None
     if count < len(classes_CD):
@@ -224,7 +224,7 @@ def mean_per_class_recall(
 
 
 def _predictions(part: _Part, candidates: np.ndarray, ranked: Ranked, among_all_N: np.ndarray) -> pa.Table:
-    """One row a photo: its label, the best classes with their cosine, the place of the right one, from 0, and how sure the
+    """One row a photo: its label, the best classes with their cosine, the rank of the right one, from 0, and how sure the
     model is (null where its logit scale is not known): `confidence` in what it says, `label_probability` in what is right."""
     names = np.asarray(part.truth.class_names, dtype=object)
     best_labels_NK = candidates[ranked.best_NK]
@@ -238,9 +238,9 @@ def _predictions(part: _Part, candidates: np.ndarray, ranked: Ranked, among_all_
             "label_name": pa.array(names[part.labels_N].tolist(), pa.string()),
             "predicted": pa.array(best_labels_NK[:, 0], pa.int32()),
             "predicted_name": pa.array(names[best_labels_NK[:, 0]].tolist(), pa.string()),
-            "correct": pa.array(ranked.place_N == 0),
+            "correct": pa.array(ranked.rank_N == 0),
             "correct_among_all": pa.array(among_all_N),
-            "place": pa.array(ranked.place_N, pa.int32()),
+            "place": pa.array(ranked.rank_N, pa.int32()),
             "confidence": pa.array(ranked.confidence_N, pa.float64(), from_pandas=True),
             "label_probability": pa.array(ranked.target_probability_N, pa.float64(), from_pandas=True),
             "best_names": pa.array(names[best_labels_NK].tolist(), pa.list_(pa.string())),

@@ -24,8 +24,8 @@ from clip_pipeline.machine.progress import progress
 from clip_pipeline.sources.wikimedia.dump_files import DumpPart, part_pieces, split_part
 from clip_pipeline.words.pages import CANONICAL_NAMESPACES
 from clip_pipeline.words.reading import PageCounter, link_names, page_chunks, read_namespaces
-from clip_pipeline.words.sorted_runs import merge_runs, sum_counts, write_run
-from clip_pipeline.words.table import MAX_ENTRIES, WordTable
+from clip_pipeline.words.sorted_runs import MAX_ROWS, MIN_ROWS, merge_runs, sum_counts, write_run
+from clip_pipeline.words.table import MAX_ENTRIES, MIN_ENTRIES, WordTable
 from clip_pipeline.words.wikitext.word_counter import PLAIN, WORD_FREQUENCY
 
 logger = logging.getLogger(__name__)
@@ -39,6 +39,21 @@ decompression of a block, 25 ms (2026-11-21)."""
 
 
 @dataclass(frozen=True)
+class CountLimits:
+    """How much is held in memory, and below which size a second thread is not worth it.
+
+    max_entries, min_entries: as of `WordTable`, for one thread. max_rows, min_rows: as of `merge_runs`. min_parallel_bytes:
+    compressed bytes of a part.
+    """
+
+    max_entries: int = MAX_ENTRIES
+    min_entries: int = MIN_ENTRIES
+    max_rows: int = MAX_ROWS
+    min_rows: int = MIN_ROWS
+    min_parallel_bytes: int = MIN_PARALLEL_BYTES
+
+
+@dataclass(frozen=True)
 class PartCounts:
     """What was counted: words are distinct, occurrences are not."""
 
@@ -48,16 +63,24 @@ class PartCounts:
 
 
 def count_part(
-    path: Path, part: DumpPart, output: Path, *, workers: int = 1, rules: str = "plain", work: Path | None = None
+    path: Path,
+    part: DumpPart,
+    output: Path,
+    *,
+    workers: int = 1,
+    rules: str = "plain",
+    work: Path | None = None,
+    limits: CountLimits | None = None,
 ) -> PartCounts:
     """Writes the words of one part's articles to `output`: Parquet of WORD_COUNTS, sorted by word.
 
     Words that stand only in the captions of galleries are there too, with a count of 0: galleries are no prose, so they
     add to `captioned` alone. workers: threads, 0 for one a core; the bytes are the same for any number of them.
-    rules: a name of RULES. work: folder for what does not fit into memory, a temporary one by default.
+    rules: a name of RULES. work: folder for what does not fit into memory, a temporary one by default. limits: of memory and of
+    parallel work; they change no count.
     Raises DumpError where the part is cut, damaged or no MediaWiki export.
     """
-    with _Counting(rules, workers, work) as counting:
+    with _Counting(rules, workers, work, limits or CountLimits()) as counting:
         counting.add_part(Path(path), part)
         counts = PartCounts(counting.articles, write_run(counting.merged(), output), counting.occurrences)
     logger.info("%s: %s articles, %s words", part.key, f"{counts.articles:,}", f"{counts.occurrences:,}")
@@ -67,7 +90,8 @@ def count_part(
 class _Counting:
     """The tables of all threads, and the folder for their runs."""
 
-    def __init__(self, rules: str, workers: int, work: Path | None):
+    def __init__(self, rules: str, workers: int, work: Path | None, limits: CountLimits):
+        self.limits = limits
         self.rules = RULES[rules]
         self.workers = workers or usable_cores()
         self.articles = 0
@@ -86,20 +110,20 @@ class _Counting:
         """Counts one part of a dump."""
         namespaces = _read_namespaces(path, part)
         names = link_names(namespaces)
-        workers = self.workers if part.end - part.start >= MIN_PARALLEL_BYTES else 1
+        workers = self.workers if part.end - part.start >= self.limits.min_parallel_bytes else 1
         pieces = max(2 * workers, (part.end - part.start) // MAX_RANGE_BYTES)
         ranges = split_part(path, part, pieces) if workers > 1 else [part]
         # Memory is for all threads together; on many cores each table is smaller.
-        entries = max(MAX_ENTRIES // 8, 2 * MAX_ENTRIES // workers)
+        entries = max(self.limits.max_entries // 8, 2 * self.limits.max_entries // workers)
         folder = Path(self._temporary.name)
         try:
-            tables = [WordTable(names, self.rules, folder, entries) for _ in range(workers)]
+            tables = [self._table(names, folder, entries) for _ in range(workers)]
             if len(ranges) == 1 and workers > 1:
                 _count_one_stream(path, part, namespaces, tables)
             else:
                 _count_ranges(path, ranges, namespaces, tables)
         except _NotSplittable:
-            tables = [WordTable(names, self.rules, folder, entries)]
+            tables = [self._table(names, folder, entries)]
             _count_ranges(path, [part], namespaces, tables)
         for table in tables:
             self._tables.append(table.finish())
@@ -116,7 +140,10 @@ class _Counting:
             write_run([table], path)
             self._runs.append(path)
         self._tables = []
-        return merge_runs(self._runs)
+        return merge_runs(self._runs, self.limits.max_rows, self.limits.min_rows)
+
+    def _table(self, names: dict[str, int], folder: Path, entries: int) -> WordTable:
+        return WordTable(names, self.rules, folder, entries, self.limits.min_entries)
 
 
 class _NotSplittable(Exception):
@@ -178,7 +205,7 @@ def _count_one_stream(path: Path, part: DumpPart, namespaces: dict[int, str], ta
     The first and the last chunk are this thread's too: the head and the end of the document are in them. Raises
     _NotSplittable where anything is unusual: the one thread that reads it all again says what, and how far it came.
     """
-    own = WordTable({}, tables[0].rules)
+    own = WordTable({}, tables[0].rules, min_entries=tables[0].min_entries)
     own.language = tables[0].language
     free = _free_tables(tables)
     counter = PageCounter(path.name, own, namespaces)

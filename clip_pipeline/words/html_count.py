@@ -24,7 +24,7 @@ from clip_pipeline.sources.wikimedia.html_dumps import HtmlArticle, iter_html_ar
 from clip_pipeline.words.count import RULES, PartCounts
 from clip_pipeline.words.html import HtmlText, html_text, is_disambiguation_html, is_redirect_html
 from clip_pipeline.words.sorted_runs import merge_runs, write_run
-from clip_pipeline.words.table import WordTable
+from clip_pipeline.words.table import MAX_ENTRIES, WordTable
 from clip_pipeline.words.wikitext.scanner import PADDING, PLAIN_TEXT
 
 logger = logging.getLogger(__name__)
@@ -35,25 +35,35 @@ BATCH_CHARACTERS = 4_000_000
 
 
 def count_html_part(
-    path: Path, part: DumpPart, output: Path, *, workers: int = 1, rules: str = "plain", work: Path | None = None
+    path: Path,
+    part: DumpPart,
+    output: Path,
+    *,
+    workers: int = 1,
+    rules: str = "plain",
+    work: Path | None = None,
+    max_entries: int = MAX_ENTRIES,
+    min_parallel_bytes: int = MIN_PARALLEL_BYTES,
+    batch_characters: int = BATCH_CHARACTERS,
 ) -> PartCounts:
     """Writes the words of one part's articles to `output`: Parquet of WORD_COUNTS, sorted by word.
 
     Redirects, disambiguation pages and other namespaces are passed over. Words that stand only in galleries have a count of 0,
     as in `count_part`. workers: processes that turn HTML to text, 0 for one a core; the bytes are the same for any number.
-    rules: a name of RULES. work: folder for what does not fit into memory, a temporary one by default.
+    rules: a name of RULES. work: folder for what does not fit into memory, a temporary one by default. max_entries: as of
+    `WordTable`. min_parallel_bytes: of a part; below, one process does it. batch_characters: handed to a process at a time.
     Raises DumpError as `iter_html_articles`.
     """
     workers = workers or usable_cores()
-    if part.end - part.start < MIN_PARALLEL_BYTES:
+    if part.end - part.start < min_parallel_bytes:
         workers = 1
     with (
         tempfile.TemporaryDirectory(prefix="runs-", dir=work) as scratch,
         progress(f"Counting words of {part.key}", unit="article") as bar,
     ):
-        prose = WordTable({}, RULES[rules], Path(scratch))
-        galleries = WordTable({}, RULES[rules], Path(scratch))
-        for text in _texts_of(iter_html_articles(path, part), workers):
+        prose = WordTable({}, RULES[rules], Path(scratch), max_entries)
+        galleries = WordTable({}, RULES[rules], Path(scratch), max_entries)
+        for text in _texts_of(iter_html_articles(path, part), workers, batch_characters):
             _add_text(prose, text.marked)
             if text.galleries:
                 _add_text(galleries, text.galleries)
@@ -85,7 +95,7 @@ def _only_captioned(table: pa.Table) -> pa.Table:
     return pa.table([table["word"], zeros, zeros, zeros, table["count"]], schema=WORD_COUNTS)
 
 
-def _texts_of(articles: Iterable[HtmlArticle], workers: int) -> Iterator[HtmlText]:
+def _texts_of(articles: Iterable[HtmlArticle], workers: int, batch_characters: int) -> Iterator[HtmlText]:
     """The texts of those that count, in their order."""
     if workers < 2:
         for article in articles:
@@ -95,7 +105,7 @@ def _texts_of(articles: Iterable[HtmlArticle], workers: int) -> Iterator[HtmlTex
     context = multiprocessing.get_context("spawn")
     waiting: deque[Future[list[HtmlText]]] = deque()
     with ProcessPoolExecutor(workers, mp_context=context, initializer=_exit_with_parent) as pool:
-        for batch in _batches(articles):
+        for batch in _batches(articles, batch_characters):
             waiting.append(pool.submit(_texts_of_batch, batch))
             # A bound on the batches under way keeps memory constant where reading is the faster half.
             if len(waiting) > 2 * workers:
@@ -104,13 +114,13 @@ def _texts_of(articles: Iterable[HtmlArticle], workers: int) -> Iterator[HtmlTex
             yield from waiting.popleft().result()
 
 
-def _batches(articles: Iterable[HtmlArticle]) -> Iterator[list[HtmlArticle]]:
+def _batches(articles: Iterable[HtmlArticle], batch_characters: int) -> Iterator[list[HtmlArticle]]:
     batch: list[HtmlArticle] = []
     characters = 0
     for article in articles:
         batch.append(article)
         characters += len(article.html)
-        if characters >= BATCH_CHARACTERS:
+        if characters >= batch_characters:
             yield batch
             batch, characters = [], 0
     if batch:

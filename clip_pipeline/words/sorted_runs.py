@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 
 from clip_pipeline.records import WORD_COUNTS
 
-ROWS_IN_MEMORY = 2_000_000
+MAX_ROWS = 2_000_000
 """Rows of all runs together that a merge holds at a time, about 100 MB."""
 MIN_ROWS = 2_000
 ROW_GROUP = 1 << 16
@@ -55,9 +55,12 @@ def sum_counts(tables: Sequence[pa.Table]) -> pa.Table:
     return table.sort_by("word").combine_chunks()
 
 
-def merge_runs(paths: Sequence[Path]) -> Iterator[pa.Table]:
-    """The sum of runs as tables that follow each other by word; holds ROWS_IN_MEMORY rows, however many there are."""
-    rows = max(MIN_ROWS, ROWS_IN_MEMORY // max(1, len(paths)))
+def merge_runs(paths: Sequence[Path], max_rows: int = MAX_ROWS, min_rows: int = MIN_ROWS) -> Iterator[pa.Table]:
+    """The sum of runs as tables that follow each other by word.
+
+    max_rows: held in memory at a time, however many runs there are; min_rows: of each run at least.
+    """
+    rows = max(min_rows, max_rows // max(1, len(paths)))
     sources = [_Source(path, rows) for path in paths]
     sources = [source for source in sources if source.advance()]
     while sources:
@@ -68,14 +71,17 @@ def merge_runs(paths: Sequence[Path]) -> Iterator[pa.Table]:
         sources = [source for source in sources if len(source.table) or source.advance()]
 
 
-def merge_counts(paths: Sequence[Path], min_count: int = 0) -> MergedCounts:
+def merge_counts(
+    paths: Sequence[Path], min_count: int = 0, max_rows: int = MAX_ROWS, min_rows: int = MIN_ROWS
+) -> MergedCounts:
     """The sum of runs; of words that occur at most `min_count` times only their number is kept.
 
-    The result does not depend on the order of the runs, nor on how the text was cut into them.
+    The result does not depend on the order of the runs, nor on how the text was cut into them. max_rows, min_rows: as of
+    `merge_runs`.
     """
     kept = [WORD_COUNTS.empty_table()]
     words = occurrences = 0
-    for table in merge_runs(paths):
+    for table in merge_runs(paths, max_rows, min_rows):
         words += len(table)
         occurrences += pc.sum(table["count"]).as_py() or 0
         kept.append(table.filter(pc.greater(table["count"], min_count)))

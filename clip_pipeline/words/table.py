@@ -65,25 +65,31 @@ class WordTable:
     """Counts words; `finish` gives them back. Not for several threads at a time.
 
     names: the wiki's names of namespaces whose links show no label, with what they are (`links.py`).
-    rules: PLAIN or WORD_FREQUENCY (`tally.py`). folder: where runs go; without it the table grows without a bound.
+    rules: PLAIN or WORD_FREQUENCY (`word_counter.py`). folder: where runs go; without it the table grows without a bound.
+    max_entries: words that it holds before it goes there. min_entries: words that it has room for at first.
     """
 
     def __init__(
-        self, names: Mapping[str, int], rules: int = 0, folder: Path | None = None, most_entries: int = MAX_ENTRIES
+        self,
+        names: Mapping[str, int],
+        rules: int = 0,
+        folder: Path | None = None,
+        max_entries: int = MAX_ENTRIES,
+        min_entries: int = MIN_ENTRIES,
     ):
         self.language = language_tables(tuple(sorted(names.items())))
         self.rules = rules
         self.folder = folder
-        self.most_entries = most_entries
+        self.max_entries, self.min_entries = max_entries, min_entries
         self.runs: list[Path] = []
         self.articles = 0
         self.words = 0
         self.work = make_work(1 << 20)
         self._seed = np.frombuffer(os.urandom(8), np.uint64)
-        self._table = self._empty_table(MIN_ENTRIES, 16 * MIN_ENTRIES)
+        self._table = self._empty_table(self.min_entries, 16 * self.min_entries)
 
     def scan(self, data: np.ndarray, i: int, n: int, task: int) -> tuple[int, int]:
-        """`engine.scan` over data[i:n], with as much room as it needs. Returns DONE or ODD_PAGE, and the byte reached."""
+        """`scanner.scan` over data[i:n], with as much room as it needs. Returns DONE or ODD_PAGE, and the byte reached."""
         if n - i > self.work.text.size - 2 * PADDING:
             self.work = make_work(max(n - i, 2 * self.work.text.size))
         if self._table.token.size < 3 * self.work.text.size:
@@ -97,7 +103,7 @@ class WordTable:
     def finish(self) -> pa.Table:
         """What has been counted since the last run, as WORD_COUNTS sorted by word; the table is empty afterwards."""
         table = self._to_arrow()
-        self._table = self._empty_table(MIN_ENTRIES, 16 * MIN_ENTRIES)
+        self._table = self._empty_table(self.min_entries, 16 * self.min_entries)
         return table
 
     def _empty_table(self, entries: int, arena: int) -> Table:
@@ -116,7 +122,7 @@ class WordTable:
         """Room for the words of `prose` bytes more: a table twice the size, or an empty one, the full one on disk."""
         old = self._table
         entries = int(old.used[ENTRIES]) + prose // 2 + 1
-        if self.folder is not None and old.used[ENTRIES] and entries > self.most_entries:
+        if self.folder is not None and old.used[ENTRIES] and entries > self.max_entries:
             path = self.folder / f"{id(self):x}-{len(self.runs):05}.parquet"
             write_run([self._to_arrow()], path)
             self.runs.append(path)

@@ -3,7 +3,6 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from clip_pipeline.evaluation import ranking
 from clip_pipeline.evaluation.ranking import best_class, rank_classes
 from clip_pipeline_tests.evaluation.fakes import unit
 
@@ -19,7 +18,7 @@ def test_places_and_probabilities_are_those_of_a_whole_sorted_matrix(vectors):
     ranked = rank_classes(images, classes, target, 20.0)
     cosines = images @ classes.T
     order = np.argsort(-cosines, axis=1)
-    assert ranked.place_N.tolist() == [row.tolist().index(t) for row, t in zip(order, target, strict=True)]
+    assert ranked.rank_N.tolist() == [row.tolist().index(t) for row, t in zip(order, target, strict=True)]
     assert (ranked.best_NK == order[:, :5]).all()
     weights = np.exp(20 * cosines)
     probabilities = weights / weights.sum(axis=1, keepdims=True)
@@ -27,14 +26,13 @@ def test_places_and_probabilities_are_those_of_a_whole_sorted_matrix(vectors):
     np.testing.assert_allclose(ranked.target_probability_N, probabilities[np.arange(53), target], rtol=1e-4)
 
 
-def test_the_size_of_the_blocks_changes_nothing(vectors, monkeypatch):
+def test_the_size_of_the_blocks_changes_nothing(vectors):
     images, classes, target = vectors
     whole, best = rank_classes(images, classes, target, 20.0), best_class(images, classes)
-    monkeypatch.setattr(ranking, "PHOTOS_AT_A_TIME", 7)
-    pieces = rank_classes(images, classes, target, 20.0)
-    for name in ("place_N", "best_NK", "best_similarity_NK", "confidence_N", "target_probability_N"):
+    pieces = rank_classes(images, classes, target, 20.0, max_rows=7)
+    for name in ("rank_N", "best_NK", "best_similarity_NK", "confidence_N", "target_probability_N"):
         assert (getattr(whole, name) == getattr(pieces, name)).all(), name
-    assert (best_class(images, classes) == best).all()
+    assert (best_class(images, classes, max_rows=7) == best).all()
     assert (best == whole.best_NK[:, 0]).all()
 
 

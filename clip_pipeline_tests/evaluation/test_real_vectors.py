@@ -15,7 +15,7 @@ import pytest
 
 from clip_pipeline.embedding.texts import prompt_table
 from clip_pipeline.evaluation.provenance import Scored
-from clip_pipeline.evaluation.retrieval import retrieval_scores, text_to_image_places
+from clip_pipeline.evaluation.retrieval import retrieval_scores, text_to_image_ranks
 from clip_pipeline.evaluation.zero_shot import LabelTruth, zero_shot_scores
 from clip_pipeline.settings import EvaluationSettings
 from clip_pipeline_tests.evaluation.fakes import write_captions, write_images, write_texts
@@ -171,7 +171,7 @@ def test_searching_with_a_class_text_finds_photos_whose_captions_say_it(vectors)
     words = [word for word in WORDS if vectors.saying(word).sum() >= 5]
     assert len(words) >= 7
     texts = as_stored(vectors.classes[[lvis_names_of(vectors, word) for word in words]])
-    _, best = text_to_image_places(as_stored(vectors.photos), texts, np.zeros(len(words), int))
+    _, best = text_to_image_ranks(as_stored(vectors.photos), texts, np.zeros(len(words), int))
     assert best.shape == (len(words), 5)
     found = {word: vectors.saying(word)[best[row]].mean() for row, word in enumerate(words)}
     base = {word: vectors.saying(word).mean() for word in words}

@@ -139,9 +139,9 @@ def test_a_perfect_search_scores_one_with_any_number_of_captions():
 
 
 def test_queries_that_slipped_by_one_are_caught_by_the_perfect_search(monkeypatch):
-    real = retrieval.text_to_image_places
+    real = retrieval.text_to_image_ranks
     monkeypatch.setattr(
-        retrieval, "text_to_image_places", lambda images, texts, own: real(images, np.roll(texts, 1, axis=0), own)
+        retrieval, "text_to_image_ranks", lambda images, texts, own: real(images, np.roll(texts, 1, axis=0), own)
     )
     assert not perfect_search_scores_one([(f"p{row}", 1) for row in range(50)], SETTINGS).passed
 

@@ -39,19 +39,17 @@ def test_every_part_is_timed_by_itself_and_the_percentiles_are_of_its_tries(mode
     assert len(calls) == 1 + 2 * (7 + 2), "once for its size, and in two parts"
 
 
-def test_times_are_those_of_a_clock(monkeypatch):
+def test_times_are_those_of_a_clock():
     ticks = iter(np.cumsum([0.0, 0, 0.010, 0, 0.020, 0, 0.030, 0]).tolist())
-    monkeypatch.setattr(unit_inference, "perf_counter", lambda: next(ticks))
-    monkeypatch.setattr(unit_inference, "FEWEST", 9)
-    latency = unit_inference._measure("x", lambda: None, repeats=3, warm_up=5)
+    latency = unit_inference._measure("x", lambda: None, repeats=3, warm_up=5, min_repeats=9, clock=lambda: next(ticks))
     assert (latency.p50_ms, latency.repeats) == (pytest.approx(20), 3)
     assert latency.p95_ms == pytest.approx(np.percentile([10, 20, 30], 95))
 
 
-def test_a_slow_part_gets_fewer_tries(monkeypatch):
+def test_a_slow_part_gets_fewer_tries():
     seconds = iter(range(1000))
-    monkeypatch.setattr(unit_inference, "perf_counter", lambda: next(seconds))
-    assert unit_inference._measure("slow", lambda: None, repeats=50, warm_up=1).repeats == unit_inference.FEWEST
+    slow = unit_inference._measure("slow", lambda: None, repeats=50, warm_up=1, clock=lambda: next(seconds))
+    assert slow.repeats == unit_inference.MIN_REPEATS
 
 
 def test_the_table_the_conditions_and_the_plot_are_written(model, tmp_path):

@@ -11,7 +11,7 @@ from xml.sax.saxutils import escape
 import pyarrow as pa
 
 from clip_pipeline.sources.wikimedia.dump_files import check_dump
-from clip_pipeline.words.count import count_part
+from clip_pipeline.words.count import CountLimits, count_part
 from clip_pipeline.words.pages import ExportReader, Page
 from clip_pipeline.words.sorted_runs import merge_counts
 
@@ -54,13 +54,16 @@ def read_pages(pieces: Iterable[bytes]) -> Iterator[Page]:
     yield from reader.close()
 
 
-def count_dumps(paths: Sequence[Path], workers: int = 1, rules: str = "plain") -> pa.Table:
+def count_dumps(
+    paths: Sequence[Path], workers: int = 1, rules: str = "plain", limits: CountLimits | None = None
+) -> pa.Table:
     """WORD_COUNTS of whole dumps, counted together."""
     with tempfile.TemporaryDirectory() as folder:
         runs = [Path(folder, f"{number}.parquet") for number in range(len(paths))]
         for path, run in zip(paths, runs, strict=True):
-            count_part(path, check_dump(path), run, workers=workers, rules=rules)
-        return merge_counts(runs).table
+            count_part(path, check_dump(path), run, workers=workers, rules=rules, limits=limits)
+        limits = limits or CountLimits()
+        return merge_counts(runs, max_rows=limits.max_rows, min_rows=limits.min_rows).table
 
 
 def write_multistream(path: Path, streams: list[list[str]], index: bool = True) -> list[int]:

@@ -9,8 +9,7 @@ import pytest
 from clip_pipeline.errors import DumpError
 from clip_pipeline.records import WORD_COUNTS
 from clip_pipeline.sources.wikimedia.dump_files import describe_dump, part_pieces
-from clip_pipeline.words import count
-from clip_pipeline.words.count import count_part
+from clip_pipeline.words.count import CountLimits, count_part
 from clip_pipeline.words.sorted_runs import merge_counts
 from clip_pipeline_tests.words.dumps import count_dumps, dump_xml, page_xml, read_pages, write_multistream
 
@@ -47,7 +46,7 @@ def test_two_dumps_add_up(tmp_path):
     assert as_dict(count_dumps([path, path]))["cat"] == (4, 4)
 
 
-def test_parts_forms_and_workers_do_not_change_the_counts(tmp_path, monkeypatch):
+def test_parts_forms_and_workers_do_not_change_the_counts(tmp_path):
     pages = [page_xml(f"P{n}", f"word{n % 7} shared other [[File:A.jpg|thumb|caption {n % 3}x]]", n) for n in range(90)]
     multistream = tmp_path / "enwiki-20240101-pages-articles-multistream.xml.bz2"
     write_multistream(multistream, [pages[n : n + 10] for n in range(0, 90, 10)])
@@ -62,14 +61,12 @@ def test_parts_forms_and_workers_do_not_change_the_counts(tmp_path, monkeypatch)
             count_part(multistream, part, run)
         assert merge_counts(runs).table.equals(expected)
         assert merge_counts(runs[::-1]).table.equals(expected)
-    monkeypatch.setattr(count, "MIN_PARALLEL_BYTES", 0)
-    assert count_dumps([multistream], workers=2).equals(expected)
-    assert count_dumps([plain], workers=2).equals(expected)
+    for path in (multistream, plain):
+        assert count_dumps([path], workers=2, limits=CountLimits(min_parallel_bytes=0)).equals(expected)
 
 
 @pytest.mark.parametrize("workers", [1, 2])
-def test_a_dump_cut_anywhere_raises(tmp_path, monkeypatch, workers):
-    monkeypatch.setattr(count, "MIN_PARALLEL_BYTES", 0)
+def test_a_dump_cut_anywhere_raises(tmp_path, workers):
     whole = tmp_path / "enwiki-20240101-pages-articles-multistream.xml.bz2"
     offsets = write_multistream(whole, [[page_xml(f"P{n}", "some text")] for n in range(4)], index=False)
     content = whole.read_bytes()
@@ -78,7 +75,7 @@ def test_a_dump_cut_anywhere_raises(tmp_path, monkeypatch, workers):
         path = tmp_path / "cut.xml.bz2"
         path.write_bytes(content[:cut])
         with pytest.raises(DumpError, match="is cut|holds nothing|no XML"):
-            count_dumps([path], workers=workers)
+            count_dumps([path], workers=workers, limits=CountLimits(min_parallel_bytes=0))
 
 
 def test_merging_nothing_gives_an_empty_table():

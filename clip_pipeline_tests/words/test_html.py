@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import json
 import time
 from collections import Counter
@@ -15,10 +14,8 @@ from hypothesis import strategies as st
 
 from clip_pipeline.sandbox.articles import make_pages
 from clip_pipeline.sources.wikimedia.dump_files import DumpPart
-from clip_pipeline.words import html_count
 from clip_pipeline.words.html import html_text, is_disambiguation_html, is_redirect_html
 from clip_pipeline.words.html_count import count_html_part
-from clip_pipeline.words.table import WordTable
 from clip_pipeline.words.tokens import split_words
 from clip_pipeline_tests.words.parsoid import render
 from clip_pipeline_tests.words.scanned_prose import is_disambiguation, plain_text
@@ -159,13 +156,11 @@ def test_other_namespaces_redirects_and_lists_of_meanings_are_passed_over(count)
     assert count([(0, redirect), (0, meanings), (1, "<p>hidden</p>")]) == {}
 
 
-def test_the_number_of_processes_and_the_room_in_memory_change_nothing(count, monkeypatch):
+def test_the_number_of_processes_and_the_room_in_memory_change_nothing(count):
     articles = [(0, render(page.text, page.title)) for page in make_pages(4, 60) if not page.redirect]
     expected = count(articles)
-    monkeypatch.setattr(html_count, "MIN_PARALLEL_BYTES", 0)
-    monkeypatch.setattr(html_count, "BATCH_CHARACTERS", 20_000)
-    monkeypatch.setattr(html_count, "WordTable", functools.partial(WordTable, most_entries=100))
-    assert count(articles, workers=2) == expected and expected["the"]["count"] > 1000
+    small = {"min_parallel_bytes": 0, "batch_characters": 20_000, "max_entries": 100}
+    assert count(articles, workers=2, **small) == expected and expected["the"]["count"] > 1000
 
 
 def test_the_rules_of_the_well_known_list_hold_for_html_too(count):

@@ -15,20 +15,23 @@ MIN_OUTCOMES = 5
 Z_95 = 1.959964
 
 
-def resampled_sums(values_NK: np.ndarray, samples: int, seed: int) -> np.ndarray:
+def resampled_sums(values_NK: np.ndarray, samples: int, seed: int, *, max_block: int = MAX_BLOCK) -> np.ndarray:
     """(samples, K): column sums of `samples` resamples, each of N rows drawn with replacement.
 
     values_NK: one row a photo, one column a quantity whose sum the score is made of. All columns of one resample come
-    from the same draw, so ratios of columns are scores of that draw. The same seed gives the same draws.
+    from the same draw, so ratios of columns are scores of that draw. The same seed gives the same draws. max_block: resampled
+    indices held at a time.
     """
     values_NK = np.asarray(values_NK, np.float64)
     sums_SK = np.empty((samples, values_NK.shape[1]))
-    for start, times_SN in _times_drawn(len(values_NK), samples, seed):
+    for start, times_SN in _times_drawn(len(values_NK), samples, seed, max_block):
         sums_SK[start : start + len(times_SN)] = times_SN.astype(np.float64) @ values_NK
     return sums_SK
 
 
-def resampled_group_sums(values_N: Any, group_N: Any, groups: int, samples: int, seed: int) -> np.ndarray:
+def resampled_group_sums(
+    values_N: Any, group_N: Any, groups: int, samples: int, seed: int, *, max_block: int = MAX_BLOCK
+) -> np.ndarray:
     """(samples, groups): `resampled_sums` of one quantity, apart for each group, by the same draws.
 
     group_N: integers below `groups`. Takes no N × groups of memory, which for a thousand classes would be a lot.
@@ -37,16 +40,16 @@ def resampled_group_sums(values_N: Any, group_N: Any, groups: int, samples: int,
     present, starts = np.unique(np.asarray(group_N)[order_N], return_index=True)
     values_N = np.asarray(values_N, np.float64)[order_N]
     sums_SG = np.zeros((samples, groups))
-    for start, times_SN in _times_drawn(len(values_N), samples, seed):
+    for start, times_SN in _times_drawn(len(values_N), samples, seed, max_block):
         block_SN = times_SN[:, order_N] * values_N
         sums_SG[start : start + len(times_SN), present] = np.add.reduceat(block_SN, starts, axis=1)
     return sums_SG
 
 
-def _times_drawn(count: int, samples: int, seed: int) -> Iterator[tuple[int, np.ndarray]]:
+def _times_drawn(count: int, samples: int, seed: int, max_block: int) -> Iterator[tuple[int, np.ndarray]]:
     """(first sample, (s, count) how often each row is drawn in that sample and the next ones), block by block."""
     rng = np.random.Generator(np.random.PCG64(seed))
-    block = max(1, MAX_BLOCK // max(count, 1))
+    block = max(1, max_block // max(count, 1))
     for start in range(0, samples, block):
         size = min(block, samples - start)
         drawn = rng.integers(0, count, (size, count)) + np.arange(size)[:, None] * count

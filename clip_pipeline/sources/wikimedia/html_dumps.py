@@ -48,7 +48,7 @@ def is_html_dump(path: Path) -> bool:
     return name.endswith(HTML_SUFFIXES)
 
 
-def describe_html_dump(path: Path, parts: int) -> DumpDescription:
+def describe_html_dump(path: Path, parts: int, min_part_bytes: int = MIN_PART_BYTES) -> DumpDescription:
     """Reads a dump once (checksum) and cuts it into at most `parts` parts; only JSON lines that are not packed can be cut.
 
     Raises DumpError for a missing, empty or cut file and for one whose beginning is neither JSON nor HTML.
@@ -71,7 +71,7 @@ def describe_html_dump(path: Path, parts: int) -> DumpDescription:
         size=size,
         sha256=sha256.hexdigest(),
         compression=compression,
-        parts=_cut_evenly(whole, min(parts, size // MIN_PART_BYTES)) if cuttable else [whole],
+        parts=_cut_evenly(whole, min(parts, size // min_part_bytes)) if cuttable else [whole],
     )
 
 

@@ -5,7 +5,6 @@ import math
 import numpy as np
 import pytest
 
-from clip_pipeline.evaluation.statistics import bootstrap
 from clip_pipeline.evaluation.statistics.bootstrap import (
     interval,
     mean_interval,
@@ -23,11 +22,10 @@ def test_resampled_sums_equal_a_loop_over_the_same_draws():
     np.testing.assert_allclose(resampled_sums(values, 6, seed=7), expected)
 
 
-def test_blocks_of_any_size_give_the_same_numbers(monkeypatch):
+def test_blocks_of_any_size_give_the_same_numbers():
     values = np.random.default_rng(0).random((30, 3))
     at_once = resampled_sums(values, 200, seed=3)
-    monkeypatch.setattr(bootstrap, "MAX_BLOCK", 70)
-    np.testing.assert_allclose(resampled_sums(values, 200, seed=3), at_once)
+    np.testing.assert_allclose(resampled_sums(values, 200, seed=3, max_block=70), at_once)
 
 
 def test_the_interval_of_a_mean_agrees_with_the_normal_approximation():
@@ -82,12 +80,11 @@ def test_the_middle_95_percent_is_taken():
     assert interval(np.arange(1001.0)) == (25.0, 975.0)
 
 
-def test_sums_of_groups_are_those_of_columns_that_hold_one_group_each(monkeypatch):
+def test_sums_of_groups_are_those_of_columns_that_hold_one_group_each():
     rng = np.random.default_rng(0)
     values, groups = rng.random(40), rng.integers(0, 6, 40)
     groups[groups == 3] = 2  # a group without a row sums to nothing
     columns = np.where(np.arange(6) == groups[:, None], values[:, None], 0)
     expected = resampled_sums(columns, 50, seed=1)
     np.testing.assert_allclose(resampled_group_sums(values, groups, 6, 50, seed=1), expected, atol=1e-12)
-    monkeypatch.setattr(bootstrap, "MAX_BLOCK", 90)
-    np.testing.assert_allclose(resampled_group_sums(values, groups, 6, 50, seed=1), expected, atol=1e-12)
+    np.testing.assert_allclose(resampled_group_sums(values, groups, 6, 50, seed=1, max_block=90), expected, atol=1e-12)

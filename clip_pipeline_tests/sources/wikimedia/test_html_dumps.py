@@ -9,7 +9,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clip_pipeline.sources.wikimedia import html_dumps
 from clip_pipeline.sources.wikimedia.dump_files import DumpPart
 from clip_pipeline.sources.wikimedia.html_dumps import describe_html_dump, is_html_dump, iter_html_articles
 
@@ -39,14 +38,13 @@ def test_every_byte_may_be_the_cut(lines):
         assert [article.name for article in first + second] == [f"é{n}" for n in range(40)]
 
 
-def test_only_lines_that_are_not_packed_are_cut(lines, tmp_path, monkeypatch):
-    monkeypatch.setattr(html_dumps, "MIN_PART_BYTES", 100)
-    assert len(describe_html_dump(lines, 5).parts) == 5
+def test_only_lines_that_are_not_packed_are_cut(lines, tmp_path):
+    assert len(describe_html_dump(lines, 5, min_part_bytes=100).parts) == 5
     import gzip
 
     packed = tmp_path / "enwiki_20260101.ndjson.gz"
     packed.write_bytes(gzip.compress(lines.read_bytes()))
-    described = describe_html_dump(packed, 5)
+    described = describe_html_dump(packed, 5, min_part_bytes=100)
     assert len(described.parts) == 1 and described.date == "20260101" and described.compression == "gzip"
     assert len(list(iter_html_articles(packed, described.parts[0]))) == 40
 

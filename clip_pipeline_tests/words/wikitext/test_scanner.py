@@ -12,7 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numba.core import caching
 
-from clip_pipeline.words import sorted_runs, table
+from clip_pipeline.words import table
+from clip_pipeline.words.count import CountLimits
 from clip_pipeline.words.reading import ENGLISH_LINK_NAMES, PageCounter, add_text, page_chunks
 from clip_pipeline.words.sorted_runs import merge_runs, write_run
 from clip_pipeline.words.table import WordTable
@@ -228,14 +229,10 @@ def test_full_tables_go_to_disk_and_the_counts_stay_the_same(tmp_path, monkeypat
     write_multistream(path, [pages[n : n + 8] for n in range(0, 80, 8)], index=False)
     whole = count_dumps([path])
     written = []
-    monkeypatch.setattr(table, "MIN_ENTRIES", 64)
-    monkeypatch.setattr(sorted_runs, "ROWS_IN_MEMORY", 500)
-    monkeypatch.setattr(sorted_runs, "MIN_ROWS", 50)
-    monkeypatch.setattr("clip_pipeline.words.count.MAX_ENTRIES", 300)
-    monkeypatch.setattr("clip_pipeline.words.count.MIN_PARALLEL_BYTES", 0)
+    limits = CountLimits(max_entries=300, min_entries=64, max_rows=500, min_rows=50, min_parallel_bytes=0)
     monkeypatch.setattr(table, "write_run", lambda *arguments: written.append(1) or write_run(*arguments))
     for workers in (1, 2):
-        assert count_dumps([path], workers=workers).equals(whole)
+        assert count_dumps([path], workers=workers, limits=limits).equals(whole)
     assert len(written) > 4
 
 
