@@ -17,6 +17,7 @@ from clip_pipeline.evaluation.single_photo import SinglePhotos
 from clip_pipeline.evaluation.zero_shot import class_vectors
 from clip_pipeline.machine.device import choose_device
 from clip_pipeline.machine.progress import shown_progress
+from clip_pipeline.pixels.decode import decode
 from clip_pipeline.storage.published import published_file
 
 LABELS_AS_THEY_ARE = ("{c}",)
@@ -141,7 +142,6 @@ def draw_classified(results: Sequence[Classified], output: str | Path, top: int 
 
     matplotlib.use("Agg")
     from matplotlib import pyplot as plt
-    from PIL import Image, ImageOps
 
     from clip_pipeline.evaluation.report.figures import COLOURS, INK, QUIET, save_figure
 
@@ -157,8 +157,7 @@ def draw_classified(results: Sequence[Classified], output: str | Path, top: int 
         layout="constrained",
     )
     for (image, bars), result in zip(axes, shown, strict=True):
-        with Image.open(result.path) as photo:
-            image.imshow(ImageOps.exif_transpose(photo).convert("RGB"))
+        image.imshow(decode(result.path.read_bytes()).rows_HW3)
         image.set_axis_off()
         names, values = zip(*result.ranked[:top], strict=True)
         colours = [COLOURS[0], *[QUIET] * (top - 1)]

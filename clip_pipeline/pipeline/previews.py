@@ -70,6 +70,7 @@ def _cell(value: object) -> str | int:
 def _contact_sheet(artifact: Artifact) -> dict[str, EncodedImage]:
     from PIL import Image, ImageOps
 
+    from clip_pipeline.pixels.decode import decode
     from clip_pipeline.sources.photos.formats.tar_index import photo_ending, read_shard
 
     rows, columns = CONTACT_SHEET_PHOTOS
@@ -77,8 +78,8 @@ def _contact_sheet(artifact: Artifact) -> dict[str, EncodedImage]:
     sheet = Image.new("RGB", (columns * size, rows * size), "white")
     shard = artifact.file(f"{artifact.key.partition}.tar")
     for place, (_, members) in zip(range(rows * columns), read_shard(shard), strict=False):
-        with Image.open(io.BytesIO(members[photo_ending(members)])) as photo:
-            tile = ImageOps.fit(photo.convert("RGB"), (size, size))
+        photo = Image.fromarray(decode(members[photo_ending(members)]).rows_HW3)
+        tile = ImageOps.fit(photo, (size, size))
         sheet.paste(tile, (place % columns * size, place // columns * size))
     return {"sample photos": _as_jpeg(sheet)}
 

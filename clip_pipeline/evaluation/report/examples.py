@@ -11,6 +11,7 @@ from typing import Any
 import pyarrow.parquet as pq
 
 from clip_pipeline.evaluation.retrieval import TEXT_TO_IMAGE_FILE
+from clip_pipeline.pixels.decode import decode
 
 CLASSIFIED_SHOWN, SEARCHES_SHOWN, FOUND_SHOWN, CLASSES_SHOWN = 12, 6, 5, 3
 MISTAKEN_SHOWN = 4
@@ -101,11 +102,10 @@ def evenly_spaced(rows: Sequence[Any], count: int) -> list[Any]:
 
 def thumbnail(content: bytes) -> bytes:
     """JPEG bytes whose longer side is at most 160 pixels, upright and without metadata."""
-    from PIL import Image, ImageOps
+    from PIL import Image
 
-    with Image.open(io.BytesIO(content)) as image:
-        small = ImageOps.exif_transpose(image).convert("RGB")
-        small.thumbnail((THUMBNAIL_PX, THUMBNAIL_PX), Image.Resampling.LANCZOS)
-        buffer = io.BytesIO()
-        small.save(buffer, "JPEG", quality=85)
-        return buffer.getvalue()
+    small = Image.fromarray(decode(content).rows_HW3)
+    small.thumbnail((THUMBNAIL_PX, THUMBNAIL_PX), Image.Resampling.LANCZOS)
+    buffer = io.BytesIO()
+    small.save(buffer, "JPEG", quality=85)
+    return buffer.getvalue()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import textwrap
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from clip_pipeline.evaluation.report.examples import FOUND_SHOWN, ClassifiedPhoto, Search
 from clip_pipeline.evaluation.report.figures import DPI, INK, QUIET
+from clip_pipeline.pixels.decode import decode
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -75,9 +75,7 @@ def _pyplot():
 
 
 def _show(axes: Axes, content: bytes, frame: str | None) -> None:
-    from PIL import Image
-
-    axes.imshow(Image.open(io.BytesIO(content)))
+    axes.imshow(decode(content).rows_HW3)
     axes.set_xticks([])
     axes.set_yticks([])
     for side in axes.spines.values():

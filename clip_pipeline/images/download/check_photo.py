@@ -156,10 +156,10 @@ def _read_exif(image: Image.Image) -> dict[int, Any]:
 def _exif_text(tags: dict[int, Any]) -> str | None:
     from PIL.ExifTags import TAGS
 
-    # Sub-folders of tags, the place (GPS) among them, are numbers here: only plain values are told.
-    told = {
+    # Sub-folders of tags, the place (GPS) among them, are numbers here: only plain values are kept.
+    plain = {
         TAGS[tag]: str(value)[:MAX_EXIF_VALUE]
         for tag, value in tags.items()
         if tag in TAGS and not TAGS[tag].endswith(("IFD", "Offset", "Info"))
     }
-    return json.dumps(told, sort_keys=True) if told else None
+    return json.dumps(plain, sort_keys=True) if plain else None

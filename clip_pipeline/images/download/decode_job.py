@@ -50,8 +50,8 @@ class Photo:
 class Job:
     """The photos of one shard: their settings, and the folder of their journal. Use as a context manager."""
 
-    def __init__(self, pool: Pool, number: int, told: bytes, journal: Path):
-        self.number, self.told, self.journal = number, told, journal
+    def __init__(self, pool: Pool, number: int, description: bytes, journal: Path):
+        self.number, self.description, self.journal = number, description, journal
         self.open = 0
         self.failure: Exception | None = None
         self._pool = pool

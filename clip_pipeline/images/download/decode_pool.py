@@ -46,12 +46,12 @@ class DecodePool:
 
     def job(self, journal: Path, settings: DownloadSettings, taken_down: Collection[str] = ()) -> Job:
         """A new job. taken_down: sha256 of downloads that must not be stored."""
-        told = {
+        description = {
             "journal": str(journal),
             "settings": dataclasses.asdict(settings),
             "taken_down": sorted(taken_down),
         }
-        job = Job(self, next(self._numbers) % FAILED, json.dumps(told).encode(), journal)
+        job = Job(self, next(self._numbers) % FAILED, json.dumps(description).encode(), journal)
         with self.free:
             self._jobs.add(job)
         return job
@@ -107,7 +107,7 @@ class DecodePool:
         """A photo is finished, or with None ended its decoder twice."""
         try:
             photo.done(entry)
-        except OSError as error:  # the disk of the journal; the one who waits for the photos is told
+        except OSError as error:  # the disk of the journal; who waits for the photos gets to know it
             self.fail(error)
             return
         with self.free:

@@ -88,7 +88,7 @@ class DecodeProcess:
         job = photo.job
         if job.number not in self._known:
             self._known.add(job.number)
-            self._write(MESSAGE.pack(JOB, job.number, len(job.told), 0) + job.told)
+            self._write(MESSAGE.pack(JOB, job.number, len(job.description), 0) + job.description)
         self._write(MESSAGE.pack(PHOTO, job.number, len(photo.about), len(photo.content)) + photo.about)
         self._write(photo.content)
 
@@ -137,7 +137,7 @@ class DecodeProcess:
             self._send(self._held.popleft())
 
     def _ended(self, ready: bool) -> None:
-        """The process is gone, as it was told or over the photo that is the first without an answer."""
+        """The process is gone, as it was asked to or over the photo that is the first without an answer."""
         crashed = None
         with self._lock:
             if self.running:
@@ -186,9 +186,9 @@ def start_processes(count: int, check: str, seconds: int) -> tuple[subprocess.Po
             fcntl.fcntl(photos_in, fcntl.F_SETPIPE_SZ, PIPE_BYTES)
         ours.append((photos_in, answers_out))
         theirs.append((photos_out, answers_in))
-    told = json.dumps({"check": check, "seconds": seconds, "pipes": theirs})
+    options = json.dumps({"check": check, "seconds": seconds, "pipes": theirs})
     family = subprocess.Popen(
-        [sys.executable, "-m", "clip_pipeline.images.download.decode_worker", told],
+        [sys.executable, "-m", "clip_pipeline.images.download.decode_worker", options],
         stdin=subprocess.DEVNULL,
         pass_fds=[end for pair in theirs for end in pair],
         env=child_environment(_QUIET),

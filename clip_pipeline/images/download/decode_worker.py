@@ -25,7 +25,7 @@ from typing import Any, BinaryIO
 
 from clip_pipeline.images.download.check_photo import RejectedPhoto
 from clip_pipeline.images.download.journal import Segment
-from clip_pipeline.images.download.signature import looks_of
+from clip_pipeline.images.download.signature import image_signature
 from clip_pipeline.settings import DownloadSettings
 
 MESSAGE = struct.Struct("<BIII")
@@ -48,10 +48,10 @@ Check = Callable[[bytes, DownloadSettings], Any]
 class Job:
     """What the photos of one shard have in common."""
 
-    def __init__(self, told: dict[str, Any]):
-        self.settings = DownloadSettings(**told["settings"])
-        self.taken_down = frozenset(told["taken_down"])
-        self.segment = Segment(Path(told["journal"]))
+    def __init__(self, description: dict[str, Any]):
+        self.settings = DownloadSettings(**description["settings"])
+        self.taken_down = frozenset(description["taken_down"])
+        self.segment = Segment(Path(description["journal"]))
 
 
 def attempt(about: dict[str, Any], content: bytes, job: Job, check: Check) -> tuple[bytes, bytes]:
@@ -64,8 +64,8 @@ def attempt(about: dict[str, Any], content: bytes, job: Job, check: Check) -> tu
     if isinstance(checked, RejectedPhoto):
         failure = {"status": checked.status, "error_message": checked.message}
         return json.dumps(about | failure).encode(), b""
-    looks = looks_of(checked.image)
-    looks["thumbnail"] = looks["thumbnail"].hex()
+    signature = image_signature(checked.image)
+    signature["thumbnail"] = signature["thumbnail"].hex()
     found = {
         "status": "success",
         "ending": checked.ending,
@@ -75,7 +75,7 @@ def attempt(about: dict[str, Any], content: bytes, job: Job, check: Check) -> tu
         "original_height": checked.original_height,
         "exif": checked.exif,
         "sha256": digest,
-        **looks,
+        **signature,
     }
     return json.dumps(about | found).encode(), checked.stored
 
@@ -93,10 +93,10 @@ def serve(source: BinaryIO, answers: int, check: Check, seconds: int) -> None:
 def _serve(source: BinaryIO, answers: int, check: Check, seconds: int) -> None:
     jobs: dict[int, Job] = {}
     while len(header := source.read(MESSAGE.size)) == MESSAGE.size:
-        kind, number, told_bytes, photo_bytes = MESSAGE.unpack(header)
-        told = source.read(told_bytes)
+        kind, number, text_bytes, photo_bytes = MESSAGE.unpack(header)
+        text = source.read(text_bytes)
         if kind == JOB:
-            jobs[number] = Job(json.loads(told))
+            jobs[number] = Job(json.loads(text))
             _limit_memory(jobs[number].settings.max_pixels)
         elif kind == END_OF_JOB:
             if number in jobs:
@@ -108,7 +108,7 @@ def _serve(source: BinaryIO, answers: int, check: Check, seconds: int) -> None:
             if len(content) < photo_bytes:
                 return
             signal.alarm(seconds)
-            about, photo = attempt(json.loads(told), content, jobs[number], check)
+            about, photo = attempt(json.loads(text), content, jobs[number], check)
             signal.alarm(0)
             entry = jobs[number].segment.append(about, photo)
             place = (entry.segment, entry.offset, entry.about_bytes, entry.photo_bytes)
@@ -142,16 +142,16 @@ def _warm_up(check: Check) -> None:
     buffer = io.BytesIO()
     Image.new("RGB", (96, 72)).save(buffer, "JPEG")
     checked = check(buffer.getvalue(), DownloadSettings(image_size=64, min_side=16))
-    looks_of(checked.image)
+    image_signature(checked.image)
 
 
 def main() -> None:
-    told = json.loads(sys.argv[1])
+    options = json.loads(sys.argv[1])
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the one who sends photos; its end ends the pipe
-    module, _, name = told["check"].partition(":")
+    module, _, name = options["check"].partition(":")
     check = getattr(importlib.import_module(module), name)
     _warm_up(check)
-    pipes = [tuple(pair) for pair in told["pipes"]]
+    pipes = [tuple(pair) for pair in options["pipes"]]
     for source, answers in pipes:
         if os.fork() == 0:
             for other in pipes:
@@ -160,7 +160,7 @@ def main() -> None:
                     os.close(other[1])
             _be_quiet()
             with open(source, "rb", buffering=1 << 16) as photos:  # noqa: PTH123
-                serve(photos, answers, check, told["seconds"])
+                serve(photos, answers, check, options["seconds"])
             os._exit(0)
     for pair in pipes:
         os.close(pair[0])

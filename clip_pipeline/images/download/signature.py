@@ -15,7 +15,7 @@ MIN_SIDE = 64
 0.27, and the hash differs in 0 to 2 of 64 bits (256 x 341 pixels, 2026-11-21)."""
 
 
-def looks_of(image: Image.Image) -> dict[str, Any]:
+def image_signature(image: Image.Image) -> dict[str, Any]:
     """phash (64 bits), thumbnail (192 bytes) and text_share (0 to 1) of an RGB image."""
     factor = min(image.size) // MIN_SIDE
     small = image.reduce(factor) if factor > 1 else image
