@@ -12,6 +12,7 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from clip_pipeline.embedding.runtimes.choice import MEASURING, Choice, Measuring, choose_runtime
 from clip_pipeline.embedding.runtimes.runtime import AUTO, REFERENCE
 from clip_pipeline.settings import ComputeSettings, EmbeddingSettings
 from clip_pipeline.storage.cache import cached_folder, user_cache
@@ -20,7 +21,6 @@ from clip_pipeline.storage.disk import hash_json
 if TYPE_CHECKING:
     from clip_pipeline.embedding.dataset import MakeRuntime
     from clip_pipeline.embedding.runtimes.agreement import Benchmark
-    from clip_pipeline.embedding.runtimes.choice import Choice
     from clip_pipeline.embedding.runtimes.runtime import Runtime
     from clip_pipeline.evaluation.datasets import Dataset
 
@@ -49,6 +49,7 @@ def measured_choice(
     compute: ComputeSettings,
     cache: Path,
     work: Path,
+    measuring: Measuring = MEASURING,
 ) -> Choice:
     """Measures the runtimes for a model and chooses.
 
@@ -56,7 +57,6 @@ def measured_choice(
     work: a folder for the decoded pixels, which are removed. Raises what `choose_runtime` raises.
     """
     from clip_pipeline.embedding.ready_pixels import ready_pixels
-    from clip_pipeline.embedding.runtimes.choice import TRIAL_PHOTOS, choose_runtime
     from clip_pipeline.embedding.runtimes.runtime import Place
     from clip_pipeline.machine.device import choose_device, use_threads
     from clip_pipeline.models.folder import open_model
@@ -64,33 +64,35 @@ def measured_choice(
     place = Place(choose_device(compute.device), compute.threads, cache)
     use_threads(compute.threads)
     clip, preprocess, tokenizer = open_model(model, place.device)
-    some = spread(photos, count, TRIAL_PHOTOS)
+    some = spread(photos, count, measuring.photos)
     with tempfile.TemporaryDirectory(prefix="pixels_", dir=work) as scratch:
         images = ((photo_id, read()) for photo_id, read in some)
         pixels = ready_pixels(clip, preprocess, images, len(some), Path(scratch, "photos.npy"))
 
         def benchmark() -> Benchmark:
-            return _benchmark(clip, preprocess, tokenizer, dataset(), place.device, Path(scratch, "labelled.npy"))
+            labelled, path = measuring.labelled_photos, Path(scratch, "labelled.npy")
+            return _benchmark(clip, preprocess, tokenizer, dataset(), labelled, place.device, path)
 
-        return choose_runtime(clip, pixels, benchmark, place, settings.runtime)
+        return choose_runtime(clip, pixels, benchmark, place, settings.runtime, measuring)
 
 
-def _benchmark(clip: Any, preprocess: Any, tokenizer: Any, dataset: Dataset, device: str, path: Path) -> Benchmark:
-    """Some of the labelled photos, and the classes' vectors by the text encoder."""
+def _benchmark(
+    clip: Any, preprocess: Any, tokenizer: Any, dataset: Dataset, photos: int, device: str, path: Path
+) -> Benchmark:
+    """At most so many of the labelled photos, and the classes' vectors by the text encoder."""
     from clip_pipeline.embedding.encode import embed_texts
     from clip_pipeline.embedding.ready_pixels import ready_pixels
     from clip_pipeline.embedding.runtimes.agreement import Benchmark
-    from clip_pipeline.embedding.runtimes.choice import LABELLED_PHOTOS
     from clip_pipeline.evaluation.zero_shot import class_vectors
 
     truth, prompts = dataset.truth(), dataset.texts()
-    rows = spread_rows(len(dataset.ids), LABELLED_PHOTOS)
+    rows = spread_rows(len(dataset.ids), photos)
     images = ((dataset.ids[row], dataset.read(row)) for row in rows)
-    photos = ready_pixels(clip, preprocess, images, len(rows), path)
+    pixels = ready_pixels(clip, preprocess, images, len(rows), path)
     label_of = dict(zip(truth.ids, truth.labels, strict=True))
     prompts_PD = embed_texts(clip, tokenizer, prompts["text"].to_pylist(), device=device)
     classes_CD = class_vectors(prompts_PD, prompts["class_index"].to_pylist(), len(truth.class_names))
-    return Benchmark(dataset.name, photos, [label_of[photo_id] for photo_id in photos.ids], classes_CD)
+    return Benchmark(dataset.name, pixels, [label_of[photo_id] for photo_id in pixels.ids], classes_CD)
 
 
 def spread_rows(count: int, most: int) -> list[int]:
@@ -128,11 +130,12 @@ def runtime_for_command(
     settings: EmbeddingSettings,
     compute: ComputeSettings,
     cache: Path | None = None,
+    measuring: Measuring = MEASURING,
 ) -> str:
     """The name of the runtime for a command without a data folder; fp32 for a handful of photos."""
     if not needs_measuring(settings, count):
         return REFERENCE
-    return choice_for_command(model, photos, count, settings, compute, cache or user_cache())["runtime"]
+    return choice_for_command(model, photos, count, settings, compute, cache or user_cache(), measuring)["runtime"]
 
 
 def runtime_for_dataset(
@@ -152,6 +155,7 @@ def choice_for_command(
     settings: EmbeddingSettings,
     compute: ComputeSettings,
     cache: Path,
+    measuring: Measuring = MEASURING,
 ) -> dict[str, Any]:
     """{"runtime": name, "measured": rows}: measured when the model is first used on this machine, and remembered."""
     from clip_pipeline.machine.device import choose_device
@@ -159,7 +163,7 @@ def choice_for_command(
     machine = [platform.node(), platform.machine(), choose_device(compute.device), compute.threads]
 
     def build(folder: Path) -> None:
-        choice = measured_choice(model, photos, count, built_in_dataset, settings, compute, cache, folder)
+        choice = measured_choice(model, photos, count, built_in_dataset, settings, compute, cache, folder, measuring)
         (folder / CHOICE_FILE).write_text(
             json.dumps({"runtime": choice.runtime, "measured": choice.as_rows()}, indent=1)
         )

@@ -44,6 +44,25 @@ MIN_SECONDS = 0.1
 
 
 @dataclass(frozen=True)
+class Measuring:
+    """How runtimes are compared.
+
+    runtimes: the candidates, fp32 among them. photos: whose vectors are compared. labelled_photos: of the benchmark. repeats:
+    timings of each runtime. make: (name, model, place) -> the runtime. clock: seconds, as time.perf_counter.
+    """
+
+    runtimes: tuple[str, ...] = tuple(RUNTIMES)
+    photos: int = TRIAL_PHOTOS
+    labelled_photos: int = LABELLED_PHOTOS
+    repeats: int = REPEATS
+    make: Callable[[str, Any, Place], Runtime] = make_runtime
+    clock: Callable[[], float] = time.perf_counter
+
+
+MEASURING = Measuring()
+
+
+@dataclass(frozen=True)
 class Measurement:
     """What was found of one runtime. status: chosen, agrees, slower (than the chosen one, so that its top-1 was not asked
     for), differs, or missing; reason: of the last two. Numbers that were not measured are None."""
@@ -88,21 +107,20 @@ def choose_runtime(
     benchmark: Callable[[], Benchmark],
     place: Place,
     wanted: str = AUTO,
-    repeats: int = REPEATS,
-    make: Callable[[str, Any, Place], Runtime] = make_runtime,
+    measuring: Measuring = MEASURING,
 ) -> Choice:
     """Measures the runtimes and chooses one.
 
-    photos: of the user's own; each runtime embeds all of them, and is timed on the first TIMED_PHOTOS, in turn, `repeats`
+    photos: of the user's own; each runtime embeds all of them, and is timed on the first TIMED_PHOTOS, in turn, several
     times. benchmark: asked for when a runtime besides fp32 is a candidate. wanted: auto, or the name of the only one that
     is of interest. Raises MissingRuntimeError or ModelError when the wanted one cannot be made or does not agree.
     """
-    names = list(RUNTIMES) if wanted == AUTO else list(dict.fromkeys([REFERENCE, wanted]))
-    with progress("Measuring runtimes", len(names) * (1 + repeats), "step") as bar:
-        made, found = _make_and_compare(names, model, photos, place, make, bar)
+    names = list(measuring.runtimes) if wanted == AUTO else list(dict.fromkeys([REFERENCE, wanted]))
+    with progress("Measuring runtimes", len(names) * (1 + measuring.repeats), "step") as bar:
+        made, found = _make_and_compare(names, model, photos, place, measuring, bar)
         if wanted != AUTO and found[wanted].status == "missing":
             raise MissingRuntimeError(found[wanted].reason)
-        _time_in_turn(made, found, photos, repeats, bar)
+        _time_in_turn(made, found, photos, measuring, bar)
     by_speed = sorted(made, key=lambda name: -(found[name].photos_per_second or 0))
     order = by_speed if wanted == AUTO else [name for name in (wanted, REFERENCE) if name in made]
     chosen, labelled = _first_that_agrees(order, made, found, benchmark)
@@ -137,21 +155,21 @@ def write_choice(choice: Choice, folder: Path) -> tuple[str, ...]:
 
 
 def _make_and_compare(
-    names: Sequence[str], model: Any, photos: ReadyPixels, place: Place, make: Callable, bar: Any
+    names: Sequence[str], model: Any, photos: ReadyPixels, place: Place, measuring: Measuring, bar: Any
 ) -> tuple[dict[str, Runtime], dict[str, Measurement]]:
     """The runtimes that could be made and whose vectors are near enough, and a measurement of each name."""
     made: dict[str, Runtime] = {}
     found: dict[str, Measurement] = {}
     reference_ND = np.empty((0, 0))
     for name in names:
-        started = time.perf_counter()
+        started = measuring.clock()
         bar.advance(note=name)
         try:
-            runtime = make(name, model, place)
+            runtime = measuring.make(name, model, place)
         except MissingRuntimeError as error:
             found[name] = Measurement(name, "missing", str(error))
             continue
-        seconds = time.perf_counter() - started
+        seconds = measuring.clock() - started
         vectors_ND = encode_all(runtime, photos)
         if name == REFERENCE:
             reference_ND = vectors_ND
@@ -166,18 +184,19 @@ def _make_and_compare(
 
 
 def _time_in_turn(
-    made: dict[str, Runtime], found: dict[str, Measurement], photos: ReadyPixels, repeats: int, bar: Any
+    made: dict[str, Runtime], found: dict[str, Measurement], photos: ReadyPixels, measuring: Measuring, bar: Any
 ) -> None:
     """One after the other and then all again: what else the machine does hits all alike. Their first call was before."""
     pixels = photos.rows(0, TIMED_PHOTOS)
     rates: dict[str, list[float]] = {name: [] for name in made}
-    for _ in range(repeats):
+    clock = measuring.clock
+    for _ in range(measuring.repeats):
         for name, runtime in made.items():
-            started, count = time.perf_counter(), 0
-            while count == 0 or time.perf_counter() - started < MIN_SECONDS:
+            started, count = clock(), 0
+            while count == 0 or clock() - started < MIN_SECONDS:
                 runtime.encode_images(pixels)
                 count += len(pixels)
-            rates[name].append(count / max(time.perf_counter() - started, 1e-9))
+            rates[name].append(count / max(clock() - started, 1e-9))
             bar.advance(note=name)
     for name, several in rates.items():
         middle = statistics.median(several)

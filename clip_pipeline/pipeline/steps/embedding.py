@@ -6,6 +6,7 @@ import json
 from functools import partial
 from typing import Any
 
+from clip_pipeline.embedding.runtimes.choice import MEASURING, Measuring, write_choice
 from clip_pipeline.errors import MissingRuntimeError
 from clip_pipeline.evaluation.runtime_choice import (
     CHOICE_FILE,
@@ -47,16 +48,17 @@ def _runtime_inputs(workspace: Workspace, model: str) -> dict[str, str]:
     return datasets | {f"clip_checkpoint[{model}]": workspace.get("clip_checkpoint", model).content}
 
 
-def _build_runtime(context: BuildContext) -> Built:
-    """The choice alone is content: measured again on a slower day, the same choice leaves the embeddings fresh."""
-    from clip_pipeline.embedding.runtimes.choice import write_choice
+def build_runtime(context: BuildContext, measuring: Measuring = MEASURING) -> Built:
+    """The choice alone is content: measured again on a slower day, the same choice leaves the embeddings fresh.
 
+    measuring: how, where something is to be measured.
+    """
     workspace, folder = context.workspace, context.folder
     settings = workspace.recipe.embedding
-    measuring = settings.runtime != REFERENCE
-    photos, count = _photos_of_datasets(workspace) if measuring else ((), 0)
+    is_open = settings.runtime != REFERENCE
+    photos, count = _photos_of_datasets(workspace) if is_open else ((), 0)
     if not needs_measuring(settings, count):
-        why = f"{count:,} photos, fewer than embedding.min_photos" if measuring else "named in the settings"
+        why = f"{count:,} photos, fewer than embedding.min_photos" if is_open else "named in the settings"
         (folder / CHOICE_FILE).write_text(json.dumps({"runtime": REFERENCE, "agrees": True}) + "\n")
         return Built(rows={"measured": 0}, facts={"runtime": REFERENCE, "why": why})
     datasets = (stored_dataset(workspace, name) for name in dataset_names(workspace.recipe))
@@ -70,6 +72,7 @@ def _build_runtime(context: BuildContext) -> Built:
         workspace.recipe.compute,
         workspace.store.root,
         context.work,
+        measuring,
     )
     (folder / CHOICE_FILE).write_text(json.dumps({"runtime": choice.runtime, "agrees": True}) + "\n")
     sidecars = write_choice(choice, folder)
@@ -219,7 +222,7 @@ BUILDERS = {
     "embedding_runtime": Builder(
         config=_runtime_config,
         inputs=_runtime_inputs,
-        build=_build_runtime,
+        build=build_runtime,
     ),
     "image_embeddings": Builder(
         config=_vectors_config,

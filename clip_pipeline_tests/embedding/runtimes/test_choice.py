@@ -9,9 +9,8 @@ import pytest
 import torch
 
 from clip_pipeline.embedding.ready_pixels import ReadyPixels, ready_pixels
-from clip_pipeline.embedding.runtimes import choice as choice_module
 from clip_pipeline.embedding.runtimes.agreement import Benchmark, lowest_cosine, top1, within_points
-from clip_pipeline.embedding.runtimes.choice import choose_runtime, write_choice
+from clip_pipeline.embedding.runtimes.choice import Measuring, choose_runtime, write_choice
 from clip_pipeline.embedding.runtimes.runtime import Place
 from clip_pipeline.errors import MissingRuntimeError, ModelError, PhotosError, ShapeError
 from clip_pipeline.models.folder import load_model_folder
@@ -21,13 +20,9 @@ CLASSES_CD = np.eye(12)[:3]
 
 
 class Clock:
-    """In the place of `time`: it goes on when a runtime works, so that a busy machine decides nothing."""
+    """It goes on when a runtime works, so that a busy machine decides nothing."""
 
     now = 0.0
-
-    @classmethod
-    def perf_counter(cls) -> float:
-        return cls.now
 
 
 class Flat:
@@ -52,16 +47,14 @@ def benchmark(count: int = 200) -> Benchmark:
     return Benchmark("hand", photos, labels.tolist(), CLASSES_CD)
 
 
-def chosen(monkeypatch, tmp_path, runtimes: dict, wanted: str = "auto", asked=benchmark, repeats: int = 3):
-    monkeypatch.setattr(choice_module, "RUNTIMES", dict.fromkeys(runtimes))
-    monkeypatch.setattr(choice_module, "time", Clock)
-
+def chosen(tmp_path, runtimes: dict, wanted: str = "auto", asked=benchmark, repeats: int = 3):
     def make(name, model, place):
         if isinstance(runtimes[name], str):
             raise MissingRuntimeError(runtimes[name])
         return runtimes[name]
 
-    return choose_runtime(None, pixels(70), asked, Place("cpu", 1, tmp_path), wanted, repeats, make)
+    measuring = Measuring(tuple(runtimes), repeats=repeats, make=make, clock=lambda: Clock.now)
+    return choose_runtime(None, pixels(70), asked, Place("cpu", 1, tmp_path), wanted, measuring)
 
 
 def states(choice) -> dict[str, str]:
@@ -72,8 +65,8 @@ def turned(vectors_ND: np.ndarray) -> np.ndarray:
     return vectors_ND + 0.2 * np.roll(vectors_ND, 1, axis=1)
 
 
-def test_auto_takes_the_fastest_that_agrees(monkeypatch, tmp_path):
-    choice = chosen(monkeypatch, tmp_path, {
+def test_auto_takes_the_fastest_that_agrees(tmp_path):
+    choice = chosen(tmp_path, {
         "torch_fp32": Flat("torch_fp32", 0.03), "slow": Flat("slow", 0.02), "fast": Flat("fast", 0.005),
         "wrong": Flat("wrong", 0.0, turned), "absent": "absent needs the package absent.",
     })  # fmt: skip
@@ -91,12 +84,12 @@ def test_auto_takes_the_fastest_that_agrees(monkeypatch, tmp_path):
     assert by_name["slow"].top1 is None, "slower ones are not scored"
 
 
-def test_fp32_stays_where_it_is_the_fastest_and_no_benchmark_is_asked_for(monkeypatch, tmp_path):
+def test_fp32_stays_where_it_is_the_fastest_and_no_benchmark_is_asked_for(tmp_path):
     def no_benchmark():
         raise AssertionError("nobody needs it")
 
     runtimes = {"torch_fp32": Flat("torch_fp32"), "slow": Flat("slow", 0.02)}
-    assert chosen(monkeypatch, tmp_path, runtimes, asked=no_benchmark).runtime == "torch_fp32"
+    assert chosen(tmp_path, runtimes, asked=no_benchmark).runtime == "torch_fp32"
 
 
 def small_flip(vectors_ND: np.ndarray) -> np.ndarray:
@@ -105,7 +98,7 @@ def small_flip(vectors_ND: np.ndarray) -> np.ndarray:
     return vectors_ND
 
 
-def test_vectors_that_are_near_enough_must_score_the_same_too(monkeypatch, tmp_path):
+def test_vectors_that_are_near_enough_must_score_the_same_too(tmp_path):
     """Twins of each photo in class 0 and 1 are told apart by less than the fault moves them."""
     photos = pixels(200, seed=3)
     photos.pixels_NCHW[:] *= 0.1
@@ -113,7 +106,7 @@ def test_vectors_that_are_near_enough_must_score_the_same_too(monkeypatch, tmp_p
     flat[:, 0], flat[:, 1], flat[:, 2] = 1.0, 1.001, 0.0
     near = Benchmark("near", photos, [1] * 200, CLASSES_CD)
     runtimes = {"torch_fp32": Flat("torch_fp32", 0.01), "flip": Flat("flip", 0.0, small_flip)}
-    choice = chosen(monkeypatch, tmp_path, runtimes, asked=lambda: near)
+    choice = chosen(tmp_path, runtimes, asked=lambda: near)
     assert choice.runtime == "torch_fp32"
     flip = choice.measurements[1]
     assert flip.lowest_cosine > 0.999
@@ -121,17 +114,17 @@ def test_vectors_that_are_near_enough_must_score_the_same_too(monkeypatch, tmp_p
     assert flip.reason == "top-1 on near is 0.00%, and 100.00% with fp32; at most 0.3 points apart was expected."
 
 
-def test_the_named_one_is_used_though_it_is_slow_and_refused_when_it_is_wrong(monkeypatch, tmp_path):
+def test_the_named_one_is_used_though_it_is_slow_and_refused_when_it_is_wrong(tmp_path):
     runtimes = {
         "torch_fp32": Flat("torch_fp32"), "slow": Flat("slow", 0.01), "wrong": Flat("wrong", 0, turned), "absent": "No absent here.",
     }  # fmt: skip
-    choice = chosen(monkeypatch, tmp_path, runtimes, wanted="slow")
+    choice = chosen(tmp_path, runtimes, wanted="slow")
     assert choice.runtime == "slow" and set(states(choice)) == {"torch_fp32", "slow"}
     assert choice.measurements[1].top1 == 1.0
     with pytest.raises(ModelError, match=r"wrong was asked for and does not agree .* embedding\.runtime=auto"):
-        chosen(monkeypatch, tmp_path, runtimes, wanted="wrong")
+        chosen(tmp_path, runtimes, wanted="wrong")
     with pytest.raises(MissingRuntimeError, match="No absent here"):
-        chosen(monkeypatch, tmp_path, runtimes, wanted="absent")
+        chosen(tmp_path, runtimes, wanted="absent")
 
 
 @pytest.mark.parametrize(
@@ -147,7 +140,7 @@ def test_the_named_one_is_used_though_it_is_slow_and_refused_when_it_is_wrong(mo
 )
 def test_a_fault_in_the_vectors_is_a_refusal(monkeypatch, tmp_path, fault):
     runtimes = {"torch_fp32": Flat("torch_fp32", 0.01), "wrong": Flat("wrong", 0.0, fault)}
-    choice = chosen(monkeypatch, tmp_path, runtimes)
+    choice = chosen(tmp_path, runtimes)
     assert choice.runtime == "torch_fp32" and states(choice)["wrong"] == "differs"
 
 
@@ -171,9 +164,9 @@ def test_top1_and_points():
         Benchmark("hand", three, [0, 1, 2], CLASSES_CD)
 
 
-def test_the_files_of_a_choice_hold_every_runtime(monkeypatch, tmp_path):
+def test_the_files_of_a_choice_hold_every_runtime(tmp_path):
     runtimes = {"torch_fp32": Flat("torch_fp32", 0.01), "fast": Flat("fast"), "wrong": Flat("wrong", 0, turned), "absent": "No."}  # fmt: skip
-    choice = chosen(monkeypatch, tmp_path, runtimes)
+    choice = chosen(tmp_path, runtimes)
     names = write_choice(choice, tmp_path)
     assert all((tmp_path / name).stat().st_size > 0 for name in names)
     rows = list(csv.DictReader((tmp_path / "measurements.csv").open()))

@@ -5,21 +5,24 @@ from __future__ import annotations
 import importlib.util
 import json
 import shutil
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from clip_pipeline.embedding.runtimes import choice as choice_module
 from clip_pipeline.embedding.runtimes import onnx_graph
+from clip_pipeline.embedding.runtimes.choice import Measuring
 from clip_pipeline.embedding.runtimes.registry import RUNTIMES, torch_bf16, torch_fp32
 from clip_pipeline.errors import MissingRuntimeError, ModelError
-from clip_pipeline.evaluation import runtime_choice
 from clip_pipeline.evaluation.runtime_choice import built_in_dataset, runtime_for_command, spread, spread_rows
 from clip_pipeline.pipeline.graph import STEPS, select
 from clip_pipeline.pipeline.previews import preview
 from clip_pipeline.pipeline.stages import artifact_key
 from clip_pipeline.pipeline.status import pipeline_status
+from clip_pipeline.pipeline.step import Step
+from clip_pipeline.pipeline.steps.embedding import build_runtime
 from clip_pipeline.pipeline.workspace import Workspace
 from clip_pipeline.settings import ComputeSettings, EmbeddingSettings, with_settings
 from clip_pipeline.settings.recipes import RECIPES, find_recipe
@@ -35,20 +38,22 @@ def data(tiny_data, tmp_path) -> Path:
     return Path(shutil.copytree(tiny_data, tmp_path / "data", copy_function=shutil.copy2))
 
 
-@pytest.fixture
-def quick(monkeypatch):
-    """Two runtimes and few photos, so that a measurement takes a second; a list of how often one was asked for."""
-    asked = []
+class Quick:
+    """Measures two runtimes with few photos, which takes a second. asked: the runtimes that were made."""
 
-    def make(name, model, place):
-        asked.append(name)
-        return {"torch_fp32": torch_fp32, "torch_bf16": torch_bf16}[name](model, place)
+    def __init__(self, **made):
+        self.asked: list[str] = []
+        self.made = {"torch_fp32": torch_fp32, "torch_bf16": torch_bf16} | made
+        self.measuring = Measuring(("torch_fp32", "torch_bf16"), 20, 40, repeats=2, make=self._make)
 
-    monkeypatch.setattr(choice_module, "RUNTIMES", {"torch_fp32": None, "torch_bf16": None})
-    monkeypatch.setattr(choice_module.choose_runtime, "__defaults__", ("auto", 2, make))
-    monkeypatch.setattr(choice_module, "TRIAL_PHOTOS", 20)
-    monkeypatch.setattr(choice_module, "LABELLED_PHOTOS", 40)
-    return asked
+    def _make(self, name, model, place):
+        self.asked.append(name)
+        return self.made[name](model, place)
+
+
+def choosing(measuring: Measuring) -> Step:
+    """The step of the choice, measured in another way."""
+    return replace(RUNTIME, builder=replace(RUNTIME.builder, build=partial(build_runtime, measuring=measuring)))
 
 
 def workspace(data: Path, *assignments: str) -> Workspace:
@@ -69,9 +74,10 @@ def test_settings_and_registry_name_the_same_runtimes():
     assert field.metadata["choices"] == ("auto", *RUNTIMES)
 
 
-def test_a_measured_choice_holds_no_timing_and_a_second_measurement_leaves_the_embeddings_fresh(data, quick):
+def test_a_measured_choice_holds_no_timing_and_a_second_measurement_leaves_the_embeddings_fresh(data):
+    step = choosing(Quick().measuring)
     with workspace(data, "runtime=auto", "min_photos=0") as opened:
-        chosen = RUNTIME.materialise(opened, "tiny_test").artifact
+        chosen = step.materialise(opened, "tiny_test").artifact
         content = json.loads(chosen.file("runtime.json").read_text())
         assert content == {"runtime": chosen.facts["runtime"], "agrees": True}
         assert chosen.rows == {"measured": 2}
@@ -79,7 +85,7 @@ def test_a_measured_choice_holds_no_timing_and_a_second_measurement_leaves_the_e
         assert sidecars == {"measurements.json", "measurements.csv", "runtimes.png"}
         IMAGES.materialise(opened, HELD_OUT)
         first = json.loads(chosen.file("measurements.json").read_text())
-        again = RUNTIME.materialise(opened, "tiny_test", force=True).artifact
+        again = step.materialise(opened, "tiny_test", force=True).artifact
         if again.facts["runtime"] == chosen.facts["runtime"]:
             assert json.loads(again.file("measurements.json").read_text()) != first
             assert again.content == chosen.content and IMAGES.materialise(opened, HELD_OUT).hit
@@ -91,19 +97,21 @@ def test_fp32_needs_no_choice_to_be_there(data):
         assert IMAGES.materialise(opened, HELD_OUT).hit
 
 
-def test_few_photos_are_not_measured(data, quick):
+def test_few_photos_are_not_measured(data):
+    quick = Quick()
     with workspace(data, "runtime=auto") as opened:
-        chosen = RUNTIME.materialise(opened, "tiny_test").artifact
-        assert chosen.rows == {"measured": 0} and not quick
+        chosen = choosing(quick.measuring).materialise(opened, "tiny_test").artifact
+        assert chosen.rows == {"measured": 0} and not quick.asked
         assert chosen.facts["why"].endswith("fewer than embedding.min_photos")
         assert IMAGES.materialise(opened, HELD_OUT).hit, "it is the same runtime as before"
 
 
-def test_another_runtime_embeds_the_photos_again_and_not_the_texts(data, quick):
+def test_another_runtime_embeds_the_photos_again_and_not_the_texts(data):
+    quick = Quick()
     before = np.load(data / "embedding/image_embeddings/held_out/tiny_test/images.npy")
     with workspace(data, "runtime=torch_bf16") as opened:
-        RUNTIME.materialise(opened, "tiny_test")
-        assert quick == ["torch_fp32", "torch_bf16"], "also a runtime that was named must agree"
+        choosing(quick.measuring).materialise(opened, "tiny_test")
+        assert quick.asked == ["torch_fp32", "torch_bf16"], "also a runtime that was named must agree"
         embedded = IMAGES.materialise(opened, HELD_OUT)
         assert not embedded.hit and "embedding_runtime" in embedded.reason
         assert embedded.artifact.facts["runtime"] == "torch_bf16"
@@ -113,24 +121,21 @@ def test_another_runtime_embeds_the_photos_again_and_not_the_texts(data, quick):
     assert (after.astype(np.float32) * before).sum(1).min() > 0.999
 
 
-def test_a_runtime_that_does_not_agree_is_refused_and_nothing_is_published(data, quick, monkeypatch):
+def test_a_runtime_that_does_not_agree_is_refused_and_nothing_is_published(data):
     class Wrong:
         name = "torch_bf16"
 
         def encode_images(self, pixels_NCHW):
             return np.ones((len(pixels_NCHW), 32), np.float32)
 
-    def make(name, model, place):
-        return Wrong() if name == "torch_bf16" else torch_fp32(model, place)
-
-    monkeypatch.setattr(choice_module.choose_runtime, "__defaults__", ("auto", 2, make))
+    step = choosing(Quick(torch_bf16=lambda model, place: Wrong()).measuring)
     with workspace(data, "runtime=torch_bf16") as opened:
         before = opened.get("embedding_runtime", "tiny_test").content
         with pytest.raises(ModelError, match="torch_bf16 was asked for and does not agree with torch_fp32"):
-            RUNTIME.materialise(opened, "tiny_test")
+            step.materialise(opened, "tiny_test")
         assert opened.get("embedding_runtime", "tiny_test").content == before
     with workspace(data, "runtime=auto", "min_photos=0") as opened:
-        assert RUNTIME.materialise(opened, "tiny_test").artifact.facts["runtime"] == "torch_fp32"
+        assert step.materialise(opened, "tiny_test").artifact.facts["runtime"] == "torch_fp32"
 
 
 def test_a_choice_of_another_machine_says_how_to_choose_again(data):
@@ -141,7 +146,7 @@ def test_a_choice_of_another_machine_says_how_to_choose_again(data):
             IMAGES.materialise(opened, HELD_OUT, force=True)
 
 
-def test_the_choice_is_stale_when_there_is_another_runtime_to_choose(data, quick, monkeypatch):
+def test_the_choice_is_stale_when_there_is_another_runtime_to_choose(data, monkeypatch):
     with workspace(data, "runtime=auto", "min_photos=0") as opened:
         before = RUNTIME.wanted(opened, "tiny_test")
         assert RUNTIME.wanted(opened, "tiny_test") == before
@@ -152,37 +157,41 @@ def test_the_choice_is_stale_when_there_is_another_runtime_to_choose(data, quick
 # ---- commands without a data folder
 
 
-def test_a_command_measures_once_for_a_model(tmp_path, quick):
-    model = build_tiny_model(tmp_path)
+def test_a_command_measures_once_for_a_model(tmp_path):
+    model, quick = build_tiny_model(tmp_path), Quick()
     photos = [(f"p{n}", lambda n=n: jpeg((n * 9, 100, 255 - n * 9))) for n in range(25)]
     settings, compute = EmbeddingSettings(runtime="auto", min_photos=10), ComputeSettings(device="cpu")
-    first = runtime_for_command(model, photos, 25, settings, compute, tmp_path / "cache")
-    asked = len(quick)
+    first = runtime_for_command(model, photos, 25, settings, compute, tmp_path / "cache", quick.measuring)
+    asked = len(quick.asked)
     assert asked == 2
-    assert runtime_for_command(model, photos, 25, settings, compute, tmp_path / "cache") == first
-    assert len(quick) == asked
+    assert runtime_for_command(model, photos, 25, settings, compute, tmp_path / "cache", quick.measuring) == first
+    assert len(quick.asked) == asked
     (other_folder := tmp_path / "other").mkdir()
-    runtime_for_command(build_tiny_model(other_folder, seed=1), photos, 25, settings, compute, tmp_path / "cache")
-    assert len(quick) == 2 * asked
-    assert runtime_for_command(model, photos[:5], 5, settings, compute, tmp_path / "cache") == "torch_fp32"
+    runtime_for_command(
+        build_tiny_model(other_folder, seed=1), photos, 25, settings, compute, tmp_path / "cache", quick.measuring
+    )
+    assert len(quick.asked) == 2 * asked
+    assert (
+        runtime_for_command(model, photos[:5], 5, settings, compute, tmp_path / "cache", quick.measuring)
+        == "torch_fp32"
+    )
 
 
-def test_a_new_runtime_is_measured_though_a_choice_is_remembered(tmp_path, quick, monkeypatch):
-    model = build_tiny_model(tmp_path)
+def test_a_new_runtime_is_measured_though_a_choice_is_remembered(tmp_path, monkeypatch):
+    model, quick = build_tiny_model(tmp_path), Quick()
     photos = [(f"p{n}", lambda n=n: jpeg((n * 9, 100, 255 - n * 9))) for n in range(25)]
     settings, compute = EmbeddingSettings(runtime="auto", min_photos=10), ComputeSettings(device="cpu")
-    runtime_for_command(model, photos, 25, settings, compute, tmp_path / "cache")
-    asked = len(quick)
+    runtime_for_command(model, photos, 25, settings, compute, tmp_path / "cache", quick.measuring)
+    asked = len(quick.asked)
     monkeypatch.setattr(onnx_graph, "EXPORT_VERSION", "another")
-    runtime_for_command(model, photos, 25, settings, compute, tmp_path / "cache")
-    assert len(quick) == 2 * asked
+    runtime_for_command(model, photos, 25, settings, compute, tmp_path / "cache", quick.measuring)
+    assert len(quick.asked) == 2 * asked
     monkeypatch.setitem(RUNTIMES, "new_one", RUNTIMES["torch_bf16"])
-    runtime_for_command(model, photos, 25, settings, compute, tmp_path / "cache")
-    assert len(quick) == 3 * asked
+    runtime_for_command(model, photos, 25, settings, compute, tmp_path / "cache", quick.measuring)
+    assert len(quick.asked) == 3 * asked
 
 
-def test_evaluate_embeds_with_the_runtime_of_the_settings(tmp_path, quick, monkeypatch):
-
+def test_evaluate_embeds_with_the_runtime_of_the_settings(tmp_path, monkeypatch):
     from clip_pipeline.api import evaluate
 
     for number in range(6):
@@ -201,12 +210,19 @@ def test_evaluate_embeds_with_the_runtime_of_the_settings(tmp_path, quick, monke
     assert used == ["torch_bf16", "torch_fp32"]
 
 
-def test_a_broken_choice_is_not_remembered(tmp_path, quick, monkeypatch):
+def test_a_broken_choice_is_not_remembered(tmp_path):
     model = build_tiny_model(tmp_path)
-    monkeypatch.setattr(runtime_choice, "measured_choice", lambda *rest: (_ for _ in ()).throw(KeyboardInterrupt))
+
+    def interrupted(model, place):
+        raise KeyboardInterrupt
+
+    photos, broken = [("p", lambda: jpeg((9, 100, 200)))], Quick(torch_bf16=interrupted)
     settings = EmbeddingSettings(runtime="torch_bf16")
     with pytest.raises(KeyboardInterrupt):
-        runtime_for_command(model, [], 0, settings, ComputeSettings(device="cpu"), tmp_path / "cache")
+        runtime_for_command(
+            model, photos, 1, settings, ComputeSettings(device="cpu"), tmp_path / "cache", broken.measuring
+        )
+    assert broken.asked == ["torch_fp32", "torch_bf16"]
     assert not list((tmp_path / "cache").rglob("runtime.json"))
 
 
@@ -231,13 +247,10 @@ def test_rows_are_spread_evenly():
 
 
 @pytest.mark.skipif(importlib.util.find_spec("onnxruntime") is None, reason="onnxruntime is not installed")
-def test_a_graph_of_the_pipeline_lies_in_the_data_folder(data, quick, monkeypatch):
-    monkeypatch.setattr(choice_module, "RUNTIMES", RUNTIMES)
-    from clip_pipeline.embedding.runtimes.registry import make_runtime
-
-    monkeypatch.setattr(choice_module.choose_runtime, "__defaults__", ("auto", 1, make_runtime))
+def test_a_graph_of_the_pipeline_lies_in_the_data_folder(data):
+    step = choosing(Measuring(photos=20, labelled_photos=40, repeats=1))
     with workspace(data, "runtime=onnx_int8") as opened:
-        RUNTIME.materialise(opened, "tiny_test")
+        step.materialise(opened, "tiny_test")
         assert IMAGES.materialise(opened, HELD_OUT).artifact.facts["runtime"] == "onnx_int8"
     assert list((data / ".cache" / "onnx_int8").glob("*/graph.onnx"))
 
