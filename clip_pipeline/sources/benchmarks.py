@@ -9,14 +9,13 @@ from __future__ import annotations
 import contextlib
 import logging
 import re
-import tarfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
-from clip_pipeline.errors import SourceError
+from clip_pipeline.errors import PhotosError, SourceError
 from clip_pipeline.machine.progress import progress
-from clip_pipeline.sources.photos.formats.tar_index import TAR_ERRORS
+from clip_pipeline.sources.photos.formats.tar_index import tar_members
 from clip_pipeline.sources.web.api_session import Hosts, http_session
 from clip_pipeline.sources.web.small_file import read_small_file
 
@@ -85,14 +84,14 @@ def _number_of_tars(session: requests.Session, base_url: str, split: str, folder
 def _copy_tar(session: requests.Session, base_url: str, name: str, folder: Path, told: str) -> int:
     """The number of labels or captions in a tar, which is asked for unless it is there whole."""
     if (folder / name).is_file():
-        with contextlib.suppress(*TAR_ERRORS):
+        with contextlib.suppress(PhotosError):
             if count := _count(folder / name, told):
                 return count
     path = _download(session, base_url, name, folder)
     try:
         count = _count(path, told)
-    except TAR_ERRORS as error:
-        raise SourceError(f"{base_url}/{name} is no tar ({error}). Check the address.") from error
+    except PhotosError as error:
+        raise SourceError(f"{base_url}/{name} is no tar: {error} Or check the address.") from error
     if not count:
         raise SourceError(
             f"{base_url}/{name} holds no {'labels' if told == 'cls' else 'captions'} (NAME.{told}). Expected a dataset in "
@@ -102,8 +101,7 @@ def _copy_tar(session: requests.Session, base_url: str, name: str, folder: Path,
 
 
 def _count(tar_path: Path, told: str) -> int:
-    with tarfile.open(tar_path, mode="r:") as tar:
-        return sum(member.name.endswith(f".{told}") for member in tar)
+    return sum(name.endswith(f".{told}") for name, _ in tar_members(tar_path))
 
 
 def _download(session: requests.Session, base_url: str, name: str, folder: Path) -> Path:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import tracemalloc
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 
@@ -191,19 +190,3 @@ def test_a_real_webdataset_tar_is_opened(shared_data):
     photos = open_photos(shared_data("cc12m_shard") / "cc12m-train-0000.tar")
     assert len(photos) == 32 and all(len(texts) == 1 for texts in photos.metadata.captions)
     assert photos.read(0)[:2] == b"\xff\xd8"
-
-
-def test_going_through_many_tars_takes_the_memory_of_few(tmp_path, monkeypatch):
-    monkeypatch.setattr("clip_pipeline.sources.photos.formats.tars.MAX_SAMPLES_KEPT", 1000)
-
-    def peak(tars: int) -> int:
-        for number in range(tars):
-            write_tar(tmp_path / f"{tars}" / f"{number}.tar", {f"{n:06d}.jpg": b"x" for n in range(500)})
-        tracemalloc.start()
-        photos = open_photos(tmp_path / f"{tars}")
-        assert sum(len(photo.name) > 0 for photo in photos) == len(photos) == 500 * tars
-        measured = tracemalloc.get_traced_memory()[1]
-        tracemalloc.stop()
-        return measured
-
-    assert peak(24) < 1.3 * peak(6)

@@ -8,9 +8,11 @@ from collections.abc import Sequence
 from typing import Any
 
 from clip_pipeline.sources.photos.formats.tar_index import TarPlace
-from clip_pipeline.sources.tables.values import texts_of
+from clip_pipeline.sources.photos.metadata import facts_of, text_of
+from clip_pipeline.sources.tables.values import keywords_of, texts_of
 
 CAPTION_MEMBERS = ("txt", "text", "caption", "captions")
+KEYWORD_KEYS = ("words", "keywords", "tags")
 CAPTION_KEYS = ("caption", "captions", "prompt", "text")
 MAX_TEXT_BYTES = 1_000_000
 """Texts and JSON above this are no captions, and are left unread."""
@@ -66,3 +68,14 @@ def _texts_at(stream: Any, members: dict[str, TarPlace], said: dict[str, Any], k
     for part in name.removeprefix("json.").split("."):
         value = {str(k).lower(): v for k, v in value.items()}.get(part) if isinstance(value, dict) else None
     return texts_of(value)
+
+
+def sample_facts(said: dict[str, Any]) -> dict[str, Any]:
+    """What KEY.json says besides captions, by field of PHOTO_FIELDS (metadata.py); `origin` is its url where it names none."""
+    facts = facts_of(said)
+    for size in ("width", "height"):  # of the stored photo or of the original? It is measured anyway
+        facts.pop(size, None)
+    address = text_of(said.get("url"))
+    web = address if address and address.startswith(("http://", "https://")) else None
+    words = keywords_of([said.get(name) for name in KEYWORD_KEYS])
+    return facts | {"words": words, "origin": facts.get("origin") or web}

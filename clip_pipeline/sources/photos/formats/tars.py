@@ -31,20 +31,18 @@ from clip_pipeline.sources.photos.formats.tar_index import (
     sample_id,
 )
 from clip_pipeline.sources.photos.formats.tar_paths import find_tars, tar_path, tar_root
-from clip_pipeline.sources.photos.formats.tar_sample import read_captions, read_json, read_text_member
-from clip_pipeline.sources.photos.metadata import FACT_COLUMNS, facts_of, text_of
+from clip_pipeline.sources.photos.formats.tar_sample import read_captions, read_json, read_text_member, sample_facts
+from clip_pipeline.sources.photos.metadata import FACT_COLUMNS
 from clip_pipeline.sources.photos.photos import Metadata, Photo, StoredPhotos
 from clip_pipeline.sources.photos.splits import SPLIT_NAMES
-from clip_pipeline.sources.tables.values import keywords_of
 
 logger = logging.getLogger(__name__)
 
-KEYWORD_KEYS = ("words", "keywords", "tags")
 TAR_URL = re.compile(r"tar:(.+?\.tar)#(.+)", re.IGNORECASE | re.DOTALL)
 ROWS_AT_A_TIME = 4096
 MAX_NAMES_SEEN = 1000
-MAX_SAMPLES_KEPT = 20_000
-"""Of the last tars that were asked for, besides the last one; about 0.6 KB a sample."""
+SAMPLES_KEPT = 20_000
+"""Besides those of the last tar; about 0.6 KB each."""
 
 
 class _Tar(NamedTuple):
@@ -78,15 +76,21 @@ class TarPhotos(StoredPhotos):
     `prompt` and `text` of KEY.json; upper and lower case are the same. caption_keys instead names members and keys, with commas
     between: txt, json.prompt, json.meta.caption.
 
-    samples: those of the tar, where there is one and they are known. Raises PhotosError for tars that are missing, cut,
-    compressed or without photos.
+    samples: those of the tar, where there is one and they are known. samples_kept: in memory, of the tars that were asked for
+    last. Raises PhotosError for tars that are missing, cut, compressed or without photos.
     """
 
-    def __init__(self, path: Path, caption_keys: str = "", samples: TarIndex | None = None):
+    def __init__(
+        self,
+        path: Path,
+        caption_keys: str = "",
+        samples: TarIndex | None = None,
+        samples_kept: int = SAMPLES_KEPT,
+    ):
         self._path, self._root, self._tar_names = path, tar_root(path), find_tars(path)
         self._keys = [key.strip() for key in caption_keys.split(",") if key.strip()]
         self._read: OrderedDict[int, _Tar] = OrderedDict()
-        self._lock = threading.Lock()
+        self._lock, self._samples_kept = threading.Lock(), samples_kept
         self._everything: _Everything | None = None
         if samples is not None:
             self._read[0] = self._sorted(0, samples)
@@ -100,7 +104,7 @@ class TarPhotos(StoredPhotos):
     def _tar(self, number: int) -> _Tar:
         with self._lock:  # one thread reads the headers, the others wait for them
             if number not in self._read:
-                while self._read and sum(len(tar.samples) for tar in self._read.values()) >= MAX_SAMPLES_KEPT:
+                while self._read and sum(len(tar.samples) for tar in self._read.values()) >= self._samples_kept:
                     self._read.popitem(last=False)
                 self._read[number] = self._sorted(number, read_tar_index(tar_path(self._root, self._tar_names[number])))
             self._read.move_to_end(number)
@@ -229,17 +233,13 @@ class TarPhotos(StoredPhotos):
                 said = read_json(stream, members)
                 if len(seen) < MAX_NAMES_SEEN:
                     seen.update([*members, *(f"json.{name}" for name in said)])
-                facts = facts_of(said)
-                for size in ("width", "height"):  # of the stored photo or of the original? It is measured anyway
-                    facts.pop(size, None)
+                facts = sample_facts(said)
                 yield {
                     **facts,
                     "id": sample_id(tar.name, key),
                     "url": f"tar:{tar.name}#{key}",
                     "captions": read_captions(stream, members, said, self._keys),
-                    "words": keywords_of([said.get(name) for name in KEYWORD_KEYS]),
                     "split": split or facts.get("split"),
-                    "origin": facts.get("origin") or _address(said),
                 }
 
     def _check_caption_keys(self, seen: Counter[str]) -> None:
@@ -275,11 +275,6 @@ class _Names(Sequence[str]):
         if isinstance(row, slice):
             return [self[one] for one in range(*row.indices(len(self)))]
         return self._photos.locate(row)[0]
-
-
-def _address(said: dict[str, Any]) -> str | None:
-    address = text_of(said.get("url"))
-    return address if address and address.startswith(("http://", "https://")) else None
 
 
 def _table(rows: list[dict[str, Any]]) -> pa.Table:

@@ -4,6 +4,7 @@ import gzip
 import io
 import json
 import tarfile
+import tracemalloc
 from concurrent.futures import ThreadPoolExecutor
 
 import pyarrow as pa
@@ -11,7 +12,7 @@ import pytest
 
 from clip_pipeline.errors import PhotosError
 from clip_pipeline.records import PHOTO_FIELDS
-from clip_pipeline.sources.photos.formats.tars import parse_tar_url
+from clip_pipeline.sources.photos.formats.tars import TarPhotos, parse_tar_url
 from clip_pipeline.sources.photos.local_photos import LocalPhotoError, LocalPhotos
 from clip_pipeline_tests.made.opened_photos import list_tars
 
@@ -175,3 +176,17 @@ def test_keywords_of_the_json_are_words_and_what_cannot_be_written_is_replaced(t
     rows = list_tars(tmp_path).to_pylist()
     assert [row["words"] for row in rows] == [["New York", "cat", "dog"], []]
     assert (rows[0]["captions"], rows[0]["attribution"]) == (["a \ufffd cat "], "\ufffdA")
+
+
+def test_going_through_many_tars_takes_the_memory_of_few(tmp_path):
+    def peak(tars: int) -> int:
+        for number in range(tars):
+            write_tar(tmp_path / f"{tars}" / f"{number}.tar", {f"{n:06d}.jpg": b"x" for n in range(500)})
+        tracemalloc.start()
+        photos = TarPhotos(tmp_path / f"{tars}", samples_kept=1000)
+        assert sum(len(photo.name) > 0 for photo in photos) == len(photos) == 500 * tars
+        measured = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        return measured
+
+    assert peak(24) < 1.3 * peak(6)
