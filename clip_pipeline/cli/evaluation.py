@@ -45,7 +45,7 @@ def probe(model: str, dataset: str, output: str, **options: Any) -> None:
     \b
     Examples:
       clip-pipeline probe --dataset mnist=mnist/ --model model/ -o probed/
-      clip-pipeline probe --dataset pets/ --model model/ -o probed/ --set probe.shots= --set probe.strengths=25
+      clip-pipeline probe --dataset pets/ --model model/ -o probed/ --set probe.shots= --set probe.inverse_regularizations=25
     """
     from clip_pipeline.api.probe import probe
     from clip_pipeline.evaluation.report.terminal_table import scoreboard
