@@ -10,7 +10,7 @@ import numpy as np
 from clip_pipeline.errors import DumpError
 from clip_pipeline.words.pages import CANONICAL_NAMESPACES, ExportReader, Page
 from clip_pipeline.words.table import WordTable
-from clip_pipeline.words.wikitext.links import CATEGORY, IMAGE, SOUND
+from clip_pipeline.words.wikitext.link_kinds import CATEGORY, IMAGE, SOUND
 from clip_pipeline.words.wikitext.scanner import ODD_PAGE, PADDING, PAGES, PLAIN_TEXT, WIKITEXT
 
 PAGE_BEGINS, PAGE_ENDS = b"<page>", b"</page>"

@@ -16,9 +16,7 @@ from clip_pipeline.words.sorted_runs import write_run
 from clip_pipeline.words.wikitext.characters import character_tables
 from clip_pipeline.words.wikitext.elements import element_table
 from clip_pipeline.words.wikitext.entities import entity_table
-from clip_pipeline.words.wikitext.links import make_link_names, option_table
-from clip_pipeline.words.wikitext.scanner import GROW, PADDING, Language, Work, scan
-from clip_pipeline.words.wikitext.word_counter import (
+from clip_pipeline.words.wikitext.hash_table import (
     ARENA,
     ARTICLES,
     CAPITALISED,
@@ -30,6 +28,8 @@ from clip_pipeline.words.wikitext.word_counter import (
     SIZE_BITS,
     Table,
 )
+from clip_pipeline.words.wikitext.link_kinds import make_link_names, option_table
+from clip_pipeline.words.wikitext.scanner import GROW, PADDING, Language, Work, scan
 
 MAX_ENTRIES = 1_000_000
 """Words that a table holds before it goes to disk: 56 bytes each, 8 for its slots and about 10 for its letters."""
@@ -64,7 +64,7 @@ def _aligned_rows(entries: int) -> np.ndarray:
 class WordTable:
     """Counts words; `finish` gives them back. Not for several threads at a time.
 
-    names: the wiki's names of namespaces whose links show no label, with what they are (`links.py`).
+    names: the wiki's names of namespaces whose links show no label, with what they are (`link_kinds.py`).
     rules: PLAIN or WORD_FREQUENCY (`word_counter.py`). folder: where runs go; without it the table grows without a bound.
     max_entries: words that it holds before it goes there. min_entries: words that it has room for at first.
     """

@@ -14,7 +14,8 @@ import numpy as np
 
 from clip_pipeline.words.reading import ENGLISH_LINK_NAMES
 from clip_pipeline.words.table import WordTable
-from clip_pipeline.words.wikitext.links import CAPTION_BEGINS, CAPTION_ENDS, IMAGE
+from clip_pipeline.words.wikitext.link_kinds import IMAGE
+from clip_pipeline.words.wikitext.links import CAPTION_BEGINS, CAPTION_ENDS
 from clip_pipeline.words.wikitext.scanner import CLEAN, PADDING
 
 _CAPTION_MARKS = {CAPTION_BEGINS: "\n", CAPTION_ENDS: "\n"}

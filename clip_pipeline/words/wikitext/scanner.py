@@ -1,7 +1,7 @@
 """The compiled scanner: bytes of an export in, words counted in a hash table out, without the interpreter's lock.
 
 `scan` is the one function that is called from Python. It runs through a text six times, each time over what is left of
-it: XML (`page_scan.py`), elements, templates and tables, links, prose, words (`tally.py`).
+it: XML (`page_scan.py`), elements, templates and tables, links, prose, words (`word_counter.py`).
 """
 
 from __future__ import annotations
@@ -17,19 +17,13 @@ from clip_pipeline.machine.numba_cache import cached
 from clip_pipeline.words.wikitext.characters import Characters, kernel
 from clip_pipeline.words.wikitext.elements import NameTable, drop_elements
 from clip_pipeline.words.wikitext.entities import Entities
-from clip_pipeline.words.wikitext.links import LinkNames, resolve_links
+from clip_pipeline.words.wikitext.hash_table import ARENA, ARTICLES, ENTRIES, fill_slots
+from clip_pipeline.words.wikitext.link_kinds import LinkNames
+from clip_pipeline.words.wikitext.links import resolve_links
 from clip_pipeline.words.wikitext.page_scan import ARTICLE, ODD, begins_page, scan_page
 from clip_pipeline.words.wikitext.prose import write_prose
 from clip_pipeline.words.wikitext.templates import drop_templates_and_tables
-from clip_pipeline.words.wikitext.word_counter import (
-    ARENA,
-    ARTICLES,
-    ENTRIES,
-    WORD_FREQUENCY,
-    count_runs,
-    count_words,
-    fill_slots,
-)
+from clip_pipeline.words.wikitext.word_counter import WORD_FREQUENCY, count_runs, count_words
 
 PAGES, WIKITEXT, PLAIN_TEXT, CLEAN, GROW = 0, 1, 2, 3, 4
 """What `scan` is given and does: count XML pages, one wikitext, one plain text; turn a wikitext to prose and count nothing;
@@ -38,7 +32,11 @@ DONE, ODD_PAGE = 0, 1
 PADDING = 64
 """Bytes 0 that stand behind every text, so that looking ahead needs no check."""
 
-_KERNELS = ("characters", "elements", "entities", "links", "page_scan", "prose", "scanner", "templates", "word_counter")
+_KERNELS = (
+    *("characters", "elements", "entities", "external_links", "hash_table", "link_kinds", "links", "page_scan"),
+    *("prose", "scanner", "templates", "word_counter"),
+)
+"""The files whose code `scan` is compiled of: all of this folder."""
 
 
 class Language(NamedTuple):

@@ -6,6 +6,7 @@ import bz2
 import re
 import time
 from collections import Counter
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -258,6 +259,11 @@ def test_a_merge_of_runs_is_their_sum_in_order(tmp_path_factory, parts):
 
 
 # ---- compiling
+
+
+def test_the_digest_is_of_every_file_that_the_scanner_is_compiled_of():
+    files = {path.stem for path in Path(scanner.__file__).parent.glob("*.py")} - {"__init__"}
+    assert set(scanner._KERNELS) == files and len(scanner._KERNELS) == len(files)
 
 
 def test_without_a_writable_folder_the_scanner_is_compiled_in_memory(monkeypatch, caplog):
