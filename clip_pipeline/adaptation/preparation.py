@@ -56,7 +56,8 @@ def prepare_data(
 
     A photo that cannot be decoded is left out with a reason. Raises DatasetError where parts or classes are missing.
     """
-    from clip_pipeline.models.folder import hash_weights, open_model
+    from clip_pipeline.models.folder import open_model
+    from clip_pipeline.models.identity import hash_weights
 
     device = choose_device(compute.device)
     use_threads(compute.threads)

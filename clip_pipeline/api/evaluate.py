@@ -13,7 +13,7 @@ from clip_pipeline.api.recipe import Settings, recipe_of
 from clip_pipeline.embedding.dataset import MakeRuntime, embed_dataset_images, embed_dataset_texts
 from clip_pipeline.evaluation.clip_benchmark_form import write_clip_benchmark_files
 from clip_pipeline.evaluation.datasets import Dataset, only_split, open_dataset, splits_of
-from clip_pipeline.evaluation.fingerprints import dataset_fingerprint, model_facts
+from clip_pipeline.evaluation.fingerprints import dataset_fingerprint
 from clip_pipeline.evaluation.prompts import texts_to_embed
 from clip_pipeline.evaluation.provenance import Scored
 from clip_pipeline.evaluation.retrieval import retrieval_scores
@@ -21,6 +21,7 @@ from clip_pipeline.evaluation.runtime_choice import runtime_for_dataset
 from clip_pipeline.evaluation.scores import write_scores_csv
 from clip_pipeline.evaluation.zero_shot import zero_shot_scores
 from clip_pipeline.machine.progress import shown_progress
+from clip_pipeline.models.identity import model_facts
 from clip_pipeline.settings import Recipe
 from clip_pipeline.storage.published import published_file, published_folder
 

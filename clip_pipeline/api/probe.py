@@ -20,7 +20,7 @@ from clip_pipeline.errors import ShapeError
 from clip_pipeline.evaluation.datasets import Dataset, open_dataset
 from clip_pipeline.evaluation.datasets.choice import parse_choice, path_of
 from clip_pipeline.evaluation.datasets.entry import find_entry
-from clip_pipeline.evaluation.fingerprints import dataset_fingerprint, model_facts
+from clip_pipeline.evaluation.fingerprints import dataset_fingerprint
 from clip_pipeline.evaluation.probes.scoring import probe_scores
 from clip_pipeline.evaluation.prompts import texts_to_embed
 from clip_pipeline.evaluation.provenance import Scored
@@ -28,6 +28,7 @@ from clip_pipeline.evaluation.runtime_choice import runtime_for_dataset
 from clip_pipeline.evaluation.scores import PREDICTIONS_FILE
 from clip_pipeline.evaluation.zero_shot import zero_shot_scores
 from clip_pipeline.machine.progress import shown_progress
+from clip_pipeline.models.identity import model_facts
 from clip_pipeline.settings import Recipe
 from clip_pipeline.sources.photos.formats.idx import idx_files, read_idx
 from clip_pipeline.storage.published import published_folder

@@ -61,7 +61,8 @@ def embed_dataset_images(
     and model_sha256. Raises PhotosError when no photo could be decoded, ModelError for what is no model, ShapeError for an
     id that comes twice.
     """
-    from clip_pipeline.models.folder import hash_weights, open_model
+    from clip_pipeline.models.folder import open_model
+    from clip_pipeline.models.identity import hash_weights
 
     device = choose_device(compute.device)
     use_threads(compute.threads)
@@ -145,7 +146,8 @@ def embed_dataset_texts(
     model_name: of `open_model`. texts: of `prompt_table` or `caption_table`; `id` and `text` are needed. Returns facts: texts,
     dimensions, seconds, model_sha256.
     """
-    from clip_pipeline.models.folder import hash_weights, open_model
+    from clip_pipeline.models.folder import open_model
+    from clip_pipeline.models.identity import hash_weights
 
     device = choose_device(compute.device)
     use_threads(compute.threads)

@@ -1,10 +1,9 @@
-"""Which model and which photos a score is of, by the sha256 of what they consist of."""
+"""Which photos a score is of, by the sha256 of what they consist of."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from clip_pipeline.errors import DatasetError
@@ -38,15 +37,3 @@ def dataset_fingerprint(dataset: Dataset) -> str:
 
 def _line(value: list) -> bytes:
     return json.dumps(value, ensure_ascii=False).encode() + b"\n"
-
-
-@lru_cache(maxsize=4)
-def model_facts(model: str) -> tuple[str, float]:
-    """(sha256 of the weights, logit scale as a multiplier of cosines) of a model folder, or a name as `open_model` takes it.
-
-    Remembered while the process lives, for several datasets are scored with one model. Raises ModelError.
-    """
-    from clip_pipeline.models.folder import hash_weights, open_model
-
-    loaded, _, _ = open_model(model, "cpu")
-    return hash_weights(loaded), float(loaded.get_parameter("logit_scale").detach().exp())

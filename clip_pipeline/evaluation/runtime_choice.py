@@ -6,7 +6,7 @@ import json
 import logging
 import platform
 import tempfile
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from clip_pipeline.embedding.runtimes.choice import MEASURING, Choice, Measuring, choose_runtime
 from clip_pipeline.embedding.runtimes.runtime import AUTO, REFERENCE
+from clip_pipeline.models.identity import hash_model_files
 from clip_pipeline.settings import ComputeSettings, EmbeddingSettings
 from clip_pipeline.storage.cache import cached_folder, user_cache
 from clip_pipeline.storage.disk import hash_json
@@ -168,7 +169,7 @@ def choice_for_command(
             json.dumps({"runtime": choice.runtime, "measured": choice.as_rows()}, indent=1)
         )
 
-    identity = hash_json([_model_identity(model), settings.runtime, machine, candidates(), _versions()])
+    identity = hash_json([hash_model_files(model), settings.runtime, machine, candidates(), _versions()])
     folder = cached_folder(cache, "runtimes", identity, build, KEPT_CHOICES)
     return json.loads((folder / CHOICE_FILE).read_text())
 
@@ -179,22 +180,6 @@ def candidates() -> list[str]:
     from clip_pipeline.embedding.runtimes.registry import RUNTIMES
 
     return [*RUNTIMES, EXPORT_VERSION]
-
-
-def _model_identity(model: str | Path) -> str | dict[str, str]:
-    """Hashes of a folder's files or of a file of weights; for a model that open_clip brings, its name."""
-    from clip_pipeline.storage.disk import hash_file
-
-    folder = Path(str(model).removeprefix("local-dir:")).expanduser()
-    if folder.is_dir():
-        return {path.name: hash_file(path) for path in _files(folder)}
-    architecture, _, weights = str(model).partition("/")
-    file = Path(weights).expanduser()
-    return {architecture: hash_file(file)} if weights and file.is_file() else str(model)
-
-
-def _files(folder: Path) -> Iterator[Path]:
-    return (path for path in sorted(folder.iterdir()) if path.suffix in (".json", ".safetensors", ".bin", ".pt"))
 
 
 def _versions() -> dict[str, str]:

@@ -12,7 +12,8 @@ from PIL import Image
 from clip_pipeline.api.embed import embed
 from clip_pipeline.embedding.store import about_embeddings, check_comparable, read_embeddings, write_embeddings
 from clip_pipeline.errors import CaptionsError, PhotosError, SettingsError, ShapeError
-from clip_pipeline.models.folder import hash_weights, load_model_folder
+from clip_pipeline.models.folder import load_model_folder
+from clip_pipeline.models.identity import hash_weights
 from clip_pipeline_tests.made.tiny_model import build_tiny_model, jpeg
 
 

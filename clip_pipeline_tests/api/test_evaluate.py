@@ -10,8 +10,9 @@ from clip_pipeline.api.evaluate import evaluate
 from clip_pipeline.errors import DatasetError, ModelError, PhotosError, SettingsError
 from clip_pipeline.evaluation.comparison.models import compare_scores
 from clip_pipeline.evaluation.datasets import Dataset, open_dataset
-from clip_pipeline.evaluation.fingerprints import dataset_fingerprint, model_facts
+from clip_pipeline.evaluation.fingerprints import dataset_fingerprint
 from clip_pipeline.evaluation.provenance import missing_provenance
+from clip_pipeline.models.identity import model_facts
 from clip_pipeline.settings import ComputeSettings, EvaluationSettings, Recipe
 from clip_pipeline_tests.evaluation.datasets.test_files import benchmark_folder
 from clip_pipeline_tests.made.tiny_model import build_tiny_model, jpeg

@@ -61,7 +61,15 @@ def train_few_shot_probes(
             train = np.concatenate([rows[:shots] for rows in drawn])
             validation = np.concatenate([rows[len(rows) - further :] for rows in drawn])
             probe = train_linear_probe(
-                features_ND, labels_N, train, validation, settings, strengths, refit=False, tolerance=ROUGH
+                features_ND,
+                labels_N,
+                train,
+                validation,
+                strengths,
+                settings.standardise,
+                settings.double,
+                refit=False,
+                tolerance=ROUGH,
             )
             predicted.append(probe.head.predict(features_ND[split.test]))
             chosen.append(probe.head.strength)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,7 +10,6 @@ from clip_pipeline.errors import DatasetError
 from clip_pipeline.evaluation.probes.head import LinearHead, check_features
 from clip_pipeline.evaluation.probes.logistic import LogisticProblem
 from clip_pipeline.evaluation.probes.regularization_path import TOLERANCE, LogisticPath, one_thread
-from clip_pipeline.settings import ProbeSettings
 
 WEAKEST, STRONGEST = 1e-6, 1e6
 """The ends of the strengths C that are tried, those of Radford et al. 2021 (appendix A.3)."""
@@ -27,8 +25,8 @@ class LinearProbe:
     validation_accuracy: np.ndarray
 
 
-def strengths_to_try(count: int) -> np.ndarray:
-    """`count` values from 1e-6 to 1e6 at equal ratios; 96 are those of openai/CLIP."""
+def strengths_to_try(count: int = 96) -> np.ndarray:
+    """`count` values from 1e-6 to 1e6 at equal ratios, rising; 96 are those of openai/CLIP."""
     return np.geomspace(WEAKEST, STRONGEST, count)
 
 
@@ -37,14 +35,16 @@ def train_linear_probe(
     labels_N: np.ndarray,
     train: np.ndarray,
     validation: np.ndarray,
-    settings: ProbeSettings,
-    strengths: Sequence[float] | np.ndarray | None = None,
+    strengths: np.ndarray,
+    standardise: bool = False,
+    double: bool = False,
     refit: bool = True,
     tolerance: float = TOLERANCE,
 ) -> LinearProbe:
     """Chooses C on the validation rows and trains on both. labels_N: 0 … C - 1, each of which occurs in the two together.
 
-    strengths: values of C to try, rising, instead of those of the settings. refit: without, the head is the one that was
+    strengths: values of C to try, rising. standardise: every dimension is scaled to a spread of 1 first. double: products are of
+    float64 instead of float32. refit: without, the head is the one that was
     trained on `train` alone. tolerance: of `LogisticPath`.
     Of strengths with the same accuracy the smallest is taken. Raises DatasetError for a single class, ShapeError for
     embeddings that are not finite.
@@ -52,26 +52,23 @@ def train_linear_probe(
     learnt = np.sort(np.concatenate([train, validation]))
     classes = _class_count(labels_N[learnt])
     check_features(features_ND)
-    scale_D = _spread(features_ND[learnt]) if settings.standardise else np.ones(features_ND.shape[1], np.float32)
-    tried = (
-        strengths_to_try(settings.inverse_regularizations) if strengths is None else np.asarray(strengths, np.float64)
-    )
+    scale_D = _spread(features_ND[learnt]) if standardise else np.ones(features_ND.shape[1], np.float32)
     accuracies: list[float] = []
     with one_thread():
-        problem = LogisticProblem(features_ND[train] / scale_D, labels_N[train], classes, settings.double)
+        problem = LogisticProblem(features_ND[train] / scale_D, labels_N[train], classes, double)
         path = LogisticPath(problem, tolerance)
         tested_MD = features_ND[validation] / scale_D
-        for strength in tried:
+        for strength in strengths:
             candidate = path.fit(float(strength))
             accuracy = float((_fast_predict(candidate, tested_MD) == labels_N[validation]).mean())
             if not accuracies or accuracy > max(accuracies):
                 head = candidate
             accuracies.append(accuracy)
         if refit:
-            whole = LogisticProblem(features_ND[learnt] / scale_D, labels_N[learnt], classes, settings.double)
+            whole = LogisticProblem(features_ND[learnt] / scale_D, labels_N[learnt], classes, double)
             head = LogisticPath(whole, tolerance).fit(head.strength, whole.coefficients(head))
     scaled = LinearHead(head.weights_CD / scale_D, head.bias_C, head.strength)
-    return LinearProbe(scaled, tried, np.asarray(accuracies))
+    return LinearProbe(scaled, strengths, np.asarray(accuracies))
 
 
 def _class_count(labels_N: np.ndarray) -> int:

@@ -90,9 +90,10 @@ def _score(
     score: Callable[[Dataset, Path, Scored], list[dict[str, Any]]],
 ) -> Built:
     """Scores the dataset when it is made for the task; else publishes an empty list, so that the partition exists."""
-    from clip_pipeline.evaluation.fingerprints import dataset_fingerprint, model_facts
+    from clip_pipeline.evaluation.fingerprints import dataset_fingerprint
     from clip_pipeline.evaluation.provenance import Scored
     from clip_pipeline.evaluation.scores import write_scores
+    from clip_pipeline.models.identity import model_facts
 
     name, model = halves(partition)
     dataset = stored_dataset(workspace, name)

@@ -10,10 +10,9 @@ from sklearn.linear_model import LogisticRegression
 
 from clip_pipeline.errors import DatasetError
 from clip_pipeline.evaluation.probes.linear import strengths_to_try, train_linear_probe
-from clip_pipeline.settings import ProbeSettings
 from clip_pipeline_tests.evaluation.probes.fakes import clusters, cone
 
-SETTINGS = ProbeSettings(inverse_regularizations=25)
+STRENGTHS = strengths_to_try(25)
 
 
 def divided(count: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -29,7 +28,7 @@ def test_the_strengths_are_those_of_openai():
 def test_c_and_accuracy_are_those_of_a_sweep_with_scikit_learn():
     features, labels = cone(4, 90, noise=2.0)
     train, validation, test = divided(len(labels))
-    probe = train_linear_probe(features, labels, train, validation, SETTINGS)
+    probe = train_linear_probe(features, labels, train, validation, STRENGTHS)
     accuracies = []
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -50,7 +49,7 @@ def test_c_and_accuracy_are_those_of_a_sweep_with_scikit_learn():
 def test_separable_classes_are_told_apart_perfectly_on_photos_that_were_not_trained_on():
     features, labels = clusters(4, 24, 0.05)
     train, validation, test = divided(len(labels))
-    probe = train_linear_probe(features, labels, train, validation, SETTINGS)
+    probe = train_linear_probe(features, labels, train, validation, STRENGTHS)
     assert (probe.head.predict(features[test]) == labels[test]).all()
 
 
@@ -58,7 +57,7 @@ def test_shuffled_labels_give_chance():
     features, labels = clusters(4, 300, 0.05)
     labels = np.random.default_rng(1).permutation(labels)
     train, validation, test = divided(len(labels))
-    probe = train_linear_probe(features, labels, train, validation, SETTINGS)
+    probe = train_linear_probe(features, labels, train, validation, STRENGTHS)
     assert abs((probe.head.predict(features[test]) == labels[test]).mean() - 0.25) < 0.08
 
 
@@ -68,11 +67,9 @@ def test_standardised_dimensions_are_folded_into_the_head():
     train, validation, test = divided(len(labels))
     learnt = np.sort(np.concatenate([train, validation]))
     scaled = (features / features[learnt].std(axis=0, dtype=np.float64)).astype(np.float32)
-    one = train_linear_probe(
-        features, labels, train, validation, ProbeSettings(inverse_regularizations=25, standardise=True)
-    )
-    two = train_linear_probe(scaled, labels, train, validation, SETTINGS)
-    plain = train_linear_probe(features, labels, train, validation, SETTINGS)
+    one = train_linear_probe(features, labels, train, validation, STRENGTHS, standardise=True)
+    two = train_linear_probe(scaled, labels, train, validation, STRENGTHS)
+    plain = train_linear_probe(features, labels, train, validation, STRENGTHS)
     assert one.head.strength == two.head.strength != plain.head.strength
     assert (one.head.predict(features[test]) == two.head.predict(scaled[test])).mean() > 0.98
 
@@ -80,10 +77,8 @@ def test_standardised_dimensions_are_folded_into_the_head():
 def test_float64_gives_the_same_choice():
     features, labels = cone(4, 60)
     train, validation, _ = divided(len(labels))
-    double = train_linear_probe(
-        features, labels, train, validation, ProbeSettings(inverse_regularizations=25, double=True)
-    )
-    assert double.head.strength == train_linear_probe(features, labels, train, validation, SETTINGS).head.strength
+    double = train_linear_probe(features, labels, train, validation, STRENGTHS, double=True)
+    assert double.head.strength == train_linear_probe(features, labels, train, validation, STRENGTHS).head.strength
 
 
 @pytest.mark.parametrize(
@@ -92,4 +87,4 @@ def test_float64_gives_the_same_choice():
 )
 def test_labels_that_are_no_classes_are_a_sentence(labels, message):
     with pytest.raises(DatasetError, match=message):
-        train_linear_probe(np.ones((8, 4)), np.array(labels), np.arange(6), np.arange(6, 8), SETTINGS)
+        train_linear_probe(np.ones((8, 4)), np.array(labels), np.arange(6), np.arange(6, 8), STRENGTHS)
