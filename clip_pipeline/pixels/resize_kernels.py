@@ -98,7 +98,14 @@ def weigh_rows(source, first, weights, taps, above, target):
         for i in range(width):
             sums[i] = _HALF
         k = 0
-        while k + 4 < taps:
+        while taps - k >= 8:
+            w0, w1, w2, w3 = weights[y, k], weights[y, k + 1], weights[y, k + 2], weights[y, k + 3]
+            row0, row1 = source[min(low + k, last)], source[min(low + k + 1, last)]
+            row2, row3 = source[min(low + k + 2, last)], source[min(low + k + 3, last)]
+            for i in range(width):
+                sums[i] += w0 * int32(row0[i]) + w1 * int32(row1[i]) + w2 * int32(row2[i]) + w3 * int32(row3[i])
+            k += 4
+        if taps - k > 4:
             w0, w1, w2 = weights[y, k], weights[y, k + 1], weights[y, k + 2]
             row0, row1 = source[min(low + k, last)], source[min(low + k + 1, last)]
             row2 = source[min(low + k + 2, last)]

@@ -1,4 +1,4 @@
-"""How much of an image shows text: scanned pages, slides, screenshots and memes, distinguished from photos without reading a letter."""
+"""How much of an image shows text (scanned pages, slides, screenshots, memes), found without reading a letter."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ from clip_pipeline.errors import TrainingError
 
 BAD_PHOTOS_FILE = "undecodable_images.csv"
 """Beside the log. A pair whose photo cannot be decoded is replaced by the next photo in the order of the ids that can be, with
-its first caption that is not in the batch; with several processes, each of them looks among every so-manieth photo."""
+its first caption that is not in the batch; with several processes, each of them looks only among photos of its own."""
 
 
 @dataclass(frozen=True)
