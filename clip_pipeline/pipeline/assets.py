@@ -2,17 +2,9 @@
 
 from __future__ import annotations
 
+from clip_pipeline import records
 from clip_pipeline.images.download.reuse import SHARDS_VERSION
 from clip_pipeline.pipeline.asset import Asset, ContactSheet, Figures, Partitions, StoredTable
-from clip_pipeline.records import (
-    IMAGE_LINKS,
-    IMAGE_TEXT_PAIRS,
-    PARALLELISM,
-    PHOTO_CATALOG,
-    SCORES,
-    SHARD_ATTEMPTS,
-    WORD_COUNTS,
-)
 
 ASSETS = (
     Asset(
@@ -34,7 +26,7 @@ ASSETS = (
         owner="data",
         after=("wikipedia_dump",),
         partitions=Partitions.DUMP_PARTS,
-        columns=WORD_COUNTS,
+        columns=records.WORD_COUNTS,
         preview=StoredTable("counts.parquet", "words", ("word", "count", "documents", "captioned"), largest="count"),
     ),
     Asset(
@@ -45,7 +37,7 @@ ASSETS = (
         kinds=("parquet",),
         owner="data",
         after=("word_counts",),
-        columns=WORD_COUNTS,
+        columns=records.WORD_COUNTS,
         preview=StoredTable("vocabulary.parquet", "words", ("word", "count", "documents", "captioned")),
     ),
     Asset(
@@ -58,7 +50,7 @@ ASSETS = (
         after=("vocabulary",),
         partitions=Partitions.WORD_BUCKETS,
         pool="network",
-        columns=IMAGE_LINKS,
+        columns=records.IMAGE_LINKS,
         preview=StoredTable("links.parquet", "links", ("word", "rank", "id", "captions", "width", "height")),
     ),
     Asset(
@@ -70,7 +62,7 @@ ASSETS = (
         owner="data",
         after=("image_links",),
         makes=Partitions.SHARDS,
-        columns=PHOTO_CATALOG,
+        columns=records.PHOTO_CATALOG,
         preview=StoredTable("photos.parquet", "photos", ("key", "id", "captions", "words", "licence", "attribution")),
         holds_photos=True,
     ),
@@ -84,7 +76,7 @@ ASSETS = (
         after=("photo_catalog",),
         partitions=Partitions.SHARDS,
         pool="network",
-        columns=SHARD_ATTEMPTS,
+        columns=records.SHARD_ATTEMPTS,
         preview=ContactSheet(),
         holds_photos=True,
     ),
@@ -96,7 +88,7 @@ ASSETS = (
         kinds=("parquet", "csv"),
         owner="data",
         after=("image_shards",),
-        columns=IMAGE_TEXT_PAIRS,
+        columns=records.IMAGE_TEXT_PAIRS,
         preview=StoredTable("pairs.parquet", "pairs", ("photo_id", "caption", "split", "group", "width", "height")),
         holds_photos=True,
     ),
@@ -204,7 +196,7 @@ ASSETS = (
         after=("benchmark_dataset", "clip_checkpoint", "embedding_runtime"),
         partitions=Partitions.MODELS,
         pool="accelerator",
-        columns=PARALLELISM,
+        columns=records.PARALLELISM,
         preview=Figures(("parallelism.png",)),
         on_request=True,
     ),
@@ -217,7 +209,7 @@ ASSETS = (
         owner="evaluation",
         after=("benchmark_dataset", "image_embeddings", "text_embeddings"),
         partitions=Partitions.DATASETS_BY_MODEL,
-        columns=SCORES,
+        columns=records.SCORES,
         holds_photos=True,
     ),
     Asset(
@@ -229,7 +221,7 @@ ASSETS = (
         owner="evaluation",
         after=("benchmark_dataset", "image_embeddings", "text_embeddings"),
         partitions=Partitions.DATASETS_BY_MODEL,
-        columns=SCORES,
+        columns=records.SCORES,
         holds_photos=True,
     ),
     Asset(
@@ -241,7 +233,7 @@ ASSETS = (
         owner="evaluation",
         after=("benchmark_dataset", "image_embeddings"),
         partitions=Partitions.DATASETS_BY_MODEL,
-        columns=SCORES,
+        columns=records.SCORES,
         holds_photos=True,
     ),
     Asset(
