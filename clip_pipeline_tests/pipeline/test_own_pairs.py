@@ -22,7 +22,7 @@ from clip_pipeline.settings import with_settings
 from clip_pipeline.settings.recipes import find_recipe
 from clip_pipeline.sources.photos.formats.tar_index import read_shard
 from clip_pipeline_tests.images.photos import scene
-from clip_pipeline_tests.pipeline.test_listed_photos import workspace_of
+from clip_pipeline_tests.pipeline.photo_sources.test_listed import workspace_of
 from clip_pipeline_tests.sources.loopback import Answer, loopback
 from clip_pipeline_tests.sources.photos.formats.test_tars import write_tar
 from clip_pipeline_tests.sources.photos.test_coco import coco
