@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from clip_pipeline import records
+import clip_pipeline.records as records
 from clip_pipeline.images.download.reuse import SHARDS_VERSION
 from clip_pipeline.pipeline.asset import Asset, ContactSheet, Figures, Partitions, StoredTable
 
