@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from clip_pipeline.errors import PhotosError, nearest_name
+from clip_pipeline.sources.photos.formats.parquet_metadata import metadata_of_tables
 from clip_pipeline.sources.photos.names import NumberedNames
-from clip_pipeline.sources.photos.photos import Photo, StoredPhotos
+from clip_pipeline.sources.photos.photos import Metadata, Photo, StoredPhotos
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -36,7 +37,7 @@ class ParquetPhotos(StoredPhotos):
 
     tables: files by what their rows are called after; a single one may have no name. image_column: bytes, or a struct with
     `bytes` in it; empty finds one by its name, or the only one of bytes. id_column: texts or whole numbers; empty finds one by
-    its name, and else the names are row numbers, after the name of the table.
+    its name, and else the names are row numbers, after the name of the table. Metadata: `metadata_of_tables`.
     Raises PhotosError for a file that is no Parquet, and for columns that are not there or hold something else.
     """
 
@@ -80,6 +81,11 @@ class ParquetPhotos(StoredPhotos):
     def __iter__(self) -> Iterator[Photo]:
         for before, path, image, key in self._parts():
             yield from _rows(path, image, key, before)
+
+    @functools.cached_property
+    def metadata(self) -> Metadata:
+        """See `Photos`."""
+        return metadata_of_tables(self._tables, [image for image, _ in self._columns])
 
     def _parts(self) -> Iterator[tuple[str, Path, str, str | None]]:
         """(what stands before a row's number, file, column of photos, column of ids) of each table."""

@@ -87,7 +87,9 @@ class TarPhotos(StoredPhotos):
         samples: TarIndex | None = None,
         samples_kept: int = SAMPLES_KEPT,
     ):
-        self._path, self._root, self._tar_names = path, tar_root(path), find_tars(path)
+        self._path, self._tar_names = path, find_tars(path)
+        root = tar_root(path)
+        self._tar_paths = [tar_path(root, name) for name in self._tar_names]
         self._keys = [key.strip() for key in caption_keys.split(",") if key.strip()]
         self._read: OrderedDict[int, _Tar] = OrderedDict()
         self._lock, self._samples_kept = threading.Lock(), samples_kept
@@ -98,15 +100,14 @@ class TarPhotos(StoredPhotos):
     def _sorted(self, number: int, samples: TarIndex) -> _Tar:
         samples = dict(sorted(samples.items()))
         photos = [(key, place) for key, members in samples.items() if (place := photo_place(members))]
-        name = self._tar_names[number]
-        return _Tar(tar_path(self._root, name), name, samples, photos)
+        return _Tar(self._tar_paths[number], self._tar_names[number], samples, photos)
 
     def _tar(self, number: int) -> _Tar:
         with self._lock:  # one thread reads the headers, the others wait for them
             if number not in self._read:
                 while self._read and sum(len(tar.samples) for tar in self._read.values()) >= self._samples_kept:
                     self._read.popitem(last=False)
-                self._read[number] = self._sorted(number, read_tar_index(tar_path(self._root, self._tar_names[number])))
+                self._read[number] = self._sorted(number, read_tar_index(self._tar_paths[number]))
             self._read.move_to_end(number)
             return self._read[number]
 
@@ -134,9 +135,9 @@ class TarPhotos(StoredPhotos):
         """See `Photos`."""
         return self._everything.names if self._everything else _Names(self)
 
-    def files(self) -> Iterator[Path]:
+    def files(self) -> list[Path]:
         """See `StoredPhotos`."""
-        return (tar_path(self._root, name) for name in self._tar_names)
+        return self._tar_paths
 
     def locate(self, row: int) -> tuple[str, Path, TarPlace]:
         """(name, tar, where in it) of a photo. Raises IndexError for a row that is not there."""
@@ -144,7 +145,7 @@ class TarPhotos(StoredPhotos):
             raise IndexError(row)
         if self._everything:
             names, tars, offsets, sizes = self._everything
-            return names[row], tar_path(self._root, self._tar_names[tars[row]]), TarPlace(offsets[row], sizes[row])
+            return names[row], self._tar_paths[tars[row]], TarPlace(offsets[row], sizes[row])
         number = bisect_right(self._ends, row)
         tar = self._tar(number)
         key, place = tar.photos[row - (self._ends[number - 1] if number else 0)]
