@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from clip_pipeline.errors import SettingsError, nearest_name
+from clip_pipeline.machine.progress import waiting
 
 DEVICES = ("auto", "cpu", "cuda", "mps")
 
@@ -12,7 +13,8 @@ def choose_device(name: str) -> str:
 
     Raises SettingsError for an unknown name, or a device that this machine lacks.
     """
-    import torch
+    with waiting("Loading torch"):
+        import torch
 
     if name.partition(":")[0] not in DEVICES:
         raise SettingsError(f'There is no device "{name}". {nearest_name(name, DEVICES)}')

@@ -6,6 +6,8 @@ import logging
 from collections.abc import Callable
 from typing import Any
 
+from clip_pipeline.machine.progress import waiting
+
 logger = logging.getLogger(__name__)
 
 
@@ -18,7 +20,8 @@ def cached(compiler: Callable[..., Any]) -> Callable[[Callable[..., Any]], Any]:
 
     def compiled(function: Callable[..., Any]) -> Any:
         try:
-            return compiler(cache=True)(function)
+            with waiting(f"Compiling {function.__module__}.{function.__name__}, once on this machine"):
+                return compiler(cache=True)(function)
         except RuntimeError as error:  # numba's, where it finds no place for its cache
             logger.warning("%s is compiled in every run: %s. Set NUMBA_CACHE_DIR.", function.__name__, error)
             return compiler()(function)

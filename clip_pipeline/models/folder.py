@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from clip_pipeline.errors import ModelError
+from clip_pipeline.machine.progress import waiting
 from clip_pipeline.models.pretrained import LOADING_ERRORS, load_named_model
 from clip_pipeline.models.registry import FOLDER_CONFIG_FILE as CONFIG_FILE
 from clip_pipeline.models.registry import image_size_of
@@ -97,12 +98,14 @@ def load_model_folder(
     folder = Path(folder)
     _check_folder(folder)
     define_missing_operators()
-    import open_clip
+    with waiting("Loading open_clip"):
+        import open_clip
     from safetensors import SafetensorError
 
     try:
-        model, _, preprocess = open_clip.create_model_and_transforms(f"local-dir:{folder}", device=device)
-        tokenizer = open_clip.get_tokenizer(f"local-dir:{folder}")
+        with waiting(f"Loading the model {folder}"):
+            model, _, preprocess = open_clip.create_model_and_transforms(f"local-dir:{folder}", device=device)
+            tokenizer = open_clip.get_tokenizer(f"local-dir:{folder}")
     except (*LOADING_ERRORS, SafetensorError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise ModelError(

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from clip_pipeline.errors import ModelError
+from clip_pipeline.machine.progress import waiting
 from clip_pipeline.models.registry import CONFIG_FOLDER, ClipModel, list_models, load_config
 from clip_pipeline.models.torchvision_operators import define_missing_operators
 from clip_pipeline.sources.web.reachable import is_reachable
@@ -44,8 +45,16 @@ def load_named_model(name: str, device: str, preprocess_of: Callable[[dict[str, 
     downloaded, and for a file of weights that does not fit.
     """
     define_missing_operators()
-    import open_clip
+    with waiting("Loading open_clip"):
+        import open_clip
 
+    with waiting(f"Loading the model {name}"):
+        return _load_named(open_clip, name, device, preprocess_of)
+
+
+def _load_named(
+    open_clip: Any, name: str, device: str, preprocess_of: Callable[[dict[str, Any]], dict[str, Any]]
+) -> Loaded:
     if name.startswith(HUB):
         with _without_waiting():
             return _load_downloaded(name, None, device, name.removeprefix(HUB))

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from clip_pipeline.errors import ModelError, nearest_name
+from clip_pipeline.machine.progress import waiting
 from clip_pipeline.models.torchvision_operators import define_missing_operators
 
 ClipModel: TypeAlias = Any
@@ -94,7 +95,8 @@ def build_model(config: dict[str, Any]) -> ClipModel:
     tokenizer.
     """
     define_missing_operators()
-    from open_clip.model import CLIP, CustomTextCLIP
+    with waiting("Loading open_clip"):
+        from open_clip.model import CLIP, CustomTextCLIP
 
     arguments = copy.deepcopy(config)
     from_transformers = bool(arguments["text_cfg"].get("hf_model_name"))

@@ -10,6 +10,8 @@ from __future__ import annotations
 import sys
 from typing import Any
 
+from clip_pipeline.machine.progress import waiting
+
 _library: Any = None  # the declarations live as long as this object
 
 
@@ -20,7 +22,8 @@ def define_missing_operators() -> bool:
     are left alone.
     """
     global _library
-    import torch
+    with waiting("Loading torch"):
+        import torch
 
     if torch.version.cuda is not None or _library is not None or "torchvision" in sys.modules:
         return False

@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import IO
 
 from clip_pipeline.errors import ClipPipelineError
+from clip_pipeline.machine.progress import waiting
 from clip_pipeline.sandbox.messages import Response
 from clip_pipeline.sandbox.sites import HOST_NAMES, Sites
 from clip_pipeline.sandbox.unsplash import REQUESTS_PER_HOUR, SANDBOX_KEY
@@ -95,7 +96,8 @@ def start_sandbox(
         # Ctrl-C is for the parent, which then stops the sandbox in its own order.
         start_new_session=True,
     )
-    line = process.stdout.readline() if process.stdout else b""
+    with waiting("Starting the sandbox world"):
+        line = process.stdout.readline() if process.stdout else b""
     answer = (
         json.loads(line) if line.startswith(b"{") else {"error": "The sandbox did not start; its message is above."}
     )

@@ -6,6 +6,7 @@ import json
 import os
 from pathlib import Path
 
+from clip_pipeline.machine.progress import waiting
 from clip_pipeline.storage.disk import disk_errors, hash_file, hash_json
 
 
@@ -29,7 +30,8 @@ class OwnFiles:
         known = memory.get(name)
         if known and known[:2] == [stat.st_size, stat.st_mtime_ns]:
             return known[2]
-        memory[name] = [stat.st_size, stat.st_mtime_ns, hash_file(path)]
+        with waiting(f"Hashing {path.name}"):
+            memory[name] = [stat.st_size, stat.st_mtime_ns, hash_file(path)]
         with disk_errors(self.root):
             memory_path.parent.mkdir(parents=True, exist_ok=True)
             temporary = memory_path.with_suffix(f".{os.getpid()}")

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from clip_pipeline.errors import ModelError
+from clip_pipeline.machine.progress import waiting
 from clip_pipeline.text.bpe import END, PAD, START, byte_letters
 
 CLIP_START, CLIP_END = "<start_of_text>", "<end_of_text>"
@@ -66,7 +67,9 @@ def hugging_face_tokenizer(name_or_folder: str) -> tuple[Any, dict[str, str]]:
     one token has two of these parts, [SOS], [EOS] or [NON] is added. Raises ModelError when it cannot be had.
     """
     from tokenizers import Tokenizer
-    from transformers import AutoTokenizer
+
+    with waiting("Loading transformers"):
+        from transformers import AutoTokenizer
 
     folder = Path(name_or_folder).expanduser()
     try:
