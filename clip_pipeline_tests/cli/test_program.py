@@ -111,6 +111,15 @@ def test_models_prints_the_named_ones_as_a_table_or_as_json():
     fails_with('no model "tiny". Did you mean "tiny_test"?', "models", "tiny")
 
 
+def test_the_list_of_models_is_there_at_once_because_it_loads_no_torch():
+    code = (
+        "import sys; from click.testing import CliRunner; from clip_pipeline.cli import commands; "
+        "assert CliRunner().invoke(commands, ['models']).exit_code == 0; "
+        "print({'torch', 'open_clip', 'timm', 'pandas'} & set(sys.modules))"
+    )
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout == "set()\n"
+
+
 def test_download_writes_shards_and_goes_on_where_it_was(tmp_path, monkeypatch):
     """Photos from loopback are refused without a mapping: the shards hold every attempt with its reason."""
     with start_sandbox(SandboxSettings(photos=50, articles=50)) as world:

@@ -7,7 +7,7 @@ import torch
 
 from clip_pipeline.errors import ModelError
 from clip_pipeline.models.registry import build_model, context_length_of, image_size_of, list_models, load_config
-from clip_pipeline.models.zoo import describe_model, zoo_table
+from clip_pipeline.models.zoo import FACTS_FILE, counted_facts, describe_model, known_facts, zoo_table
 from clip_pipeline_tests.models.zoo import TABLE, Encoder, PlainResNet, Row
 
 VITS = [name for name, row in TABLE.items() if isinstance(row.image, Encoder)]
@@ -177,3 +177,15 @@ def test_a_configuration_of_ones_own_is_described_by_its_file_name(tmp_path):
     (tmp_path / "broken.json").write_text(json.dumps(broken))
     with pytest.raises(ModelError, match="cannot take a step|cannot build"):
         describe_model(tmp_path / "broken.json")
+
+
+def test_the_known_facts_are_those_that_are_counted():
+    """After a change of a configuration: FACTS_FILE.write_text(counted_facts())."""
+    assert FACTS_FILE.read_text(encoding="utf-8") == counted_facts()
+
+
+def test_facts_of_another_configuration_are_not_those_that_are_known(tmp_path, monkeypatch):
+    assert known_facts("tiny_test") is not None
+    assert known_facts(tmp_path / "model.json") is None
+    monkeypatch.setattr("clip_pipeline.models.zoo.load_config", lambda name: load_config(name) | {"embed_dim": 33})
+    assert known_facts("tiny_test") is None

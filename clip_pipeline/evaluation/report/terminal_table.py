@@ -91,21 +91,18 @@ def glance(rows: Sequence[Mapping[str, Any]]) -> str:
 def scores_at_a_glance(rows: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
     """The few scores that say how good a model is, in the order of GLANCE, each task's splits together, at most 12.
 
-    Of several sets of prompts the first, of the few-shot probes the one with most photos a class in each split. The MLP probe is left
+    Of several sets of prompts the first; of the few-shot probes one, the last split's with most photos a class. The MLP probe is left
     to the report: it says of the embeddings what the linear probe says.
     """
-    first_prompts: dict[tuple[str, str], str] = {}
-    for row in rows:
-        if row["task"] == "zero_shot":
-            first_prompts.setdefault((row["dataset"], row["split"]), row["templates"])
-    most_shots = {(row["dataset"], row["split"]): row for row in rows if row["task"] == "few_shot_probe"}
-    chosen = []
+    few_shot = [row for row in rows if row["task"] == "few_shot_probe"][-1:]
+    zero_shot = [row for row in rows if row["task"] == "zero_shot"]
+    first_prompts = {(row["dataset"], row["split"]): row["templates"] for row in reversed(zero_shot)}
+    chosen: list[Mapping[str, Any]] = []
     for task, metrics in GLANCE.items():
-        for row in rows:
-            key = (row["dataset"], row["split"])
-            wanted = row["task"] == task and (row["metric"] in metrics or row is most_shots.get(key))
-            if wanted and (task != "zero_shot" or row["templates"] == first_prompts[key]):
-                chosen.append(row)
+        of_task = [row for row in rows if row["task"] == task and row["metric"] in metrics]
+        if task == "zero_shot":
+            of_task = [row for row in of_task if row["templates"] == first_prompts[row["dataset"], row["split"]]]
+        chosen += few_shot if task == "few_shot_probe" else of_task
     return chosen[:MAX_AT_A_GLANCE]
 
 

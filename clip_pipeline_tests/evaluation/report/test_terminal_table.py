@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from clip_pipeline.evaluation.report.terminal_table import group_name, mark, metric_name, percent, scoreboard
+from clip_pipeline.evaluation.report.terminal_table import glance, group_name, mark, metric_name, percent, scoreboard
 from clip_pipeline.evaluation.scores import score_row
 
 
@@ -47,3 +47,47 @@ def test_prompts_other_than_the_datasets_own_are_named():
     row = score_row("zero_shot", "a", "test", "top1", 0.5, (0.4, 0.6), 500, 0.1, "imagenet80")
     assert group_name(row) == "zero-shot, a test, imagenet80 prompts"
     assert group_name({**row, "templates": "own"}) == "zero-shot, a test"
+
+
+def sandbox_scores() -> list[dict]:
+    """The rows of the sandbox's report, by task, split and metric; all values are 0.5."""
+    recalls = [f"{way}_recall@{k}" for way in ("image_to_text", "text_to_image") for k in (1, 5, 10)]
+    rows = []
+    for split in ("seen", "unseen"):
+        of_split = {
+            "zero_shot": ["top1", "top5", "mean_per_class_recall", "top1_all_classes", "ece"],
+            "linear_probe": ["top1", "top5", "top1_on_training"],
+            "mlp_probe": ["top1", "top1_on_training"],
+            "few_shot_probe": ["top1_1_shot", "top1_4_shot"],
+        }
+        for task, metrics in of_split.items():
+            prompts = "own" if task == "zero_shot" else ""
+            rows += [score_row(task, "sandbox", split, one, 0.5, (0.4, 0.6), 10, 0.1, prompts) for one in metrics]
+    rows += [score_row("retrieval", "held_out", "test", one, 0.5, (0.4, 0.6), 10, 0.1) for one in recalls]
+    rows += [score_row("zero_shot", "sandbox", "unseen", "top1", 0.9, (0.8, 1), 10, 0.1, "imagenet80")]
+    return rows
+
+
+def test_at_a_glance_twelve_lines_say_how_good_a_model_is():
+    adapted = score_row("adaptation", "sandbox", "test, full", "top1", 0.5, (0.4, 0.6), 10, 0.1)
+    lines = glance([adapted, *sandbox_scores()]).splitlines()[2:]
+    assert [line[:58].rstrip() for line in lines] == [
+        "zero-shot, sandbox seen         top-1 accuracy",
+        "                                top-1, all classes as cand",
+        "zero-shot, sandbox unseen       top-1 accuracy",
+        "                                top-1, all classes as cand",
+        "retrieval, held_out test        image → text recall@1",
+        "                                image → text recall@10",
+        "                                text → image recall@1",
+        "                                text → image recall@10",
+        "linear probe, sandbox seen      top-1 accuracy",
+        "linear probe, sandbox unseen    top-1 accuracy",
+        "few-shot probe, sandbox unseen  top-1, 4 a class",
+        "adapted, sandbox test, full     top-1 accuracy",
+    ]
+
+
+def test_at_a_glance_there_are_never_more_than_twelve_lines():
+    rows = [score_row("zero_shot", f"d{n}", "test", "top1", 0.5, (0.4, 0.6), 10, 0.1) for n in range(30)]
+    assert len(glance(rows).splitlines()) == 14
+    assert glance([]) == "No scores."

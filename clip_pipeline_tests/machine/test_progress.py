@@ -1,0 +1,46 @@
+from __future__ import annotations
+
+import io
+import sys
+import time
+
+import pytest
+
+from clip_pipeline.machine.progress import progress, shown_progress, waiting
+
+
+def test_a_long_wait_says_what_it_is_once(capsys):
+    with waiting("Loading torch", after=0.01):
+        time.sleep(0.2)
+    assert capsys.readouterr().err == "Loading torch …\n"
+
+
+def test_a_short_wait_says_nothing(capsys):
+    with waiting("Loading torch", after=5):
+        pass
+    assert capsys.readouterr().err == ""
+
+
+def test_a_wait_that_fails_is_over(capsys):
+    with pytest.raises(ValueError), waiting("Loading torch", after=0.1):
+        raise ValueError
+    time.sleep(0.3)
+    assert capsys.readouterr().err == ""
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.mark.parametrize("shown", [True, False])
+def test_bars_and_waits_are_shown_only_where_they_are_asked_for(monkeypatch, shown):
+    terminal = Terminal()
+    monkeypatch.setattr(sys, "stderr", terminal)
+    with shown_progress(shown):
+        with progress("Counting", total=3, unit="word") as bar:
+            bar.advance(3)
+        with waiting("Loading torch", after=0.0):
+            time.sleep(0.2)
+    assert ("Counting" in terminal.getvalue(), "Loading torch" in terminal.getvalue()) == (shown, shown)
+    assert bar.done == 3
