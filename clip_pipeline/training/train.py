@@ -214,13 +214,13 @@ def make_trainer(
     config: with the tokenizer's and the loss's entries. preprocess: of `initial_preprocess`. pairs: of the training. Raises
     SettingsError for what does not go together, ModelError for weights that do not fit.
     """
-    augmentation, objective = augmentation_of(settings), objective_of(settings)
+    initial, augmentation, objective = initial_model_of(settings), augmentation_of(settings), objective_of(settings)
+    optimizer, saving = optimizer_of(settings), saving_of(settings)
     check_circles(augmentation.mixup_alpha, settings.batch_size, processes.count)
     kept_ids = (pad_id, int(pairs.table.tokens[0, 0]), config["text_cfg"]["eos_id"])
     batches = Batches(pairs.table, settings.batch_size, settings.seed, settings.repeat_captions)
     share = processes.share(settings.batch_size)
     data = Loader(pairs, batches, schedule.steps, share, augmentation, settings.captions_per_photo, kept_ids)
-    initial = initial_model_of(settings)
     model = make_model(config, initial, device)
     share_batch_norms(model, processes)
     word_head = None
@@ -243,12 +243,12 @@ def make_trainer(
     return Trainer(
         learner,
         data,
-        ClipOptimizer(learner.trained(), model, optimizer_of(settings), learner.scaler),
+        ClipOptimizer(learner.trained(), model, optimizer, learner.scaler),
         schedule,
         DivergenceWatch(
             schedule, settings.batch_size, settings.loss, settings.precision, learns=not settings.shuffle_captions
         ),
-        saving_of(settings),
+        saving,
         preprocess["mean"],
         preprocess["std"],
         held_out,

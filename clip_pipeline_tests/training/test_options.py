@@ -11,6 +11,7 @@ from safetensors.torch import load_file
 
 from clip_pipeline.errors import SettingsError, TrainingError
 from clip_pipeline.settings import TrainingSettings
+from clip_pipeline.training import options
 from clip_pipeline.training import train as train_module
 from clip_pipeline.training.options import odd_settings, schedule_of
 from clip_pipeline.training.validation import ValidationSet
@@ -146,3 +147,14 @@ def test_settings_that_do_not_go_together_are_named():
     halved = TrainingSettings(chunk_size=128, batch_size=256)
     assert odd_settings(halved, has_batch_norms=True, processes=2) == []
     assert len(odd_settings(halved, has_batch_norms=True)) == 1
+
+
+def test_only_the_door_of_a_training_sees_its_settings():
+    """Below `train` and `options` a function takes the values that it needs."""
+    package = Path(options.__file__).parent
+    found = {
+        path.relative_to(package).as_posix()
+        for path in package.rglob("*.py")
+        if "TrainingSettings" in path.read_text(encoding="utf-8")
+    }
+    assert found == {"train.py", "options.py"}

@@ -34,7 +34,7 @@ def is_hidden_matrix(name: str, parameter: torch.Tensor) -> bool:
 
 
 @cache
-def muon_class() -> type[torch.optim.Optimizer]:
+def muon_class() -> Callable[..., torch.optim.Optimizer]:
     """The optimizer `Muon(params, lr, weight_decay)`: a class made here because torch is imported only where it is used."""
     import torch
 

@@ -10,6 +10,7 @@ import torch
 from clip_pipeline.models.registry import build_model, load_config
 from clip_pipeline.training.optim.optimizer import (
     AveragedWeights,
+    ClipOptimizer,
     OptimizerOptions,
     cap_logit_scale,
     make_optimizers,
@@ -71,3 +72,21 @@ def test_averaged_weights_follow_the_formula_and_copy_counters():
         expected = decay * expected + (1 - decay) * value
     assert float(averaged.weights["weight"]) == pytest.approx(expected, rel=1e-6)
     assert int(averaged.weights["num_batches_tracked"]) == 2
+
+
+def test_a_step_clips_the_gradients_moves_the_weights_and_caps_the_scale():
+    model = build_model(load_config("tiny_test"))
+    options = OptimizerOptions(lr=1e-3, weight_decay=0.0, grad_clip_norm=0.5, max_logit_scale=14.0)
+    optimizer = ClipOptimizer(model, model, options)
+    before = model.visual.proj.detach().clone()
+    model.visual.proj.grad = torch.full_like(model.visual.proj, 3.0)
+    norm = optimizer.step(2e-3)
+    assert norm == pytest.approx(3.0 * before.numel() ** 0.5)
+    assert float(model.visual.proj.grad.norm()) == pytest.approx(0.5)
+    assert (before - model.visual.proj).detach().numpy() == pytest.approx(2e-3, rel=1e-2), (
+        "Adam's first step is the rate"
+    )
+    assert float(model.logit_scale.detach().exp()) == pytest.approx(14.0)
+    optimizer.zero_grad()
+    assert model.visual.proj.grad is None
+    assert set(optimizer.state_dict()) == {"optimizers", "scaler"}
