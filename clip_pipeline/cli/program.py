@@ -21,6 +21,7 @@ from clip_pipeline.cli.text import tokenizer
 from clip_pipeline.cli.training import compare, launch, train
 from clip_pipeline.cli.words import words
 from clip_pipeline.errors import ClipPipelineError
+from clip_pipeline.settings.renamed import renamed_option
 from clip_pipeline.version import __version__
 
 
@@ -42,6 +43,9 @@ def main() -> None:
     except click.Abort:
         _stop("Stopped. What was finished is kept: run the same command again to go on.", 130)
     except click.ClickException as error:
+        if isinstance(error, click.NoSuchOption) and error.ctx is not None:
+            command = error.ctx.command_path.partition(" ")[2]
+            error.message = renamed_option(command, error.option_name) or error.message
         error.show()
         sys.exit(2)
     except KeyboardInterrupt:

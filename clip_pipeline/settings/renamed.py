@@ -49,6 +49,9 @@ CHOICES = {
 }
 """Values of a setting by (setting, old value)."""
 
+OPTIONS = {("classify", "--picture"): Renamed("--figure")}
+"""Options of commands by (command, old option)."""
+
 ASSETS = {"training_pictures": Renamed("decoded_images")}
 """Assets by their old name."""
 
@@ -80,6 +83,11 @@ def renamed_choice(setting: str, value: str) -> str:
     """A sentence with the new value where `value` is one of before, else ""."""
     found = CHOICES.get((setting, value))
     return _sentence(f"{setting}={value}", found and Renamed(f"{setting}={found.now}", found.since))
+
+
+def renamed_option(command: str, option: str) -> str:
+    """A sentence with the new option where a command had one of that name before, else ""."""
+    return _sentence(f"{command} {option}", OPTIONS.get((command, option)))
 
 
 def renamed_asset(name: str) -> str:

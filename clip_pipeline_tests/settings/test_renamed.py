@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+import sys
 
 import pytest
 
+from clip_pipeline.cli import program
 from clip_pipeline.errors import SettingsError
 from clip_pipeline.settings import SECTIONS, Recipe, with_settings
 from clip_pipeline.settings.fields import find_field
-from clip_pipeline.settings.renamed import CHOICES, SETTINGS
+from clip_pipeline.settings.renamed import CHOICES, OPTIONS, SETTINGS
 
 
 @pytest.mark.parametrize(("old", "new"), [(old, renamed.now) for old, renamed in SETTINGS.items()])
@@ -29,6 +31,16 @@ def test_every_old_value_is_answered_with_one_that_exists(setting, old):
     with pytest.raises(SettingsError, match=rf"{setting}={old} was renamed {setting}={new} in 0\.2"):
         with_settings(Recipe(), [f"{setting}={old}"])
     with_settings(Recipe(), [f"{setting}={new}"])
+
+
+def test_an_old_option_of_a_command_is_answered_with_one_that_exists(capsys, monkeypatch):
+    for (command, old), renamed in OPTIONS.items():
+        monkeypatch.setattr(sys, "argv", ["clip-pipeline", command, old, "x"])
+        with pytest.raises(SystemExit) as ended:
+            program.main()
+        assert ended.value.code == 2
+        assert f"{command} {old} was renamed {renamed.now} in 0.2." in capsys.readouterr().err
+        assert renamed.now in [name for option in program.commands.commands[command].params for name in option.opts]
 
 
 def test_no_old_name_is_the_name_of_something_else():
