@@ -136,7 +136,8 @@ def our_batches(cached: bool, folder: Path, side: int) -> Iterator[Any]:
     from clip_pipeline.training.data.augmentation import Augmentation
     from clip_pipeline.training.data.batches import Batches, CaptionTable
     from clip_pipeline.training.data.decoded_images import ImageSource, StoredImages
-    from clip_pipeline.training.data.loader import Loader, PairReader
+    from clip_pipeline.training.data.loader import Loader
+    from clip_pipeline.training.data.pair_reader import PairReader
     from clip_pipeline.training.data.shard_images import ShardPhotos, StreamedImages
 
     samples = sample_texts(folder)

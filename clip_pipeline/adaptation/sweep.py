@@ -46,24 +46,24 @@ def _trials_of(methods: Sequence[str], percent: float, seed: int, is_first: bool
 
 
 def run_sweep(
-    open_bench: Callable[[], TrialContext],
+    open_context: Callable[[], TrialContext],
     trials: Sequence[Trial],
     folder: Path,
     on_trial: Callable[[Trial], None] = lambda trial: None,
 ) -> list[Path]:
     """Runs the trials that are not finished below `folder`, and returns the folders of all, in their order.
 
-    open_bench: called once, and only where a trial is missing. on_trial: told of each trial that was run.
+    open_context: called once, and only where a trial is missing. on_trial: called with each trial that was run.
     """
     missing = [trial for trial in trials if not (folder / trial.name / TRIAL_FILE).is_file()]
     if missing:
-        bench = open_bench()
+        context = open_context()
         with progress("Adapting", len(missing), "trial") as bar:
             for trial in missing:
                 logger.info("Adapting by %s with %g %% of the photos, seed %s", trial.method, trial.percent, trial.seed)
                 staging = folder / f".{trial.name}.staging"
                 shutil.rmtree(staging, ignore_errors=True)
-                run_trial(bench, trial, staging)
+                run_trial(context, trial, staging)
                 sync_tree(staging)
                 # renamed whole: a folder under a trial's name is a finished trial
                 staging.replace(folder / trial.name)

@@ -56,79 +56,85 @@ class Outcome:
     spent: tuple[float, float] = (0.0, 0.0)
 
 
-def run_trial(bench: TrialContext, trial: Trial, folder: Path) -> None:
+def run_trial(context: TrialContext, trial: Trial, folder: Path) -> None:
     """Runs a trial and writes its files into `folder`, trial.json last. Raises SettingsError for an unknown method."""
     if trial.method not in METHODS:
         raise SettingsError(f'There is no way of adapting called "{trial.method}".')
     started, processor = time.monotonic(), time.process_time()
-    with reproducible_arithmetic(trial.seed, bench.device, bench.threads):
-        outcome = _adapt_and_predict(bench, METHODS[trial.method], trial)
+    with reproducible_arithmetic(trial.seed, context.device, context.threads):
+        outcome = _adapt_and_predict(context, METHODS[trial.method], trial)
     timing = {
         "seconds": round(time.monotonic() - started + outcome.spent[0], 3),
         "processor_seconds": round(time.process_time() - processor + outcome.spent[1], 3),
     }
     folder.mkdir(parents=True, exist_ok=True)
-    test = bench.data.rows("test")
+    test = context.data.rows("test")
     table = {
-        "id": [bench.data.ids[row] for row in test],
-        "label": pa.array(bench.data.labels[test], pa.int32()),
+        "id": [context.data.ids[row] for row in test],
+        "label": pa.array(context.data.labels[test], pa.int32()),
         "predicted": pa.array(outcome.predicted, pa.int32()),
     }
     pq.write_table(pa.table(table), folder / PREDICTIONS_FILE, compression="zstd")
     if outcome.log:
         _write_log(outcome.log, folder / LOG_FILE)
     (folder / TIMING_FILE).write_text(json.dumps(timing) + "\n", encoding="utf-8")
-    photos = len(bench.data.fraction(trial.percent, trial.seed))
+    photos = len(context.data.fraction(trial.percent, trial.seed))
     described = {"method": trial.method, "percent": trial.percent, "seed": trial.seed, "photos": photos}
-    about = bench.data.about
+    about = context.data.about
     scored = Scored(about["model"], about["model_sha256"], about["dataset_sha256"], about["logit_scale"])
-    complete = with_provenance(_score(bench, outcome), folder, scored, bench.evaluation, {})
+    complete = with_provenance(_score(context, outcome), folder, scored, context.evaluation, {})
     rows = [row | described for row in complete]
     written = {**described, "scores": rows, "facts": outcome.facts}
     (folder / TRIAL_FILE).write_text(json.dumps(written, indent=1) + "\n", encoding="utf-8")
 
 
-def _adapt_and_predict(bench: TrialContext, method: Method, trial: Trial) -> Outcome:
+def _adapt_and_predict(context: TrialContext, method: Method, trial: Trial) -> Outcome:
     """Zero-shot and the probe from the cached embeddings; the others through the encoder."""
-    data = bench.data
+    data = context.data
     rows = data.fraction(trial.percent, trial.seed)
     if method.rates is not None:
-        return _fine_tune_and_predict(bench, method, trial, rows)
+        return _fine_tune_and_predict(context, method, trial, rows)
     weights_CD, bias_C = data.classes() * data.about["logit_scale"], np.zeros(len(data.about["classes"]))
     facts: dict[str, Any] = {"learnt": 0}
     if method.head == "probe":
-        probe = bench.probe(trial)
+        probe = context.probe(trial)
         weights_CD, bias_C = probe.weights_CD, probe.bias_C
         facts = {"learnt": weights_CD.size + bias_C.size, "strength": probe.strength}
     predicted = (data.embeddings[data.rows("test")] @ weights_CD.T + bias_C).argmax(1)
     return Outcome(predicted, _far_predictions(data, data.embeddings[data.rows(OUT_OF_DOMAIN)]), facts=facts)
 
 
-def _fine_tune_and_predict(bench: TrialContext, method: Method, trial: Trial, rows: np.ndarray) -> Outcome:
+def _fine_tune_and_predict(context: TrialContext, method: Method, trial: Trial, rows: np.ndarray) -> Outcome:
     key = (trial.percent, trial.seed)
-    if method.interpolated and key in bench.fine_tuned:
-        tuned, after, spent = bench.fine_tuned.pop(key)
-        classifier = bench.zero_shot()
-        outcome = _interpolate_and_predict(bench, classifier, classifier.state(), after, tuned)
+    if method.interpolated and key in context.fine_tuned:
+        tuned, after, spent = context.fine_tuned.pop(key)
+        classifier = context.zero_shot()
+        outcome = _interpolate_and_predict(context, classifier, classifier.state(), after, tuned)
         outcome.spent = spent
         return outcome
     began = time.monotonic(), time.process_time()
-    classifier = bench.zero_shot()
+    classifier = context.zero_shot()
     if method.head == "probe":
-        probe = bench.probe(trial)
+        probe = context.probe(trial)
         scale = classifier.scale
-        classifier = Classifier.of_weights(classifier.visual, probe.weights_CD, probe.bias_C, scale, bench.device)
+        classifier = Classifier.of_weights(classifier.visual, probe.weights_CD, probe.bias_C, scale, context.device)
     before = classifier.state() if method.interpolated else {}
     assert method.rates is not None
-    rates = method.rates(classifier.visual, bench.methods)
-    tuned = fine_tune(classifier, rates, bench.data, rows, bench.tuning, trial.seed, bench.device, bench.precision)
+    rates = method.rates(classifier.visual, context.methods)
+    tuned = fine_tune(
+        classifier, rates, context.data, rows, context.tuning, trial.seed, context.device, context.precision
+    )
     if method.interpolated:
-        return _interpolate_and_predict(bench, classifier, before, classifier.state(), tuned)
+        return _interpolate_and_predict(context, classifier, before, classifier.state(), tuned)
     merge_lora(classifier.visual)
-    if method.name == "full" and bench.keeps_full:
-        bench.fine_tuned.clear()  # those of one trial are enough: wise_ft comes next, or trains for itself
-        bench.fine_tuned[key] = tuned, classifier.state(), (time.monotonic() - began[0], time.process_time() - began[1])
-    outcome = _predict(bench, classifier)
+    if method.name == "full" and context.keeps_full:
+        context.fine_tuned.clear()  # those of one trial are enough: wise_ft comes next, or trains for itself
+        context.fine_tuned[key] = (
+            tuned,
+            classifier.state(),
+            (time.monotonic() - began[0], time.process_time() - began[1]),
+        )
+    outcome = _predict(context, classifier)
     outcome.log, outcome.facts = tuned.log, _facts(tuned)
     return outcome
 
@@ -138,21 +144,21 @@ def _facts(tuned: FineTuned) -> dict[str, Any]:
 
 
 def _interpolate_and_predict(
-    bench: TrialContext,
+    context: TrialContext,
     classifier: Classifier,
     before: Mapping[str, torch.Tensor],
     after: Mapping[str, torch.Tensor],
     tuned: FineTuned,
 ) -> Outcome:
     """Scores every alpha; the one of the best validation accuracy is the trial's, the smaller of two that are as good."""
-    data, labels = bench.data, bench.data.labels
-    validator = Validator(data, bench.device, bench.precision)
+    data, labels = context.data, context.data.labels
+    validator = Validator(data, context.device, context.precision)
     curve: list[dict[str, float]] = []
     best: Outcome | None = None
-    for alpha in bench.alphas:
+    for alpha in context.alphas:
         classifier.load(interpolated(dict(before), dict(after), alpha))
         validation = validator.score(classifier)["validation_top1"]
-        outcome = _predict(bench, classifier)
+        outcome = _predict(context, classifier)
         top1 = float((outcome.predicted == labels[data.rows("test")]).mean())
         point = {"alpha": alpha, "validation_top1": validation, "test_top1": top1}
         if outcome.far_predicted is not None:
@@ -165,16 +171,16 @@ def _interpolate_and_predict(
     return best
 
 
-def _predict(bench: TrialContext, classifier: Classifier) -> Outcome:
+def _predict(context: TrialContext, classifier: Classifier) -> Outcome:
     """In fp32 whatever the training's precision."""
     import torch
 
-    data = bench.data
+    data = context.data
     test, far = data.rows("test"), data.rows(OUT_OF_DOMAIN)
-    features_TD = classifier.features_of(data, test, bench.device)
+    features_TD = classifier.features_of(data, test, context.device)
     with torch.no_grad():
         predicted = classifier.logits(features_TD).argmax(1).cpu().numpy()
-    far_FD = classifier.features_of(data, far, bench.device).cpu().numpy() if len(far) else np.zeros((0, 1))
+    far_FD = classifier.features_of(data, far, context.device).cpu().numpy() if len(far) else np.zeros((0, 1))
     return Outcome(predicted, _far_predictions(data, far_FD))
 
 
@@ -183,8 +189,13 @@ def _far_predictions(data: AdaptationData, features_FD: np.ndarray) -> np.ndarra
     return (features_FD @ data.classes(OUT_OF_DOMAIN).T).argmax(1) if len(features_FD) else None
 
 
-def _score(bench: TrialContext, outcome: Outcome) -> list[dict[str, Any]]:
-    data, about, samples, seed = bench.data, bench.data.about, bench.evaluation.bootstrap_samples, bench.evaluation.seed
+def _score(context: TrialContext, outcome: Outcome) -> list[dict[str, Any]]:
+    data, about, samples, seed = (
+        context.data,
+        context.data.about,
+        context.evaluation.bootstrap_samples,
+        context.evaluation.seed,
+    )
     labels_T = data.labels[data.rows("test")]
     classes, chance = np.unique(labels_T), 1 / len(about["classes"])
     hit_T = outcome.predicted == labels_T

@@ -38,14 +38,14 @@ class Blocks:
 
     def __init__(self, work: Path, plan: Mapping[str, Any], format: VectorFormat):
         self.work, self.format = work, format
-        told = json.dumps(plan, sort_keys=True, indent=1) + "\n"
+        described = json.dumps(plan, sort_keys=True, indent=1) + "\n"
         path = work / PLAN_FILE
-        if not path.is_file() or path.read_text(encoding="utf-8") != told:
+        if not path.is_file() or path.read_text(encoding="utf-8") != described:
             if any(work.glob("*.arrow")):
                 logger.info("What was begun in %s has other settings or photos: it starts anew", work)
             shutil.rmtree(work, ignore_errors=True)
             work.mkdir(parents=True)
-            write_synced(path, told)
+            write_synced(path, described)
         for rest in work.glob(".*.arrow"):  # of a run that was killed while it wrote
             rest.unlink()
 

@@ -118,8 +118,8 @@ def write_embeddings(
     digest.update(ids)
     row = pa.array(range(len(ids)), pa.int64())
     table = pa.table({"id": pa.array(ids, pa.string()), "row": row, **(columns or {})})
-    told = keys_metadata(file.sha256, digest, format, about or {})
-    pq.write_table(table.replace_schema_metadata(told), folder / f"{name}.parquet", compression="zstd")
+    described = keys_metadata(file.sha256, digest, format, about or {})
+    pq.write_table(table.replace_schema_metadata(described), folder / f"{name}.parquet", compression="zstd")
 
 
 class IdsDigest:
@@ -142,9 +142,9 @@ def keys_metadata(
     vectors_sha256: bytes, ids: IdsDigest, format: VectorFormat, about: Mapping[str, str]
 ) -> dict[bytes, bytes]:
     """What the schema of a keys table says."""
-    told = {key.encode(): value.encode() for key, value in sorted(about.items())}
+    described = {key.encode(): value.encode() for key, value in sorted(about.items())}
     unit = b"true" if format.unit_length else b"false"
-    return {VECTORS_HASH: vectors_sha256, IDS_HASH: ids.sha256, UNIT_LENGTH: unit, **told}
+    return {VECTORS_HASH: vectors_sha256, IDS_HASH: ids.sha256, UNIT_LENGTH: unit, **described}
 
 
 def read_embeddings(folder: Path, name: str) -> tuple[pa.Table, np.ndarray]:

@@ -27,8 +27,9 @@ from clip_pipeline.training.data.decoded_images import (
     image_format,
     store_images,
 )
-from clip_pipeline.training.data.loader import Loader, PairReader
+from clip_pipeline.training.data.loader import Loader
 from clip_pipeline.training.data.mixup import check_circles
+from clip_pipeline.training.data.pair_reader import PairReader
 from clip_pipeline.training.data.pairs import check_enough_photos, hash_data, read_split
 from clip_pipeline.training.data.shard_images import ShardPhotos, StreamedImages
 from clip_pipeline.training.data.undecodable_images import UndecodableImages, publish_undecodable_images
@@ -96,7 +97,7 @@ def train_clip(
 
     pairs: records.IMAGE_TEXT_PAIRS. work_folder: kept between runs; holds the state from which a killed run goes on. With
     the same threads on the same machine, the resumed model has the same bytes as that of an undisturbed run.
-    processes: those that train together; only the first one decodes, writes and returns the summary. on_row: told each row of
+    processes: those that train together; only the first one decodes, writes and returns the summary. on_row: called with each row of
     the log once it is written.
     Returns what `training.json` says and the seconds spent. Raises TrainingError when there are too few photos or the
     loss does not fall, ModelError for an unknown model.

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from clip_pipeline.models.registry import ClipModel
 from clip_pipeline.pixels.normalise import normalised_images
 from clip_pipeline.training.data.batches import validation_pairs
-from clip_pipeline.training.data.loader import PairReader
+from clip_pipeline.training.data.pair_reader import PairReader
 from clip_pipeline.training.model.encode import encode_captions, encode_images
 from clip_pipeline.training.model.precision import autocast
 from clip_pipeline.training.objective.loss import contrastive_loss

@@ -78,7 +78,7 @@ def data(model, photos, settings, tmp_path_factory):
 
 
 @pytest.fixture
-def bench(model, data, settings):
+def context(model, data, settings):
     from clip_pipeline.adaptation.trial_context import TrialContext
 
     return TrialContext.open(model, data, settings, EVALUATION, COMPUTE)

@@ -22,56 +22,58 @@ from clip_pipeline.training.data.augmentation import NO_AUGMENTATION
 from clip_pipeline_tests.adaptation.conftest import COMPUTE, EVALUATION
 
 
-def tuned(bench, tuning=None, method="full", rows=None):
+def tuned(context, tuning=None, method="full", rows=None):
     """(classifier, what fine_tune says) of one training on all photos."""
-    classifier = bench.zero_shot()
-    rates = METHODS[method].rates(classifier.visual, bench.methods)
-    rows = bench.data.rows("train") if rows is None else rows
-    return classifier, fine_tune(classifier, rates, bench.data, rows, tuning or bench.tuning, 0, "cpu", bench.precision)
+    classifier = context.zero_shot()
+    rates = METHODS[method].rates(classifier.visual, context.methods)
+    rows = context.data.rows("train") if rows is None else rows
+    return classifier, fine_tune(
+        classifier, rates, context.data, rows, tuning or context.tuning, 0, "cpu", context.precision
+    )
 
 
-def test_the_loss_sees_raw_logits_over_the_classes(bench):
+def test_the_loss_sees_raw_logits_over_the_classes(context):
     """Theirs took a softmax first, once over the photos of the batch. The loss that is told is numpy's of raw logits."""
-    _, found = tuned(bench)
-    classifier = bench.zero_shot()
-    rows = bench.data.rows("validation")
-    features_ND = classifier.features_of(bench.data, rows, "cpu").numpy().astype(np.float64)
-    classes_CD = bench.data.classes().astype(np.float64)
-    logits_NC = bench.data.about["logit_scale"] * features_ND @ classes_CD.T
+    _, found = tuned(context)
+    classifier = context.zero_shot()
+    rows = context.data.rows("validation")
+    features_ND = classifier.features_of(context.data, rows, "cpu").numpy().astype(np.float64)
+    classes_CD = context.data.classes().astype(np.float64)
+    logits_NC = context.data.about["logit_scale"] * features_ND @ classes_CD.T
     log_sum_N = np.log(np.exp(logits_NC).sum(axis=1))
-    expected = (log_sum_N - logits_NC[np.arange(len(rows)), bench.data.labels[rows]]).mean()
+    expected = (log_sum_N - logits_NC[np.arange(len(rows)), context.data.labels[rows]]).mean()
     assert found.log[0]["validation_loss"] == pytest.approx(expected, rel=1e-5)
 
 
-def test_the_gradient_of_a_step_is_that_of_raw_logits(bench):
+def test_the_gradient_of_a_step_is_that_of_raw_logits(context):
     """One step of one photo a class, without clipping or crops, against softmax(z) - y worked out by hand."""
     import torch
 
-    classifier = bench.zero_shot()
-    rows = bench.data.fraction(10.0, 0)
+    classifier = context.zero_shot()
+    rows = context.data.fraction(10.0, 0)
     once = FineTuning(3e-3, NO_AUGMENTATION, batch_size=4, min_steps=1, max_steps=1, validations=1)
     calls = []
     plain = torch.nn.utils.clip_grad_norm_
     torch.nn.utils.clip_grad_norm_ = lambda parameters, norm: calls.append(classifier.bias_C.grad.clone())
     try:
-        fine_tune(classifier, {}, bench.data, rows, once, 0, "cpu", "fp32")
+        fine_tune(classifier, {}, context.data, rows, once, 0, "cpu", "fp32")
     finally:
         torch.nn.utils.clip_grad_norm_ = plain
-    before = bench.zero_shot()
+    before = context.zero_shot()
     with torch.no_grad():
-        logits_NC = before.logits(before.features_of(bench.data, rows, "cpu")).double().numpy()
+        logits_NC = before.logits(before.features_of(context.data, rows, "cpu")).double().numpy()
     shares_NC = np.exp(logits_NC) / np.exp(logits_NC).sum(axis=1, keepdims=True)
-    expected_C = (shares_NC - np.eye(4)[bench.data.labels[rows]]).mean(axis=0)
+    expected_C = (shares_NC - np.eye(4)[context.data.labels[rows]]).mean(axis=0)
     np.testing.assert_allclose(calls[0].numpy(), expected_C, atol=1e-6)
 
 
-def test_decay_is_counted_by_layer_in_the_optimizer_itself(bench):
-    classifier = bench.zero_shot()
-    rates = METHODS["layer_decay"].rates(classifier.visual, bench.methods)
+def test_decay_is_counted_by_layer_in_the_optimizer_itself(context):
+    classifier = context.zero_shot()
+    rates = METHODS["layer_decay"].rates(classifier.visual, context.methods)
     groups = parameter_groups(classifier, rates, 1.0, 0.05)
     share_of = {id(parameter): group["lr_mult"] for group in groups for parameter in group["params"]}
     named = dict(classifier.visual.named_parameters())
-    decay = bench.methods.layer_decay
+    decay = context.methods.layer_decay
     block = {share_of[id(named[name])] for name in named if name.startswith("transformer.resblocks.0.")}
     assert block == {decay}
     assert share_of[id(named["conv1.weight"])] == decay**2
@@ -116,12 +118,12 @@ def test_weights_and_moments_are_fp32_even_from_a_model_of_half_precision(model,
     shutil.copytree(model, half)
     weights = load_file(half / "open_clip_model.safetensors")
     save_file({name: tensor.half() for name, tensor in weights.items()}, half / "open_clip_model.safetensors")
-    bench = TrialContext.open(str(half), data, replace(settings, precision=precision), EVALUATION, COMPUTE)
+    context = TrialContext.open(str(half), data, replace(settings, precision=precision), EVALUATION, COMPUTE)
     made = []
     plain = torch.optim.AdamW.step
     torch.optim.AdamW.step = lambda self, *rest: (made.append(self), plain(self, *rest))[1]
     try:
-        classifier, found = tuned(bench)
+        classifier, found = tuned(context)
     finally:
         torch.optim.AdamW.step = plain
     kinds = {value.dtype for state in made[-1].state.values() for value in state.values() if torch.is_tensor(value)}
@@ -131,7 +133,7 @@ def test_weights_and_moments_are_fp32_even_from_a_model_of_half_precision(model,
     assert all(math.isfinite(row["validation_loss"]) for row in found.log)
 
 
-def test_the_best_weights_on_validation_photos_are_kept_and_no_test_photo_chooses(bench, monkeypatch):
+def test_the_best_weights_on_validation_photos_are_kept_and_no_test_photo_chooses(context, monkeypatch):
     """Theirs had no validation split, so the last epoch, or the best on the test photos, was told."""
     looked_at = []
     plain = Classifier.features_of
@@ -141,21 +143,21 @@ def test_the_best_weights_on_validation_photos_are_kept_and_no_test_photo_choose
         return plain(self, data, rows, *rest)
 
     monkeypatch.setattr(Classifier, "features_of", watched)
-    wild = replace(bench.tuning, learning_rate=0.5, augmentation=replace(bench.tuning.augmentation, crop_scale=1.0))
-    classifier, found = tuned(bench, wild)
+    wild = replace(context.tuning, learning_rate=0.5, augmentation=replace(context.tuning.augmentation, crop_scale=1.0))
+    classifier, found = tuned(context, wild)
     assert set().union(*looked_at) == {"validation"}
     scores = [(row["validation_top1"], -row["validation_loss"]) for row in found.log]
     kept = found.log[scores.index(max(scores))]
     assert kept["step"] == found.best_step
     from clip_pipeline.adaptation.fine_tuning import Validator
 
-    assert Validator(bench.data, "cpu", "fp32").score(classifier)["validation_top1"] == kept["validation_top1"]
+    assert Validator(context.data, "cpu", "fp32").score(classifier)["validation_top1"] == kept["validation_top1"]
 
 
-def test_training_stops_when_validation_no_longer_improves(bench):
-    still = replace(bench.tuning.augmentation, flip=False)
+def test_training_stops_when_validation_no_longer_improves(context):
+    still = replace(context.tuning.augmentation, flip=False)
     waiting = replace(
-        bench.tuning,
+        context.tuning,
         learning_rate=1e-9,
         min_steps=60,
         max_steps=60,
@@ -163,22 +165,22 @@ def test_training_stops_when_validation_no_longer_improves(bench):
         patience=2,
         augmentation=still,
     )
-    _, found = tuned(bench, waiting)
+    _, found = tuned(context, waiting)
     assert found.steps < 60
 
 
-def test_a_loss_that_is_not_finite_stops_with_what_to_do(bench):
+def test_a_loss_that_is_not_finite_stops_with_what_to_do(context):
     import torch
 
     with torch.no_grad():
-        bench.visual.conv1.weight.fill_(float("nan"))
+        context.visual.conv1.weight.fill_(float("nan"))
     with pytest.raises(TrainingError, match="Lower adaptation.learning_rate"):
-        tuned(bench)
+        tuned(context)
 
 
-def test_accuracy_is_no_whole_number(bench, tmp_path):
+def test_accuracy_is_no_whole_number(context, tmp_path):
     """Theirs was floored to percent."""
-    run_trial(bench, Trial("full", 50.0, 0), tmp_path / "trial")
+    run_trial(context, Trial("full", 50.0, 0), tmp_path / "trial")
     about = json.loads((tmp_path / "trial" / "trial.json").read_text())
     import pyarrow.parquet as pq
 

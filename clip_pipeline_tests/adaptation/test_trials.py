@@ -27,12 +27,12 @@ def read(folder):
     return json.loads((folder / "trial.json").read_text()), pq.read_table(folder / "predictions.parquet").to_pylist()
 
 
-def test_zero_shot_is_the_zero_shot_of_the_evaluation(bench, model, photos, tmp_path):
+def test_zero_shot_is_the_zero_shot_of_the_evaluation(context, model, photos, tmp_path):
     """The same photos and prompts through `clip-pipeline evaluate` call every photo the same."""
     from clip_pipeline.api.evaluate import evaluate
     from clip_pipeline.evaluation.datasets import open_dataset
 
-    run_trial(bench, Trial("zero_shot", 100.0, 0), tmp_path / "trial")
+    run_trial(context, Trial("zero_shot", 100.0, 0), tmp_path / "trial")
     about, _ = read(tmp_path / "trial")
     rows = evaluate(
         model,
@@ -45,12 +45,12 @@ def test_zero_shot_is_the_zero_shot_of_the_evaluation(bench, model, photos, tmp_
     assert about["facts"] == {"learnt": 0}
 
 
-def test_a_probe_is_scikit_learns_with_the_strength_that_was_chosen(bench, tmp_path):
+def test_a_probe_is_scikit_learns_with_the_strength_that_was_chosen(context, tmp_path):
     from sklearn.linear_model import LogisticRegression
 
-    data = bench.data
+    data = context.data
     rows = data.fraction(50.0, 1)
-    run_trial(bench, Trial("linear_probe", 50.0, 1), tmp_path / "trial")
+    run_trial(context, Trial("linear_probe", 50.0, 1), tmp_path / "trial")
     about, predictions = read(tmp_path / "trial")
     theirs = LogisticRegression(C=about["facts"]["strength"], max_iter=5000, tol=1e-8)
     theirs.fit(data.embeddings[rows], data.labels[rows])
@@ -58,33 +58,33 @@ def test_a_probe_is_scikit_learns_with_the_strength_that_was_chosen(bench, tmp_p
     assert np.mean([row["predicted"] for row in predictions] == expected) >= 0.95
 
 
-def test_full_fine_tuning_tells_colours_apart(bench, tmp_path):
+def test_full_fine_tuning_tells_colours_apart(context, tmp_path):
     """Untrained it guesses; a classifier that is trained right is nearly perfect here."""
-    bench.tuning = replace(bench.tuning, min_steps=60, max_steps=60, learning_rate=5e-3, validations=4, patience=9)
-    run_trial(bench, Trial("full", 100.0, 0), tmp_path / "full")
+    context.tuning = replace(context.tuning, min_steps=60, max_steps=60, learning_rate=5e-3, validations=4, patience=9)
+    run_trial(context, Trial("full", 100.0, 0), tmp_path / "full")
     assert read(tmp_path / "full")[0]["scores"][0]["value"] >= 0.8
 
 
-def test_a_trial_twice_is_the_same_to_the_byte(bench, tmp_path):
+def test_a_trial_twice_is_the_same_to_the_byte(context, tmp_path):
     for name in ("one", "two"):
-        run_trial(bench, Trial("lora", 50.0, 1), tmp_path / name)
+        run_trial(context, Trial("lora", 50.0, 1), tmp_path / name)
     for file in ("trial.json", "predictions.parquet", "log.csv"):
         assert (tmp_path / "one" / file).read_bytes() == (tmp_path / "two" / file).read_bytes()
 
 
-def test_wise_ft_is_the_same_whether_it_mixes_the_weights_of_full_or_trains_its_own(bench, tmp_path):
-    run_trial(bench, Trial("full", 50.0, 0), tmp_path / "full")
-    assert bench.fine_tuned
-    run_trial(bench, Trial("wise_ft", 50.0, 0), tmp_path / "after_full")
-    assert not bench.fine_tuned
-    run_trial(bench, Trial("wise_ft", 50.0, 0), tmp_path / "alone")
+def test_wise_ft_is_the_same_whether_it_mixes_the_weights_of_full_or_trains_its_own(context, tmp_path):
+    run_trial(context, Trial("full", 50.0, 0), tmp_path / "full")
+    assert context.fine_tuned
+    run_trial(context, Trial("wise_ft", 50.0, 0), tmp_path / "after_full")
+    assert not context.fine_tuned
+    run_trial(context, Trial("wise_ft", 50.0, 0), tmp_path / "alone")
     for file in ("trial.json", "predictions.parquet", "log.csv"):
         assert (tmp_path / "after_full" / file).read_bytes() == (tmp_path / "alone" / file).read_bytes()
 
 
-def test_the_ends_of_wise_fts_curve_are_zero_shot_and_full(bench, tmp_path):
+def test_the_ends_of_wise_fts_curve_are_zero_shot_and_full(context, tmp_path):
     for method in ("zero_shot", "full", "wise_ft"):
-        run_trial(bench, Trial(method, 100.0, 0), tmp_path / method)
+        run_trial(context, Trial(method, 100.0, 0), tmp_path / method)
     (zero, full, wise) = (read(tmp_path / method)[0] for method in ("zero_shot", "full", "wise_ft"))
     curve = wise["facts"]["alphas"]
     assert [point["alpha"] for point in curve] == [0.0, 0.5, 1.0]
@@ -103,9 +103,9 @@ def test_weights_are_mixed_by_numpys_arithmetic():
     assert mixed["n"] == 9
 
 
-def test_lp_then_ft_begins_with_the_probe(bench, tmp_path):
-    run_trial(bench, Trial("linear_probe", 100.0, 0), tmp_path / "probe")
-    still = TrialContext(**{**vars(bench), "tuning": replace(bench.tuning, learning_rate=1e-9)})
+def test_lp_then_ft_begins_with_the_probe(context, tmp_path):
+    run_trial(context, Trial("linear_probe", 100.0, 0), tmp_path / "probe")
+    still = TrialContext(**{**vars(context), "tuning": replace(context.tuning, learning_rate=1e-9)})
     run_trial(still, Trial("lp_then_ft", 100.0, 0), tmp_path / "tuned")
     (probe, probed), (_, tuned) = read(tmp_path / "probe"), read(tmp_path / "tuned")
     agree = np.mean([one["predicted"] == other["predicted"] for one, other in zip(probed, tuned, strict=True)])
@@ -114,18 +114,18 @@ def test_lp_then_ft_begins_with_the_probe(bench, tmp_path):
 
 
 @pytest.mark.parametrize("method", [name for name, method in METHODS.items() if method.rates])
-def test_only_what_a_method_names_changes(bench, method):
+def test_only_what_a_method_names_changes(context, method):
     """The weights after a training, parameter by parameter, against those before."""
     import torch
 
     from clip_pipeline.adaptation.fine_tuning import fine_tune
     from clip_pipeline.adaptation.lora import merge_lora
 
-    classifier, before = bench.zero_shot(), dict(bench.visual.named_parameters())
-    tuning = replace(bench.tuning, learning_rate=1e-2, validations=1, min_steps=3, max_steps=3)
-    rates = METHODS[method].rates(classifier.visual, bench.methods)
+    classifier, before = context.zero_shot(), dict(context.visual.named_parameters())
+    tuning = replace(context.tuning, learning_rate=1e-2, validations=1, min_steps=3, max_steps=3)
+    rates = METHODS[method].rates(classifier.visual, context.methods)
     never = {name for name in before if name not in rates} if method != "lora" else set()
-    fine_tune(classifier, rates, bench.data, bench.data.rows("train"), tuning, 0, "cpu", "fp32")
+    fine_tune(classifier, rates, context.data, context.data.rows("train"), tuning, 0, "cpu", "fp32")
     merge_lora(classifier.visual)
     after = dict(classifier.visual.named_parameters())
     assert set(after) == set(before)

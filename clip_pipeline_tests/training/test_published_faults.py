@@ -24,7 +24,7 @@ from clip_pipeline.settings import SECTIONS, Recipe, with_settings
 from clip_pipeline.training import checkpoint, trainer, validation
 from clip_pipeline.training.checkpoint import load_state, save_state
 from clip_pipeline.training.data import batches
-from clip_pipeline.training.data.loader import PairReader
+from clip_pipeline.training.data.pair_reader import PairReader
 from clip_pipeline.training.model.initial_model import make_model
 from clip_pipeline.training.options import initial_model_of
 from clip_pipeline.training.reports.log import read_log

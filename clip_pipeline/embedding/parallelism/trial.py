@@ -63,9 +63,9 @@ def shares(photos: int, processes: int) -> list[tuple[int, int]]:
 
 
 def _start(work: Work, threads: int) -> subprocess.Popen[str]:
-    told = json.dumps(asdict(work) | {"threads": threads})
+    description = json.dumps(asdict(work) | {"threads": threads})
     return subprocess.Popen(
-        [sys.executable, "-m", "clip_pipeline.embedding.parallelism.worker", told],
+        [sys.executable, "-m", "clip_pipeline.embedding.parallelism.worker", description],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,

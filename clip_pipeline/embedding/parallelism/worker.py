@@ -1,4 +1,4 @@
-"""One process of a measurement: loads the model once, then embeds the rows that it is told, and says when it did.
+"""One process of a measurement: loads the model once, then embeds the rows that it is asked for, and says when it did.
 
     python -m clip_pipeline.embedding.parallelism.worker '{"model": ..., "runtime": ..., "threads": ..., ...}'
 
@@ -26,22 +26,22 @@ PIXELS_FILE, PHOTOS_FOLDER = "pixels.npy", "photos"
 ROWS = 64
 
 
-def main(told: dict[str, Any]) -> None:
+def main(work: dict[str, Any]) -> None:
     """Serves the jobs that come in."""
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # what a library prints is no answer
     jobs: queue.Queue[str] = queue.Queue()
     threading.Thread(target=_read_jobs, args=(jobs,), daemon=True).start()
-    embed = _encoder(told)
+    embed = _encoder(work)
     for kind in KINDS:
-        embed(kind, 0, min(told["images"], ROWS))  # the first call is slower
+        embed(kind, 0, min(work["images"], ROWS))  # the first call is slower
     print(json.dumps({"ready": True}), file=answers, flush=True)
     while True:
         job = json.loads(jobs.get())
         started = time.monotonic()
         count = embed(job["kind"], job["start"], job["stop"])
-        told_back = {"started": started, "ended": time.monotonic(), "photos": count}
-        print(json.dumps(told_back), file=answers, flush=True)
+        done = {"started": started, "ended": time.monotonic(), "photos": count}
+        print(json.dumps(done), file=answers, flush=True)
 
 
 def _read_jobs(jobs: queue.Queue[str]) -> None:
@@ -50,7 +50,7 @@ def _read_jobs(jobs: queue.Queue[str]) -> None:
     os._exit(0)
 
 
-def _encoder(told: dict[str, Any]) -> Callable[[str, int, int], int]:
+def _encoder(work: dict[str, Any]) -> Callable[[str, int, int], int]:
     """A function that embeds the rows from start to stop of a kind and returns how many vectors there were."""
     import numpy as np
 
@@ -61,11 +61,11 @@ def _encoder(told: dict[str, Any]) -> Callable[[str, int, int], int]:
     from clip_pipeline.machine.device import use_threads
     from clip_pipeline.models.folder import open_model
 
-    use_threads(told["threads"])
-    model, preprocess, _ = open_model(told["model"], "cpu")
-    runtime = make_runtime(told["runtime"], model, Place("cpu", told["threads"], Path(told["cache"])))
+    use_threads(work["threads"])
+    model, preprocess, _ = open_model(work["model"], "cpu")
+    runtime = make_runtime(work["runtime"], model, Place("cpu", work["threads"], Path(work["cache"])))
     del model  # runtimes that are no torch need it no more
-    folder, images = Path(told["images_folder"]), told["images"]
+    folder, images = Path(work["images_folder"]), work["images"]
     pixels = ReadyPixels([""] * images, np.load(folder / PIXELS_FILE, mmap_mode="r"))
 
     def photos(start: int, stop: int) -> Iterator[tuple[str, bytes]]:
@@ -75,7 +75,7 @@ def _encoder(told: dict[str, Any]) -> Callable[[str, int, int], int]:
     def embed(kind: str, start: int, stop: int) -> int:
         if kind == END_TO_END:
             return len(
-                embed_images(None, preprocess, photos(start, stop), workers=told["threads"], runtime=runtime).ids
+                embed_images(None, preprocess, photos(start, stop), workers=work["threads"], runtime=runtime).ids
             )
         return sum(len(runtime.encode_images(pixels.rows(*piece))) for piece in pieces(start, stop, images))
 

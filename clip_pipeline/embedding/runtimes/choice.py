@@ -130,7 +130,7 @@ def choose_runtime(
             "Set embedding.runtime=auto for the fastest that does."
         )
     found[chosen] = replace(found[chosen], status="chosen")
-    logger.info("Runtime %s: %s", chosen, ", ".join(map(_told, found.values())))
+    logger.info("Runtime %s: %s", chosen, ", ".join(map(_in_words, found.values())))
     return Choice(
         chosen,
         tuple(found.values()),
@@ -230,7 +230,7 @@ def _first_that_agrees(
     raise AssertionError("fp32 agrees with itself and is always made")
 
 
-def _told(measurement: Measurement) -> str:
+def _in_words(measurement: Measurement) -> str:
     if measurement.photos_per_second is None:
         return f"{measurement.runtime} {measurement.status}"
     return f"{measurement.runtime} {measurement.photos_per_second:,.0f} photos/s ({measurement.status})"

@@ -102,7 +102,7 @@ class GradCacheStep:
         """Puts the batch's gradient into the weights; returns its contrastive loss in nats.
 
         images, tokens: this process's share of the batch; tokens (N, K, L), see `features`. mixup_weight: see `losses`.
-        shown: what the text encoder sees of the tokens, where words are left out; the word loss asks for all of them.
+        shown: what the text encoder sees of the tokens, where words are left out; the bag-of-words loss asks for all of them.
         """
         shown = tokens if shown is None else shown
         chunked = 0 < self.chunk_size < len(images)

@@ -16,7 +16,8 @@ from clip_pipeline.pixels.resize import fit_square
 from clip_pipeline.training.data.augmentation import NO_AUGMENTATION, Augmentation
 from clip_pipeline.training.data.batches import Batches
 from clip_pipeline.training.data.decoded_images import ImageFormat, StoredImages, store_images
-from clip_pipeline.training.data.loader import BATCHES_AHEAD, Loader, PairReader
+from clip_pipeline.training.data.loader import BATCHES_AHEAD, Loader
+from clip_pipeline.training.data.pair_reader import PairReader
 from clip_pipeline.training.data.shard_images import ShardPhotos, StreamedImages
 from clip_pipeline.training.data.undecodable_images import (
     UndecodableImages,
