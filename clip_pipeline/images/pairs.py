@@ -142,8 +142,8 @@ def _without_repeated(photos: pa.Table, most_photos: int, dropped: Counter[str])
 def _with_captions(photos: pa.Table, dropped: Counter[str]) -> pa.Table:
     import pyarrow.compute as pc
 
-    told = pc.greater(pc.list_value_length(photos["captions"]), 0)
-    left = photos.filter(told)
+    captioned = pc.greater(pc.list_value_length(photos["captions"]), 0)
+    left = photos.filter(captioned)
     dropped["photo without caption"] += len(photos) - len(left)
     return left
 
@@ -192,15 +192,15 @@ def _pair_rows(
 def _split_groups(
     ids: list[str], given: list[str | None], groups: list[int], settings: PairsSettings
 ) -> dict[int, str]:
-    told: dict[int, set[str]] = {}
+    splits_in: dict[int, set[str]] = {}
     for split, group in zip(given, groups, strict=True):
-        told.setdefault(group, set())
+        splits_in.setdefault(group, set())
         if split in SPLITS:
-            told[group].add(split)
-    filled = {split for splits in told.values() for split in splits}
+            splits_in[group].add(split)
+    filled = {split for splits in splits_in.values() for split in splits}
     return {
         group: max(splits, key=SPLITS.index) if splits else _free_split(ids[group], settings, filled)
-        for group, splits in told.items()
+        for group, splits in splits_in.items()
     }
 
 

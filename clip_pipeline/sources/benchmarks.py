@@ -36,7 +36,7 @@ MAX_TARS = 10_000
 def download_benchmark(base_url: str, folder: Path, hosts: Hosts) -> dict[str, int]:
     """Copies the dataset at `base_url` into `folder`, file by file; returns the number of labelled or captioned photos by split.
 
-    Every file is checked against the size that the site tells, every tar is read through. A tar that is there whole is kept,
+    Every file is checked against the size that the site says, every tar is read through. A tar that is there whole is kept,
     so that a copy that broke off goes on. Raises SourceError when a file
     is missing, comes incomplete again and again, or is not what its name says.
     """
@@ -46,14 +46,14 @@ def download_benchmark(base_url: str, folder: Path, hosts: Hosts) -> dict[str, i
         retrieval = kind.strip().lower() == b"retrieval"
         for name in () if retrieval else TOP_FILES:
             _download(session, base_url, name, folder)
-        told = "txt" if retrieval else "cls"
+        ending = "txt" if retrieval else "cls"
         splits = _listed_splits(session, base_url)
         tars = {split: _number_of_tars(session, base_url, split, folder) for split in splits}
         rows = dict.fromkeys(splits, 0)
         with progress("Downloading the benchmark", total=sum(tars.values()), unit="tar") as bar:
             for split, count in tars.items():
                 for number in range(count):
-                    rows[split] += _copy_tar(session, base_url, f"{split}/{number}.tar", folder, told)
+                    rows[split] += _copy_tar(session, base_url, f"{split}/{number}.tar", folder, ending)
                     bar.advance()
     logger.info("Benchmark from %s: %s", base_url, rows)
     return rows
@@ -81,27 +81,27 @@ def _number_of_tars(session: requests.Session, base_url: str, split: str, folder
     return int(text)
 
 
-def _copy_tar(session: requests.Session, base_url: str, name: str, folder: Path, told: str) -> int:
+def _copy_tar(session: requests.Session, base_url: str, name: str, folder: Path, ending: str) -> int:
     """The number of labels or captions in a tar, which is asked for unless it is there whole."""
     if (folder / name).is_file():
         with contextlib.suppress(PhotosError):
-            if count := _count(folder / name, told):
+            if count := _count(folder / name, ending):
                 return count
     path = _download(session, base_url, name, folder)
     try:
-        count = _count(path, told)
+        count = _count(path, ending)
     except PhotosError as error:
         raise SourceError(f"{base_url}/{name} is no tar: {error} Or check the address.") from error
     if not count:
         raise SourceError(
-            f"{base_url}/{name} holds no {'labels' if told == 'cls' else 'captions'} (NAME.{told}). Expected a dataset in "
+            f"{base_url}/{name} holds no {'labels' if ending == 'cls' else 'captions'} (NAME.{ending}). Expected a dataset in "
             "CLIP_benchmark's layout."
         )
     return count
 
 
-def _count(tar_path: Path, told: str) -> int:
-    return sum(name.endswith(f".{told}") for name, _ in tar_members(tar_path))
+def _count(tar_path: Path, ending: str) -> int:
+    return sum(name.endswith(f".{ending}") for name, _ in tar_members(tar_path))
 
 
 def _download(session: requests.Session, base_url: str, name: str, folder: Path) -> Path:

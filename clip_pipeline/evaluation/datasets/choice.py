@@ -73,7 +73,7 @@ def _name_of(path: str) -> str:
 def path_of(choice: Choice) -> Path | None:
     """Where the files are; None for a dataset that needs none. A word of the registry stands for a folder of that name, if there is one.
 
-    Raises DatasetError for a dataset whose files are not told, and where there is nothing at the path.
+    Raises DatasetError for a dataset whose files are not named, and where there is nothing at the path.
     """
     if choice.entry == HELD_OUT:
         raise DatasetError(

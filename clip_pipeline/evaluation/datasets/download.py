@@ -86,10 +86,10 @@ def _checksum(one: Download) -> tuple[str, str]:
 
 def _done(folder: Path) -> dict[str, str]:
     try:
-        told = json.loads((folder / DONE_FILE).read_text("utf-8"))
+        known = json.loads((folder / DONE_FILE).read_text("utf-8"))
     except (FileNotFoundError, ValueError):
         return {}
-    return told if isinstance(told, dict) else {}
+    return known if isinstance(known, dict) else {}
 
 
 def _check_room(entry: Entry, missing: list[Download], folder: Path) -> None:

@@ -16,7 +16,7 @@ ENTRIES = Path(__file__).parent / "entries"
 
 @dataclass(frozen=True)
 class Download:
-    """One file that the publisher offers. size: bytes, as told when the entry was written. md5, sha256: of the file.
+    """One file that the publisher offers. size: bytes, as known when the entry was written. md5, sha256: of the file.
 
     unpack: patterns of the members that are taken out of it; empty for a file that stays as it is. inner: the same for
     archives that lie in it.
@@ -77,11 +77,11 @@ def entries() -> Mapping[str, Entry]:
     }
 
 
-def _entry(name: str, told: dict[str, Any]) -> Entry:
+def _entry(name: str, fields: dict[str, Any]) -> Entry:
     downloads = tuple(
-        Download(**{key: _frozen(value) for key, value in one.items()}) for one in told.pop("downloads", [])
+        Download(**{key: _frozen(value) for key, value in one.items()}) for one in fields.pop("downloads", [])
     )
-    return Entry(name=name, downloads=downloads, **{key: _frozen(value) for key, value in told.items()})
+    return Entry(name=name, downloads=downloads, **{key: _frozen(value) for key, value in fields.items()})
 
 
 def _frozen(value: Any) -> Any:

@@ -158,17 +158,17 @@ def _below_wnids(root: Path, split: str, names: Mapping[str, str]) -> list[Row]:
 
 
 def _annotated(root: Path, split: str, names: Mapping[str, str]) -> list[Row]:
-    """Photos in SPLIT/images/, whose classes SPLIT_annotations.txt tells."""
+    """Photos in SPLIT/images/, with their classes in SPLIT_annotations.txt."""
     folder, file = root / split / "images", root / split / f"{split}_annotations.txt"
     if not file.is_file():
-        raise DatasetError(f"{folder} has no {file.name} above it, which tells the classes. Get the set again.")
-    told = [line.split("\t")[:2] for line in _lines(file) if "\t" in line]
+        raise DatasetError(f"{folder} has no {file.name} above it, which names the classes. Get the set again.")
+    listed = [line.split("\t")[:2] for line in _lines(file) if "\t" in line]
     photos = open_photos(folder, kind="folder")
     place_of = {f"{photo}.JPEG": row for row, photo in enumerate(photos.names)}
-    missing = [name for name, _ in told if name not in place_of]
+    missing = [name for name, _ in listed if name not in place_of]
     if missing:
-        raise unjoined(file, len(told), missing, folder)
-    return [(f"{split}/{name[:-5]}", split, partial(photos.read, place_of[name]), wnid) for name, wnid in told]
+        raise unjoined(file, len(listed), missing, folder)
+    return [(f"{split}/{name[:-5]}", split, partial(photos.read, place_of[name]), wnid) for name, wnid in listed]
 
 
 def _words(file: Path) -> dict[str, str]:

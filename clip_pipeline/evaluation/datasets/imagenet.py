@@ -1,4 +1,4 @@
-"""ImageNet's validation photos where they lie flat, and the lists that tell their classes."""
+"""ImageNet's validation photos where they lie flat, and the lists that name their classes."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ def _read_list(file: Path) -> dict[int, str]:
 
 
 def _read_devkit(folder: Path) -> dict[int, str]:
-    """The devkit numbers the classes in an order of its own, which meta.mat tells."""
+    """The devkit numbers the classes in an order of its own, which meta.mat has."""
     from scipy.io import loadmat
 
     synsets = loadmat(folder / "meta.mat", squeeze_me=True)["synsets"]

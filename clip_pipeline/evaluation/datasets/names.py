@@ -18,7 +18,7 @@ NAMES = Path(__file__).parent / "names"
 
 
 def class_names(entry: Entry) -> dict[str, str]:
-    """{folder: name} of an entry's classes in the order of their labels; empty where the files themselves tell them."""
+    """{folder: name} of an entry's classes in the order of their labels; empty where the files themselves name them."""
     if entry.reader == "imagenet":
         return imagenet_names()
     if not entry.names:

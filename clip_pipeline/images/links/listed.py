@@ -157,9 +157,9 @@ class _Join:
         import pyarrow as pa
         import pyarrow.compute as pc
 
-        told = piece.filter(piece["keyword"].is_valid()).select(["id", "keyword", "confidence"])
-        known = told.filter(pc.is_in(told["id"], photos["id"].combine_chunks()))
-        self._counts["keywords without photo"] += len(told) - len(known)
+        said = piece.filter(piece["keyword"].is_valid()).select(["id", "keyword", "confidence"])
+        known = said.filter(pc.is_in(said["id"], photos["id"].combine_chunks()))
+        self._counts["keywords without photo"] += len(said) - len(known)
         best = known.group_by(["id", "keyword"]).aggregate([("confidence", "max")])
         best = best.sort_by([("id", "ascending"), ("confidence_max", "descending"), ("keyword", "ascending")])
         photos = photos.sort_by("id")

@@ -13,7 +13,7 @@ KEYWORDS_REMEMBERED = 100_000
 class WordMatcher:
     """Which words of the vocabulary a text holds, by the rule that the vocabulary was counted with.
 
-    words: told by their numbers, the places in the list. A keyword matches as a whole too: "new york" where that is a word.
+    Words are given as numbers, their places in the list. A keyword matches as a whole too: "new york" where that is a word.
     """
 
     def __init__(self, words: Iterable[str]):

@@ -122,7 +122,7 @@ def _zip_members(packed: zipfile.ZipFile) -> Iterator[tuple[str, _Member | None]
     for info in packed.infolist():
         if info.is_dir():
             continue
-        kind = info.external_attr >> 28  # the file type of Unix: 8 is a plain file, 0 is not told
+        kind = info.external_attr >> 28  # the file type of Unix: 8 is a plain file, 0 is unknown
         yield (
             info.filename,
             _Member(info.filename, info.file_size, partial(packed.open, info)) if kind in (0, 8) else None,

@@ -127,10 +127,10 @@ def _table_rows(path: Path, file_key: str, caption_keys: str) -> Iterator[Captio
     for row in table.rows:
         name = text_of(row.get(file_column))
         if name is not None:
-            told = {field: fact for field, column in facts.items() if (fact := read_fact(field, row.get(column)))}
+            said = {field: fact for field, column in facts.items() if (fact := read_fact(field, row.get(column)))}
             texts = [text for one in captions for text in texts_of(row.get(one))]
             any_caption = any_caption or bool(texts)
-            yield Captioned(name, texts, told)
+            yield Captioned(name, texts, said)
     if not any_caption:
         raise CaptionsError(f"{path}: the column {captions[0]} is empty in every row. Give captions to train on.")
 

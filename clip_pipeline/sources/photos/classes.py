@@ -30,7 +30,7 @@ def metadata_of_folders(names: Sequence[str]) -> Metadata:
 
 
 def _short_class_names(classes: Sequence[str], splits: Sequence[str]) -> dict[str, str]:
-    """The last folder of each class's path where that tells the classes of every split apart, else the whole paths.
+    """The last folder of each class's path where no two classes of a split have the same, else the whole paths.
 
     A class that lies elsewhere in another split is the same one (groceries: train/Vegetables/X, test/Vegetables/Mushroom/X).
     """

@@ -36,14 +36,14 @@ def read_coco(path: Path, stream: JsonStream) -> Iterator[Row]:
     images: dict[str, tuple[Any, ...]] = {}
     captions: dict[str | None, list[str]] = {}
     licences: dict[str | None, str] = {}
-    found, told = 0, False
+    found, captioned = 0, False
     for name in stream.members():
         if name == "images" and stream.kind == "[":
             for image in stream.items():
                 found += 1
                 image = _object(path, image, "image")
                 if "sentences" in image:
-                    told = True
+                    captioned = True
                     yield _karpathy_row(path, image)
                 else:
                     key, file_name = _id(image.get("id")), _file_name(path, image)
@@ -53,7 +53,7 @@ def read_coco(path: Path, stream: JsonStream) -> Iterator[Row]:
         elif name == "annotations" and stream.kind == "[":
             for one in stream.items():
                 one = _object(path, one, "annotation")
-                told = told or "caption" in one
+                captioned = captioned or "caption" in one
                 captions.setdefault(_id(one.get("image_id")), []).extend(texts_of(one.get("caption")))
         elif name == "licenses" and stream.kind == "[":
             licences = {_id(one.get("id")): str(one.get("name")) for one in stream.items() if isinstance(one, dict)}
@@ -62,7 +62,7 @@ def read_coco(path: Path, stream: JsonStream) -> Iterator[Row]:
         raise CaptionsError(
             f'{path} lists no images: its "images" are missing or empty. Give the captions of a COCO release.'
         )
-    if not told:
+    if not captioned:
         raise CaptionsError(
             f"{path} is of COCO's form, but none of its annotations has a caption (boxes and people have files of their "
             "own). Give captions_train2014.json or the like."
@@ -89,7 +89,7 @@ def _id(value: Any) -> str | None:
 
 def _unclear_id(path: Path, file_name: str, key: str | None, images: dict[str, tuple[Any, ...]]) -> CaptionsError:
     found = "has no id" if key is None else f"has the id {key}, which {images[key][0]} has too"
-    return CaptionsError(f"{path}: {file_name} {found}, so its captions cannot be told. Number the images.")
+    return CaptionsError(f"{path}: {file_name} {found}, so its captions cannot be joined to it. Number the images.")
 
 
 def _file_name(path: Path, image: dict[str, Any]) -> str:

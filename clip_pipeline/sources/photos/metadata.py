@@ -38,10 +38,10 @@ def fact_columns(table: StreamedTable) -> dict[str, str]:
     return {field: column for field, names in FACT_COLUMNS.items() if (column := table.column(names)) is not None}
 
 
-def facts_of(told: Mapping[str, Any]) -> dict[str, Any]:
+def facts_of(said: Mapping[str, Any]) -> dict[str, Any]:
     """The facts in an object whose keys are in lower case, such as the JSON of a sample; those that it does not hold are
     left out."""
-    found = {field: next((told[name] for name in names if name in told), None) for field, names in FACT_COLUMNS.items()}
+    found = {field: next((said[name] for name in names if name in said), None) for field, names in FACT_COLUMNS.items()}
     return {field: fact for field, value in found.items() if (fact := read_fact(field, value)) not in (None, [])}
 
 

@@ -53,7 +53,7 @@ class PhotoFinder:
             self._paths[_plain(name)] = name
             base = posixpath.basename(name)
             for other in {base, posixpath.splitext(name)[0], posixpath.splitext(base)[0]}:
-                # None marks a name that two photos share: which one was meant cannot be told
+                # None marks a name that two photos share: which one was meant is unknown
                 self._others[_plain(other)] = name if _plain(other) not in self._others else None
 
     def find(self, *written: str) -> str | None:

@@ -99,14 +99,14 @@ def _photos(path: Path, counts: Counter[str], caption_keys: str) -> Iterator[lis
             counts["rows without url"] += 1
             continue
         any_url = True
-        told = {field: read_fact(field, row.get(column)) for field, column in facts.items()}
+        said = {field: read_fact(field, row.get(column)) for field, column in facts.items()}
         photo_id = text_of(row.get(id_column)) if id_column and id_column != url_column else None
         about = {
             "id": photo_id or hashlib.sha256(url.encode()).hexdigest()[:16],
             "url": url,
             "captions": list(dict.fromkeys(texts_of([row.get(column) for column in captions]))),
         }
-        rows.append(nothing | told | about)
+        rows.append(nothing | said | about)
         if len(rows) >= ROWS_AT_A_TIME:
             yield rows
             rows = []

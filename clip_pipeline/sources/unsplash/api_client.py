@@ -1,4 +1,4 @@
-"""The Unsplash API (unsplash.com/documentation): pages of its search, its request budget, and downloads told to it."""
+"""The Unsplash API (unsplash.com/documentation): pages of its search, its request budget, and downloads reported to it."""
 
 from __future__ import annotations
 
@@ -74,8 +74,8 @@ class UnsplashClient:
         for any other answer that trying again does not mend.
         """
         query = {"query": word, "page": number, "per_page": self._per_page}
-        told = f'for "{word}", page {number}'
-        content = self._get(f"{self._base_url}/search/photos", query, told, _is_search_page, (SPAM_STATUS,))
+        about = f'for "{word}", page {number}'
+        content = self._get(f"{self._base_url}/search/photos", query, about, _is_search_page, (SPAM_STATUS,))
         return content.decode("utf-8", "replace")
 
     def photo_row(self, photo: dict[str, Any]) -> dict[str, Any] | None:
@@ -83,7 +83,7 @@ class UnsplashClient:
         return photo_row(photo)
 
     def tell_download(self, location: str) -> None:
-        """Tells the service that a photo was taken, at the `download_location` it gave. A photo that is gone is no error.
+        """Reports to the service that a photo was taken, at the `download_location` it gave. A photo that is gone is no error.
 
         Raises as `get_page`, and SourceError for a location on another host, which the key must not reach.
         """
@@ -99,14 +99,14 @@ class UnsplashClient:
         self,
         url: str,
         query: Mapping[str, Any],
-        told: str,
+        about: str,
         is_answer: Callable[[bytes], bool],
         further_statuses: tuple[int, ...],
     ) -> bytes:
         """The body of an answer with status 200 or one of `further_statuses`, after waits and further tries."""
         waited, retries = 0.0, Retries(f"The search at {self._base_url}", MAX_TRIES, self._sleep)
         while retries.left:
-            number, seconds = self._reserve(told, waited)
+            number, seconds = self._reserve(about, waited)
             waited += seconds
             response = self._ask(url, query, number)
             if isinstance(response, str):
@@ -114,7 +114,7 @@ class UnsplashClient:
             elif _is_budget_spent(response):
                 asked = retry_after_seconds(response.headers, self._clock())
                 pause = self._budget.refused(number, None if asked is None else max(asked, MIN_PAUSE_SECONDS))
-                logger.info("HTTP %d %s: the budget opens again in %.0f s", response.status_code, told, pause)
+                logger.info("HTTP %d %s: the budget opens again in %.0f s", response.status_code, about, pause)
                 continue
             elif response.status_code in further_statuses:
                 return response.content
@@ -125,14 +125,14 @@ class UnsplashClient:
             elif may_pass(response.status_code):
                 problem = f"HTTP {response.status_code}"
             else:
-                raise _refusal(response, told)
+                raise _refusal(response, about)
             retries.failed(problem)
         raise SourceError(
-            f"The search at {self._base_url} failed {MAX_TRIES} times {told} (last: {retries.problem}). "
+            f"The search at {self._base_url} failed {MAX_TRIES} times {about} (last: {retries.problem}). "
             "Check the network and run again: every page that came is kept."
         )
 
-    def _reserve(self, told: str, waited_before: float) -> tuple[int, float]:
+    def _reserve(self, about: str, waited_before: float) -> tuple[int, float]:
         """(number of the request that may go now, seconds that were waited for it)."""
         waited, next_line = 0.0, 0.0
         while True:
@@ -141,9 +141,9 @@ class UnsplashClient:
                 return number, waited
             if waited_before + waited + wait > self._longest_wait:
                 limit = self._budget.state().limit
-                raise BudgetSpentError(_spent_sentence(limit, told, self._clock() + wait, wait, self._longest_wait))
+                raise BudgetSpentError(_spent_sentence(limit, about, self._clock() + wait, wait, self._longest_wait))
             if waited >= next_line:
-                logger.info("The request budget is used up %s: waiting %s", told, duration_text(wait))
+                logger.info("The request budget is used up %s: waiting %s", about, duration_text(wait))
                 next_line += SECONDS_BETWEEN_WAIT_LINES
             pause = min(wait, MAX_SLEEP_SECONDS)
             self._sleep(pause)
@@ -202,16 +202,16 @@ def _is_budget_spent(response: requests.Response) -> bool:
     return response.headers.get("X-Ratelimit-Remaining") == "0" or b"rate limit exceeded" in response.content.lower()
 
 
-def _spent_sentence(limit: int, told: str, at: float, wait: float, longest: float) -> str:
+def _spent_sentence(limit: int, about: str, at: float, wait: float, longest: float) -> str:
     when = time.strftime("%H:%M" if wait < 86_400 else "%d %B %H:%M", time.localtime(at))
     return (
-        f"The budget of {limit:,} requests an hour is used up {told}. The next request may go at {when} "
+        f"The budget of {limit:,} requests an hour is used up {about}. The next request may go at {when} "
         f"(in {duration_text(wait)}), and links.max_wait is {longest:g} s. Run again then, every page that came is "
         "kept; or raise links.max_wait."
     )
 
 
-def _refusal(response: requests.Response, told: str) -> SourceError:
+def _refusal(response: requests.Response, about: str) -> SourceError:
     """An error for a status that trying again does not mend; never with the key in it."""
     try:
         answer = json.loads(response.content)
@@ -224,5 +224,5 @@ def _refusal(response: requests.Response, told: str) -> SourceError:
             "it is the one called Access Key at unsplash.com/oauth/applications."
         )
     return SourceError(
-        f"The photo search answers {response.status_code} {told} ({errors}). Check the word and the application's rights."
+        f"The photo search answers {response.status_code} {about} ({errors}). Check the word and the application's rights."
     )

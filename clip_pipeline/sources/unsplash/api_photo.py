@@ -67,9 +67,9 @@ def _attribution(photo: dict[str, Any], service: str) -> str | None:
     if not (name or username):
         return None
     profile = _text(_section(user, "links"), "html") or (f"@{username}" if username else "")
-    told = f"Photo by {name or username}" + (f" ({profile})" if profile else "") + f" on {service}"
+    credit = f"Photo by {name or username}" + (f" ({profile})" if profile else "") + f" on {service}"
     page = _text(_section(photo, "links"), "html")
-    return f"{told}, {page}" if page else told
+    return f"{credit}, {page}" if page else credit
 
 
 def _download_location(photo: dict[str, Any], api_host: str) -> str | None:

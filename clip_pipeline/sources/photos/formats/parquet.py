@@ -61,7 +61,7 @@ class ParquetPhotos(StoredPhotos):
                 raise PhotosError(
                     f"The column {id_column} of {paths[0]} holds an id more than once. Name another column."
                 )
-            logger.info("The column %s does not tell the photos apart: their ids are row numbers", columns[0][1])
+            logger.info("The column %s holds an id more than once: the ids are row numbers", columns[0][1])
             columns = [(image, None) for image, _ in columns]
         self._columns = columns
         self._contents = functools.lru_cache(ROW_GROUPS_KEPT)(self._read_group)

@@ -67,7 +67,7 @@ class TarPhotos(StoredPhotos):
     """Photos of webdataset tars (`find_tars`), in order of tar and key, named TAR/KEY without `.tar`.
 
     Nothing is kept of a photo until its metadata are asked for: the headers of a tar are read when its turn comes, and again
-    where it is wanted again later. So a damaged tar is told by `len`, which reads the headers of all.
+    where it is wanted again later. So `len`, which reads the headers of all, finds a damaged tar.
 
     Metadata: captions; labels of KEY.cls where every sample has one, with the names in classnames.txt beside the tars or above;
     splits where the tars lie in folders, which may have any name.
