@@ -57,12 +57,12 @@ class SectionResource(dg.ConfigurableResource):
 
 def section_resource(section: str, start: Recipe) -> type[SectionResource]:
     """The resource of one section of the settings: one field a setting, empty at first. start: what the page starts with."""
-    fields = {field.name: (_type_of(field) | None, Field(None, description=_describe(field, start))) for field in fields_of(section)}  # type: ignore[operator]  # fmt: skip
+    fields = {field.name: (_type_of(field) | None, Field(None, description=_describe(field, start))) for field in fields_of(section)}  # fmt: skip
     about = SECTIONS[section].__doc__
     return create_model(f"{section.capitalize()}Resource", __base__=SectionResource, __doc__=about, **fields)  # type: ignore[call-overload]
 
 
-def _type_of(field: SettingField) -> type:
+def _type_of(field: SettingField) -> Any:
     """Choices are an enumeration, which the launchpad completes and checks; bounds are checked with the other settings, for a
     sentence says more than pydantic."""
     if not field.choices:

@@ -27,7 +27,9 @@ class AdaptationSettings(CheckedSettings):
     fractions: str = setting(
         "1,10,20,30,40,50,60,70,80,90,100", "Nested fractions of the training photos, in percent, with commas between."
     )
-    seeds: int = setting(3, "Repetitions of each cell: another draw of the photos and of their order.", low=1, high=100)
+    seeds: int = setting(
+        3, "Repetitions of each trial: another draw of the photos and of their order.", low=1, high=100
+    )
     seed: int = setting(0, "First seed; it also decides which photos are for validation and test.")
     train_photos_per_class: int = setting(0, "Most photos a class that 100 % is made of; 0 takes all.", low=0)
     test_photos_per_class: int = setting(0, "Most photos a class that are tested on; 0 takes all.", low=0)
@@ -47,7 +49,7 @@ class AdaptationSettings(CheckedSettings):
     epochs: float = setting(10.0, "Passes over a fraction's photos, within the two limits that follow.", low=0.01)
     min_steps: int = setting(40, "Least steps of a training, however few photos.", low=1)
     max_steps: int = setting(1000, "Most steps of a training, however many photos.", low=1)
-    batch_size: int = setting(64, "Photos a step.", low=1)
+    batch_size: int = setting(64, "Photos in a step.", low=1)
     learning_rate: float = setting(
         3e-5,
         "Peak learning rate of AdamW for the head and the weights that learn. Small models want more, such as 5e-4.",
@@ -56,12 +58,14 @@ class AdaptationSettings(CheckedSettings):
     )
     peft_lr_mult: float = setting(
         10.0,
-        "Times that rate for methods that change few numbers: the norms of layer_norm, the matrices of lora.",
+        "Learning rate, in multiples of learning_rate, of methods that change few numbers: the norms of "
+        "layer_norm, the matrices of lora.",
         low=1e-3,
     )
     head_lr_mult: float = setting(
         1.0,
-        "Times that rate for the head; more where the model knows little of the classes, and texts are a poor beginning.",
+        "Learning rate of the head, in multiples of learning_rate; more where the model knows little of the "
+        "classes, and texts are a poor beginning.",
         low=1e-3,
     )
     weight_decay: float = setting(0.05, "Weight decay, on matrices only.", low=0)
@@ -79,7 +83,9 @@ class AdaptationSettings(CheckedSettings):
     alphas: str = setting(
         "0,0.25,0.5,0.75,1", "Shares of the adapted weights that wise_ft tries, the rest being the weights before."
     )
-    label_smoothing: float = setting(0.0, "Label smoothing of the cross-entropy.", low=0, high=0.9)
+    label_smoothing: float = setting(
+        0.0, "Share of the target, from 0 to 1, that the cross-entropy spreads over all classes.", low=0, high=0.9
+    )
     crop_scale: float = setting(0.6, "Smallest area of the random crop, as a fraction; 1 is no crop.", low=0.05, high=1)
     flip: bool = setting(True, "Mirror photos at random.")
     validations: int = setting(6, "Validations of a training, at even distances.", low=1)

@@ -22,4 +22,6 @@ class ComputeSettings(CheckedSettings):
         high=256,
         speed=True,
     )
-    threads: int = setting(0, "Arithmetic threads; 0 is one a core.", low=0, high=256, speed=True)
+    threads: int = setting(
+        0, "Threads of the arithmetic, of torch and ONNX Runtime; 0 is one a core.", low=0, high=256, speed=True
+    )

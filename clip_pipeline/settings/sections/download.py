@@ -11,7 +11,7 @@ from clip_pipeline.settings.checked import CheckedSettings, setting
 class DownloadSettings(CheckedSettings):
     """How photos are fetched and stored."""
 
-    photos_per_shard: int = setting(1000, "Most photos a shard aims at.", low=10)
+    photos_per_shard: int = setting(1000, "Photos that a shard aims at, at most.", low=10)
     resize: str = setting(
         "shorter_side",
         "How image_size is meant: shorter_side, longest_side, crop (a square from the middle), pad (a square with white "
@@ -20,7 +20,7 @@ class DownloadSettings(CheckedSettings):
     )
     image_size: int = setting(256, "Side of the stored JPEG that resize speaks of, in pixels.", low=16)
     only_if_bigger: bool = setting(True, "Leave smaller photos as they are instead of enlarging them.")
-    quality: int = setting(90, "JPEG quality of the stored photo.", low=1, high=100)
+    quality: int = setting(90, "JPEG quality of the stored photo, from 1 to 100.", low=1, high=100)
     request_width: int = setting(
         0, "Width asked of an image server that can resize (w=), in pixels; 0 asks for the original.", low=0
     )
@@ -28,7 +28,7 @@ class DownloadSettings(CheckedSettings):
     max_bytes: int = setting(30_000_000, "Largest download, in bytes.", low=1000)
     max_pixels: int = setting(100_000_000, "Largest photo decoded, in pixels.", low=1000)
     deadline: float = setting(20.0, "Longest time for one photo, all bytes included, in seconds.", low=0.1)
-    retries: int = setting(2, "Further tries after a failure that may pass.", low=0, high=10)
+    retries: int = setting(2, "Further tries for a photo after a failure that may pass.", low=0, high=10)
     connections: int = setting(16, "Downloads at a time.", low=1, high=256, speed=True)
     connections_per_host: int = setting(16, "Downloads at a time from one host.", low=1, high=256, speed=True)
     host_rate: float = setting(

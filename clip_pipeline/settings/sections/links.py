@@ -41,7 +41,7 @@ class LinksSettings(CheckedSettings):
     photos_per_word: int = setting(
         6000, "Most photos taken for a word; the search itself ends at 6,000.", low=1, high=6000
     )
-    per_page: int = setting(30, "Photos a page of the search.", low=1, high=30)
+    per_page: int = setting(30, "Photos on one page of the search.", low=1, high=30)
     min_confidence: float = setting(
         30.0,
         "Keywords of the Unsplash Dataset that its services are less sure of are left out, in percent.",

@@ -16,7 +16,8 @@ class ParallelismSettings(CheckedSettings):
     )
     threads: str = setting(
         "",
-        "Threads of each process, likewise; where either is empty, cells of more than two threads a core are left out.",
+        "Threads of each process, likewise; where either is empty, trials of more than two threads a core "
+        "are left out.",
     )
-    photos: int = setting(512, "Photos that all processes of a cell embed together.", low=1)
-    repeats: int = setting(3, "Times that each cell is measured.", low=1)
+    photos: int = setting(512, "Photos that all processes of a trial embed together.", low=1)
+    repeats: int = setting(3, "Times that each trial is measured.", low=1)

@@ -20,11 +20,15 @@ class TrainingSettings(CheckedSettings):
     )
     vision_layers: int = setting(0, "Layers of the image encoder, a ViT; 0 is as the model says.", low=0)
     vision_width: int = setting(
-        0, "Width of the image encoder, a multiple of its heads' width; 0 is as the model says.", low=0
+        0,
+        "Width of the image encoder, in numbers a token: a multiple of its heads' width; 0 is as the model says.",
+        low=0,
     )
     text_layers: int = setting(0, "Layers of the text encoder; 0 is as the model says.", low=0)
     text_width: int = setting(
-        0, "Width of the text encoder, a multiple of its heads' width; 0 is as the model says.", low=0
+        0,
+        "Width of the text encoder, in numbers a token: a multiple of its heads' width; 0 is as the model says.",
+        low=0,
     )
     embedding_size: int = setting(0, "Numbers in an embedding; 0 is as the model says.", low=0)
     context_length: int = setting(
@@ -39,7 +43,7 @@ class TrainingSettings(CheckedSettings):
     epochs: float = setting(10.0, "Passes over the training photos.", low=0.001)
     steps: int = setting(0, "Length of the training in steps instead of epochs; 0 takes the epochs.", low=0)
     samples: int = setting(0, "Length in pairs seen instead of epochs; 0 takes the epochs.", low=0)
-    batch_size: int = setting(256, "Pairs a step; the contrastive loss compares all of them.", low=2)
+    batch_size: int = setting(256, "Pairs in a step; the contrastive loss compares all of them.", low=2)
     chunk_size: int = setting(
         0,
         "Pairs whose activations are in memory at a time; each chunk goes through the encoders twice, and the gradient is "
@@ -60,7 +64,7 @@ class TrainingSettings(CheckedSettings):
         high=32,
     )
     token_dropout: float = setting(
-        0.0, "Share of a caption's tokens that are left out at random while training.", low=0, high=0.9
+        0.0, "Share of a caption's tokens, from 0 to 1, that are left out at random while training.", low=0, high=0.9
     )
     loss: str = setting(
         "softmax",
@@ -90,20 +94,22 @@ class TrainingSettings(CheckedSettings):
         1.0, "Learning rate at the end of the fall, in percent of the peak.", low=0, high=100
     )
     weight_decay: float = setting(0.2, "Weight decay, on matrices only.", low=0)
-    beta_1: float = setting(0.9, "AdamW's first moment.", low=0, high=1)
-    beta_2: float = setting(0.98, "AdamW's second moment.", low=0, high=1)
-    epsilon: float = setting(1e-6, "AdamW's epsilon.", low=0)
-    grad_clip_norm: float = setting(1.0, "Gradients are scaled down to this norm; 0 leaves them.", low=0)
-    label_smoothing: float = setting(0.0, "Label smoothing of the softmax loss.", low=0, high=0.9)
+    beta_1: float = setting(0.9, "Decay of AdamW's first moment, the mean of the gradients.", low=0, high=1)
+    beta_2: float = setting(0.98, "Decay of AdamW's second moment, the mean of their squares.", low=0, high=1)
+    epsilon: float = setting(1e-6, "Added to the root of AdamW's second moment, against division by zero.", low=0)
+    grad_clip_norm: float = setting(1.0, "Gradients with a larger norm are scaled down to it; 0 leaves them.", low=0)
+    label_smoothing: float = setting(
+        0.0, "Share of the target, from 0 to 1, that the softmax loss spreads over all answers.", low=0, high=0.9
+    )
     temperature: float = setting(
         0.0,
         "Temperature at the start, learned from there on; 0 is 0.07 for softmax and 0.1 for sigmoid.",
         low=0,
         high=1,
     )
-    max_logit_scale: float = setting(100.0, "Cap of the inverse temperature.", low=1)
+    max_logit_scale: float = setting(100.0, "Cap of the logit scale, the inverse of the temperature.", low=1)
     patch_dropout: float = setting(
-        0.0, "Share of the patches that a vision transformer leaves out while training.", low=0, high=0.95
+        0.0, "Share of the patches, from 0 to 1, that a vision transformer leaves out while training.", low=0, high=0.95
     )
     freeze: str = setting(
         "none", "Encoder whose weights stay as they are: none, image or text.", choices=("none", "image", "text")
@@ -116,15 +122,20 @@ class TrainingSettings(CheckedSettings):
         1.0, "Smallest area of the random crop, as a fraction; 1 is no crop.", low=0.05, high=1.0
     )
     flip: bool = setting(False, "Mirror photos at random; wrong where captions say left and right.")
-    color_jitter: float = setting(0.0, "Strength of random brightness, contrast and saturation.", low=0, high=1)
-    grayscale_prob: float = setting(0.0, "Share of the photos that lose their colours, at random.", low=0, high=1)
+    color_jitter: float = setting(
+        0.0,
+        "Largest change of brightness, contrast and saturation, drawn at random, as a share of what they are.",
+        low=0,
+        high=1,
+    )
+    grayscale_prob: float = setting(0.0, "Probability that a photo loses its colors.", low=0, high=1)
     random_erasing_prob: float = setting(
-        0.0, "Share of the photos of which a rectangle, a sixth to half as wide and high, is covered.", low=0, high=1
+        0.0, "Probability that a rectangle of a photo, a sixth to half as wide and high, is covered.", low=0, high=1
     )
     mixup_alpha: float = setting(
         0.0,
-        "Each photo of a batch is laid over the next, with a share drawn from Beta(mixing, mixing), and belong to both "
-        "captions; 0 leaves them. Against learning a small set by heart.",
+        "Each photo of a batch is laid over the next, with a share drawn from Beta(alpha, alpha), and "
+        "belongs to both captions; 0 leaves them. Against learning a small set by heart.",
         low=0,
         high=10,
     )
@@ -149,7 +160,7 @@ class TrainingSettings(CheckedSettings):
         speed=True,
     )
     ema_decay: float = setting(
-        0.0, "Decay of the averaged weights that are published; 0 publishes the last ones.", low=0, high=0.99999
+        0.0, "Decay, a step, of the averaged weights that become the model; 0 takes the last ones.", low=0, high=0.99999
     )
     bag_of_words_loss: float = setting(
         0.0, "Weight of a second loss, guessing a caption's words from the image alone; 0 is none.", low=0, high=10
@@ -167,7 +178,7 @@ class TrainingSettings(CheckedSettings):
     compile: bool = setting(False, "Compile the encoders with torch.compile: minutes at the start, faster steps.")
     seed: int = setting(0, "Seed of the weights, the order and the augmentation.")
     checkpoint_seconds: float = setting(
-        30.0, "Time between two saved states that a killed run resumes from.", low=1, speed=True
+        30.0, "Time between two saved states that a killed run resumes from, in seconds.", low=1, speed=True
     )
     checkpoint_steps: int = setting(
         0, "Steps between two saved states, besides the time; 0 is none.", low=0, speed=True
