@@ -4,18 +4,18 @@
     python benchmarks/probe.py --probed probed/            and MNIST, embedded by: clip-pipeline probe --dataset mnist=… -o probed/
     python benchmarks/probe.py --profile                   what our parts cost
 
-ours       clip_pipeline.evaluation.probes: L-BFGS along the path of strengths
-sklearn    LogisticRegression(C, max_iter=1000), solver lbfgs, for each strength from nothing, as openai/CLIP's notebook has it;
+ours       clip_pipeline.evaluation.probes: L-BFGS along the path of values of C
+sklearn    LogisticRegression(C, max_iter=1000), solver lbfgs, for each C from nothing, as openai/CLIP's notebook has it;
            --tolerance and --steps are its tol and max_iter
-warm       the same with warm_start=True, strengths rising
+warm       the same with warm_start=True, C rising
 
-Each sweep trains with every strength on four fifths of the training vectors, chooses by accuracy on the last fifth, trains on all
+Each sweep trains with every C on four fifths of the training vectors, chooses by accuracy on the last fifth, trains on all
 of them with the chosen one and predicts the test vectors. All get the same float32 vectors and one thread; seconds are processor
 time; sweeps run in turn, --rounds times, and medians are compared.
 
-The rules by which the two stop cannot be made the same: scikit-learn stops when no slope of the mean loss is above tol (1e-4 by
+The rules by which the two stop cannot be made the same: scikit-learn stops when no gradient of the mean loss is above tol (1e-4 by
 default), ours when the next step is expected to lower the objective by less than a millionth. So the objectives that they reached
-are compared, in float64, strength by strength: `excess` is how far a sweep's objective lies above the lowest one that any of
+are compared, in float64, C by C: `excess` is how far a sweep's objective lies above the lowest one that any of
 them found, as a share of it. Ours must not be above scikit-learn's anywhere, by more than 1e-5 of it; then it is the faster
 one at an optimum that is no worse.
 """
@@ -60,7 +60,7 @@ class Problem:
 
 @dataclass
 class Sweep:
-    """seconds: processor time. objectives: one a strength. chosen: index of the strength. accuracies: validation, test."""
+    """seconds: processor time. objectives: one a C. chosen: index of C. accuracies: validation, test."""
 
     seconds: float
     objectives: np.ndarray
@@ -123,7 +123,7 @@ def flickr(data: Path) -> Problem | None:
 # ---- the sweeps
 
 
-def our_sweep(problem: Problem, strengths: np.ndarray) -> Sweep:
+def our_sweep(problem: Problem, inverse_regularizations: np.ndarray) -> Sweep:
     from clip_pipeline.evaluation.probes.logistic import LogisticProblem
     from clip_pipeline.evaluation.probes.regularization_path import LogisticPath, one_thread
 
@@ -131,22 +131,22 @@ def our_sweep(problem: Problem, strengths: np.ndarray) -> Sweep:
     started = time.process_time()
     with one_thread():
         path = LogisticPath(LogisticProblem(features[problem.train], labels[problem.train], classes))
-        heads = [path.fit(float(strength)) for strength in strengths]
+        heads = [path.fit(float(inverse_regularization)) for inverse_regularization in inverse_regularizations]
         accuracies = [
             (_predict(head.weights_CD, head.bias_C, features[problem.validation]) == labels[problem.validation]).mean()
             for head in heads
         ]
         chosen = int(np.argmax(accuracies))
         whole = LogisticProblem(features[problem.learnt], labels[problem.learnt], classes)
-        final = LogisticPath(whole).fit(float(strengths[chosen]), whole.coefficients(heads[chosen]))
+        final = LogisticPath(whole).fit(float(inverse_regularizations[chosen]), whole.coefficients(heads[chosen]))
         predicted = _predict(final.weights_CD, final.bias_C, features[problem.test])
     seconds = time.process_time() - started
     found = [(head.weights_CD, head.bias_C) for head in heads]
-    return _sweep(problem, strengths, seconds, found, accuracies, predicted)
+    return _sweep(problem, inverse_regularizations, seconds, found, accuracies, predicted)
 
 
 def their_sweep(
-    problem: Problem, strengths: np.ndarray, warm: bool, tolerance: float = 1e-4, steps: int = 1000
+    problem: Problem, inverse_regularizations: np.ndarray, warm: bool, tolerance: float = 1e-4, steps: int = 1000
 ) -> Sweep:
     from sklearn.linear_model import LogisticRegression
 
@@ -154,34 +154,39 @@ def their_sweep(
     found, accuracies = [], []
     started = time.process_time()
     model = LogisticRegression(tol=tolerance, max_iter=steps, warm_start=warm)
-    for strength in strengths:
-        model.set_params(C=strength).fit(features[problem.train], labels[problem.train])
+    for inverse_regularization in inverse_regularizations:
+        model.set_params(C=inverse_regularization).fit(features[problem.train], labels[problem.train])
         found.append((model.coef_.copy(), model.intercept_.copy()))
         accuracies.append(model.score(features[problem.validation], labels[problem.validation]))
-    final = LogisticRegression(C=strengths[int(np.argmax(accuracies))], tol=tolerance, max_iter=steps)
+    final = LogisticRegression(C=inverse_regularizations[int(np.argmax(accuracies))], tol=tolerance, max_iter=steps)
     final.fit(features[problem.learnt], labels[problem.learnt])
     predicted = final.predict(features[problem.test])
-    return _sweep(problem, strengths, time.process_time() - started, found, accuracies, predicted)
+    return _sweep(problem, inverse_regularizations, time.process_time() - started, found, accuracies, predicted)
 
 
 def _predict(weights_CD: np.ndarray, bias_C: np.ndarray, features_ND: np.ndarray) -> np.ndarray:
     return (features_ND @ weights_CD.T.astype(np.float32) + bias_C.astype(np.float32)).argmax(axis=1)
 
 
-def _sweep(problem, strengths, seconds, found, accuracies, predicted) -> Sweep:
-    objectives = np.array([_objective(problem, *one, strength) for one, strength in zip(found, strengths, strict=True)])
+def _sweep(problem, inverse_regularizations, seconds, found, accuracies, predicted) -> Sweep:
+    objectives = np.array(
+        [
+            _objective(problem, *one, inverse_regularization)
+            for one, inverse_regularization in zip(found, inverse_regularizations, strict=True)
+        ]
+    )
     test = float((predicted == problem.labels_N[problem.test]).mean())
     return Sweep(seconds, objectives, int(np.argmax(accuracies)), max(accuracies), test)
 
 
-def _objective(problem: Problem, weights_CD: np.ndarray, bias_C: np.ndarray, strength: float) -> float:
+def _objective(problem: Problem, weights_CD: np.ndarray, bias_C: np.ndarray, inverse_regularization: float) -> float:
     """Mean cross-entropy and penalty in float64; both sides with C vectors of weights, as no problem here has two classes."""
     labels = problem.labels_N[problem.train]
     logits = problem.features_ND[problem.train].astype(np.float64) @ weights_CD.T.astype(np.float64) + bias_C
     right = logits[np.arange(len(labels)), labels]
     top = logits.max(axis=1)
     loss = (top - right + np.log(np.exp(logits - top[:, None]).sum(axis=1))).mean()
-    return float(loss + 0.5 * (weights_CD.astype(np.float64) ** 2).sum() / (strength * len(labels)))
+    return float(loss + 0.5 * (weights_CD.astype(np.float64) ** 2).sum() / (inverse_regularization * len(labels)))
 
 
 def sweeps_of(tolerance: float, steps: int) -> dict[str, Callable[[Problem, np.ndarray], Sweep]]:
@@ -193,7 +198,7 @@ def sweeps_of(tolerance: float, steps: int) -> dict[str, Callable[[Problem, np.n
     }
 
 
-def compare(problem: Problem, strengths: np.ndarray, options: argparse.Namespace) -> None:
+def compare(problem: Problem, inverse_regularizations: np.ndarray, options: argparse.Namespace) -> None:
     print(
         f"{problem.name}: {len(problem.train):,} train, {len(problem.validation):,} validation, {len(problem.test):,} test"
     )
@@ -201,13 +206,13 @@ def compare(problem: Problem, strengths: np.ndarray, options: argparse.Namespace
     sweeps: dict[str, list[Sweep]] = {name: [] for name in runs}
     for _ in range(options.rounds):
         for name, run in runs.items():
-            one = run(problem, strengths)
+            one = run(problem, inverse_regularizations)
             sweeps[name].append(one)
             print(f"  {name:<8}{one.seconds:>9.2f} s", flush=True)
-    report(sweeps, strengths)
+    report(sweeps, inverse_regularizations)
 
 
-def report(sweeps: dict[str, list[Sweep]], strengths: np.ndarray) -> None:
+def report(sweeps: dict[str, list[Sweep]], inverse_regularizations: np.ndarray) -> None:
     """Medians, what was reached, and the ratios."""
     seconds = {name: statistics.median(one.seconds for one in rounds) for name, rounds in sweeps.items()}
     last = {name: rounds[-1] for name, rounds in sweeps.items()}
@@ -215,7 +220,7 @@ def report(sweeps: dict[str, list[Sweep]], strengths: np.ndarray) -> None:
     for name, one in last.items():
         excess = one.objectives / lowest - 1
         print(
-            f"  {name:<8}{seconds[name]:>9.2f} s   C {strengths[one.chosen]:<9.3g} validation {one.validation:.4f}  "
+            f"  {name:<8}{seconds[name]:>9.2f} s   C {inverse_regularizations[one.chosen]:<9.3g} validation {one.validation:.4f}  "
             f"test {one.test:.4f}   excess of the objective: median {np.median(excess):.1e}, most {excess.max():.1e}"
         )
     above = float((last["ours"].objectives / last["sklearn"].objectives - 1).max())
@@ -229,7 +234,7 @@ def report(sweeps: dict[str, list[Sweep]], strengths: np.ndarray) -> None:
     )
 
 
-def profile(problem: Problem, strengths: np.ndarray) -> None:
+def profile(problem: Problem, inverse_regularizations: np.ndarray) -> None:
     """What the parts of our sweep cost, and how many products with the data it takes."""
     from clip_pipeline.evaluation.probes.lbfgs_memory import InverseHessian
     from clip_pipeline.evaluation.probes.logistic import LogisticProblem
@@ -259,11 +264,11 @@ def profile(problem: Problem, strengths: np.ndarray) -> None:
         )
         spent["principal components"] = time.process_time() - started
         path = LogisticPath(data)
-        for strength in strengths:
-            path.fit(float(strength))
+        for inverse_regularization in inverse_regularizations:
+            path.fit(float(inverse_regularization))
         total = time.process_time() - started
     spent["the rest"] = total - sum(spent.values())
-    print(f"{problem.name}: {path.products / len(strengths):.1f} passes over the data a strength, {total:.2f} s")
+    print(f"{problem.name}: {path.products / len(inverse_regularizations):.1f} passes over the data a C, {total:.2f} s")
     for name, seconds in sorted(spent.items(), key=lambda item: -item[1]):
         print(f"  {name:<24}{seconds:>8.2f} s {100 * seconds / total:>5.0f} %")
 
@@ -295,14 +300,14 @@ def main() -> None:
     parser.add_argument("--probed", type=Path, help="folder that clip-pipeline probe wrote for MNIST")
     parser.add_argument("--mnist", type=int, default=10_000, help="MNIST's vectors to learn from, 0 for all 60,000")
     parser.add_argument("--only", nargs="+", choices=names, default=names)
-    parser.add_argument("--strengths", type=int, default=96, help="values of C between 1e-6 and 1e6")
+    parser.add_argument("--inverse-regularizations", type=int, default=96, help="values of C between 1e-6 and 1e6")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--tolerance", type=float, default=1e-4, help="scikit-learn's tol")
     parser.add_argument("--steps", type=int, default=1000, help="scikit-learn's max_iter")
     parser.add_argument("--standardise", action="store_true", help="scale the dimensions first, for all three")
     parser.add_argument("--profile", action="store_true", help="only what our parts cost")
     options = parser.parse_args()
-    strengths = np.geomspace(1e-6, 1e6, options.inverse_regularizations)
+    inverse_regularizations = np.geomspace(1e-6, 1e6, options.inverse_regularizations)
     with threadpool_limits(1), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # scikit-learn says where it stopped after 1,000 steps
         for run in () if options.profile else sweeps_of(1e-4, 1000).values():  # loads what is loaded at the first call
@@ -310,9 +315,9 @@ def main() -> None:
         for problem in problems(options):
             problem = standardised(problem) if options.standardise else problem
             if options.profile:
-                profile(problem, strengths)
+                profile(problem, inverse_regularizations)
             else:
-                compare(problem, strengths, options)
+                compare(problem, inverse_regularizations, options)
 
 
 if __name__ == "__main__":

@@ -99,7 +99,7 @@ def _adapt_and_predict(context: TrialContext, method: Method, trial: Trial) -> O
     if method.head == "probe":
         probe = context.probe(trial)
         weights_CD, bias_C = probe.weights_CD, probe.bias_C
-        facts = {"learnt": weights_CD.size + bias_C.size, "strength": probe.strength}
+        facts = {"learnt": weights_CD.size + bias_C.size, "strength": probe.inverse_regularization}
     predicted = (data.embeddings[data.rows("test")] @ weights_CD.T + bias_C).argmax(1)
     return Outcome(predicted, _far_predictions(data, data.embeddings[data.rows(OUT_OF_DOMAIN)]), facts=facts)
 

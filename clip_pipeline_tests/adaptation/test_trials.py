@@ -45,7 +45,7 @@ def test_zero_shot_is_the_zero_shot_of_the_evaluation(context, model, photos, tm
     assert about["facts"] == {"learnt": 0}
 
 
-def test_a_probe_is_scikit_learns_with_the_strength_that_was_chosen(context, tmp_path):
+def test_a_probe_is_scikit_learns_with_the_c_that_was_chosen(context, tmp_path):
     from sklearn.linear_model import LogisticRegression
 
     data = context.data

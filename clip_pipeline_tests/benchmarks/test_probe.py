@@ -22,12 +22,12 @@ def probe(monkeypatch):
     sys.modules.pop("probe", None)
 
 
-STRENGTHS = np.array([1e-3, 1.0, 1e3])
+FEW_SHOT_COUNT = np.array([1e-3, 1.0, 1e3])
 
 
 def test_both_sides_choose_alike_and_ours_is_no_higher(probe):
     problem = probe.synthetic(4, count=10_300, dimensions=6)
-    ours, theirs = probe.our_sweep(problem, STRENGTHS), probe.their_sweep(problem, STRENGTHS, warm=False)
+    ours, theirs = probe.our_sweep(problem, FEW_SHOT_COUNT), probe.their_sweep(problem, FEW_SHOT_COUNT, warm=False)
     assert abs(ours.validation - theirs.validation) < 0.01 and abs(ours.test - theirs.test) < 0.02
     assert (ours.objectives <= theirs.objectives * (1 + 1e-5)).all()
 

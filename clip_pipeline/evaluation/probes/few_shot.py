@@ -8,11 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from clip_pipeline.errors import SettingsError
-from clip_pipeline.evaluation.probes.linear import strengths_to_try, train_linear_probe
+from clip_pipeline.evaluation.probes.linear import inverse_regularizations_to_try, train_linear_probe
 from clip_pipeline.evaluation.probes.splits import ProbeSplit
 from clip_pipeline.settings import ProbeSettings
 
-STRENGTHS = 13
+VALUES_OF_C = 13
 """One a power of ten: a choice that few photos make needs no finer ones."""
 
 ROUGH = 1e-4
@@ -21,11 +21,11 @@ ROUGH = 1e-4
 
 @dataclass(frozen=True)
 class FewShot:
-    """shots: photos a class. predicted_SM: (seeds, M test photos) class indices. strengths: the C of each draw."""
+    """shots: photos a class. predicted_SM: (seeds, M test photos) class indices. inverse_regularizations: the C of each draw."""
 
     shots: int
     predicted_SM: np.ndarray
-    strengths: tuple[float, ...]
+    inverse_regularizations: tuple[float, ...]
 
 
 def shots_of(settings: ProbeSettings) -> list[int]:
@@ -48,7 +48,7 @@ def train_few_shot_probes(
     and the probe is trained on the shots alone. labels_N: 0 … C - 1. Numbers of shots for which some class has too few
     photos are left out.
     """
-    pool, strengths = split.learnt, strengths_to_try(STRENGTHS)
+    pool, inverse_regularizations = split.learnt, inverse_regularizations_to_try(VALUES_OF_C)
     fewest = int(np.bincount(labels_N[pool]).min())
     found = []
     for shots in shots_of(settings):
@@ -65,14 +65,14 @@ def train_few_shot_probes(
                 labels_N,
                 train,
                 validation,
-                strengths,
+                inverse_regularizations,
                 settings.standardise,
                 settings.double,
                 refit=False,
                 tolerance=ROUGH,
             )
             predicted.append(probe.head.predict(features_ND[split.test]))
-            chosen.append(probe.head.strength)
+            chosen.append(probe.head.inverse_regularization)
         found.append(FewShot(shots, np.stack(predicted), tuple(chosen)))
     return found
 

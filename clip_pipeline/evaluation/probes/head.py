@@ -12,11 +12,11 @@ from clip_pipeline.errors import InputError, ShapeError
 
 @dataclass(frozen=True)
 class LinearHead:
-    """weights_CD: (C classes, D). bias_C: (C,). Both float64. strength: the C that they were fitted with."""
+    """weights_CD: (C classes, D). bias_C: (C,). Both float64. inverse_regularization: the C that they were fitted with."""
 
     weights_CD: np.ndarray
     bias_C: np.ndarray
-    strength: float
+    inverse_regularization: float
 
     def scores(self, features_ND: np.ndarray) -> np.ndarray:
         """(N, C) float64 logits. Raises ShapeError for vectors of another length, as of another model."""
@@ -28,9 +28,11 @@ class LinearHead:
         return self.scores(features_ND).argmax(axis=1)
 
     def save(self, path: Path) -> None:
-        """Writes the head as .npz: weights (C, D), bias (C,), strength."""
+        """Writes the head as .npz: weights (C, D), bias (C,), and as `strength` the C."""
         with path.open("wb") as stream:
-            np.savez(stream, weights=self.weights_CD, bias=self.bias_C, strength=np.float64(self.strength))
+            np.savez(
+                stream, weights=self.weights_CD, bias=self.bias_C, strength=np.float64(self.inverse_regularization)
+            )
 
 
 def read_head(path: Path) -> LinearHead:

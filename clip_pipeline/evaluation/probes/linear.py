@@ -1,4 +1,4 @@
-"""The linear probe: logistic regression on frozen embeddings, its strength chosen on validation photos."""
+"""The linear probe: logistic regression on frozen embeddings, its regularization chosen on validation photos."""
 
 from __future__ import annotations
 
@@ -11,23 +11,23 @@ from clip_pipeline.evaluation.probes.head import LinearHead, check_features
 from clip_pipeline.evaluation.probes.logistic import LogisticProblem
 from clip_pipeline.evaluation.probes.regularization_path import TOLERANCE, LogisticPath, one_thread
 
-WEAKEST, STRONGEST = 1e-6, 1e6
-"""The ends of the strengths C that are tried, those of Radford et al. 2021 (appendix A.3)."""
+MIN_INVERSE_REGULARIZATION, MAX_INVERSE_REGULARIZATION = 1e-6, 1e6
+"""The ends of the values of C that are tried, those of Radford et al. 2021 (appendix A.3)."""
 
 
 @dataclass(frozen=True)
 class LinearProbe:
-    """head: trained on train and validation with the chosen strength. strengths: all that were tried, rising.
-    validation_accuracy: of the heads trained on `train` alone, one a strength."""
+    """head: trained on train and validation with the chosen C. inverse_regularizations: all that were tried, rising.
+    validation_accuracy: of the heads trained on `train` alone, one a C."""
 
     head: LinearHead
-    strengths: np.ndarray
+    inverse_regularizations: np.ndarray
     validation_accuracy: np.ndarray
 
 
-def strengths_to_try(count: int = 96) -> np.ndarray:
+def inverse_regularizations_to_try(count: int = 96) -> np.ndarray:
     """`count` values from 1e-6 to 1e6 at equal ratios, rising; 96 are those of openai/CLIP."""
-    return np.geomspace(WEAKEST, STRONGEST, count)
+    return np.geomspace(MIN_INVERSE_REGULARIZATION, MAX_INVERSE_REGULARIZATION, count)
 
 
 def train_linear_probe(
@@ -35,7 +35,7 @@ def train_linear_probe(
     labels_N: np.ndarray,
     train: np.ndarray,
     validation: np.ndarray,
-    strengths: np.ndarray,
+    inverse_regularizations: np.ndarray,
     standardise: bool = False,
     double: bool = False,
     refit: bool = True,
@@ -43,10 +43,10 @@ def train_linear_probe(
 ) -> LinearProbe:
     """Chooses C on the validation rows and trains on both. labels_N: 0 … C - 1, each of which occurs in the two together.
 
-    strengths: values of C to try, rising. standardise: every dimension is scaled to a spread of 1 first. double: products are of
+    inverse_regularizations: values of C to try, rising. standardise: every dimension is scaled to a spread of 1 first. double: products are of
     float64 instead of float32. refit: without, the head is the one that was
     trained on `train` alone. tolerance: of `LogisticPath`.
-    Of strengths with the same accuracy the smallest is taken. Raises DatasetError for a single class, ShapeError for
+    Of values of C with the same accuracy the smallest is taken. Raises DatasetError for a single class, ShapeError for
     embeddings that are not finite.
     """
     learnt = np.sort(np.concatenate([train, validation]))
@@ -58,17 +58,17 @@ def train_linear_probe(
         problem = LogisticProblem(features_ND[train] / scale_D, labels_N[train], classes, double)
         path = LogisticPath(problem, tolerance)
         tested_MD = features_ND[validation] / scale_D
-        for strength in strengths:
-            candidate = path.fit(float(strength))
+        for inverse_regularization in inverse_regularizations:
+            candidate = path.fit(float(inverse_regularization))
             accuracy = float((_fast_predict(candidate, tested_MD) == labels_N[validation]).mean())
             if not accuracies or accuracy > max(accuracies):
                 head = candidate
             accuracies.append(accuracy)
         if refit:
             whole = LogisticProblem(features_ND[learnt] / scale_D, labels_N[learnt], classes, double)
-            head = LogisticPath(whole, tolerance).fit(head.strength, whole.coefficients(head))
-    scaled = LinearHead(head.weights_CD / scale_D, head.bias_C, head.strength)
-    return LinearProbe(scaled, strengths, np.asarray(accuracies))
+            head = LogisticPath(whole, tolerance).fit(head.inverse_regularization, whole.coefficients(head))
+    scaled = LinearHead(head.weights_CD / scale_D, head.bias_C, head.inverse_regularization)
+    return LinearProbe(scaled, inverse_regularizations, np.asarray(accuracies))
 
 
 def _class_count(labels_N: np.ndarray) -> int:

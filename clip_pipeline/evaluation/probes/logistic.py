@@ -1,4 +1,4 @@
-"""Multinomial logistic regression: the loss of a linear classifier, its slope and its curvature."""
+"""Multinomial logistic regression: the loss of a linear classifier, its gradient and its curvature."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class LogisticProblem:
     problem becomes small. In these coordinates the curvature is nearly diagonal: embeddings of CLIP lie in a narrow cone, and
     without centring the largest curvature is hundreds of times the next.
 
-    Products are of float32 (float64 where `double`), sums over photos of float64. Loss and slope keep their relative
+    Products are of float32 (float64 where `double`), sums over photos of float64. Loss and gradient keep their relative
     precision where a photo is classified with near certainty: 1 - p is summed from the other classes.
     """
 
@@ -68,7 +68,7 @@ class LogisticProblem:
         missing = torch.where(winner == self.labels, others / (1 + others), 1 - shares[self.labels, self._rows])
         return total.item() / self.count, shares, missing
 
-    def slope(self, probabilities_CN: torch.Tensor, missing_N: torch.Tensor) -> torch.Tensor:
+    def gradient(self, probabilities_CN: torch.Tensor, missing_N: torch.Tensor) -> torch.Tensor:
         """(C, R + 1) float64 gradient of the mean loss. Overwrites `probabilities_CN` with the residuals."""
         import torch
 
@@ -95,10 +95,10 @@ class LogisticProblem:
         coefficients[:, -1] = counts.log() - counts.log().mean()
         return coefficients
 
-    def head(self, coefficients: torch.Tensor, strength: float) -> LinearHead:
+    def head(self, coefficients: torch.Tensor, inverse_regularization: float) -> LinearHead:
         """The coefficients as a classifier of vectors as they were given."""
         weights = coefficients[:, :-1] @ self.basis.T
-        return LinearHead(weights.numpy(), (coefficients[:, -1] - weights @ self.mean).numpy(), strength)
+        return LinearHead(weights.numpy(), (coefficients[:, -1] - weights @ self.mean).numpy(), inverse_regularization)
 
     def coefficients(self, head: LinearHead) -> torch.Tensor:
         """The other way round; a part of the weights that no vector can see is dropped."""

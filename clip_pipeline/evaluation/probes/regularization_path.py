@@ -1,4 +1,4 @@
-"""L-BFGS along a path of strengths: each fit begins where the ones before it lead."""
+"""L-BFGS along a path of values of C: each fit begins where the ones before it lead."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from clip_pipeline.evaluation.probes.head import LinearHead
-from clip_pipeline.evaluation.probes.lbfgs_memory import InverseHessian, Pairs
+from clip_pipeline.evaluation.probes.lbfgs_memory import InverseHessian, LbfgsMemory
 from clip_pipeline.evaluation.probes.logistic import LogisticProblem
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ TOLERANCE = 1e-6
 
 MAX_ERROR = 0.01
 """... and to change the weights by less than this share of their size, both measured with the curvature. The second matters for
-small strengths: weights of 1e-5 decide the classes and hardly touch the objective."""
+small C: weights of 1e-5 decide the classes and hardly touch the objective."""
 
 MAX_STEPS = 1000
 SUFFICIENT_DECREASE = 1e-4
@@ -31,16 +31,16 @@ MIN_STEP = 1e-6
 
 
 class LogisticPath:
-    """Minimises strength · Σ cross-entropy + ½‖weights‖² for one strength after another, best in rising order.
+    """Minimises C · Σ cross-entropy + ½‖weights‖² for one C after another, best in rising order.
 
-    The objective is that of scikit-learn's LogisticRegression(C=strength), also with two classes, where that one fits a single
-    vector of weights. What makes a path cheap (96 strengths between 1e-6 and 1e6 take two to four products with the data each,
+    The objective is that of scikit-learn's LogisticRegression(C), also with two classes, where that one fits a single
+    vector of weights. What makes a path cheap (96 values of C between 1e-6 and 1e6 take two to four products with the data each,
     where single fits take twenty to a thousand):
 
     - the first guess continues the last three solutions, a parabola in the number of the fit;
     - L-BFGS (Nocedal 1980) begins with the diagonal of the Hessian at the guess instead of one number;
-    - its pairs (step, change of the slope) are kept from strength to strength: the change is stored without the penalty's part,
-      which is known for any strength;
+    - its pairs (step, change of the gradient) are kept from C to C: the change is stored without the penalty's part,
+      which is known for any C;
     - a search along a line costs no product: logits are linear in the step.
 
     problem: the data. tolerance: of `TOLERANCE`.
@@ -54,20 +54,20 @@ class LogisticPath:
         """Passes over the data so far, a product with the vectors counted as half a pass."""
         self._solutions: list[torch.Tensor] = []
         self._last_loss = 0.0
-        self._pairs = Pairs(problem.shape[0] * problem.shape[1])
+        self._memory = LbfgsMemory(problem.shape[0] * problem.shape[1])
         self._penalised = torch.ones(problem.shape, dtype=torch.float64)
         self._penalised[:, -1] = 0
         if problem.classes == 2:  # two weight vectors w/2 and -w/2 have half the square of the one that they stand for
             self._penalised *= 2
 
-    def fit(self, strength: float, begin: torch.Tensor | None = None) -> LinearHead:
-        """The head for one strength. begin: coefficients to start from instead of what the path suggests."""
+    def fit(self, inverse_regularization: float, begin: torch.Tensor | None = None) -> LinearHead:
+        """The head for one C. begin: coefficients to start from instead of what the path suggests."""
         with one_thread():
-            weight = self._penalised / (strength * self.problem.count)
+            weight = self._penalised / (inverse_regularization * self.problem.count)
             coefficients, objective = self._minimise(weight, begin)
         self._solutions = [*self._solutions[-2:], coefficients]
         self._last_loss = objective - _penalty(weight, coefficients)
-        return self.problem.head(coefficients, strength)
+        return self.problem.head(coefficients, inverse_regularization)
 
     def _minimise(self, weight: torch.Tensor, begin: torch.Tensor | None) -> tuple[torch.Tensor, float]:
         """(coefficients, objective). weight: of half the square of each coefficient."""
@@ -75,12 +75,12 @@ class LogisticPath:
         x, logits, loss, probabilities, missing = self._first_guess(weight, begin)
         objective = loss + _penalty(weight, x)
         diagonal = problem.curvature(probabilities) + weight + 1e-12
-        slope = self._slope(probabilities, missing)
-        inverse = InverseHessian(self._pairs, weight.flatten(), diagonal.flatten())
+        gradient = self._gradient(probabilities, missing)
+        inverse = InverseHessian(self._memory, weight.flatten(), diagonal.flatten())
         for _ in range(MAX_STEPS):
-            full_slope = slope + weight * x
-            direction = -inverse.times(full_slope.flatten()).view_as(x)
-            decrease = -float((full_slope * direction).sum())
+            full_gradient = gradient + weight * x
+            direction = -inverse.times(full_gradient.flatten()).view_as(x)
+            decrease = -float((full_gradient * direction).sum())
             size = float((diagonal * x * x)[:, :-1].sum())
             if decrease / 2 <= self.tolerance * objective and decrease <= MAX_ERROR**2 * size:
                 return x, objective
@@ -91,9 +91,9 @@ class LogisticPath:
                 return x, objective
             length, objective, probabilities, missing = found
             logits.add_(logits_step, alpha=length)
-            new_slope, step = self._slope(probabilities, missing), length * direction
-            inverse.add(step.flatten(), (new_slope - slope).flatten())
-            x, slope = x + step, new_slope
+            new_gradient, step = self._gradient(probabilities, missing), length * direction
+            inverse.add(step.flatten(), (new_gradient - gradient).flatten())
+            x, gradient = x + step, new_gradient
         logger.warning(
             "A probe's fit was stopped after %d steps, at an expected decrease of %.1e of its objective",
             MAX_STEPS,
@@ -141,23 +141,23 @@ class LogisticPath:
         self.products += 0.5
         return self.problem.logits(coefficients)
 
-    def _slope(self, probabilities: torch.Tensor, missing: torch.Tensor) -> torch.Tensor:
+    def _gradient(self, probabilities: torch.Tensor, missing: torch.Tensor) -> torch.Tensor:
         self.products += 0.5
-        return self.problem.slope(probabilities, missing)
+        return self.problem.gradient(probabilities, missing)
 
 
 def fit_logistic_regression(
     features_ND: np.ndarray,
     labels_N: np.ndarray,
     classes: int,
-    strength: float,
+    inverse_regularization: float,
     tolerance: float = TOLERANCE,
     double: bool = False,
 ) -> LinearHead:
     """One fit from nothing. labels_N: 0 … classes - 1. tolerance: of `TOLERANCE`; below 1e-7 wants `double`."""
     with one_thread():
         problem = LogisticProblem(features_ND, labels_N, classes, double)
-    return LogisticPath(problem, tolerance).fit(strength)
+    return LogisticPath(problem, tolerance).fit(inverse_regularization)
 
 
 def _penalty(weight: torch.Tensor, x: torch.Tensor) -> float:

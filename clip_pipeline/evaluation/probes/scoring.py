@@ -17,7 +17,7 @@ from clip_pipeline.embedding.store import about_embeddings, aligned_rows, read_e
 from clip_pipeline.errors import ShapeError
 from clip_pipeline.evaluation.probes.few_shot import mean_over_draws, train_few_shot_probes
 from clip_pipeline.evaluation.probes.head import LinearHead
-from clip_pipeline.evaluation.probes.linear import strengths_to_try, train_linear_probe
+from clip_pipeline.evaluation.probes.linear import inverse_regularizations_to_try, train_linear_probe
 from clip_pipeline.evaluation.probes.mlp import MlpHead, train_mlp_probe
 from clip_pipeline.evaluation.probes.splits import ProbeSplit, probe_splits
 from clip_pipeline.evaluation.provenance import Scored
@@ -132,14 +132,14 @@ class _Part:
             self.index_N,
             self.split.train,
             self.split.validation,
-            strengths_to_try(self.probe.inverse_regularizations),
+            inverse_regularizations_to_try(self.probe.inverse_regularizations),
             self.probe.standardise,
             self.probe.double,
         )
         linear.head.save(folder / f"linear_head_{self.split.name}.npz")
         logger.info(
             "%s %s: C = %.3g of %d has the best validation accuracy, %.4f",
-            self.dataset, self.split.name, linear.head.strength, len(linear.strengths), linear.validation_accuracy.max(),
+            self.dataset, self.split.name, linear.head.inverse_regularization, len(linear.inverse_regularizations), linear.validation_accuracy.max(),
         )  # fmt: skip
         yield self._score(LINEAR, linear.head)
         if self.probe.mlp_epochs:

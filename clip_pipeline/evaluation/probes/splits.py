@@ -15,12 +15,12 @@ from clip_pipeline.sources.photos.splits import SPLIT_NAMES
 logger = logging.getLogger(__name__)
 
 MIN_PHOTOS = 4
-"""Photos of each class that a split needs when it is divided: training, choosing the strength and testing take some."""
+"""Photos of each class that a split needs when it is divided: training, choosing C and testing take some."""
 
 
 @dataclass(frozen=True)
 class ProbeSplit:
-    """Rows of the embeddings, each list sorted. name: of the split that is tested. A probe's strength is chosen on
+    """Rows of the embeddings, each list sorted. name: of the split that is tested. A probe's C is chosen on
     `validation` after training on `train`; then it is trained on both."""
 
     name: str
@@ -40,7 +40,7 @@ def probe_splits(
     """The official splits where there is one for training, else each split divided at random, stratified by class.
 
     With a training split, every other one is tested, apart from a validation split beside a test: that one chooses the
-    strength. Without a validation split a share of the training photos does. Without a training split, splits that cannot be
+    C. Without a validation split a share of the training photos does. Without a training split, splits that cannot be
     divided because a class has fewer than four photos are left out.
     Raises DatasetError for training photos of a single class, and for a class that is tested and never trained on.
     """

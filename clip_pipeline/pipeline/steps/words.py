@@ -31,7 +31,7 @@ def _dump_inputs(workspace: Workspace, partition: str) -> dict[str, str]:
     """A remote dump is known by its date; "latest" is asked for again only when the asset is forced (the schedule does)."""
     settings = workspace.recipe.wikipedia
     if settings.dump == "api":
-        from clip_pipeline.sources.wikimedia.api_articles import titles_file
+        from clip_pipeline.sources.wikimedia.api_titles import titles_file
 
         titles = titles_file(settings)
         return {"the file of titles": workspace.own_files.hash_file(titles)} if titles else {}

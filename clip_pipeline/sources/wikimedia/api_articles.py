@@ -5,24 +5,21 @@ What comes after need not know that there was no dump: the file is a multistream
 
 from __future__ import annotations
 
-import bz2
 import gzip
-import html
 import logging
-import re
 import shutil
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass, field
-from itertools import islice
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote_plus
 
-from clip_pipeline.errors import InputError, SettingsError, SourceError
+from clip_pipeline.errors import SettingsError, SourceError
 from clip_pipeline.machine.progress import progress
 from clip_pipeline.settings import WikipediaSettings
 from clip_pipeline.sources.web.api_session import Hosts
 from clip_pipeline.sources.wikimedia.api_client import Answer, MediaWikiClient
+from clip_pipeline.sources.wikimedia.api_titles import MAX_CATEGORIES, TitlesAsked, category_titles, read_titles
+from clip_pipeline.sources.wikimedia.export_file import file_name, write_export
 
 logger = logging.getLogger(__name__)
 
@@ -30,43 +27,16 @@ TITLES_PER_QUERY = 50
 """The API's limit for clients without special rights."""
 MAX_TITLES_CHARACTERS = 5000
 """Of the titles in one url, percent-encoded: servers refuse urls of more than 8,000."""
-MAX_TITLE_BYTES = 255
-MEMBERS_PER_QUERY = 500
-MAX_CATEGORIES = 100_000
-PAGES_PER_STREAM = 100
-CATEGORY_NAMESPACE = 14
 RAW_ANSWERS = "answers.jsonl.gz"
-NO_XML_CHARACTER = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-
-
-@dataclass
-class TitlesAsked:
-    """What became of the titles. missing, invalid, elsewhere (other wikis), not_wikitext: titles, in the order asked."""
-
-    asked: int = 0
-    articles: int = 0
-    redirects: int = 0
-    missing: list[str] = field(default_factory=list)
-    invalid: list[str] = field(default_factory=list)
-    elsewhere: list[str] = field(default_factory=list)
-    not_wikitext: list[str] = field(default_factory=list)
-    categories: int = 0
-
-    def as_json(self) -> dict[str, Any]:
-        return asdict(self)
-
-
-def titles_file(settings: WikipediaSettings) -> Path | None:
-    """The file that `wikipedia.titles` names, None where it holds the titles themselves or nothing."""
-    text = settings.titles
-    if not text or "|" in text or "\n" in text or len(text.encode()) > MAX_TITLE_BYTES:
-        return None
-    path = Path(text).expanduser()
-    return path if path.is_file() else None
 
 
 def download_articles(
-    settings: WikipediaSettings, work: Path, folder: Path, hosts: Hosts, contact: str
+    settings: WikipediaSettings,
+    work: Path,
+    folder: Path,
+    hosts: Hosts,
+    contact: str,
+    max_categories: int = MAX_CATEGORIES,
 ) -> tuple[Path, TitlesAsked]:
     """Writes the newest revisions of the titles and of the category's members as one export file in `folder`.
 
@@ -75,7 +45,7 @@ def download_articles(
     Raises SettingsError without titles or category, InputError for a file of titles that cannot be read, and SourceError
     as `MediaWikiClient.ask` and where none of the titles is a page.
     """
-    titles = _read_titles(settings)
+    titles = read_titles(settings)
     if not titles and not settings.category.strip():
         raise SettingsError(
             "wikipedia.dump is api, which needs wikipedia.titles (a file with one title a line, or titles separated "
@@ -86,20 +56,20 @@ def download_articles(
         site = _read_site(client)
         report = TitlesAsked()
         if settings.category.strip():
-            titles += _category_titles(client, settings, site, report)
+            titles += category_titles(client, settings, site, report, max_categories)
         titles = list(dict.fromkeys(titles))
         pages = _read_pages(client, titles, report)
     for reason in ("missing", "invalid", "elsewhere", "not_wikitext"):
         names = getattr(report, reason)
         if names:
-            logger.warning("%d titles are left out (%s): %s", len(names), reason, _first_names(names))
+            logger.warning("%d titles are left out (%s): %s", len(names), reason, first_names(names))
     if not pages:
         raise SourceError(
-            f"{settings.api} has none of the {report.asked:,} titles asked for ({_first_names(titles) or 'the category is empty'}). "
+            f"{settings.api} has none of the {report.asked:,} titles asked for ({first_names(titles) or 'the category is empty'}). "
             "Check wikipedia.titles and wikipedia.category, and that wikipedia.api is the right wiki."
         )
-    path = folder / f"{_file_name(site)}-latest-pages-articles-multistream.xml.bz2"
-    _write_export(path, site, pages.values())
+    path = folder / f"{file_name(site)}-latest-pages-articles-multistream.xml.bz2"
+    write_export(path, site, pages.values())
     with (
         journal.open("rb") as raw,
         (folder / RAW_ANSWERS).open("wb") as target,
@@ -110,86 +80,8 @@ def download_articles(
     return path, report
 
 
-# ---- which titles
-
-
-def _read_titles(settings: WikipediaSettings) -> list[str]:
-    path = titles_file(settings)
-    if path is None:
-        if settings.titles.endswith((".txt", ".csv", ".tsv")):
-            raise InputError(f"There is no file {settings.titles} (wikipedia.titles). Give one with one title a line.")
-        return [title for title in map(_tidy_title, settings.titles.split("|")) if title]
-    try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
-    except UnicodeDecodeError as error:
-        raise InputError(
-            f"{path} (wikipedia.titles) is no UTF-8 text ({error.reason} at byte {error.start:,}). "
-            "Save it as UTF-8, one title a line."
-        ) from error
-    titles = []
-    for number, line in enumerate(lines, start=1):
-        if "|" in line or len(_tidy_title(line).encode()) > MAX_TITLE_BYTES:
-            raise InputError(
-                f'Line {number} of {path} reads "{line[:60]}", which is no title (they hold no | and at most '
-                f"{MAX_TITLE_BYTES} bytes). Write one title a line."
-            )
-        titles.append(_tidy_title(line))
-    titles = [title for title in titles if title]
-    if not titles:
-        raise InputError(f"{path} (wikipedia.titles) holds no title. Write one title a line.")
-    return titles
-
-
-def _tidy_title(text: str) -> str:
-    return " ".join(text.replace("_", " ").split())
-
-
-def _category_titles(
-    client: MediaWikiClient, settings: WikipediaSettings, site: Answer, report: TitlesAsked
-) -> list[str]:
-    """Titles of the articles in the category, and in its subcategories as deep as the settings say, each read once."""
-    name = _tidy_title(settings.category)
-    prefix = _category_prefix(site)
-    if ":" not in name or name.partition(":")[0].lower() not in {prefix.lower(), "category"}:
-        name = f"{prefix}:{name}"
-    level, seen, titles = [name], {name}, []
-    with progress("Reading categories", unit="category") as bar:
-        for depth in range(settings.category_depth + 1):
-            further: list[str] = []
-            for category in level:
-                for member in _members(client, category, subcategories=depth < settings.category_depth):
-                    if member.get("ns") != CATEGORY_NAMESPACE:
-                        titles.append(str(member["title"]))
-                    elif member["title"] not in seen:
-                        seen.add(member["title"])
-                        further.append(member["title"])
-                bar.advance()
-            report.categories += len(level)
-            if len(seen) > MAX_CATEGORIES:
-                raise SourceError(
-                    f"{name} has more than {MAX_CATEGORIES:,} subcategories within {depth + 1} levels. "
-                    "Set a smaller wikipedia.category_depth."
-                )
-            level = further
-    return titles
-
-
-def _members(client: MediaWikiClient, category: str, subcategories: bool) -> Iterator[Mapping[str, Any]]:
-    namespaces = f"0|{CATEGORY_NAMESPACE}" if subcategories else "0"
-    request = {
-        "list": "categorymembers",
-        "cmtitle": category,
-        "cmnamespace": namespaces,
-        "cmprop": "title",
-        "cmlimit": str(MEMBERS_PER_QUERY),
-    }
-    for answer in client.query(request):
-        for member in answer.get("query", {}).get("categorymembers", []):
-            if member.get("ns") in (0, CATEGORY_NAMESPACE):
-                yield member
-
-
-# ---- their pages
+def first_names(names: list[str]) -> str:
+    return ", ".join(names[:5]) + (f" and {len(names) - 5:,} more" if len(names) > 5 else "")
 
 
 def _read_site(client: MediaWikiClient) -> Answer:
@@ -277,70 +169,3 @@ def _judge_page(page: Mapping[str, Any], pages: dict[int, dict[str, Any]], repor
         "timestamp": str(revision.get("timestamp", "")),
         "text": text,
     }
-
-
-# ---- the export file
-
-
-def _write_export(path: Path, site: Answer, pages: Iterable[Mapping[str, Any]]) -> None:
-    """Streams of 100 pages, each bz2 of its own, as in Wikimedia's multistream dumps."""
-    with path.open("wb") as file:
-        file.write(bz2.compress(_head_xml(site).encode()))
-        rest = iter(pages)
-        while batch := list(islice(rest, PAGES_PER_STREAM)):
-            xml = "".join(map(_page_xml, batch))
-            file.write(bz2.compress(xml.encode()))
-        file.write(bz2.compress(b"</mediawiki>\n"))
-
-
-def _head_xml(site: Answer) -> str:
-    general = site["general"]
-    names = "".join(
-        f'      <namespace key="{key}">{_escape(_namespace_name(entry))}</namespace>\n'
-        for key, entry in sorted(_namespaces(site).items())
-    )
-    return (
-        '<mediawiki xmlns="http://www.mediawiki.org/xml/export-0.11/" version="0.11" '
-        f'xml:lang="{_escape(str(general.get("lang", "")))}">\n  <siteinfo>\n'
-        f"    <sitename>{_escape(str(general.get('sitename', '')))}</sitename>\n"
-        f"    <dbname>{_escape(str(general.get('wikiid', '')))}</dbname>\n"
-        f"    <namespaces>\n{names}    </namespaces>\n  </siteinfo>\n"
-    )
-
-
-def _page_xml(page: Mapping[str, Any]) -> str:
-    return (
-        f"  <page>\n    <title>{_escape(page['title'])}</title>\n    <ns>{page['ns']}</ns>\n    <id>{page['id']}</id>\n"
-        f"    <revision>\n      <id>{page['revision']}</id>\n      <timestamp>{_escape(page['timestamp'])}</timestamp>\n"
-        f"      <model>wikitext</model>\n      <format>text/x-wiki</format>\n"
-        f'      <text xml:space="preserve">{_escape(page["text"])}</text>\n    </revision>\n  </page>\n'
-    )
-
-
-def _escape(text: str) -> str:
-    """For XML, without the control characters that it cannot hold."""
-    return html.escape(NO_XML_CHARACTER.sub("", text), quote=True)
-
-
-def _namespaces(site: Answer) -> dict[int, Mapping[str, Any]]:
-    listed = site["namespaces"]
-    entries = listed.values() if isinstance(listed, dict) else listed
-    return {int(entry["id"]): entry for entry in entries}
-
-
-def _namespace_name(entry: Mapping[str, Any]) -> str:
-    return str(entry.get("name", entry.get("*", "")))
-
-
-def _category_prefix(site: Answer) -> str:
-    return _namespace_name(_namespaces(site).get(CATEGORY_NAMESPACE, {})) or "Category"
-
-
-def _file_name(site: Answer) -> str:
-    """The wiki's database name where it is a plain word, as it becomes part of a file name."""
-    name = str(site["general"].get("wikiid", ""))
-    return name if name.isascii() and name.replace("_", "").isalnum() else "wiki"
-
-
-def _first_names(names: list[str]) -> str:
-    return ", ".join(names[:5]) + (f" and {len(names) - 5:,} more" if len(names) > 5 else "")

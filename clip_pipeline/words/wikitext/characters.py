@@ -150,3 +150,15 @@ def pack_name(name: str) -> tuple[int, int]:
     """What `short_name_at` returns for the name."""
     data = name.encode("ascii").ljust(16, b"\0")
     return int.from_bytes(data[:8], "little"), int.from_bytes(data[8:16], "little")
+
+
+@kernel(inline="always")
+def copy_until(text, i, w, stops):
+    """Moves text[i:] to text[w:] up to the first byte of `stops`; the byte after each, and that byte. 0 must be one of them."""
+    c = text[np.uint64(i)]
+    while not stops[c]:
+        text[np.uint64(w)] = c
+        w += 1
+        i += 1
+        c = text[np.uint64(i)]
+    return i, w, c

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from clip_pipeline.words.wikitext.characters import WORD, flags_at, kernel, pack_name, short_name_at
+from clip_pipeline.words.wikitext.characters import WORD, copy_until, flags_at, kernel, pack_name, short_name_at
 
 DROPPED_ELEMENTS = (
     "ref", "references", "math", "chem", "ce", "timeline", "source", "syntaxhighlight", "pre", "score", "hiero",
@@ -178,12 +178,7 @@ def drop_elements(text, n, flags, elements, captions):
     filled = np.int64(0)
     unclosed = np.uint64(0)  # a bit an element that has no closing tag in the rest of the text: not looked for again
     while i < n:
-        c = text[np.uint64(i)]
-        while not _STOPS[c]:
-            text[np.uint64(w)] = c
-            w += 1
-            i += 1
-            c = text[np.uint64(i)]
+        i, w, c = copy_until(text, i, w, _STOPS)
         if i >= n:
             break
         if c != 60:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from clip_pipeline.words.wikitext.characters import kernel
+from clip_pipeline.words.wikitext.characters import copy_until, kernel
 from clip_pipeline.words.wikitext.external_links import external_link, opens_link, scheme_before, url_end
 from clip_pipeline.words.wikitext.link_kinds import CATEGORY, IMAGE, is_language_link, is_option, special_prefix
 
@@ -89,12 +89,7 @@ def resolve_links(text, n, characters, names, options, stack):
     too_deep = 0
     bracket = np.int64(-1)  # closes an external link whose label is being copied
     while i < n:
-        c = text[np.uint64(i)]
-        while not _STOPS[c]:
-            text[np.uint64(w)] = c
-            w += 1
-            i += 1
-            c = text[np.uint64(i)]
+        i, w, c = copy_until(text, i, w, _STOPS)
         if i >= n:
             break
         if c == 91:

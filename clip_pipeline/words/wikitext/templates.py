@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from clip_pipeline.words.wikitext.characters import WORD, code_point_at, kernel
+from clip_pipeline.words.wikitext.characters import WORD, code_point_at, copy_until, kernel
 
 MAX_INDENT = 40
 """Colons and blanks that may stand before a table on its line."""
@@ -169,12 +169,7 @@ def drop_templates_and_tables(text, n, flags, stack):
     line_written = np.int64(0)
     disambiguation = False
     while i < n:
-        c = text[np.uint64(i)]
-        while not _STOPS[c]:
-            text[np.uint64(w)] = c
-            w += 1
-            i += 1
-            c = text[np.uint64(i)]
+        i, w, c = copy_until(text, i, w, _STOPS)
         if i >= n:
             break
         d = text[i + 1] if i + 1 < n else np.uint8(0)

@@ -23,7 +23,11 @@ def test_vectors_of_another_model_are_told():
 def test_a_head_is_stored_and_read(tmp_path):
     HEAD.save(tmp_path / "head.npz")
     read = read_head(tmp_path / "head.npz")
-    assert (read.weights_CD == HEAD.weights_CD).all() and (read.bias_C == HEAD.bias_C).all() and read.strength == 3
+    assert (
+        (read.weights_CD == HEAD.weights_CD).all()
+        and (read.bias_C == HEAD.bias_C).all()
+        and read.inverse_regularization == 3
+    )
 
 
 def test_another_file_is_no_head(tmp_path):

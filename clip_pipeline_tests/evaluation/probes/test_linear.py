@@ -9,10 +9,10 @@ import pytest
 from sklearn.linear_model import LogisticRegression
 
 from clip_pipeline.errors import DatasetError
-from clip_pipeline.evaluation.probes.linear import strengths_to_try, train_linear_probe
+from clip_pipeline.evaluation.probes.linear import inverse_regularizations_to_try, train_linear_probe
 from clip_pipeline_tests.evaluation.probes.fakes import clusters, cone
 
-STRENGTHS = strengths_to_try(25)
+FEW_SHOT_COUNT = inverse_regularizations_to_try(25)
 
 
 def divided(count: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -21,27 +21,30 @@ def divided(count: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return rows[rows % 6 < 3], rows[rows % 6 == 3], rows[rows % 6 > 3]
 
 
-def test_the_strengths_are_those_of_openai():
-    assert np.allclose(strengths_to_try(96), np.logspace(-6, 6, 96))
+def test_the_values_of_c_are_those_of_openai():
+    assert np.allclose(inverse_regularizations_to_try(96), np.logspace(-6, 6, 96))
 
 
 def test_c_and_accuracy_are_those_of_a_sweep_with_scikit_learn():
     features, labels = cone(4, 90, noise=2.0)
     train, validation, test = divided(len(labels))
-    probe = train_linear_probe(features, labels, train, validation, STRENGTHS)
+    probe = train_linear_probe(features, labels, train, validation, FEW_SHOT_COUNT)
     accuracies = []
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        for strength in strengths_to_try(25):
-            model = LogisticRegression(C=strength, tol=1e-12, solver="newton-cholesky")
+        for inverse_regularization in inverse_regularizations_to_try(25):
+            model = LogisticRegression(C=inverse_regularization, tol=1e-12, solver="newton-cholesky")
             accuracies.append(
                 model.fit(features[train].astype(float), labels[train]).score(features[validation], labels[validation])
             )
         learnt = np.concatenate([train, validation])
-        final = LogisticRegression(C=probe.head.strength, tol=1e-12, solver="newton-cholesky")
+        final = LogisticRegression(C=probe.head.inverse_regularization, tol=1e-12, solver="newton-cholesky")
         final.fit(features[learnt].astype(float), labels[learnt])
     assert np.abs(probe.validation_accuracy - accuracies).max() <= 1 / len(validation)
-    assert probe.head.strength == strengths_to_try(25)[int(np.argmax(probe.validation_accuracy))]
+    assert (
+        probe.head.inverse_regularization
+        == inverse_regularizations_to_try(25)[int(np.argmax(probe.validation_accuracy))]
+    )
     assert (probe.head.predict(features[test]) == final.predict(features[test])).mean() > 0.98
     assert 0.5 < (probe.head.predict(features[test]) == labels[test]).mean() < 1
 
@@ -49,7 +52,7 @@ def test_c_and_accuracy_are_those_of_a_sweep_with_scikit_learn():
 def test_separable_classes_are_told_apart_perfectly_on_photos_that_were_not_trained_on():
     features, labels = clusters(4, 24, 0.05)
     train, validation, test = divided(len(labels))
-    probe = train_linear_probe(features, labels, train, validation, STRENGTHS)
+    probe = train_linear_probe(features, labels, train, validation, FEW_SHOT_COUNT)
     assert (probe.head.predict(features[test]) == labels[test]).all()
 
 
@@ -57,7 +60,7 @@ def test_shuffled_labels_give_chance():
     features, labels = clusters(4, 300, 0.05)
     labels = np.random.default_rng(1).permutation(labels)
     train, validation, test = divided(len(labels))
-    probe = train_linear_probe(features, labels, train, validation, STRENGTHS)
+    probe = train_linear_probe(features, labels, train, validation, FEW_SHOT_COUNT)
     assert abs((probe.head.predict(features[test]) == labels[test]).mean() - 0.25) < 0.08
 
 
@@ -67,18 +70,21 @@ def test_standardised_dimensions_are_folded_into_the_head():
     train, validation, test = divided(len(labels))
     learnt = np.sort(np.concatenate([train, validation]))
     scaled = (features / features[learnt].std(axis=0, dtype=np.float64)).astype(np.float32)
-    one = train_linear_probe(features, labels, train, validation, STRENGTHS, standardise=True)
-    two = train_linear_probe(scaled, labels, train, validation, STRENGTHS)
-    plain = train_linear_probe(features, labels, train, validation, STRENGTHS)
-    assert one.head.strength == two.head.strength != plain.head.strength
+    one = train_linear_probe(features, labels, train, validation, FEW_SHOT_COUNT, standardise=True)
+    two = train_linear_probe(scaled, labels, train, validation, FEW_SHOT_COUNT)
+    plain = train_linear_probe(features, labels, train, validation, FEW_SHOT_COUNT)
+    assert one.head.inverse_regularization == two.head.inverse_regularization != plain.head.inverse_regularization
     assert (one.head.predict(features[test]) == two.head.predict(scaled[test])).mean() > 0.98
 
 
 def test_float64_gives_the_same_choice():
     features, labels = cone(4, 60)
     train, validation, _ = divided(len(labels))
-    double = train_linear_probe(features, labels, train, validation, STRENGTHS, double=True)
-    assert double.head.strength == train_linear_probe(features, labels, train, validation, STRENGTHS).head.strength
+    double = train_linear_probe(features, labels, train, validation, FEW_SHOT_COUNT, double=True)
+    assert (
+        double.head.inverse_regularization
+        == train_linear_probe(features, labels, train, validation, FEW_SHOT_COUNT).head.inverse_regularization
+    )
 
 
 @pytest.mark.parametrize(
@@ -87,4 +93,4 @@ def test_float64_gives_the_same_choice():
 )
 def test_labels_that_are_no_classes_are_a_sentence(labels, message):
     with pytest.raises(DatasetError, match=message):
-        train_linear_probe(np.ones((8, 4)), np.array(labels), np.arange(6), np.arange(6, 8), STRENGTHS)
+        train_linear_probe(np.ones((8, 4)), np.array(labels), np.arange(6), np.arange(6, 8), FEW_SHOT_COUNT)

@@ -42,18 +42,18 @@ def test_the_slope_is_the_derivative_of_the_loss():
     coefficients = torch.from_numpy(np.random.default_rng(0).normal(size=problem.shape))
     _, probabilities, missing = problem.loss(problem.logits(coefficients))
     curvature = problem.curvature(probabilities)
-    slope = problem.slope(probabilities, missing)
+    gradient = problem.gradient(probabilities, missing)
     for row in range(3):
         for column in range(5):
             nudge = torch.zeros(problem.shape, dtype=torch.float64)
             nudge[row, column] = 1e-4
             up, middle, down = (problem.loss(problem.logits(coefficients + sign * nudge))[0] for sign in (1, 0, -1))
-            assert float(slope[row, column]) == pytest.approx((up - down) / 2e-4, abs=1e-7)
+            assert float(gradient[row, column]) == pytest.approx((up - down) / 2e-4, abs=1e-7)
             assert float(curvature[row, column]) == pytest.approx((up - 2 * middle + down) / 1e-8, abs=1e-6)
 
 
 def test_photos_classified_with_near_certainty_keep_their_digits_in_float32():
-    """Of p = 1 - 1e-9 float32 keeps nothing; the loss must still be 1e-9 and the slope likewise."""
+    """Of p = 1 - 1e-9 float32 keeps nothing; the loss must still be 1e-9 and the gradient likewise."""
     features = np.array([[10.0], [-10.0]] * 4, np.float32)
     labels = np.array([0, 1] * 4)
     single, double = (LogisticProblem(features, labels, 2, double) for double in (False, True))
@@ -63,7 +63,7 @@ def test_photos_classified_with_near_certainty_keep_their_digits_in_float32():
     results = []
     for problem in (single, double):
         loss, probabilities, missing = problem.loss(problem.logits(coefficients))
-        results.append((loss, float(problem.slope(probabilities, missing)[0, 0])))
+        results.append((loss, float(problem.gradient(probabilities, missing)[0, 0])))
     assert results[1][0] == pytest.approx(np.log1p(np.exp(-20.8)), rel=1e-9)
     assert results[0] == pytest.approx(results[1], rel=1e-5)
 

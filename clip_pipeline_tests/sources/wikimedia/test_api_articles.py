@@ -10,8 +10,8 @@ import pytest
 
 from clip_pipeline.errors import InputError, SettingsError, SourceError
 from clip_pipeline.settings import WikipediaSettings
-from clip_pipeline.sources.wikimedia import api_articles
 from clip_pipeline.sources.wikimedia.api_articles import download_articles
+from clip_pipeline.sources.wikimedia.api_titles import MAX_CATEGORIES
 from clip_pipeline.sources.wikimedia.dump_files import describe_dump, part_pieces
 from clip_pipeline_tests.sources.loopback import Answer
 from clip_pipeline_tests.sources.wikimedia.test_api_client import API, PATH, answer_json, asked, play, recordings
@@ -102,11 +102,12 @@ def wiki(site):
 
 @pytest.fixture
 def download(site, tmp_path):
-    def downloading(name="out", **settings):
+    def downloading(name="out", max_categories=MAX_CATEGORIES, **settings):
         folder = tmp_path / name
         folder.mkdir(exist_ok=True)
         chosen = WikipediaSettings(dump="api", api=API, **settings)
-        return download_articles(chosen, tmp_path / f"work {name}", folder, site.hosts("en.wikipedia.org"), "ann")
+        hosts = site.hosts("en.wikipedia.org")
+        return download_articles(chosen, tmp_path / f"work {name}", folder, hosts, "ann", max_categories)
 
     return downloading
 
@@ -197,8 +198,7 @@ def test_bad_input_gets_a_sentence(wiki, download, tmp_path):
         download("d", category="Leer")
 
 
-def test_a_category_of_endless_subcategories_is_told(site, download, monkeypatch):
-    monkeypatch.setattr(api_articles, "MAX_CATEGORIES", 20)
+def test_a_category_of_endless_subcategories_is_told(site, download):
 
     def answer(request, count):
         question = asked(request.path)
@@ -209,7 +209,7 @@ def test_a_category_of_endless_subcategories_is_told(site, download, monkeypatch
 
     site.routes[PATH] = answer
     with pytest.raises(SourceError, match="more than 20 subcategories"):
-        download(category="Tiere", category_depth=10)
+        download(max_categories=20, category="Tiere", category_depth=10)
 
 
 def test_the_first_version_of_the_format_is_read_too(site, download):
