@@ -41,6 +41,14 @@ def test_long_paths_are_told_apart_by_the_parts_that_differ(tmp_path):
     assert [run.label for run in read_runs(folders)] == ["run", "run/again"]
 
 
+def test_a_setting_that_an_older_version_called_otherwise_is_no_difference(tmp_path):
+    folders = [write_run(tmp_path / "old"), write_run(tmp_path / "new")]
+    for folder, name in zip(folders, ("word_loss", "bag_of_words_loss"), strict=True):
+        settings = json.loads((folder / "training.json").read_text())["settings"]
+        (folder / "training.json").write_text(json.dumps({"settings": settings | {name: 3.0}}))
+    assert [run.label for run in read_runs(folders)] == ["old", "new"]
+
+
 def test_what_changes_the_scale_of_the_loss_is_told_first(tmp_path):
     folders = [write_run(tmp_path / "a"), write_run(tmp_path / "b", 16, 3e-4)]
     path = folders[1] / "training.json"
