@@ -23,7 +23,7 @@ dev: $(VENV)/installed ## the Dagster page on http://127.0.0.1:3000
 lint: $(VENV)/installed-dev ## style and types
 	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
 
-readme: $(VENV)/installed-dev ## writes the generated parts of README.md and docs/ anew
+docs: $(VENV)/installed-dev ## writes the generated pages of docs/ anew
 	$(BIN)/python docs/generate.py
 
 clean: ## forgets artifacts and history; keeps the environment, the ledger of requests and what was taken down
@@ -44,4 +44,4 @@ $(VENV)/installed-dev: $(VENV)/installed
 help: ## this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 10
 
-.PHONY: demo test check dev lint readme clean help
+.PHONY: demo test check dev lint docs clean help
