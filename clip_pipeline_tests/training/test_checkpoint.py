@@ -10,7 +10,7 @@ import torch
 
 from clip_pipeline.errors import DiskError
 from clip_pipeline.training import checkpoint
-from clip_pipeline.training.checkpoint import load_best, load_state, remove_states, save_best, save_state
+from clip_pipeline.training.checkpoint import Saving, load_best, load_state, remove_states, save_best, save_state
 
 
 def saved_steps(folder) -> list[str]:
@@ -93,3 +93,10 @@ def test_the_best_weights_are_replaced_in_one_step(tmp_path, monkeypatch):
         save_best({"w": torch.zeros(2)}, tmp_path)
     assert load_best(tmp_path)["w"].tolist() == [1, 1]
     assert [path.name for path in tmp_path.iterdir()] == ["best.safetensors"]
+
+
+def test_a_state_is_due_after_so_many_seconds_or_steps():
+    by_time = Saving(seconds=30)
+    assert [by_time.is_due(5, seconds) for seconds in (0, 29.9, 30, 31)] == [False, False, True, True]
+    by_steps = Saving(seconds=30, steps=4)
+    assert [step for step in range(1, 10) if by_steps.is_due(step, 0.0)] == [4, 8]

@@ -13,7 +13,6 @@ from clip_pipeline.errors import ModelError, SettingsError
 from clip_pipeline.models.folder import WEIGHTS_FILE, load_model_folder
 from clip_pipeline.models.registry import load_config
 from clip_pipeline.settings import TrainingSettings
-from clip_pipeline.training.model.freezing import training_mode
 from clip_pipeline.training.model.initial_model import make_model, with_loss
 from clip_pipeline.training.options import initial_model_of
 from clip_pipeline_tests.training.conftest import SETTINGS, TinyData
@@ -49,34 +48,6 @@ def test_a_sigmoid_model_is_a_folder_that_open_clip_loads_with_its_bias(tiny_dat
     tiny_data.train(tmp_path, dataclasses.replace(SETTINGS, loss="sigmoid", epochs=3))
     model, _, _ = load_model_folder(tmp_path / "model")
     assert model.logit_bias.item() == float(weights_of(tmp_path)["logit_bias"]) != -10
-
-
-@pytest.mark.parametrize("encoder", ["image", "text"])
-def test_a_frozen_encoder_ends_as_it_began(tiny_data: TinyData, tmp_path, encoder):
-    settings = dataclasses.replace(SETTINGS, epochs=2, freeze=encoder)
-    tiny_data.train(tmp_path / "a", settings)
-    tiny_data.train(tmp_path / "b", dataclasses.replace(settings, steps=1, learning_rate=1e-9))
-    end, start = weights_of(tmp_path / "a"), weights_of(tmp_path / "b")
-    still = {name for name in end if torch.allclose(end[name], start[name], atol=1e-7)}
-    of_encoder = {name for name in end if name.startswith("visual.") == (encoder == "image")} - {"logit_scale"}
-    assert of_encoder <= still
-    assert len(still) < len(end) - 5, "the other encoder moved"
-
-
-def test_the_norms_of_a_frozen_encoder_may_be_trained():
-    model, _ = model_of(freeze="image", freeze_norms=False)
-    trained = {name for name, p in model.named_parameters() if p.requires_grad and name.startswith("visual.")}
-    assert trained and all(".ln_" in name for name in trained)
-
-
-def test_a_frozen_encoders_statistics_and_dropout_rest():
-    model, initial = model_of(model="sandbox_small", freeze="image")
-    training_mode(model, initial.frozen)
-    assert not any(module.training for module in model.visual.modules())
-    assert model.transformer.training
-    model, initial = model_of(model="sandbox_small", freeze="image", freeze_norms=False)
-    training_mode(model, initial.frozen)
-    assert model.visual.bn1.training
 
 
 def test_patches_of_a_encoder_without_patches_cannot_be_left_out():
