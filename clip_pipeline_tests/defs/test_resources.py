@@ -6,7 +6,13 @@ import pytest
 
 dg = pytest.importorskip("dagster")
 
-from clip_pipeline.defs.resources import PipelineResource, launch_resources, section_resource  # noqa: E402
+from clip_pipeline.defs.resources import (  # noqa: E402
+    PipelineResource,
+    launch_resources,
+    section_resource,
+    starting_recipe,
+)
+from clip_pipeline.errors import SettingsError  # noqa: E402
 from clip_pipeline.settings import SECTIONS, Recipe  # noqa: E402
 from clip_pipeline.settings.fields import fields_of  # noqa: E402
 
@@ -61,6 +67,12 @@ def test_fields_of_any_section_and_another_recipe_are_taken(monkeypatch, tmp_pat
 def test_a_choice_that_there_is_not_is_refused_before_anything_starts(monkeypatch, tmp_path):
     with pytest.raises(dg.DagsterInvalidConfigError, match=r"compute:config:device not in enum type"):
         recipe_of(monkeypatch, tmp_path, {"compute": {"device": "tpu"}})
+
+
+def test_an_old_name_in_the_environment_is_answered_when_the_page_starts(monkeypatch):
+    monkeypatch.setenv("CLIP_PIPELINE_SETTINGS", "training.epochs=3; training.clip_norm=1")
+    with pytest.raises(SettingsError, match=r"training.clip_norm was renamed training.grad_clip_norm in 0\.2"):
+        starting_recipe()
 
 
 @pytest.mark.parametrize(
