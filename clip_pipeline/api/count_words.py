@@ -26,7 +26,7 @@ OUTPUT_SUFFIXES = (".parquet", ".txt")
 
 UNFILTERED = replace(DEFAULTS.words, script="any", stop_words="none", digits=True, min_length=1)
 """The defaults here: a dump may be of any language, so that what is left out is what was asked for. The pipeline's own are
-for English (docs/decisions/0013)."""
+for English (docs/decisions/0014)."""
 
 
 @dataclass(frozen=True)

@@ -27,7 +27,7 @@ OWN_DEFAULTS = {
     ("words", "words.digits"),
     ("embed", "embedding.runtime"),
 }
-"""Options whose default is not the setting's, on purpose: docs/decisions/0013-defaults-of-single-commands.md."""
+"""Options whose default is not the setting's, on purpose: docs/decisions/0014-defaults-of-single-commands.md."""
 
 
 def leaves(command: click.Command = commands, path: str = "") -> Iterator[tuple[str, click.Command]]:
