@@ -123,10 +123,9 @@ def _count_dumps(dumps: Sequence[str | Path], workers: int, settings: WordsSetti
     with tempfile.TemporaryDirectory(prefix="counts-") as work:
         for number, path in enumerate(paths):
             runs.append(Path(work, f"{number}.parquet"))
-            if is_html_dump(path):
-                part, count = DumpPart("part-000", 0, path.stat().st_size), count_html_part
-            else:
-                part, count = check_dump(path), count_part
+            html = is_html_dump(path)
+            part = DumpPart("part-000", 0, path.stat().st_size) if html else check_dump(path)
+            count = count_html_part if html else count_part
             count(path, part, runs[-1], workers=workers, rules=settings.rules, work=Path(work))
         counts = merge_counts(runs, settings.min_count)
     if not counts.occurrences:
