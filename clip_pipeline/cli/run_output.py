@@ -79,7 +79,8 @@ def _say_scores(workspace: Workspace) -> None:
     click.echo(f"\nThese are the headlines; all {len(rows):,} scores, with examples and curves, are in the report.")
     click.echo(f"Report    {report.folder / 'report.html'}")
     click.echo(f"Model     {workspace.store.folder(artifact_key('clip_checkpoint', model_names(workspace.recipe)[0]))}")
-    click.echo("Look      make dev, then http://127.0.0.1:3000")
+    look = "make dev" if Path("Makefile").is_file() else "dagster dev -m clip_pipeline.definitions"
+    click.echo(f"Look      {look}, then http://127.0.0.1:3000")
 
 
 def _best_adaptation(workspace: Workspace) -> list[dict[str, Any]]:
@@ -96,9 +97,10 @@ def _best_adaptation(workspace: Workspace) -> list[dict[str, Any]]:
         for row in read_scores(curves.file(SCORES_FILE))
         if (row["method"], row["percent"], row["metric"]) == (best["method"], best["percent"], "top1")
     )
-    split = f"{of_best['split']}, {best['method']} with {best['percent']:g} % of the photos"
+    share = "" if best["percent"] == 100 else f", {best['percent']:g} % of the photos"
+    names = {"dataset": of_best["dataset"].replace(":", " "), "split": f"by {best['method']}{share}"}
     interval = {"value": best["top1"], "low": best["low"], "high": best["high"]}
-    return [of_best | interval | {"task": "adaptation", "split": split}]
+    return [of_best | interval | names | {"task": "adaptation"}]
 
 
 def say_takedowns(folder: str) -> None:
