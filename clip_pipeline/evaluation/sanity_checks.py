@@ -34,7 +34,7 @@ SIMILARITY_ERROR = 1e-3
 
 
 @dataclass(frozen=True)
-class GateOutcome:
+class SanityCheckOutcome:
     """Whether the sanity check was passed, what was found, in a sentence, and the numbers behind it."""
 
     passed: bool
@@ -42,7 +42,7 @@ class GateOutcome:
     numbers: dict[str, float] = field(default_factory=dict)
 
 
-def perfect_classifier_scores_one(truth: LabelTruth, settings: EvaluationSettings) -> GateOutcome:
+def perfect_classifier_scores_one(truth: LabelTruth, settings: EvaluationSettings) -> SanityCheckOutcome:
     """A model that puts every photo exactly on its class, through the whole path of the scores: 1.0 in every metric."""
     tried = _some(truth)
     classes = np.eye(len(tried.class_names))
@@ -58,10 +58,12 @@ def perfect_classifier_scores_one(truth: LabelTruth, settings: EvaluationSetting
     found = f"a perfect classifier of {len(tried.ids):,} photos scores {min(v for n, v in values.items() if not n.endswith(' ece')):.4f} or more, 1 is right"  # fmt: skip
     if wrong:
         found += "; wrong: " + ", ".join(f"{name} {value:.4f}" for name, value in wrong.items())
-    return GateOutcome(not wrong, found, values)
+    return SanityCheckOutcome(not wrong, found, values)
 
 
-def perfect_search_scores_one(captions_of: Sequence[tuple[str, int]], settings: EvaluationSettings) -> GateOutcome:
+def perfect_search_scores_one(
+    captions_of: Sequence[tuple[str, int]], settings: EvaluationSettings
+) -> SanityCheckOutcome:
     """A model that puts every caption exactly on its photo: every recall is 1.0. captions_of: photo ids, number of captions."""
     tried = [(photo, max(count, 1)) for photo, count in _evenly(captions_of)]
     vectors_ND = np.random.default_rng(0).normal(size=(len(tried), 64))
@@ -77,12 +79,12 @@ def perfect_search_scores_one(captions_of: Sequence[tuple[str, int]], settings: 
     found = (
         f"a perfect search among {len(tried):,} photos has recalls of {min(values.values()):.4f} or more, 1 is right"
     )
-    return GateOutcome(set(values.values()) == {1.0}, found, values)
+    return SanityCheckOutcome(set(values.values()) == {1.0}, found, values)
 
 
 def shuffled_labels_score_chance(
     images_folder: Path, texts_folder: Path, truth: LabelTruth, settings: EvaluationSettings
-) -> GateOutcome:
+) -> SanityCheckOutcome:
     """The model's own vectors with labels in a random order: mean per-class recall, whose expectation is then exactly one in the
     number of classes, lies near that."""
     shuffled = replace(settings, shuffle_labels=True, bootstrap_samples=max(QUICK, settings.bootstrap_samples))
@@ -99,12 +101,12 @@ def shuffled_labels_score_chance(
         f"with shuffled labels {worst['dataset']} {worst['split']} scores {worst['value']:.4f} "
         f"[{worst['low']:.4f}, {worst['high']:.4f}]; chance is {worst['chance']:.4f}"
     )
-    return GateOutcome(not far, found, {"value": worst["value"], "chance": worst["chance"]})
+    return SanityCheckOutcome(not far, found, {"value": worst["value"], "chance": worst["chance"]})
 
 
 def predictions_belong_to_their_ids(
     predictions: pa.Table, images_folder: Path, texts_folder: Path, truth: LabelTruth, shuffled: bool = False
-) -> GateOutcome:
+) -> SanityCheckOutcome:
     """Every id has one prediction, the label that the dataset gives it, and a cosine that its own vector has with the class.
 
     The cosines are computed anew, photo by photo, by id: predictions that slipped against their photos do not fit them.
@@ -113,7 +115,7 @@ def predictions_belong_to_their_ids(
         keys, stored_ND = read_embeddings(images_folder, IMAGES)
         prompts, prompts_PD = read_embeddings(texts_folder, TEXTS)
     except ClipPipelineError as error:
-        return GateOutcome(False, str(error))
+        return SanityCheckOutcome(False, str(error))
     row_of = {one: row for row, one in enumerate(keys["id"].to_pylist())}
     label_of = dict(zip(truth.ids, truth.labels, strict=True))
     first_set = predictions["templates"][0].as_py()
@@ -139,28 +141,30 @@ def predictions_belong_to_their_ids(
         "labels that are not the dataset's": len(mislabelled),
         "cosines that are not those of the photo": len(slipped),
     }
-    told = [f"{count:,} {name}" for name, count in faults.items() if count]
-    found = f"{len(ids):,} predictions: " + (", ".join(told) or "each has the label and the cosine of its own photo")
-    return GateOutcome(not told, found, {name: float(count) for name, count in faults.items()})
+    faults_found = [f"{count:,} {name}" for name, count in faults.items() if count]
+    found = f"{len(ids):,} predictions: " + (
+        ", ".join(faults_found) or "each has the label and the cosine of its own photo"
+    )
+    return SanityCheckOutcome(not faults_found, found, {name: float(count) for name, count in faults.items()})
 
 
 def probe_is_not_below_zero_shot(
     probe: dict[str, bool], zero_shot: dict[str, bool], samples: int, seed: int
-) -> GateOutcome:
+) -> SanityCheckOutcome:
     """Trained on labels, a probe should not be worse than the same vectors without training.
 
     probe, zero_shot: photo id -> whether it was right, compared on the photos that both have, with a paired interval.
     """
     shared = sorted(probe.keys() & zero_shot.keys())
     if not shared:
-        return GateOutcome(True, "the probe and zero-shot were tested on different photos")
+        return SanityCheckOutcome(True, "the probe and zero-shot were tested on different photos")
     gain_N = np.array([float(probe[one]) - float(zero_shot[one]) for one in shared])
     low, high = interval(resampled_sums(gain_N[:, None], samples, seed)[:, 0] / len(shared))
     found = (
         f"on the {len(shared):,} photos that both were tested on the probe is {100 * gain_N.mean():+.1f} points from zero-shot "
         f"[{100 * low:+.1f}, {100 * high:+.1f}]"
     )
-    return GateOutcome(high >= 0, found, {"gain": float(gain_N.mean()), "high": high})
+    return SanityCheckOutcome(high >= 0, found, {"gain": float(gain_N.mean()), "high": high})
 
 
 def _some(truth: LabelTruth) -> LabelTruth:

@@ -14,12 +14,12 @@ import unicodedata
 _ASCII_WORD = re.compile(r"\w+(?:['-]\w+)*")
 _DOTTED_I = re.compile("i\u0307+")
 LAST_MARK = 0x1FFFF
-"""No script has marks above; the augmentation selectors there are none of a word."""
+"""No script has marks above; the variation selectors there are none of a word."""
 
 
 @functools.cache
 def combining_marks() -> str:
-    """All characters that continue a word but begin none: Unicode's Mn and Mc without the augmentation selectors (20 ms)."""
+    """All characters that continue a word but begin none: Unicode's Mn and Mc without the variation selectors (20 ms)."""
     characters = map(chr, (*range(0x300, 0xFE00), *range(0xFE10, LAST_MARK + 1)))
     return "".join(character for character in characters if unicodedata.category(character) in ("Mn", "Mc"))
 

@@ -12,7 +12,7 @@ import numpy as np
 from clip_pipeline.embedding.dataset import IMAGES
 from clip_pipeline.embedding.store import write_embeddings
 from clip_pipeline.evaluation.probes.scoring import probe_scores
-from clip_pipeline.evaluation.sanity_checks import GateOutcome
+from clip_pipeline.evaluation.sanity_checks import SanityCheckOutcome
 from clip_pipeline.evaluation.zero_shot import LabelTruth
 from clip_pipeline.settings import EvaluationSettings, ProbeSettings
 
@@ -39,17 +39,17 @@ def perfect_probe_rows(truth: LabelTruth, settings: EvaluationSettings) -> list[
         return probe_scores(Path(scratch), tried, plain, QUICK, Path(scratch, "scores"))
 
 
-def perfect_probe_scores_one(truth: LabelTruth, settings: EvaluationSettings) -> GateOutcome:
+def perfect_probe_scores_one(truth: LabelTruth, settings: EvaluationSettings) -> SanityCheckOutcome:
     """`perfect_probe_rows` as a sanity check. A dataset whose splits cannot be divided has no probe, and passes."""
     rows = perfect_probe_rows(truth, settings)
     values = {f"{row['split']} {row['metric']}": row["value"] for row in rows}
     wrong = {name: value for name, value in values.items() if value != 1.0}
     if not rows:
-        return GateOutcome(True, "no split can be divided for a probe")
+        return SanityCheckOutcome(True, "no split can be divided for a probe")
     found = f"a probe on vectors that are the class scores {min(values.values()):.4f} or more, 1 is right"
     if wrong:
         found += "; wrong: " + ", ".join(f"{name} {value:.4f}" for name, value in wrong.items())
-    return GateOutcome(not wrong, found, values)
+    return SanityCheckOutcome(not wrong, found, values)
 
 
 def _evenly(truth: LabelTruth) -> list[int]:

@@ -13,7 +13,7 @@ from clip_pipeline.pipeline.workspace import Workspace
 from clip_pipeline.storage.manifest import Artifact
 
 if TYPE_CHECKING:
-    from clip_pipeline.evaluation.sanity_checks import GateOutcome
+    from clip_pipeline.evaluation.sanity_checks import SanityCheckOutcome
 
 
 def scores_beat_chance(workspace: Workspace) -> CheckOutcome:
@@ -55,7 +55,7 @@ def perfect_classifier_scores_one(workspace: Workspace) -> CheckOutcome:
 def perfect_search_scores_one(workspace: Workspace) -> CheckOutcome:
     from clip_pipeline.evaluation import sanity_checks
 
-    def sanity_check(key: str) -> GateOutcome:
+    def sanity_check(key: str) -> SanityCheckOutcome:
         dataset = stored_dataset(workspace, halves(key)[0])
         captions = [len(texts) for texts in dataset.captions or []]
         return sanity_checks.perfect_search_scores_one(
@@ -110,7 +110,7 @@ def perfect_probe_scores_one(workspace: Workspace) -> CheckOutcome:
 def probe_is_not_below_zero_shot(workspace: Workspace) -> CheckOutcome:
     from clip_pipeline.evaluation import sanity_checks
 
-    def sanity_check(key: str) -> GateOutcome:
+    def sanity_check(key: str) -> SanityCheckOutcome:
         settings = workspace.recipe.evaluation
         probe = _right(workspace, "probe_scores", key, probe="linear_probe")
         zero_shot = _right(workspace, "zero_shot_scores", key)
@@ -139,7 +139,7 @@ def _truth(workspace: Workspace, key: str) -> Any:
     return stored_dataset(workspace, halves(key)[0]).truth()
 
 
-def _sanity_check(workspace: Workspace, asset: str, sanity_check: Callable[[str], GateOutcome]) -> CheckOutcome:
+def _sanity_check(workspace: Workspace, asset: str, sanity_check: Callable[[str], SanityCheckOutcome]) -> CheckOutcome:
     """The sanity check on every partition that was scored; the first that fails decides."""
     outcomes = {key: sanity_check(key) for key, _ in _scored(workspace, asset)}
     failed = {key: outcome for key, outcome in outcomes.items() if not outcome.passed}

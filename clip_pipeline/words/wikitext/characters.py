@@ -153,11 +153,14 @@ def pack_name(name: str) -> tuple[int, int]:
 
 
 @kernel(inline="always")
-def copy_until(text, i, w, stops):
-    """Moves text[i:] to text[w:] up to the first byte of `stops`; the byte after each, and that byte. 0 must be one of them."""
+def copy_until(text, i, out, w, stops):
+    """Copies text[i:] to out[w:] up to the first byte of `stops`; the places after both, and that byte. 0 must be one of them.
+
+    out may be the text itself, where w is not beyond i.
+    """
     c = text[np.uint64(i)]
     while not stops[c]:
-        text[np.uint64(w)] = c
+        out[np.uint64(w)] = c
         w += 1
         i += 1
         c = text[np.uint64(i)]

@@ -178,7 +178,7 @@ def drop_elements(text, n, flags, elements, captions):
     filled = np.int64(0)
     unclosed = np.uint64(0)  # a bit an element that has no closing tag in the rest of the text: not looked for again
     while i < n:
-        i, w, c = copy_until(text, i, w, _STOPS)
+        i, w, c = copy_until(text, i, text, w, _STOPS)
         if i >= n:
             break
         if c != 60:

@@ -44,7 +44,7 @@ def _hash(name: str) -> int:
 def entity_table() -> Entities:
     """All names that HTML 5 knows, "amp" and "amp;" among them (about 10 ms).
 
-    Names are told by a 64-bit hash: no two known ones share one, and an unknown name has one of theirs by chance in
+    Names are known by a 64-bit hash: no two known ones share one, and an unknown name has one of theirs by chance in
     10^16 cases.
     """
     names = {_hash(name): text for name, text in html.entities.html5.items()}

@@ -41,7 +41,7 @@ def make_link_names(names: dict[str, int]) -> LinkNames:
 
 
 def option_table() -> NameTable:
-    """The options of an image that are told by their first word."""
+    """The options of an image that are known by their first word."""
     return make_name_table(_OPTIONS)
 
 

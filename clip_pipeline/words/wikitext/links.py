@@ -89,7 +89,7 @@ def resolve_links(text, n, characters, names, options, stack):
     too_deep = 0
     bracket = np.int64(-1)  # closes an external link whose label is being copied
     while i < n:
-        i, w, c = copy_until(text, i, w, _STOPS)
+        i, w, c = copy_until(text, i, text, w, _STOPS)
         if i >= n:
             break
         if c == 91:

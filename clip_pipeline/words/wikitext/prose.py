@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from clip_pipeline.words.wikitext.characters import kernel
+from clip_pipeline.words.wikitext.characters import copy_until, kernel
 from clip_pipeline.words.wikitext.elements import BLOCK, NOTHING, prose_tag_at
 from clip_pipeline.words.wikitext.entities import write_reference
 from clip_pipeline.words.wikitext.templates import has_word
@@ -27,12 +27,7 @@ def write_prose(text, n, out, flags, elements, entities):
     w = np.int64(0)
     disambiguation = False
     while i < n:
-        c = text[np.uint64(i)]
-        while not _STOPS[c]:
-            out[np.uint64(w)] = c
-            w += 1
-            i += 1
-            c = text[np.uint64(i)]
+        i, w, c = copy_until(text, i, out, w, _STOPS)
         if i >= n:
             break
         if c == 39 and text[i + 1] == 39:  # '' and '''

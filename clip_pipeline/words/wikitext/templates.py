@@ -169,7 +169,7 @@ def drop_templates_and_tables(text, n, flags, stack):
     line_written = np.int64(0)
     disambiguation = False
     while i < n:
-        i, w, c = copy_until(text, i, w, _STOPS)
+        i, w, c = copy_until(text, i, text, w, _STOPS)
         if i >= n:
             break
         d = text[i + 1] if i + 1 < n else np.uint8(0)

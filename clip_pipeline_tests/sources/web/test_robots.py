@@ -106,6 +106,17 @@ def test_rules_for_us_replace_those_for_all():
     assert not robots.allows("/private/a.jpg")
 
 
+@pytest.mark.parametrize("robot", ["clip", "clip_pipeline_two", "pipeline", "my-clip_pipeline"])
+def test_rules_for_a_robot_whose_name_is_like_ours_are_not_for_us(robot):
+    robots = parse_robots(f"User-agent: {robot}\nAllow: /\n\nUser-agent: *\nDisallow: /\n".encode())
+    assert not robots.allows("/a.jpg")
+
+
+def test_leave_to_read_an_index_is_no_leave_to_read_its_folder():
+    robots = parse_robots(b"User-agent: *\nDisallow: /\nAllow: /index.html\n")
+    assert robots.allows("/index.html") and not robots.allows("/")
+
+
 def test_other_lines_do_not_end_the_list_of_robots():
     text = b"User-agent: a\nSitemap: http://x/\nCrawl-delay: 5\nnonsense\nUser-agent: clip_pipeline\nDisallow: /\n"
     robots = parse_robots(text)
