@@ -1,4 +1,4 @@
-"""The partitions of the assets as Dagster sees them. `pipeline/` knows the keys; the dynamic ones are told to Dagster here."""
+"""The partitions of the assets as Dagster sees them. `pipeline/` knows the keys; the dynamic ones are registered with Dagster here."""
 
 from collections.abc import Callable, Sequence
 from functools import cache

@@ -143,8 +143,8 @@ def _sanity_check(workspace: Workspace, asset: str, sanity_check: Callable[[str]
     """The sanity check on every partition that was scored; the first that fails decides."""
     outcomes = {key: sanity_check(key) for key, _ in _scored(workspace, asset)}
     failed = {key: outcome for key, outcome in outcomes.items() if not outcome.passed}
-    told = [f"{halves(key)[0]}: {outcome.found}" for key, outcome in (failed or outcomes).items()]
-    return CheckOutcome(not failed, "; ".join(told) or "nothing was scored", {"datasets": len(outcomes), "failed": len(failed)})  # fmt: skip
+    lines = [f"{halves(key)[0]}: {outcome.found}" for key, outcome in (failed or outcomes).items()]
+    return CheckOutcome(not failed, "; ".join(lines) or "nothing was scored", {"datasets": len(outcomes), "failed": len(failed)})  # fmt: skip
 
 
 def _scored(workspace: Workspace, asset: str) -> Iterator[tuple[str, Artifact]]:

@@ -14,7 +14,7 @@ class LinkPlan:
 
     words: of the vocabulary. searched: those that the plan searches. most: requests at most, without any that was made.
     answered: those of them that need not be made, since their pages are on the disk or the search is known to end
-    before. limit: requests an hour. learned: whether the service or the settings told that. left: this hour. wait:
+    before. limit: requests an hour. learned: whether the service or the settings said so. left: this hour. wait:
     seconds until the next may go.
     """
 

@@ -28,7 +28,7 @@ class PhotoSource(ABC):
     """Whether only the user can say under which licence the photos are."""
 
     wants_reports: ClassVar[bool] = False
-    """Whether the service wants to be told of each photo that was taken."""
+    """Whether the service wants a report of each photo that was taken."""
 
     def __init__(self, workspace: Workspace):
         self.workspace, self.settings = workspace, workspace.recipe.links

@@ -37,7 +37,7 @@ class UnsplashPhotos(SearchedPhotos):
     def report_downloads(self, shard: Artifact) -> None:
         """Tells Unsplash of each photo of a finished shard, once for ever, with the requests that are left now.
 
-        What cannot be told now is told by a later run. Nothing that goes wrong here harms the shard.
+        What cannot be reported now is reported by a later run. Nothing that goes wrong here harms the shard.
         """
         from clip_pipeline.images.download.unsplash_reports import tell_downloads
 

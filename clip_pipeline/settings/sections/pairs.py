@@ -25,7 +25,7 @@ class PairsSettings(CheckedSettings):
         ),
     )
     caption_language: str = setting(
-        "any", "Language that captions must be in, told by its function words, such as en; any keeps all."
+        "any", "Language that captions must be in, recognised by its function words, such as en; any keeps all."
     )
     max_caption_photos: int = setting(
         0, "Captions that more photos share than this are dropped, as file names and slogans are; 0 keeps all.", low=0
