@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from clip_pipeline.pipeline.assets import ASSETS
+from clip_pipeline.settings import renamed
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -35,3 +36,20 @@ def test_the_picture_of_the_flow_shows_every_asset_and_what_it_is_made_from():
     assert set(words) == {asset.name for asset in ASSETS} | {asset.stage for asset in ASSETS}
     assert len(words) == len(set(words))
     assert len(tips) >= sum(bool(asset.after) for asset in ASSETS)
+
+
+def test_the_changelog_has_every_name_that_changed():
+    changes = (ROOT / "CHANGELOG.md").read_text()
+    names = [
+        (old, new.now) for table in (renamed.SETTINGS, renamed.ASSETS, renamed.OPTIONS) for old, new in table.items()
+    ]
+    names += [((f"{setting}={old}",), f"{setting}={new.now}") for (setting, old), new in renamed.CHOICES.items()]
+    missing = [
+        f"{old} → {now}"
+        for old, now in names
+        if not any(
+            now in line and all(part in line for part in ((old,) if isinstance(old, str) else old))
+            for line in changes.splitlines()
+        )
+    ]
+    assert not missing, missing
