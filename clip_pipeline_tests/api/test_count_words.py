@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 from click.testing import CliRunner
 
+import clip_pipeline
 from clip_pipeline.cli import commands
 from clip_pipeline.errors import ClipPipelineError
 from clip_pipeline_tests.words.dumps import dump_xml, page_xml
@@ -56,6 +57,14 @@ def test_filters_are_options(count, xml):
     assert set(count(xml, "--min-length", 5)) == {"x-rays", "katze"}
     assert list(count(xml, "--max-words", 2)) == ["and", "cat"]
     assert count(xml, "--min-documents", 2) == {}
+
+
+def test_from_python_the_words_are_a_table_and_nothing_is_written_or_printed(xml, tmp_path, capsys):
+    counted = clip_pipeline.count_words(xml, min_count=0, language="en")
+    assert counted.table["word"].to_pylist() == ["cat", "die", "katze", "mp3", "saw", "x-rays"]
+    assert counted.found == 9 and counted.dropped["stop_word"] == 2
+    assert [path.name for path in tmp_path.iterdir()] == ["x.xml"]
+    assert capsys.readouterr().out == ""
 
 
 def test_words_alone_are_written_as_lines(xml, tmp_path):

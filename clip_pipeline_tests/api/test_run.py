@@ -1,0 +1,59 @@
+"""run, status and plan from Python: the same data folder as on the command line."""
+
+from __future__ import annotations
+
+import pytest
+
+from clip_pipeline.api.plan import plan
+from clip_pipeline.api.run import run
+from clip_pipeline.api.status import status
+from clip_pipeline.errors import ModelError, PhotosError, SettingsError
+
+
+def test_what_is_fresh_is_reused_and_nothing_is_printed(tiny_data, capsys):
+    seen: list[str] = []
+    outcomes = run(
+        "tiny", tiny_data, on_start=lambda step: seen.append(step.name), on_done=lambda one: seen.append("done")
+    )
+    assert all(outcome.built == 0 and outcome.hits >= 1 for outcome in outcomes if outcome.partitions)
+    assert seen == [word for outcome in outcomes for word in (outcome.asset, "done")]
+    assert outcomes[-1].asset == "benchmark_report"
+    assert capsys.readouterr() == ("", "")
+
+
+def test_the_report_is_handed_the_workspace_while_it_is_open(tiny_data):
+    found = []
+    run(
+        "tiny",
+        tiny_data,
+        select="vocabulary",
+        report=lambda workspace, outcomes: found.append(workspace.get("vocabulary")),
+    )
+    assert found[0].rows["words"] > 100
+
+
+def test_one_asset_is_built_into_an_empty_folder(tmp_path):
+    (outcome,) = run("tiny", tmp_path / "data", select="wikipedia_dump")
+    assert (outcome.built, outcome.hits) == (1, 0)
+    states = {one.asset: one.state for one in status("tiny", tmp_path / "data")}
+    assert (states["wikipedia_dump"], states["vocabulary"]) == ("fresh", "waiting")
+
+
+def test_settings_of_another_run_are_stale(tiny_data):
+    states = {one.asset: one for one in status("tiny", tiny_data, settings={"words.min_count": 21})}
+    assert states["vocabulary"].state == "stale" and "min_count" in states["vocabulary"].why
+
+
+def test_wrong_input_is_said_before_anything_is_built(tmp_path):
+    with pytest.raises(SettingsError, match='Did you mean "vocabulary"'):
+        run("tiny", tmp_path / "data", select="vocabulry")
+    with pytest.raises(PhotosError, match="nowhere"):
+        run("tiny", tmp_path / "data", settings={"links.source": "folder", "links.path": str(tmp_path / "nowhere")})
+    with pytest.raises(ModelError, match="sandbox_small"):
+        run("tiny", tmp_path / "data", settings={"training.model": "sandbox_smal"})
+    assert not (tmp_path / "data" / "words").exists()
+
+
+def test_a_plan_without_a_search_is_a_sentence(tmp_path):
+    with pytest.raises(SettingsError, match="makes no search"):
+        plan("tiny", tmp_path, settings={"links.source": "folder"})
