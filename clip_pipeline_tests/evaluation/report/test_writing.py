@@ -11,7 +11,6 @@ from PIL import Image
 
 from clip_pipeline.evaluation.provenance import Scored
 from clip_pipeline.evaluation.report.figures import draw_training
-from clip_pipeline.evaluation.report.rendering import escape_markdown
 from clip_pipeline.evaluation.report.writing import write_report
 from clip_pipeline.evaluation.retrieval import retrieval_scores
 from clip_pipeline.evaluation.zero_shot import LabelTruth, zero_shot_scores
@@ -168,15 +167,6 @@ def test_hostile_names_captions_and_settings_stay_text_in_both_forms(tmp_path):
     tables = [line for line in prose.splitlines() if line.startswith("|")]
     score_lines = [line for line in tables if "zero" in line]
     assert score_lines and {len(re.findall(r"(?<!\\)\|", line)) for line in score_lines} == {11}
-
-
-@pytest.mark.parametrize(
-    ("text", "escaped"),
-    [("a_b 5 % – 3", "a_b 5 % – 3"), ("Words & images", "Words & images"), ("&lt;", r"\&lt;"), ("a\n# b", "a # b"),
-     ("\\|", r"\\\|"), ("<a>[b](c)*d*`e`", r"\<a\>\[b\](c)\*d\*\`e\`"), (3, "3")],
-)  # fmt: skip
-def test_markdown_is_escaped_where_it_would_mean_something(text, escaped):
-    assert escape_markdown(text) == escaped
 
 
 def test_the_markdown_links_figures_that_exist_and_shows_every_score(report, facts):
