@@ -8,10 +8,13 @@ import sys
 import xml.etree.ElementTree as ET
 from pathlib import Path
 
+import click
 import pytest
 
+from clip_pipeline.cli import commands
 from clip_pipeline.pipeline.assets import ASSETS
-from clip_pipeline.settings import renamed
+from clip_pipeline.settings import SECTIONS, renamed
+from clip_pipeline.settings.fields import fields_of
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -53,3 +56,34 @@ def test_the_changelog_has_every_name_that_changed():
         )
     ]
     assert not missing, missing
+
+
+WRITTEN_PAGES = [
+    ROOT / "README.md",
+    *(ROOT / "docs" / f"{name}.md" for name in ("training", "embedding", "scores", "photos", "words", "adaptation")),
+]
+
+
+def command_lines(page: Path) -> list[str]:
+    """The lines of a page that call clip-pipeline, each with those that it is continued on."""
+    text = page.read_text().replace("\\\n", " ")
+    return [line.strip() for line in text.splitlines() if line.strip().startswith("clip-pipeline ")]
+
+
+@pytest.mark.parametrize("page", WRITTEN_PAGES, ids=lambda page: page.name)
+def test_every_command_of_a_page_exists_with_its_options(page):
+    for line in command_lines(page):
+        words, command = line.split("#")[0].split()[1:], commands
+        while isinstance(command, click.Group) and words and words[0] in command.commands:
+            command = command.commands[words.pop(0)]
+        known = {option for parameter in command.params for option in parameter.opts + parameter.secondary_opts}
+        assert command is not commands, line
+        assert {word.split("=")[0] for word in words if word.startswith("-")} <= known, line
+
+
+@pytest.mark.parametrize("page", WRITTEN_PAGES, ids=lambda page: page.name)
+def test_every_setting_of_a_page_exists(page):
+    known = {field.full_name for section in SECTIONS for field in fields_of(section)}
+    named = re.findall(r"--set '?([a-z_]+\.[a-z_0-9]+)=", page.read_text())
+    named += re.findall(rf"`((?:{'|'.join(SECTIONS)})\.[a-z_0-9]+)[=`]", page.read_text())
+    assert not set(named) - known - {"training.json"}
