@@ -5,7 +5,7 @@ PYTHON ?= python3
 export TORCH ?= auto
 VENV := .venv
 BIN := $(VENV)/bin
-ON_ALL_CORES := -n logical --dist loadfile
+ON_ALL_CORES := -n logical --dist loadfile --no-loadscope-reorder
 export DAGSTER_HOME := $(CURDIR)/dagster_home
 
 demo: $(VENV)/installed ## words to a scored CLIP in the sandbox world

@@ -31,11 +31,28 @@ def pytest_terminal_summary(terminalreporter) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests that need a whole run of the pipeline are slow, as those marked so are."""
+    """Tests that need a whole run of the pipeline are slow, as those marked so are; workers begin with the slow files."""
     for item in items:
-        # training/conftest.py has a tiny_data of its own, which is made in a moment
-        if "tiny_data" in getattr(item, "fixturenames", ()) and "training" not in item.path.parts:
+        if _needs_tiny_run(item):
             item.add_marker("slow")
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        _order_by_file(items)
+
+
+def _needs_tiny_run(item: pytest.Item) -> bool:
+    # training/conftest.py has a tiny_data of its own, which is made in a moment
+    return "tiny_data" in getattr(item, "fixturenames", ()) and "training" not in item.path.parts
+
+
+def _order_by_file(items: list[pytest.Item]) -> None:
+    """Long files first, so that none is left for one worker at the end; while the first worker makes the tiny run, the others have
+    files that do not wait for it. The order within a file stays.
+    """
+    waiting = dict.fromkeys(item.path for item in items if _needs_tiny_run(item))
+    slow = dict.fromkeys(item.path for item in items if item.get_closest_marker("slow"))
+    order = [*list(waiting)[:1], *(path for path in slow if path not in waiting), *waiting]
+    rank = {path: place for place, path in reversed(list(enumerate(order)))}
+    items.sort(key=lambda item: rank.get(item.path, len(order)))
 
 
 @pytest.fixture(autouse=True)

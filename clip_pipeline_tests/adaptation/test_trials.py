@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import signal
-import subprocess
-import sys
 import time
 from dataclasses import replace
 
@@ -21,6 +18,7 @@ from clip_pipeline.adaptation.trials import run_trial
 from clip_pipeline.errors import SettingsError
 from clip_pipeline.settings import Recipe
 from clip_pipeline_tests.adaptation.conftest import COMPUTE, EVALUATION
+from clip_pipeline_tests.made.warm_python import start_python
 
 
 def read(folder):
@@ -158,6 +156,7 @@ run_sweep(lambda: TrialContext.open(model, open_data(shared), settings, evaluati
 """
 
 
+@pytest.mark.slow
 def test_a_grid_that_is_killed_loses_the_running_trial_and_no_other(model, data, settings, tmp_path):
     import pickle
 
@@ -165,13 +164,13 @@ def test_a_grid_that_is_killed_loses_the_running_trial_and_no_other(model, data,
     out = tmp_path / "trials"
     out.mkdir()
     (tmp_path / "what").write_bytes(pickle.dumps((model, data.folder, wanted, EVALUATION, COMPUTE, str(out))))
-    process = subprocess.Popen([sys.executable, "-c", KILLED, str(tmp_path / "what")])
+    process = start_python(["-c", KILLED, tmp_path / "what"])
     try:
         deadline = time.monotonic() + 200
         while not list(out.glob("[a-z]*")) and time.monotonic() < deadline:
-            time.sleep(0.05)
+            time.sleep(0.01)
     finally:
-        process.send_signal(signal.SIGKILL)
+        process.kill()
         process.wait()
     finished = {path.name: (path / "trial.json").stat().st_mtime_ns for path in out.glob("[a-z]*")}
     assert 1 <= len(finished) < 4

@@ -48,6 +48,7 @@ def ids(folder: Path) -> set[str]:
     return {row["id"] for path in folder.glob("*.parquet") for row in pq.read_table(path).to_pylist()}
 
 
+@pytest.mark.slow
 def test_a_photo_goes_from_its_shard_alone_without_a_request_and_does_not_come_back(tmp_path, site):
     shards = tmp_path / "shards"
     download(tmp_path, site)

@@ -25,6 +25,7 @@ def probe(monkeypatch):
 FEW_SHOT_COUNT = np.array([1e-3, 1.0, 1e3])
 
 
+@pytest.mark.slow
 def test_both_sides_choose_alike_and_ours_is_no_higher(probe):
     problem = probe.synthetic(4, count=10_300, dimensions=6)
     ours, theirs = probe.our_sweep(problem, FEW_SHOT_COUNT), probe.their_sweep(problem, FEW_SHOT_COUNT, warm=False)

@@ -15,6 +15,7 @@ from click.testing import CliRunner
 from clip_pipeline.cli import commands
 from clip_pipeline.sandbox.server import start_sandbox
 from clip_pipeline.settings import SandboxSettings
+from clip_pipeline_tests.made.warm_python import run_python
 
 PAGES = """<mediawiki xmlns="http://www.mediawiki.org/xml/export-0.11/" version="0.11" xml:lang="en">
   <siteinfo><namespaces><namespace key="0" /></namespaces></siteinfo>
@@ -25,8 +26,7 @@ PAGES = """<mediawiki xmlns="http://www.mediawiki.org/xml/export-0.11/" version=
 
 
 def run(*arguments: object) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "clip_pipeline", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True)
+    return run_python(["-m", "clip_pipeline", *arguments])
 
 
 def fails_with(sentence: str, *arguments: object) -> None:
@@ -67,7 +67,18 @@ def test_every_command_of_the_contract_has_help(command):
 def test_words_counts_a_dump(tmp_path):
     dump = tmp_path / "tea.xml"
     dump.write_text(PAGES)
-    result = run("words", dump, "-o", tmp_path / "counts.parquet", "--min-count", 1)
+    command = [
+        sys.executable,
+        "-m",
+        "clip_pipeline",
+        "words",
+        dump,
+        "-o",
+        tmp_path / "counts.parquet",
+        "--min-count",
+        "1",
+    ]
+    result = subprocess.run(command, capture_output=True, text=True)
     assert result.returncode == 0, result.stderr
     rows = pq.read_table(tmp_path / "counts.parquet").to_pylist()
     assert {row["word"]: (row["count"], row["documents"]) for row in rows} == {
@@ -77,6 +88,7 @@ def test_words_counts_a_dump(tmp_path):
     }
 
 
+@pytest.mark.slow
 def test_tokenizer_learns_from_a_text_file(tmp_path):
     captions = tmp_path / "captions.txt"
     captions.write_text("a red cup\na blue cup\n" * 50)
@@ -85,6 +97,7 @@ def test_tokenizer_learns_from_a_text_file(tmp_path):
     assert json.loads((tmp_path / "tokenizer/tokenizer.json").read_text())["model"]["type"] == "BPE"
 
 
+@pytest.mark.slow
 def test_tokenizer_says_how_well_it_fits_and_takes_others_in_place_of_its_own(tmp_path):
     captions = tmp_path / "captions.txt"
     captions.write_text("a red cup\na blue cup on the table\n" * 50)
@@ -99,6 +112,7 @@ def test_tokenizer_says_how_well_it_fits_and_takes_others_in_place_of_its_own(tm
     assert again.stdout.splitlines()[0] == learned.stdout.splitlines()[0], again.stderr
 
 
+@pytest.mark.slow
 def test_models_prints_the_named_ones_as_a_table_or_as_json():
     table = run("models", "tiny_test", "sandbox_small")
     assert table.returncode == 0, table.stderr
@@ -120,6 +134,7 @@ def test_the_list_of_models_is_there_at_once_because_it_loads_no_torch():
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout == "set()\n"
 
 
+@pytest.mark.slow
 def test_download_writes_shards_and_goes_on_where_it_was(tmp_path, monkeypatch):
     """Photos from loopback are refused without a mapping: the shards hold every attempt with its reason."""
     with start_sandbox(SandboxSettings(photos=50, articles=50)) as world:
@@ -175,6 +190,7 @@ def test_status_in_json_lists_every_artifact(tiny_data):
     assert {"asset", "partition", "state", "why", "bytes", "fingerprint"} <= statuses[0].keys()
 
 
+@pytest.mark.slow
 def test_wrong_input_is_one_sentence(tmp_path):
     (tmp_path / "no.xml").write_text("hello")
     (tmp_path / "empty").mkdir()
@@ -200,6 +216,7 @@ def test_photos_whose_captions_lie_elsewhere_are_told_before_the_words_are_count
     assert not (tmp_path / "data" / "words").exists()
 
 
+@pytest.mark.slow
 def test_a_model_to_go_on_from_that_is_not_there_is_told_before_the_words_are_counted(tmp_path):
     fails_with("nowhere/open_clip_config.json does not exist", "run", "--recipe", "tiny", "--data", tmp_path / "data",
                "--set", f"training.init_from={tmp_path / 'nowhere'}")  # fmt: skip

@@ -91,6 +91,7 @@ def test_every_asset_hits_the_cache_of_the_command_line(definitions, instance, t
     assert event.tags["dagster/data_version"]
 
 
+@pytest.mark.slow
 def test_checks_run_with_their_assets_and_the_blocking_ones_hold(definitions, instance):
     names = set()
     undivided = [
@@ -112,6 +113,7 @@ def test_a_batched_run_takes_all_partitions_and_describes_each(definitions, inst
     assert all(event.metadata["cache"].value == "hit" for event in events)
 
 
+@pytest.mark.slow
 def test_a_backfill_of_a_range_of_dump_parts_counts_just_those(monkeypatch, tmp_path):
     """A dump of forty streams in 30 parts: dynamic partitions out of its streams, two ranges, one part again."""
     import sys
@@ -154,6 +156,7 @@ def test_forcing_in_the_launchpad_builds_again(definitions, instance):
     assert event.metadata["cache"].value == "built: asked to"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("way", ["asset", "job"])
 def test_a_training_is_seen_while_it_runs(definitions, instance, monkeypatch, way):
     """Numbers that the page draws over time and the curve so far, before the model is there."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import subprocess
 import sys
@@ -16,6 +15,7 @@ from clip_pipeline.embedding.dataset import embed_dataset_images
 from clip_pipeline.embedding.store import read_embeddings
 from clip_pipeline.settings import ComputeSettings, EmbeddingSettings
 from clip_pipeline_tests.made.tiny_model import build_tiny_model, jpeg
+from clip_pipeline_tests.made.warm_python import start_python
 
 CPU = ComputeSettings(device="cpu")
 COUNT, BLOCK = 1500, 64
@@ -61,12 +61,12 @@ def same_files(one: Path, other: Path) -> None:
     assert not (one / ".blocks").exists()
 
 
+@pytest.mark.slow
 def test_a_run_that_was_killed_goes_on_and_gives_the_same_bytes(model, undisturbed, tmp_path):
-    command = [sys.executable, "-c", RUN, str(model), str(tmp_path / "out"), str(tmp_path / "work")]
-    run = subprocess.Popen(command)
+    run = start_python(["-c", RUN, model, tmp_path / "out", tmp_path / "work"])
     while len(list((tmp_path / "work" / ".blocks").glob("0*.arrow"))) < 3 and run.poll() is None:
         time.sleep(0.01)
-    os.kill(run.pid, signal.SIGKILL)
+    run.kill()
     assert run.wait() == -signal.SIGKILL, "it was done before it could be killed"
     finished = len(list((tmp_path / "work" / ".blocks").glob("0*.arrow")))
     assert not (tmp_path / "out" / "images.parquet").exists()
@@ -146,6 +146,7 @@ for count in (256, 2_560):
 """
 
 
+@pytest.mark.slow
 def test_ten_times_the_photos_need_no_more_memory(model, tmp_path):
     """The peak of one process, after 256 photos and after 2,560 more. 1,000 and 50,000 real sizes: 409 and 410 MB (2026-11-21)."""
     command = [sys.executable, "-c", MEASURE, str(model), str(tmp_path)]

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
+import random
 import shutil
 import signal
-import subprocess
-import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -19,6 +19,8 @@ from clip_pipeline.pipeline.status import pipeline_status
 from clip_pipeline.pipeline.workspace import Workspace
 from clip_pipeline.settings import Recipe, with_settings
 from clip_pipeline.settings.recipes import find_recipe
+from clip_pipeline_tests.made.chance import TEST_SEED
+from clip_pipeline_tests.made.warm_python import run_python, start_python
 
 TINY = find_recipe("tiny")
 WITHOUT_TRAINING = ["words", "image_links", "photo_catalog", "image_shards", "image_text_pairs", "text"]
@@ -47,18 +49,7 @@ def copy_of_tiny(tiny_data, tmp_path) -> Path:
 
 
 def run_command(folder: Path, *more: str) -> list[str]:
-    return [
-        sys.executable,
-        "-m",
-        "clip_pipeline",
-        "run",
-        "--recipe",
-        "tiny",
-        "--data",
-        str(folder),
-        "--no-history",
-        *more,
-    ]
+    return ["-m", "clip_pipeline", "run", "--recipe", "tiny", "--data", str(folder), "--no-history", *more]
 
 
 def test_a_second_run_hits_everything_and_does_not_start_the_sandbox(tiny_data):
@@ -122,27 +113,29 @@ def test_status_of_an_empty_folder_names_what_is_missing(tmp_path):
 
 def test_killed_again_and_again_a_run_ends_with_the_bytes_of_an_undisturbed_one(tiny_data, tmp_path):
     folder = tmp_path / "data"
-    for seconds in (1.5, 2.5, 4.0, 6.0, 9.0):
-        process = subprocess.Popen(run_command(folder), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        time.sleep(seconds)
-        process.send_signal(signal.SIGKILL)
-        process.wait()
-    subprocess.run(run_command(folder), check=True, capture_output=True)
+    artifacts = len(contents(tiny_data))
+    chance = random.Random(TEST_SEED)
+    for share in (0.0, 0.1, 0.3, 0.5, 0.8):
+        process = start_python(run_command(folder))
+        while len(list(folder.rglob("manifest.json"))) < share * artifacts and process.poll() is None:
+            time.sleep(0.01)
+        time.sleep(chance.uniform(0.1, 0.5))
+        process.kill()
+        assert process.wait() == -signal.SIGKILL, "it was done before it could be killed"
+    ended = run_python(run_command(folder))
+    assert ended.returncode == 0, ended.stderr
     assert contents(folder) == contents(tiny_data)
 
 
 def test_two_runs_at_once_take_turns_and_damage_nothing(tiny_data, tmp_path):
     folder = tmp_path / "data"
     selection = ("--select", "+image_text_pairs")
-    processes = [
-        subprocess.Popen(run_command(folder, *selection), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-        for _ in range(2)
-    ]
-    outputs = [process.communicate(timeout=120) for process in processes]
-    assert [process.returncode for process in processes] == [0, 0], outputs
+    with ThreadPoolExecutor(2) as threads:
+        ended = list(threads.map(run_python, [run_command(folder, *selection)] * 2))
+    assert [one.returncode for one in ended] == [0, 0], ended
     here, there = contents(tiny_data), contents(folder)
     assert there == {name: here[name] for name in there}
-    assert "waiting until it is done" in outputs[0][1] + outputs[1][1]
+    assert "waiting until it is done" in ended[0].stderr + ended[1].stderr
 
 
 def test_another_seed_is_another_world(tiny_data, tmp_path):

@@ -136,6 +136,7 @@ def numpy_recalls(images, texts, owner, k):
     return found_text.mean(), found_image.mean()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("captions", ["noisy photo vectors", "class texts, many of them equal"])
 def test_retrieval_figures_are_those_of_numpy_to_the_last_digit(vectors, captions, tmp_path):
     rng = np.random.default_rng(3)

@@ -68,6 +68,7 @@ def test_five_captions_a_photo_counted_by_hand(tmp_path):
     assert score(rows, "image_to_text_recall@1")["value"] == 0.5
 
 
+@pytest.mark.slow
 def test_perfect_embeddings_score_exactly_one_over_many_batches(tmp_path):
     images = np.random.default_rng(0).normal(size=(1200, 64))
     rows = retrieval_scores(

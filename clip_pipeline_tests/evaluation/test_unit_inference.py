@@ -62,6 +62,7 @@ def test_the_table_the_conditions_and_the_plot_are_written(model, tmp_path):
         assert plot.width > 400
 
 
+@pytest.mark.slow
 def test_other_times_are_the_same_content(model, tmp_path):
     """Nothing that may come to depend on the asset becomes stale because a machine was busy."""
     workspace = SimpleNamespace(get=lambda asset, partition: SimpleNamespace(folder=model), recipe=Recipe())

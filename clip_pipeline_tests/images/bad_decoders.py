@@ -17,7 +17,7 @@ CRASH, HANG, ONCE, HUNGRY, LOUD, WRONG = b"CRASH", b"HANG!", b"ONCE:", b"HUNGRY"
 
 
 def check(content: bytes, settings: DownloadSettings) -> Any:
-    """check_photo, with trouble that the bytes behind the photo ask for. ONCE:path crashes when there is no file at path yet."""
+    """`light`, with trouble that the bytes behind the photo ask for. ONCE:path crashes when there is no file at path yet."""
     if content.endswith(CRASH):
         os.kill(os.getpid(), signal.SIGSEGV)
     if content.endswith(HANG):
@@ -35,7 +35,7 @@ def check(content: bytes, settings: DownloadSettings) -> Any:
         if not path.exists():
             path.touch()
             os.kill(os.getpid(), signal.SIGKILL)
-    return check_photo(content, settings)
+    return light(content, settings)
 
 
 def broken_from_the_start(content: bytes, settings: DownloadSettings) -> Any:

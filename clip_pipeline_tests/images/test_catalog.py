@@ -91,6 +91,7 @@ def test_keys_sort_as_text_in_a_shard_of_more_than_ten_thousand():
     assert catalog["key"].to_pylist() == sorted(set(catalog["key"].to_pylist()))
 
 
+@pytest.mark.slow
 def test_shards_are_about_equally_full():
     sizes = Counter(build_catalog(many_links(3000), 100)["shard"].to_pylist())
     assert len(sizes) == 32
@@ -145,6 +146,7 @@ def random_links(seed: int, count: int) -> list[pa.Table]:
     return tables
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("max_rows", [16_384, 37])
 def test_the_catalog_is_that_of_a_dictionary_whether_it_fits_into_memory_or_not(tmp_path, max_rows):
     for seed, count in enumerate((1, 30, 700)):

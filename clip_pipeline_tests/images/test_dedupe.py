@@ -95,6 +95,7 @@ HASHES = st.builds(
 )
 
 
+@pytest.mark.slow
 @given(hashes=HASHES, most_bits=st.integers(0, 16))
 def test_candidate_pairs_are_those_of_comparing_each_with_each(hashes, most_bits):
     expected = {
@@ -155,6 +156,7 @@ def test_no_photos_have_no_groups():
     assert near_duplicate_groups([], [], [], MAX_BITS) == []
 
 
+@pytest.mark.slow
 def test_thousands_of_photos_with_one_hash_and_other_colours_take_no_time_and_no_group():
     colours = np.random.default_rng(0).integers(0, 256, (3000, THUMBNAIL_BYTES), np.uint8)
     groups = near_duplicate_groups([7] * 3000, [colour.tobytes() for colour in colours], [], 4)

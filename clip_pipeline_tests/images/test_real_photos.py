@@ -8,6 +8,7 @@ from collections import Counter
 from pathlib import Path
 
 import pyarrow.parquet as pq
+import pytest
 from PIL import Image, ImageCms
 
 from clip_pipeline.images.catalog import write_catalog
@@ -59,6 +60,7 @@ def test_the_fifty_web_images_are_all_in_the_shard_though_thirteen_are_misnamed(
     assert_upright_rgb(samples)
 
 
+@pytest.mark.slow
 def test_photos_by_any_name_and_what_is_none_come_out_with_the_right_reason(tmp_path):
     """The generated twin of both."""
     photos = tmp_path / "photos"

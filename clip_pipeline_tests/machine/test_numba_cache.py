@@ -28,6 +28,7 @@ def test_without_a_folder_for_it_a_function_is_compiled_in_memory_and_that_is_to
     assert "Set NUMBA_CACHE_DIR" in caplog.text
 
 
+@pytest.mark.slow
 def test_a_function_is_kept_in_the_folder_of_the_environment(tmp_path):
     (tmp_path / "twice.py").write_text(
         "import functools, sys; from numba import njit; from clip_pipeline.machine.numba_cache import cached\n"
@@ -40,6 +41,7 @@ def test_a_function_is_kept_in_the_folder_of_the_environment(tmp_path):
     assert hits == ["0\n", "1\n"]
 
 
+@pytest.mark.slow
 def test_photos_are_resized_without_a_folder_for_it():
     code = (
         "from numba.core import caching; caching.CacheImpl._locator_classes = []\n"

@@ -72,6 +72,7 @@ def test_products_in_half_precision_err_no_more_than_in_open_clips_own_encoder(d
     assert (ours - full).abs().mean() < 1.5 * (theirs - full).abs().mean()
 
 
+@pytest.mark.slow
 def test_a_encoder_that_computes_activations_twice_or_is_compiled_is_left_alone():
     model = model_of()
     model.set_grad_checkpointing(True)

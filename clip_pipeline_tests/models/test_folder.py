@@ -55,6 +55,7 @@ def model_folder(tmp_path_factory) -> Path:
     return root / "model"
 
 
+@pytest.mark.slow
 def test_plain_open_clip_gives_the_same_embeddings(model_folder, tmp_path):
     image = Image.fromarray(np.random.default_rng(0).integers(0, 256, (30, 40, 3), dtype=np.uint8))
     image.save(tmp_path / "image.png")
@@ -94,6 +95,7 @@ def test_there_is_no_chance_in_evaluation(model_folder):
     assert torch.equal(one, two)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", TABLE)
 def test_every_model_of_the_package_comes_back_from_its_folder(name, model_folder, tmp_path):
     """At tiny widths, with its own layers and heads; through the public `load`, which checks every name and shape."""

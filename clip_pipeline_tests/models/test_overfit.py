@@ -14,6 +14,7 @@ NEAR_ZERO = 0.02
 """In nats; guessing among eight pairs costs ln 8 = 2.08."""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", TABLE)
 def test_one_batch_is_learned_by_heart(name):
     torch.manual_seed(0)

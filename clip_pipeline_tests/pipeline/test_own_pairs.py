@@ -64,6 +64,7 @@ def changed(workspace: Workspace, *assignments: str) -> Workspace:
     return Workspace(workspace.store.root, with_settings(workspace.recipe, assignments))
 
 
+@pytest.mark.slow
 def test_both_halves_of_coco_become_pairs_with_their_splits(tmp_path):
     root = tmp_path / "coco"
     for split, numbers in (("train2014", range(4)), ("val2014", range(4, 6))):

@@ -54,6 +54,7 @@ def bytes_apart(one: torch.Tensor, two: torch.Tensor) -> np.ndarray:
     return (one - two).abs().mul(torch.tensor(STD).view(3, 1, 1)).mul(255).numpy()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mode", ["shortest", "squash"])
 @pytest.mark.parametrize("size", [(320, 240), (240, 320), (223, 300), (224, 224), (301, 225), (50, 40), (447, 448)])
 def test_photos_that_are_decoded_whole_give_the_very_bits_of_open_clip(size, mode):
@@ -71,6 +72,7 @@ def test_any_shape_gives_the_bits_of_open_clip(width, height, side, mode):
     assert torch.equal(ours, theirs)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("width", "height"), [(1080, 810), (901, 1203), (2001, 1501), (1800, 900)])
 @pytest.mark.parametrize("side", [112, 64])
 def test_large_photos_are_decoded_at_a_reduced_size_and_stay_within_the_tolerance(width, height, side):

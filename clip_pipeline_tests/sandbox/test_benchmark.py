@@ -35,6 +35,7 @@ def test_no_test_scene_is_a_photo_of_the_search(world):
     assert not any(sample.scene in photos for sample in labelled_scenes(world, "seen"))
 
 
+@pytest.mark.slow
 def test_a_tar_holds_a_image_and_a_label_for_each_sample(world):
     with tarfile.open(fileobj=io.BytesIO(benchmark_tar(world, "unseen", 1))) as tar:
         names = tar.getnames()

@@ -39,6 +39,7 @@ def _answers(port: int) -> bool:
         return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("forks", [False, True])
 def test_the_sandbox_ends_when_its_parent_is_killed(forks):
     root = str(Path(__file__).resolve().parents[2])

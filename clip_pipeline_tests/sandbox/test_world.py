@@ -6,6 +6,8 @@ import sys
 from collections import Counter
 from pathlib import Path
 
+import pytest
+
 from clip_pipeline.sandbox.render import jpeg_bytes, render_scene
 from clip_pipeline.sandbox.world import FAULT_SHARES, World
 
@@ -30,6 +32,7 @@ def _digest_in_a_fresh_process(seed: int, hash_seed: str) -> str:
     return subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout
 
 
+@pytest.mark.slow
 def test_a_seed_gives_the_same_bytes_in_every_process_and_another_seed_others():
     assert (
         _digest_in_a_fresh_process(0, "1") == _digest_in_a_fresh_process(0, "2") != _digest_in_a_fresh_process(1, "1")

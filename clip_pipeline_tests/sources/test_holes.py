@@ -172,6 +172,7 @@ def peak_megabytes_of(code: str, port: int) -> dict:
     return json.loads(ran.stdout)
 
 
+@pytest.mark.slow
 def test_a_body_without_end_is_not_taken_and_never_held():
     block = b"x" * 1_000_000
     packer = zlib.compressobj(wbits=31)
@@ -258,6 +259,7 @@ def test_an_answer_that_is_none_is_a_connection_error(answer):
     assert fetched.error_message.startswith("no proper answer: ")
 
 
+@pytest.mark.slow
 def test_a_png_of_144_megapixels_does_not_cost_a_gigabyte(tmp_path):
     def chunk(kind: bytes, data: bytes) -> bytes:
         return len(data).to_bytes(4, "big") + kind + data + zlib.crc32(kind + data).to_bytes(4, "big")

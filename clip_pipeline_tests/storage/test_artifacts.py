@@ -174,6 +174,7 @@ for version in range(100_000):
 """
 
 
+@pytest.mark.slow
 def test_killed_at_any_moment_there_is_one_whole_artifact(tmp_path):
     store = Store(tmp_path)
     for attempt in range(6):

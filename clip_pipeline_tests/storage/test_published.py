@@ -51,6 +51,7 @@ def test_a_finished_shard_loses_what_a_killed_run_left_behind_it(tmp_path):
     assert {path.name for path in tmp_path.iterdir()} == {"00000.tar", "00000.parquet", "00000_stats.json"}
 
 
+@pytest.mark.slow
 def test_a_shard_is_published_although_someone_still_writes_into_its_work_folder(tmp_path):
     for run in range(20):
         output = tmp_path / str(run)

@@ -223,6 +223,7 @@ def test_what_a_caption_says_is_never_a_special_token(kind, corpus, clip_folder,
     assert row.tolist().index(tokenizer.end_id) > 10
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["clip", *MAKERS])
 def test_a_model_reads_its_texts_at_their_end_in_training_and_in_open_clip(kind, corpus, clip_folder, tmp_path):
     """The whole way: tokenizer folder → configuration → model folder → `load`, and the training's own text path."""
@@ -258,6 +259,7 @@ def test_a_model_reads_its_texts_at_their_end_in_training_and_in_open_clip(kind,
             assert not torch.allclose(features, encode_captions(model, row[None], tokenizer.pad_id)[0], atol=1e-4)
 
 
+@pytest.mark.slow
 def test_a_name_without_a_network_gets_a_sentence(corpus, tmp_path):
     """In a process of its own: Hugging Face's library reads its setting once."""
     code = """

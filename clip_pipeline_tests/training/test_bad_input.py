@@ -117,6 +117,7 @@ def test_a_cut_tar(train, tars, tmp_path):
     assert_one_sentence(train(tmp_path / "cut"), "00000.tar is no whole tar", "Make or download it again")
 
 
+@pytest.mark.slow
 def test_empty_captions_are_left_out_and_told_and_no_caption_at_all_is_an_error(train, tmp_path):
     (tmp_path / "some").mkdir(), (tmp_path / "none").mkdir()
     write_tar(tmp_path / "some/00000.tar", ["", "   "] + [f"a square number {n}" for n in range(38)])
@@ -161,6 +162,7 @@ def test_a_learning_rate_that_ends_in_no_number(train, tars):
     assert_one_sentence(train(tars, wild), "no finite number", "Lower training.learning_rate (now 1)")
 
 
+@pytest.mark.slow
 def test_a_learning_rate_that_teaches_nothing_stops_after_a_third(train, tars, tmp_path):
     outcome = train(tars, {"learning_rate": 1.0, "steps": 660})
     assert_one_sentence(
@@ -233,6 +235,7 @@ sys.exit(statuses != [1, 1])
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="limits of memory are Linux's")
 def test_too_little_memory_says_what_to_lower(tars, tmp_path):
     """The system's own refusal, in the first layer (where oneDNN fails) and behind it (where torch does)."""
@@ -265,6 +268,7 @@ def small_disk(tmp_path):
     subprocess.run(["umount", "--lazy", folder], check=True)
 
 
+@pytest.mark.slow
 def test_a_disk_that_fills_while_a_checkpoint_is_written_keeps_the_one_before(train, tars, small_disk, tmp_path):
     disk, grow = small_disk
     changes = {"checkpoint_steps": 1, "steps": 12}

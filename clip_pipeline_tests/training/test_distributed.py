@@ -31,6 +31,7 @@ with joined_processes() as processes:
 """
 
 
+@pytest.mark.slow
 def test_two_processes_take_the_steps_of_one(tiny_data, tmp_path):
     """The features of both are gathered, so the loss compares the whole batch, and so are the batch norms' means; the weights stay the same on both."""
     plain = dataclasses.replace(SETTINGS, epochs=3, crop_scale=0.6, flip=True, bag_of_words_loss=0.5)

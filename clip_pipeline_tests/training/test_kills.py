@@ -20,6 +20,7 @@ from clip_pipeline_tests.training.conftest import SETTINGS
 
 ROOT = Path(__file__).resolve().parents[2]
 STEPS = 20
+pytestmark = pytest.mark.slow
 KINDS = {
     "sigmoid_in_chunks": {
         "loss": "sigmoid", "chunk_size": 3, "ema_decay": 0.9, "patch_dropout": 0.5, "bag_of_words_loss": 0.5, "export_weights": "best", "flip": True,

@@ -35,6 +35,7 @@ print(json.dumps([estimate.total, peak_memory_bytes("cpu") - before]))
 """
 
 
+@pytest.mark.slow
 def test_the_estimate_is_within_a_factor_of_one_and_a_half_of_the_measured_peak():
     """One process a case: memory that a process has freed is there for its next case."""
     cases = [
@@ -92,6 +93,7 @@ print(json.dumps([similarity_matrices(loss, columns), grown / (4 * pairs**2)]))
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", [("1", "softmax"), ("3", "softmax"), ("2", "sigmoid")])
 def test_the_similarities_of_all_pairs_are_counted(case):
     command = [sys.executable, "-c", SIMILARITIES, *case]

@@ -105,6 +105,7 @@ def test_every_option_of_the_training_is_looked_at():
     assert options == set(CHANGES) | set(SAME_MODEL) | set(ELSEWHERE)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("option", CHANGES)
 def test_an_option_reaches_the_model(weights_of, option):
     around, value = CHANGES[option]

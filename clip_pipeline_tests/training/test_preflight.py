@@ -80,6 +80,7 @@ def test_a_token_beyond_the_vocabulary_is_an_error():
         check_tokens(table, {"text_cfg": {"vocab_size": 100}})
 
 
+@pytest.mark.slow
 def test_too_little_memory_stops_the_training_before_its_first_step(tiny_data, tmp_path, monkeypatch, caplog):
     settings = dataclasses.replace(SETTINGS, epochs=1)
     monkeypatch.setattr(preflight, "free_bytes", lambda device: 50_000)

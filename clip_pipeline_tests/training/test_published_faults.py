@@ -54,6 +54,7 @@ def test_the_plan_and_all_that_it_sets_are_recorded_with_the_model(tiny_data, tm
     assert recorded["steps"] == 2
 
 
+@pytest.mark.slow
 def test_the_last_step_is_in_the_published_weights_and_in_the_log(tiny_data, tmp_path):
     """A reference saved whole blocks only, and lost what came after the last."""
     settings = dataclasses.replace(SETTINGS, schedule="constant", warmup_percent=0)
@@ -82,6 +83,7 @@ def test_a_checkpoint_is_never_overwritten_in_place(tmp_path, monkeypatch):
     assert state["step"] == 1 and weights["w"].tolist() == [1, 1, 1, 1]
 
 
+@pytest.mark.slow
 def test_a_resumed_training_draws_the_random_numbers_of_an_undisturbed_one(tiny_data, tmp_path, monkeypatch):
     """References kept no state of their generators, so dropout and order differed after a resume."""
     settings = dataclasses.replace(SETTINGS, steps=12, patch_dropout=0.5, crop_scale=0.5, flip=True, checkpoint_steps=5)
@@ -123,6 +125,7 @@ def autocorrelation(losses: np.ndarray, lag: int) -> float:
     return float(np.corrcoef(rest[:-lag], rest[lag:])[0, 1])
 
 
+@pytest.mark.slow
 def test_the_loss_is_not_periodic_with_the_shards_of_sorted_data(tiny_data, tmp_path, monkeypatch):
     """Two references read their shards in order: the loss rose and fell with them, once an epoch."""
     # a low rate keeps the losses apart: a trained model's loss would be nearly the same everywhere

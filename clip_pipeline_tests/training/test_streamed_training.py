@@ -31,6 +31,7 @@ def in_shards(tiny_data, tmp_path):
     return write
 
 
+@pytest.mark.slow
 def test_it_ends_with_the_bytes_of_one_that_stored_its_images(tiny_data, tmp_path, in_shards):
     for settings in (dataclasses.replace(SETTINGS, epochs=2), dataclasses.replace(VARIED, cached_image_size=18)):
         name = str(settings.cached_image_size)
@@ -39,6 +40,7 @@ def test_it_ends_with_the_bytes_of_one_that_stored_its_images(tiny_data, tmp_pat
         assert model_bytes(tmp_path / "stored" / name) == model_bytes(tmp_path / "streamed" / name)
 
 
+@pytest.mark.slow
 def test_undecodable_images_are_named_beside_the_model_and_resuming_changes_nothing(
     tiny_data, tmp_path, in_shards, monkeypatch
 ):

@@ -74,6 +74,7 @@ def test_the_log_holds_each_step_once_with_the_rates_of_the_schedule(trained):
     assert measured == [*range(6, 65, 6), 65]
 
 
+@pytest.mark.slow
 def test_a_second_training_gives_the_same_bytes_and_another_seed_does_not(tiny_data, trained, tmp_path):
     tiny_data.train(tmp_path / "again", photos=reversed(tiny_data.photos))
     assert model_bytes(tmp_path / "again") == model_bytes(trained)
@@ -81,6 +82,7 @@ def test_a_second_training_gives_the_same_bytes_and_another_seed_does_not(tiny_d
     assert model_bytes(tmp_path / "other") != model_bytes(trained)
 
 
+@pytest.mark.slow
 def test_a_state_of_other_settings_is_left_aside(tiny_data, trained, tmp_path, monkeypatch):
     monkeypatch.setattr(train, "remove_states", lambda folder: None)
     monkeypatch.setattr(trainer, "time", clock_with_step(40.0))
@@ -90,6 +92,7 @@ def test_a_state_of_other_settings_is_left_aside(tiny_data, trained, tmp_path, m
     assert model_bytes(tmp_path) == model_bytes(trained)
 
 
+@pytest.mark.slow
 def test_the_laptops_training_goes_on_after_a_stop_and_its_model_is_loaded(tiny_data, tmp_path):
     """An encoder of timm, several captions, left-out words, mixing and averaged weights: all of it from the recipe."""
 
@@ -126,6 +129,7 @@ def test_the_callers_random_numbers_and_threads_are_left_as_they_were(tiny_data,
     assert not torch.are_deterministic_algorithms_enabled()
 
 
+@pytest.mark.slow
 def test_shuffled_captions_teach_nothing(tiny_data, tmp_path):
     settings = dataclasses.replace(SETTINGS, shuffle_captions=True)
     summary = tiny_data.train(tmp_path, settings)

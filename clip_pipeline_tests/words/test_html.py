@@ -29,6 +29,7 @@ def share_that_differs(one: Counter[str], other: Counter[str]) -> float:
     return ((one - other).total() + (other - one).total()) / max(one.total(), 1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("parsoid", "most"), [(True, 0.001), (False, TOLERANCE)])
 def test_articles_as_html_have_the_words_of_their_wikitext_within_three_per_cent(parsoid, most):
     wikitext_words: Counter[str] = Counter()
@@ -156,6 +157,7 @@ def test_other_namespaces_redirects_and_lists_of_meanings_are_passed_over(count)
     assert count([(0, redirect), (0, meanings), (1, "<p>hidden</p>")]) == {}
 
 
+@pytest.mark.slow
 def test_the_number_of_processes_and_the_room_in_memory_change_nothing(count):
     articles = [(0, render(page.text, page.title)) for page in make_pages(4, 60) if not page.redirect]
     expected = count(articles)

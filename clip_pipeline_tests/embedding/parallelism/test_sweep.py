@@ -126,6 +126,7 @@ def ready(tmp_path_factory) -> Work:
     return Work(str(model), "torch_fp32", str(folder), str(folder), count, photos=50, repeats=2)
 
 
+@pytest.mark.slow
 def test_real_processes_embed_every_photo_and_are_gone_afterwards(ready):
     found = measure_trial(ready, 2, 1)
     assert {kind: len(seconds) for kind, seconds in found["seconds"].items()} == {"extraction": 2, "end_to_end": 2}
@@ -135,6 +136,7 @@ def test_real_processes_embed_every_photo_and_are_gone_afterwards(ready):
     assert not children_of(os.getpid())
 
 
+@pytest.mark.slow
 def test_a_process_that_cannot_start_is_told(ready, capfd):
     from dataclasses import replace
 
@@ -148,6 +150,7 @@ def test_no_photos_at_all_are_told(ready, tmp_path):
         lay_ready(ready.model, [], tmp_path)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")
 def test_a_sweep_that_is_killed_leaves_no_process_behind(ready, tmp_path):
     from dataclasses import asdict

@@ -53,6 +53,7 @@ def cosines(one: np.ndarray, two: np.ndarray) -> np.ndarray:
     return (one * two).sum(1) / np.linalg.norm(one, axis=1) / np.linalg.norm(two, axis=1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ON_THE_CPU)
 def test_it_gives_the_vectors_of_plain_open_clip(name, model, cache, pixels):
     runtime = made(name, model, cache)
@@ -100,6 +101,7 @@ def test_half_precision_as_the_gpu_has_it(model, pixels):
     assert cosines(half.encode_images(pixels), plain(model, pixels)).min() > 0.9999
 
 
+@pytest.mark.slow
 def test_compiled_pieces_of_one_shape_give_every_row(model, pixels):
     shapes = []
 

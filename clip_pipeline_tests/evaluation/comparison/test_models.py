@@ -172,6 +172,7 @@ def test_files_without_a_common_score_and_files_that_are_not_there_are_told(tmp_
         compare_scores(one, tmp_path / "nowhere")
 
 
+@pytest.mark.slow
 def test_the_text_the_image_and_the_json_tell_the_same(tmp_path):
     from PIL import Image
 

@@ -40,6 +40,7 @@ def test_every_row_is_seen_once_an_epoch_and_raw_logits_reach_the_loss(monkeypat
     assert any(bool((logits < 0).any()) for logits, _ in seen)  # no softmax
 
 
+@pytest.mark.slow
 def test_clusters_are_learnt_and_shuffled_labels_are_not():
     features, labels = cone(4, 300, noise=0.3)
     test = np.arange(len(labels)) % 3 == 0

@@ -188,6 +188,7 @@ def test_worst_classes_and_calibration_are_shown_on_page_and_in_markdown(report,
         assert "sure and" in text
 
 
+@pytest.mark.slow
 def test_a_model_without_a_logit_scale_has_no_calibration(facts, tmp_path):
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -203,6 +204,7 @@ def test_scores_json_is_the_flat_list(report, facts):
     assert json.loads((report / "scores.json").read_text()) == facts["scores"]
 
 
+@pytest.mark.slow
 def test_the_same_facts_give_the_same_bytes(report, facts, tmp_path):
     write_report(facts, tmp_path)
     for path in report.rglob("*"):
@@ -216,6 +218,7 @@ def test_title_and_scores_are_enough(tmp_path):
     assert Page((tmp_path / "report.html").read_text()).open == []
 
 
+@pytest.mark.slow
 def test_the_level_of_guessing_in_the_training_chart_is_that_of_the_trainings_own_loss(facts, tmp_path):
     sigmoid = facts["training_settings"]
     softmax = dataclasses.replace(sigmoid, loss="softmax")

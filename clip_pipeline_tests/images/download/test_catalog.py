@@ -67,6 +67,7 @@ def attempts(output: Path) -> dict[str, dict[str, Any]]:
     return {row["id"]: row for table in tables for row in table}
 
 
+@pytest.mark.slow
 def test_the_same_list_twice_gives_the_same_bytes_and_asks_nothing_the_second_time(tmp_path):
     with loopback() as site:
         rows = photos_at(site, 50)
@@ -221,6 +222,7 @@ def test_a_full_disk_is_a_sentence_and_leaves_nothing_half(tmp_path, monkeypatch
 KILLS = 50
 
 
+@pytest.mark.slow
 def test_fifty_kills_at_random_moments_end_with_the_bytes_of_an_undisturbed_run(tmp_path):
     with loopback() as site:
         rows = photos_at(site, 350)

@@ -47,6 +47,7 @@ def decode_all(folder: Path, contents: list[bytes], **options) -> list[dict | No
 GOOD = [jpeg(scene(seed)) for seed in range(30)]
 
 
+@pytest.mark.slow
 def test_photos_that_crash_their_decoder_leave_all_others_unharmed(tmp_path):
     contents = list(GOOD)
     for place in (0, 9):
@@ -57,26 +58,30 @@ def test_photos_that_crash_their_decoder_leave_all_others_unharmed(tmp_path):
         assert attempt is None or attempt["status"] == "success"
 
 
+@pytest.mark.slow
 def test_a_photo_that_hangs_its_decoder_is_ended_by_the_clock(tmp_path):
     contents = [*GOOD[:3], GOOD[3] + HANG, *GOOD[4:8]]
     started = time.monotonic()
     attempts = decode_all(tmp_path, contents, workers=2, check=BAD + "check", seconds=1)
     assert [attempt is None for attempt in attempts] == [place == 3 for place in range(8)]
-    assert time.monotonic() - started < 15
+    assert time.monotonic() - started < 60
 
 
+@pytest.mark.slow
 def test_a_photo_is_tried_again_when_its_decoder_died_of_something_else(tmp_path):
     contents = [*GOOD[:2], GOOD[2] + ONCE + os.fsencode(tmp_path / "seen"), *GOOD[3:6]]
     attempts = decode_all(tmp_path / "journal", contents, workers=1, check=BAD + "check")
     assert [attempt["status"] for attempt in attempts] == ["success"] * 6
 
 
+@pytest.mark.slow
 def test_a_decoder_that_wants_too_much_memory_gets_none(tmp_path):
     attempts = decode_all(tmp_path, [GOOD[0], GOOD[1] + HUNGRY, GOOD[2]], workers=1, check=BAD + "check")
     assert attempts[0]["status"] == attempts[2]["status"] == "success"
     assert attempts[1] is None or attempts[1]["status"] == "broken_image"
 
 
+@pytest.mark.slow
 def test_what_libraries_say_of_a_photo_is_not_heard_but_our_own_mistakes_are(tmp_path, capfd):
     attempts = decode_all(tmp_path, [GOOD[0] + LOUD, GOOD[1] + WRONG, GOOD[2]], workers=1, check=BAD + "check")
     assert [attempt is None for attempt in attempts] == [False, True, False]
@@ -99,14 +104,15 @@ def test_a_decoder_that_cannot_start_is_an_error_of_ours(tmp_path, capfd):
 
 
 def test_a_journal_that_cannot_be_written_is_the_disk_s_error(tmp_path):
-    with DecodePool(1) as decoders, pytest.raises(OSError, match="No such file"):
+    with DecodePool(1, check=BAD + "light") as decoders, pytest.raises(OSError, match="No such file"):
         job = decoders.job(tmp_path / "nowhere", SETTINGS)
         job.submit(b'{"id": "a", "url": "u"}', GOOD[0], lambda entry: None)
         job.wait()
 
 
+@pytest.mark.slow
 def test_a_failure_is_told_to_the_one_who_waits_though_another_job_has_begun(tmp_path):
-    with DecodePool(1) as decoders:
+    with DecodePool(1, check=BAD + "light") as decoders:
         job = decoders.job(tmp_path / "nowhere", SETTINGS)
         with pytest.raises(OSError, match="No such file"):
             while True:
@@ -122,26 +128,31 @@ def test_a_failure_is_told_to_the_one_who_waits_though_another_job_has_begun(tmp
         with decoders.job(tmp_path, SETTINGS) as next_job:
             waiting = threading.Thread(target=wait, daemon=True)
             waiting.start()
-            waiting.join(10)
+            waiting.join(60)
             assert told
             next_job.submit(b'{"id": "b", "url": "u"}', GOOD[0], lambda entry: None)
             next_job.wait()
 
 
+@pytest.mark.slow
 def test_idle_workers_go_home_and_come_back(tmp_path):
     done = threading.Event()
     journal = Journal(tmp_path)
-    with DecodePool(2, idle_seconds=0.2) as decoders, decoders.job(journal.folder, SETTINGS) as job:
+    with (
+        DecodePool(2, check=BAD + "light", idle_seconds=0.2) as decoders,
+        decoders.job(journal.folder, SETTINGS) as job,
+    ):
         for _ in range(2):
             done.clear()
             job.submit(b'{"id": "a", "url": "u"}', GOOD[0], lambda entry: done.set())
-            assert done.wait(20)
+            assert done.wait(60)
             families = list(decoders.families)
             for family in families:
-                assert family.wait(20) == 0
+                assert family.wait(60) == 0
     assert len(families) == 1
 
 
+@pytest.mark.slow
 def test_many_threads_may_hand_over_photos_of_several_shards(tmp_path):
     with DecodePool(2) as decoders:
         folders = [tmp_path / str(number) for number in range(4)]

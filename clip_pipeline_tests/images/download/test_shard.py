@@ -213,6 +213,7 @@ def sandbox_photos() -> tuple[pa.Table, dict[str, str]]:
     return catalog_of(*rows), {made.id: made.fault for made in chosen}
 
 
+@pytest.mark.slow
 def test_photos_of_a_real_server_are_the_same_bytes_with_1_and_16_connections(tmp_path, sandbox_photos):
     photos, fault_of = sandbox_photos
     assert len(set(fault_of.values())) == 11

@@ -306,6 +306,7 @@ def start_search(folder: Path, log: Path, words: list[str], pages: int) -> subpr
     return process
 
 
+@pytest.mark.slow
 def test_killed_at_any_moment_a_search_asks_again_for_one_page_at_most(tmp_path):
     log, words, pages, kills = tmp_path / "asked.txt", [f"word{number}" for number in range(6)], 30, 5
     moments = random.Random(0)

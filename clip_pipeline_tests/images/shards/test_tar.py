@@ -64,6 +64,7 @@ KEYS = st.text(st.characters(min_codepoint=33, max_codepoint=126, exclude_charac
 FILES = st.dictionaries(st.sampled_from(["jpg", "txt", "json", "cls", "seg.png"]), st.binary(max_size=1500), min_size=1)
 
 
+@pytest.mark.slow
 @given(samples=st.dictionaries(KEYS, FILES, max_size=6))
 def test_samples_come_back_as_they_were_written(tmp_path_factory, samples):
     path = tmp_path_factory.mktemp("shard") / "a.tar"
@@ -88,6 +89,7 @@ SIZES = st.integers(0, 1600) | st.sampled_from([0, 1, 511, 512, 513, 1023, 1024,
 TEXTS = st.text(max_size=200).map(str.encode) | SIZES.map(bytes)
 
 
+@pytest.mark.slow
 @settings(deadline=None)
 @given(
     samples=st.dictionaries(

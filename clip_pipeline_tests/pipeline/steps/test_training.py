@@ -100,6 +100,7 @@ def test_a_photo_that_is_taken_down_leaves_the_images_of_every_format(data):
     StoredImages(folder, left, ImageFormat(20, "squash"))
 
 
+@pytest.mark.slow
 def test_the_train_command_streams_when_told_and_ends_with_the_same_model(tmp_path):
     for number in range(40):
         pixels = np.full((24, 24, 3), (number * 6, 255 - number * 6, number % 7 * 30), np.uint8)

@@ -166,6 +166,7 @@ def test_titles_are_read_through_the_api(tmp_path):
     assert dump.manifest["files"]["answers.jsonl.gz"]["sidecar"]
 
 
+@pytest.mark.slow
 def test_a_download_of_titles_that_is_killed_goes_on_where_it_was(tmp_path):
     """kill -9 while the wiki is asked for its third batch: the second run asks for that one and the rest."""
     from clip_pipeline_tests.sources.wikimedia.test_api_articles import Wiki

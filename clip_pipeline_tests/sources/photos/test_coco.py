@@ -163,6 +163,7 @@ def test_photos_that_are_missing_or_lie_outside_are_rows_that_nobody_can_read(tm
     assert sum("There is no file gone.jpg" in reason for reason in reasons) == 1
 
 
+@pytest.mark.slow
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(st.data())
 def test_whatever_the_order_of_images_and_annotations_each_caption_comes_to_its_image(tmp_path, data):

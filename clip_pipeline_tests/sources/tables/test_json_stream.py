@@ -31,6 +31,7 @@ class Slow(io.StringIO):
         return super().read(self._most)
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=40)
 @given(st.dictionaries(st.text(), VALUES), st.integers(1, 7), st.sampled_from([None, 2]), st.data())
 def test_members_and_items_are_those_of_json(value, most, indent, data):
@@ -127,6 +128,7 @@ def test_small_objects_are_decoded_as_fast_as_json_decodes_them_whole():
     )
 
 
+@pytest.mark.slow
 def test_a_long_list_takes_the_memory_of_a_piece():
     text = io.StringIO(
         "[" + ", ".join('{"id": 1234567, "caption": "a red cup on a table"}' for _ in range(60_000)) + "]"

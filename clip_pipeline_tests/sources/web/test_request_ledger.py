@@ -276,6 +276,7 @@ def start_worker(ledger_path: Path, clock_file: Path, wishes: int) -> subprocess
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
+@pytest.mark.slow
 def test_eight_processes_share_one_hour(tmp_path):
     clock_file = tmp_path / "clock"
     sent: list[tuple[int, float]] = []

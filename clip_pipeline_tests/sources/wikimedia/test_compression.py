@@ -29,6 +29,7 @@ def test_concatenated_streams_are_one_content(kind, tmp_path):
     assert b"".join(decompressed(read_range(path, 0, path.stat().st_size), kind, "x")) == CONTENT + b"and more"
 
 
+@pytest.mark.slow
 @given(
     st.lists(st.binary(max_size=200), max_size=4), st.integers(1, 50), st.sampled_from(["bz2", "xz", "lzma", "gzip"])
 )

@@ -129,6 +129,7 @@ def test_shares_of_several_processes_make_up_the_batch(shards, captions):
     assert same(whole, joined)
 
 
+@pytest.mark.slow
 def test_the_order_has_nothing_to_do_with_the_place_in_the_shards():
     """References shuffled within a buffer, or not at all."""
     count = 20_000

@@ -63,6 +63,7 @@ def test_a_encoder_that_keeps_its_activations_all_the_same_is_named(caplog, mode
     assert ("helps the text encoder only" not in caplog.text) == helps
 
 
+@pytest.mark.slow
 def test_fine_tuning_goes_on_from_a_model_folder(tiny_data: TinyData, trained, tmp_path):
     settings = dataclasses.replace(SETTINGS, steps=1, learning_rate=1e-9, init_from=str(trained / "model"))
     summary = tiny_data.train(tmp_path, settings, tokenizer_folder=tmp_path / "not looked at")
@@ -75,6 +76,7 @@ def test_fine_tuning_goes_on_from_a_model_folder(tiny_data: TinyData, trained, t
     assert float(weights_of(tmp_path / "sigmoid")["logit_bias"]) == pytest.approx(-10)
 
 
+@pytest.mark.slow
 def test_a_folder_of_any_size_and_loss_is_gone_on_from_by_naming_it_as_the_model(tiny_data: TinyData, tmp_path):
     sizes = {"vision_width": 48, "text_layers": 2, "embedding_size": 24, "context_length": 14}
     tiny_data.train(tmp_path / "a", dataclasses.replace(SETTINGS, steps=2, loss="sigmoid", **sizes))

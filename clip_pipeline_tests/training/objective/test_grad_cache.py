@@ -66,6 +66,7 @@ def assert_equal_gradients(ours: dict, theirs: dict) -> None:
     assert any(gradient.abs().max() > 1e-3 for gradient in ours.values())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("loss", ["softmax", "sigmoid"])
 @pytest.mark.parametrize(("size", "captions"), [(1, 1), (4, 1), (5, 1), (5, 3)])
 def test_the_gradient_in_chunks_is_that_of_the_whole_batch(loss, size, captions):
@@ -139,6 +140,7 @@ def test_gradient_checkpointing_changes_no_gradient(loss):
     assert_equal_gradients(gradients(checkpointed), gradients(plain))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("chunk_size", [0, 3])
 def test_gradient_checkpointing_shows_batch_norms_each_image_once(chunk_size):
     settings = dataclasses.replace(SETTINGS, model="laptop_small", chunk_size=chunk_size)
@@ -167,6 +169,7 @@ print(peak_memory_bytes("cpu") - before)
 """
 
 
+@pytest.mark.slow
 def test_chunks_and_checkpointing_need_less_memory_than_the_batch_at_once():
     """A reference's accumulation kept the graph of the whole batch. One process a case, since freed memory stays with it."""
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 
+import pytest
+
 from clip_pipeline.training.reports.live_plot import SHOWN, LiveView
 from clip_pipeline.training.reports.log import TrainingLog
 from clip_pipeline_tests.training.conftest import SETTINGS
@@ -39,6 +41,7 @@ def test_the_image_of_a_long_and_noisy_training_stays_small(tmp_path):
     assert image[:4] == b"\x89PNG" and len(image) < 60_000
 
 
+@pytest.mark.slow
 def test_a_training_hands_over_its_numbers_and_its_image(tiny_data, tmp_path):
     shown, clock = [], Clock()
     view = LiveView(tmp_path / "work" / "train_log.csv", lambda *look: shown.append(look), "tiny", 8, clock=clock)

@@ -120,6 +120,7 @@ def wikitext_trees():
     return st.lists(st.recursive(st.one_of(WORDS, INLINE), wrap, max_leaves=25), max_size=6).map("".join)
 
 
+@pytest.mark.slow
 @settings(max_examples=400, deadline=None)
 @given(wikitext_trees())
 def test_generated_wikitext_has_the_words_of_the_reference(text):
