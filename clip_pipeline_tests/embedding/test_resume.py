@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -15,7 +13,7 @@ from clip_pipeline.embedding.dataset import embed_dataset_images
 from clip_pipeline.embedding.store import read_embeddings
 from clip_pipeline.settings import ComputeSettings, EmbeddingSettings
 from clip_pipeline_tests.made.tiny_model import build_tiny_model, jpeg
-from clip_pipeline_tests.made.warm_python import start_python
+from clip_pipeline_tests.made.warm_python import run_python, start_python
 
 CPU = ComputeSettings(device="cpu")
 COUNT, BLOCK = 1500, 64
@@ -149,7 +147,7 @@ for count in (256, 2_560):
 @pytest.mark.slow
 def test_ten_times_the_photos_need_no_more_memory(model, tmp_path):
     """The peak of one process, after 256 photos and after 2,560 more. 1,000 and 50,000 real sizes: 409 and 410 MB (2026-11-21)."""
-    command = [sys.executable, "-c", MEASURE, str(model), str(tmp_path)]
-    result = subprocess.run(command, capture_output=True, text=True, check=True)
+    result = run_python(["-c", MEASURE, model, tmp_path])
+    assert result.returncode == 0, result.stderr
     few, many = map(int, result.stdout.split())
     assert many - few < 20, f"{few} and {many} MB"

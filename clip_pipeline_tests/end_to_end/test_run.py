@@ -118,7 +118,7 @@ def test_killed_again_and_again_a_run_ends_with_the_bytes_of_an_undisturbed_one(
     for share in (0.0, 0.1, 0.3, 0.5, 0.8):
         process = start_python(run_command(folder))
         while len(list(folder.rglob("manifest.json"))) < share * artifacts and process.poll() is None:
-            time.sleep(0.01)
+            time.sleep(0.05)
         time.sleep(chance.uniform(0.1, 0.5))
         process.kill()
         assert process.wait() == -signal.SIGKILL, "it was done before it could be killed"

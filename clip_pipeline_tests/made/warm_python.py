@@ -50,7 +50,7 @@ class WarmProcess:
             if time.monotonic() > deadline:
                 os.kill(self.pid, signal.SIGKILL)
                 raise TimeoutError(f"The program {self.pid} had not ended after {timeout:g} s.")
-            time.sleep(0.005)
+            time.sleep(0.02)
         return self.returncode
 
     def kill(self) -> None:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 
 import pytest
 import torch
 
 from clip_pipeline.settings import TrainingSettings
 from clip_pipeline.training.memory import activation_bytes, free_bytes
+from clip_pipeline_tests.made.warm_python import run_python
 from clip_pipeline_tests.training.objective.test_grad_cache import learner_of, random_batch
 
 MEASURED = """
@@ -43,8 +42,9 @@ def test_the_estimate_is_within_a_factor_of_one_and_a_half_of_the_measured_peak(
         ({"model": "tiny_test", "gradient_checkpointing": True}, 2048, 4),
     ]
     for case in cases:
-        command = [sys.executable, "-c", MEASURED, json.dumps(case)]
-        estimated, measured = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+        said = run_python(["-c", MEASURED, json.dumps(case)])
+        assert said.returncode == 0, said.stderr
+        estimated, measured = json.loads(said.stdout)
         assert 1 / 1.5 < estimated / measured < 1.5, (case, estimated, measured)
 
 
@@ -96,6 +96,7 @@ print(json.dumps([similarity_matrices(loss, columns), grown / (4 * pairs**2)]))
 @pytest.mark.slow
 @pytest.mark.parametrize("case", [("1", "softmax"), ("3", "softmax"), ("2", "sigmoid")])
 def test_the_similarities_of_all_pairs_are_counted(case):
-    command = [sys.executable, "-c", SIMILARITIES, *case]
-    counted, measured = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+    said = run_python(["-c", SIMILARITIES, *case])
+    assert said.returncode == 0, said.stderr
+    counted, measured = json.loads(said.stdout)
     assert counted == pytest.approx(measured, rel=0.2)

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import subprocess
-import sys
 
 import pytest
 import torch
@@ -17,6 +15,7 @@ from clip_pipeline.training.model.initial_model import make_model, with_loss
 from clip_pipeline.training.objective.bag_of_words_loss import make_word_head
 from clip_pipeline.training.objective.grad_cache import GradCacheStep, RandomState, quiet_statistics
 from clip_pipeline.training.options import initial_model_of, objective_of
+from clip_pipeline_tests.made.warm_python import run_python
 
 SETTINGS = TrainingSettings(model="tiny_test", batch_size=12, bag_of_words_loss=0.5)
 
@@ -174,8 +173,9 @@ def test_chunks_and_checkpointing_need_less_memory_than_the_batch_at_once():
     """A reference's accumulation kept the graph of the whole batch. One process a case, since freed memory stays with it."""
 
     def added_bytes(**changes) -> int:
-        command = [sys.executable, "-c", MEASURED, json.dumps(changes)]
-        return int(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+        said = run_python(["-c", MEASURED, json.dumps(changes)])
+        assert said.returncode == 0, said.stderr
+        return int(said.stdout)
 
     at_once = added_bytes()
     assert at_once > 100e6
