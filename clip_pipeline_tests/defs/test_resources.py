@@ -75,6 +75,7 @@ def test_an_old_name_in_the_environment_is_answered_when_the_page_starts(monkeyp
         starting_recipe()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("config", "sentence"),
     [

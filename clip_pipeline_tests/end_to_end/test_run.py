@@ -76,6 +76,7 @@ def test_another_run_elsewhere_gives_the_same_bytes_whatever_the_worker_counts(t
     assert there == {name: here[name] for name in there}
 
 
+@pytest.mark.slow
 def test_a_changed_setting_recomputes_only_what_depends_on_it(copy_of_tiny):
     changed = built(copy_of_tiny, with_settings(TINY, ["evaluation.bootstrap_samples=101"]))
     scores = {"zero_shot_scores", "retrieval_scores", "probe_scores"}
@@ -89,6 +90,7 @@ def test_an_input_recomputed_to_the_same_bytes_stops_the_wave(copy_of_tiny):
     assert built(copy_of_tiny) == {}
 
 
+@pytest.mark.slow
 def test_a_deleted_file_is_made_again(copy_of_tiny):
     (copy_of_tiny / "images/image_shards/00001/00001.tar").unlink()
     assert built(copy_of_tiny) == {"image_shards": ["00001"]}

@@ -13,6 +13,7 @@ from clip_pipeline_tests.made.quick_runtimes import Quick
 from clip_pipeline_tests.made.tiny_model import build_tiny_model, jpeg
 
 
+@pytest.mark.slow
 def test_a_command_measures_once_for_a_model(tmp_path):
     model, quick = build_tiny_model(tmp_path), Quick()
     photos = [(f"p{n}", lambda n=n: jpeg((n * 9, 100, 255 - n * 9))) for n in range(25)]
@@ -33,6 +34,7 @@ def test_a_command_measures_once_for_a_model(tmp_path):
     )
 
 
+@pytest.mark.slow
 def test_a_new_runtime_is_measured_though_a_choice_is_remembered(tmp_path, monkeypatch):
     model, quick = build_tiny_model(tmp_path), Quick()
     photos = [(f"p{n}", lambda n=n: jpeg((n * 9, 100, 255 - n * 9))) for n in range(25)]
@@ -47,6 +49,7 @@ def test_a_new_runtime_is_measured_though_a_choice_is_remembered(tmp_path, monke
     assert len(quick.asked) == 3 * asked
 
 
+@pytest.mark.slow
 def test_evaluate_embeds_with_the_runtime_of_the_settings(tmp_path, monkeypatch):
     from clip_pipeline.api import evaluate
 

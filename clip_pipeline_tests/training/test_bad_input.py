@@ -112,7 +112,9 @@ def test_a_cut_tar(train, tars, tmp_path):
     (tmp_path / "cut").mkdir()
     content = (tars / "00000.tar").read_bytes()
     (tmp_path / "cut/00000.tar").write_bytes(content[: len(content) // 2 + 300])
-    assert_one_sentence(train(tmp_path / "cut"), "00000.tar is no whole tar (it is cut: it ends after", "Make or download it again")
+    assert_one_sentence(
+        train(tmp_path / "cut"), "00000.tar is no whole tar (it is cut: it ends after", "Make or download it again"
+    )
     (tmp_path / "cut/00000.tar").write_bytes(b"no tar at all" * 1000)
     assert_one_sentence(train(tmp_path / "cut"), "00000.tar is no whole tar", "Make or download it again")
 

@@ -12,6 +12,7 @@ from clip_pipeline_tests.training.conftest import SETTINGS, TinyData
 from clip_pipeline_tests.training.model.test_initial_model import model_of, weights_of
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("encoder", ["image", "text"])
 def test_a_frozen_encoder_ends_as_it_began(tiny_data: TinyData, tmp_path, encoder):
     settings = dataclasses.replace(SETTINGS, epochs=2, freeze=encoder)
