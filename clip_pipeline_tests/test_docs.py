@@ -10,6 +10,7 @@ from pathlib import Path
 
 import click
 import pytest
+from PIL import Image
 
 from clip_pipeline.cli import commands
 from clip_pipeline.pipeline.assets import ASSETS
@@ -87,3 +88,19 @@ def test_every_setting_of_a_page_exists(page):
     named = re.findall(r"--set '?([a-z_]+\.[a-z_0-9]+)=", page.read_text())
     named += re.findall(rf"`((?:{'|'.join(SECTIONS)})\.[a-z_0-9]+)[=`]", page.read_text())
     assert not set(named) - known - {"training.json"}
+
+
+def test_the_picture_of_the_readme_is_drawn_from_any_run(tiny_data, tmp_path):
+    drawn = tmp_path / "hero.png"
+    result = subprocess.run([sys.executable, ROOT / "docs/hero.py", tiny_data, drawn], capture_output=True, text=True)
+    assert result.returncode == 0, result.stderr
+    with Image.open(drawn) as picture:
+        assert picture.width == 1600
+        colours = picture.convert("RGB").getcolors(1 << 16)
+    assert colours is not None and len(colours) > 100
+
+
+def test_a_folder_without_a_run_is_a_sentence(tmp_path):
+    result = subprocess.run([sys.executable, ROOT / "docs/hero.py", tmp_path], capture_output=True, text=True)
+    assert result.returncode == 1
+    assert "Run: make demo" in result.stderr and "Traceback" not in result.stderr

@@ -78,15 +78,15 @@ class Canvas:
 
 
 def main() -> None:
-    """Draws from the data folder named on the command line."""
-    if len(sys.argv) != 2:
+    """Draws from the data folder named on the command line, into the file named behind it, else docs/images/hero.png."""
+    if len(sys.argv) not in (2, 3):
         raise SystemExit("Name the data folder of a sandbox run: python docs/hero.py data")
     data = Path(sys.argv[1])
     if not (data / "evaluation/benchmark_report/scores.json").is_file():
         raise SystemExit(
             f"{data} has no evaluation/benchmark_report/scores.json of a finished sandbox run. Run: make demo"
         )
-    draw(data, OUTPUT)
+    draw(data, Path(sys.argv[2]) if len(sys.argv) == 3 else OUTPUT)
 
 
 def draw(data: Path, path: Path) -> None:
