@@ -135,7 +135,7 @@ class TrainingSettings(CheckedSettings):
     mixup_alpha: float = setting(
         0.0,
         "Each photo of a batch is laid over the next, with a share drawn from Beta(alpha, alpha), and "
-        "belongs to both captions; 0 leaves them. Against learning a small set by heart.",
+        "belongs to both captions; 0 leaves them. Against overfitting a small set.",
         low=0,
         high=10,
     )
