@@ -1,4 +1,4 @@
-"""Downloads told to the service that a photo came from, each once, as the terms of Unsplash ask."""
+"""Downloads reported to the service that a photo came from, each once, as the terms of Unsplash ask."""
 
 from __future__ import annotations
 
