@@ -1,6 +1,6 @@
 # ruff: noqa: SIM110  (numba compiles plain loops, no generators)
 # mypy: disable-error-code="assignment, call-overload"
-"""Words of a plain text, told apart and counted in a hash table (`hash_table.py`): compiled."""
+"""Words of a plain text, found and counted in a hash table (`hash_table.py`): compiled."""
 
 from __future__ import annotations
 
