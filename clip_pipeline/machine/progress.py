@@ -15,6 +15,8 @@ logger = logging.getLogger(__name__)
 SECONDS_BETWEEN_LOG_LINES = 10.0
 SECONDS_BEFORE_A_WAIT_IS_SAID = 2.0
 
+_WAITS: set[str] = set()
+_WAITS_LOCK = threading.Lock()
 _SHOWN: ContextVar[bool] = ContextVar("progress is shown", default=True)
 
 
@@ -85,9 +87,13 @@ def shown_progress(shown: bool) -> Iterator[None]:
 def waiting(what: str, after: float = SECONDS_BEFORE_A_WAIT_IS_SAID) -> Iterator[None]:
     """`with waiting("Loading torch"): import torch` says `Loading torch …` on stderr where that takes longer than `after` seconds.
 
-    For work that has no units to count. what: the present participle of the work.
+    For work that has no units to count. what: the present participle of the work; threads that wait for the same say it once.
     """
-    if not _SHOWN.get():
+    with _WAITS_LOCK:
+        first = _SHOWN.get() and what not in _WAITS
+        if first:
+            _WAITS.add(what)
+    if not first:
         yield
         return
     timer = threading.Timer(after, lambda: (sys.stderr.write(f"{what} …\n"), sys.stderr.flush()))
@@ -97,3 +103,5 @@ def waiting(what: str, after: float = SECONDS_BEFORE_A_WAIT_IS_SAID) -> Iterator
         yield
     finally:
         timer.cancel()
+        with _WAITS_LOCK:
+            _WAITS.discard(what)

@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from clip_pipeline.machine.progress import waiting
 from clip_pipeline.records import WORD_COUNTS
 from clip_pipeline.words.sorted_runs import write_run
 from clip_pipeline.words.wikitext.characters import character_tables
@@ -87,6 +88,10 @@ class WordTable:
         self.work = make_work(1 << 20)
         self._seed = np.frombuffer(os.urandom(8), np.uint64)
         self._table = self._empty_table(self.min_entries, 16 * self.min_entries)
+        if not scan.signatures:  # neither compiled nor read from numba's cache in this process yet
+            with waiting("Compiling the word scanner, once on this machine"):
+                nothing = np.frombuffer(bytes(PADDING), np.uint8)
+                scan(nothing, 0, 0, GROW, self.rules, self.work, self.language, self._table)
 
     def scan(self, data: np.ndarray, i: int, n: int, task: int) -> tuple[int, int]:
         """`scanner.scan` over data[i:n], with as much room as it needs. Returns DONE or ODD_PAGE, and the byte reached."""

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import io
 import sys
+import threading
 import time
 
 import pytest
@@ -26,6 +27,21 @@ def test_a_wait_that_fails_is_over(capsys):
         raise ValueError
     time.sleep(0.3)
     assert capsys.readouterr().err == ""
+
+
+def test_threads_that_wait_for_the_same_say_it_once(capsys):
+    def wait() -> None:
+        with waiting("Compiling", after=0.05):
+            time.sleep(0.3)
+
+    threads = [threading.Thread(target=wait) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert capsys.readouterr().err == "Compiling …\n"
+    wait()
+    assert capsys.readouterr().err == "Compiling …\n"
 
 
 class Terminal(io.StringIO):
