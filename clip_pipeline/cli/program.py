@@ -45,7 +45,8 @@ def main() -> None:
     except click.ClickException as error:
         if isinstance(error, click.NoSuchOption) and error.ctx is not None:
             command = error.ctx.command_path.partition(" ")[2]
-            error.message = renamed_option(command, error.option_name) or error.message
+            renamed = renamed_option(command, error.option_name)
+            error = click.UsageError(renamed, error.ctx) if renamed else error
         error.show()
         sys.exit(2)
     except KeyboardInterrupt:

@@ -83,10 +83,10 @@ def bytes_of(values: np.ndarray) -> np.ndarray:
         raise ValueError(f"its values are {values.dtype}, and numbers were expected")
     if not np.isfinite(values).all():
         raise ValueError("some of its values are not numbers (NaN or infinite)")
-    low, high = float(values.min()), float(values.max())
-    if low < 0 or high > 255:
-        raise ValueError(f"its values run from {low:g} to {high:g}, and 0 to 1 or 0 to 255 was expected")
-    return (values * (255 if high <= 1 else 1) + 0.5).astype(np.uint8)
+    least, most = float(values.min()), float(values.max())
+    if least < 0 or most > 255:
+        raise ValueError(f"its values run from {least:g} to {most:g}, and 0 to 1 or 0 to 255 was expected")
+    return (values * (255 if most <= 1 else 1) + 0.5).astype(np.uint8)
 
 
 def _rgb_of_wide_gray(image: Image.Image) -> np.ndarray:

@@ -171,6 +171,7 @@ def test_results_and_both_score_files_are_written(tmp_path):
 # ---- real vectors of ViT-B/32
 
 
+@pytest.mark.slow
 def test_real_vectors_of_flickr8k_give_the_recalls_of_a_plain_loop(shared_data, tmp_path):
     real = np.load(shared_data("clip_embeddings/flickr8k_vitb32_1000") / "clip_embeddings.npy")
     images = real[:40].astype(np.float32)

@@ -42,6 +42,7 @@ def assert_upright_rgb(samples: dict[str, dict[str, bytes]]) -> None:
             assert not stored.getexif()
 
 
+@pytest.mark.slow
 def test_the_thousand_flickr_photos_are_all_in_the_shards(tmp_path, shared_data):
     with tarfile.open(shared_data("flickr8k_orig_1000.tar")) as tar:
         unpack(tar, tmp_path)

@@ -83,6 +83,7 @@ def test_large_photos_are_decoded_at_a_reduced_size_and_stay_within_the_toleranc
     assert apart.mean() <= MEAN_AT_MOST
 
 
+@pytest.mark.slow
 def test_the_same_tolerance_holds_on_real_photos(shared_data):
     folder = shared_data("clip_embeddings/decoyer_50_images/images")
     contents = [path.read_bytes() for path in sorted(folder.glob("*.jpg")) if path.stat().st_size < 1_000_000]

@@ -118,6 +118,7 @@ def test_compiled_pieces_of_one_shape_give_every_row(model, pixels):
     assert {shape[0] for shape in shapes if shape[1:] == (3, 16, 16)} == {32}
 
 
+@pytest.mark.slow
 def test_a_compiler_that_fails_is_told(model):
     def broken(graph, inputs):
         raise RuntimeError("no g++ here")

@@ -130,6 +130,7 @@ def test_names_are_escaped(report):
 HOSTILE = ["<script>alert(1)</script>", "a|b", "`code` *bold* [link](x)", "line\nbreak", "&lt;i&gt;", "'\"><img src=x>"]
 
 
+@pytest.mark.slow
 def test_hostile_names_captions_and_settings_stay_text_in_both_forms(tmp_path):
     rng = np.random.default_rng(0)
     classes, labels, ids = np.eye(6), np.arange(24) % 6, [f"p{row}" for row in range(24)]

@@ -48,6 +48,7 @@ def test_members_and_items_are_those_of_json(value, most, indent, data):
     assert read == value
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=60)
 @given(VALUES, st.integers(1, 5))
 def test_a_value_is_whole_wherever_the_pieces_end(value, most):
