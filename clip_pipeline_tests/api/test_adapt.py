@@ -20,6 +20,8 @@ from clip_pipeline.evaluation.scores import read_scores
 from clip_pipeline.settings import Recipe
 from clip_pipeline_tests.adaptation.conftest import COMPUTE, EVALUATION, model, photos, settings  # noqa: F401 - fixtures
 
+pytestmark = pytest.mark.slow  # a whole sweep: seven seconds
+
 
 def adapt_with(model, settings, output, on_trial=lambda trial: None):
     recipe = Recipe(adaptation=settings, evaluation=EVALUATION, compute=COMPUTE)

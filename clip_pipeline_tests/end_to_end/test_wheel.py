@@ -15,6 +15,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 NOT_OURS = ("PYTHONPATH", "DAGSTER_HOME", "CLIP_PIPELINE_CACHE")
+pytestmark = pytest.mark.slow  # the wheel is built and installed: five seconds
 
 
 @pytest.fixture(scope="module")

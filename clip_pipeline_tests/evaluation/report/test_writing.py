@@ -19,6 +19,7 @@ from clip_pipeline_tests.evaluation.fakes import write_captions, write_images, w
 from clip_pipeline_tests.made.tiny_model import jpeg
 
 SETTINGS = EvaluationSettings(bootstrap_samples=100)
+pytestmark = pytest.mark.slow  # a report with all its figures: three seconds
 
 
 @pytest.fixture(scope="module")
@@ -130,7 +131,6 @@ def test_names_are_escaped(report):
 HOSTILE = ["<script>alert(1)</script>", "a|b", "`code` *bold* [link](x)", "line\nbreak", "&lt;i&gt;", "'\"><img src=x>"]
 
 
-@pytest.mark.slow
 def test_hostile_names_captions_and_settings_stay_text_in_both_forms(tmp_path):
     rng = np.random.default_rng(0)
     classes, labels, ids = np.eye(6), np.arange(24) % 6, [f"p{row}" for row in range(24)]
@@ -189,7 +189,6 @@ def test_worst_classes_and_calibration_are_shown_on_page_and_in_markdown(report,
         assert "sure and" in text
 
 
-@pytest.mark.slow
 def test_a_model_without_a_logit_scale_has_no_calibration(facts, tmp_path):
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -205,7 +204,6 @@ def test_scores_json_is_the_flat_list(report, facts):
     assert json.loads((report / "scores.json").read_text()) == facts["scores"]
 
 
-@pytest.mark.slow
 def test_the_same_facts_give_the_same_bytes(report, facts, tmp_path):
     write_report(facts, tmp_path)
     for path in report.rglob("*"):
@@ -219,7 +217,6 @@ def test_title_and_scores_are_enough(tmp_path):
     assert Page((tmp_path / "report.html").read_text()).open == []
 
 
-@pytest.mark.slow
 def test_the_level_of_guessing_in_the_training_chart_is_that_of_the_trainings_own_loss(facts, tmp_path):
     sigmoid = facts["training_settings"]
     softmax = dataclasses.replace(sigmoid, loss="softmax")

@@ -109,6 +109,7 @@ def test_the_bytes_are_those_of_tarfile_and_webdataset_finds_every_sample(tmp_pa
         assert {one["__key__"]: {ending: one[ending] for ending in ("jpg", "txt", "json")} for one in found} == samples
 
 
+@pytest.mark.slow
 @given(
     name=st.text(st.characters(min_codepoint=33, max_codepoint=126, exclude_characters="/"), min_size=1, max_size=100)
 )

@@ -46,6 +46,7 @@ def expected(texts: list[str], link_names=()) -> dict[str, tuple[int, int]]:
 # ---- real dumps: the very same words, to the last one
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "name",
     [
@@ -210,6 +211,7 @@ def frequency_words(text: str) -> Counter[str]:
     return words
 
 
+@pytest.mark.slow
 def test_the_rules_of_the_frequency_list_are_kept(shared_data, tmp_path):
     text = "Non–profit don’t -dash dash- a--b _under_ 3d x2 ²nd É l'été 'quoted' end"
     assert {word: n for word, (n, _) in counted([text], 1).items()} == frequency_words(text)
