@@ -164,7 +164,7 @@ def test_a_training_is_seen_while_it_runs(definitions, instance, monkeypatch, wa
     from clip_pipeline.training.reports import live_plot
 
     monkeypatch.setattr(live_plot, "FIRST_SECONDS", 0.0)  # at every row
-    settings = {"resources": {"recipe": {"config": {"settings": ["training.steps=20"]}}}}
+    settings = {"resources": {"recipe": {"config": {"settings": ["training.steps=8"]}}}}
     if way == "asset":
         materialize(definitions, instance, "clip_checkpoint", "tiny_test", config=settings)
     else:
@@ -173,7 +173,7 @@ def test_a_training_is_seen_while_it_runs(definitions, instance, monkeypatch, wa
     key = dg.AssetKey("clip_checkpoint")
     observed = [record.asset_observation for record in instance.fetch_observations(key, limit=100).records][::-1]
     (made,) = instance.fetch_materializations(key, limit=9).records
-    assert [one.metadata["step"].value for one in observed] == list(range(1, 21))
+    assert [one.metadata["step"].value for one in observed] == list(range(1, 9))
     assert instance.fetch_observations(key, limit=1).records[0].storage_id < made.storage_id
     last = observed[-1]
     assert last.partition == "tiny_test" and last.metadata["validation_loss"].value > 0

@@ -54,7 +54,7 @@ def test_the_sandbox_ends_when_its_parent_is_killed(forks):
     assert _answers(port)
     parent.kill()
     parent.wait()
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 60
     while _answers(port) and time.monotonic() < deadline:
         time.sleep(0.05)
     assert not _answers(port)
@@ -86,14 +86,14 @@ def test_hosts_name_the_three_sites(sandbox):
 
 
 def test_a_browser_finds_everything_from_the_first_page(sandbox):
-    page = requests.get(sandbox.url, timeout=5).text
+    page = requests.get(sandbox.url, timeout=30).text
     base = f"http://127.0.0.1:{sandbox.port}"
     assert f"{base}/api/search/photos?query=umbrella" in page and f"{base}/images/photo-" in page
-    found = requests.get(f"{base}/api/search/photos?query=red&client_id=sandbox-key", timeout=5).json()
+    found = requests.get(f"{base}/api/search/photos?query=red&client_id=sandbox-key", timeout=30).json()
     photo = next(photo for photo in found["results"] if not photo["premium"])
     assert photo["urls"]["raw"].startswith(f"{base}/images/photo-")
-    assert requests.get(f"{base}/dumps/enwiki/", timeout=5).status_code == 200
-    assert requests.get(f"{base}/nothing", timeout=5).status_code == 404
+    assert requests.get(f"{base}/dumps/enwiki/", timeout=30).status_code == 200
+    assert requests.get(f"{base}/nothing", timeout=30).status_code == 404
 
 
 def test_the_zero_shot_test_is_published(get):
@@ -107,7 +107,7 @@ def test_the_zero_shot_test_is_published(get):
 
 
 def test_one_connection_serves_many_requests_and_pipelined_ones(sandbox):
-    with socket.create_connection(("127.0.0.1", sandbox.port), timeout=5) as connection:
+    with socket.create_connection(("127.0.0.1", sandbox.port), timeout=30) as connection:
         one = b"GET /control HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
         connection.sendall(one + one + one.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n"))
         received = b""
@@ -117,14 +117,14 @@ def test_one_connection_serves_many_requests_and_pipelined_ones(sandbox):
 
 
 def test_nonsense_gets_an_answer_and_ends_nothing(sandbox):
-    with socket.create_connection(("127.0.0.1", sandbox.port), timeout=5) as connection:
+    with socket.create_connection(("127.0.0.1", sandbox.port), timeout=30) as connection:
         connection.sendall(b"what?\r\n\r\n")
         assert b"400" in connection.recv(100)
-    assert requests.get(sandbox.url, timeout=5).status_code == 200
+    assert requests.get(sandbox.url, timeout=30).status_code == 200
 
 
 def test_head_has_the_length_and_no_body(sandbox):
-    response = requests.head(f"{sandbox.url}benchmarks/sandbox/classnames.txt", timeout=5)
+    response = requests.head(f"{sandbox.url}benchmarks/sandbox/classnames.txt", timeout=30)
     assert int(response.headers["Content-Length"]) > 100 and response.content == b""
 
 
@@ -136,7 +136,7 @@ def test_two_servers_of_one_seed_send_the_same_bytes(sandbox, world):
     with start_sandbox(SETTINGS) as other:
         for host, target in (("127.0.0.1", path), ("api.sandbox.test", search)):
             bodies = {
-                requests.get(f"http://127.0.0.1:{port}{target}", headers={"Host": host}, timeout=5).content
+                requests.get(f"http://127.0.0.1:{port}{target}", headers={"Host": host}, timeout=30).content
                 for port in (sandbox.port, other.port)
             }
             assert len(bodies) == 1

@@ -136,10 +136,10 @@ def test_a_spent_budget_is_403_until_the_window_ends():
     with start_sandbox(SandboxSettings(photos=50, articles=50), rate_limit=2, rate_window=0.5) as running:
         url = f"http://127.0.0.1:{running.port}"
         key = {"Authorization": "Client-ID sandbox-key"}
-        answers = [requests.get(f"{url}/api/photos", headers=key, timeout=5) for _ in range(3)]
+        answers = [requests.get(f"{url}/api/photos", headers=key, timeout=30) for _ in range(3)]
         assert [answer.status_code for answer in answers] == [200, 200, 403]
         assert [answer.headers["X-Ratelimit-Remaining"] for answer in answers] == ["1", "0", "0"]
         assert answers[2].text == "Rate Limit Exceeded" and answers[2].headers["X-Ratelimit-Limit"] == "2"
-        assert requests.get(f"{url}/control?rate_limit=1&window=3600", timeout=5).json()["rate_limit"] == 1
-        codes = [requests.get(f"{url}/api/photos", headers=key, timeout=5).status_code for _ in range(2)]
+        assert requests.get(f"{url}/control?rate_limit=1&window=3600", timeout=30).json()["rate_limit"] == 1
+        codes = [requests.get(f"{url}/api/photos", headers=key, timeout=30).status_code for _ in range(2)]
         assert codes == [200, 403]

@@ -204,7 +204,7 @@ def test_two_processes_build_once_and_the_second_waits(tmp_path):
     processes = [context.Process(target=_count_builds, args=(tmp_path, results)) for _ in range(2)]
     for process in processes:
         process.start()
-    assert sorted(results.get(timeout=10) for _ in processes) == [False, True]
+    assert sorted(results.get(timeout=60) for _ in processes) == [False, True]
     for process in processes:
         process.join()
 

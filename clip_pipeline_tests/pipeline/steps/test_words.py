@@ -187,12 +187,12 @@ def test_a_download_of_titles_that_is_killed_goes_on_where_it_was(tmp_path):
         def answer_slowly(request, count):
             if len(wiki.batches) == 5 and not going_on.is_set():
                 reached.set()
-                going_on.wait(20)
+                going_on.wait(60)
             return answer(request, count)
 
         site.routes["/w/api.php"] = answer_slowly
         run = subprocess.Popen(command(site, tmp_path / "data"), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        assert reached.wait(20)
+        assert reached.wait(60)
         run.kill()
         run.wait()
         going_on.set()
