@@ -61,6 +61,7 @@ def test_importing_the_package_imports_nothing_heavy():
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"
 
 
+@pytest.mark.slow
 def test_importing_embedding_and_evaluation_imports_no_torch():
     code = """
 import importlib, pkgutil, sys, clip_pipeline.embedding as e, clip_pipeline.evaluation as v

@@ -52,6 +52,7 @@ def with_photos(tmp_path, monkeypatch) -> Path:
     return tmp_path
 
 
+@pytest.mark.slow
 def test_the_code_of_the_tutorial_runs_and_gives_what_it_says(with_photos, capsys):
     names: dict = {}
     for block in code_blocks():

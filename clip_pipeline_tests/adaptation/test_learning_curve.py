@@ -78,6 +78,7 @@ def test_a_fall_beyond_the_interval_is_found_and_one_within_is_not(tmp_path):
     assert found["change"] == pytest.approx(-0.22) and found["high"] < 0
 
 
+@pytest.mark.slow
 def test_results_are_written_from_whatever_trials_are_there(tmp_path):
     trials = [
         write_trial(tmp_path, "zero_shot", 10.0, 0, outcomes(0.3)),

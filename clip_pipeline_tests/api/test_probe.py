@@ -92,6 +92,7 @@ def test_photos_are_embedded_from_the_arrays_in_the_order_of_the_labels(model, d
     assert all((image == train[row]).all() for row, (_, image) in enumerate(given[:200]))
 
 
+@pytest.mark.slow
 def test_the_command_prints_the_accuracies(model, digits, tmp_path, capsys):
     settings = [part for setting in SETTINGS for part in ("--set", setting)]
     arguments = ["probe", "--model", str(model), "--dataset", f"mnist={digits}", "-o", str(tmp_path / "out"), *settings]

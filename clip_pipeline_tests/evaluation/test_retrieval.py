@@ -108,6 +108,7 @@ def test_the_chance_of_image_to_text_is_that_of_drawing_any_own_caption():
     assert any_caption_chance(np.full(1000, 5), 10) == pytest.approx(0.01, abs=0.0001)
 
 
+@pytest.mark.slow
 @given(st.lists(st.integers(1, 6), min_size=2, max_size=20), st.integers(1, 10))
 def test_chance_is_a_probability_that_grows_with_k(counts, k):
     counts = np.array(counts)

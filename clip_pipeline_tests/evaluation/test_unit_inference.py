@@ -52,6 +52,7 @@ def test_a_slow_part_gets_fewer_tries():
     assert slow.repeats == unit_inference.MIN_REPEATS
 
 
+@pytest.mark.slow
 def test_the_table_the_conditions_and_the_plot_are_written(model, tmp_path):
     write_unit_inference(model, tmp_path, "cpu", 1)
     rows = list(csv.DictReader((tmp_path / "latencies.csv").open()))

@@ -50,6 +50,7 @@ KINDS = every_kind()
 CHANGES = st.lists(st.tuples(st.floats(0, 1, exclude_max=True), st.booleans(), st.integers(0, 255)), max_size=5)
 
 
+@pytest.mark.slow
 @settings(max_examples=400, deadline=None)
 @given(content=st.sampled_from(KINDS), changes=CHANGES, kept=st.floats(0, 1) | st.just(1.0))
 @pytest.mark.filterwarnings("ignore::UserWarning")

@@ -108,6 +108,7 @@ def test_candidate_pairs_are_those_of_comparing_each_with_each(hashes, most_bits
     assert set(_pairs_that_look_alike(np.array(hashes, np.uint64), alike, most_bits)) == expected
 
 
+@pytest.mark.slow
 @given(hashes=HASHES, numbers=st.randoms(use_true_random=False))
 def test_groups_are_connected_parts_named_by_their_smallest_index_in_any_order(hashes, numbers):
     count = len(hashes)

@@ -207,6 +207,7 @@ def test_the_seed_changes_the_split_and_only_that():
     assert [row | {"split": ""} for row in first] == [row | {"split": ""} for row in second]
 
 
+@pytest.mark.slow
 def test_the_shares_of_the_splits_are_near_the_percentages():
     rows, _ = pairs_of(*many(3000), settings=PairsSettings(validation_percent=10, test_percent=20))
     counts = Counter(split_of(rows).values())

@@ -38,6 +38,7 @@ def encoder(name: str, timm: bool = False):
         return build_model(config).visual
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "timm"), [*((name, False) for name in OURS), *((name, True) for name in TIMM)])
 def test_blocks_are_found_from_the_input_on(name, timm):
     visual = encoder(name, timm)

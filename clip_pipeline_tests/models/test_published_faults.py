@@ -53,6 +53,7 @@ def attention_of(block: torch.nn.Module, mask: torch.Tensor | None, tokens: int)
     return weights[0]
 
 
+@pytest.mark.slow
 @every_model
 def test_text_attention_is_normalised_over_the_keys(name):
     """One reference took the softmax over the queries: what a token read of the others did not sum to one."""
@@ -72,6 +73,7 @@ def test_a_token_sees_none_that_comes_later(name):
     assert (weights[:, -1] > 0).all(), "the last one sees them all"
 
 
+@pytest.mark.slow
 @every_model
 def test_a_text_is_read_at_its_end_token_and_its_padding_changes_nothing(name):
     model, texts = small(name), some_texts()
@@ -85,6 +87,7 @@ def test_a_text_is_read_at_its_end_token_and_its_padding_changes_nothing(name):
         assert not torch.allclose(model.encode_text(texts), model.encode_text(changed), atol=1e-3)
 
 
+@pytest.mark.slow
 @every_model
 def test_the_order_of_the_words_matters(name):
     """A text encoder whose positions are lost reads a bag of words."""
@@ -95,6 +98,7 @@ def test_the_order_of_the_words_matters(name):
     assert (one - two).norm() > 1e-3
 
 
+@pytest.mark.slow
 @every_model
 def test_the_temperature_is_a_parameter_that_learns_and_is_capped(name):
     """One reference kept it as a plain number: it was in no optimizer and in no checkpoint."""
@@ -138,6 +142,7 @@ def share_of_positions(model: torch.nn.Module, pixels: torch.Tensor) -> float:
     return (model.visual.positional_embedding.std() / patches.std()).item()
 
 
+@pytest.mark.slow
 @every_vit
 def test_positions_are_visible_beside_the_patches(name):
     """Beside unnormalised pixels they were a thousandth: the image encoder saw a bag of patches."""
@@ -163,6 +168,7 @@ def test_the_order_of_the_patches_matters(name):
     assert (here - there).norm() > 0.01
 
 
+@pytest.mark.slow
 @every_model
 def test_nothing_is_left_to_chance_in_evaluation(name):
     """One reference dropped units out and cropped at random while it evaluated."""
@@ -182,6 +188,7 @@ def test_nothing_is_left_to_chance_in_evaluation(name):
     )
 
 
+@pytest.mark.slow
 @every_model
 def test_evaluation_of_one_photo_does_not_depend_on_its_neighbours(name):
     """Batch statistics at evaluation would make a score depend on the batch size."""

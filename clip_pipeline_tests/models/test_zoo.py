@@ -134,6 +134,7 @@ def multiplications(tokens: int, encoder: Encoder) -> int:
     return encoder.layers * (4 * tokens * width**2 + 2 * tokens**2 * width + 2 * tokens * width * encoder.mlp)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["tiny_test", "vit_m_14_112", "vit_s_8_112", "tinker_16_224"])
 def test_cost_is_that_counted_by_hand(name):
     row, facts = TABLE[name], describe_model(name)
@@ -179,6 +180,7 @@ def test_a_configuration_of_ones_own_is_described_by_its_file_name(tmp_path):
         describe_model(tmp_path / "broken.json")
 
 
+@pytest.mark.slow
 def test_the_known_facts_are_those_that_are_counted():
     """After a change of a configuration: FACTS_FILE.write_text(counted_facts())."""
     assert FACTS_FILE.read_text(encoding="utf-8") == counted_facts()

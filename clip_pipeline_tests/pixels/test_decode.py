@@ -29,6 +29,7 @@ def pillow(content: bytes, times: int = 1) -> np.ndarray:
         return np.asarray(image.convert("RGB"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("times", [1, 2, 4, 8])
 @pytest.mark.parametrize("mode", ["RGB", "L", "CMYK"])
 @pytest.mark.parametrize("kind", JPEGS)

@@ -159,6 +159,7 @@ KINDS: dict[str, tuple[bytes, np.ndarray]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("place", PLACES)
 @pytest.mark.parametrize("kind", KINDS)
 def test_it_comes_out_as_its_twin_of_eight_bits(kind, place, tmp_path):
@@ -182,6 +183,7 @@ def test_jpegs_for_print_have_the_colours_of_the_photo(place, tmp_path):
         assert apart <= (6 if plain.max() > 2 else 6 / 127.5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("place", PLACES)
 @pytest.mark.parametrize("turn", range(1, 9))
 def test_what_a_camera_held_otherwise_took_comes_out_upright(place, turn, tmp_path):

@@ -22,6 +22,7 @@ def pillow(image: Image.Image, width: int, height: int) -> np.ndarray:
     return np.asarray(rows.resize((width, height), Image.Resampling.BICUBIC)).astype(int)
 
 
+@pytest.mark.slow
 @settings(max_examples=150, deadline=None)
 @given(old=st.tuples(SIDES, SIDES), new=st.tuples(SIDES, SIDES), seed=st.integers(0, 99), noise=st.booleans())
 def test_every_value_is_pillow_s_to_within_two_for_any_sizes(old, new, seed, noise):

@@ -128,6 +128,7 @@ def test_head_has_the_length_and_no_body(sandbox):
     assert int(response.headers["Content-Length"]) > 100 and response.content == b""
 
 
+@pytest.mark.slow
 def test_two_servers_of_one_seed_send_the_same_bytes(sandbox, world):
     from clip_pipeline_tests.sandbox.conftest import SETTINGS
 

@@ -87,6 +87,7 @@ def test_wikitext_holds_what_makes_wikitext_hard():
         assert piece in text.replace("{{{name|}}}", "{{{name|}}}"), piece
 
 
+@pytest.mark.slow
 def test_search_words_are_frequent_rare_words_are_not_and_markup_is_hidden():
     counts: Counter[str] = Counter()
     for page in make_pages(0, 1500):

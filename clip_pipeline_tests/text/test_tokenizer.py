@@ -107,6 +107,7 @@ def test_a_vocabulary_of_any_size_is_never_exceeded(tokenizer_folder, tmp_path, 
     assert tokenizer.decode(tokenizer.encode(["a red cup"], 64)[0]) == "a red cup"
 
 
+@pytest.mark.slow
 def test_the_order_of_the_captions_and_the_threads_leave_the_bytes_unchanged(tmp_path):
     words = ["red", "green", "blue", "cup", "ball", "table", "grass", "é", "犬", "12"]
     lines = [f"{one} {two} {three}" for one in words for two in words for three in words]

@@ -137,6 +137,7 @@ def test_a_batch_larger_than_the_data(train, tars):
     assert_one_sentence(outcome, "batch_size is 64, but there are only 3", "Set training.batch_size to")
 
 
+@pytest.mark.slow
 def test_captions_longer_than_the_context_are_told_and_trained_on(train, tars):
     status, said = train(tars, {"context_length": 6})
     assert status == 0

@@ -85,6 +85,7 @@ def test_merging_nothing_gives_an_empty_table():
 # ---- real files
 
 
+@pytest.mark.slow
 def test_both_forms_of_the_real_sample_give_the_same_counts(shared_data, tmp_path):
     plain = next(shared_data("wikipedia/gensim").glob("*shortened.bz2"))
     multistream = shared_data("wikipedia/derived_multistream/enwiki-sample-pages-articles-multistream.xml.bz2")
@@ -101,6 +102,7 @@ def test_both_forms_of_the_real_sample_give_the_same_counts(shared_data, tmp_pat
         assert counts.get(furniture, (0, 0))[0] < 5
 
 
+@pytest.mark.slow
 def test_counts_of_real_prose_agree_with_a_rough_independent_rule(shared_data):
     """Markup cut away by a few crude patterns, as frequency lists on the web do it: the frequent words must nearly agree."""
     from clip_pipeline_tests.words.scanned_prose import is_disambiguation

@@ -183,6 +183,7 @@ def test_hostile_html_costs_time_in_proportion():
         assert time.process_time() - began < 5
 
 
+@pytest.mark.slow
 def test_words_are_those_that_beautifulsoup_finds():
     from bs4 import BeautifulSoup
 

@@ -69,6 +69,7 @@ def test_the_pieces_of_a_share_go_through_the_images_in_turn(start, stop, images
     assert all(0 < last - first <= 64 for first, last in slices)
 
 
+@pytest.mark.slow
 def test_the_table_by_hand(tmp_path, monkeypatch):
     monkeypatch.setattr("clip_pipeline.embedding.parallelism.sweep.usable_cores", lambda: 4)
     rows = run_sweep([(1, 1), (2, 2), (4, 4)], WORK, tmp_path, plenty, Measured())
@@ -102,6 +103,7 @@ def test_a_sweep_that_was_stopped_goes_on_with_the_next_trial(tmp_path):
     assert len(rows) == 8 and {row["status"] for row in rows} == {"measured"}
 
 
+@pytest.mark.slow
 def test_a_trial_that_would_not_fit_into_memory_is_a_row_that_says_so(tmp_path):
     measure = Measured(memory_mb=1000)
     rows = run_sweep([(1, 1), (2, 1), (8, 1)], WORK, tmp_path, lambda: 3 * 2**30, measure)

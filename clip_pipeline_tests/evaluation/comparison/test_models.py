@@ -77,6 +77,7 @@ def test_a_clearly_better_model_is_called_better_with_the_numbers_of_an_independ
     assert "top-1 accuracy (zero-shot, things test)" in conclusion(found)
 
 
+@pytest.mark.slow
 def test_a_model_does_not_differ_from_itself(tmp_path):
     one = classified(tmp_path / "one", "one", 0.5)
     found = compare_scores(one, one)
@@ -188,6 +189,7 @@ def test_the_text_the_image_and_the_json_tell_the_same(tmp_path):
     assert [one["significant"] for one in stored["differences"]] == [one.significant for one in found.differences]
 
 
+@pytest.mark.slow
 def test_the_command_writes_a_image_and_numbers_and_says_who_is_better(tmp_path):
     from click.testing import CliRunner
 

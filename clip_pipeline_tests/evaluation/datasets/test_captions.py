@@ -85,6 +85,7 @@ def test_photos_without_captions_are_told(tmp_path):
         open_dataset(f"flickr30k={tmp_path}")
 
 
+@pytest.mark.slow
 def test_real_flickr8k_is_whole(shared_data):
     dataset = open_dataset(f"flickr8k={shared_data('flickr8k_128.tar')}")
     assert [dataset.splits.count(split) for split in ("train", "validation", "test")] == [6000, 1000, 1000]

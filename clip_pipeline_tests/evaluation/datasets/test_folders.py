@@ -178,6 +178,7 @@ def test_annotations_of_photos_that_are_not_there_are_told(tmp_path):
         open_entry(entry, tmp_path)
 
 
+@pytest.mark.slow
 def test_the_real_parts_of_cifar10_and_food101_are_known_as_parts(shared_data):
     cifar = open_dataset(f"cifar10={shared_data('cifar10_jpg_20k.tar')}")
     assert (len(cifar.ids), cifar.part) == (30_000, "2,000 of 5,000 photos a class in train")

@@ -62,6 +62,7 @@ def test_every_fit_of_a_path_in_float32_is_as_low_as_scikit_learns_of_that_c():
         assert objective(features, labels, ours) <= objective(features, labels, theirs) * (1 + 5e-5)
 
 
+@pytest.mark.slow
 def test_a_path_costs_few_products_and_falls_in_no_other_place_than_a_fit_of_its_own():
     features, labels = cone(5, 60)
     path = LogisticPath(LogisticProblem(features, labels, 5, double=True), 1e-10)

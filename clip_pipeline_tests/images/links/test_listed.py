@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+import pytest
 
 from clip_pipeline.images.links.buckets import bucket_of
 from clip_pipeline.images.links.listed import WITHOUT_WORD, Listing, links_without_word, write_listed_links
@@ -111,6 +112,7 @@ def test_keywords_with_a_confidence_decide_alone_and_the_surest_come_first(tmp_p
     assert (counts["keywords without photo"], counts["photos without word"]) == (1, 1)
 
 
+@pytest.mark.slow
 def test_a_long_listing_through_files_gives_what_a_short_one_in_memory_gives(tmp_path):
     rng = np.random.default_rng(0)
     words = [f"word{n}" for n in range(40)]

@@ -73,6 +73,7 @@ def test_each_method_and_fraction_is_a_partition_with_its_seeds_inside(built):
         assert (folder / "adaptation/adaptation_scores/full/025" / row["provenance"]["predictions"]).is_file()
 
 
+@pytest.mark.slow
 def test_a_second_run_does_nothing_and_a_new_method_costs_its_own_trials(built):
     recipe, folder, _ = built
     with Workspace(folder, recipe) as workspace:

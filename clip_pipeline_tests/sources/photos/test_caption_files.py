@@ -134,6 +134,7 @@ def test_a_list_of_photos_that_are_not_there_says_how_many(tmp_path, caplog):
     assert "2 of 3 photos are not there, the first is 7.jpg" in caplog.text
 
 
+@pytest.mark.slow
 def test_flickr8ks_own_folder_needs_no_setting(tmp_path, shared_data):
     import tarfile
 

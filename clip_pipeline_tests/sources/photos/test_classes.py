@@ -103,6 +103,7 @@ def test_labels_without_a_name_are_refused(tmp_path):
         open_photos(tmp_path).metadata  # noqa: B018
 
 
+@pytest.mark.slow
 def test_a_part_of_food101_has_its_classes_and_splits(tmp_path, shared_data):
     with tarfile.open(shared_data("food101_64px.tar")) as tar:
         wanted = [entry for number, entry in enumerate(tar) if entry.isfile() and number % 40 == 0]

@@ -60,6 +60,7 @@ def test_a_filter_without_a_word_says_what_to_write():
         fit_photos(rated({}), PairsSettings(allowed_nsfw=","), Counter())
 
 
+@pytest.mark.slow
 @given(st.lists(st.tuples(st.none() | st.floats(0, 1), st.sampled_from([None, "UNLIKELY", "UNSURE", "NSFW"]))))
 def test_as_plain_python_filters(ratings):
     photos = rated(*({"similarity": value, "nsfw": word} for value, word in ratings))

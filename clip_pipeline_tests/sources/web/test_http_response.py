@@ -183,6 +183,7 @@ NAMES = st.sampled_from(["Content-Type", "X-A", "ETag", "Location", "Connection"
 VALUES = st.text(st.characters(min_codepoint=33, max_codepoint=126), min_size=1, max_size=12)
 
 
+@pytest.mark.slow
 @settings(max_examples=150)
 @given(
     st.lists(st.tuples(NAMES, VALUES), max_size=5),

@@ -264,6 +264,7 @@ def real_categories(tree: dict) -> dict[str, tuple[list[str], list[str]]]:
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("depth", [0, 1, 2])
 def test_the_real_categories_of_chess_are_read_once_each(shared_data, site, download, depth):
     path = shared_data("mediawiki_api/barrust-mediawiki/mock_categorytree.json")

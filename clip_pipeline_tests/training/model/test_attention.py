@@ -47,6 +47,7 @@ def test_what_is_masked_or_attends_to_others_is_left_to_torch():
         torch.testing.assert_close(one, wanted)
 
 
+@pytest.mark.slow
 def test_only_a_training_on_a_cpu_that_is_not_compiled_takes_it():
     def lightened(model: torch.nn.Module) -> bool:
         return "forward" in vars(model.visual.transformer.resblocks[0].attn)

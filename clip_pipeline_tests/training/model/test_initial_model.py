@@ -44,6 +44,7 @@ def test_temperature_and_bias_start_where_the_settings_say(changes, temperature,
     assert (None if model.logit_bias is None else model.logit_bias.item()) == bias
 
 
+@pytest.mark.slow
 def test_a_sigmoid_model_is_a_folder_that_open_clip_loads_with_its_bias(tiny_data: TinyData, tmp_path):
     tiny_data.train(tmp_path, dataclasses.replace(SETTINGS, loss="sigmoid", epochs=3))
     model, _, _ = load_model_folder(tmp_path / "model")
@@ -118,6 +119,7 @@ def test_a_tokenizer_with_more_tokens_than_the_weights_is_noticed(tiny_data: Tin
         tiny_data.train(tmp_path / "root", dataclasses.replace(SETTINGS, init_from=str(tmp_path)))
 
 
+@pytest.mark.slow
 def test_the_learned_temperature_stays_below_its_cap(tiny_data: TinyData, tmp_path):
     settings = dataclasses.replace(SETTINGS, epochs=2, max_logit_scale=14.0)
     tiny_data.train(tmp_path, settings)

@@ -59,6 +59,7 @@ def test_what_changes_the_scale_of_the_loss_is_told_first(tmp_path):
     assert read_runs(folders)[1].label == "b, loss sigmoid, crop_scale 1, flip True"
 
 
+@pytest.mark.slow
 def test_the_image_is_as_wide_with_the_longest_labels(tmp_path):
     from PIL import Image
 

@@ -31,6 +31,7 @@ def test_looks_are_due_at_longer_and_longer_intervals(tmp_path, monkeypatch):
     assert len(seen) == 30
 
 
+@pytest.mark.slow
 def test_the_image_of_a_long_and_noisy_training_stays_small(tmp_path):
     log = TrainingLog(tmp_path / "log.csv")
     for step in range(1, 500):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 
+import pytest
+
 from clip_pipeline.training.reports.log import COLUMNS, TrainingLog, read_log, write_log_table
 from clip_pipeline.training.reports.log_plot import plot_log
 
@@ -26,6 +28,7 @@ def test_a_new_run_starts_a_new_log(tmp_path):
     assert read_log((TrainingLog(tmp_path / "log.csv")).path)["step"] == []
 
 
+@pytest.mark.slow
 def test_the_plot_is_drawn_also_of_one_row_and_without_validation(tmp_path):
     for rows in (1, 60):
         log = TrainingLog(tmp_path / "log.csv")
@@ -48,6 +51,7 @@ def test_the_table_holds_the_same_rows_with_nulls_where_nothing_was_measured(tmp
     assert table["step"].to_pylist() == [1, 2] and table["validation_loss"].to_pylist() == [None, 3.5]
 
 
+@pytest.mark.slow
 def test_the_level_of_guessing_is_that_of_the_loss(tmp_path):
     log = {column: [1.0, 2.0] for column in COLUMNS}
     for loss in ("softmax", "sigmoid"):

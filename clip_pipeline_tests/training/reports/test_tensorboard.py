@@ -21,6 +21,7 @@ def scalars(folder) -> dict[str, list[tuple[int, float]]]:
     return {tag: [(e.step, e.value) for e in events.Scalars(tag)] for tag in events.Tags()["scalars"]}
 
 
+@pytest.mark.slow
 def test_tensorboard_reads_the_rows_of_the_log(tiny_data, tmp_path):
     pytest.importorskip("tensorboard")
     tiny_data.train(tmp_path, dataclasses.replace(SETTINGS, epochs=2, tensorboard=True))

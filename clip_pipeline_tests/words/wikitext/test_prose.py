@@ -89,6 +89,7 @@ def test_the_time_is_linear_in_a_run_of_blanks_wherever_it_stands(start, end):
     assert time.process_time() - started < 2
 
 
+@pytest.mark.slow
 @settings(max_examples=300, deadline=None)
 @given(st.lists(st.sampled_from([*HOSTILE, "word", "</nowiki>", "</gallery>", "<gallery>", "thumb|"]), max_size=60))
 def test_any_mixture_of_brackets_gives_text_without_double_ones(pieces):
@@ -96,6 +97,7 @@ def test_any_mixture_of_brackets_gives_text_without_double_ones(pieces):
     assert "[[" not in text and "\n\n" not in text
 
 
+@pytest.mark.slow
 @settings(max_examples=200, deadline=None)
 @given(
     st.recursive(

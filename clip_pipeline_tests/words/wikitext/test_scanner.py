@@ -227,6 +227,7 @@ def test_the_rules_of_the_frequency_list_are_kept(shared_data, tmp_path):
 # ---- memory: tables that are full go to disk
 
 
+@pytest.mark.slow
 def test_full_tables_go_to_disk_and_the_counts_stay_the_same(tmp_path, monkeypatch):
     path = tmp_path / "enwiki-20240101-pages-articles-multistream.xml.bz2"
     pages = [page_xml(f"P{n}", " ".join(f"w{(n * 37 + k) % 900:x}é shared" for k in range(60)), n) for n in range(80)]
@@ -240,6 +241,7 @@ def test_full_tables_go_to_disk_and_the_counts_stay_the_same(tmp_path, monkeypat
     assert len(written) > 4
 
 
+@pytest.mark.slow
 @settings(max_examples=40, deadline=None)
 @given(
     st.lists(st.dictionaries(st.text(st.sampled_from("abé中"), min_size=1, max_size=4), st.integers(1, 9)), max_size=5)

@@ -270,6 +270,7 @@ def test_the_delimiter_is_seen_in_the_first_line(line, delimiter):
     assert sniff_delimiter(line) == delimiter
 
 
+@pytest.mark.slow
 def test_flickr8k_with_its_captions_and_official_splits(tmp_path, shared_data):
     with tarfile.open(shared_data("flickr8k_128.tar")) as tar:
         wanted = [entry for number, entry in enumerate(tar) if "/text/" in entry.name or number % 50 == 0]

@@ -178,6 +178,7 @@ def test_keywords_of_the_json_are_words_and_what_cannot_be_written_is_replaced(t
     assert (rows[0]["captions"], rows[0]["attribution"]) == (["a \ufffd cat "], "\ufffdA")
 
 
+@pytest.mark.slow
 def test_going_through_many_tars_takes_the_memory_of_few(tmp_path):
     def peak(tars: int) -> int:
         for number in range(tars):
