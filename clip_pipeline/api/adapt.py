@@ -15,12 +15,12 @@ from clip_pipeline.adaptation.splits import named_split
 from clip_pipeline.adaptation.sweep import run_sweep, sweep_trials
 from clip_pipeline.adaptation.trial_context import Trial, TrialContext
 from clip_pipeline.adaptation.trials import TRIAL_FILE
-from clip_pipeline.api.recipe import Settings, recipe_of
 from clip_pipeline.evaluation.datasets import Dataset, open_dataset
 from clip_pipeline.evaluation.fingerprints import dataset_fingerprint
 from clip_pipeline.machine.progress import shown_progress
 from clip_pipeline.models.identity import model_facts
 from clip_pipeline.settings import AdaptationSettings, ComputeSettings, EvaluationSettings, Recipe, fingerprinted
+from clip_pipeline.settings.chosen_recipe import Settings, recipe_of
 from clip_pipeline.storage.disk import hash_json, sync_tree
 from clip_pipeline.storage.published import published_folder, work_folder_of
 

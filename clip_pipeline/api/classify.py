@@ -9,7 +9,6 @@ from time import perf_counter
 
 import numpy as np
 
-from clip_pipeline.api.recipe import DEFAULTS
 from clip_pipeline.embedding.encode import embed_texts
 from clip_pipeline.embedding.texts import prompt_table
 from clip_pipeline.errors import DatasetError, PhotosError, SettingsError
@@ -18,6 +17,7 @@ from clip_pipeline.evaluation.zero_shot import class_vectors
 from clip_pipeline.machine.device import choose_device
 from clip_pipeline.machine.progress import shown_progress
 from clip_pipeline.pixels.decode import decode
+from clip_pipeline.settings.chosen_recipe import DEFAULTS
 from clip_pipeline.storage.published import published_file
 
 LABELS_AS_THEY_ARE = ("{c}",)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from clip_pipeline.api.recipe import DEFAULTS
 from clip_pipeline.evaluation.comparison import models
 from clip_pipeline.evaluation.comparison.models import Comparison
+from clip_pipeline.settings.chosen_recipe import DEFAULTS
 from clip_pipeline.storage.published import published_file
 
 SAMPLES = models.SAMPLES

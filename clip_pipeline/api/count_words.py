@@ -8,10 +8,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from clip_pipeline.api.recipe import DEFAULTS
 from clip_pipeline.errors import DumpError, SettingsError
 from clip_pipeline.machine.progress import shown_progress
 from clip_pipeline.settings import WordsSettings
+from clip_pipeline.settings.chosen_recipe import DEFAULTS
 from clip_pipeline.storage.published import published_file
 from clip_pipeline.words.stop_words import choose_stop_words, stop_words_of
 

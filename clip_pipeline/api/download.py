@@ -6,9 +6,9 @@ from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from clip_pipeline.api.recipe import Settings, recipe_of
 from clip_pipeline.machine.progress import shown_progress
 from clip_pipeline.settings import Recipe
+from clip_pipeline.settings.chosen_recipe import Settings, recipe_of
 
 if TYPE_CHECKING:
     from clip_pipeline.sources.web.api_session import Hosts

@@ -11,7 +11,6 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from clip_pipeline.api.recipe import DEFAULTS
 from clip_pipeline.embedding.dataset import TEXTS, embed_dataset_images, embed_dataset_texts
 from clip_pipeline.embedding.layouts import LAYOUTS, clip_retrieval_layout, own_layout
 from clip_pipeline.embedding.runtimes.runtime import AUTO, REFERENCE
@@ -21,6 +20,7 @@ from clip_pipeline.errors import CaptionsError, SettingsError, nearest_name
 from clip_pipeline.evaluation.runtime_choice import runtime_for_command, runtime_maker
 from clip_pipeline.machine.progress import shown_progress
 from clip_pipeline.settings import ComputeSettings, EmbeddingSettings
+from clip_pipeline.settings.chosen_recipe import DEFAULTS
 from clip_pipeline.sources.photos.open import Columns, open_photos
 from clip_pipeline.sources.tables.text_files import read_text
 from clip_pipeline.storage.published import published_folder

@@ -9,7 +9,6 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from clip_pipeline.api.recipe import Settings, recipe_of
 from clip_pipeline.embedding.dataset import MakeRuntime, embed_dataset_images, embed_dataset_texts
 from clip_pipeline.evaluation.clip_benchmark_form import write_clip_benchmark_files
 from clip_pipeline.evaluation.datasets import Dataset, only_split, open_dataset, splits_of
@@ -23,6 +22,7 @@ from clip_pipeline.evaluation.zero_shot import zero_shot_scores
 from clip_pipeline.machine.progress import shown_progress
 from clip_pipeline.models.identity import model_facts
 from clip_pipeline.settings import Recipe
+from clip_pipeline.settings.chosen_recipe import Settings, recipe_of
 from clip_pipeline.storage.published import published_file, published_folder
 
 SANDBOX = "sandbox"

@@ -6,9 +6,9 @@ import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from clip_pipeline.api.recipe import recipe_of
 from clip_pipeline.errors import SettingsError
 from clip_pipeline.settings import Recipe
+from clip_pipeline.settings.chosen_recipe import recipe_of
 from clip_pipeline.training.distributed import Processes
 
 

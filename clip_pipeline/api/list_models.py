@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from clip_pipeline.api.recipe import Settings, recipe_of
 from clip_pipeline.models.registry import list_models as names_of_models
 from clip_pipeline.models.zoo import ModelFacts, describe_model, known_facts
+from clip_pipeline.settings.chosen_recipe import Settings, recipe_of
 from clip_pipeline.training.options import architecture_of
 
 

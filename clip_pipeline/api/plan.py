@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from clip_pipeline.api.recipe import Settings, recipe_of
 from clip_pipeline.pipeline.workspace import Workspace
 from clip_pipeline.settings import Recipe
+from clip_pipeline.settings.chosen_recipe import Settings, recipe_of
 
 
 def plan(

@@ -12,7 +12,6 @@ import numpy as np
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from clip_pipeline.api.recipe import Settings, recipe_of
 from clip_pipeline.embedding.dataset import embed_dataset_images, embed_dataset_texts
 from clip_pipeline.embedding.photo_stream import Content
 from clip_pipeline.embedding.store import aligned_rows
@@ -30,6 +29,7 @@ from clip_pipeline.evaluation.zero_shot import zero_shot_scores
 from clip_pipeline.machine.progress import shown_progress
 from clip_pipeline.models.identity import model_facts
 from clip_pipeline.settings import Recipe
+from clip_pipeline.settings.chosen_recipe import Settings, recipe_of
 from clip_pipeline.sources.photos.formats.idx import idx_files, read_idx
 from clip_pipeline.storage.published import published_folder
 

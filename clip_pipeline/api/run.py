@@ -6,7 +6,6 @@ import logging
 from collections.abc import Callable
 from pathlib import Path
 
-from clip_pipeline.api.recipe import Settings, recipe_of
 from clip_pipeline.machine.progress import shown_progress
 from clip_pipeline.pipeline.graph import select as selected_steps
 from clip_pipeline.pipeline.old_artifacts import old_artifacts
@@ -15,6 +14,7 @@ from clip_pipeline.pipeline.run import AssetOutcome, run_steps
 from clip_pipeline.pipeline.step import Step
 from clip_pipeline.pipeline.workspace import Workspace
 from clip_pipeline.settings import Recipe
+from clip_pipeline.settings.chosen_recipe import Settings, recipe_of
 from clip_pipeline.training.model.initial_model import check_initial_model
 from clip_pipeline.training.options import architecture_of
 

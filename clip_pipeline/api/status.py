@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from clip_pipeline.api.recipe import Settings, recipe_of
 from clip_pipeline.pipeline.graph import STEPS
 from clip_pipeline.pipeline.status import ArtifactStatus, pipeline_status
 from clip_pipeline.pipeline.workspace import Workspace
 from clip_pipeline.settings import Recipe
+from clip_pipeline.settings.chosen_recipe import Settings, recipe_of
 
 
 def status(

@@ -6,7 +6,6 @@ from collections.abc import Callable, Sequence
 from datetime import date
 from pathlib import Path
 
-from clip_pipeline.api.recipe import Settings, recipe_of
 from clip_pipeline.errors import InputError, PhotosError
 from clip_pipeline.images.takedown import Found
 from clip_pipeline.pipeline import takedown
@@ -14,6 +13,7 @@ from clip_pipeline.pipeline.run import AssetOutcome
 from clip_pipeline.pipeline.takedown import TakedownOutcome
 from clip_pipeline.pipeline.workspace import Workspace
 from clip_pipeline.settings import Recipe
+from clip_pipeline.settings.chosen_recipe import Settings, recipe_of
 
 
 def take_down(

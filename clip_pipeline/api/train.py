@@ -8,10 +8,10 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from clip_pipeline.api.recipe import Settings, recipe_of
 from clip_pipeline.errors import PhotosError
 from clip_pipeline.machine.progress import shown_progress
 from clip_pipeline.settings import Recipe, settings_text
+from clip_pipeline.settings.chosen_recipe import Settings, recipe_of
 from clip_pipeline.storage.published import published_folder, work_folder_of
 
 if TYPE_CHECKING:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from clip_pipeline.api.recipe import DEFAULTS
 from clip_pipeline.settings import TokenizerSettings
+from clip_pipeline.settings.chosen_recipe import DEFAULTS
 from clip_pipeline.storage.published import published_folder
 
 CONTEXT_LENGTH = 32

@@ -17,7 +17,7 @@ def sandbox() -> None:
 @click.option("--port", default=8765, show_default=True, help="Port on 127.0.0.1; 0 takes a free one.")
 def serve(recipe: str, settings: tuple[str, ...], port: int) -> None:
     """Serve the sandbox world until Ctrl-C, to tinker with."""
-    from clip_pipeline.api.recipe import recipe_of
     from clip_pipeline.sandbox.server import serve as serve_world
+    from clip_pipeline.settings.chosen_recipe import recipe_of
 
     serve_world(recipe_of(recipe, settings).sandbox, port)

@@ -1,4 +1,4 @@
-"""The recipe that a verb works with, from what its caller gives: a name or a `Recipe`, single settings, a device."""
+"""The recipe that a caller chooses: a name or a `Recipe`, with single settings and a device changed."""
 
 from __future__ import annotations
 

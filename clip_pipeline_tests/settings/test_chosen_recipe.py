@@ -2,9 +2,9 @@ from __future__ import annotations
 
 import pytest
 
-from clip_pipeline.api.recipe import DEFAULTS, recipe_of
 from clip_pipeline.errors import SettingsError
 from clip_pipeline.settings import Recipe
+from clip_pipeline.settings.chosen_recipe import DEFAULTS, recipe_of
 from clip_pipeline.settings.recipes import find_recipe
 
 
