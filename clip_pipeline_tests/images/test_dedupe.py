@@ -158,7 +158,7 @@ def test_no_photos_have_no_groups():
 
 
 @pytest.mark.slow
-def test_thousands_of_photos_with_one_hash_and_other_colours_take_no_time_and_no_group():
-    colours = np.random.default_rng(0).integers(0, 256, (3000, THUMBNAIL_BYTES), np.uint8)
-    groups = near_duplicate_groups([7] * 3000, [colour.tobytes() for colour in colours], [], 4)
-    assert groups == list(range(3000))
+def test_a_thousand_photos_with_one_hash_and_other_colours_take_no_time_and_no_group():
+    colours = np.random.default_rng(0).integers(0, 256, (1000, THUMBNAIL_BYTES), np.uint8)
+    groups = near_duplicate_groups([7] * 1000, [colour.tobytes() for colour in colours], [], 4)
+    assert groups == list(range(1000))
