@@ -462,7 +462,7 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
     parser.add_argument("--precision", default="auto", choices=["auto", *PRECISIONS])
     parser.add_argument("--batch-size", type=int, default=64)
     parser.add_argument(
-        "--steps", type=int, default=188, help="rounded to whole epochs; in four times as many both learn by heart"
+        "--steps", type=int, default=188, help="rounded to whole epochs; in four times as many both overfit"
     )
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2, 3, 4, 5])
     parser.add_argument("--rounds", type=int, default=1, help="of all seeds")

@@ -134,10 +134,10 @@ def _rows_of_arrays(files: dict[str, tuple[Path, Path]], opened: Dataset, arrays
     """Writes the .npy files, checks that they hold the dataset's labels in its order, and gives the images one by one."""
     arrays.mkdir(parents=True, exist_ok=True)
     labels = []
-    for split, (images, told) in files.items():
+    for split, (images, labels_file) in files.items():
         np.save(arrays / f"{IDX_NAMES[split]}_images.npy", read_idx(images))
-        np.save(arrays / f"{IDX_NAMES[split]}_labels.npy", read_idx(told))
-        labels.append(read_idx(told))
+        np.save(arrays / f"{IDX_NAMES[split]}_labels.npy", read_idx(labels_file))
+        labels.append(read_idx(labels_file))
     if opened.labels is None or np.concatenate(labels).tolist() != list(opened.labels):
         raise ShapeError(f"The labels of {arrays} are not those of {opened.name}. Tell us: this is a fault of ours.")
     return (image for split in files for image in np.load(arrays / f"{IDX_NAMES[split]}_images.npy", mmap_mode="r"))

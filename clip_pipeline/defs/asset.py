@@ -58,7 +58,7 @@ def pipeline_asset(step: Step) -> dg.AssetsDefinition:
         keys = list(context.partition_keys) if context.has_partition_key or context.has_partition_key_range else [""]
         with pipeline.workspace() as workspace:
             outcomes = _materialise(context, step, workspace, keys, config.force)
-            _tell_partitions(context.instance, asset, workspace)
+            _register_keys(context.instance, asset, workspace)
         if len(outcomes) == 1:
             (outcome,) = outcomes.values()
             yield dg.MaterializeResult(
@@ -91,7 +91,7 @@ def _materialise(
         raise dg.Failure(str(error)) from error
 
 
-def _tell_partitions(instance: dg.DagsterInstance, asset: Asset, workspace: Workspace) -> None:
+def _register_keys(instance: dg.DagsterInstance, asset: Asset, workspace: Workspace) -> None:
     """The partitions that are known now that the asset is there."""
     for follower in ASSETS:
         if asset.makes and follower.partitions == asset.makes:

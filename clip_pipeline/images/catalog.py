@@ -1,4 +1,4 @@
-"""Links to photos: one row a photo, and the shard that it belongs to. Larger than memory: see spill.py."""
+"""Links to photos: one row a photo, and the shard that it belongs to. Larger than memory: see storage/external_sort.py."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from clip_pipeline.images.links.merge_rows import united_rows, with_distinct_ids
+from clip_pipeline.images.links.merge_rows import merged_rows, with_distinct_ids
 from clip_pipeline.records import IMAGE_LINKS, PHOTO_CATALOG, PHOTO_FIELDS
 from clip_pipeline.storage.external_sort import MAX_ROWS, in_order, range_keys, text_keys
 
@@ -37,7 +37,7 @@ def write_catalog(
     """Writes photos.parquet (PHOTO_CATALOG) and shards/NNNNN.parquet, the same rows by shard, into `folder`.
 
     link_tables: IMAGE_LINKS, in any order and number of pieces. Photos are deduplicated by id, then by url (`plain_url`);
-    of several ids the smallest stays. A photo found under several words has all of them, sorted; captions are united in
+    of several ids the smallest stays. A photo found under several words has all of them, sorted; captions are merged in
     the order in which they come, words by the alphabet, then photos by id. A photo one of whose ids is `taken_down` is left
     out. The shard follows from the id alone while the number of shards stays the same, and that is a power of two, so new
     photos touch only the shards that they fall into until the catalog doubles.
@@ -150,7 +150,7 @@ def _united_by_id(links: pa.Table) -> pa.Table:
     words = [[word] if word else [] for word in links["word"].to_pylist()]
     place = links.schema.get_field_index("words")
     links = links.set_column(place, "words", pa.array(words, pa.list_(pa.string())))
-    return united_rows(links.select([field.name for field in PHOTO_FIELDS]), links["id"].to_pylist())
+    return merged_rows(links.select([field.name for field in PHOTO_FIELDS]), links["id"].to_pylist())
 
 
 def _united_by_url(photos: pa.Table, taken_down: Collection[str], counts: dict[str, int]) -> pa.Table:
@@ -167,7 +167,7 @@ def _united_by_url(photos: pa.Table, taken_down: Collection[str], counts: dict[s
     if len(first_of) < len(urls):
         order = np.argsort([first_of[url] for url in urls], kind="stable")
         photos, urls = photos.take(order), [urls[place] for place in order]
-    return united_rows(photos, urls)
+    return merged_rows(photos, urls)
 
 
 class _counted_aside:

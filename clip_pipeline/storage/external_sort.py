@@ -68,28 +68,28 @@ def _in_order(
         if rows:
             yield pa.concat_tables(first).combine_chunks()
         return
-    spill = Spill(folder, schema)
+    buckets = Buckets(folder, schema)
     try:
         while first:
-            _add_by_key(spill, first.pop(0), keys_of, max_rows, shift)
+            _add_by_key(buckets, first.pop(0), keys_of, max_rows, shift)
         for table in tables:
-            _add_by_key(spill, table.select(schema.names).cast(schema), keys_of, max_rows, shift)
-        for parts in spill.finished_parts(max_rows):
+            _add_by_key(buckets, table.select(schema.names).cast(schema), keys_of, max_rows, shift)
+        for parts in buckets.finished_parts(max_rows):
             inner = folder / f"{parts[0]:02d}"
-            yield from _in_order(spill.read(parts), schema, inner, keys_of, max_rows, shift - DIGIT_BITS)
-            spill.remove(parts)
+            yield from _in_order(buckets.read(parts), schema, inner, keys_of, max_rows, shift - DIGIT_BITS)
+            buckets.remove(parts)
     finally:
-        spill.close()
+        buckets.close()
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _add_by_key(spill: Spill, table: pa.Table, keys_of: KeysOf, max_rows: int, shift: int) -> None:
+def _add_by_key(buckets: Buckets, table: pa.Table, keys_of: KeysOf, max_rows: int, shift: int) -> None:
     for start in range(0, len(table), max_rows):
         piece = table.slice(start, max_rows)
-        spill.add(piece, (keys_of(piece) >> shift) & (PARTS - 1))
+        buckets.add(piece, (keys_of(piece) >> shift) & (PARTS - 1))
 
 
-class Spill:
+class Buckets:
     """Rows in up to 64 files below a folder, by their part. Rows wait in memory until they are worth a write."""
 
     def __init__(self, folder: Path, schema: pa.Schema):

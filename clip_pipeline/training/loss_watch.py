@@ -24,7 +24,7 @@ MEMORY_WORDS = (
 )
 
 
-class DivergenceWatch:
+class DivergenceDetector:
     """Keeps the losses of the latest steps and raises TrainingError when they are not finite or do not fall.
 
     batch_size, loss: of the training, whose level of guessing they decide. learns: false for the control, whose loss is not

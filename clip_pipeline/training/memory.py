@@ -73,7 +73,7 @@ def estimate_memory(
 def similarity_matrices(loss: str, captions_per_photo: int = 1, mixed: bool = False) -> int:
     """Matrices of batch x batch that the loss has in memory at its peak, whatever the chunks and processes.
 
-    Two at work, and for each column of captions, twice as many with mixing, two of the softmax or three of the sigmoid; by
+    Two at work, and for each column of captions, twice as many with mixup, two of the softmax or three of the sigmoid; by
     the peak of 5,000 pairs with one and three captions (torch 2.13, 2026-11-21: 4.1 and 8.1, 5.1 and 11.1).
     """
     columns = captions_per_photo * (2 if mixed else 1)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-ORDER, AUGMENTATION, VALIDATION, SHUFFLED_CAPTIONS, LEFT_OUT_WORDS, MIXING = range(6)
+ORDER, AUGMENTATION, VALIDATION, SHUFFLED_CAPTIONS, LEFT_OUT_WORDS, MIXUP = range(6)
 
 
 def generator_of(seed: int, *purpose: int) -> np.random.Generator:

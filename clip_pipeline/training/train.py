@@ -34,7 +34,7 @@ from clip_pipeline.training.data.pairs import check_enough_photos, hash_data, re
 from clip_pipeline.training.data.shard_images import ShardPhotos, StreamedImages
 from clip_pipeline.training.data.undecodable_images import UndecodableImages, publish_undecodable_images
 from clip_pipeline.training.distributed import ONE_PROCESS, Processes
-from clip_pipeline.training.loss_watch import DivergenceWatch, memory_explained
+from clip_pipeline.training.loss_watch import DivergenceDetector, memory_explained
 from clip_pipeline.training.model.batch_norms import has_batch_norms, share_batch_norms
 from clip_pipeline.training.model.initial_model import (
     hash_initial_weights,
@@ -246,7 +246,7 @@ def make_trainer(
         data,
         ClipOptimizer(learner.trained(), model, optimizer, learner.scaler),
         schedule,
-        DivergenceWatch(
+        DivergenceDetector(
             schedule, settings.batch_size, settings.loss, settings.precision, learns=not settings.shuffle_captions
         ),
         saving,

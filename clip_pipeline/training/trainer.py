@@ -19,7 +19,7 @@ from clip_pipeline.pixels.normalise import normalised_images
 from clip_pipeline.training.checkpoint import Saving, load_best, load_state, save_best, save_state
 from clip_pipeline.training.data.loader import Loader
 from clip_pipeline.training.data.mixup import mixed_images
-from clip_pipeline.training.loss_watch import DivergenceWatch
+from clip_pipeline.training.loss_watch import DivergenceDetector
 from clip_pipeline.training.model.freezing import training_mode
 from clip_pipeline.training.objective.grad_cache import GradCacheStep
 from clip_pipeline.training.optim.optimizer import AveragedWeights, ClipOptimizer
@@ -27,7 +27,7 @@ from clip_pipeline.training.optim.schedule import Schedule
 from clip_pipeline.training.reports.log import LOG_FILE, TrainingLog
 from clip_pipeline.training.reports.tensorboard import FOLDER as TENSORBOARD_FOLDER
 from clip_pipeline.training.reports.tensorboard import tensorboard_log
-from clip_pipeline.training.reports.throughput import Meter
+from clip_pipeline.training.reports.throughput import Throughput
 from clip_pipeline.training.validation import ValidationSet
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ class Trainer:
         data: Loader,
         optimizer: ClipOptimizer,
         schedule: Schedule,
-        watch: DivergenceWatch,
+        watch: DivergenceDetector,
         saving: Saving,
         mean: Sequence[float],
         std: Sequence[float],
@@ -133,7 +133,7 @@ class Trainer:
         log_every = max(1, total // LOG_ROWS)
         validate_every = max(1, total // VALIDATIONS)
         saved = time.monotonic()
-        meter = Meter(time.monotonic, self.learner.device)
+        throughput = Throughput(time.monotonic, self.learner.device)
         first_step = self.step
         training_mode(self.model, self.learner.frozen)
         wanted = self.saving.tensorboard and first
@@ -143,7 +143,7 @@ class Trainer:
             self.data,
         ):
             while self.step < total:
-                measured = self._take_step(meter)
+                measured = self._take_step(throughput)
                 self.step += 1
                 bar.advance(note=f"loss {measured['train_loss']:.3f}")
                 last = self.step == total
@@ -159,7 +159,7 @@ class Trainer:
                         "step": self.step,
                         "epoch": self.step * batch_size / len(self.data.reader.table),
                         "validation_loss": self.validation_loss if validated else None,
-                        **meter.row(pairs),
+                        **throughput.row(pairs),
                         **measured,
                     }
                     log.append(**row)
@@ -179,12 +179,12 @@ class Trainer:
             self.best_loss, self.best_step = self.validation_loss, self.step
             save_best(self.published_weights(), work_folder)
 
-    def _take_step(self, meter: Meter) -> dict[str, float]:
+    def _take_step(self, throughput: Throughput) -> dict[str, float]:
         """One optimizer step; returns loss, learning rate, logit scale and gradient norm."""
         import torch
 
         rate = self.schedule.rate_at(self.step)
-        with meter.waiting():
+        with throughput.waiting():
             batch = self.data.batch(self.step)
             images = self._images_on_device(batch.images)
             tokens, shown = self._tokens_on_device(batch.tokens), self._tokens_on_device(batch.shown)

@@ -8,13 +8,13 @@ import pytest
 import torch
 
 from clip_pipeline.errors import TrainingError
-from clip_pipeline.training.loss_watch import DivergenceWatch, memory_explained
+from clip_pipeline.training.loss_watch import DivergenceDetector, memory_explained
 from clip_pipeline.training.objective.loss import guessing_loss
 from clip_pipeline.training.optim.schedule import Schedule
 
 
 def feed(value: float, steps: int, **options) -> None:
-    watch = DivergenceWatch(Schedule(steps, warmup=steps // 20, peak=1e-3, final=0.0), 64, **options)
+    watch = DivergenceDetector(Schedule(steps, warmup=steps // 20, peak=1e-3, final=0.0), 64, **options)
     for step in range(steps):
         watch.add(value, step)
 

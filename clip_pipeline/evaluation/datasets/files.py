@@ -47,7 +47,7 @@ def _open_files(folder: Path, name: str) -> Dataset:
         names = known.class_names
         if not (folder / NAMES_FILE).is_file():  # then they are names of folders
             names = [readable_class_name(one) for one in names]
-            _tell_missing_classes(folder, known.splits or ["test"] * len(photos), known.labels, names)
+            _name_missing_classes(folder, known.splits or ["test"] * len(photos), known.labels, names)
         return labelled_dataset(name, photos, names, _lines(folder / TEMPLATES_FILE) or TEMPLATES)
     if known.labels is not None:
         raise DatasetError(
@@ -64,7 +64,7 @@ def _open_files(folder: Path, name: str) -> Dataset:
     )
 
 
-def _tell_missing_classes(folder: Path, splits: Sequence[str], labels: Sequence[int], names: Sequence[str]) -> None:
+def _name_missing_classes(folder: Path, splits: Sequence[str], labels: Sequence[int], names: Sequence[str]) -> None:
     for split in sorted(set(splits)):
         present = {label for label, one in zip(labels, splits, strict=True) if one == split}
         missing = [name for label, name in enumerate(names) if label not in present]

@@ -222,7 +222,7 @@ def _row(row: dict[str, Any], about: dict[str, Any]) -> dict[str, Any]:
 
 def _members(row: dict[str, Any], photo: bytes, ending: str) -> dict[str, bytes]:
     """The files of one sample: photo, first caption, and everything else that is known of it."""
-    told = {
+    about = {
         name: value
         for name, value in row.items()
         if name not in UNTOLD and not (value is None and name in TOLD_IF_KNOWN)
@@ -230,7 +230,7 @@ def _members(row: dict[str, Any], photo: bytes, ending: str) -> dict[str, bytes]
     return {
         ending: photo,
         "txt": (row["caption"] or "").encode(),
-        "json": json.dumps(told, sort_keys=True, ensure_ascii=False).encode(),
+        "json": json.dumps(about, sort_keys=True, ensure_ascii=False).encode(),
     }
 
 

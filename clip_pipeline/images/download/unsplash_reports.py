@@ -16,32 +16,32 @@ logger = logging.getLogger(__name__)
 
 
 class DownloadCounter(Protocol):
-    """A photo service that wants to be told of downloads."""
+    """A photo service that wants downloads reported."""
 
-    def tell_download(self, location: str) -> None:
+    def report_download(self, location: str) -> None:
         """Tells it. Raises BudgetSpentError, or SourceError for another refusal."""
 
 
 class ToldDownloads(Protocol):
-    """What remembers which downloads were told, over runs and processes."""
+    """What remembers which downloads were reported, over runs and processes."""
 
     def unreported_downloads(self, photos: list[str]) -> list[str]:
-        """Those of the photos that were never told."""
+        """Those of the photos that were never reported."""
 
     def begin_download(self, photo: str) -> bool:
         """Whether the photo is now the caller's to tell."""
 
-    def end_download(self, photo: str, told: bool) -> None:
+    def end_download(self, photo: str, reported: bool) -> None:
         """Remembers it, or gives it back."""
 
 
-def tell_downloads(
+def report_downloads(
     attempts: Path, connect: Callable[[], AbstractContextManager[DownloadCounter]], ledger: ToldDownloads
 ) -> dict[str, int]:
     """Tells of every photo in a shard's table of attempts that is stored and has a download_location.
 
     attempts: NNNNN.parquet. connect: makes the client, and is called only where there is something to tell. Returns the
-    numbers of photos told, failed and left for the next run, which begins where this one ended: when the budget is
+    numbers of photos reported, failed and left for the next run, which begins where this one ended: when the budget is
     spent, what is left waits. Raises nothing for a service that fails or refuses, which is logged.
     """
     import pyarrow.compute as pc
@@ -51,7 +51,7 @@ def tell_downloads(
     table = pq.read_table(attempts, columns=columns)
     table = table.filter(pc.and_(pc.equal(table["status"], "success"), pc.is_valid(table["download_location"])))
     locations = dict(zip(table["id"].to_pylist(), table["download_location"].to_pylist(), strict=True))
-    counts: Counter[str] = Counter(told=0, failed=0, left=0)
+    counts: Counter[str] = Counter(reported=0, failed=0, left=0)
     try:
         untold = ledger.unreported_downloads(list(locations))
         if untold:
@@ -66,22 +66,22 @@ def tell_downloads(
                     bar.advance()
             logger.info("Downloads of %s: %s", attempts.stem, dict(counts))
     except (SourceError, StoreError) as error:
-        counts["left"] = len(locations) - counts["told"] - counts["failed"]
-        logger.warning("Downloads of shard %s were not told: %s The next run tries again.", attempts.stem, error)
+        counts["left"] = len(locations) - counts["reported"] - counts["failed"]
+        logger.warning("Downloads of shard %s were not reported: %s The next run tries again.", attempts.stem, error)
     return dict(counts)
 
 
 def _tell(service: DownloadCounter, photo: str, location: str, ledger: ToldDownloads) -> str:
-    """told, failed, or left where the budget is spent."""
+    """reported, failed, or left where the budget is spent."""
     outcome = "failed"
     try:
-        service.tell_download(location)
-        outcome = "told"
+        service.report_download(location)
+        outcome = "reported"
     except BudgetSpentError as error:
         logger.info("%s", error)
         outcome = "left"
     except SourceError as error:
-        logger.warning("The download of %s was not told: %s", photo, error)
+        logger.warning("The download of %s was not reported: %s", photo, error)
     finally:
-        ledger.end_download(photo, outcome == "told")
+        ledger.end_download(photo, outcome == "reported")
     return outcome

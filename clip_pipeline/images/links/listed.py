@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from clip_pipeline.images.links.buckets import write_buckets
-from clip_pipeline.images.links.merge_rows import united_rows, with_distinct_ids
+from clip_pipeline.images.links.merge_rows import merged_rows, with_distinct_ids
 from clip_pipeline.images.links.word_matcher import WordMatcher
 from clip_pipeline.records import IMAGE_LINKS, PHOTO_FIELDS
 from clip_pipeline.storage.external_sort import MAX_ROWS, in_order, range_keys, text_keys
@@ -133,7 +133,7 @@ class _Join:
         """One row an id, in the order of the list."""
         listed = piece.filter(piece["url"].is_valid()).sort_by([("id", "ascending"), ("place", "ascending")])
         listed = with_distinct_ids(listed)
-        photos = united_rows(listed, listed["id"].to_pylist())
+        photos = merged_rows(listed, listed["id"].to_pylist())
         self._counts["photos listed"] += len(photos)
         self._counts["rows of the same photo"] += len(listed) - len(photos)
         return photos.drop_columns(["keyword", "confidence"]).sort_by("place")

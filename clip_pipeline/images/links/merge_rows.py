@@ -36,7 +36,7 @@ def with_distinct_ids(photos: pa.Table) -> pa.Table:
     return renamed.take(np.argsort(np.array(ids, object), kind="stable"))
 
 
-def united_rows(photos: pa.Table, names: list[str]) -> pa.Table:
+def merged_rows(photos: pa.Table, names: list[str]) -> pa.Table:
     """The first row of each run of equal names, with the captions and words of the whole run, each once, words sorted.
 
     photos: has PHOTO_FIELDS; names: one a row, equal ones side by side.
@@ -47,12 +47,12 @@ def united_rows(photos: pa.Table, names: list[str]) -> pa.Table:
     table = photos.take(pa.array(starts, pa.int64()))
     for column in ("captions", "words"):
         lists = photos[column].to_pylist()
-        united = [
+        merged = [
             list(dict.fromkeys(itertools.chain.from_iterable(lists[start:end])))
             for start, end in itertools.pairwise([*starts, len(names)])
         ]
         if column == "words":
-            united = [sorted(texts) for texts in united]
+            merged = [sorted(texts) for texts in merged]
         place = table.schema.get_field_index(column)
-        table = table.set_column(place, photos.schema.field(column), pa.array(united, pa.list_(pa.string())))
+        table = table.set_column(place, photos.schema.field(column), pa.array(merged, pa.list_(pa.string())))
     return table

@@ -39,7 +39,7 @@ class UnsplashPhotos(SearchedPhotos):
 
         What cannot be reported now is reported by a later run. Nothing that goes wrong here harms the shard.
         """
-        from clip_pipeline.images.download.unsplash_reports import tell_downloads
+        from clip_pipeline.images.download.unsplash_reports import report_downloads
 
         if not self.settings.count_downloads:
             return
@@ -48,7 +48,7 @@ class UnsplashPhotos(SearchedPhotos):
             return self.client(max_wait=0.0)
 
         with self.ledger() as ledger:
-            tell_downloads(shard.file(f"{shard.key.partition}.parquet"), connect, ledger)
+            report_downloads(shard.file(f"{shard.key.partition}.parquet"), connect, ledger)
 
 
 def live_key(accept_terms: bool) -> str:

@@ -82,7 +82,7 @@ class UnsplashClient:
         """The PHOTO_FIELDS of a search result, None for one that is left out."""
         return photo_row(photo)
 
-    def tell_download(self, location: str) -> None:
+    def report_download(self, location: str) -> None:
         """Reports to the service that a photo was taken, at the `download_location` it gave. A photo that is gone is no error.
 
         Raises as `get_page`, and SourceError for a location on another host, which the key must not reach.

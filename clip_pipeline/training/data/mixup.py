@@ -1,6 +1,6 @@
 """Images laid over one another (mixup): an image that shows two things belongs to both captions.
 
-Zhang et al. 2018, "mixup: Beyond Empirical Risk Minimization", for pairs. An encoder that learns thousands of photos by heart
+Zhang et al. 2018, "mixup: Beyond Empirical Risk Minimization", for pairs. An encoder that memorises thousands of photos
 cannot do so with their mixtures. The images of a batch, which lie in a random order, are mixed each with the next in a
 small circle, so that no two images hold the same two photos. Exchanged in pairs instead, two photos with equal shares would be
 one image twice, which tells nothing of whose caption is whose.
@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from clip_pipeline.errors import SettingsError
-from clip_pipeline.training.randomness import MIXING, generator_of
+from clip_pipeline.training.randomness import MIXUP, generator_of
 
 if TYPE_CHECKING:
     import torch
@@ -25,7 +25,7 @@ def draw_mixup_weight(seed: int, step: int, alpha: float) -> float:
     """The share of its own that each image of a step keeps: drawn from Beta(alpha, alpha), 1 for an alpha of 0."""
     if not alpha:
         return 1.0
-    return float(generator_of(seed, MIXING, step).beta(alpha, alpha))
+    return float(generator_of(seed, MIXUP, step).beta(alpha, alpha))
 
 
 def check_circles(alpha: float, batch_size: int, processes: int) -> None:

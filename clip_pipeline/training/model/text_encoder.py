@@ -1,7 +1,7 @@
 """Text encoders for few captions: one that starts as the mean of its tokens, one that stays it.
 
-With few captions a transformer learns which words matter more slowly than the mean of the words does, and in the end it knows
-captions by heart, by the order and number of their words. Flickr8k, recall@10 on the validation photos (2026-11-21): after four
+With few captions a transformer learns which words matter more slowly than the mean of the words does, and in the end it
+has memorised captions, by the order and number of their words. Flickr8k, recall@10 on the validation photos (2026-11-21): after four
 epochs 11.1 % from open_clip's start, 12.6 % from the mean; after 27 of 36 epochs 25.3 (text → image) and 26.1 % of a
 transformer that started as the mean, 27.2 and 27.7 % of a mean with a linear layer. The encoders stay open_clip's own, with its weights and names.
 """

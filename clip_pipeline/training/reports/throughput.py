@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 
-class Meter:
+class Throughput:
     """Measures from one row of the log to the next. clock: seconds, as time.monotonic."""
 
     def __init__(self, clock: Callable[[], float], device: str):

@@ -10,7 +10,7 @@ import pytest
 
 from clip_pipeline.images.catalog import write_catalog
 from clip_pipeline.images.links.listed import Listing, links_without_word, write_listed_links
-from clip_pipeline.images.links.merge_rows import united_rows, with_distinct_ids
+from clip_pipeline.images.links.merge_rows import merged_rows, with_distinct_ids
 from clip_pipeline.records import PHOTO_FIELDS
 from clip_pipeline.sources.photos.url_list import list_url_photos
 
@@ -50,7 +50,7 @@ ROWS = ("7", "u1", "One"), ("7", "u2", "Two"), ("7", "u1", "Three"), ("8", "u2",
 
 def test_the_first_url_keeps_the_id_and_its_rows_come_together():
     told = with_distinct_ids(photos("url_list", *ROWS))
-    one, other, next_one = united_rows(told, told["id"].to_pylist()).to_pylist()
+    one, other, next_one = merged_rows(told, told["id"].to_pylist()).to_pylist()
     assert (one["id"], one["captions"]) == ("7", ["One", "Three"])
     assert other["id"].startswith("7-") and other["captions"] == ["Two"]
     assert (next_one["id"], next_one["captions"]) == ("8", ["Four"])

@@ -250,7 +250,7 @@ def test_without_a_network_there_is_a_sentence_and_nothing_is_spent(clock, budge
 
 def test_a_download_is_told_where_the_photo_says_with_the_key(site, client, budget):
     site.always("/photos/id1/download", Answer(body=b'{"url":"https://images.unsplash.com/photo-1"}'))
-    client.tell_download("http://api.test/photos/id1/download?ixid=M3w")
+    client.report_download("http://api.test/photos/id1/download?ixid=M3w")
     assert site.requests == [("api.test", "/photos/id1/download?ixid=M3w")]
     assert site.headers[0]["Authorization"] == "Client-ID my-key"
     assert budget.state().used == 1
@@ -270,21 +270,21 @@ def test_a_download_is_told_where_the_photo_says_with_the_key(site, client, budg
 )
 def test_the_key_goes_to_no_other_host(site, client, location):
     with pytest.raises(SourceError, match="the key is not sent there"):
-        client.tell_download(location)
+        client.report_download(location)
     assert site.requests == []
 
 
 def test_the_key_follows_no_redirect(site, client):
     site.always("/photos/id1/download", Answer(302, headers={"Location": "http://evil.test/steal"}))
     with pytest.raises(SourceError, match="answers 302"):
-        client.tell_download("http://api.test/photos/id1/download")
+        client.report_download("http://api.test/photos/id1/download")
     assert [host for host, _ in site.requests] == ["api.test"]
 
 
 @pytest.mark.parametrize("status", [404, 410])
 def test_a_photo_that_is_gone_is_no_error(site, client, status):
     site.always("/photos/id1/download", Answer(status, b'{"errors":["Couldn\'t find Photo"]}'))
-    client.tell_download("http://api.test/photos/id1/download")
+    client.report_download("http://api.test/photos/id1/download")
 
 
 # ---- real answers, and the sandbox
@@ -387,7 +387,7 @@ def test_a_download_of_the_sandbox_is_told(sandbox_client):
     rows = [row for row in map(photo_row, photos) if row is not None]
     assert rows
     for row in rows:
-        sandbox_client.tell_download(row["download_location"])
+        sandbox_client.report_download(row["download_location"])
 
 
 def test_the_sandbox_refuses_a_wrong_key(sandbox, budget):
