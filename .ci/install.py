@@ -90,9 +90,9 @@ def find_torch_with_uv(build: str) -> tuple[str, str]:
 
 
 def ask_uv(uv: list[str], build: str, seconds: float = 60) -> tuple[str, str]:
-    """(version, "") of the torch that uv would install; ("", reason) where it finds none in that time. Installs nothing."""
+    """(version, "") of the torch that uv would install with its torchvision; ("", reason) where it has not both in that time. Installs nothing."""
     question = [*uv, "pip", "install", "--python", sys.executable, "--dry-run", f"--torch-backend={build}"]
-    question += ["-c", str(ROOT / "constraints.txt"), "torch"]
+    question += ["-c", str(ROOT / "constraints.txt"), "torch", "torchvision"]
     try:
         answer = subprocess.run(
             question, capture_output=True, text=True, env=os.environ | QUICK_ANSWER, timeout=seconds

@@ -85,7 +85,7 @@ def test_uv_is_asked_without_installing_and_its_version_is_read(install, tmp_pat
     program = """
 import os, sys
 assert sys.argv[1:3] == ["pip", "install"] and "--dry-run" in sys.argv and "--torch-backend=auto" in sys.argv, sys.argv
-assert os.environ["UV_HTTP_RETRIES"] == "1"
+assert sys.argv[-2:] == ["torch", "torchvision"] and os.environ["UV_HTTP_RETRIES"] == "1"
 print("Would install 2 packages\\n + numpy==2.4.6\\n + torch==2.13.0+cpu", file=sys.stderr)
 """
     assert install.ask_uv(answering(tmp_path, program), "auto") == ("2.13.0+cpu", "")
