@@ -7,6 +7,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 ON_ALL_CORES := -n logical --dist loadfile --no-loadscope-reorder
 export DAGSTER_HOME := $(CURDIR)/dagster_home
+unexport PYTHONDONTWRITEBYTECODE # else each of the programs that tests start compiles the package anew
 
 demo: $(VENV)/installed ## words to a scored CLIP in the sandbox world
 	$(BIN)/clip-pipeline run --recipe sandbox
