@@ -15,17 +15,20 @@ if TYPE_CHECKING:
     import torch
 
 MAX_INT8 = 127
+PHOTOS_A_CALL = 32
+"""Of products in int8: a call of another size may take another kernel, whose sums round otherwise (on a processor with AMX from five
+photos of a tiny encoder on, 2026-12-01), and a photo's vector would depend on how many others are beside it."""
 
 
 class OpenVinoRuntime:
     """An exported graph, compiled by OpenVINO when it is opened."""
 
-    def __init__(self, name: str, graph: Any, threads: int, group: int = 0):
+    def __init__(self, name: str, graph: Any, threads: int, group: int = 0, photos_a_call: int = 0):
         """graph: a file, or OpenVINO's own model. group: numbers of a row of activations that share a scale in products with int8
-        weights; 0 leaves them as they are."""
+        weights; 0 leaves them as they are. photos_a_call: every call has this many, filled up with blank ones; 0 takes what comes."""
         import openvino
 
-        self.name = name
+        self.name, self._photos_a_call = name, photos_a_call
         settings = {
             "INFERENCE_PRECISION_HINT": "bf16",  # where the processor has no bfloat16, fp32
             "INFERENCE_NUM_THREADS": threads,
@@ -37,8 +40,20 @@ class OpenVinoRuntime:
     def encode_images(self, pixels_NCHW: torch.Tensor) -> np.ndarray:
         import numpy as np
 
+        pixels = pixels_NCHW.contiguous().numpy()
+        size = self._photos_a_call
+        if not size:
+            return self._encode(pixels)
+        blank = np.zeros((-len(pixels) % size, *pixels.shape[1:]), np.float32)
+        whole = np.concatenate([pixels, blank]) if len(blank) else pixels
+        calls = [self._encode(whole[start : start + size]) for start in range(0, len(whole), size)]
+        return np.concatenate(calls)[: len(pixels)]
+
+    def _encode(self, pixels_NCHW: np.ndarray) -> np.ndarray:
+        import numpy as np
+
         # a copy: the memory that OpenVINO gives is written again by the next call
-        return np.array(self._compiled(pixels_NCHW.contiguous().numpy())[0], dtype=np.float32)
+        return np.array(self._compiled(pixels_NCHW)[0], dtype=np.float32)
 
 
 def _graph(name: str, model: Any, place: Place) -> Path:
@@ -65,7 +80,7 @@ def openvino_int8(model: Any, place: Place) -> Runtime:
     width = round_weights(graph)
     if not width:
         raise MissingRuntimeError("openvino_int8: the image encoder has no matrix products, so nothing would be int8.")
-    return OpenVinoRuntime("openvino_int8", graph, place.thread_count, width)
+    return OpenVinoRuntime("openvino_int8", graph, place.thread_count, width, PHOTOS_A_CALL)
 
 
 def round_weights(graph: Any) -> int:

@@ -76,7 +76,12 @@ def test_a_photo_in_int8_does_not_depend_on_the_photos_beside_it(name, model, ca
     runtime = made(name, model, cache)
     loud = pixels.clone()
     loud[1:] *= 30  # a scale taken over the batch would leave the first photo few of the 256 steps
-    assert (runtime.encode_images(loud)[0] == runtime.encode_images(pixels[:1])[0]).all()
+    alone = runtime.encode_images(pixels[:1])[0]
+    assert (runtime.encode_images(loud)[0] == alone).all()
+    last = torch.cat([loud[1:], pixels[:1]])
+    assert (runtime.encode_images(last)[-1] == alone).all(), "nor on its place"
+    many = torch.cat([pixels, pixels, pixels])
+    assert (runtime.encode_images(many)[[0, 21, 42]] == alone).all(), "nor on how many they are"
 
 
 def test_vectors_that_were_given_stay_as_they_are(model, cache, pixels):
