@@ -89,7 +89,7 @@ def _classify(
 
     if len(set(labels)) < 2 or len(set(labels)) != len(labels):
         raise DatasetError(
-            f"{len(labels)} labels, {len(set(labels))} different ones: {', '.join(labels[:10]) or 'none'}. "
+            f"Different labels: {len(set(labels))} of {len(labels)} ({', '.join(labels[:10]) or 'none'}). "
             'Give at least two different labels, as in --labels "a dog, a cat".'
         )
     contents = [(path, _read_photo(path)) for path in paths]

@@ -36,8 +36,9 @@ def train(
     """Photos with captions → pairs → tokenizer → a model folder that open_clip loads; returns the facts of the training.
 
     photos: a folder of photos with a caption file, or webdataset tars. output: the model folder, replaced whole at the end;
-    a training that was killed goes on when it is called again. captions: of links.captions, where the caption file is not in
-    the folder. recipe, settings: the model, the training and the rules of the pairs. device: of compute.device. progress: show bars
+    a training that was killed goes on when it is called again. captions: the caption file, where it is
+    not in the folder; None leaves links.captions of the recipe. recipe: a name, or a `Recipe`. settings: on top of it, {"training.epochs": 3} or ["training.epochs=3"]. device: cpu, cuda, mps or auto; None leaves the
+    recipe's. progress: show bars
     on a terminal. Facts: steps, validation loss and more, as `train_clip` gives them; empty in a process of torchrun's that is not
     the first. The loss is that of Radford et al. 2021, or Zhai et al. 2023. Raises PhotosError or CaptionsError for unusable
     input, TrainingError, SettingsError.

@@ -1,4 +1,4 @@
-"""The layers of a image encoder from the input to the output, found the same way in every architecture.
+"""The layers of an image encoder from the input to the output, found the same way in every architecture.
 
 A block is what an encoder repeats: a transformer's residual block, a ResNet's bottleneck, a ConvNeXt's block. What comes before
 the first is the stem, what comes after the last (final norm, pooling, projection) is the tail.
@@ -40,7 +40,7 @@ class EncoderLayers:
 
 
 def encoder_layers(visual: torch.nn.Module) -> EncoderLayers:
-    """The layers of a image encoder (`model.visual`). Raises ModelError where no block can be found."""
+    """The layers of an image encoder (`model.visual`). Raises ModelError where no block can be found."""
     blocks = tuple(_find_blocks("", visual))
     if not blocks:
         raise ModelError(

@@ -62,7 +62,9 @@ def find_field(full_name: str) -> SettingField:
     section, _, name = full_name.partition(".")
     fields = {field.name: field for field in fields_of(section)}
     if name not in fields:
-        raise SettingsError(f'There is no setting "{full_name}". {nearest_name(name, fields)}')
+        raise SettingsError(
+            f'There is no setting "{full_name}". {nearest_name(full_name, [f"{section}.{known}" for known in fields])}'
+        )
     return fields[name]
 
 

@@ -58,7 +58,7 @@ ASSETS = {"training_pictures": Renamed("decoded_images")}
 
 def renamed_setting(full_name: str) -> str:
     """A sentence with the new name where `full_name` is that of a setting of before, else ""."""
-    return _sentence(full_name, SETTINGS.get(full_name))
+    return _write_the_new(_sentence(full_name, SETTINGS.get(full_name)))
 
 
 def new_setting_name(old: str) -> str:
@@ -82,12 +82,12 @@ def new_asset_name(old: str) -> str:
 def renamed_choice(setting: str, value: str) -> str:
     """A sentence with the new value where `value` is one of before, else ""."""
     found = CHOICES.get((setting, value))
-    return _sentence(f"{setting}={value}", found and Renamed(f"{setting}={found.now}", found.since))
+    return _write_the_new(_sentence(f"{setting}={value}", found and Renamed(f"{setting}={found.now}", found.since)))
 
 
 def renamed_option(command: str, option: str) -> str:
     """A sentence with the new option where a command had one of that name before, else ""."""
-    return _sentence(f"{command} {option}", OPTIONS.get((command, option)))
+    return _write_the_new(_sentence(f"{command} {option}", OPTIONS.get((command, option))))
 
 
 def renamed_asset(name: str) -> str:
@@ -97,3 +97,7 @@ def renamed_asset(name: str) -> str:
 
 def _sentence(old: str, renamed: Renamed | None) -> str:
     return f"{old} was renamed {renamed.now} in {renamed.since}." if renamed else ""
+
+
+def _write_the_new(sentence: str) -> str:
+    return f"{sentence} Write the new name." if sentence else ""

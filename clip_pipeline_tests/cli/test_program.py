@@ -195,7 +195,7 @@ def test_wrong_input_is_one_sentence(tmp_path):
     (tmp_path / "no.xml").write_text("hello")
     (tmp_path / "empty").mkdir()
     fails_with('no recipe "sandbux". Did you mean "sandbox"?', "run", "--recipe", "sandbux")
-    fails_with('Did you mean "min_count"?', "run", "--set", "words.min_cuont=3")
+    fails_with('Did you mean "words.min_count"?', "run", "--set", "words.min_cuont=3")
     fails_with('no asset "vocabulry". Did you mean "vocabulary"?', "run", "--select", "vocabulry")
     fails_with("There is no dump file", "words", tmp_path / "none.xml", "-o", tmp_path / "out.parquet")
     fails_with("is no XML", "words", tmp_path / "no.xml", "-o", tmp_path / "out.parquet")

@@ -11,7 +11,7 @@ from clip_pipeline.models.registry import load_config
 
 @dataclass(frozen=True)
 class Encoder:
-    """Layers, width, attention heads, width of the MLP; patch in pixels for a image encoder."""
+    """Layers, width, attention heads, width of the MLP; patch in pixels for an image encoder."""
 
     layers: int
     width: int

@@ -17,7 +17,7 @@ def test_a_setting_changes_one_field_and_keeps_its_type():
 @pytest.mark.parametrize(
     ("assignment", "message"),
     [
-        ("words.min_cuont=5", 'no setting "words.min_cuont". Did you mean "min_count"?'),
+        ("words.min_cuont=5", 'no setting "words.min_cuont". Did you mean "words.min_count"?'),
         ("wordz.min_count=5", 'no stage "wordz" .* Did you mean "words"?'),
         ("words.min_count", "Write stage.field=value"),
         ("words.min_count=many", 'words.min_count is "many", expected a whole number'),

@@ -26,7 +26,7 @@ def test_settings_are_a_mapping_or_what_set_takes_and_the_device_comes_last():
     ("recipe", "settings", "device", "sentence"),
     [
         ("tny", {}, None, 'Did you mean "tiny"'),
-        ("", {"training.epoch": 3}, None, 'Did you mean "epochs"'),
+        ("", {"training.epoch": 3}, None, 'Did you mean "training.epochs"'),
         ("", {"training.epochs": "many"}, None, "expected a number"),
         ("", {}, "cuba", 'Did you mean "cuda"'),
     ],

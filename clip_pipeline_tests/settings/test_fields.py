@@ -35,5 +35,5 @@ def test_bounds_are_said_in_words():
 def test_an_unknown_name_names_the_nearest():
     with pytest.raises(SettingsError, match='no stage "trainign". Did you mean "training"'):
         fields_of("trainign")
-    with pytest.raises(SettingsError, match='no setting "training.epohcs". Did you mean "epochs"'):
+    with pytest.raises(SettingsError, match='no setting "training.epohcs". Did you mean "training.epochs"'):
         find_field("training.epohcs")

@@ -71,7 +71,7 @@ def test_the_users_own_settings_win_wherever_they_stand(plan_file):
 @pytest.mark.parametrize(
     ("plan", "message"),
     [
-        ({"settings": {"training.epohcs": 3}}, 'no setting "training.epohcs". Did you mean "epochs"'),
+        ({"settings": {"training.epohcs": 3}}, 'no setting "training.epohcs". Did you mean "training.epochs"'),
         ({"setings": {}}, 'unknown key "setings". Did you mean "settings"'),
         ({"about": "x"}, 'lacks "settings"'),
         ({"settings": {"training.flip": "perhaps"}}, "training.flip is .perhaps., expected true or false"),

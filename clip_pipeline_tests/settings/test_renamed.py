@@ -16,7 +16,7 @@ from clip_pipeline.settings.renamed import CHOICES, OPTIONS, SETTINGS
 
 @pytest.mark.parametrize(("old", "new"), [(old, renamed.now) for old, renamed in SETTINGS.items()])
 def test_every_old_setting_is_answered_with_one_that_exists(old, new):
-    sentence = rf"^{old} was renamed {new} in 0\.2\.$"
+    sentence = rf"^{old} was renamed {new} in 0\.2\. Write the new name\.$"
     with pytest.raises(SettingsError, match=sentence):
         with_settings(Recipe(), [f"{old}=1"])
     section, _, name = old.partition(".")
@@ -39,7 +39,7 @@ def test_an_old_option_of_a_command_is_answered_with_one_that_exists(capsys, mon
         with pytest.raises(SystemExit) as ended:
             program.main()
         assert ended.value.code == 2
-        assert f"{command} {old} was renamed {renamed.now} in 0.2." in capsys.readouterr().err
+        assert f"{command} {old} was renamed {renamed.now} in 0.2. Write the new name." in capsys.readouterr().err
         assert renamed.now in [name for option in program.commands.commands[command].params for name in option.opts]
 
 

@@ -34,7 +34,7 @@ class Download:
 class Entry:
     """A dataset of the registry.
 
-    reader: which files it is read from besides folders of photos. classes: how many. photos: how many by split, of the whole
+    reader: what opens its files: folders (one a class), captions, digits, generated, or one of `opening.OF_ARRAYS_AND_LISTS`. classes: how many. photos: how many by split, of the whole
     set; per_class: how many of each class by split, where all have as many. captions: the fewest a photo has.
     names, templates: files in names/ and templates/, or `imagenet`. left_out: class folders that are no class of it. below:
     the folder that its class folders are in. files: caption files that are taken before others. needs_files: whether it is read from files.

@@ -26,7 +26,7 @@ TABLES_AND_PROJECTIONS = ("embedding", "embedding.weight", "embed", "token", "la
 def is_hidden_matrix(name: str, parameter: torch.Tensor) -> bool:
     """Whether a CLIP's parameter is a matrix, or a kernel, between an encoder's first and last representation.
 
-    The first convolution of a image encoder counts as one. name: as in `named_parameters` of an open_clip model.
+    The first convolution of an image encoder counts as one. name: as in `named_parameters` of an open_clip model.
     """
     return (
         parameter.ndim >= 2 and not name.endswith(TABLES_AND_PROJECTIONS) and ("visual." in name or "resblocks" in name)
