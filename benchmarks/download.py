@@ -307,13 +307,13 @@ def stages(bench: Bench) -> None:
     import simplejpeg
 
     from clip_pipeline.images.download.check_photo import check_photo
-    from clip_pipeline.images.download.signature import looks_of
+    from clip_pipeline.images.download.signature import image_signature
     from clip_pipeline.pixels.resize import resize_rgb
     from clip_pipeline.settings import DownloadSettings
 
     settings = DownloadSettings(image_size=SIDE, quality=QUALITY)
     contents = [path.read_bytes() for path in sorted(bench.photos.glob("*.jpg"))[:500]]
-    spent = dict.fromkeys(("decode", "resize", "encode", "looks", "check_photo (all but looks)"), 0.0)
+    spent = dict.fromkeys(("decode", "resize", "encode", "image_signature", "check_photo (all but that)"), 0.0)
 
     def timed(name: str, call: Any) -> Any:
         started = time.process_time()
@@ -326,8 +326,8 @@ def stages(bench: Bench) -> None:
         pixels = timed("decode", lambda content=content: simplejpeg.decode_jpeg(content))
         small = timed("resize", lambda pixels=pixels: resize_rgb(pixels, 341, 256))
         timed("encode", lambda small=small: simplejpeg.encode_jpeg(small, quality=QUALITY, colorsubsampling="420"))
-        checked = timed("check_photo (all but looks)", lambda content=content: check_photo(content, settings))
-        timed("looks", lambda checked=checked: looks_of(checked.image))
+        checked = timed("check_photo (all but that)", lambda content=content: check_photo(content, settings))
+        timed("image_signature", lambda checked=checked: image_signature(checked.image))
     for name, seconds in spent.items():
         print(f"  {name:<28} {1000 * seconds / len(contents):.3f} ms")
     pure = 1000 * sum(spent[name] for name in ("decode", "resize", "encode")) / len(contents)
