@@ -97,7 +97,8 @@ def slurm_script(launch: Launch, command: Sequence[str], recipe: Recipe) -> str:
         "#SBATCH --output=%x-%j.log",
         *([f"#SBATCH --partition={launch.partition}"] if launch.partition else []),
         "set -euo pipefail",
-        'head_node=$(scontrol show hostnames "$SLURM_JOB_NODELIST" | head -n 1)',
+        # sed reads to the end; head stops after a line, and with pipefail its writer's SIGPIPE would end the job
+        'head_node=$(scontrol show hostnames "$SLURM_JOB_NODELIST" | sed -n 1p)',
         f"export OMP_NUM_THREADS={launch.cores}",
         "srun torchrun \\",
         f"    --nnodes {launch.nodes} --nproc-per-node {launch.per_node} \\",

@@ -22,7 +22,7 @@ def words_after_torchrun(script: str) -> list[str]:
     stand_ins = """
         torchrun() { printf '%s\\n' "$@"; }
         srun() { "$@"; }
-        scontrol() { echo node1; echo node2; }
+        scontrol() { seq -f node%g 50000; }
         SLURM_JOB_NODELIST=node[1-2] SLURM_JOB_ID=7
     """
     return subprocess.run(
