@@ -43,10 +43,12 @@ class Builder:
 
     config(workspace): the settings that can change its bytes. inputs(workspace, partition): content hashes of what it reads, by
     name. build(context): writes the files. follow_up(workspace, artifact): what is done besides, at each run, when the artifact
-    is there and fresh, built or not; it changes no artifact.
+    is there and fresh, built or not; it changes no artifact. speed: the settings that `build` and `follow_up` read and that change
+    no bytes, by their full names: one run may be given them in Dagster's launchpad.
     """
 
     config: Callable[[Workspace], Mapping[str, Any]]
     inputs: Callable[[Workspace, str], Mapping[str, str]]
     build: Callable[[BuildContext], Built]
     follow_up: Callable[[Workspace, Artifact], None] = nothing_to_follow
+    speed: tuple[str, ...] = ()

@@ -68,5 +68,10 @@ def find_field(full_name: str) -> SettingField:
     return fields[name]
 
 
+def speed_settings(section: str) -> tuple[str, ...]:
+    """The full names of a section's settings that cannot change an artifact's bytes."""
+    return tuple(field.full_name for field in fields_of(section) if field.speed)
+
+
 def _field_of(section: str, spec: dataclasses.Field[Any]) -> SettingField:
     return SettingField(section, spec.name, type(spec.default), spec.default, **spec.metadata)

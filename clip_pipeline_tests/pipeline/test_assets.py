@@ -17,6 +17,8 @@ from clip_pipeline.pipeline.run import run_steps
 from clip_pipeline.pipeline.stages import STAGES, artifact_key
 from clip_pipeline.pipeline.status import pipeline_status
 from clip_pipeline.pipeline.workspace import Workspace
+from clip_pipeline.settings import SECTIONS
+from clip_pipeline.settings.fields import speed_settings
 from clip_pipeline.settings.recipes import find_recipe
 from clip_pipeline.storage.manifest import Built, Wanted
 
@@ -55,6 +57,11 @@ def test_photos_are_held_by_nothing_that_is_made_of_them_without_being_said():
     for asset in ASSETS:
         if {"photo_catalog", "image_shards", "image_text_pairs"} & set(asset.after):
             assert asset.holds_photos or asset.learnt_from_photos, asset.name
+
+
+def test_every_setting_that_changes_no_bytes_is_one_that_some_build_says_it_reads():
+    said = {name for step in STEPS.values() for name in step.builder.speed}
+    assert said == {name for section in SECTIONS for name in speed_settings(section)}
 
 
 # ---- one more, as CONTRIBUTING.md says it

@@ -22,6 +22,7 @@ from clip_pipeline.pipeline.partitions import (
 from clip_pipeline.pipeline.steps.benchmark_datasets import stored_dataset
 from clip_pipeline.pipeline.workspace import Workspace
 from clip_pipeline.settings import AdaptationSettings, ComputeSettings, EvaluationSettings, fingerprinted
+from clip_pipeline.settings.fields import speed_settings
 from clip_pipeline.storage.manifest import Built
 
 if TYPE_CHECKING:
@@ -177,11 +178,13 @@ BUILDERS = {
         config=_data_config,
         inputs=_data_inputs,
         build=_build_data,
+        speed=speed_settings("compute"),
     ),
     "adaptation_scores": Builder(
         config=_trial_config,
         inputs=_trial_inputs,
         build=_build_trials,
+        speed=("compute.device", "compute.threads"),
     ),
     "adaptation_curves": Builder(
         config=lambda workspace: {"bootstrap_samples": workspace.recipe.evaluation.bootstrap_samples},

@@ -24,6 +24,7 @@ from clip_pipeline.pipeline.partitions import dataset_names, halves
 from clip_pipeline.pipeline.steps.benchmark_datasets import stored_dataset
 from clip_pipeline.pipeline.workspace import Workspace
 from clip_pipeline.settings import fingerprinted
+from clip_pipeline.settings.fields import speed_settings
 from clip_pipeline.storage.manifest import Built
 
 # ---- embedding_runtime: one partition a model
@@ -223,11 +224,13 @@ BUILDERS = {
         config=_runtime_config,
         inputs=_runtime_inputs,
         build=build_runtime,
+        speed=("compute.device", "compute.threads"),
     ),
     "image_embeddings": Builder(
         config=_vectors_config,
         inputs=_image_inputs,
         build=_build_image_embeddings,
+        speed=(*speed_settings("compute"), "embedding.batch_size"),
     ),
     "text_embeddings": Builder(
         config=lambda workspace: {
@@ -236,6 +239,7 @@ BUILDERS = {
         },
         inputs=_text_inputs,
         build=_build_text_embeddings,
+        speed=("compute.device", "compute.threads", "embedding.batch_size"),
     ),
     "parallelism_benchmark": Builder(
         config=lambda workspace: fingerprinted(workspace.recipe.parallelism),

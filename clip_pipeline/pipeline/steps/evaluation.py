@@ -148,5 +148,6 @@ BUILDERS = {
         config=lambda workspace: {},
         inputs=lambda workspace, model: {"clip_checkpoint": workspace.get("clip_checkpoint", model).content},
         build=_build_unit_inference,
+        speed=("compute.device", "compute.threads"),
     ),
 }

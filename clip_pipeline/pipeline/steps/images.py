@@ -13,6 +13,7 @@ from clip_pipeline.pipeline.photo_sources.registry import photo_source, source_c
 from clip_pipeline.pipeline.stages import artifact_key
 from clip_pipeline.pipeline.workspace import Workspace
 from clip_pipeline.settings import fingerprinted
+from clip_pipeline.settings.fields import speed_settings
 from clip_pipeline.storage.manifest import Artifact, Built
 
 if TYPE_CHECKING:
@@ -190,6 +191,7 @@ BUILDERS = {
         config=_links_config,
         inputs=_links_inputs,
         build=_build_links,
+        speed=("links.requests_per_hour", "links.ledger", "links.max_wait", "download.contact"),
     ),
     "photo_catalog": Builder(
         config=lambda workspace: {"download.photos_per_shard": workspace.recipe.download.photos_per_shard},
@@ -201,6 +203,7 @@ BUILDERS = {
         inputs=_shard_inputs,
         build=_build_shard,
         follow_up=_report_downloads,
+        speed=("compute.workers", *speed_settings("download"), "links.count_downloads", "links.ledger"),
     ),
     "image_text_pairs": Builder(
         config=lambda workspace: fingerprinted(workspace.recipe.pairs),

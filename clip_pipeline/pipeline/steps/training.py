@@ -15,6 +15,7 @@ from clip_pipeline.pipeline.step import Step
 from clip_pipeline.pipeline.steps.images import shard_hashes
 from clip_pipeline.pipeline.workspace import Workspace
 from clip_pipeline.settings import fingerprinted
+from clip_pipeline.settings.fields import speed_settings
 from clip_pipeline.storage.manifest import Built
 
 if TYPE_CHECKING:
@@ -59,7 +60,7 @@ def _tars(workspace: Workspace) -> dict[str, Path]:
 
 DECODED_IMAGES = Step(
     find_asset("decoded_images"),
-    Builder(config=lambda workspace: {}, inputs=_images_inputs, build=_build_images),
+    Builder(config=lambda workspace: {}, inputs=_images_inputs, build=_build_images, speed=("compute.workers",)),
 )
 
 
@@ -145,5 +146,6 @@ BUILDERS = {
         config=_training_config,
         inputs=_training_inputs,
         build=_build_checkpoint,
+        speed=(*speed_settings("compute"), *speed_settings("training")),
     ),
 }

@@ -175,6 +175,7 @@ BUILDERS = {
         config=_dump_config,
         inputs=_dump_inputs,
         build=_build_dump,
+        speed=("download.contact",),
     ),
     "word_counts": Builder(
         config=lambda workspace: {"words.rules": workspace.recipe.words.rules},
@@ -182,6 +183,7 @@ BUILDERS = {
             f"wikipedia_dump/{part}": workspace.get("wikipedia_dump").file_hash(f"parts/{part}.json")
         },
         build=_build_counts,
+        speed=("compute.workers",),
     ),
     "vocabulary": Builder(
         config=_vocabulary_config,
