@@ -11,7 +11,6 @@ from typing import Any
 import click
 
 from clip_pipeline.images.takedown import TAKEDOWNS_FILE, read_takedowns
-from clip_pipeline.pipeline.partitions import model_names
 from clip_pipeline.pipeline.run import AssetOutcome
 from clip_pipeline.pipeline.stages import artifact_key
 from clip_pipeline.pipeline.status import ArtifactStatus
@@ -78,7 +77,7 @@ def _say_scores(workspace: Workspace) -> None:
     click.echo("\n" + glance([*rows, *_best_adaptation(workspace)]))
     click.echo(f"\nThese are the headlines; all {len(rows):,} scores, with examples and curves, are in the report.")
     click.echo(f"Report    {report.folder / 'report.html'}")
-    click.echo(f"Model     {workspace.store.folder(artifact_key('clip_checkpoint', model_names(workspace.recipe)[0]))}")
+    click.echo(f"Model     {workspace.store.folder(artifact_key('clip_checkpoint', workspace.variant))}")
     look = "make dev" if Path("Makefile").is_file() else "dagster dev -m clip_pipeline.definitions"
     click.echo(f"Look      {look}, then http://127.0.0.1:3000")
 
@@ -88,7 +87,7 @@ def _best_adaptation(workspace: Workspace) -> list[dict[str, Any]]:
     from clip_pipeline.adaptation.results import read_table
     from clip_pipeline.evaluation.scores import SCORES_FILE, read_scores
 
-    curves = workspace.store.find(artifact_key("adaptation_curves"))
+    curves = workspace.store.find(artifact_key("adaptation_curves", workspace.variant))
     if curves is None:
         return []
     best = max(read_table(curves.folder), key=lambda row: row["top1"])

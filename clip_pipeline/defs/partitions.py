@@ -1,33 +1,28 @@
 """The partitions of the assets as Dagster sees them. `pipeline/` knows the keys; the dynamic ones are registered with Dagster here."""
 
+import os
 from collections.abc import Callable, Sequence
 from functools import cache
 
 import dagster as dg
 
 from clip_pipeline.defs.resources import starting_recipe
-from clip_pipeline.models.registry import list_models
 from clip_pipeline.pipeline.asset import Asset, Partitions
 from clip_pipeline.pipeline.partitions import (
-    adaptation_dimensions,
     bucket_keys,
     dataset_names,
-    model_names,
     possible_image_formats,
+    trial_names,
+    variant_names,
 )
-from clip_pipeline.settings import Recipe
+from clip_pipeline.pipeline.workspace import Workspace
 
-
-def possible_models(recipe: Recipe) -> list[str]:
-    """The models that come with the package, and that of the recipe."""
-    return sorted({*list_models(), *model_names(recipe)})
-
-
-KEYS: dict[Partitions, Callable[[Recipe], Sequence[str]]] = {
-    Partitions.WORD_BUCKETS: bucket_keys,
+KEYS: dict[Partitions, Callable[[Workspace], Sequence[str]]] = {
+    Partitions.WORD_BUCKETS: lambda workspace: bucket_keys(workspace.recipe),
     Partitions.DATASETS: dataset_names,
-    Partitions.IMAGE_FORMATS: possible_image_formats,
-    Partitions.MODELS: possible_models,
+    Partitions.IMAGE_FORMATS: lambda workspace: possible_image_formats(workspace.recipe),
+    Partitions.VARIANTS: variant_names,
+    Partitions.ADAPTED_VARIANTS: variant_names,
 }
 """Keys that are known when the page starts."""
 
@@ -45,25 +40,33 @@ def _definition(kind: Partitions) -> dg.PartitionsDefinition | None:
     if kind in DYNAMIC:
         return dg.DynamicPartitionsDefinition(name=kind.value)
     if kind in KEYS:
-        return dg.StaticPartitionsDefinition(KEYS[kind](starting_recipe()))
-    if kind == Partitions.DATASETS_BY_MODEL:
-        halves = {"dataset": _definition(Partitions.DATASETS), "model": _definition(Partitions.MODELS)}
+        return dg.StaticPartitionsDefinition(KEYS[kind](_workspace()))
+    variants = _definition(Partitions.VARIANTS)
+    if kind == Partitions.DATASETS_BY_VARIANT:
+        halves = {"dataset": _definition(Partitions.DATASETS), "variant": variants}
         return dg.MultiPartitionsDefinition({name: half for name, half in halves.items() if half})
-    if kind == Partitions.METHODS_BY_FRACTION:
-        dimensions = adaptation_dimensions(starting_recipe())
-        return dg.MultiPartitionsDefinition(
-            {name: dg.StaticPartitionsDefinition(keys) for name, keys in dimensions.items()}
-        )
+    if kind == Partitions.TRIALS_BY_VARIANT:
+        trials = dg.StaticPartitionsDefinition(trial_names(starting_recipe()))
+        return dg.MultiPartitionsDefinition({"trial": trials, "variant": variants})
     return None
+
+
+def _workspace() -> Workspace:
+    return Workspace(os.environ.get("CLIP_PIPELINE_DATA", "data"), starting_recipe())
 
 
 def partition_mapping(upstream: Asset, downstream: Asset) -> dg.PartitionMapping | None:
     """How partitions of `downstream` map to those of `upstream`; None where Dagster's own rule is right."""
-    two_dimensions = downstream.partitions == Partitions.DATASETS_BY_MODEL
-    if two_dimensions and upstream.partitions == Partitions.DATASETS:
+    of_variant = (Partitions.VARIANTS, Partitions.ADAPTED_VARIANTS)
+    if downstream.partitions == Partitions.DATASETS_BY_VARIANT and upstream.partitions == Partitions.DATASETS:
         return dg.MultiToSingleDimensionPartitionMapping("dataset")
-    if two_dimensions and upstream.partitions == Partitions.MODELS:
-        return dg.MultiToSingleDimensionPartitionMapping("model")
+    two_dimensions = (Partitions.DATASETS_BY_VARIANT, Partitions.TRIALS_BY_VARIANT)
+    if downstream.partitions in two_dimensions and upstream.partitions in of_variant:
+        return dg.MultiToSingleDimensionPartitionMapping("variant")
+    if upstream.partitions == Partitions.TRIALS_BY_VARIANT and downstream.partitions in of_variant:
+        return dg.MultiToSingleDimensionPartitionMapping("variant")
+    if upstream.partitions in of_variant and downstream.partitions in of_variant:
+        return None
     if definition_of(upstream) and downstream.partitions != upstream.partitions:
         return dg.AllPartitionMapping()
     return None

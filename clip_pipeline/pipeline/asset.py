@@ -19,11 +19,14 @@ class Partitions(StrEnum):
     SHARDS = "shards"
     DATASETS = "datasets"
     IMAGE_FORMATS = "image_formats"
-    MODELS = "models"
-    DATASETS_BY_MODEL = "datasets_by_model"
-    METHODS_BY_FRACTION = "methods_by_fraction"
-    ADAPTATION = "adaptation"
-    """None, but for recipes that adapt to nothing, where the asset is left out."""
+    VARIANTS = "variants"
+    """Training variants: named sets of training settings (`settings/variants.py`)."""
+    DATASETS_BY_VARIANT = "datasets_by_variant"
+    """Keys "dataset|variant"."""
+    TRIALS_BY_VARIANT = "trials_by_variant"
+    """Keys "trial|variant"; a trial is a way of adapting at a fraction of the photos, as in lora@010."""
+    ADAPTED_VARIANTS = "adapted_variants"
+    """The training variants, but for recipes that adapt to nothing, where the asset is left out."""
 
 
 @dataclass(frozen=True)

@@ -6,11 +6,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from clip_pipeline.errors import InputError, SettingsError
 from clip_pipeline.pipeline.asset import Asset, Partitions
 from clip_pipeline.pipeline.workspace import Workspace
 from clip_pipeline.settings import Recipe, TrainingSettings
+from clip_pipeline.settings.variants import list_variants
 
 if TYPE_CHECKING:
+    from clip_pipeline.evaluation.datasets.choice import Choice
     from clip_pipeline.training.data.decoded_images import ImageFormat
 
 
@@ -36,32 +39,61 @@ def shard_keys(workspace: Workspace) -> list[str]:
     return sorted(Path(name).stem for name in names if name.startswith("shards/"))
 
 
-def dataset_names(recipe: Recipe) -> list[str]:
-    """All datasets of the recipe: a folder goes by its last name. Raises SettingsError, DatasetError."""
+def dataset_names(workspace: Workspace) -> list[str]:
+    """All datasets: those of the recipe, where a folder goes by its last name, and those that were added to the data folder.
+    Raises SettingsError, DatasetError."""
+    return sorted(chosen_datasets(workspace))
+
+
+def chosen_datasets(workspace: Workspace) -> dict[str, Choice]:
+    """What each dataset is, by the name that scores call it. Raises SettingsError, DatasetError."""
     from clip_pipeline.evaluation.datasets.choice import parse_choices
 
-    return sorted(parse_choices(recipe.evaluation.datasets))
+    return parse_choices(workspace.recipe.evaluation.datasets)
 
 
-def model_names(recipe: Recipe) -> list[str]:
-    """The models of the recipe: a configuration file of the user's own goes by its name."""
-    return [Path(recipe.training.model).stem]
+def variant_names(workspace: Workspace) -> list[str]:
+    """The training variants: the recipe's own, then those that were added to the data folder, sorted. No definition is read."""
+    return list_variants(workspace.store.root, workspace.recipe)
 
 
-def datasets_by_model(recipe: Recipe) -> list[str]:
-    """Keys "dataset|model", as Dagster writes those of two dimensions."""
-    return [f"{dataset}|{model}" for dataset in dataset_names(recipe) for model in model_names(recipe)]
+def datasets_by_variant(workspace: Workspace) -> list[str]:
+    """Keys "dataset|variant", as Dagster writes those of two dimensions."""
+    return [f"{dataset}|{variant}" for dataset in dataset_names(workspace) for variant in variant_names(workspace)]
 
 
 def halves(partition: str) -> tuple[str, str]:
-    """(dataset, model), or (method, percent), of a partition of two dimensions."""
+    """(dataset, variant), or (trial, variant), of a partition of two dimensions."""
     first, _, second = partition.partition("|")
     return first, second
 
 
-def image_formats(recipe: Recipe) -> list[str]:
-    """The size and way of resizing of the recipe's decoded images; none where photos are decoded as they are needed."""
-    return [_image_format(recipe.training).name] if recipe.training.cache_decoded_images else []
+def variant_of(asset: Asset, partition: str) -> str:
+    """The training variant of a partition; "" for an asset that no variant's settings decide."""
+    if asset.partitions in (Partitions.DATASETS_BY_VARIANT, Partitions.TRIALS_BY_VARIANT):
+        return halves(partition)[1]
+    return partition if asset.partitions in (Partitions.VARIANTS, Partitions.ADAPTED_VARIANTS) else ""
+
+
+def image_formats(workspace: Workspace) -> list[str]:
+    """The sizes and ways of resizing of the decoded images of all variants; none where photos are decoded as they are needed.
+
+    A variant whose definition is broken, or whose format cannot be known yet, is left out: its own checkpoint says why.
+    """
+    formats = []
+    for name in variant_names(workspace):
+        try:
+            formats += variant_image_format(workspace.of_variant(name))
+        except (SettingsError, InputError):
+            if name == workspace.variant:
+                raise
+    return list(dict.fromkeys(formats))
+
+
+def variant_image_format(workspace: Workspace) -> list[str]:
+    """The format of the decoded images of this workspace's variant, or none. Raises SettingsError, ModelError."""
+    settings = workspace.recipe.training
+    return [_image_format(settings).name] if settings.cache_decoded_images else []
 
 
 def _image_format(settings: TrainingSettings) -> ImageFormat:
@@ -91,45 +123,38 @@ def possible_image_formats(recipe: Recipe) -> list[str]:
     return sorted({entry.name for entry in formats})
 
 
-def adaptation_wanted(recipe: Recipe) -> list[str]:
-    """The one partition of assets without partitions, or none where the recipe adapts to nothing."""
-    return [""] if recipe.adaptation.dataset else []
+def adapted_variants(workspace: Workspace) -> list[str]:
+    """The training variants, or none where the recipe adapts to nothing."""
+    return variant_names(workspace) if workspace.recipe.adaptation.dataset else []
 
 
-def adaptation_dimensions(recipe: Recipe) -> dict[str, list[str]]:
-    """The two dimensions of methods by fraction, in the order in which a key names them."""
-    from clip_pipeline.adaptation.fractions import parse_percents, percent_key
-    from clip_pipeline.adaptation.methods import parse_methods
-
-    settings = recipe.adaptation
-    percents = [percent_key(percent) for percent in parse_percents(settings.fractions)]
-    return {"method": list(parse_methods(settings.methods)), "percent": percents}
-
-
-def methods_by_fraction(recipe: Recipe) -> list[str]:
-    """Keys "method|010", all methods of a fraction before the next fraction, full just before wise_ft."""
+def trial_names(recipe: Recipe) -> list[str]:
+    """Ways of adapting at a fraction of the photos, "lora@010": all methods of a fraction before the next fraction, full just
+    before wise_ft. None where the recipe adapts to nothing."""
     from clip_pipeline.adaptation.fractions import percent_key
     from clip_pipeline.adaptation.sweep import sweep_trials
 
-    if not adaptation_wanted(recipe):
+    if not recipe.adaptation.dataset:
         return []
     trials = sweep_trials(recipe.adaptation)
-    return list(dict.fromkeys(f"{trial.method}|{percent_key(trial.percent)}" for trial in trials))
+    return list(dict.fromkeys(f"{trial.method}@{percent_key(trial.percent)}" for trial in trials))
 
 
-def _of_recipe(keys: Callable[[Recipe], list[str]]) -> Callable[[Workspace], list[str]]:
-    return lambda workspace: keys(workspace.recipe)
+def trials_by_variant(workspace: Workspace) -> list[str]:
+    """Keys "trial|variant", all trials of a variant before the next variant."""
+    trials = trial_names(workspace.recipe)
+    return [f"{trial}|{variant}" for variant in adapted_variants(workspace) for trial in trials]
 
 
 _KEYS: dict[Partitions, Callable[[Workspace], list[str]]] = {
     Partitions.NONE: lambda workspace: [""],
     Partitions.DUMP_PARTS: dump_parts,
-    Partitions.WORD_BUCKETS: _of_recipe(bucket_keys),
+    Partitions.WORD_BUCKETS: lambda workspace: bucket_keys(workspace.recipe),
     Partitions.SHARDS: shard_keys,
-    Partitions.DATASETS: _of_recipe(dataset_names),
-    Partitions.IMAGE_FORMATS: _of_recipe(image_formats),
-    Partitions.MODELS: _of_recipe(model_names),
-    Partitions.DATASETS_BY_MODEL: _of_recipe(datasets_by_model),
-    Partitions.METHODS_BY_FRACTION: _of_recipe(methods_by_fraction),
-    Partitions.ADAPTATION: _of_recipe(adaptation_wanted),
+    Partitions.DATASETS: dataset_names,
+    Partitions.IMAGE_FORMATS: image_formats,
+    Partitions.VARIANTS: variant_names,
+    Partitions.DATASETS_BY_VARIANT: datasets_by_variant,
+    Partitions.TRIALS_BY_VARIANT: trials_by_variant,
+    Partitions.ADAPTED_VARIANTS: adapted_variants,
 }

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from clip_pipeline.pipeline.asset import Asset
+from clip_pipeline.pipeline.asset import Asset, Partitions
 from clip_pipeline.pipeline.builder import BuildContext, Builder
-from clip_pipeline.pipeline.partitions import partition_keys
+from clip_pipeline.pipeline.partitions import partition_keys, variant_of
 from clip_pipeline.pipeline.workspace import Workspace
 from clip_pipeline.storage.artifacts import Materialised
 from clip_pipeline.storage.manifest import ArtifactKey, Built, Wanted
@@ -33,12 +33,19 @@ class Step:
         """The key of one artifact."""
         return ArtifactKey(self.asset.stage, self.asset.name, partition)
 
+    def workspace_of(self, workspace: Workspace, partition: str) -> Workspace:
+        """The workspace whose training settings are those of the partition's variant. Raises SettingsError for an unknown one."""
+        variant = variant_of(self.asset, partition)
+        return workspace.of_variant(variant) if variant else workspace
+
     def partitions(self, workspace: Workspace) -> list[str]:
         """The keys that exist now, in order; `[""]` for an asset without. Raises MissingArtifactError where they are not known yet."""
         return partition_keys(workspace, self.asset)
 
     def wanted(self, workspace: Workspace, partition: str = "") -> Wanted:
-        """What decides the bytes of this artifact now. Raises MissingArtifactError when an input was never built."""
+        """What decides the bytes of this artifact now. Raises MissingArtifactError when an input was never built, SettingsError
+        for a partition of a training variant without a definition."""
+        workspace = self.workspace_of(workspace, partition)
         return Wanted(
             self.asset.code_version, self.builder.config(workspace), self.builder.inputs(workspace, partition)
         )
@@ -52,6 +59,9 @@ class Step:
         on_progress: OnProgress | None = None,
     ) -> Materialised:
         """The fresh artifact, built where it is not there. first, on_progress: as a build is handed them."""
+        workspace = self.workspace_of(workspace, partition)
+        if self.asset.partitions in (Partitions.VARIANTS, Partitions.ADAPTED_VARIANTS):
+            workspace.keep_variant()
         shown = on_progress and partial(on_progress, self.name, partition)
 
         def build(folder: Path, work: Path) -> Built:

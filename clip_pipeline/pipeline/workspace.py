@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import copy
 import secrets
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING
 
 from clip_pipeline.errors import OldArtifactError
 from clip_pipeline.images.takedown import TAKEDOWNS_FILE, Takedowns, read_takedowns
+from clip_pipeline.models.registry import list_models
 from clip_pipeline.pipeline.stages import artifact_key, find_asset
 from clip_pipeline.settings import Recipe
+from clip_pipeline.settings.variants import Variant, find_variant, keep_definition, own_variant_name
 from clip_pipeline.storage.artifacts import Store
 from clip_pipeline.storage.freshness import older_version
 from clip_pipeline.storage.manifest import Artifact
@@ -22,8 +26,17 @@ if TYPE_CHECKING:
 Hosts = dict[str, tuple[str, int]]
 
 
+class _World:
+    """The sandbox world of one workspace, shared with those of its variants."""
+
+    running: RunningSandbox | None = None
+
+
 class Workspace:
-    """Use as a context manager: the sandbox, started when first needed, stops at the end."""
+    """Use as a context manager: the sandbox, started when first needed, stops at the end.
+
+    variant: the key of the training variant whose settings `recipe.training` has; the recipe's own, unless `of_variant` made it.
+    """
 
     def __init__(self, data_folder: Path | str, recipe: Recipe, stand_ins: Hosts | None = None):
         """stand_ins: addresses to use in place of those that the names of live services lead to."""
@@ -34,7 +47,30 @@ class Workspace:
         self.opening = secrets.token_hex(
             8
         )  # names this opening of the data folder, and the sandbox world that it starts
-        self._sandbox: RunningSandbox | None = None
+        self.variant = own_variant_name(recipe)
+        self._own_recipe = recipe
+        self._world = _World()
+        self._variants: dict[str, tuple[Variant, Workspace]] = {}
+
+    def of_variant(self, name: str) -> Workspace:
+        """This workspace with the training settings of a variant. Raises SettingsError for a key without a definition."""
+        return self._of_variant(name)[1]
+
+    def find_variant(self, name: str) -> Variant:
+        """What a key of a training variant means. Raises SettingsError for one without a definition."""
+        return self._of_variant(name)[0]
+
+    def keep_variant(self) -> None:
+        """Writes down what the key of this workspace's variant means, where no file says it yet."""
+        keep_definition(self.store.root, self.find_variant(self.variant))
+
+    def _of_variant(self, name: str) -> tuple[Variant, Workspace]:
+        if name not in self._variants:
+            variant = find_variant(self.store.root, self._own_recipe, name, list_models())
+            other = copy.copy(self)
+            other.variant, other.recipe = name, replace(self._own_recipe, training=variant.training)
+            self._variants[name] = variant, other
+        return self._variants[name]
 
     def get(self, asset: str, partition: str = "") -> Artifact:
         """The stored artifact. Raises MissingArtifactError where there is none, OldArtifactError where there is one that an
@@ -54,16 +90,16 @@ class Workspace:
 
     def sandbox_hosts(self) -> Hosts:
         """Names of the sandbox's servers and the loopback addresses they are at; starts the world when first asked."""
-        if self._sandbox is None:
+        if self._world.running is None:
             from clip_pipeline.sandbox.server import start_sandbox
 
-            self._sandbox = start_sandbox(self.recipe.sandbox)
-        return self._sandbox.hosts
+            self._world.running = start_sandbox(self.recipe.sandbox)
+        return self._world.running.hosts
 
     def close(self) -> None:
-        if self._sandbox is not None:
-            self._sandbox.stop()
-            self._sandbox = None
+        if self._world.running is not None:
+            self._world.running.stop()
+            self._world.running = None
 
     def __enter__(self) -> Workspace:
         return self

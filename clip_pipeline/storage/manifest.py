@@ -46,7 +46,7 @@ class ArtifactKey:
 
     @property
     def relative(self) -> Path:
-        """The folder below the data folder; the two halves of a "dataset|model" partition are two levels."""
+        """The folder below the data folder; the two halves of a "dataset|variant" partition are two levels."""
         return Path(self.stage, self.asset, *filter(None, self.partition.split("|")))
 
 

@@ -94,9 +94,7 @@ def test_every_asset_hits_the_cache_of_the_command_line(definitions, instance, t
 @pytest.mark.slow
 def test_checks_run_with_their_assets_and_the_blocking_ones_hold(definitions, instance):
     names = set()
-    undivided = [
-        name for name, step in STEPS.items() if step.asset.partitions in (Partitions.NONE, Partitions.ADAPTATION)
-    ]
+    undivided = [name for name, step in STEPS.items() if step.asset.partitions == Partitions.NONE]
     for asset in {check.asset for check in CHECKS} & set(undivided):
         result = materialize(definitions, instance, asset)
         for evaluation in result.get_asset_check_evaluations():

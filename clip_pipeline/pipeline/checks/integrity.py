@@ -11,7 +11,7 @@ from typing import Any
 from clip_pipeline.pipeline.checks.check import Check, CheckOutcome
 from clip_pipeline.pipeline.checks.data import DATA_CHECKS
 from clip_pipeline.pipeline.checks.scores import SCORE_CHECKS
-from clip_pipeline.pipeline.partitions import dataset_names, model_names, shard_keys
+from clip_pipeline.pipeline.partitions import dataset_names, shard_keys
 from clip_pipeline.pipeline.stages import artifact_key
 from clip_pipeline.pipeline.steps.adaptation import ADAPTATION_CHECKS
 from clip_pipeline.pipeline.workspace import Workspace
@@ -114,7 +114,7 @@ def tokenizer_round_trips(workspace: Workspace) -> CheckOutcome:
 
 
 def model_learnt(workspace: Workspace) -> CheckOutcome:
-    facts = workspace.get("clip_checkpoint", model_names(workspace.recipe)[0]).facts
+    facts = workspace.get("clip_checkpoint", workspace.variant).facts
     guessing, losses = facts["guessing_loss"], {"trained": facts["final_train_loss"]}
     if facts["final_validation_loss"] is not None:
         losses["validation"] = facts["final_validation_loss"]
@@ -136,8 +136,8 @@ def _embeddings_are_whole(workspace: Workspace, asset: str, name: str) -> CheckO
     from clip_pipeline.errors import ShapeError
 
     vectors = 0
-    for dataset in dataset_names(workspace.recipe):
-        artifact = workspace.store.find(artifact_key(asset, f"{dataset}|{model_names(workspace.recipe)[0]}"))
+    for dataset in dataset_names(workspace):
+        artifact = workspace.store.find(artifact_key(asset, f"{dataset}|{workspace.variant}"))
         if artifact is None:  # a run of one partition checks what there is
             continue
         try:

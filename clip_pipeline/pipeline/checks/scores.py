@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from clip_pipeline.pipeline.checks.check import Check, CheckOutcome
-from clip_pipeline.pipeline.partitions import datasets_by_model, halves
+from clip_pipeline.pipeline.partitions import datasets_by_variant, halves
 from clip_pipeline.pipeline.stages import artifact_key
 from clip_pipeline.pipeline.steps.benchmark_datasets import stored_dataset
 from clip_pipeline.pipeline.workspace import Workspace
@@ -149,7 +149,7 @@ def _sanity_check(workspace: Workspace, asset: str, sanity_check: Callable[[str]
 
 def _scored(workspace: Workspace, asset: str) -> Iterator[tuple[str, Artifact]]:
     """Partitions with scores; a run of one partition checks what there is."""
-    for key in datasets_by_model(workspace.recipe):
+    for key in datasets_by_variant(workspace):
         artifact = workspace.store.find(artifact_key(asset, key))
         if artifact is not None and artifact.rows["scores"]:
             yield key, artifact

@@ -1,4 +1,5 @@
-"""adaptation_data → adaptation_scores, a partition a method and fraction → adaptation_curves; and their checks."""
+"""adaptation_data → adaptation_scores, a partition a trial (method and fraction) → adaptation_curves, of each training variant; and
+their checks."""
 
 from __future__ import annotations
 
@@ -12,13 +13,7 @@ from typing import TYPE_CHECKING, Any
 from clip_pipeline.errors import SettingsError, nearest_name
 from clip_pipeline.pipeline.builder import BuildContext, Builder
 from clip_pipeline.pipeline.checks.check import Check, CheckOutcome
-from clip_pipeline.pipeline.partitions import (
-    adaptation_wanted,
-    dataset_names,
-    halves,
-    methods_by_fraction,
-    model_names,
-)
+from clip_pipeline.pipeline.partitions import adapted_variants, dataset_names, halves, trial_names
 from clip_pipeline.pipeline.steps.benchmark_datasets import stored_dataset
 from clip_pipeline.pipeline.workspace import Workspace
 from clip_pipeline.settings import AdaptationSettings, ComputeSettings, EvaluationSettings, fingerprinted
@@ -35,14 +30,14 @@ OF_DATA = (
 """Settings that decide the shared data; the others decide the trials."""
 
 
-# ---- adaptation_data: one, where the recipe names a dataset
+# ---- adaptation_data: one a training variant, where the recipe names a dataset
 
 
 def _datasets(workspace: Workspace) -> list[str]:
     """Names of the datasets, that out of domain last. Raises SettingsError for one that evaluation.datasets lacks."""
     from clip_pipeline.adaptation.splits import named_split
 
-    settings, known = workspace.recipe.adaptation, dataset_names(workspace.recipe)
+    settings, known = workspace.recipe.adaptation, dataset_names(workspace)
     if not settings.dataset:
         raise SettingsError(
             f"adaptation.dataset is empty, so there is nothing to adapt to. Set it to a labelled one of: {', '.join(known)}."
@@ -61,12 +56,11 @@ def _data_config(workspace: Workspace) -> dict[str, Any]:
     return {name: config[name] for name in OF_DATA}
 
 
-def _data_inputs(workspace: Workspace, partition: str) -> dict[str, str]:
-    model = model_names(workspace.recipe)[0]
+def _data_inputs(workspace: Workspace, variant: str) -> dict[str, str]:
     datasets = {
         f"benchmark_dataset[{name}]": workspace.get("benchmark_dataset", name).content for name in _datasets(workspace)
     }
-    return datasets | {f"clip_checkpoint[{model}]": workspace.get("clip_checkpoint", model).content}
+    return datasets | {f"clip_checkpoint[{variant}]": workspace.get("clip_checkpoint", variant).content}
 
 
 def _build_data(context: BuildContext) -> Built:
@@ -74,14 +68,14 @@ def _build_data(context: BuildContext) -> Built:
 
     workspace = context.workspace
     recipe, datasets = workspace.recipe, [stored_dataset(workspace, name) for name in _datasets(workspace)]
-    model = workspace.get("clip_checkpoint", model_names(workspace.recipe)[0]).folder
+    model = workspace.get("clip_checkpoint", context.partition).folder
     far = datasets[1] if len(datasets) > 1 else None
     facts = prepare_data(str(model), datasets[0], far, recipe.adaptation, recipe.compute, context.folder)
     rows = {name: facts.pop(name) for name in ("train", "validation", "test", "out_of_domain", "left_out")}
     return Built(rows=rows, facts=facts)
 
 
-# ---- adaptation_scores: one partition a method and fraction, the seeds inside
+# ---- adaptation_scores: one partition a trial (method and fraction) and training variant, the seeds inside
 
 
 def _trial_config(workspace: Workspace) -> dict[str, Any]:
@@ -92,16 +86,16 @@ def _trial_config(workspace: Workspace) -> dict[str, Any]:
 
 
 def _trial_inputs(workspace: Workspace, partition: str) -> dict[str, str]:
-    model = model_names(workspace.recipe)[0]
+    _, variant = halves(partition)
     return {
-        "adaptation_data": workspace.get("adaptation_data").content,
-        f"clip_checkpoint[{model}]": workspace.get("clip_checkpoint", model).content,
+        "adaptation_data": workspace.get("adaptation_data", variant).content,
+        f"clip_checkpoint[{variant}]": workspace.get("clip_checkpoint", variant).content,
     }
 
 
-def _trial_context(workspace: Workspace) -> TrialContext:
-    recipe, data = workspace.recipe, workspace.get("adaptation_data")
-    model = workspace.get("clip_checkpoint", model_names(recipe)[0])
+def _trial_context(workspace: Workspace, variant: str) -> TrialContext:
+    recipe, data = workspace.recipe, workspace.get("adaptation_data", variant)
+    model = workspace.get("clip_checkpoint", variant)
     files = (model.folder, model.content, data.folder, data.content)
     return _open_trial_context(*files, recipe.adaptation, recipe.evaluation, recipe.compute)
 
@@ -116,7 +110,7 @@ def _open_trial_context(
     evaluation: EvaluationSettings,
     compute: ComputeSettings,
 ) -> TrialContext:
-    """Opened once for all partitions of a run. The content hashes say which model and data lie in the folders."""
+    """Opened once for all trials of a variant in a run. The content hashes say which model and data lie in the folders."""
     from clip_pipeline.adaptation.data import open_data
     from clip_pipeline.adaptation.trial_context import TrialContext
 
@@ -128,9 +122,10 @@ def _build_trials(context: BuildContext) -> Built:
     from clip_pipeline.evaluation.scores import SCORES_FILE
 
     workspace, folder = context.workspace, context.folder
-    method, percent = halves(context.partition)
+    trial, variant = halves(context.partition)
+    method, _, percent = trial.partition("@")
     trials = trials_of(method, float(percent), workspace.recipe.adaptation)
-    paths = run_sweep(lambda: _trial_context(workspace), trials, context.work)
+    paths = run_sweep(lambda: _trial_context(workspace, variant), trials, context.work)
     rows = []
     for trial, path in zip(trials, paths, strict=True):
         name = f"seed{trial.seed}"
@@ -142,13 +137,17 @@ def _build_trials(context: BuildContext) -> Built:
     return Built(rows={"scores": len(rows)}, facts=facts, sidecars=("*timing.json",))
 
 
-# ---- adaptation_curves: all of them together
+# ---- adaptation_curves: all trials of a training variant together
 
 
-def _curve_inputs(workspace: Workspace, partition: str) -> dict[str, str]:
+def _trial_keys(workspace: Workspace, variant: str) -> list[str]:
+    return [f"{trial}|{variant}" for trial in trial_names(workspace.recipe)]
+
+
+def _curve_inputs(workspace: Workspace, variant: str) -> dict[str, str]:
     return {
         f"adaptation_scores[{key}]": workspace.get("adaptation_scores", key).content
-        for key in methods_by_fraction(workspace.recipe)
+        for key in _trial_keys(workspace, variant)
     }
 
 
@@ -156,7 +155,7 @@ def _build_curves(context: BuildContext) -> Built:
     from clip_pipeline.adaptation.results import write_results
 
     workspace = context.workspace
-    folders = [workspace.get("adaptation_scores", key).folder for key in methods_by_fraction(workspace.recipe)]
+    folders = [workspace.get("adaptation_scores", key).folder for key in _trial_keys(workspace, context.partition)]
     trials = [path for folder_of in folders for path in sorted(folder_of.glob("seed*"))]
     facts = write_results(trials, context.folder, workspace.recipe.evaluation.bootstrap_samples)
     return Built(rows={"trials": facts.pop("trials")}, facts=facts, sidecars=("*.png", "table.csv"))
@@ -166,9 +165,9 @@ def report_facts(workspace: Workspace) -> dict[str, Any]:
     """What the report shows: the figure of the curves and the table. Empty where nothing is adapted."""
     from clip_pipeline.adaptation.results import TABLE_HEADER, read_table, table_cells
 
-    if not adaptation_wanted(workspace.recipe):
+    if not adapted_variants(workspace):
         return {}
-    artifact = workspace.get("adaptation_curves")
+    artifact = workspace.get("adaptation_curves", workspace.variant)
     cells = table_cells(read_table(artifact.folder))
     return {"curve": artifact.file("curve.png"), "header": TABLE_HEADER, "cells": cells}
 
@@ -201,9 +200,9 @@ def fractions_hold_every_class(workspace: Workspace) -> CheckOutcome:
     """Read from the manifest and the table of ids, not from the code that drew them."""
     import pyarrow.parquet as pq
 
-    if not adaptation_wanted(workspace.recipe):
+    if not adapted_variants(workspace):
         return _nothing_to_check()
-    artifact = workspace.get("adaptation_data")
+    artifact = workspace.get("adaptation_data", workspace.variant)
     manifest = json.loads(artifact.file("fractions.json").read_text(encoding="utf-8"))
     smallest = pq.read_table(artifact.file("fractions.parquet")).to_pylist()
     wrong = []
@@ -222,9 +221,9 @@ def fractions_hold_every_class(workspace: Workspace) -> CheckOutcome:
 
 
 def accuracy_does_not_fall(workspace: Workspace) -> CheckOutcome:
-    if not adaptation_wanted(workspace.recipe):
+    if not adapted_variants(workspace):
         return _nothing_to_check()
-    artifact = workspace.get("adaptation_curves")
+    artifact = workspace.get("adaptation_curves", workspace.variant)
     fallen = json.loads(artifact.file("falls.json").read_text(encoding="utf-8"))
     named = [f"{one['method']} from {one['from']:g} to {one['to']:g} %" for one in fallen]
     found = f"{len(fallen)} times a method is worse with more of the nested photos, beyond the interval"

@@ -10,13 +10,12 @@ from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from clip_pipeline.errors import PhotosError
+from clip_pipeline.errors import PhotosError, SettingsError, nearest_name
 from clip_pipeline.pipeline.builder import BuildContext, Builder
-from clip_pipeline.pipeline.partitions import shard_keys
+from clip_pipeline.pipeline.partitions import chosen_datasets, shard_keys
 from clip_pipeline.pipeline.photo_sources.own_files import own_files_identity
 from clip_pipeline.pipeline.steps.images import shard_hashes
 from clip_pipeline.pipeline.workspace import Workspace
-from clip_pipeline.settings import Recipe
 from clip_pipeline.storage.disk import hash_json
 from clip_pipeline.storage.manifest import Built
 
@@ -32,14 +31,16 @@ def stored_dataset(workspace: Workspace, name: str) -> Dataset:
     from clip_pipeline.evaluation.datasets import open_dataset
     from clip_pipeline.evaluation.datasets.opening import open_choice
 
-    artifact, choice = workspace.get("benchmark_dataset", name), _choices(workspace.recipe)[name]
+    artifact, choice = workspace.get("benchmark_dataset", name), _choice(workspace, name)
     return open_dataset(artifact.folder, name) if _is_made_here(choice) else open_choice(choice)
 
 
-def _choices(recipe: Recipe) -> dict[str, Choice]:
-    from clip_pipeline.evaluation.datasets.choice import parse_choices
-
-    return parse_choices(recipe.evaluation.datasets)
+def _choice(workspace: Workspace, name: str) -> Choice:
+    """Raises SettingsError for a dataset that neither the recipe nor the data folder names."""
+    chosen = chosen_datasets(workspace)
+    if name not in chosen:
+        raise SettingsError(f'There is no dataset "{name}". {nearest_name(name, chosen)}')
+    return chosen[name]
 
 
 def _is_made_here(choice: Choice) -> bool:
@@ -49,7 +50,7 @@ def _is_made_here(choice: Choice) -> bool:
 
 
 def _inputs(workspace: Workspace, name: str) -> dict[str, str]:
-    choice = _choices(workspace.recipe)[name]
+    choice = _choice(workspace, name)
     if not _is_made_here(choice):
         return _inputs_of_files(workspace, choice)
     if choice.entry == SANDBOX:
@@ -70,7 +71,7 @@ def _inputs_of_files(workspace: Workspace, choice: Choice) -> dict[str, str]:
 
 def _build(context: BuildContext) -> Built:
     workspace, folder = context.workspace, context.folder
-    choice = _choices(workspace.recipe)[context.partition]
+    choice = _choice(workspace, context.partition)
     if not _is_made_here(choice):
         return _write_list(choice, folder)
     if choice.entry != SANDBOX:

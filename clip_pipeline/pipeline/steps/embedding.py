@@ -1,4 +1,4 @@
-"""embedding_runtime, a partition a model; image_embeddings and text_embeddings, one a dataset and model."""
+"""embedding_runtime, a partition a training variant; image_embeddings and text_embeddings, one a dataset and variant."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from clip_pipeline.settings import fingerprinted
 from clip_pipeline.settings.fields import speed_settings
 from clip_pipeline.storage.manifest import Built
 
-# ---- embedding_runtime: one partition a model
+# ---- embedding_runtime: one partition a training variant
 
 CHOICE_SETTINGS = ("runtime", "min_photos")
 
@@ -39,14 +39,14 @@ def _runtime_config(workspace: Workspace) -> dict[str, Any]:
     return {name: getattr(settings, name) for name in CHOICE_SETTINGS} | {"candidates": candidates()}
 
 
-def _runtime_inputs(workspace: Workspace, model: str) -> dict[str, str]:
+def _runtime_inputs(workspace: Workspace, variant: str) -> dict[str, str]:
     if workspace.recipe.embedding.runtime == REFERENCE:
         return {}
     datasets = {
         f"benchmark_dataset[{name}]": workspace.get("benchmark_dataset", name).content
-        for name in dataset_names(workspace.recipe)
+        for name in dataset_names(workspace)
     }
-    return datasets | {f"clip_checkpoint[{model}]": workspace.get("clip_checkpoint", model).content}
+    return datasets | {f"clip_checkpoint[{variant}]": workspace.get("clip_checkpoint", variant).content}
 
 
 def build_runtime(context: BuildContext, measuring: Measuring = MEASURING) -> Built:
@@ -62,7 +62,7 @@ def build_runtime(context: BuildContext, measuring: Measuring = MEASURING) -> Bu
         why = f"{count:,} photos, fewer than embedding.min_photos" if is_open else "named in the settings"
         (folder / CHOICE_FILE).write_text(json.dumps({"runtime": REFERENCE, "agrees": True}) + "\n")
         return Built(rows={"measured": 0}, facts={"runtime": REFERENCE, "why": why})
-    datasets = (stored_dataset(workspace, name) for name in dataset_names(workspace.recipe))
+    datasets = (stored_dataset(workspace, name) for name in dataset_names(workspace))
     labelled = next((dataset for dataset in datasets if dataset.task == "zero_shot"), None)
     choice = measured_choice(
         workspace.get("clip_checkpoint", context.partition).folder,
@@ -82,7 +82,7 @@ def build_runtime(context: BuildContext, measuring: Measuring = MEASURING) -> Bu
 
 def _photos_of_datasets(workspace: Workspace) -> tuple[Photos, int]:
     """All photos that the recipe embeds, of every dataset, and their number."""
-    datasets = [stored_dataset(workspace, name) for name in dataset_names(workspace.recipe)]
+    datasets = [stored_dataset(workspace, name) for name in dataset_names(workspace)]
     photos = (
         (f"{number}/{photo_id}", partial(dataset.read, row))
         for number, dataset in enumerate(datasets)
@@ -91,14 +91,14 @@ def _photos_of_datasets(workspace: Workspace) -> tuple[Photos, int]:
     return photos, sum(len(dataset.ids) for dataset in datasets)
 
 
-def chosen_runtime(workspace: Workspace, model: str) -> str:
-    """The name of the runtime that embeds the photos with a model: fp32 where the settings say so, else the measured one."""
+def chosen_runtime(workspace: Workspace, variant: str) -> str:
+    """The name of the runtime that embeds the photos with a variant's model: fp32 where the settings say so, else the measured one."""
     if workspace.recipe.embedding.runtime == REFERENCE:
         return REFERENCE
-    return json.loads(workspace.get("embedding_runtime", model).file(CHOICE_FILE).read_text())["runtime"]
+    return json.loads(workspace.get("embedding_runtime", variant).file(CHOICE_FILE).read_text())["runtime"]
 
 
-# ---- image_embeddings, text_embeddings: one partition a dataset and model
+# ---- image_embeddings, text_embeddings: one partition a dataset and variant
 
 
 def _vectors_config(workspace: Workspace) -> dict[str, Any]:
@@ -108,15 +108,15 @@ def _vectors_config(workspace: Workspace) -> dict[str, Any]:
 
 
 def _image_inputs(workspace: Workspace, partition: str) -> dict[str, str]:
-    _, model = halves(partition)
-    return _text_inputs(workspace, partition) | {f"embedding_runtime[{model}]": chosen_runtime(workspace, model)}
+    _, variant = halves(partition)
+    return _text_inputs(workspace, partition) | {f"embedding_runtime[{variant}]": chosen_runtime(workspace, variant)}
 
 
 def _text_inputs(workspace: Workspace, partition: str) -> dict[str, str]:
-    dataset, model = halves(partition)
+    dataset, variant = halves(partition)
     return {
         f"benchmark_dataset[{dataset}]": workspace.get("benchmark_dataset", dataset).content,
-        f"clip_checkpoint[{model}]": workspace.get("clip_checkpoint", model).content,
+        f"clip_checkpoint[{variant}]": workspace.get("clip_checkpoint", variant).content,
     }
 
 
@@ -124,18 +124,18 @@ def _build_image_embeddings(context: BuildContext) -> Built:
     from clip_pipeline.embedding.dataset import embed_dataset_images
 
     workspace = context.workspace
-    dataset, model = halves(context.partition)
+    dataset, variant = halves(context.partition)
     photos = stored_dataset(workspace, dataset)
     try:
         facts = embed_dataset_images(
-            workspace.get("clip_checkpoint", model).folder,
+            workspace.get("clip_checkpoint", variant).folder,
             ((photo_id, partial(photos.read, row)) for row, photo_id in enumerate(photos.ids)),
             len(photos.ids),
             context.folder,
             workspace.recipe.embedding,
             workspace.recipe.compute,
             context.work,
-            runtime=runtime_maker(chosen_runtime(workspace, model), workspace.recipe.compute, workspace.store.root),
+            runtime=runtime_maker(chosen_runtime(workspace, variant), workspace.recipe.compute, workspace.store.root),
         )
     except MissingRuntimeError as error:  # chosen on another machine
         raise MissingRuntimeError(
@@ -149,9 +149,9 @@ def _build_text_embeddings(context: BuildContext) -> Built:
     from clip_pipeline.evaluation.prompts import texts_to_embed
 
     workspace = context.workspace
-    dataset, model = halves(context.partition)
+    dataset, variant = halves(context.partition)
     facts = embed_dataset_texts(
-        workspace.get("clip_checkpoint", model).folder,
+        workspace.get("clip_checkpoint", variant).folder,
         texts_to_embed(stored_dataset(workspace, dataset), workspace.recipe.evaluation.templates),
         context.folder,
         workspace.recipe.embedding,
@@ -160,19 +160,19 @@ def _build_text_embeddings(context: BuildContext) -> Built:
     return Built(rows={"texts": facts["texts"]}, facts=facts)
 
 
-# ---- parallelism_benchmark: one partition a model, on request
+# ---- parallelism_benchmark: one partition a training variant, on request
 
 
-def _sweep_inputs(workspace: Workspace, model: str) -> dict[str, str]:
+def _sweep_inputs(workspace: Workspace, variant: str) -> dict[str, str]:
     from clip_pipeline.machine.cores import usable_cores
 
     datasets = {
         f"benchmark_dataset[{name}]": workspace.get("benchmark_dataset", name).content
-        for name in dataset_names(workspace.recipe)
+        for name in dataset_names(workspace)
     }
     return datasets | {
-        f"clip_checkpoint[{model}]": workspace.get("clip_checkpoint", model).content,
-        f"embedding_runtime[{model}]": chosen_runtime(workspace, model),
+        f"clip_checkpoint[{variant}]": workspace.get("clip_checkpoint", variant).content,
+        f"embedding_runtime[{variant}]": chosen_runtime(workspace, variant),
         "cores": str(usable_cores()),
     }
 
@@ -191,15 +191,15 @@ def _build_sweep(context: BuildContext) -> Built:
     from clip_pipeline.embedding.parallelism.trial import Work
     from clip_pipeline.training.memory import free_bytes
 
-    workspace, model, folder, work = context.workspace, context.partition, context.folder, context.work
+    workspace, variant, folder, work = context.workspace, context.partition, context.folder, context.work
     settings = workspace.recipe.parallelism
     cells = grid_of(settings.processes, settings.threads, usable_cores())
-    checkpoint = workspace.get("clip_checkpoint", model).folder
+    checkpoint = workspace.get("clip_checkpoint", variant).folder
     some = spread(*_photos_of_datasets(workspace), min(MAX_IMAGES, settings.photos))
     images = lay_ready(checkpoint, ((photo_id, read()) for photo_id, read in some), work)
     task = Work(
         str(checkpoint),
-        chosen_runtime(workspace, model),
+        chosen_runtime(workspace, variant),
         str(workspace.store.root),
         str(work),
         images,

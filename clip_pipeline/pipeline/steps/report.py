@@ -9,13 +9,11 @@ from typing import Any
 from clip_pipeline.pipeline.assets import ASSETS
 from clip_pipeline.pipeline.builder import BuildContext, Builder
 from clip_pipeline.pipeline.partitions import (
-    adaptation_wanted,
+    adapted_variants,
     bucket_keys,
     dataset_names,
-    datasets_by_model,
     dump_parts,
     halves,
-    model_names,
     partition_keys,
     shard_keys,
 )
@@ -34,13 +32,9 @@ def report_facts(workspace: Workspace) -> dict[str, Any]:
     """The facts of `evaluation.report.write_report`, for the model of the recipe."""
     from clip_pipeline.evaluation.scores import read_scores
 
-    recipe, (model,) = workspace.recipe, model_names(workspace.recipe)
+    recipe, model = workspace.recipe, workspace.variant
     checkpoint = workspace.get("clip_checkpoint", model)
-    scored = {
-        (asset, halves(key)[0]): workspace.get(asset, key)
-        for asset in SCORES
-        for key in datasets_by_model(workspace.recipe)
-    }
+    scored = {(asset, halves(key)[0]): workspace.get(asset, key) for asset in SCORES for key in _own_keys(workspace)}
     with_scores = {names: artifact for names, artifact in scored.items() if artifact.rows["scores"]}
     return {
         "title": f"CLIP from scratch: recipe {recipe.name}",
@@ -58,12 +52,16 @@ def report_facts(workspace: Workspace) -> dict[str, Any]:
         "training_settings": recipe.training,
         "zero_shot": _folders(with_scores, "zero_shot_scores"),
         "retrieval": _folders(with_scores, "retrieval_scores"),
-        "read_photos": {name: _reader(workspace, name) for name in dataset_names(workspace.recipe)},
+        "read_photos": {name: _reader(workspace, name) for name in dataset_names(workspace)},
         "adaptation": adaptation.report_facts(workspace),
         "timings": _seconds_by_asset(workspace),
         "recipe": settings_text(recipe),
         "machine": checkpoint.manifest["machine"],
     }
+
+
+def _own_keys(workspace: Workspace) -> list[str]:
+    return [f"{dataset}|{workspace.variant}" for dataset in dataset_names(workspace)]
 
 
 def _folders(with_scores: Mapping[tuple[str, str], Artifact], asset: str) -> dict[str, Any]:
@@ -126,12 +124,8 @@ def _reader(workspace: Workspace, dataset: str):
 
 
 def _inputs(workspace: Workspace, partition: str) -> dict[str, str]:
-    scores = {
-        f"{asset}[{key}]": workspace.get(asset, key).content
-        for asset in SCORES
-        for key in datasets_by_model(workspace.recipe)
-    }
-    curves = {f"adaptation_curves[{key}]": key for key in adaptation_wanted(workspace.recipe)}
+    scores = {f"{asset}[{key}]": workspace.get(asset, key).content for asset in SCORES for key in _own_keys(workspace)}
+    curves = {f"adaptation_curves[{key}]": key for key in adapted_variants(workspace)[:1]}
     return scores | {name: workspace.get("adaptation_curves", key).content for name, key in curves.items()}
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from clip_pipeline.errors import StoreError
 from clip_pipeline.pipeline.builder import BuildContext, Builder
-from clip_pipeline.pipeline.partitions import image_formats, shard_keys
+from clip_pipeline.pipeline.partitions import shard_keys, variant_image_format
 from clip_pipeline.pipeline.stages import find_asset
 from clip_pipeline.pipeline.step import Step
 from clip_pipeline.pipeline.steps.images import shard_hashes
@@ -64,7 +64,7 @@ DECODED_IMAGES = Step(
 )
 
 
-# ---- clip_checkpoint: one partition a model
+# ---- clip_checkpoint: one partition a training variant, whose settings the workspace has
 
 
 def _training_config(workspace: Workspace) -> dict:
@@ -77,7 +77,7 @@ def _training_config(workspace: Workspace) -> dict:
     }
 
 
-def _training_inputs(workspace: Workspace, model: str) -> dict[str, str]:
+def _training_inputs(workspace: Workspace, variant: str) -> dict[str, str]:
     from clip_pipeline.training.model.initial_model import hash_initial_weights
 
     return (
@@ -96,7 +96,7 @@ def _training_photos(workspace: Workspace, pairs: pa.Table) -> Path | ShardPhoto
 
     if not workspace.recipe.training.cache_decoded_images:
         return shard_photos(pairs, _tars(workspace))
-    (partition,) = image_formats(workspace.recipe)
+    (partition,) = variant_image_format(workspace)
     stored = workspace.store.get(DECODED_IMAGES.key(partition))
     if why := workspace.store.why_stale(stored.key, DECODED_IMAGES.wanted(workspace, partition)):
         raise StoreError(

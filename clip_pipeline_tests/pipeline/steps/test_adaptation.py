@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import json
 import shutil
 from dataclasses import replace
@@ -12,7 +11,7 @@ import pytest
 from clip_pipeline.errors import SettingsError
 from clip_pipeline.evaluation.scores import read_scores
 from clip_pipeline.pipeline.graph import STEPS, select
-from clip_pipeline.pipeline.partitions import adaptation_dimensions
+from clip_pipeline.pipeline.partitions import trial_names
 from clip_pipeline.pipeline.run import run_steps
 from clip_pipeline.pipeline.stages import artifact_key
 from clip_pipeline.pipeline.steps import adaptation
@@ -62,15 +61,15 @@ def built(tmp_path_factory):
 
 def test_each_method_and_fraction_is_a_partition_with_its_seeds_inside(built):
     recipe, folder, outcomes = built
-    dimensions = adaptation_dimensions(recipe)
-    expected = {"|".join(pair) for pair in itertools.product(*dimensions.values())}
-    assert set(outcomes["adaptation_scores"].partitions) == expected
-    rows = read_scores(folder / "adaptation/adaptation_scores/full/025/scores.json")
+    trials = trial_names(recipe)
+    assert trials[:2] == ["zero_shot@025", "linear_probe@025"] and len(trials) == 8
+    assert list(outcomes["adaptation_scores"].partitions) == [f"{trial}|tiny_test" for trial in trials]
+    rows = read_scores(folder / "adaptation/adaptation_scores/full@025/tiny_test/scores.json")
     assert [(row["seed"], row["split"]) for row in rows if row["metric"] == "top1"] == [
         *((0, "test"), (0, "out_of_domain"), (1, "test"), (1, "out_of_domain"))
     ]
     for row in rows:
-        assert (folder / "adaptation/adaptation_scores/full/025" / row["provenance"]["predictions"]).is_file()
+        assert (folder / "adaptation/adaptation_scores/full@025/tiny_test" / row["provenance"]["predictions"]).is_file()
 
 
 @pytest.mark.slow
@@ -82,7 +81,10 @@ def test_a_second_run_does_nothing_and_a_new_method_costs_its_own_trials(built):
     with Workspace(folder, more) as workspace:
         data, scores, curves = run_steps(workspace, ADAPTATION)
     assert (data.built, curves.built) == (0, 1)
-    assert {key for key, done in scores.partitions.items() if not done.hit} == {"layer_norm|025", "layer_norm|100"}
+    assert {key for key, done in scores.partitions.items() if not done.hit} == {
+        "layer_norm@025|tiny_test",
+        "layer_norm@100|tiny_test",
+    }
     with Workspace(folder, recipe) as workspace:  # as the other tests expect it
         run_steps(workspace, ADAPTATION)
 
@@ -92,7 +94,7 @@ def test_the_checks_hold_and_see_damage(built):
     with Workspace(folder, recipe) as workspace:
         assert adaptation.fractions_hold_every_class(workspace).passed
         assert "0 times" in adaptation.accuracy_does_not_fall(workspace).found
-        path = workspace.get("adaptation_data").file("fractions.json")
+        path = workspace.get("adaptation_data", "tiny_test").file("fractions.json")
         whole = path.read_text()
         manifest = json.loads(whole)
         manifest["seeds"]["0"]["025"]["per_class"][1] = 0
@@ -119,7 +121,7 @@ def test_a_recipe_that_adapts_to_nothing_has_no_partitions(built):
         assert adaptation.report_facts(workspace) == {}
         assert adaptation.accuracy_does_not_fall(workspace).passed
         with pytest.raises(SettingsError, match="adaptation.dataset is empty"):
-            ADAPTATION[0].materialise(workspace)
+            ADAPTATION[0].materialise(workspace, "tiny_test")
 
 
 def test_a_dataset_that_is_not_evaluated_is_named_with_the_nearest(built):
@@ -128,4 +130,4 @@ def test_a_dataset_that_is_not_evaluated_is_named_with_the_nearest(built):
         Workspace(folder, replace(recipe, adaptation=replace(SETTINGS, dataset="colors"))) as workspace,
         pytest.raises(SettingsError, match='Did you mean "colours"'),
     ):
-        ADAPTATION[0].materialise(workspace)
+        ADAPTATION[0].materialise(workspace, "tiny_test")

@@ -25,6 +25,11 @@ def made(folder, datasets: str, name: str):
         return STEPS["benchmark_dataset"].materialise(workspace, name)
 
 
+def names_of(folder, datasets: str) -> list[str]:
+    with Workspace(folder, recipe(datasets)) as workspace:
+        return dataset_names(workspace)
+
+
 @pytest.fixture
 def pets(tmp_path):
     return write_photos(tmp_path / "pets", ["train/cat/1.jpg", "train/dog/1.jpg", "test/cat/2.jpg", "test/dog/2.jpg"])
@@ -32,9 +37,9 @@ def pets(tmp_path):
 
 def test_names_named_paths_and_paths_are_partitions(pets, tmp_path):
     chosen = f"sandbox,held_out,digits,mine={pets},{tar_of(pets, tmp_path / 'pets.tar')}"
-    assert dataset_names(recipe(chosen)) == ["digits", "held_out", "mine", "pets", "sandbox"]
+    assert names_of(tmp_path, chosen) == ["digits", "held_out", "mine", "pets", "sandbox"]
     with pytest.raises(SettingsError, match='Two datasets would be called "pets"'):
-        dataset_names(recipe(f"{pets},/elsewhere/pets"))
+        names_of(tmp_path, f"{pets},/elsewhere/pets")
 
 
 def test_the_artifact_lists_the_photos_and_they_are_read_where_they_are(pets, tmp_path):
@@ -44,7 +49,7 @@ def test_the_artifact_lists_the_photos_and_they_are_read_where_they_are(pets, tm
     listed = pq.read_table(artifact.file("photos.parquet")).to_pylist()
     with Workspace(tmp_path / "data", recipe(f"mine={pets}")) as workspace:
         dataset = stored_dataset(workspace, "mine")
-        assert dataset_names(workspace.recipe) == ["mine"]
+        assert dataset_names(workspace) == ["mine"]
     assert [row["id"] for row in listed] == dataset.ids
     assert dataset.read(0) == (pets / "test/cat/2.jpg").read_bytes()
 

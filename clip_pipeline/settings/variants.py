@@ -1,0 +1,259 @@
+"""Training variants: named sets of `training.*` settings beside the recipe's own.
+
+    DATA/variants/NAME.toml
+
+    about = "Twice as long."
+
+    [training]
+    epochs = 20
+
+The settings come on top of the recipe's, as if each were given with --set; only those of `training` can be changed, for all
+else is shared by the variants. A name that is a model of the registry, a plan, or settings (`epochs=20,seed=1`) needs no file.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import tomllib
+from collections.abc import Collection
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from clip_pipeline.errors import SettingsError, nearest_name
+from clip_pipeline.settings.assignments import with_settings
+from clip_pipeline.settings.checked import fingerprinted
+from clip_pipeline.settings.plans import list_plans
+from clip_pipeline.settings.sections.training import TrainingSettings
+from clip_pipeline.settings.tree import SECTIONS, Recipe
+from clip_pipeline.storage.published import published_file
+
+FOLDER = "variants"
+"""Below the data folder."""
+
+SECTION = "training"
+KEYS = ("about", SECTION)
+MAX_FILE_BYTES = 64 * 1024
+MAX_NAME_LETTERS = 120
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+=,-]*")
+"""Safe as a folder, as a file and as a key of Dagster's partitions."""
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One variant. name: its key. about: a sentence, "" for none. assignments: what it changes, as `training.field=value`.
+    training: its settings. own: whether it is the recipe's own."""
+
+    name: str
+    about: str
+    assignments: tuple[str, ...]
+    training: TrainingSettings
+    own: bool = False
+
+
+def own_variant_name(recipe: Recipe) -> str:
+    """The key of the recipe's own variant: its model; a configuration file of the user's own goes by its name."""
+    return Path(recipe.training.model).stem
+
+
+def variant_file(data: Path, name: str) -> Path:
+    """Where the definition of a variant lies. Raises SettingsError for a name that is not safe as a file and as a key."""
+    return data / FOLDER / f"{checked_name(name, 'variant')}.toml"
+
+
+def checked_name(name: str, what: str) -> str:
+    """The name as it is. Raises SettingsError for one that is not safe as a folder and as a partition. what: it names, in a word."""
+    if not NAME.fullmatch(name) or ".." in name or len(name) > MAX_NAME_LETTERS:
+        raise SettingsError(
+            f'"{name[:MAX_NAME_LETTERS]}" cannot be the name of a {what}: it is a folder and a partition. Use up to '
+            f"{MAX_NAME_LETTERS} letters a-z, digits and _ . + - = , and begin with a letter or digit."
+        )
+    return name
+
+
+def list_variants(data: Path, recipe: Recipe) -> list[str]:
+    """The recipe's own variant, then those that have a file, sorted; no file is read. Raises SettingsError for a file whose name
+    cannot be one."""
+    own = own_variant_name(recipe)
+    return [own, *(name for name in defined_names(data / FOLDER, "variant") if name != own)]
+
+
+def defined_names(folder: Path, what: str) -> list[str]:
+    """The names of the TOML files in a folder, sorted. Raises SettingsError for one that cannot be a partition."""
+    names = sorted(path.stem for path in folder.glob("*.toml") if not path.name.startswith("."))
+    for name in names:
+        try:
+            checked_name(name, what)
+        except SettingsError as error:
+            raise SettingsError(f"{folder / name}.toml: {error}") from None
+    return names
+
+
+def find_variant(data: Path, recipe: Recipe, name: str, models: Collection[str]) -> Variant:
+    """The variant of a key: the recipe's own, that of a file, or what the key says itself.
+
+    data: the data folder. models: names of the registry. Raises SettingsError for a key without a definition, and for a file that is
+    broken, names an unknown setting or a wrong value.
+    """
+    if name == own_variant_name(recipe):
+        return _own_variant(data / FOLDER / f"{name}.toml", recipe, name)
+    file = variant_file(data, name)
+    if file.is_file():
+        return _read(file, recipe)
+    assignments = _meaning(name, models)
+    if not assignments:
+        known = list_variants(data, recipe)
+        raise SettingsError(
+            f'There is no training variant "{name}". {nearest_name(name, known)} Add it with clip-pipeline variants add {name} '
+            f"--set training.epochs=20, or as {file}. A key without a file must be a model's name (clip-pipeline models), a "
+            "plan's name, or settings such as epochs=20,seed=1."
+        )
+    return _make(name, "", assignments, recipe, f'The variant "{name}"')
+
+
+def define_variant(
+    data: Path, recipe: Recipe, name: str, assignments: Collection[str], about: str, models: Collection[str]
+) -> Variant:
+    """Writes the file of a new variant. Raises SettingsError where it would change one that is there, or changes nothing.
+
+    assignments: `training.field=value`, as --set takes them; none where the name itself says what it means.
+    """
+    file = variant_file(data, name)
+    if name == own_variant_name(recipe):
+        raise SettingsError(
+            f'"{name}" is the variant of the recipe {recipe.name} itself. Choose another name, or change the recipe with --set.'
+        )
+    given = tuple(assignments) or _meaning(name, models)
+    if not given:
+        raise SettingsError(
+            f"The variant {name} would change no setting. Give at least one, such as --set training.epochs=20."
+        )
+    variant = _make(name, about, given, recipe, f"The variant {name}")
+    if file.exists():
+        before = _read(file, recipe)
+        if (before.training, before.about) == (variant.training, about):
+            return before
+        raise SettingsError(
+            f"The variant {name} is defined already, by {file}. Choose another name: what was trained under this one would "
+            "not be what its name says."
+        )
+    _write(file, variant)
+    return variant
+
+
+def keep_definition(data: Path, variant: Variant) -> None:
+    """Writes down what a key means that needs no file, so that it is on the disk; does nothing where there is one."""
+    if not variant.own and not (file := variant_file(data, variant.name)).exists():
+        _write(file, variant)
+
+
+def differing_settings(variant: Variant, recipe: Recipe) -> dict[str, Any]:
+    """The settings in which a variant differs from the recipe, by name; those that cannot change a byte are left out."""
+    before = fingerprinted(recipe.training)
+    return {name: value for name, value in fingerprinted(variant.training).items() if value != before[name]}
+
+
+def _own_variant(file: Path, recipe: Recipe, name: str) -> Variant:
+    if file.is_file() and _read(file, recipe).training != recipe.training:
+        raise SettingsError(
+            f"{file} has the name of the variant of the recipe {recipe.name} itself, {name}, and says something else. Rename "
+            "the file, or remove it."
+        )
+    return Variant(name, f"The recipe {recipe.name} itself.", (), recipe.training, own=True)
+
+
+def _meaning(name: str, models: Collection[str]) -> tuple[str, ...]:
+    """What a key says itself; nothing for one that says nothing."""
+    if "=" in name:
+        parts = [part.strip() for part in name.split(",")]
+        return tuple(part if part.startswith(f"{SECTION}.") else f"{SECTION}.{part}" for part in parts if part)
+    if name in models:
+        return (f"{SECTION}.model={name}",)
+    return (f"{SECTION}.plan={name}",) if name in list_plans() else ()
+
+
+def _make(name: str, about: str, assignments: Collection[str], recipe: Recipe, where: str) -> Variant:
+    """where: what an error names, such as the file."""
+    for assignment in assignments:
+        if not assignment.startswith(f"{SECTION}."):
+            raise SettingsError(
+                f"{where} sets {assignment.partition('=')[0]}, but a variant changes settings of {SECTION} only: all else is "
+                "shared by the variants. Set it in the recipe."
+            )
+    try:
+        changed = with_settings(recipe, tuple(assignments))
+    except SettingsError as error:
+        raise SettingsError(f"{where}: {error}") from None
+    others = [
+        f"{section}.{field}={value}"
+        for section in SECTIONS
+        if section != SECTION
+        for field, value in vars(getattr(changed, section)).items()
+        if value != getattr(getattr(recipe, section), field)
+    ]
+    if others:
+        raise SettingsError(
+            f"{where}: its plan also sets {', '.join(others)}, which all variants share. Give the recipe the same with --set, or "
+            "write the plan's training settings out."
+        )
+    return Variant(name, about, tuple(assignments), changed.training)
+
+
+def _read(file: Path, recipe: Recipe) -> Variant:
+    content = read_definition(file, KEYS)
+    about, table = content.get("about", ""), content.get(SECTION)
+    if not isinstance(about, str):
+        raise SettingsError(f"{file}: about is {about!r}, expected a sentence in quotes.")
+    if not isinstance(table, dict) or not table:
+        raise SettingsError(f"{file} changes no setting. Expected a table [{SECTION}] with lines such as epochs = 20.")
+    assignments = [f"{SECTION}.{name}={_text(file, name, value)}" for name, value in table.items()]
+    return _make(file.stem, about, assignments, recipe, str(file))
+
+
+def read_definition(file: Path, keys: Collection[str]) -> dict[str, Any]:
+    """The content of a TOML file. keys: those it may have. Raises SettingsError, naming the file, for anything else."""
+    try:
+        with file.open("rb") as stream:
+            raw = stream.read(MAX_FILE_BYTES + 1)
+    except OSError as error:
+        raise SettingsError(f"{file} cannot be read: {error.strerror}.") from error
+    if len(raw) > MAX_FILE_BYTES:
+        raise SettingsError(f"{file} is larger than {MAX_FILE_BYTES // 1024} kB, expected a few lines.")
+    try:
+        content = tomllib.loads(raw.decode())
+    except (ValueError, RecursionError) as error:
+        raise SettingsError(f"{file} is no TOML: {error}.") from None
+    for key in content:
+        if key not in keys:
+            raise SettingsError(f'{file} has the unknown key "{key}". {nearest_name(key, keys)}')
+    return content
+
+
+def _text(file: Path, name: str, value: Any) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    if not isinstance(value, (str, int, float)):
+        raise SettingsError(f"{file}: {name} is neither a text nor a number nor true or false.")
+    return str(value)
+
+
+def _write(file: Path, variant: Variant) -> None:
+    lines = [f"about = {toml_text(variant.about)}", "", f"[{SECTION}]"]
+    for assignment in variant.assignments:
+        name, _, text = assignment.partition("=")
+        field = name.strip().removeprefix(f"{SECTION}.")
+        value = text.strip() if field == "plan" else getattr(variant.training, field)
+        lines.append(f"{field} = {toml_value(value)}")
+    with published_file(file) as path:
+        path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def toml_value(value: str | bool | int | float) -> str:
+    """A value as TOML has it."""
+    return toml_text(value) if isinstance(value, str) else str(value).lower()
+
+
+def toml_text(text: str) -> str:
+    """A TOML string: JSON's has the same escapes, but for the letter that deletes."""
+    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
