@@ -23,19 +23,33 @@
     ├── EmbeddingProcessError  a process that embeds photos ended before its work did
     └── TrainingError          training cannot go on: loss not finite, no pairs, ...
 
-Each message is one to three sentences: what was found, what was expected, what to do. The command line
-prints it as it stands and exits with status 1; it never prints a traceback for one of these. A dead link or a broken
-photo is no error: it is a row with a status (see `records.py`).
+Each message is one to three sentences: what was found, what was expected, what to do. Where what to do depends on where
+it is read, at a terminal or on a page in a browser, the error holds a remedy (`remedies.py`) instead of the last sentence.
+The command line prints the message and exits with status 1; it never prints a traceback for one of these. A dead link or
+a broken photo is no error: it is a row with a status (see `records.py`).
 """
 
 from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from clip_pipeline.remedies import Remedy
 
 
 class ClipPipelineError(Exception):
-    """Base of every error raised on purpose; its text is meant for the person at the keyboard."""
+    """Base of every error raised on purpose; its text is meant for the person who reads it.
+
+    found: what was found and expected. remedy: what to do, where that is said otherwise at a terminal and on the page; the
+    text of the error then ends with its neutral sentence.
+    """
+
+    def __init__(self, found: str = "", remedy: Remedy | None = None):
+        super().__init__(f"{found} {remedy}" if remedy else found)
+        self.found = found
+        self.remedy = remedy
 
 
 class SettingsError(ClipPipelineError):

@@ -17,6 +17,7 @@ from clip_pipeline.cli.models import models
 from clip_pipeline.cli.options import CONTEXT
 from clip_pipeline.cli.pipeline import plan, run, status, takedown
 from clip_pipeline.cli.sandbox import sandbox
+from clip_pipeline.cli.sentences import terminal_sentence
 from clip_pipeline.cli.text import tokenizer
 from clip_pipeline.cli.training import compare, launch, train
 from clip_pipeline.cli.words import words
@@ -37,7 +38,7 @@ def main() -> None:
     try:
         commands(prog_name="clip-pipeline", standalone_mode=False)
     except ClipPipelineError as error:
-        _stop(str(error), 1)
+        _stop(terminal_sentence(error), 1)
     except click.exceptions.Exit as leave:
         sys.exit(leave.exit_code)
     except click.Abort:

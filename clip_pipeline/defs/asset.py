@@ -10,6 +10,8 @@ from clip_pipeline.defs.columns import columns
 from clip_pipeline.defs.metadata import artifact_metadata, observation
 from clip_pipeline.defs.partitions import definition_of, partition_mapping, register_partitions
 from clip_pipeline.defs.resources import PipelineResource, starting_recipe
+from clip_pipeline.defs.run_log import package_lines_in
+from clip_pipeline.defs.sentences import page_failure
 from clip_pipeline.errors import ClipPipelineError, InputError, SettingsError, SourceError
 from clip_pipeline.pipeline.asset import Asset
 from clip_pipeline.pipeline.assets import ASSETS
@@ -56,7 +58,7 @@ def pipeline_asset(step: Step) -> dg.AssetsDefinition:
         context: dg.AssetExecutionContext, config: RunSettings, pipeline: PipelineResource
     ) -> Iterator[dg.MaterializeResult]:
         keys = list(context.partition_keys) if context.has_partition_key or context.has_partition_key_range else [""]
-        with pipeline.workspace() as workspace:
+        with package_lines_in(context.log), pipeline.workspace() as workspace:
             outcomes = _materialise(context, step, workspace, keys, config.force)
             _register_keys(context.instance, asset, workspace)
         if len(outcomes) == 1:
@@ -86,9 +88,9 @@ def _materialise(
     try:
         return step.materialise_all(workspace, keys, force, show, say)
     except (InputError, SettingsError, SourceError) as error:
-        raise dg.Failure(str(error), allow_retries=False) from error
+        raise page_failure(error, allow_retries=False) from error
     except ClipPipelineError as error:
-        raise dg.Failure(str(error)) from error
+        raise page_failure(error) from error
 
 
 def _register_keys(instance: dg.DagsterInstance, asset: Asset, workspace: Workspace) -> None:

@@ -13,6 +13,8 @@ from clip_pipeline.defs.history import asset_event
 from clip_pipeline.defs.metadata import observation
 from clip_pipeline.defs.partitions import register_partitions
 from clip_pipeline.defs.resources import PipelineResource
+from clip_pipeline.defs.run_log import package_lines_in
+from clip_pipeline.defs.sentences import page_failure
 from clip_pipeline.errors import ClipPipelineError
 from clip_pipeline.pipeline.graph import STEPS, select
 from clip_pipeline.pipeline.run import AssetOutcome, run_steps
@@ -43,11 +45,11 @@ def walk_pipeline(context: dg.OpExecutionContext, config: WalkSettings, pipeline
         context.log_event(observation(*shown))
 
     try:
-        with pipeline.workspace() as workspace:
+        with package_lines_in(context.log), pipeline.workspace() as workspace:
             for step in select(config.select):
                 run_steps(workspace, [step], force=step.name in forced, on_progress=show, on_done=tell)
     except ClipPipelineError as error:
-        raise dg.Failure(str(error), allow_retries=False) from error
+        raise page_failure(error, allow_retries=False) from error
 
 
 def _walk(name: str, description: str, selection: str, forced: str = "") -> dg.JobDefinition:

@@ -49,7 +49,7 @@ def _step_status(workspace: Workspace, step: Step) -> list[ArtifactStatus]:
             if not partitions:
                 return [_describe(workspace, step, "", "on request", "never materialised")]
     except MissingArtifactError as error:
-        return [_describe(workspace, step, "", "waiting", str(error).split(".")[0])]
+        return [_describe(workspace, step, "", "waiting", error.found.removesuffix("."))]
     return [_partition_status(workspace, step, partition) for partition in partitions]
 
 
@@ -57,7 +57,7 @@ def _partition_status(workspace: Workspace, step: Step, partition: str) -> Artif
     try:
         wanted = step.wanted(workspace, partition)
     except MissingArtifactError as error:
-        return _describe(workspace, step, partition, "waiting", re.split(r" and was never|\. Run:", str(error))[0])
+        return _describe(workspace, step, partition, "waiting", re.split(r" and was never|\.$", error.found)[0])
     except InputError as error:
         return _describe(workspace, step, partition, "unreadable", str(error))
     why = workspace.store.why_stale(step.key(partition), wanted)

@@ -68,7 +68,7 @@ def _require_fresh_catalog(workspace: Workspace) -> None:
     try:
         reason = workspace.store.why_stale(key, STEPS["photo_catalog"].wanted(workspace))
     except MissingArtifactError as error:
-        reason = str(error).partition(".")[0]
+        reason = error.found.removesuffix(".")
     if reason:
         raise SettingsError(
             f"The catalog in {workspace.store.root} is not up to date ({reason}), so a take-down would build more than the "

@@ -13,6 +13,7 @@ from clip_pipeline.errors import OldArtifactError
 from clip_pipeline.images.takedown import TAKEDOWNS_FILE, Takedowns, read_takedowns
 from clip_pipeline.models.registry import list_models
 from clip_pipeline.pipeline.stages import artifact_key, find_asset
+from clip_pipeline.remedies import Materialise
 from clip_pipeline.settings import Recipe
 from clip_pipeline.settings.variants import Variant, find_variant, keep_definition, own_variant_name
 from clip_pipeline.storage.artifacts import Store
@@ -79,8 +80,8 @@ class Workspace:
         older = older_version(artifact.manifest)
         if older and artifact.manifest["code_version"] != find_asset(asset).code_version:
             raise OldArtifactError(
-                f"{artifact.key} was made by an older version ({older}) in another form. "
-                f"Run: clip-pipeline run --select +{asset}"
+                f"{artifact.key} was made by an older version ({older}) in another form.",
+                Materialise(asset, partition),
             )
         return artifact
 

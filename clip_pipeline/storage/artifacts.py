@@ -22,6 +22,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from clip_pipeline.errors import MissingArtifactError
+from clip_pipeline.remedies import Materialise
 from clip_pipeline.storage.disk import (
     disk_errors,
     previous_of,
@@ -88,8 +89,7 @@ class Store:
         artifact = self.find(key)
         if artifact is None:
             raise MissingArtifactError(
-                f"{key} is needed and was never materialised in {self.root}. "
-                f"Run: clip-pipeline run --select +{key.asset}"
+                f"{key} is needed and was never materialised in {self.root}.", Materialise(key.asset, key.partition)
             )
         return artifact
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from clip_pipeline.errors import DiskError
+from clip_pipeline.remedies import AnotherDataFolder
 
 
 def hash_json(value: Any) -> str:
@@ -89,13 +90,13 @@ def disk_errors(root: Path) -> Iterator[None]:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             free = shutil.disk_usage(_existing_parent(root)).free
             raise DiskError(
-                f"The disk that holds {root} is full ({free / 1e6:,.0f} MB free). Free some space, or choose another "
-                "folder with --data, and run again: what was finished is kept."
+                f"The disk that holds {root} is full ({free / 1e6:,.0f} MB free). What was finished is kept.",
+                AnotherDataFolder("Free some space and run again"),
             ) from error
         if error.errno in (errno.EROFS, errno.EACCES, errno.EPERM) and _is_below(error.filename, root):
             raise DiskError(
-                f"{root} cannot be written ({error.strerror}). Give yourself the right to write there, or choose "
-                "another folder with --data."
+                f"{root} cannot be written ({error.strerror}).",
+                AnotherDataFolder("Give yourself the right to write there"),
             ) from error
         raise
 

@@ -6,6 +6,7 @@ import contextlib
 import fcntl
 import logging
 import os
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -36,7 +37,9 @@ def exclusive_lock(path: Path, what: str, wait: bool = True) -> Iterator[bool]:
                 return
             owner = os.pread(descriptor, 20, 0).decode() or "unknown"
             logger.warning("Another run (process %s) is building %s; waiting until it is done.", owner, what)
+            began = time.monotonic()
             fcntl.flock(descriptor, fcntl.LOCK_EX)
+            logger.info("Process %s is done with %s, after %.0f s of waiting.", owner, what, time.monotonic() - began)
         os.ftruncate(descriptor, 0)
         os.pwrite(descriptor, str(os.getpid()).encode(), 0)
         yield True

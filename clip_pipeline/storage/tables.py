@@ -50,7 +50,7 @@ def _artifacts(store: Store, asset: str, partition: str) -> list[Artifact]:
         raise OldArtifactError(sentence)
     if stage is None:
         known = sorted(path.name for path in shown if not renamed_asset(path.name))
-        hint = nearest_name(asset, known) if known else "It holds no artifact at all. Run: clip-pipeline run"
+        hint = nearest_name(asset, known) if known else "It holds no artifact at all: run the pipeline first."
         raise MissingArtifactError(f"{store.root} holds no {asset}. {hint}")
     partitions = [partition] if partition else store.partitions(stage, asset) or [""]
     artifacts = [store.get(ArtifactKey(stage, asset, each)) for each in partitions]

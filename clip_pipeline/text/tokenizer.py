@@ -75,7 +75,7 @@ def load_tokenizer(folder: Path) -> CaptionTokenizer:
     path = folder / TOKENIZER_FILE
     if not path.is_file():
         raise ModelError(
-            f"{folder} holds no tokenizer.json. Materialise bpe_tokenizer, or run `clip-pipeline tokenizer`."
+            f"{folder} holds no tokenizer.json. Expected a folder of bpe_tokenizer, or of `clip-pipeline tokenizer`."
         )
     try:
         tokenizer = Tokenizer.from_file(str(path))

@@ -10,6 +10,7 @@ import pytest
 from click.testing import CliRunner
 
 from clip_pipeline.cli import commands
+from clip_pipeline.cli.sentences import terminal_sentence
 from clip_pipeline.errors import OldArtifactError, SettingsError
 from clip_pipeline.pipeline.graph import select
 from clip_pipeline.pipeline.old_artifacts import old_artifacts
@@ -63,7 +64,7 @@ def test_run_names_it_too_and_does_not_build_on_it(data, caplog):
     result = CliRunner().invoke(commands, arguments)
     assert "training_pictures[16px_squash]: made by an older version (0.1)" in caplog.text
     assert isinstance(result.exception, OldArtifactError)
-    assert "Run: clip-pipeline run --select +word_counts" in str(result.exception)
+    assert "Run: clip-pipeline run --select +word_counts" in terminal_sentence(result.exception)
 
 
 def test_the_old_name_of_an_asset_is_answered_with_the_new_one(data):

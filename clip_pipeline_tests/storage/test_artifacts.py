@@ -210,7 +210,7 @@ def test_two_processes_build_once_and_the_second_waits(tmp_path):
 
 
 def test_a_missing_input_says_what_to_run(tmp_path):
-    with pytest.raises(MissingArtifactError, match=r"vocabulary is needed .* run --select \+vocabulary"):
+    with pytest.raises(MissingArtifactError, match="vocabulary is needed .* Materialise vocabulary first"):
         Store(tmp_path).get(KEY)
 
 

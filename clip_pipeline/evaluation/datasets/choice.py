@@ -9,6 +9,7 @@ from pathlib import Path
 
 from clip_pipeline.errors import DatasetError, SettingsError, nearest_name
 from clip_pipeline.evaluation.datasets.entry import entries, find_entry
+from clip_pipeline.remedies import Command
 from clip_pipeline.sources.photos.formats.tar_paths import is_tar_pattern
 
 HELD_OUT = "held_out"
@@ -86,9 +87,11 @@ def path_of(choice: Choice) -> Path | None:
         if not entry.needs_files:
             return None
         if not given.exists():
-            how = entry.by_hand or f"Download it with: clip-pipeline datasets download {entry.name} FOLDER."
+            expected = f"{entry.title} is read from files: write {entry.name}=PATH. Expected there: {entry.expects}."
+            if entry.by_hand:
+                raise DatasetError(f"{expected} {entry.by_hand}")
             raise DatasetError(
-                f"{entry.title} is read from files: write {entry.name}=PATH. Expected there: {entry.expects}. {how}"
+                expected, Command("Download it", f"clip-pipeline datasets download {entry.name} FOLDER.")
             )
     if not is_tar_pattern(given) and not given.exists():
         beside = [one.name for one in given.parent.iterdir() if one.is_dir()] if given.parent.is_dir() else []

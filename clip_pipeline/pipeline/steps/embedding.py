@@ -23,6 +23,7 @@ from clip_pipeline.pipeline.builder import BuildContext, Builder
 from clip_pipeline.pipeline.partitions import dataset_names, halves
 from clip_pipeline.pipeline.steps.benchmark_datasets import stored_dataset
 from clip_pipeline.pipeline.workspace import Workspace
+from clip_pipeline.remedies import Materialise
 from clip_pipeline.settings import fingerprinted
 from clip_pipeline.settings.fields import speed_settings
 from clip_pipeline.storage.manifest import Built
@@ -137,9 +138,9 @@ def _build_image_embeddings(context: BuildContext) -> Built:
             context.work,
             runtime=runtime_maker(chosen_runtime(workspace, variant), workspace.recipe.compute, workspace.store.root),
         )
-    except MissingRuntimeError as error:  # chosen on another machine
+    except MissingRuntimeError as error:
         raise MissingRuntimeError(
-            f"{error} To choose again, run: clip-pipeline run --select embedding_runtime --force"
+            f"{error} It was chosen on another machine.", Materialise("embedding_runtime", model, again=True)
         ) from error
     return Built(rows={"photos": facts["photos"]}, facts=facts)
 

@@ -14,6 +14,7 @@ from clip_pipeline.pipeline.stages import find_asset
 from clip_pipeline.pipeline.step import Step
 from clip_pipeline.pipeline.steps.images import shard_hashes
 from clip_pipeline.pipeline.workspace import Workspace
+from clip_pipeline.remedies import Materialise
 from clip_pipeline.settings import fingerprinted
 from clip_pipeline.settings.fields import speed_settings
 from clip_pipeline.storage.manifest import Built
@@ -100,8 +101,8 @@ def _training_photos(workspace: Workspace, pairs: pa.Table) -> Path | ShardPhoto
     stored = workspace.store.get(DECODED_IMAGES.key(partition))
     if why := workspace.store.why_stale(stored.key, DECODED_IMAGES.wanted(workspace, partition)):
         raise StoreError(
-            f"{stored.key} is not made of the photos that are there now ({why}). "
-            f"Run: clip-pipeline run --select {DECODED_IMAGES.name}"
+            f"{stored.key} is not made of the photos that are there now ({why}).",
+            Materialise(DECODED_IMAGES.name, partition, alone=True),
         )
     return stored.folder
 

@@ -127,7 +127,7 @@ def test_a_choice_of_another_machine_says_how_to_choose_again(data):
     with workspace(data, "runtime=auto") as opened:
         folder = opened.store.folder(artifact_key("embedding_runtime", "tiny_test"))
         (folder / "runtime.json").write_text('{"runtime": "cuda_half", "agrees": true}')
-        with pytest.raises(MissingRuntimeError, match="needs a CUDA device.*run --select embedding_runtime --force"):
+        with pytest.raises(MissingRuntimeError, match="needs a CUDA device.*Materialise embedding_runtime.* again"):
             IMAGES.materialise(opened, HELD_OUT, force=True)
 
 

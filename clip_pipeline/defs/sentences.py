@@ -1,0 +1,43 @@
+"""Errors in the words of the page: what to do names an asset and its partition, with a link, and the job that does it."""
+
+import dagster as dg
+
+from clip_pipeline.errors import ClipPipelineError
+from clip_pipeline.remedies import AnotherDataFolder, Command, Materialise, Remedy
+
+WHOLE_GRAPH_JOB = "run_pipeline"
+
+
+def page_sentence(error: ClipPipelineError) -> str:
+    """What was found, and what to do about it on the page."""
+    return f"{error.found} {_advice(error.remedy)}" if error.remedy else str(error)
+
+
+def page_failure(error: ClipPipelineError, allow_retries: bool = True) -> dg.Failure:
+    """The error as the run's page shows it, with a link to the asset that mends it; `raise page_failure(error) from error`."""
+    return dg.Failure(page_sentence(error), metadata=page_links(error), allow_retries=allow_retries)
+
+
+def page_links(error: ClipPipelineError) -> dict[str, dg.MetadataValue]:
+    """The asset to materialise, as a link; empty for an error that another asset does not mend."""
+    if not isinstance(error.remedy, Materialise):
+        return {}
+    links: dict[str, dg.MetadataValue] = {
+        "Asset to materialize": dg.MetadataValue.asset(dg.AssetKey(error.remedy.asset))
+    }
+    if error.remedy.partition:
+        links["Partition"] = dg.MetadataValue.text(error.remedy.partition)
+    return links
+
+
+def _advice(remedy: Remedy) -> str:
+    match remedy:
+        case Materialise(asset, partition, again, alone):
+            where = f"materialize {asset}, partition {partition}," if partition else f"materialize {asset}"
+            how = f"{where} with force in its launchpad" if again else f"{where} on its page under Assets"
+            job = "" if alone or again else f" Or launch the job {WHOLE_GRAPH_JOB}, which builds whatever is missing."
+            return f"{'To build it again' if again else 'First'}, {how}.{job}"
+        case AnotherDataFolder(otherwise):
+            return f"{otherwise}, or start the page on another data folder (CLIP_PIPELINE_DATA)."
+        case Command(purpose, command):
+            return f"{purpose} in a terminal with: {command}"
