@@ -21,6 +21,7 @@
     ├── ShapeError             ids or shapes of two things that belong together do not agree
     ├── DecoderError           no process that decodes photos can be started
     ├── EmbeddingProcessError  a process that embeds photos ended before its work did
+    ├── BuildProcessError      a process that builds an artifact ended before its work did
     └── TrainingError          training cannot go on: loss not finite, no pairs, ...
 
 Each message is one to three sentences: what was found, what was expected, what to do. Where what to do depends on where
@@ -130,6 +131,10 @@ class DecoderError(ClipPipelineError):
 
 class EmbeddingProcessError(ClipPipelineError):
     """A process that embeds photos ended before its work did."""
+
+
+class BuildProcessError(ClipPipelineError):
+    """A process that builds an artifact ended before its work did."""
 
 
 class TrainingError(ClipPipelineError):

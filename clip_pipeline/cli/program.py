@@ -22,19 +22,15 @@ from clip_pipeline.cli.text import tokenizer
 from clip_pipeline.cli.training import compare, launch, train
 from clip_pipeline.cli.words import words
 from clip_pipeline.errors import ClipPipelineError
+from clip_pipeline.machine.child_process import PROGRAM_ENVIRONMENT
 from clip_pipeline.settings.renamed import renamed_option
 from clip_pipeline.version import __version__
 
 
 def main() -> None:
     """Runs the command line. A `ClipPipelineError` becomes one sentence and exit status 1; it never is a traceback."""
-    # Threads that wait for each other spin for a moment, then sleep. With the default, long spinning, a training that
-    # shares two cores with one other busy process runs ten times slower; with no spinning at all it loses a third on a
-    # quiet machine (an epoch of the sandbox: 12.0 s so, 13.9 s by default, 21.2 s passive, 2026-11-21). Read when torch loads.
-    os.environ.setdefault("GOMP_SPINCOUNT", "20000")
-    # Arrow's own memory pool keeps what small tables leave behind in many threads: a download of 4,000 photos holds 140 MB
-    # with it and 87 with the system's (2026-11-21). Read when pyarrow loads.
-    os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
+    for name, value in PROGRAM_ENVIRONMENT.items():
+        os.environ.setdefault(name, value)
     try:
         commands(prog_name="clip-pipeline", standalone_mode=False)
     except ClipPipelineError as error:

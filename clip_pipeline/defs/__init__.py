@@ -7,5 +7,5 @@ together.
 
 import warnings
 
-# Backfill policies and mappings of two-dimensional partitions are marked as beta; constraints.txt pins the version that was tested.
-warnings.filterwarnings("ignore", message=".*is currently in beta.*")
+# Backfill policies, mappings of two-dimensional partitions and readers of Pipes are marked so; constraints.txt pins the version that was tested.
+warnings.filterwarnings("ignore", message=".*is currently in (beta|preview).*")

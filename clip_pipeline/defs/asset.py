@@ -8,6 +8,7 @@ from pydantic import Field
 
 from clip_pipeline.defs.columns import columns
 from clip_pipeline.defs.metadata import artifact_metadata, observation
+from clip_pipeline.defs.own_process import in_own_process
 from clip_pipeline.defs.partitions import definition_of, partition_mapping, register_partitions
 from clip_pipeline.defs.resources import PipelineResource, starting_recipe
 from clip_pipeline.defs.run_log import package_lines_in
@@ -86,7 +87,7 @@ def _materialise(
         context.log.info(f"{outcome.artifact.key}: {state}, {outcome.seconds:.1f} s, {outcome.artifact.rows}")
 
     try:
-        return step.materialise_all(workspace, keys, force, show, say)
+        return in_own_process(step, context).materialise_all(workspace, keys, force, show, say)
     except (InputError, SettingsError, SourceError) as error:
         raise page_failure(error, allow_retries=False) from error
     except ClipPipelineError as error:

@@ -11,6 +11,7 @@ from pydantic import Field
 
 from clip_pipeline.defs.history import asset_event
 from clip_pipeline.defs.metadata import observation
+from clip_pipeline.defs.own_process import in_own_process
 from clip_pipeline.defs.partitions import register_partitions
 from clip_pipeline.defs.resources import PipelineResource
 from clip_pipeline.defs.run_log import package_lines_in
@@ -47,7 +48,13 @@ def walk_pipeline(context: dg.OpExecutionContext, config: WalkSettings, pipeline
     try:
         with package_lines_in(context.log), pipeline.workspace() as workspace:
             for step in select(config.select):
-                run_steps(workspace, [step], force=step.name in forced, on_progress=show, on_done=tell)
+                run_steps(
+                    workspace,
+                    [in_own_process(step, context)],
+                    force=step.name in forced,
+                    on_progress=show,
+                    on_done=tell,
+                )
     except ClipPipelineError as error:
         raise page_failure(error, allow_retries=False) from error
 

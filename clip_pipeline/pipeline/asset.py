@@ -66,6 +66,7 @@ class Asset:
     learnt_from_photos: it was learnt from photos; a take-down leaves it to the next run, since a training takes hours and whoever
     asked for a photo's removal should not wait for it.
     on_request: a run builds it only when it is asked for by its own name.
+    own_process: Dagster builds it in a process of its own, whose end gives the accelerator's memory back.
     """
 
     name: str
@@ -84,3 +85,4 @@ class Asset:
     holds_photos: bool = False
     learnt_from_photos: bool = False
     on_request: bool = False
+    own_process: bool = False

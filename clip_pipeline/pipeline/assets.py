@@ -149,6 +149,7 @@ ASSETS = (
         pool="accelerator",
         preview=Figures(("loss.png",)),
         learnt_from_photos=True,
+        own_process=True,
     ),
     Asset(
         name="embedding_runtime",

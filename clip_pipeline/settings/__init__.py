@@ -22,7 +22,7 @@ from clip_pipeline.settings.sections.tokenizer import TokenizerSettings
 from clip_pipeline.settings.sections.training import TrainingSettings
 from clip_pipeline.settings.sections.wikipedia import WikipediaSettings
 from clip_pipeline.settings.sections.words import WordsSettings
-from clip_pipeline.settings.tree import SECTIONS, Recipe, settings_text
+from clip_pipeline.settings.tree import SECTIONS, Recipe, recipe_of_text, settings_text
 
 __all__ = [
     "AdaptationSettings",
@@ -42,6 +42,7 @@ __all__ = [
     "WikipediaSettings",
     "WordsSettings",
     "fingerprinted",
+    "recipe_of_text",
     "settings_text",
     "with_settings",
 ]

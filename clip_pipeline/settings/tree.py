@@ -52,3 +52,9 @@ SECTIONS: dict[str, type] = {
 def settings_text(recipe: Recipe) -> str:
     """The whole recipe as indented JSON, as it is written beside a model."""
     return json.dumps(dataclasses.asdict(recipe), indent=1, sort_keys=True)
+
+
+def recipe_of_text(text: str) -> Recipe:
+    """The recipe that `settings_text` wrote, the same in every field. Raises SettingsError for a setting that there is not."""
+    values = json.loads(text)
+    return Recipe(**values | {name: kind(**values[name]) for name, kind in SECTIONS.items()})

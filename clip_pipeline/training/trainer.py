@@ -7,12 +7,14 @@ import logging
 import math
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from clip_pipeline.errors import TrainingError
+from clip_pipeline.machine.interrupts import deferred_interrupt
 from clip_pipeline.machine.progress import progress
 from clip_pipeline.models.registry import ClipModel
 from clip_pipeline.pixels.normalise import normalised_images
@@ -127,7 +129,10 @@ class Trainer:
     # ---- the steps
 
     def run(self, work_folder: Path, plan: str, on_row: OnRow = nothing_on_row) -> None:
-        """Takes the remaining steps; validates, logs, tells each row and saves the state at their intervals."""
+        """Takes the remaining steps; validates, logs, tells each row and saves the state at their intervals.
+
+        Ctrl-C saves the state after the step that it comes in; then KeyboardInterrupt is raised.
+        """
         first, total, batch_size = self.learner.processes.first, self.schedule.steps, self.data.batches.batch_size
         log = TrainingLog(work_folder / LOG_FILE, self.log_position) if first else None
         log_every = max(1, total // LOG_ROWS)
@@ -141,6 +146,8 @@ class Trainer:
             tensorboard_log(work_folder / TENSORBOARD_FOLDER, work_folder / LOG_FILE, wanted) as board,
             progress("Training", total=total - first_step, unit="step") as bar,
             self.data,
+            # processes that wait for each other's gradients cannot each stop after a step of their own
+            deferred_interrupt() if self.learner.processes.count == 1 else nullcontext(lambda: False) as interrupted,
         ):
             while self.step < total:
                 measured = self._take_step(throughput)
@@ -167,9 +174,13 @@ class Trainer:
                         board.append(**row)
                     on_row(row)
                     self.logged_step, self.log_position = self.step, log.position
-                if not last and self.saving.is_due(self.step, time.monotonic() - saved):
+                stopped = interrupted()
+                if stopped or (not last and self.saving.is_due(self.step, time.monotonic() - saved)):
                     self.save(work_folder, plan)
                     saved = time.monotonic()
+                if stopped:
+                    logger.info("Stopped after step %s of %s; its state is saved", f"{self.step:,}", f"{total:,}")
+                    break
 
     def _validate(self, work_folder: Path) -> None:
         assert self.held_out is not None

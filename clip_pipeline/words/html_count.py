@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import logging
 import multiprocessing
-import os
 import tempfile
-import threading
 from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
-from multiprocessing.connection import wait as wait_for_sentinels
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 
 from clip_pipeline.machine.cores import usable_cores
+from clip_pipeline.machine.parent_process import end_with_multiprocessing_parent
 from clip_pipeline.machine.progress import progress
 from clip_pipeline.records import WORD_COUNTS
 from clip_pipeline.sources.wikimedia.dump_files import DumpPart
@@ -104,7 +102,7 @@ def _texts_of(articles: Iterable[HtmlArticle], workers: int, batch_characters: i
     # Spawned, not forked: the caller may have threads (Dagster does), and a lock that one holds stays locked in a fork.
     context = multiprocessing.get_context("spawn")
     waiting: deque[Future[list[HtmlText]]] = deque()
-    with ProcessPoolExecutor(workers, mp_context=context, initializer=_exit_with_parent) as pool:
+    with ProcessPoolExecutor(workers, mp_context=context, initializer=end_with_multiprocessing_parent) as pool:
         for batch in _batches(articles, batch_characters):
             waiting.append(pool.submit(_texts_of_batch, batch))
             # A bound on the batches under way keeps memory constant where reading is the faster half.
@@ -133,16 +131,3 @@ def _texts_of_batch(articles: Iterable[HtmlArticle]) -> list[HtmlText]:
         for article in articles
         if article.namespace == 0 and not is_redirect_html(article.html) and not is_disambiguation_html(article.html)
     ]
-
-
-def _exit_with_parent() -> None:
-    """A worker whose parent was killed would wait for work for ever."""
-    parent = multiprocessing.parent_process()
-    if parent is None:
-        return
-
-    def watch(sentinel: int) -> None:
-        wait_for_sentinels([sentinel])
-        os._exit(1)
-
-    threading.Thread(target=watch, args=(parent.sentinel,), daemon=True).start()

@@ -6,6 +6,7 @@ import dataclasses
 import itertools
 import json
 import math
+import signal
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -48,6 +49,22 @@ def test_the_model_learns_which_colour_a_photo_has(trained):
             @ model.encode_text(tokenizer([f"{colour} paint" for colour in COLOURS]), normalize=True).T
         )
     assert similarity.argmax(1).tolist() == [0, 1, 2, 3]
+
+
+@pytest.mark.parametrize("step", [30, 65])
+def test_ctrl_c_saves_the_very_step_and_the_next_run_ends_with_the_same_bytes(tiny_data, trained, tmp_path, step):
+    """Before, what had been done since the last saved state, up to half a minute, was lost."""
+
+    def press(row) -> None:
+        if row["step"] == step:
+            signal.raise_signal(signal.SIGINT)
+
+    with pytest.raises(KeyboardInterrupt):
+        tiny_data.train(tmp_path, on_row=press)
+    (state,) = (tmp_path / "work" / "checkpoints").iterdir()
+    assert state.name == f"step_{step:09d}"
+    tiny_data.train(tmp_path)
+    assert model_bytes(tmp_path) == model_bytes(trained)
 
 
 def test_the_folder_holds_model_tokenizer_log_and_summary(trained):
