@@ -151,7 +151,9 @@ def _running_child(context: Context, module: str, asked: dict[str, Any]) -> Iter
         other_end.close()
         lines: queue.SimpleQueue[str] = queue.SimpleQueue()
         threading.Thread(target=_read_lines, args=(stream, lines), daemon=True).start()
-        messages = (json.loads(line) for line in iter(lines.get, ""))
+        messages = map(
+            json.loads, iter(lines.get, "")
+        )  # no generator: after an interruption it would give nothing more
         handle = session.message_handler.handle_message
         try:
             yield messages, handle, process

@@ -11,6 +11,7 @@ from typing import Any
 import dagster as dg
 from pydantic import Field, create_model
 
+from clip_pipeline.machine.parent_process import end_with_multiprocessing_parent
 from clip_pipeline.pipeline.workspace import Workspace
 from clip_pipeline.settings import SECTIONS, Recipe, with_settings
 from clip_pipeline.settings.fields import SettingField, fields_of
@@ -84,6 +85,7 @@ class PipelineResource(dg.ConfigurableResource):
 
     def workspace(self) -> Workspace:
         """A workspace for these values; use it as a context manager. Raises SettingsError for wrong values."""
+        end_with_multiprocessing_parent()  # a step whose run worker was killed would build on, and then hang
         base = find_recipe(self.recipe.name.value) if self.recipe.name else starting_recipe()
         given = [f"{section}.{name}={value}" for section in SECTIONS for name, value in self._given(section).items()]
         folder = self.storage.data_folder or os.environ.get("CLIP_PIPELINE_DATA", "data")

@@ -57,6 +57,7 @@ def _wait(context: BuildContext) -> None:
             time.sleep(0.01)
             if interrupted():
                 reached.write_text(str(step))
+                logging.getLogger("clip_pipeline.fake").info("What is there is saved")
                 break
 
 
