@@ -19,6 +19,8 @@ from clip_pipeline.version import __version__
 
 if TYPE_CHECKING:
     from clip_pipeline.api.adapt import adapt
+    from clip_pipeline.api.add_dataset import add_dataset
+    from clip_pipeline.api.add_variant import add_variant
     from clip_pipeline.api.classify import classify
     from clip_pipeline.api.compare_scores import compare_scores
     from clip_pipeline.api.compare_trainings import compare_trainings
@@ -29,9 +31,12 @@ if TYPE_CHECKING:
     from clip_pipeline.api.evaluate import evaluate
     from clip_pipeline.api.launch import launch
     from clip_pipeline.api.list_models import list_models
+    from clip_pipeline.api.list_variants import list_variants
     from clip_pipeline.api.load import load
     from clip_pipeline.api.plan import plan
     from clip_pipeline.api.probe import probe
+    from clip_pipeline.api.remove_dataset import remove_dataset
+    from clip_pipeline.api.remove_variant import remove_variant
     from clip_pipeline.api.run import run
     from clip_pipeline.api.status import status
     from clip_pipeline.api.take_down import take_down
@@ -42,6 +47,8 @@ if TYPE_CHECKING:
 __all__ = [
     "__version__",
     "adapt",
+    "add_dataset",
+    "add_variant",
     "classify",
     "compare_scores",
     "compare_trainings",
@@ -52,10 +59,13 @@ __all__ = [
     "evaluate",
     "launch",
     "list_models",
+    "list_variants",
     "load",
     "plan",
     "probe",
     "read_table",
+    "remove_dataset",
+    "remove_variant",
     "run",
     "status",
     "take_down",

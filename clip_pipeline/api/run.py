@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from clip_pipeline.machine.progress import shown_progress
 from clip_pipeline.pipeline.graph import select as selected_steps
 from clip_pipeline.pipeline.old_artifacts import old_artifacts
+from clip_pipeline.pipeline.partitions import variant_names
 from clip_pipeline.pipeline.photo_sources.registry import photo_source
 from clip_pipeline.pipeline.run import AssetOutcome, run_steps
 from clip_pipeline.pipeline.step import Step
+from clip_pipeline.pipeline.variants import check_variant
 from clip_pipeline.pipeline.workspace import Workspace
 from clip_pipeline.settings import Recipe
 from clip_pipeline.settings.chosen_recipe import Settings, recipe_of
-from clip_pipeline.training.model.initial_model import check_initial_model
-from clip_pipeline.training.options import architecture_of
 
 logger = logging.getLogger(__name__)
 
@@ -29,6 +29,7 @@ def run(
     partition: str = "",
     force: bool = False,
     settings: Settings = (),
+    variants: Sequence[str] = (),
     on_start: Callable[[Step], None] = lambda step: None,
     on_done: Callable[[AssetOutcome], None] = lambda outcome: None,
     report: Callable[[Workspace, list[AssetOutcome]], None] = lambda workspace, outcomes: None,
@@ -38,18 +39,22 @@ def run(
 
     recipe: a name or a `Recipe`. data: the data folder, made where it is not there. select: names of assets or stages, with
     commas between; `+name` adds all before it, `name+` all after it; empty is everything. partition: only this one of the
-    selected assets. force: build what is fresh too. settings: single settings on top of the recipe. on_start, on_done: called before
+    selected assets. force: build what is fresh too. settings: single settings on top of the recipe. variants: only these training
+    variants, of those assets that are divided by them; empty is all. on_start, on_done: called before
     and after each asset. report: called at the end, with the workspace still open. progress: show bars on a terminal. Raises
     SettingsError for unknown names, InputError for input of the user's that cannot be used, before anything is built where that can be known.
     """
     chosen, steps = recipe_of(recipe, settings), selected_steps(select)
-    with shown_progress(progress), Workspace(data, chosen) as workspace:
+    with shown_progress(progress), Workspace(data, chosen, variants=variants) as workspace:
+        for name in variants:
+            workspace.of_variant(name).keep_variant()
         for artifact, sentence in old_artifacts(workspace.store):
             logger.warning("%s: %s", artifact.key, sentence)
         if any(step.name == "image_links" for step in steps):
             photo_source(workspace).check()
         if any(step.name == "clip_checkpoint" for step in steps):
-            check_initial_model(architecture_of(chosen.training), chosen.training.init_from)
+            for name in variants or variant_names(workspace):
+                check_variant(chosen, workspace.find_variant(name))
         outcomes = run_steps(workspace, steps, partition, force, on_start=on_start, on_done=on_done)
         report(workspace, outcomes)
     return outcomes

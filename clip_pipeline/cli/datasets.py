@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from clip_pipeline.cli.options import CONTEXT
+from clip_pipeline.cli.options import CONTEXT, data_option, recipe_options
+from clip_pipeline.cli.variants import say_removed
 from clip_pipeline.text_table import text_table
 
 if TYPE_CHECKING:
@@ -89,3 +90,35 @@ def download(name: str, folder: str, **options: Any) -> None:
     counts = download_dataset(name, folder, **options, progress=True)
     use = "" if "://" in name else f" Use it as {name}={folder}"
     click.echo(f"{folder}: {', '.join(f'{split} {count:,}' for split, count in counts.items())} photos.{use}")
+
+
+@datasets.command(context_settings=CONTEXT)
+@click.argument("dataset", metavar="NAME|NAME=PATH|PATH")
+@recipe_options
+@data_option
+def add(dataset: str, data: str, recipe: str, settings: tuple[str, ...]) -> None:
+    """Score every model on one more dataset: it is written to DATA/datasets/NAME.toml.
+
+    \b
+    Examples:
+      clip-pipeline datasets add digits                      one of the list that needs no files
+      clip-pipeline datasets add cifar10=cifar-10-batches-py one of the list, and where its files are
+      clip-pipeline datasets add photos/pets                 class folders of your own
+    """
+    from clip_pipeline.api.add_dataset import add_dataset
+    from clip_pipeline.settings.chosen_recipe import recipe_of
+
+    name = add_dataset(dataset, data, recipe=recipe_of(recipe, settings))
+    click.echo(f"{name} is one of the datasets in {data} now. Score it: clip-pipeline run")
+
+
+@datasets.command(context_settings=CONTEXT)
+@click.argument("name")
+@recipe_options
+@data_option
+def remove(name: str, data: str, recipe: str, settings: tuple[str, ...]) -> None:
+    """Remove a dataset that was added. What was made of it stays, and is named."""
+    from clip_pipeline.api.remove_dataset import remove_dataset
+    from clip_pipeline.settings.chosen_recipe import recipe_of
+
+    say_removed(f"The dataset {name}", remove_dataset(name, data, recipe=recipe_of(recipe, settings)))

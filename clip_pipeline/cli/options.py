@@ -110,6 +110,14 @@ def data_option(command: Command) -> Command:
     )(command)  # fmt: skip
 
 
+def variants_option(command: Command) -> Command:
+    """The option that names training variants."""
+    return click.option(
+        "--variant", "variants", multiple=True, metavar="NAME",
+        help="Only this training variant, of the assets that are divided by them. May be given many times.",
+    )(command)  # fmt: skip
+
+
 def output_option(what: str, **named: Any) -> Any:
     """-o: where the result goes."""
     return click.option("-o", "--output", required=True, type=click.Path(), help=what, **named)

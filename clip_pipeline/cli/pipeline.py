@@ -7,12 +7,13 @@ from typing import Any
 
 import click
 
-from clip_pipeline.cli.options import CONTEXT, data_option, recipe_options
+from clip_pipeline.cli.options import CONTEXT, data_option, recipe_options, variants_option
 
 
 @click.command(context_settings=CONTEXT)
 @recipe_options
 @data_option
+@variants_option
 @click.option("--select", default="", metavar="ASSETS", help="Only these, separated by commas; +name adds all before it, name+ all after it. A stage stands for its assets.")  # fmt: skip
 @click.option("--partition", default="", metavar="KEY", help="Only this partition of the selected assets.")
 @click.option("--force", is_flag=True, help="Build the selected assets again although they are fresh.")
@@ -39,13 +40,14 @@ def run(recipe: str, data: str, history: bool, **options: Any) -> None:
 @click.command(context_settings=CONTEXT)
 @recipe_options
 @data_option
+@variants_option
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON list instead of a table.")
-def status(recipe: str, data: str, settings: tuple[str, ...], as_json: bool) -> None:
+def status(recipe: str, data: str, settings: tuple[str, ...], variants: tuple[str, ...], as_json: bool) -> None:
     """Show what exists, whether it is fresh or stale and why, and its size."""
     from clip_pipeline.api.status import status
     from clip_pipeline.cli.run_output import status_table
 
-    statuses = status(recipe, data, settings=settings)
+    statuses = status(recipe, data, settings=settings, variants=variants)
     if as_json:
         click.echo(json.dumps([status.as_json() for status in statuses], indent=1))
     else:

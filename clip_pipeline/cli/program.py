@@ -20,6 +20,7 @@ from clip_pipeline.cli.sandbox import sandbox
 from clip_pipeline.cli.sentences import terminal_sentence
 from clip_pipeline.cli.text import tokenizer
 from clip_pipeline.cli.training import compare, launch, train
+from clip_pipeline.cli.variants import variants
 from clip_pipeline.cli.words import words
 from clip_pipeline.errors import ClipPipelineError
 from clip_pipeline.machine.child_process import PROGRAM_ENVIRONMENT
@@ -67,7 +68,7 @@ GROUPS: dict[str, tuple[click.Command, ...]] = {
     "Words": (words,),
     "Photos": (download, datasets),
     "Text": (tokenizer,),
-    "Training": (models, train, launch, compare),
+    "Training": (models, variants, train, launch, compare),
     "Embedding": (embed,),
     "Scores": (evaluate, probe, classify, compare_scores),
     "Adaptation": (adapt,),

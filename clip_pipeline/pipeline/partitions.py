@@ -13,7 +13,6 @@ from clip_pipeline.settings import Recipe, TrainingSettings
 from clip_pipeline.settings.variants import list_variants
 
 if TYPE_CHECKING:
-    from clip_pipeline.evaluation.datasets.choice import Choice
     from clip_pipeline.training.data.decoded_images import ImageFormat
 
 
@@ -41,15 +40,10 @@ def shard_keys(workspace: Workspace) -> list[str]:
 
 def dataset_names(workspace: Workspace) -> list[str]:
     """All datasets: those of the recipe, where a folder goes by its last name, and those that were added to the data folder.
-    Raises SettingsError, DatasetError."""
-    return sorted(chosen_datasets(workspace))
+    No definition is read. Raises SettingsError, DatasetError."""
+    from clip_pipeline.evaluation.datasets.added import list_datasets
 
-
-def chosen_datasets(workspace: Workspace) -> dict[str, Choice]:
-    """What each dataset is, by the name that scores call it. Raises SettingsError, DatasetError."""
-    from clip_pipeline.evaluation.datasets.choice import parse_choices
-
-    return parse_choices(workspace.recipe.evaluation.datasets)
+    return list_datasets(workspace.store.root, workspace.recipe.evaluation.datasets)
 
 
 def variant_names(workspace: Workspace) -> list[str]:
@@ -75,6 +69,26 @@ def variant_of(asset: Asset, partition: str) -> str:
     return partition if asset.partitions in (Partitions.VARIANTS, Partitions.ADAPTED_VARIANTS) else ""
 
 
+def dataset_of(asset: Asset, partition: str) -> str:
+    """The benchmark dataset of a partition; "" for an asset that is not divided by them."""
+    if asset.partitions == Partitions.DATASETS_BY_VARIANT:
+        return halves(partition)[0]
+    return partition if asset.partitions == Partitions.DATASETS else ""
+
+
+def of_chosen_variants(workspace: Workspace, asset: Asset, partitions: list[str]) -> list[str]:
+    """Those of the partitions that belong to the variants that the workspace is for, or to all of them alike."""
+    chosen = workspace.only_variants
+    if not chosen:
+        return partitions
+    if asset.partitions == Partitions.IMAGE_FORMATS:
+        formats = {
+            name for variant in chosen for name in variant_image_format(workspace.of_variant(variant).recipe.training)
+        }
+        return [name for name in partitions if name in formats]
+    return [key for key in partitions if variant_of(asset, key) in ("", *chosen)]
+
+
 def image_formats(workspace: Workspace) -> list[str]:
     """The sizes and ways of resizing of the decoded images of all variants; none where photos are decoded as they are needed.
 
@@ -83,16 +97,15 @@ def image_formats(workspace: Workspace) -> list[str]:
     formats = []
     for name in variant_names(workspace):
         try:
-            formats += variant_image_format(workspace.of_variant(name))
+            formats += variant_image_format(workspace.of_variant(name).recipe.training)
         except (SettingsError, InputError):
             if name == workspace.variant:
                 raise
     return list(dict.fromkeys(formats))
 
 
-def variant_image_format(workspace: Workspace) -> list[str]:
-    """The format of the decoded images of this workspace's variant, or none. Raises SettingsError, ModelError."""
-    settings = workspace.recipe.training
+def variant_image_format(settings: TrainingSettings) -> list[str]:
+    """The format of the decoded images of a training, or none. Raises SettingsError, ModelError."""
     return [_image_format(settings).name] if settings.cache_decoded_images else []
 
 

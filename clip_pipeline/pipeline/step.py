@@ -9,7 +9,7 @@ from pathlib import Path
 
 from clip_pipeline.pipeline.asset import Asset, Partitions
 from clip_pipeline.pipeline.builder import BuildContext, Builder
-from clip_pipeline.pipeline.partitions import partition_keys, variant_of
+from clip_pipeline.pipeline.partitions import of_chosen_variants, partition_keys, variant_of
 from clip_pipeline.pipeline.workspace import Workspace
 from clip_pipeline.storage.artifacts import Materialised
 from clip_pipeline.storage.manifest import ArtifactKey, Built, Wanted
@@ -39,8 +39,9 @@ class Step:
         return workspace.of_variant(variant) if variant else workspace
 
     def partitions(self, workspace: Workspace) -> list[str]:
-        """The keys that exist now, in order; `[""]` for an asset without. Raises MissingArtifactError where they are not known yet."""
-        return partition_keys(workspace, self.asset)
+        """The keys that exist now, in order, of the variants that the workspace is for; `[""]` for an asset without. Raises
+        MissingArtifactError where they are not known yet."""
+        return of_chosen_variants(workspace, self.asset, partition_keys(workspace, self.asset))
 
     def wanted(self, workspace: Workspace, partition: str = "") -> Wanted:
         """What decides the bytes of this artifact now. Raises MissingArtifactError when an input was never built, SettingsError

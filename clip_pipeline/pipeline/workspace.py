@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import secrets
+from collections.abc import Collection
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
@@ -37,10 +38,14 @@ class Workspace:
     """Use as a context manager: the sandbox, started when first needed, stops at the end.
 
     variant: the key of the training variant whose settings `recipe.training` has; the recipe's own, unless `of_variant` made it.
+    own_recipe: the recipe as it was given, whatever the variant.
     """
 
-    def __init__(self, data_folder: Path | str, recipe: Recipe, stand_ins: Hosts | None = None):
-        """stand_ins: addresses to use in place of those that the names of live services lead to."""
+    def __init__(
+        self, data_folder: Path | str, recipe: Recipe, stand_ins: Hosts | None = None, variants: Collection[str] = ()
+    ):
+        """stand_ins: addresses to use in place of those that the names of live services lead to. variants: the training variants
+        that steps are to have partitions of; empty is all that there are."""
         self.store = Store(data_folder)
         self.recipe = recipe
         self.stand_ins: Hosts = stand_ins or {}
@@ -49,7 +54,8 @@ class Workspace:
             8
         )  # names this opening of the data folder, and the sandbox world that it starts
         self.variant = own_variant_name(recipe)
-        self._own_recipe = recipe
+        self.only_variants = tuple(variants)
+        self.own_recipe = recipe
         self._world = _World()
         self._variants: dict[str, tuple[Variant, Workspace]] = {}
 
@@ -67,9 +73,9 @@ class Workspace:
 
     def _of_variant(self, name: str) -> tuple[Variant, Workspace]:
         if name not in self._variants:
-            variant = find_variant(self.store.root, self._own_recipe, name, list_models())
+            variant = find_variant(self.store.root, self.own_recipe, name, list_models())
             other = copy.copy(self)
-            other.variant, other.recipe = name, replace(self._own_recipe, training=variant.training)
+            other.variant, other.recipe = name, replace(self.own_recipe, training=variant.training)
             self._variants[name] = variant, other
         return self._variants[name]
 

@@ -41,6 +41,8 @@ def _check_value(name: str, value: Any, limits: Mapping[str, Any]) -> None:
     if choices and value not in choices:
         hint = renamed_choice(name, str(value)) or nearest_name(str(value), choices)
         raise SettingsError(f"{name} is {value!r}. {hint}")
+    if value != value:  # nan, which is neither below nor above a bound
+        raise SettingsError(f"{name} is nan, expected a number.")
     if low is not None and value < low:
         raise SettingsError(f"{name} is {value}, the least that works is {low}.")
     if high is not None and value > high:

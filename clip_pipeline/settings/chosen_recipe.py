@@ -24,10 +24,15 @@ def recipe_of(recipe: str | Recipe, settings: Settings = (), device: str | None 
     """
     chosen = find_recipe(recipe) if isinstance(recipe, str) and recipe else recipe or DEFAULTS
     assert isinstance(chosen, Recipe)
-    if isinstance(settings, Mapping):
-        settings = [f"{name}={_text(value)}" for name, value in settings.items()]
-    chosen = with_settings(chosen, tuple(settings))
+    chosen = with_settings(chosen, assignments_of(settings))
     return chosen if device is None else replace(chosen, compute=replace(chosen.compute, device=device))
+
+
+def assignments_of(settings: Settings) -> tuple[str, ...]:
+    """The settings as `--set` takes them: `training.epochs=3`."""
+    if isinstance(settings, Mapping):
+        return tuple(f"{name}={_text(value)}" for name, value in settings.items())
+    return tuple(settings)
 
 
 def _text(value: Any) -> str:

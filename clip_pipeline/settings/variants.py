@@ -13,9 +13,6 @@ else is shared by the variants. A name that is a model of the registry, a plan, 
 
 from __future__ import annotations
 
-import json
-import re
-import tomllib
 from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,20 +21,22 @@ from typing import Any
 from clip_pipeline.errors import SettingsError, nearest_name
 from clip_pipeline.settings.assignments import with_settings
 from clip_pipeline.settings.checked import fingerprinted
+from clip_pipeline.settings.definitions import (
+    SETTINGS_NAME,
+    checked_name,
+    defined_names,
+    read_definition,
+    write_definition,
+)
 from clip_pipeline.settings.plans import list_plans
 from clip_pipeline.settings.sections.training import TrainingSettings
 from clip_pipeline.settings.tree import SECTIONS, Recipe
-from clip_pipeline.storage.published import published_file
 
 FOLDER = "variants"
 """Below the data folder."""
 
-SECTION = "training"
+SECTION, WHAT = "training", "training variant"
 KEYS = ("about", SECTION)
-MAX_FILE_BYTES = 64 * 1024
-MAX_NAME_LETTERS = 120
-NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+=,-]*")
-"""Safe as a folder, as a file and as a key of Dagster's partitions."""
 
 
 @dataclass(frozen=True)
@@ -59,35 +58,14 @@ def own_variant_name(recipe: Recipe) -> str:
 
 def variant_file(data: Path, name: str) -> Path:
     """Where the definition of a variant lies. Raises SettingsError for a name that is not safe as a file and as a key."""
-    return data / FOLDER / f"{checked_name(name, 'variant')}.toml"
-
-
-def checked_name(name: str, what: str) -> str:
-    """The name as it is. Raises SettingsError for one that is not safe as a folder and as a partition. what: it names, in a word."""
-    if not NAME.fullmatch(name) or ".." in name or len(name) > MAX_NAME_LETTERS:
-        raise SettingsError(
-            f'"{name[:MAX_NAME_LETTERS]}" cannot be the name of a {what}: it is a folder and a partition. Use up to '
-            f"{MAX_NAME_LETTERS} letters a-z, digits and _ . + - = , and begin with a letter or digit."
-        )
-    return name
+    return data / FOLDER / f"{checked_name(name, WHAT, SETTINGS_NAME)}.toml"
 
 
 def list_variants(data: Path, recipe: Recipe) -> list[str]:
     """The recipe's own variant, then those that have a file, sorted; no file is read. Raises SettingsError for a file whose name
     cannot be one."""
     own = own_variant_name(recipe)
-    return [own, *(name for name in defined_names(data / FOLDER, "variant") if name != own)]
-
-
-def defined_names(folder: Path, what: str) -> list[str]:
-    """The names of the TOML files in a folder, sorted. Raises SettingsError for one that cannot be a partition."""
-    names = sorted(path.stem for path in folder.glob("*.toml") if not path.name.startswith("."))
-    for name in names:
-        try:
-            checked_name(name, what)
-        except SettingsError as error:
-            raise SettingsError(f"{folder / name}.toml: {error}") from None
-    return names
+    return [own, *(name for name in defined_names(data / FOLDER, WHAT, SETTINGS_NAME) if name != own)]
 
 
 def find_variant(data: Path, recipe: Recipe, name: str, models: Collection[str]) -> Variant:
@@ -112,10 +90,11 @@ def find_variant(data: Path, recipe: Recipe, name: str, models: Collection[str])
     return _make(name, "", assignments, recipe, f'The variant "{name}"')
 
 
-def define_variant(
+def new_variant(
     data: Path, recipe: Recipe, name: str, assignments: Collection[str], about: str, models: Collection[str]
 ) -> Variant:
-    """Writes the file of a new variant. Raises SettingsError where it would change one that is there, or changes nothing.
+    """A variant that is to be defined; nothing is written. Raises SettingsError where it would change one that is there, or
+    changes nothing.
 
     assignments: `training.field=value`, as --set takes them; none where the name itself says what it means.
     """
@@ -130,20 +109,16 @@ def define_variant(
             f"The variant {name} would change no setting. Give at least one, such as --set training.epochs=20."
         )
     variant = _make(name, about, given, recipe, f"The variant {name}")
-    if file.exists():
-        before = _read(file, recipe)
-        if (before.training, before.about) == (variant.training, about):
-            return before
+    if file.exists() and _read(file, recipe).training != variant.training:
         raise SettingsError(
             f"The variant {name} is defined already, by {file}. Choose another name: what was trained under this one would "
             "not be what its name says."
         )
-    _write(file, variant)
     return variant
 
 
 def keep_definition(data: Path, variant: Variant) -> None:
-    """Writes down what a key means that needs no file, so that it is on the disk; does nothing where there is one."""
+    """Writes the file of a variant, so that what its key means is on the disk; does nothing where there is one."""
     if not variant.own and not (file := variant_file(data, variant.name)).exists():
         _write(file, variant)
 
@@ -211,25 +186,6 @@ def _read(file: Path, recipe: Recipe) -> Variant:
     return _make(file.stem, about, assignments, recipe, str(file))
 
 
-def read_definition(file: Path, keys: Collection[str]) -> dict[str, Any]:
-    """The content of a TOML file. keys: those it may have. Raises SettingsError, naming the file, for anything else."""
-    try:
-        with file.open("rb") as stream:
-            raw = stream.read(MAX_FILE_BYTES + 1)
-    except OSError as error:
-        raise SettingsError(f"{file} cannot be read: {error.strerror}.") from error
-    if len(raw) > MAX_FILE_BYTES:
-        raise SettingsError(f"{file} is larger than {MAX_FILE_BYTES // 1024} kB, expected a few lines.")
-    try:
-        content = tomllib.loads(raw.decode())
-    except (ValueError, RecursionError) as error:
-        raise SettingsError(f"{file} is no TOML: {error}.") from None
-    for key in content:
-        if key not in keys:
-            raise SettingsError(f'{file} has the unknown key "{key}". {nearest_name(key, keys)}')
-    return content
-
-
 def _text(file: Path, name: str, value: Any) -> str:
     if isinstance(value, bool):
         return str(value).lower()
@@ -239,21 +195,9 @@ def _text(file: Path, name: str, value: Any) -> str:
 
 
 def _write(file: Path, variant: Variant) -> None:
-    lines = [f"about = {toml_text(variant.about)}", "", f"[{SECTION}]"]
+    table = {}
     for assignment in variant.assignments:
         name, _, text = assignment.partition("=")
         field = name.strip().removeprefix(f"{SECTION}.")
-        value = text.strip() if field == "plan" else getattr(variant.training, field)
-        lines.append(f"{field} = {toml_value(value)}")
-    with published_file(file) as path:
-        path.write_text("\n".join(lines) + "\n", encoding="utf-8")
-
-
-def toml_value(value: str | bool | int | float) -> str:
-    """A value as TOML has it."""
-    return toml_text(value) if isinstance(value, str) else str(value).lower()
-
-
-def toml_text(text: str) -> str:
-    """A TOML string: JSON's has the same escapes, but for the letter that deletes."""
-    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
+        table[field] = text.strip() if field == "plan" else getattr(variant.training, field)
+    write_definition(file, {"about": variant.about, SECTION: table})

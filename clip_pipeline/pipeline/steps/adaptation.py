@@ -122,8 +122,8 @@ def _build_trials(context: BuildContext) -> Built:
     from clip_pipeline.evaluation.scores import SCORES_FILE
 
     workspace, folder = context.workspace, context.folder
-    trial, variant = halves(context.partition)
-    method, _, percent = trial.partition("@")
+    name, variant = halves(context.partition)
+    method, _, percent = name.partition("@")
     trials = trials_of(method, float(percent), workspace.recipe.adaptation)
     paths = run_sweep(lambda: _trial_context(workspace, variant), trials, context.work)
     rows = []

@@ -10,9 +10,9 @@ from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from clip_pipeline.errors import PhotosError, SettingsError, nearest_name
+from clip_pipeline.errors import PhotosError
 from clip_pipeline.pipeline.builder import BuildContext, Builder
-from clip_pipeline.pipeline.partitions import chosen_datasets, shard_keys
+from clip_pipeline.pipeline.partitions import shard_keys
 from clip_pipeline.pipeline.photo_sources.own_files import own_files_identity
 from clip_pipeline.pipeline.steps.images import shard_hashes
 from clip_pipeline.pipeline.workspace import Workspace
@@ -37,10 +37,9 @@ def stored_dataset(workspace: Workspace, name: str) -> Dataset:
 
 def _choice(workspace: Workspace, name: str) -> Choice:
     """Raises SettingsError for a dataset that neither the recipe nor the data folder names."""
-    chosen = chosen_datasets(workspace)
-    if name not in chosen:
-        raise SettingsError(f'There is no dataset "{name}". {nearest_name(name, chosen)}')
-    return chosen[name]
+    from clip_pipeline.evaluation.datasets.added import find_dataset
+
+    return find_dataset(workspace.store.root, workspace.recipe.evaluation.datasets, name)
 
 
 def _is_made_here(choice: Choice) -> bool:
@@ -70,7 +69,10 @@ def _inputs_of_files(workspace: Workspace, choice: Choice) -> dict[str, str]:
 
 
 def _build(context: BuildContext) -> Built:
+    from clip_pipeline.evaluation.datasets.added import keep_definition
+
     workspace, folder = context.workspace, context.folder
+    keep_definition(workspace.store.root, workspace.recipe.evaluation.datasets, context.partition)
     choice = _choice(workspace, context.partition)
     if not _is_made_here(choice):
         return _write_list(choice, folder)

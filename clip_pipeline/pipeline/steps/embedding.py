@@ -21,6 +21,7 @@ from clip_pipeline.evaluation.runtime_choice import (
 )
 from clip_pipeline.pipeline.builder import BuildContext, Builder
 from clip_pipeline.pipeline.partitions import dataset_names, halves
+from clip_pipeline.pipeline.stages import artifact_key
 from clip_pipeline.pipeline.steps.benchmark_datasets import stored_dataset
 from clip_pipeline.pipeline.workspace import Workspace
 from clip_pipeline.remedies import Materialise
@@ -45,9 +46,18 @@ def _runtime_inputs(workspace: Workspace, variant: str) -> dict[str, str]:
         return {}
     datasets = {
         f"benchmark_dataset[{name}]": workspace.get("benchmark_dataset", name).content
-        for name in dataset_names(workspace)
+        for name in _datasets_there(workspace)
     }
     return datasets | {f"clip_checkpoint[{variant}]": workspace.get("clip_checkpoint", variant).content}
+
+
+def _datasets_there(workspace: Workspace) -> list[str]:
+    """A dataset that cannot be made keeps no other from being embedded. Raises MissingArtifactError where none is there."""
+    names = dataset_names(workspace)
+    there = [name for name in names if workspace.store.find(artifact_key("benchmark_dataset", name))]
+    if names and not there:
+        workspace.get("benchmark_dataset", names[0])
+    return there
 
 
 def build_runtime(context: BuildContext, measuring: Measuring = MEASURING) -> Built:
@@ -63,7 +73,7 @@ def build_runtime(context: BuildContext, measuring: Measuring = MEASURING) -> Bu
         why = f"{count:,} photos, fewer than embedding.min_photos" if is_open else "named in the settings"
         (folder / CHOICE_FILE).write_text(json.dumps({"runtime": REFERENCE, "agrees": True}) + "\n")
         return Built(rows={"measured": 0}, facts={"runtime": REFERENCE, "why": why})
-    datasets = (stored_dataset(workspace, name) for name in dataset_names(workspace))
+    datasets = (stored_dataset(workspace, name) for name in _datasets_there(workspace))
     labelled = next((dataset for dataset in datasets if dataset.task == "zero_shot"), None)
     choice = measured_choice(
         workspace.get("clip_checkpoint", context.partition).folder,
@@ -82,8 +92,8 @@ def build_runtime(context: BuildContext, measuring: Measuring = MEASURING) -> Bu
 
 
 def _photos_of_datasets(workspace: Workspace) -> tuple[Photos, int]:
-    """All photos that the recipe embeds, of every dataset, and their number."""
-    datasets = [stored_dataset(workspace, name) for name in dataset_names(workspace)]
+    """All photos that are embedded, of every dataset that is there, and their number."""
+    datasets = [stored_dataset(workspace, name) for name in _datasets_there(workspace)]
     photos = (
         (f"{number}/{photo_id}", partial(dataset.read, row))
         for number, dataset in enumerate(datasets)
@@ -169,7 +179,7 @@ def _sweep_inputs(workspace: Workspace, variant: str) -> dict[str, str]:
 
     datasets = {
         f"benchmark_dataset[{name}]": workspace.get("benchmark_dataset", name).content
-        for name in dataset_names(workspace)
+        for name in _datasets_there(workspace)
     }
     return datasets | {
         f"clip_checkpoint[{variant}]": workspace.get("clip_checkpoint", variant).content,

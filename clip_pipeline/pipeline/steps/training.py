@@ -97,7 +97,7 @@ def _training_photos(workspace: Workspace, pairs: pa.Table) -> Path | ShardPhoto
 
     if not workspace.recipe.training.cache_decoded_images:
         return shard_photos(pairs, _tars(workspace))
-    (partition,) = variant_image_format(workspace)
+    (partition,) = variant_image_format(workspace.recipe.training)
     stored = workspace.store.get(DECODED_IMAGES.key(partition))
     if why := workspace.store.why_stale(stored.key, DECODED_IMAGES.wanted(workspace, partition)):
         raise StoreError(

@@ -1,0 +1,30 @@
+"""Artifacts on the disk by the variant or dataset they are of, whether that is defined or not."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from clip_pipeline.pipeline.asset import Asset
+from clip_pipeline.pipeline.assets import ASSETS
+from clip_pipeline.pipeline.partitions import dataset_of, variant_of
+from clip_pipeline.storage.artifacts import Store
+from clip_pipeline.storage.manifest import Artifact, ArtifactKey
+
+
+def artifacts_of_variant(store: Store, name: str) -> list[Artifact]:
+    """Those of a training variant, in the order of the flow."""
+    return _artifacts(store, lambda asset, partition: variant_of(asset, partition) == name)
+
+
+def artifacts_of_dataset(store: Store, name: str) -> list[Artifact]:
+    """Those of a benchmark dataset, in the order of the flow."""
+    return _artifacts(store, lambda asset, partition: dataset_of(asset, partition) == name)
+
+
+def _artifacts(store: Store, wanted: Callable[[Asset, str], bool]) -> list[Artifact]:
+    return [
+        store.get(ArtifactKey(asset.stage, asset.name, partition))
+        for asset in ASSETS
+        for partition in store.partitions(asset.stage, asset.name)
+        if wanted(asset, partition)
+    ]
