@@ -7,6 +7,7 @@ process is killed, the artifact is as after a killed run. Why so: `docs/decision
 import base64
 import json
 import os
+import pickle
 import queue
 import signal
 import subprocess
@@ -19,8 +20,7 @@ from typing import IO, Any
 
 import dagster as dg
 
-from clip_pipeline import errors
-from clip_pipeline.errors import BuildProcessError, ClipPipelineError, SettingsError
+from clip_pipeline.errors import BuildProcessError, SettingsError
 from clip_pipeline.machine.child_process import PROGRAM_ENVIRONMENT, child_environment
 from clip_pipeline.pipeline.step import OnProgress, Step
 from clip_pipeline.pipeline.workspace import Workspace
@@ -57,7 +57,7 @@ class OwnProcessStep(Step):
         """As `Step.materialise`; a fresh artifact starts no process.
 
         Log lines of the process go to the run's log, its stdout and stderr are those of this one. Cancelling the run interrupts it as
-        Ctrl-C does. Raises its errors by their own classes, and BuildProcessError where it ends without a word.
+        Ctrl-C does. Raises its errors as they are, and BuildProcessError where it ends without a word.
         """
         if not force and not workspace.store.why_stale(self.key(partition), self.wanted(workspace, partition)):
             return super().materialise(workspace, partition, force, first, on_progress)
@@ -83,7 +83,7 @@ class OwnProcessStep(Step):
                     outcome = said
             status = process.wait()
         if "error" in outcome:
-            raise _error_of(outcome)
+            raise pickle.loads(base64.b64decode(outcome["error"]))
         if not outcome:
             raise BuildProcessError(_ended_early(str(self.key(partition)), status))
         artifact = workspace.get(self.name, partition)
@@ -97,10 +97,6 @@ def _text_of(recipe: Recipe) -> str:
             f"The recipe {recipe.name} holds a value that is not the same after it was written as JSON: {text}"
         )
     return text
-
-
-def _error_of(outcome: dict[str, Any]) -> ClipPipelineError:
-    return getattr(errors, outcome["error"])(outcome["text"])
 
 
 def _ended_early(what: str, status: int) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import logging
 import os
+import pickle
 import signal
 import sys
 import threading
@@ -81,7 +82,7 @@ def serve(find_step: Callable[[str], Step]) -> None:
         try:
             _materialise(pipes, find_step(pipes.get_extra("asset")))
         except ClipPipelineError as error:
-            pipes.report_custom_message({"error": type(error).__name__, "text": str(error)})
+            pipes.report_custom_message({"error": base64.b64encode(pickle.dumps(error)).decode()})
         except KeyboardInterrupt:
             status = INTERRUPTED
     sys.exit(status)

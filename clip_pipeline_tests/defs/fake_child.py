@@ -15,10 +15,11 @@ from clip_pipeline.machine.interrupts import deferred_interrupt
 from clip_pipeline.pipeline.builder import BuildContext, Builder
 from clip_pipeline.pipeline.stages import find_asset
 from clip_pipeline.pipeline.step import Step
+from clip_pipeline.remedies import Materialise
 from clip_pipeline.storage.manifest import Built
 
 SECONDS = 60
-ERROR = "The dump is cut in article 7. Download it again."
+ERROR = DumpError("The dump is cut in article 7.", Materialise("wikipedia_dump", again=True))
 
 
 def build(context: BuildContext) -> Built:
@@ -37,7 +38,7 @@ def _nothing(context: BuildContext) -> None:
 
 
 def _fail(context: BuildContext) -> None:
-    raise DumpError(ERROR)
+    raise ERROR
 
 
 def _crash(context: BuildContext) -> None:

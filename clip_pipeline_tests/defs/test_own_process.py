@@ -122,7 +122,8 @@ def test_what_there_is_so_far_is_shown_while_it_runs(tmp_path):
 
 def test_an_error_of_the_process_is_one_sentence_of_its_own_class(tmp_path):
     run = Run(STEP, tmp_path, RECIPE, "error")
-    assert type(run.error) is DumpError and str(run.error) == ERROR
+    assert type(run.error) is DumpError and str(run.error) == str(ERROR)
+    assert run.error.remedy == ERROR.remedy, "the page says it in its own words"
     assert not any("Traceback" in line or "closed with exception" in line for line in run.log)
     assert is_free(tmp_path)
 

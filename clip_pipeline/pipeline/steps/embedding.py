@@ -150,7 +150,7 @@ def _build_image_embeddings(context: BuildContext) -> Built:
         )
     except MissingRuntimeError as error:
         raise MissingRuntimeError(
-            f"{error} It was chosen on another machine.", Materialise("embedding_runtime", model, again=True)
+            f"{error} It was chosen on another machine.", Materialise("embedding_runtime", variant, again=True)
         ) from error
     return Built(rows={"photos": facts["photos"]}, facts=facts)
 
