@@ -98,7 +98,7 @@ def recipe_options(command: Command) -> Command:
     command = settings_option(command)
     return click.option(
         "--recipe", default="sandbox", show_default=True, envvar="CLIP_PIPELINE_RECIPE",
-        metavar="NAME", help=f"A named set of settings: {names}.",
+        metavar="NAME|FILE.toml", help=f"A named set of settings: {names}; or a profile, a file of your own.",
     )(command)  # fmt: skip
 
 

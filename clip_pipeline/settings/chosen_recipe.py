@@ -1,4 +1,4 @@
-"""The recipe that a caller chooses: a name or a `Recipe`, with single settings and a device changed."""
+"""The recipe that a caller chooses: a name, a profile or a `Recipe`, with single settings and a device changed."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any, TypeAlias
 
 from clip_pipeline.settings import Recipe, with_settings
+from clip_pipeline.settings.profiles import is_profile, read_profile
 from clip_pipeline.settings.recipes import find_recipe
 
 DEFAULTS = Recipe()
@@ -19,11 +20,11 @@ Settings: TypeAlias = Mapping[str, Any] | Sequence[str]
 def recipe_of(recipe: str | Recipe, settings: Settings = (), device: str | None = None) -> Recipe:
     """The recipe with single settings changed.
 
-    recipe: a name (sandbox, laptop, …) or a `Recipe`; empty is the default of every setting. device: of compute.device, None
-    leaves it. Raises SettingsError for an unknown name, setting or value, with the nearest right one.
+    recipe: a name (sandbox, laptop, …), the path of a profile (`profiles.py`) or a `Recipe`; empty is the default of every
+    setting. device: of compute.device, None leaves it. Raises SettingsError for an unknown name, setting or value, with the nearest
+    right one.
     """
-    chosen = find_recipe(recipe) if isinstance(recipe, str) and recipe else recipe or DEFAULTS
-    assert isinstance(chosen, Recipe)
+    chosen = _named(recipe) if isinstance(recipe, str) else recipe
     chosen = with_settings(chosen, assignments_of(settings))
     return chosen if device is None else replace(chosen, compute=replace(chosen.compute, device=device))
 
@@ -33,6 +34,12 @@ def assignments_of(settings: Settings) -> tuple[str, ...]:
     if isinstance(settings, Mapping):
         return tuple(f"{name}={_text(value)}" for name, value in settings.items())
     return tuple(settings)
+
+
+def _named(name: str) -> Recipe:
+    if not name:
+        return DEFAULTS
+    return read_profile(name) if is_profile(name) else find_recipe(name)
 
 
 def _text(value: Any) -> str:

@@ -1,0 +1,104 @@
+"""Profiles: TOML files with a recipe's name and the settings that differ from it.
+
+    recipe = "laptop"
+    about = "Our own photos, one GPU."
+
+    [words]
+    min_count = 50
+
+    [training]
+    epochs = 20
+
+A profile is written down, kept beside the data and shared, where `--set` is typed and forgotten. Its settings are checked as if each
+were given with --set.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from clip_pipeline.errors import SettingsError, nearest_name
+from clip_pipeline.settings.assignments import with_settings
+from clip_pipeline.settings.checked import fingerprinted
+from clip_pipeline.settings.fields import find_field
+from clip_pipeline.settings.recipes import RECIPES
+from clip_pipeline.settings.tree import SECTIONS, Recipe
+from clip_pipeline.storage.disk import hash_json
+
+SUFFIX = ".toml"
+MAX_BYTES = 100_000
+"""All settings with their help are 20 kB: what is larger is another file."""
+
+
+def is_profile(name_or_path: str) -> bool:
+    """Whether a recipe is named by the path of a profile."""
+    return name_or_path.endswith(SUFFIX)
+
+
+def read_profile(path: str | Path) -> Recipe:
+    """The recipe that a profile describes; it is called as the file is, without .toml.
+
+    Raises SettingsError with the file's name for a file that is not there, too large or no TOML, for an unknown recipe, section, key
+    or value.
+    """
+    file = Path(path).expanduser()
+    tables = _parse(file)
+    base, about = tables.pop("recipe", None), tables.pop("about", "")
+    if not isinstance(base, str) or base not in RECIPES:
+        found = "lacks the line" if base is None else f"has recipe = {base!r}; expected one such as"
+        hint = nearest_name(str(base), RECIPES) if base else f"Known: {', '.join(RECIPES)}."
+        raise SettingsError(f'The profile {file} {found} recipe = "laptop". {hint}')
+    if not isinstance(about, str):
+        raise SettingsError(f"The profile {file} has about = {about!r}, expected a sentence.")
+    try:
+        recipe = with_settings(RECIPES[base], list(_assignments(tables)))
+    except SettingsError as error:
+        raise SettingsError(f"The profile {file}: {error}") from None
+    return replace(recipe, name=file.stem, about=about or recipe.about)
+
+
+def settings_version(recipe: Recipe) -> str:
+    """Eight letters that change when a setting changes that can change an artifact's bytes: the version of a recipe's content."""
+    return hash_json({section: fingerprinted(getattr(recipe, section)) for section in SECTIONS})[:8]
+
+
+def _parse(file: Path) -> dict[str, Any]:
+    try:
+        with file.open("rb") as stream:
+            content = stream.read(MAX_BYTES + 1)
+        if len(content) > MAX_BYTES:
+            raise SettingsError(f"The profile {file} is larger than {MAX_BYTES:,} bytes. Expected a file of settings.")
+        return tomllib.loads(content.decode())
+    except FileNotFoundError:
+        raise SettingsError(f"The profile {file} does not exist.") from None
+    except OSError as error:
+        raise SettingsError(f"The profile {file} cannot be read: {error.strerror}.") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SettingsError(f"The profile {file} is no TOML: {error}.") from error
+
+
+def _assignments(tables: dict[str, Any]) -> Iterator[str]:
+    """The settings as `section.name=value`. Raises SettingsError for what is no section, and values of another type."""
+    for section, values in tables.items():
+        if section not in SECTIONS:
+            raise SettingsError(f'There is no section "{section}". {nearest_name(section, SECTIONS)}')
+        if not isinstance(values, dict):
+            raise SettingsError(f"{section} is {values!r}, expected a section: [{section}] and settings below it.")
+        for name, value in values.items():
+            yield f"{section}.{name}={_text(f'{section}.{name}', value)}"
+
+
+def _text(name: str, value: Any) -> str:
+    wanted = find_field(name).type
+    if type(value) is not wanted and not (wanted is float and type(value) is int):
+        kinds = {bool: "true or false", int: "a whole number", float: "a number", str: "a text in quotes"}
+        raise SettingsError(f"{name} is {_as_toml(value)}, expected {kinds[wanted]}.")
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _as_toml(value: Any) -> str:
+    return str(value).lower() if isinstance(value, bool) else f'"{value}"' if isinstance(value, str) else str(value)
