@@ -10,7 +10,7 @@ from clip_pipeline.defs.columns import columns
 from clip_pipeline.defs.metadata import artifact_metadata, observation
 from clip_pipeline.defs.own_process import in_own_process
 from clip_pipeline.defs.partitions import definition_of, partition_mapping, register_partitions
-from clip_pipeline.defs.resources import PipelineResource, starting_recipe
+from clip_pipeline.defs.resources import LaunchConfig, PipelineResource, starting_recipe, with_speed
 from clip_pipeline.defs.run_log import package_lines_in
 from clip_pipeline.defs.sentences import page_failure
 from clip_pipeline.errors import ClipPipelineError, InputError, SettingsError, SourceError
@@ -29,7 +29,7 @@ GROUPS = {stage: f"{number}_{stage}" for number, stage in enumerate(STAGES, star
 NETWORK_RETRIES = dg.RetryPolicy(max_retries=3, delay=10, backoff=dg.Backoff.EXPONENTIAL, jitter=dg.Jitter.FULL)
 
 
-class RunSettings(dg.Config):
+class RunSettings(LaunchConfig):
     """Set in the launchpad for one run of one asset."""
 
     force: bool = Field(False, description="Build the artifact again although it is fresh.")
@@ -40,6 +40,7 @@ def pipeline_asset(step: Step) -> dg.AssetsDefinition:
     asset = step.asset
     partitions = definition_of(asset)
     metadata: Mapping[str, object] = {"dagster/column_schema": columns(asset.columns)} if asset.columns else {}
+    settings = with_speed(RunSettings, step.builder.speed, starting_recipe())
 
     @dg.asset(
         name=asset.name,
@@ -56,10 +57,12 @@ def pipeline_asset(step: Step) -> dg.AssetsDefinition:
         pool=asset.pool,
     )
     def body(
-        context: dg.AssetExecutionContext, config: RunSettings, pipeline: PipelineResource
+        context: dg.AssetExecutionContext,
+        config: settings,  # type: ignore[valid-type]
+        pipeline: PipelineResource,
     ) -> Iterator[dg.MaterializeResult]:
         keys = list(context.partition_keys) if context.has_partition_key or context.has_partition_key_range else [""]
-        with package_lines_in(context.log), pipeline.workspace() as workspace:
+        with package_lines_in(context.log), pipeline.workspace(config.given()) as workspace:
             outcomes = _materialise(context, step, workspace, keys, config.force)
             _register_keys(context.instance, asset, workspace)
         if len(outcomes) == 1:

@@ -20,4 +20,5 @@ def build_definitions() -> dg.Definitions:
         schedules=SCHEDULES,
         sensors=SENSORS,
         resources=launch_resources(),
+        executor=dg.in_process_executor,
     )

@@ -13,7 +13,7 @@ from clip_pipeline.defs.history import asset_event
 from clip_pipeline.defs.metadata import observation
 from clip_pipeline.defs.own_process import in_own_process
 from clip_pipeline.defs.partitions import register_partitions
-from clip_pipeline.defs.resources import PipelineResource
+from clip_pipeline.defs.resources import ALL_SPEED, LaunchConfig, PipelineResource, starting_recipe, with_speed
 from clip_pipeline.defs.run_log import package_lines_in
 from clip_pipeline.defs.sentences import page_failure
 from clip_pipeline.errors import ClipPipelineError
@@ -21,7 +21,7 @@ from clip_pipeline.pipeline.graph import STEPS, select
 from clip_pipeline.pipeline.run import AssetOutcome, run_steps
 
 
-class WalkSettings(dg.Config):
+class WalkSettings(LaunchConfig):
     """Which assets to walk through."""
 
     select: str = Field(
@@ -30,8 +30,11 @@ class WalkSettings(dg.Config):
     force: str = Field("", description="Assets, separated by commas, that are built again although they are fresh.")
 
 
+LaunchedWalk = with_speed(WalkSettings, ALL_SPEED, starting_recipe())
+
+
 @dg.op
-def walk_pipeline(context: dg.OpExecutionContext, config: WalkSettings, pipeline: PipelineResource) -> None:
+def walk_pipeline(context: dg.OpExecutionContext, config: LaunchedWalk, pipeline: PipelineResource) -> None:  # type: ignore[valid-type]
     """Materialises the selected assets in the order of the flow."""
     forced = set(filter(None, config.force.split(",")))
 
@@ -46,7 +49,7 @@ def walk_pipeline(context: dg.OpExecutionContext, config: WalkSettings, pipeline
         context.log_event(observation(*shown))
 
     try:
-        with package_lines_in(context.log), pipeline.workspace() as workspace:
+        with package_lines_in(context.log), pipeline.workspace(config.given()) as workspace:
             for step in select(config.select):
                 run_steps(
                     workspace,

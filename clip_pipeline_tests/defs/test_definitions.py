@@ -162,12 +162,12 @@ def test_a_training_is_seen_while_it_runs(definitions, instance, monkeypatch, wa
     from clip_pipeline.training.reports import live_plot
 
     monkeypatch.setattr(live_plot, "FIRST_SECONDS", 0.0)  # at every row
-    settings = {"resources": {"recipe": {"config": {"settings": ["training.steps=8"]}}}}
+    monkeypatch.setenv("CLIP_PIPELINE_SETTINGS", "training.steps=8")
     if way == "asset":
-        materialize(definitions, instance, "clip_checkpoint", "tiny_test", config=settings)
+        materialize(definitions, instance, "clip_checkpoint", "tiny_test")
     else:
         ops = {"ops": {"walk_pipeline": {"config": {"select": "clip_checkpoint"}}}}
-        definitions.get_job_def("run_pipeline").execute_in_process(instance=instance, run_config={**settings, **ops})
+        definitions.get_job_def("run_pipeline").execute_in_process(instance=instance, run_config=ops)
     key = dg.AssetKey("clip_checkpoint")
     observed = [record.asset_observation for record in instance.fetch_observations(key, limit=100).records][::-1]
     (made,) = instance.fetch_materializations(key, limit=9).records
@@ -180,17 +180,17 @@ def test_a_training_is_seen_while_it_runs(definitions, instance, monkeypatch, wa
     assert image[:4] == b"\x89PNG" and len(image) <= 100_000
 
 
-def test_the_launchpad_sets_single_settings(definitions, instance):
-    config = {"resources": {"recipe": {"config": {"settings": ["words.min_count=30"]}}}}
-    result = materialize(definitions, instance, "vocabulary", config=config)
+def test_a_setting_of_the_page_decides_what_is_built(definitions, instance, monkeypatch):
+    monkeypatch.setenv("CLIP_PIPELINE_SETTINGS", "words.min_count=30")
+    result = materialize(definitions, instance, "vocabulary")
     (event,) = result.asset_materializations_for_node("vocabulary")
     assert "min_count changed from 20 to 30" in event.metadata["cache"].value
 
 
-def test_a_wrong_setting_fails_with_its_sentence(definitions, instance):
-    config = {"resources": {"recipe": {"config": {"settings": ["words.min_cuont=30"]}}}}
+def test_a_wrong_setting_fails_with_its_sentence(definitions, instance, monkeypatch):
+    monkeypatch.setenv("CLIP_PIPELINE_SETTINGS", "words.min_cuont=30")
     with pytest.raises(Exception, match="Did you mean"):
-        materialize(definitions, instance, "vocabulary", config=config)
+        materialize(definitions, instance, "vocabulary")
 
 
 def test_the_dump_tells_dagster_its_parts_and_the_catalog_its_shards(definitions):
@@ -239,3 +239,8 @@ def test_what_the_command_line_built_is_in_the_history(definitions, tiny_data, t
     with dg.DagsterInstance.get() as instance:
         records = instance.fetch_materializations(dg.AssetKey("word_counts"), limit=10).records
         assert sorted(record.partition_key for record in records) == ["part-000", "part-001"]
+
+
+def test_a_step_is_its_runs_own_process_so_that_none_is_left_when_the_run_is_killed(definitions):
+    repository = definitions.get_repository_def()
+    assert {job.executor_def.name for job in repository.get_all_jobs()} == {"in_process"}
