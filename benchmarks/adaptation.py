@@ -17,7 +17,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -119,6 +118,7 @@ def measure_cached(options: argparse.Namespace) -> dict[str, float]:
     from clip_pipeline.models.folder import open_model
     from clip_pipeline.pixels.preprocess import preprocessing_of
     from clip_pipeline.settings import AdaptationSettings, ComputeSettings
+    from clip_pipeline.storage.scratch import scratch_folder
 
     dataset = open_dataset(options.dataset)
     compute = ComputeSettings(device="cpu", threads=options.threads, workers=options.threads)
@@ -126,9 +126,9 @@ def measure_cached(options: argparse.Namespace) -> dict[str, float]:
         dataset=str(options.dataset), fractions="100", seeds=1, test_photos_per_class=1, validation_percent=1,
         train_photos_per_class=max(1, options.photos // len(dataset.class_names)),
     )  # fmt: skip
-    with tempfile.TemporaryDirectory(prefix="adaptation_benchmark_") as scratch:
-        prepare_data(options.model, dataset, None, settings, compute, Path(scratch))
-        data = open_data(Path(scratch))
+    with scratch_folder("adaptation_benchmark") as scratch:
+        prepare_data(options.model, dataset, None, settings, compute, scratch)
+        data = open_data(scratch)
         clip, preprocess, _ = open_model(options.model, "cpu")
         preprocessing, visual = preprocessing_of(preprocess), clip.visual
         rows = data.rows("train")

@@ -337,6 +337,8 @@ def stages(bench: Bench) -> None:
 
 
 def main() -> None:
+    from clip_pipeline.storage.scratch import scratch_folder
+
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     cache = Path(tempfile.gettempdir()) / "clip_pipeline_benchmarks"
     parser.add_argument(
@@ -357,8 +359,8 @@ def main() -> None:
         urls, output, port = arguments.ours
         run_ours(Path(urls), Path(output), int(port))
         return
-    with tempfile.TemporaryDirectory(prefix="download_benchmark_") as scratch:
-        bench = Bench(arguments, Path(scratch))
+    with scratch_folder("download_benchmark") as scratch:
+        bench = Bench(arguments, scratch)
         try:
             if arguments.growth:
                 growth(bench)

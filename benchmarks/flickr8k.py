@@ -217,13 +217,15 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
 
 
 def main() -> None:
+    from clip_pipeline.storage.scratch import scratch_folder
+
     options = parse_arguments()
     splits = read_flickr8k(options.photos_from, ["train", "test"])
     splits = {split: photos[: options.photos or None] for split, photos in splits.items()}
     scores = {}
-    with tempfile.TemporaryDirectory(prefix="flickr8k_benchmark_") as scratch:
+    with scratch_folder("flickr8k_benchmark") as scratch:
         if options.budget:
-            folder = train_theirs(options, splits["train"], Path(scratch))
+            folder = train_theirs(options, splits["train"], scratch)
             scores["open_clip_train"] = recalls(folder, splits["test"])
     for folder in options.ours:
         scores[str(folder)] = recalls(folder, splits["test"])

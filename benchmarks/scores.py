@@ -24,6 +24,7 @@ from clip_pipeline.evaluation.clip_benchmark_form import BENCHMARK_FOLDER, in_cl
 from clip_pipeline.evaluation.datasets import Dataset, open_dataset
 from clip_pipeline.images.shards.tar import write_shard
 from clip_pipeline.settings import ComputeSettings, EmbeddingSettings, Recipe
+from clip_pipeline.storage.scratch import scratch_folder
 
 PEER = "clip-benchmark==1.6.2"
 ROOT = Path(__file__).resolve().parents[1]
@@ -138,11 +139,11 @@ def main() -> None:
     arguments = parser.parse_args()
     python = peer_python(arguments.environments)
     largest = 0.0
-    with tempfile.TemporaryDirectory(prefix="clip_pipeline_scores_") as scratch:
+    with scratch_folder("scores") as scratch:
         for name in ("labelled", "captioned"):
             if getattr(arguments, name):
                 dataset = open_dataset(getattr(arguments, name))
-                largest = max(largest, compare(dataset, name, python, arguments, Path(scratch)))
+                largest = max(largest, compare(dataset, name, python, arguments, scratch))
     if largest > arguments.tolerance:
         raise SystemExit(f"A score differs by {largest:.2f} samples, more than {arguments.tolerance}.")
 

@@ -475,12 +475,14 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
 
 
 def main() -> None:
+    from clip_pipeline.storage.scratch import scratch_folder
+
     options = parse_arguments()
     if options.ours:
         run_ours(options.ours)
         return
-    with tempfile.TemporaryDirectory(prefix="train_benchmark_") as scratch:
-        compare(options, Path(scratch))
+    with scratch_folder("train_benchmark") as scratch:
+        compare(options, scratch)
 
 
 if __name__ == "__main__":

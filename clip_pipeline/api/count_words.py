@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,6 +12,7 @@ from clip_pipeline.machine.progress import shown_progress
 from clip_pipeline.settings import WordsSettings
 from clip_pipeline.settings.chosen_recipe import DEFAULTS
 from clip_pipeline.storage.published import published_file
+from clip_pipeline.storage.scratch import scratch_folder
 from clip_pipeline.words.stop_words import choose_stop_words, stop_words_of
 
 if TYPE_CHECKING:
@@ -120,13 +120,13 @@ def _count_dumps(dumps: Sequence[str | Path], workers: int, settings: WordsSetti
 
     paths = [path for dump in dumps for path in find_dump_files(str(dump))]
     runs = []
-    with tempfile.TemporaryDirectory(prefix="counts-") as work:
+    with scratch_folder("counts") as work:
         for number, path in enumerate(paths):
-            runs.append(Path(work, f"{number}.parquet"))
+            runs.append(work / f"{number}.parquet")
             html = is_html_dump(path)
             part = DumpPart("part-000", 0, path.stat().st_size) if html else check_dump(path)
             count = count_html_part if html else count_part
-            count(path, part, runs[-1], workers=workers, rules=settings.rules, work=Path(work))
+            count(path, part, runs[-1], workers=workers, rules=settings.rules, work=work)
         counts = merge_counts(runs, settings.min_count)
     if not counts.occurrences:
         names = ", ".join(path.name for path in paths[:5])

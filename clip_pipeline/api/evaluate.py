@@ -6,7 +6,6 @@ import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 from clip_pipeline.embedding.dataset import MakeRuntime, embed_dataset_images, embed_dataset_texts
@@ -24,6 +23,7 @@ from clip_pipeline.models.identity import model_facts
 from clip_pipeline.settings import Recipe
 from clip_pipeline.settings.chosen_recipe import Settings, recipe_of
 from clip_pipeline.storage.published import published_file, published_folder
+from clip_pipeline.storage.scratch import scratch_folder
 
 SANDBOX = "sandbox"
 
@@ -119,8 +119,8 @@ def _opened(dataset: str | Path | Dataset) -> Iterator[Dataset]:
     if isinstance(dataset, Dataset):
         yield dataset
     elif dataset == SANDBOX:
-        with TemporaryDirectory(prefix="clip_pipeline_dataset_") as scratch:
-            yield _sandbox_benchmark(Path(scratch))
+        with scratch_folder("dataset") as scratch:
+            yield _sandbox_benchmark(scratch)
     else:
         yield open_dataset(dataset)
 

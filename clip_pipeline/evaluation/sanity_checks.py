@@ -6,7 +6,6 @@ perfect one too, and nobody noticed. Here a perfect classifier goes through the 
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -24,6 +23,7 @@ from clip_pipeline.evaluation.retrieval import retrieval_scores
 from clip_pipeline.evaluation.statistics.bootstrap import interval, resampled_sums
 from clip_pipeline.evaluation.zero_shot import LabelTruth, class_vectors, zero_shot_scores
 from clip_pipeline.settings import EvaluationSettings
+from clip_pipeline.storage.scratch import scratch_folder
 
 PHOTOS_TRIED = 5003
 """Photos that stand in for a dataset; more than a batch of anything, and no multiple of one."""
@@ -46,8 +46,7 @@ def perfect_classifier_scores_one(truth: LabelTruth, settings: EvaluationSetting
     """A model that puts every photo exactly on its class, through the whole path of the scores: 1.0 in every metric."""
     tried = _some(truth)
     classes = np.eye(len(tried.class_names))
-    with tempfile.TemporaryDirectory(prefix="clip_pipeline_sanity_check_") as scratch:
-        folder = Path(scratch)
+    with scratch_folder("sanity_check") as folder:
         # stored backwards, so that a join by position fails
         write_embeddings(folder, IMAGES, list(tried.ids)[::-1], classes[np.asarray(tried.labels)[::-1]])
         _write_texts(folder, prompt_table(tried.class_names, ["{c}"]), classes)
@@ -68,8 +67,7 @@ def perfect_search_scores_one(
     tried = [(photo, max(count, 1)) for photo, count in _evenly(captions_of)]
     vectors_ND = np.random.default_rng(0).normal(size=(len(tried), 64))
     vectors_ND /= np.linalg.norm(vectors_ND, axis=1, keepdims=True)
-    with tempfile.TemporaryDirectory(prefix="clip_pipeline_sanity_check_") as scratch:
-        folder = Path(scratch)
+    with scratch_folder("sanity_check") as folder:
         write_embeddings(folder, IMAGES, [photo for photo, _ in tried][::-1], vectors_ND[::-1])
         table = caption_table((photo, [f"{k}" for k in range(count)]) for photo, count in tried)
         _write_texts(folder, table, np.repeat(vectors_ND, [count for _, count in tried], axis=0))
@@ -88,8 +86,8 @@ def shuffled_labels_score_chance(
     """The model's own vectors with labels in a random order: mean per-class recall, whose expectation is then exactly one in the
     number of classes, lies near that."""
     shuffled = replace(settings, shuffle_labels=True, bootstrap_samples=max(QUICK, settings.bootstrap_samples))
-    with tempfile.TemporaryDirectory(prefix="clip_pipeline_sanity_check_") as scratch:
-        rows = zero_shot_scores(images_folder, texts_folder, truth, shuffled, Path(scratch))
+    with scratch_folder("sanity_check") as scratch:
+        rows = zero_shot_scores(images_folder, texts_folder, truth, shuffled, scratch)
     rows = [row for row in rows if row["metric"] == "mean_per_class_recall"]
     far = []
     for row in rows:

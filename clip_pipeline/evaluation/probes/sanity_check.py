@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import tempfile
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,6 +13,7 @@ from clip_pipeline.evaluation.probes.scoring import probe_scores
 from clip_pipeline.evaluation.sanity_checks import SanityCheckOutcome
 from clip_pipeline.evaluation.zero_shot import LabelTruth
 from clip_pipeline.settings import EvaluationSettings, ProbeSettings
+from clip_pipeline.storage.scratch import scratch_folder
 
 PHOTOS_TRIED = 5003
 """Photos that stand in for a dataset; more than a batch of anything, and no multiple of one."""
@@ -34,9 +33,9 @@ def perfect_probe_rows(truth: LabelTruth, settings: EvaluationSettings) -> list[
     classes, index_N = np.unique(labels, return_inverse=True)
     tried = LabelTruth(truth.dataset, ids, labels.tolist(), [truth.splits[row] for row in rows], truth.class_names)
     plain = replace(settings, bootstrap_samples=100, shuffle_labels=False)
-    with tempfile.TemporaryDirectory(prefix="clip_pipeline_sanity_check_") as scratch:
-        write_embeddings(Path(scratch), IMAGES, ids[::-1], np.eye(len(classes))[index_N[::-1]])
-        return probe_scores(Path(scratch), tried, plain, QUICK, Path(scratch, "scores"))
+    with scratch_folder("sanity_check") as scratch:
+        write_embeddings(scratch, IMAGES, ids[::-1], np.eye(len(classes))[index_N[::-1]])
+        return probe_scores(scratch, tried, plain, QUICK, scratch / "scores")
 
 
 def perfect_probe_scores_one(truth: LabelTruth, settings: EvaluationSettings) -> SanityCheckOutcome:

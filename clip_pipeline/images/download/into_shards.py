@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
@@ -13,6 +12,7 @@ from clip_pipeline.images.download.catalog import download_catalog
 from clip_pipeline.images.links.listed import links_without_word
 from clip_pipeline.images.takedown import TAKEDOWNS_FILE, read_takedowns
 from clip_pipeline.settings import DownloadSettings
+from clip_pipeline.storage.scratch import scratch_folder
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -33,7 +33,7 @@ def download_listed(
     workers: processes that decode, 0 is one a core. retry: whether failures that may have passed are tried again.
     """
     gone = read_takedowns(output / TAKEDOWNS_FILE)
-    with tempfile.TemporaryDirectory(prefix="clip_pipeline_catalog_") as scratch:
-        catalog = Path(scratch, "catalog")
+    with scratch_folder("catalog") as scratch:
+        catalog = scratch / "catalog"
         write_catalog(map(links_without_word, photos), settings.photos_per_shard, catalog, gone.ids)
         return download_catalog(catalog, output, settings, fetcher, workers, retry, gone.sha256s)

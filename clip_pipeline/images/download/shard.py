@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import logging
-import tempfile
 import threading
 from collections import Counter
 from collections.abc import Collection, Iterator
 from concurrent.futures import Executor, ThreadPoolExecutor
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +21,7 @@ from clip_pipeline.machine.progress import ProgressBar, progress
 from clip_pipeline.records import RATING_FIELDS, SHARD_ATTEMPTS
 from clip_pipeline.settings import DownloadSettings
 from clip_pipeline.sources.web.fair_queue import FairQueue
+from clip_pipeline.storage.scratch import scratch_folder
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -65,8 +66,8 @@ def download_shard(
     the photos is held in memory, not the photos.
     """
     shard = photos["shard"][0].as_py()
-    with tempfile.TemporaryDirectory(prefix="clip_pipeline_journal_") as scratch:
-        journal = Journal(work if work is not None else Path(scratch))
+    with scratch_folder("journal") if work is None else nullcontext(work) as journal_folder:
+        journal = Journal(journal_folder)
         try:
             if bar is not None:
                 _attempt_all(photos, journal, settings, fetcher, decoders, previous, taken_down, threads, bar)

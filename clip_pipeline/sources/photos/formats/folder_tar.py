@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import itertools
 import posixpath
-import tempfile
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
@@ -17,6 +16,7 @@ from clip_pipeline.sources.photos.formats.tar_index import TarPlace, photo_place
 from clip_pipeline.sources.photos.names import is_photo_name, photo_ids
 from clip_pipeline.sources.photos.photos import Metadata, StoredPhotos
 from clip_pipeline.sources.photos.splits import SPLIT_NAMES
+from clip_pipeline.storage.scratch import scratch_folder
 
 Places = dict[str, TarPlace]
 """Files of a tar by their path, in the order of the tar; hidden ones are left out."""
@@ -47,9 +47,9 @@ class FolderTarPhotos(StoredPhotos):
     @functools.cached_property
     def metadata(self) -> Metadata:
         """See `Photos`."""
-        with tempfile.TemporaryDirectory(prefix="clip_pipeline_texts_") as texts:
-            unpack_texts(self._tar, self._places, Path(texts))
-            return metadata_of_folder(Path(texts), self._paths, self._options)
+        with scratch_folder("texts") as texts:
+            unpack_texts(self._tar, self._places, texts)
+            return metadata_of_folder(texts, self._paths, self._options)
 
 
 def files_below_root(members: Iterable[tuple[str, TarPlace]]) -> Places:
