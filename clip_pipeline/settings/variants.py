@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from clip_pipeline.errors import SettingsError, nearest_name
+from clip_pipeline.remedies import Command
 from clip_pipeline.settings.assignments import with_settings
 from clip_pipeline.settings.checked import fingerprinted
 from clip_pipeline.settings.definitions import (
@@ -83,9 +84,9 @@ def find_variant(data: Path, recipe: Recipe, name: str, models: Collection[str])
     if not assignments:
         known = list_variants(data, recipe)
         raise SettingsError(
-            f'There is no training variant "{name}". {nearest_name(name, known)} Add it with clip-pipeline variants add {name} '
-            f"--set training.epochs=20, or as {file}. A key without a file must be a model's name (clip-pipeline models), a "
-            "plan's name, or settings such as epochs=20,seed=1."
+            f'There is no training variant "{name}". {nearest_name(name, known)} A key needs a file, {file}, or must be the name '
+            "of a model or of a plan, or settings such as epochs=20,seed=1.",
+            Command("Write the file", f"clip-pipeline variants add {name} --set training.epochs=20"),
         )
     return _make(name, "", assignments, recipe, f'The variant "{name}"')
 

@@ -93,7 +93,7 @@ def test_a_broken_file_is_one_sentence_that_names_it(tmp_path, text, sentence):
 
 
 def test_a_key_without_a_definition_says_how_to_add_one(tmp_path):
-    with pytest.raises(SettingsError, match=r'no training variant "lnog".*variants add lnog --set.*lnog\.toml'):
+    with pytest.raises(SettingsError, match=r'no training variant "lnog".*lnog\.toml.*variants add lnog --set'):
         find(tmp_path, "lnog")
 
 

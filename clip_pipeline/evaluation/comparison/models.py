@@ -73,6 +73,17 @@ class Comparison:
         }
 
 
+@dataclass(frozen=True)
+class ScoredModel:
+    """name: the model's. scores: its rows, each with the folder that its predictions lie in."""
+
+    name: str
+    scores: Sequence[tuple[Mapping[str, Any], Path]]
+
+    def by_key(self) -> dict[tuple[str, ...], tuple[Mapping[str, Any], Path]]:
+        return {tuple(row[name] for name in KEY): (row, folder) for row, folder in self.scores}
+
+
 SAMPLES = 4000
 """Resamples behind each interval and p-value: more than a score's own interval needs, for p-values are of the tails."""
 
@@ -84,31 +95,62 @@ def compare_scores(first: Path, second: Path, samples: int = SAMPLES, seed: int 
     when they are of different photos, ShapeError when samples do not join.
     """
     paths = [_scores_file(Path(path)) for path in (first, second)]
-    rows_by_key = [{tuple(row[name] for name in KEY): row for row in read_scores(path)} for path in paths]
-    names = _names(rows_by_key, paths)
-    shared = [key for key in rows_by_key[0] if key in rows_by_key[1]]
-    if not shared:
+    rows = [read_scores(path) for path in paths]
+    models = [
+        ScoredModel(name, [(row, path.parent) for row in of_file])
+        for name, path, of_file in zip(_names(rows, paths), paths, rows, strict=True)
+    ]
+    if not models[0].by_key().keys() & models[1].by_key().keys():
         raise InputError(
             f"{paths[0]} and {paths[1]} have no score in common. Evaluate both models on the same dataset with the same prompts."
         )
+    for key, (row, _) in models[0].by_key().items():
+        if key in models[1].by_key() and (why := _other_photos(row, models[1].by_key()[key][0])):
+            raise DatasetError(f"{_name(row)}: {why}. Evaluate both on the same dataset.")
+    (comparison,) = compare_models([(models[0], models[1])], samples, seed)
+    return comparison
+
+
+def compare_models(
+    pairs: Sequence[tuple[ScoredModel, ScoredModel]], samples: int = SAMPLES, seed: int = 0
+) -> list[Comparison]:
+    """Compares the scores that both models of each pair have; the p-values are corrected for all of them together.
+
+    What only one has, or was scored on other photos, is left out and named. Raises InputError for predictions that are missing,
+    ShapeError when samples do not join.
+    """
+    found = [_differences(*pair, samples, seed) for pair in pairs]
+    corrected = iter(holm([one["p"] for differences, _ in found for one in differences]))
+    return [
+        Comparison(
+            (first.name, second.name), [Difference(**one, p_corrected=next(corrected)) for one in differences], left_out
+        )
+        for (first, second), (differences, left_out) in zip(pairs, found, strict=True)
+    ]
+
+
+def _differences(
+    first: ScoredModel, second: ScoredModel, samples: int, seed: int
+) -> tuple[list[dict[str, Any]], list[str]]:
+    """(the differences, without the corrected p; what is left out, with the reason)"""
+    sides = [first.by_key(), second.by_key()]
+    names = (first.name, second.name)
     left_out = [
-        f"{_name(rows[key])}: only of {names[side]}"
-        for side, rows in enumerate(rows_by_key)
-        for key in rows
-        if key not in rows_by_key[1 - side]
+        f"{_name(scores[key][0])}: only of {names[side]}"
+        for side, scores in enumerate(sides)
+        for key in scores
+        if key not in sides[1 - side]
     ]
     found = []
-    for key in shared:
-        pair = [rows[key] for rows in rows_by_key]
-        _check_same_photos(*pair)
-        one = _difference(pair, [path.parent for path in paths], samples, seed)
+    for key in (key for key in sides[0] if key in sides[1]):
+        rows, folders = zip(*(scores[key] for scores in sides), strict=True)
+        why = _other_photos(*rows)
+        one = None if why else _difference(rows, folders, samples, seed)
         if one is None:
-            left_out.append(f"{_name(pair[0])}: its samples are not kept")
+            left_out.append(f"{_name(rows[0])}: {why or 'its samples are not kept'}")
         else:
             found.append(one)
-    corrected = holm([one["p"] for one in found])
-    differences = [Difference(**one, p_corrected=p) for one, p in zip(found, corrected, strict=True)]
-    return Comparison(names, differences, left_out)
+    return found, left_out
 
 
 def _scores_file(path: Path) -> Path:
@@ -119,9 +161,9 @@ def _scores_file(path: Path) -> Path:
     return file
 
 
-def _names(rows_by_key: Sequence[Mapping[Any, Mapping[str, Any]]], paths: Sequence[Path]) -> tuple[str, str]:
+def _names(rows: Sequence[Sequence[Mapping[str, Any]]], paths: Sequence[Path]) -> tuple[str, str]:
     """The models' names; where they are equal, the files' tell them apart."""
-    first, second = (next(iter(rows.values()))["provenance"]["model"] if rows else "" for rows in rows_by_key)
+    first, second = (of_file[0]["provenance"]["model"] if of_file else "" for of_file in rows)
     if first and second and first != second:
         return first, second
     return f"{first or 'first'} ({paths[0]})", f"{second or 'second'} ({paths[1]})"
@@ -131,13 +173,12 @@ def _name(row: Mapping[str, Any]) -> str:
     return f"{group_name(row)}: {metric_name(row['metric'])}"
 
 
-def _check_same_photos(first: Mapping[str, Any], second: Mapping[str, Any]) -> None:
+def _other_photos(first: Mapping[str, Any], second: Mapping[str, Any]) -> str:
+    """ "" where both models were scored on the same photos, as far as the rows know, else what is wrong."""
     hashes = [row["provenance"]["dataset_sha256"] for row in (first, second)]
-    if all(hashes) and hashes[0] != hashes[1]:
-        raise DatasetError(
-            f"{_name(first)}: the two models were scored on different photos, labels or captions ({hashes[0][:12]} and "
-            f"{hashes[1][:12]}). Evaluate both on the same dataset."
-        )
+    if not all(hashes) or hashes[0] == hashes[1]:
+        return ""
+    return f"the two models were scored on different photos, labels or captions ({hashes[0][:12]} and {hashes[1][:12]})"
 
 
 def _difference(

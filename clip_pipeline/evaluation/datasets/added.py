@@ -15,6 +15,7 @@ from pathlib import Path
 from clip_pipeline.errors import DatasetError, SettingsError, nearest_name
 from clip_pipeline.evaluation.datasets.choice import HELD_OUT, Choice, parse_choice, parse_choices, path_of
 from clip_pipeline.evaluation.datasets.entry import entries
+from clip_pipeline.remedies import Command
 from clip_pipeline.settings.definitions import checked_name, defined_names, read_definition, write_definition
 
 FOLDER, KEY = "datasets", "dataset"
@@ -47,8 +48,9 @@ def find_dataset(data: Path, chosen: str, name: str) -> Choice:
     if found is None:
         known = list_datasets(data, chosen)
         raise SettingsError(
-            f'There is no dataset "{name}". {nearest_name(name, known)} Add it with clip-pipeline datasets add {name}=PATH, or '
-            f"as {file}. A key without a file must be a name of the registry (clip-pipeline datasets)."
+            f'There is no dataset "{name}". {nearest_name(name, known)} A key needs a file, {file}, or must be a name of the '
+            "registry whose photos need none, such as digits.",
+            Command("Write the file", f"clip-pipeline datasets add {name}=PATH"),
         )
     return found
 

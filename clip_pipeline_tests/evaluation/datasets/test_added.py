@@ -76,7 +76,7 @@ def test_a_wrong_file_is_one_sentence_that_names_it(tmp_path, name, text, senten
 
 
 def test_a_name_without_a_definition_says_how_to_add_one(tmp_path):
-    with pytest.raises(SettingsError, match=r'no dataset "cifar10".*datasets add cifar10=PATH.*cifar10\.toml'):
+    with pytest.raises(SettingsError, match=r'no dataset "cifar10".*cifar10\.toml.*datasets add cifar10=PATH'):
         find_dataset(tmp_path, CHOSEN, "cifar10")
 
 
