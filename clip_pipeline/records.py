@@ -1,106 +1,133 @@
-"""What travels between the stages: Arrow schemas of the tables, and the statuses of a photo.
+"""What travels between the stages: the tables' columns, and the statuses of a photo.
 
-Every source of photos gives the same columns (`PHOTO_FIELDS`); each later table adds to them.
+Every source of photos gives the same columns (`PHOTO_FIELDS`); each later table adds to them. A column is declared once, with a
+sentence that the Dagster page and docs/assets.md show (`…_COLUMNS`). Files are written with `written(…)` of it, which has names
+and types alone: Parquet would keep the sentences, and rewording one would change the bytes of every table.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import pyarrow as pa
 
-WORD_COUNTS = pa.schema(
-    [
-        pa.field("word", pa.string(), nullable=False),
-        pa.field("count", pa.int64(), nullable=False),
-        pa.field("documents", pa.int64(), nullable=False),
-        pa.field("capitalised", pa.int64(), nullable=False),
-        pa.field("captioned", pa.int64(), nullable=False),
-    ],
+
+def column(name: str, kind: pa.DataType, about: str, nullable: bool = True) -> pa.Field:
+    """A column with a sentence about it: units, range, what null means."""
+    return pa.field(name, kind, nullable, {"about": about})
+
+
+def about_column(declared: pa.Field) -> str:
+    """The sentence about a column; "" where none was declared."""
+    return (declared.metadata or {}).get(b"about", b"").decode()
+
+
+def written(columns: Iterable[pa.Field]) -> pa.Schema:
+    """The schema of the files: the columns without their sentences."""
+    return pa.schema([declared.remove_metadata() for declared in columns])
+
+
+WORD_COUNTS_COLUMNS = (
+    column("word", pa.string(), "The word, in lower case", False),
+    column("count", pa.int64(), "Occurrences in the article bodies", False),
+    column("documents", pa.int64(), "Articles that it occurs in", False),
+    column("capitalised", pa.int64(), "Occurrences that are written with a capital first letter", False),
+    column("captioned", pa.int64(), "Occurrences in the captions of images", False),
 )
-"""One row a word, in lower case: occurrences, the number of articles it occurs in, the occurrences that are written with a
-capital first letter, and those in the captions of images."""
+WORD_COUNTS = written(WORD_COUNTS_COLUMNS)
+"""One row a word."""
 
-RATING_FIELDS = [
-    pa.field("similarity", pa.float64()),
-    pa.field("nsfw", pa.string()),
-    pa.field("unsafe", pa.float64()),
-    pa.field("watermark", pa.float64()),
-]
-"""What lists such as LAION's say of a photo and its caption, null where they say nothing: the cosine similarity of the two,
-a word for how fit the photo is to be shown (UNLIKELY, UNSURE or NSFW), and the probabilities, 0 to 1, that it is unfit or
-bears a watermark."""
-
-PHOTO_FIELDS = [
-    pa.field("id", pa.string(), nullable=False),
-    pa.field("url", pa.string(), nullable=False),
-    pa.field("captions", pa.list_(pa.string()), nullable=False),
-    pa.field("words", pa.list_(pa.string()), nullable=False),
-    pa.field("width", pa.int32()),
-    pa.field("height", pa.int32()),
-    pa.field("licence", pa.string()),
-    pa.field("attribution", pa.string()),
-    pa.field("source", pa.string(), nullable=False),
-    pa.field("terms", pa.string()),
-    pa.field("split", pa.string()),
-    pa.field("download_location", pa.string()),
-    pa.field("origin", pa.string()),
-    *RATING_FIELDS,
-]
-"""One photo as a source describes it. `words` are the keywords that the source itself gives, none for most. `url` is
-http(s), or of the user's own files file:NAME and tar:TAR#KEY. `width`, `height` are pixels of the original (null where
-unknown). `split` is the source's own split, null where it has none. `download_location` is where the source wants to be told
-that the photo was taken (Unsplash's API). `origin` is the address that a photo of the user's own files once came from."""
-
-IMAGE_LINKS = pa.schema(
-    [pa.field("word", pa.string(), nullable=False), pa.field("rank", pa.int32(), nullable=False), *PHOTO_FIELDS],
+RATING_COLUMNS = (
+    column(
+        "similarity",
+        pa.float64(),
+        "Cosine similarity of photo and caption as the list gives it; null where it is silent",
+    ),
+    column("nsfw", pa.string(), "How fit the photo is to be shown, as the list says: UNLIKELY, UNSURE or NSFW"),
+    column("unsafe", pa.float64(), "Probability that the photo is unfit to be shown, 0 to 1, as the list says"),
+    column("watermark", pa.float64(), "Probability that the photo bears a watermark, 0 to 1, as the list says"),
 )
-"""One row per (word, photo); `rank` is the place in the word's search results, from 0. The word is "" for a photo of
-the user's own that no vocabulary word describes."""
+RATING_FIELDS = list(written(RATING_COLUMNS))
+"""What lists such as LAION's say of a photo and its caption, null where they say nothing."""
 
-PHOTO_CATALOG = pa.schema(
-    [
-        *PHOTO_FIELDS,
-        pa.field("shard", pa.string(), nullable=False),
-        pa.field("key", pa.string(), nullable=False),
-    ],
+_WIDTH, _HEIGHT = (
+    column(name, pa.int32(), f"Pixels of the original's {name}; null where the source does not say")
+    for name in ("width", "height")
 )
-"""One row a photo, sorted by (shard, key). `words` are the words of the vocabulary that the photo was found for. `shard` is
-five digits, `key` the nine-digit name inside the tar."""
+PHOTO_COLUMNS = (
+    column("id", pa.string(), "Name of the photo at its source", False),
+    column(
+        "url", pa.string(), "Where its file is: http(s), or of the user's own files file:NAME and tar:TAR#KEY", False
+    ),
+    column("captions", pa.list_(pa.string()), "What the source says of it", False),
+    column("words", pa.list_(pa.string()), "Keywords that the source itself gives, none for most", False),
+    _WIDTH,
+    _HEIGHT,
+    column("licence", pa.string(), "Licence as the source names it"),
+    column("attribution", pa.string(), "Whom to name, as the source asks"),
+    column("source", pa.string(), "Where it was listed: unsplash, sandbox, folder, url_list, …", False),
+    column("terms", pa.string(), "Address of the source's terms of use"),
+    column("split", pa.string(), "The source's own split; null where it has none"),
+    column("download_location", pa.string(), "Where the source wants to be told that it was taken (Unsplash's API)"),
+    column("origin", pa.string(), "Address that a photo of the user's own files once came from"),
+    *RATING_COLUMNS,
+)
+PHOTO_FIELDS = list(written(PHOTO_COLUMNS))
+"""One photo as a source describes it."""
 
-SHARD_ATTEMPTS = pa.schema(
-    [
-        *PHOTO_CATALOG,
-        pa.field("caption", pa.string()),
-        pa.field("status", pa.string(), nullable=False),
-        pa.field("error_message", pa.string()),
-        pa.field("original_width", pa.int32()),
-        pa.field("original_height", pa.int32()),
-        pa.field("exif", pa.string()),
-        pa.field("sha256", pa.string()),
-        pa.field("phash", pa.uint64()),
-        pa.field("thumbnail", pa.binary(192)),
-        pa.field("text_share", pa.float32()),
-    ],
+IMAGE_LINKS_COLUMNS = (
+    column(
+        "word",
+        pa.string(),
+        'The word it was found for; "" for a photo of the user\'s own that no word describes',
+        False,
+    ),
+    column("rank", pa.int32(), "Place in the word's search results, from 0", False),
+    *PHOTO_COLUMNS,
 )
+IMAGE_LINKS = written(IMAGE_LINKS_COLUMNS)
+"""One row per (word, photo)."""
+
+_FOUND_FOR = column("words", pa.list_(pa.string()), "Words of the vocabulary that it was found for", False)
+PHOTO_CATALOG_COLUMNS = (
+    *(_FOUND_FOR if field.name == "words" else field for field in PHOTO_COLUMNS),
+    column("shard", pa.string(), "The shard it belongs to: five digits", False),
+    column("key", pa.string(), "Name inside the shard's tar: nine digits", False),
+)
+PHOTO_CATALOG = written(PHOTO_CATALOG_COLUMNS)
+"""One row a photo, sorted by (shard, key)."""
+
+_STORED_SIDES = {name: column(name, pa.int32(), f"Pixels of the stored image's {name}") for name in ("width", "height")}
+SHARD_ATTEMPTS_COLUMNS = (
+    *(_STORED_SIDES.get(field.name, field) for field in PHOTO_CATALOG_COLUMNS),
+    column("caption", pa.string(), "The first of its captions, as img2dataset has it"),
+    column("status", pa.string(), "success, or why it is not in the shard (docs/photos.md lists the reasons)", False),
+    column("error_message", pa.string(), "What exactly was found; null for success"),
+    column("original_width", pa.int32(), "Pixels of the downloaded image's width"),
+    column("original_height", pa.int32(), "Pixels of the downloaded image's height"),
+    column("exif", pa.string(), "Camera data of the file, as JSON"),
+    column("sha256", pa.string(), "Hash of the bytes as downloaded"),
+    column("phash", pa.uint64(), "Perceptual hash, 64 bit: near-duplicates differ in few of them"),
+    column("thumbnail", pa.binary(192), "8 × 8 RGB pixels"),
+    column("text_share", pa.float32(), "Share of the area that shows text, 0 to 1"),
+)
+SHARD_ATTEMPTS = written(SHARD_ATTEMPTS_COLUMNS)
 """One row for every photo that was tried: img2dataset's columns (key, url, caption, status, error_message, width,
-height, original_width, original_height, exif, sha256) and ours. `width`, `height` are those of the stored image;
-`sha256` is of the bytes as downloaded; `phash` is the 64-bit perceptual hash, `thumbnail` 8 × 8 RGB pixels, `text_share`
-the share of the area that shows text (0 to 1); all null unless status is success."""
+height, original_width, original_height, exif, sha256) and ours. What describes the stored image is null unless status is success."""
 
-IMAGE_TEXT_PAIRS = pa.schema(
-    [
-        pa.field("photo_id", pa.string(), nullable=False),
-        pa.field("shard", pa.string(), nullable=False),
-        pa.field("key", pa.string(), nullable=False),
-        pa.field("caption_index", pa.int32(), nullable=False),
-        pa.field("caption", pa.string(), nullable=False),
-        pa.field("split", pa.string(), nullable=False),
-        pa.field("group", pa.string(), nullable=False),
-        pa.field("width", pa.int32(), nullable=False),
-        pa.field("height", pa.int32(), nullable=False),
-    ],
+IMAGE_TEXT_PAIRS_COLUMNS = (
+    column("photo_id", pa.string(), "Name of the photo at its source", False),
+    column("shard", pa.string(), "The shard it belongs to: five digits", False),
+    column("key", pa.string(), "Name inside the shard's tar: nine digits", False),
+    column("caption_index", pa.int32(), "Which of the photo's captions it is, from 0", False),
+    column("caption", pa.string(), "The caption, cleaned", False),
+    column("split", pa.string(), "train, validation or test; all photos of one group lie in one split", False),
+    column("group", pa.string(), "Near-duplicates, named by the smallest photo id among them", False),
+    column("width", pa.int32(), "Pixels of the stored image's width", False),
+    column("height", pa.int32(), "Pixels of the stored image's height", False),
 )
-"""One row per (photo, caption). `split` is train, validation or test; all photos of one `group` (near-duplicates,
-named by the smallest photo id in it) lie in one split."""
+IMAGE_TEXT_PAIRS = written(IMAGE_TEXT_PAIRS_COLUMNS)
+"""One row per (photo, caption)."""
 
 PROVENANCE_FIELDS = [
     pa.field("model", pa.string()),
@@ -120,47 +147,45 @@ PROVENANCE_FIELDS = [
 splits and labels or captions. `runtime` made the photos' vectors. The templates' hash is "" where no prompts were made. `predictions` is the file with the outcome
 of every sample, beside the scores. `libraries` are versions by name."""
 
-SCORES = pa.schema(
-    [
-        pa.field("task", pa.string(), nullable=False),
-        pa.field("dataset", pa.string(), nullable=False),
-        pa.field("split", pa.string(), nullable=False),
-        pa.field("templates", pa.string(), nullable=False),
-        pa.field("metric", pa.string(), nullable=False),
-        pa.field("value", pa.float64(), nullable=False),
-        pa.field("low", pa.float64(), nullable=False),
-        pa.field("high", pa.float64(), nullable=False),
-        pa.field("n", pa.int64(), nullable=False),
-        pa.field("chance", pa.float64()),
-        pa.field("provenance", pa.struct(PROVENANCE_FIELDS), nullable=False),
-    ],
+SCORES_COLUMNS = (
+    column("task", pa.string(), "zero_shot, retrieval, linear_probe, mlp_probe or few_shot_probe", False),
+    column("dataset", pa.string(), "Name of the dataset", False),
+    column("split", pa.string(), "The part of the dataset that is scored", False),
+    column("templates", pa.string(), 'Name of the set of prompts; "" where a task has none', False),
+    column("metric", pa.string(), "What is measured: top1, text_to_image_recall@1, …", False),
+    column("value", pa.float64(), "The score, a fraction from 0 to 1", False),
+    column("low", pa.float64(), "Lower end of its 95 % bootstrap interval", False),
+    column("high", pa.float64(), "Upper end of its 95 % bootstrap interval", False),
+    column("n", pa.int64(), "Samples behind it", False),
+    column("chance", pa.float64(), "What guessing gives; null for an error such as the calibration's"),
+    column(
+        "provenance",
+        pa.struct(PROVENANCE_FIELDS),
+        "Where it comes from: hashes of model and dataset, seed, versions, the file with every prediction",
+        False,
+    ),
 )
-"""One score: a fraction in 0..1 with its 95 % bootstrap interval, the number of samples, what guessing gives (null for an
-error such as the calibration's, which guessing does not bound), and where it comes from. `templates` names the set of prompts,
-"" where a task has none."""
+SCORES = written(SCORES_COLUMNS)
+"""One score."""
 
-PARALLELISM = pa.schema(
-    [
-        pa.field("kind", pa.string(), nullable=False),
-        pa.field("processes", pa.int32(), nullable=False),
-        pa.field("threads", pa.int32(), nullable=False),
-        pa.field("runtime", pa.string(), nullable=False),
-        pa.field("photos", pa.int64(), nullable=False),
-        pa.field("repeats", pa.int32(), nullable=False),
-        pa.field("photos_per_second", pa.float64()),
-        pa.field("slowest", pa.float64()),
-        pa.field("fastest", pa.float64()),
-        pa.field("photos_per_second_per_core", pa.float64()),
-        pa.field("speedup", pa.float64()),
-        pa.field("scaling_efficiency", pa.float64()),
-        pa.field("memory_mb", pa.float64()),
-        pa.field("status", pa.string(), nullable=False),
-    ],
+PARALLELISM_COLUMNS = (
+    column("kind", pa.string(), "extraction (ready pixels) or end_to_end (files decoded)", False),
+    column("processes", pa.int32(), "Processes at a time", False),
+    column("threads", pa.int32(), "Threads of each", False),
+    column("runtime", pa.string(), "What runs the image encoder", False),
+    column("photos", pa.int64(), "Photos embedded in each repeat", False),
+    column("repeats", pa.int32(), "How often it was measured", False),
+    column("photos_per_second", pa.float64(), "Median of the repeats; null unless its status is measured"),
+    column("slowest", pa.float64(), "Photos a second of the slowest repeat"),
+    column("fastest", pa.float64(), "Photos a second of the fastest repeat"),
+    column("photos_per_second_per_core", pa.float64(), "Photos a second for each core in use"),
+    column("speedup", pa.float64(), "Times as fast as one process with one thread"),
+    column("scaling_efficiency", pa.float64(), "Speedup over the cores in use; 1 is perfect"),
+    column("memory_mb", pa.float64(), "PSS of all processes together, MB"),
+    column("status", pa.string(), "measured, or why it was not", False),
 )
-"""One cell of the sweep over processes × threads. kind: extraction (ready pixels) or end_to_end (files decoded).
-photos_per_second is the median of the repeats, slowest and fastest their range; speedup is over 1 × 1, and
-scaling_efficiency that over the cores in use; memory_mb is the PSS of all processes together. Null where the status is
-another than `measured`."""
+PARALLELISM = written(PARALLELISM_COLUMNS)
+"""One cell of the sweep over processes × threads. Null where the status is another than `measured`."""
 
 SPLITS = ("train", "validation", "test")
 

@@ -1,30 +1,27 @@
 """Makes a Dagster asset of a step of the pipeline."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any
 
 import dagster as dg
 from pydantic import Field
 
-from clip_pipeline.defs.columns import columns
+from clip_pipeline.defs.described import described
 from clip_pipeline.defs.metadata import artifact_metadata, observation
 from clip_pipeline.defs.own_process import in_own_process
 from clip_pipeline.defs.partitions import definition_of, partition_mapping, register_partitions
-from clip_pipeline.defs.resources import LaunchConfig, PipelineResource, starting_recipe, with_speed
+from clip_pipeline.defs.resources import LaunchConfig, PipelineResource, data_folder, starting_recipe, with_speed
 from clip_pipeline.defs.run_log import package_lines_in
 from clip_pipeline.defs.sentences import page_failure
 from clip_pipeline.errors import ClipPipelineError, InputError, SettingsError, SourceError
 from clip_pipeline.pipeline.asset import Asset
 from clip_pipeline.pipeline.assets import ASSETS
 from clip_pipeline.pipeline.partitions import partition_keys
-from clip_pipeline.pipeline.stages import STAGES, find_asset
+from clip_pipeline.pipeline.stages import find_asset
 from clip_pipeline.pipeline.step import Step
 from clip_pipeline.pipeline.workspace import Workspace
 from clip_pipeline.storage.artifacts import Materialised
 from clip_pipeline.storage.disk import hash_json
-
-GROUPS = {stage: f"{number}_{stage}" for number, stage in enumerate(STAGES, start=1)}
-"""Dagster sorts groups by name: the number puts them in the order of the flow."""
 
 NETWORK_RETRIES = dg.RetryPolicy(max_retries=3, delay=10, backoff=dg.Backoff.EXPONENTIAL, jitter=dg.Jitter.FULL)
 
@@ -39,17 +36,12 @@ def pipeline_asset(step: Step) -> dg.AssetsDefinition:
     """The Dagster asset of one step, as it is declared in `pipeline/assets.py`."""
     asset = step.asset
     partitions = definition_of(asset)
-    metadata: Mapping[str, object] = {"dagster/column_schema": columns(asset.columns)} if asset.columns else {}
     settings = with_speed(RunSettings, step.builder.speed, starting_recipe())
 
     @dg.asset(
         name=asset.name,
         deps=[dg.AssetDep(name, partition_mapping=partition_mapping(find_asset(name), asset)) for name in asset.after],
-        group_name=GROUPS[asset.stage],
-        description=asset.about,
-        kinds=set(asset.kinds),
-        owners=[f"team:{asset.owner}"],
-        metadata=metadata,
+        **described(step, Workspace(data_folder(), starting_recipe())),
         partitions_def=partitions,
         backfill_policy=dg.BackfillPolicy.single_run() if partitions else None,
         code_version=_code_version(step),

@@ -1,73 +1,125 @@
-"""What the Dagster page shows of an artifact: numbers, a table, images of at most 100 KB, and the path to the rest."""
+"""What the Dagster page shows of an artifact: scores and counts as numbers, tables, images, and the path to the rest."""
 
 import base64
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 import dagster as dg
 
-from clip_pipeline.pipeline.asset import StoredTable
-from clip_pipeline.pipeline.previews import preview
+from clip_pipeline.defs.columns import column_lineage
+from clip_pipeline.pipeline.asset import Asset
+from clip_pipeline.pipeline.previews import MAX_IMAGE_BYTES, EncodedImage, Table, preview
 from clip_pipeline.pipeline.stages import find_asset
 from clip_pipeline.storage.artifacts import Materialised
 from clip_pipeline.storage.manifest import Artifact
 
-MAX_IMAGE_BYTES = 100_000
-"""Images live in Dagster's event log: more than this makes the page slow."""
+CACHE = "cache"
+"""Whether the artifact was there or was built, and why."""
+
+Entry = tuple[str, dg.MetadataValue]
 
 
 def artifact_metadata(outcome: Materialised) -> dict[str, dg.MetadataValue]:
-    """Metadata of one materialisation."""
+    """Metadata of one materialisation, in the order in which people ask: results, counts, facts, tables, images, where it lies.
+
+    Raises ValueError where two entries of different values would have one name: a name that hides another is a mistake in the
+    declaration, and a test builds all assets.
+    """
     artifact = outcome.artifact
-    metadata = _look_inside(artifact)
-    for name, count in artifact.rows.items():
-        metadata[name] = dg.MetadataValue.int(count)
-    for name, value in artifact.facts.items():
-        metadata[name] = _fact_value(value)
-    metadata |= {
-        "cache": dg.MetadataValue.text("hit" if outcome.hit else f"built: {outcome.reason}"),
-        "folder": dg.MetadataValue.path(str(artifact.folder)),
-        "size (MB)": dg.MetadataValue.float(round(artifact.size_bytes / 1e6, 3)),
-        "build seconds": dg.MetadataValue.float(artifact.manifest["seconds"]),
-        "fingerprint": dg.MetadataValue.text(artifact.fingerprint[:16]),
-        "content": dg.MetadataValue.text(artifact.content[:16]),
-    }
-    shown = find_asset(artifact.key.asset).preview
-    if isinstance(shown, StoredTable):
-        metadata["dagster/row_count"] = dg.MetadataValue.int(artifact.rows[shown.counted])
+    asset = find_asset(artifact.key.asset)
+    metadata: dict[str, dg.MetadataValue] = {}
+    for name, value in _entries(asset, outcome):
+        if metadata.setdefault(name, value) != value:
+            raise ValueError(f"Two entries of {artifact.key} are called {name!r}: {metadata[name]} and {value}.")
     return metadata
+
+
+def _entries(asset: Asset, outcome: Materialised) -> Iterator[Entry]:
+    artifact = outcome.artifact
+    shown = preview(artifact)
+    for name, number in shown.numbers.items():
+        yield name, dg.MetadataValue.float(float(number))
+    yield from _counts(asset, artifact)
+    yield from _facts(asset, artifact, scored=bool(shown.numbers))
+    for name, table in shown.tables.items():
+        yield name, _table_value(table)
+    for name, image in shown.images.items():
+        yield name, _shown_image(name, image)
+    for name, note in shown.notes.items():
+        yield name, dg.MetadataValue.text(note)
+    for name, path in shown.pages.items():
+        yield name, dg.MetadataValue.path(str(path))
+    yield CACHE, dg.MetadataValue.text("hit" if outcome.hit else f"built: {outcome.reason}")
+    yield "Folder", dg.MetadataValue.path(str(artifact.folder))
+    yield "Size (MB)", dg.MetadataValue.float(round(artifact.size_bytes / 1e6, 3))
+    yield "Build seconds", dg.MetadataValue.float(artifact.manifest["seconds"])
+    yield "Fingerprint", dg.MetadataValue.text(artifact.fingerprint[:16])
+    yield "Content", dg.MetadataValue.text(artifact.content[:16])
+    if lineage := column_lineage(asset):
+        yield "dagster/column_lineage", dg.MetadataValue.column_lineage(lineage)
+
+
+def _counts(asset: Asset, artifact: Artifact) -> Iterator[Entry]:
+    for name, count in artifact.rows.items():
+        yield _label(name), dg.MetadataValue.int(count)
+    for kind in asset.preview:
+        if counted := getattr(kind, "counted", ""):
+            yield "dagster/row_count", dg.MetadataValue.int(artifact.rows[counted])
+
+
+def _facts(asset: Asset, artifact: Artifact, scored: bool) -> Iterator[Entry]:
+    """Single values before those that hold several. scored: the scores among them are shown under their names already."""
+    facts = {name: value for name, value in artifact.facts.items() if name not in asset.repeated_facts}
+    for name, value in facts.items():
+        if not isinstance(value, (dict, list)) and not (scored and isinstance(value, float)):
+            yield _label(name), _fact_value(value)
+    for name, value in facts.items():
+        if isinstance(value, (dict, list)) and value and not (scored and _are_numbers(value)):
+            yield _label(name), _several(name, value)
+
+
+def _are_numbers(value: dict | list) -> bool:
+    return isinstance(value, dict) and all(type(one) in (int, float) for one in value.values())
+
+
+def _several(name: str, value: dict | list) -> dg.MetadataValue:
+    """Counts as a table, the largest first unless their names are numbers; sentences as text; anything else as JSON."""
+    if isinstance(value, list) and all(isinstance(one, str) for one in value):
+        return dg.MetadataValue.text(" ".join(value))
+    if not isinstance(value, dict) or not _are_numbers(value):
+        return _fact_value(value)
+    by_number = all(key.replace(".", "", 1).isdigit() for key in value)
+    order = (lambda item: float(item[0])) if by_number else (lambda item: -item[1])
+    return _table_value(Table((_label(name), "Number"), sorted(value.items(), key=order)))
+
+
+def _label(name: str) -> str:
+    """`best_validation_loss` and `results left out` as people write them: Best validation loss, Results left out."""
+    words = name.replace("_", " ")
+    return words[:1].upper() + words[1:]
 
 
 def observation(asset: str, partition: str, numbers: Mapping[str, float], image: bytes) -> dg.AssetObservation:
     """What there is so far of an artifact that takes long: numbers, which the page draws over time, and an image (PNG)."""
     shown = {name: _fact_value(value) for name, value in numbers.items()}
     if len(image) <= MAX_IMAGE_BYTES:
-        shown["so far"] = _shown_image("so far", image, "image/png")
+        shown["so far"] = _shown_image("so far", EncodedImage(image, "image/png"))
     return dg.AssetObservation(asset, partition=partition or None, metadata=shown)
 
 
-def _shown_image(name: str, content: bytes, media_type: str) -> dg.MetadataValue:
-    encoded = base64.b64encode(content).decode()
-    return dg.MetadataValue.md(f"![{name}](data:{media_type};base64,{encoded})")
+def _shown_image(name: str, image: EncodedImage) -> dg.MetadataValue:
+    encoded = base64.b64encode(image.content).decode()
+    return dg.MetadataValue.md(f"![{name}](data:{image.media_type};base64,{encoded})")
 
 
-def _look_inside(artifact: Artifact) -> dict[str, dg.MetadataValue]:
-    """Images and first rows: what people look at first."""
-    shown = preview(artifact)
-    inside: dict[str, dg.MetadataValue] = {}
-    for name, image in shown.images.items():
-        if len(image.content) <= MAX_IMAGE_BYTES:
-            inside[name] = _shown_image(name, image.content, image.media_type)
-    if shown.table:
-        records = [dg.TableRecord(dict(zip(shown.columns, row, strict=True))) for row in shown.table]
-        schema = dg.TableSchema([dg.TableColumn(column) for column in shown.columns])
-        inside["first rows"] = dg.MetadataValue.table(records, schema)
-    return inside
+def _table_value(table: Table) -> dg.MetadataValue:
+    records = [dg.TableRecord(dict(zip(table.columns, row, strict=True))) for row in table.rows]
+    return dg.MetadataValue.table(records, dg.TableSchema([dg.TableColumn(column) for column in table.columns]))
 
 
 def _fact_value(value: object) -> dg.MetadataValue:
     if isinstance(value, bool) or value is None:
-        return dg.MetadataValue.text(str(value))
+        return dg.MetadataValue.text({True: "yes", False: "no", None: "none"}[value])  # type: ignore[index]
     if isinstance(value, int):
         return dg.MetadataValue.int(value)
     if isinstance(value, float):

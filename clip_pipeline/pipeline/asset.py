@@ -42,14 +42,40 @@ class StoredTable:
 
 @dataclass(frozen=True)
 class Figures:
-    """A preview: PNG files of the artifact, those of them that it has."""
+    """A preview: PNG files of the artifact, those of them that it has. files: names, or patterns such as figures/photos_*.png."""
 
     files: tuple[str, ...]
 
 
 @dataclass(frozen=True)
 class ContactSheet:
-    """A preview: the first photos of the artifact's tar."""
+    """A preview: the first photos of the artifact's tar. counted: the name under which the rows of its table are counted."""
+
+    counted: str
+
+
+@dataclass(frozen=True)
+class Scores:
+    """A preview: scores.json with intervals, and its scores as numbers. of_all: of every dataset and variant, so that the names say of
+    which and only the headlines are numbers; else of the partition's."""
+
+    of_all: bool = False
+    counted: str = "scores"
+
+
+@dataclass(frozen=True)
+class LearningCurve:
+    """A preview: the table of the ways of adapting by fraction, and the accuracies with all photos as numbers."""
+
+
+@dataclass(frozen=True)
+class Page:
+    """A preview: a file to be opened in a browser."""
+
+    file: str
+
+
+PreviewKind = StoredTable | Figures | ContactSheet | Scores | LearningCurve | Page
 
 
 @dataclass(frozen=True)
@@ -62,6 +88,7 @@ class Asset:
     steps: the file of `steps/` whose BUILDERS builds it, the stage's where empty.
     kinds: small tags on the page. owner: the team. pool: "network" or "accelerator" for work of which only so much may go on at
     a time; network assets are tried again. columns: of its table. preview: what the page shows of it.
+    repeated_facts: those that say under other names what its counts or its partition say; the page leaves them out.
     holds_photos: it holds photos, their captions or vectors, or lists them by id: a take-down builds it again.
     learnt_from_photos: it was learnt from photos; a take-down leaves it to the next run, since a training takes hours and whoever
     asked for a photo's removal should not wait for it.
@@ -80,8 +107,9 @@ class Asset:
     makes: Partitions | None = None
     steps: str = ""
     pool: str | None = None
-    columns: pa.Schema | None = None
-    preview: StoredTable | Figures | ContactSheet | None = None
+    columns: tuple[pa.Field, ...] = ()
+    preview: tuple[PreviewKind, ...] = ()
+    repeated_facts: tuple[str, ...] = ()
     holds_photos: bool = False
     learnt_from_photos: bool = False
     on_request: bool = False

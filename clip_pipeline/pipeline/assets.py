@@ -4,7 +4,16 @@ from __future__ import annotations
 
 import clip_pipeline.records as records
 from clip_pipeline.images.download.reuse import SHARDS_VERSION
-from clip_pipeline.pipeline.asset import Asset, ContactSheet, Figures, Partitions, StoredTable
+from clip_pipeline.pipeline.asset import (
+    Asset,
+    ContactSheet,
+    Figures,
+    LearningCurve,
+    Page,
+    Partitions,
+    Scores,
+    StoredTable,
+)
 
 ASSETS = (
     Asset(
@@ -26,8 +35,8 @@ ASSETS = (
         owner="data",
         after=("wikipedia_dump",),
         partitions=Partitions.DUMP_PARTS,
-        columns=records.WORD_COUNTS,
-        preview=StoredTable("counts.parquet", "words", ("word", "count", "documents", "captioned"), largest="count"),
+        columns=records.WORD_COUNTS_COLUMNS,
+        preview=(StoredTable("counts.parquet", "words", ("word", "count", "documents", "captioned"), largest="count"),),
     ),
     Asset(
         name="vocabulary",
@@ -37,8 +46,8 @@ ASSETS = (
         kinds=("parquet",),
         owner="data",
         after=("word_counts",),
-        columns=records.WORD_COUNTS,
-        preview=StoredTable("vocabulary.parquet", "words", ("word", "count", "documents", "captioned")),
+        columns=records.WORD_COUNTS_COLUMNS,
+        preview=(StoredTable("vocabulary.parquet", "words", ("word", "count", "documents", "captioned")),),
     ),
     Asset(
         name="image_links",
@@ -50,8 +59,8 @@ ASSETS = (
         after=("vocabulary",),
         partitions=Partitions.WORD_BUCKETS,
         pool="network",
-        columns=records.IMAGE_LINKS,
-        preview=StoredTable("links.parquet", "links", ("word", "rank", "id", "captions", "width", "height")),
+        columns=records.IMAGE_LINKS_COLUMNS,
+        preview=(StoredTable("links.parquet", "links", ("word", "rank", "id", "captions", "width", "height")),),
     ),
     Asset(
         name="photo_catalog",
@@ -62,8 +71,10 @@ ASSETS = (
         owner="data",
         after=("image_links",),
         makes=Partitions.SHARDS,
-        columns=records.PHOTO_CATALOG,
-        preview=StoredTable("photos.parquet", "photos", ("key", "id", "captions", "words", "licence", "attribution")),
+        columns=records.PHOTO_CATALOG_COLUMNS,
+        preview=(
+            StoredTable("photos.parquet", "photos", ("key", "id", "captions", "words", "licence", "attribution")),
+        ),
         holds_photos=True,
     ),
     Asset(
@@ -76,8 +87,9 @@ ASSETS = (
         after=("photo_catalog",),
         partitions=Partitions.SHARDS,
         pool="network",
-        columns=records.SHARD_ATTEMPTS,
-        preview=ContactSheet(),
+        columns=records.SHARD_ATTEMPTS_COLUMNS,
+        preview=(ContactSheet("tried"),),
+        repeated_facts=("count", "successes", "shard"),
         holds_photos=True,
     ),
     Asset(
@@ -88,8 +100,8 @@ ASSETS = (
         kinds=("parquet", "csv"),
         owner="data",
         after=("image_shards",),
-        columns=records.IMAGE_TEXT_PAIRS,
-        preview=StoredTable("pairs.parquet", "pairs", ("photo_id", "caption", "split", "group", "width", "height")),
+        columns=records.IMAGE_TEXT_PAIRS_COLUMNS,
+        preview=(StoredTable("pairs.parquet", "pairs", ("photo_id", "caption", "split", "group", "width", "height")),),
         holds_photos=True,
     ),
     Asset(
@@ -123,7 +135,7 @@ ASSETS = (
         kinds=("huggingface",),
         owner="models",
         after=("caption_corpus",),
-        preview=Figures(("lengths.png",)),
+        preview=(Figures(("lengths.png",)),),
         learnt_from_photos=True,
     ),
     Asset(
@@ -147,7 +159,7 @@ ASSETS = (
         after=("image_shards", "image_text_pairs", "decoded_images", "bpe_tokenizer"),
         partitions=Partitions.VARIANTS,
         pool="accelerator",
-        preview=Figures(("loss.png",)),
+        preview=(Figures(("loss.png",)),),
         learnt_from_photos=True,
         own_process=True,
     ),
@@ -161,7 +173,7 @@ ASSETS = (
         after=("benchmark_dataset", "clip_checkpoint"),
         partitions=Partitions.VARIANTS,
         pool="accelerator",
-        preview=Figures(("runtimes.png",)),
+        preview=(Figures(("runtimes.png",)),),
     ),
     Asset(
         name="image_embeddings",
@@ -197,8 +209,8 @@ ASSETS = (
         after=("benchmark_dataset", "clip_checkpoint", "embedding_runtime"),
         partitions=Partitions.VARIANTS,
         pool="accelerator",
-        columns=records.PARALLELISM,
-        preview=Figures(("parallelism.png",)),
+        columns=records.PARALLELISM_COLUMNS,
+        preview=(Figures(("parallelism.png",)),),
         on_request=True,
     ),
     Asset(
@@ -210,7 +222,8 @@ ASSETS = (
         owner="evaluation",
         after=("benchmark_dataset", "image_embeddings", "text_embeddings"),
         partitions=Partitions.DATASETS_BY_VARIANT,
-        columns=records.SCORES,
+        columns=records.SCORES_COLUMNS,
+        preview=(Scores(),),
         holds_photos=True,
     ),
     Asset(
@@ -222,7 +235,8 @@ ASSETS = (
         owner="evaluation",
         after=("benchmark_dataset", "image_embeddings", "text_embeddings"),
         partitions=Partitions.DATASETS_BY_VARIANT,
-        columns=records.SCORES,
+        columns=records.SCORES_COLUMNS,
+        preview=(Scores(),),
         holds_photos=True,
     ),
     Asset(
@@ -234,7 +248,8 @@ ASSETS = (
         owner="evaluation",
         after=("benchmark_dataset", "image_embeddings"),
         partitions=Partitions.DATASETS_BY_VARIANT,
-        columns=records.SCORES,
+        columns=records.SCORES_COLUMNS,
+        preview=(Scores(),),
         holds_photos=True,
     ),
     Asset(
@@ -247,7 +262,7 @@ ASSETS = (
         after=("clip_checkpoint",),
         partitions=Partitions.VARIANTS,
         pool="accelerator",
-        preview=Figures(("latencies.png",)),
+        preview=(Figures(("latencies.png",)),),
     ),
     Asset(
         name="adaptation_data",
@@ -269,6 +284,7 @@ ASSETS = (
         after=("adaptation_data", "clip_checkpoint"),
         partitions=Partitions.TRIALS_BY_VARIANT,
         pool="accelerator",
+        preview=(Scores(),),
     ),
     Asset(
         name="adaptation_curves",
@@ -279,7 +295,7 @@ ASSETS = (
         owner="models",
         after=("adaptation_scores",),
         partitions=Partitions.ADAPTED_VARIANTS,
-        preview=Figures(("curve.png", "alphas.png")),
+        preview=(LearningCurve(), Figures(("curve.png", "alphas.png"))),
     ),
     Asset(
         name="benchmark_report",  # last, for it tells of the adaptation too
@@ -290,7 +306,12 @@ ASSETS = (
         owner="evaluation",
         after=("zero_shot_scores", "retrieval_scores", "probe_scores", "adaptation_curves"),
         steps="report",
-        preview=Figures(("figures/scores.png",)),
+        columns=records.SCORES_COLUMNS,
+        preview=(
+            Scores(of_all=True),
+            Page("report.html"),
+            Figures(("figures/scores.png", "figures/photos_*.png", "figures/search_*.png", "figures/adaptation*.png")),
+        ),
         holds_photos=True,
     ),
 )

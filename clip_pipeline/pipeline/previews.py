@@ -1,11 +1,15 @@
-"""A look into an artifact: its first rows, and images small enough for a web page."""
+"""A look into an artifact: numbers to follow over time, tables, and images small enough for a web page."""
 
 from __future__ import annotations
 
+import fnmatch
 import io
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
-from clip_pipeline.pipeline.asset import ContactSheet, Figures, StoredTable
+from clip_pipeline.pipeline.asset import ContactSheet, Figures, LearningCurve, Page, PreviewKind, Scores, StoredTable
+from clip_pipeline.pipeline.score_previews import curve_numbers, curve_table, score_numbers, score_table
 from clip_pipeline.pipeline.stages import find_asset
 from clip_pipeline.storage.manifest import Artifact
 
@@ -14,6 +18,13 @@ READ_ROWS = 65_536
 MAX_TEXT = 80
 CONTACT_SHEET_PHOTOS = (4, 8)  # rows, columns
 CONTACT_SHEET_PHOTO_PX = 72
+
+MAX_IMAGE_BYTES = 100_000
+MAX_IMAGES_BYTES = 300_000
+"""Images live in Dagster's event log: one larger than the first, or all of one artifact's larger than the second, make the page slow."""
+SIDES_AND_QUALITIES = ((1000, 85), (900, 75), (760, 70), (640, 65), (520, 60), (400, 50))
+"""What a figure is tried with until it is small enough, the longer side in pixels and JPEG's quality."""
+MAX_FIGURES = 6
 
 
 @dataclass(frozen=True)
@@ -25,24 +36,60 @@ class EncodedImage:
 
 
 @dataclass(frozen=True)
-class Preview:
-    """columns and table: the first rows as text or numbers. images: by title."""
+class Table:
+    """Rows of text or numbers under the names of their columns."""
 
-    columns: tuple[str, ...] = ()
-    table: list[list[str | int]] = field(default_factory=list)
+    columns: tuple[str, ...]
+    rows: Sequence[Sequence[str | int | float | None]]
+
+
+@dataclass(frozen=True)
+class Preview:
+    """Everything by title: numbers that are followed over time, tables, images, files for a browser, and notes."""
+
+    numbers: dict[str, float] = field(default_factory=dict)
+    tables: dict[str, Table] = field(default_factory=dict)
     images: dict[str, EncodedImage] = field(default_factory=dict)
+    pages: dict[str, Path] = field(default_factory=dict)
+    notes: dict[str, str] = field(default_factory=dict)
 
 
 def preview(artifact: Artifact) -> Preview:
-    """What is worth showing of an artifact; empty for most."""
-    shown = find_asset(artifact.key.asset).preview
-    if isinstance(shown, StoredTable):
-        return Preview(shown.columns, _first_rows(artifact, shown))
-    if isinstance(shown, ContactSheet):
-        return Preview(images=_contact_sheet(artifact))
-    if isinstance(shown, Figures):
-        return Preview(images=_figures(artifact, shown.files))
-    return Preview()
+    """What is worth showing of an artifact, as it is declared in `assets.py`; empty for some."""
+    whole = Preview()
+    for kind in find_asset(artifact.key.asset).preview:
+        _add(whole, artifact, kind)
+    return whole
+
+
+def _add(whole: Preview, artifact: Artifact, kind: PreviewKind) -> None:
+    match kind:
+        case StoredTable():
+            title = f"{ROWS_SHOWN} rows with the largest {kind.largest}" if kind.largest else "First rows"
+            whole.tables[title] = Table(kind.columns, _first_rows(artifact, kind))
+        case ContactSheet():
+            whole.images["Sample photos"] = _contact_sheet(artifact)
+        case Figures():
+            images, left_out = _figures(artifact, kind.files)
+            whole.images.update(images)
+            if left_out:
+                whole.notes["More figures in the folder"] = ", ".join(left_out)
+        case Scores():
+            rows = _scores(artifact)
+            whole.numbers.update(score_numbers(rows, kind.of_all))
+            if rows:
+                whole.tables["Scores with intervals"] = Table(*score_table(rows, kind.of_all))
+        case LearningCurve():
+            whole.numbers.update(curve_numbers(artifact.folder))
+            whole.tables["Learning curve"] = Table(*curve_table(artifact.folder))
+        case Page():
+            whole.pages[Path(kind.file).stem.capitalize()] = artifact.file(kind.file)
+
+
+def _scores(artifact: Artifact) -> list[Mapping]:
+    from clip_pipeline.evaluation.scores import SCORES_FILE, read_scores
+
+    return list(read_scores(artifact.file(SCORES_FILE)))
 
 
 def _first_rows(artifact: Artifact, table: StoredTable) -> list[list[str | int]]:
@@ -67,7 +114,7 @@ def _cell(value: object) -> str | int:
     return text if len(text) <= MAX_TEXT else text[: MAX_TEXT - 1] + "…"
 
 
-def _contact_sheet(artifact: Artifact) -> dict[str, EncodedImage]:
+def _contact_sheet(artifact: Artifact) -> EncodedImage:
     from PIL import Image, ImageOps
 
     from clip_pipeline.pixels.decode import decode
@@ -81,22 +128,35 @@ def _contact_sheet(artifact: Artifact) -> dict[str, EncodedImage]:
         photo = Image.fromarray(decode(members[photo_ending(members)]).rows_HW3)
         tile = ImageOps.fit(photo, (size, size))
         sheet.paste(tile, (place % columns * size, place // columns * size))
-    return {"sample photos": _as_jpeg(sheet)}
+    return _small_enough(sheet, MAX_IMAGE_BYTES)
 
 
-def _figures(artifact: Artifact, names: tuple[str, ...]) -> dict[str, EncodedImage]:
+def _figures(artifact: Artifact, patterns: Sequence[str]) -> tuple[dict[str, EncodedImage], list[str]]:
+    """The figures by title, and the names of those that were too many."""
     from PIL import Image
 
+    names = [
+        name
+        for pattern in patterns
+        for name in sorted(artifact.manifest["files"])
+        if fnmatch.fnmatchcase(name, pattern)
+    ]
+    shown, left_out = names[:MAX_FIGURES], names[MAX_FIGURES:]
     images = {}
-    for name in names:
-        if name in artifact.manifest["files"]:
-            with Image.open(artifact.file(name)) as figure:
-                figure.thumbnail((900, 900))
-                images[name.removesuffix(".png").split("/")[-1]] = _as_jpeg(figure.convert("RGB"))
-    return images
+    for name in shown:
+        with Image.open(artifact.file(name)) as figure:
+            limit = min(MAX_IMAGE_BYTES, MAX_IMAGES_BYTES // len(shown))
+            images[f"Figure: {Path(name).stem.replace('_', ' ')}"] = _small_enough(figure.convert("RGB"), limit)
+    return images, left_out
 
 
-def _as_jpeg(image: object) -> EncodedImage:
-    buffer = io.BytesIO()
-    image.save(buffer, "JPEG", quality=85, optimize=True)  # type: ignore[attr-defined]
+def _small_enough(image, limit: int) -> EncodedImage:
+    """The image as JPEG of at most `limit` bytes: as large and as good as fits, and the smallest of all tries where none does."""
+    for side, quality in SIDES_AND_QUALITIES:
+        smaller = image.copy()
+        smaller.thumbnail((side, side))
+        buffer = io.BytesIO()
+        smaller.save(buffer, "JPEG", quality=quality, optimize=True)
+        if buffer.tell() <= limit:
+            break
     return EncodedImage(buffer.getvalue(), "image/jpeg")

@@ -43,8 +43,9 @@ def test_what_the_page_shows_is_there():
     for asset in ASSETS:
         assert asset.about.endswith(".") and asset.kinds and asset.owner
         assert asset.pool in (None, "network", "accelerator")
-        if isinstance(asset.preview, StoredTable) and asset.columns is not None:
-            assert set(asset.preview.columns) <= set(asset.columns.names), asset.name
+        for kind in asset.preview:
+            if isinstance(kind, StoredTable):
+                assert set(kind.columns) <= {column.name for column in asset.columns}, asset.name
 
 
 def test_partitions_that_are_known_later_are_made_by_one_asset_each():
@@ -118,15 +119,16 @@ def test_a_declared_asset_is_built_once_and_has_a_status(word_lengths, workspace
     assert [status.state for status in pipeline_status(workspace, [step])] == ["fresh"]
 
 
-def test_a_declared_asset_is_one_of_dagsters(word_lengths, workspace):
+def test_a_declared_asset_is_one_of_dagsters(word_lengths, workspace, monkeypatch):
     dg = pytest.importorskip("dagster")
     from clip_pipeline.defs.asset import pipeline_asset
     from clip_pipeline.defs.resources import launch_resources
 
     definition = pipeline_asset(STEPS[word_lengths.name])
     node = definition.specs_by_key[dg.AssetKey("word_lengths")]
-    assert (node.group_name, node.description, node.owners) == ("1_words", word_lengths.about, ["team:data"])
-    storage = {"resources": {"storage": {"config": {"data_folder": str(workspace.store.root)}}}}
-    result = dg.materialize([definition], resources=launch_resources(), run_config=storage)
+    assert (node.group_name, node.owners) == ("1_words", ["team:data"])
+    assert node.description.startswith(word_lengths.about)
+    monkeypatch.setenv("CLIP_PIPELINE_DATA", str(workspace.store.root))
+    result = dg.materialize([definition], resources=launch_resources())
     (event,) = result.asset_materializations_for_node("word_lengths")
-    assert event.metadata["lengths"].value == 2
+    assert event.metadata["Lengths"].value == 2

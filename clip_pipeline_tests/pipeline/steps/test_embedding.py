@@ -180,5 +180,5 @@ def test_the_sweep_is_an_artifact_with_a_table_and_a_image(data):
             made.manifest["files"]
         )
         assert made.rows == {"rows": 2} and "1 × 1 threads" in made.facts["fastest"]
-        assert preview(made).images.keys() == {"parallelism"}
+        assert preview(made).images.keys() == {"Figure: parallelism"}
         assert SWEEP.materialise(opened, "tiny_test").hit

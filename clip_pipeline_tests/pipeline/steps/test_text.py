@@ -39,7 +39,7 @@ def test_the_artifact_says_how_well_the_tokenizer_fits_and_shows_it(tiny_data):
     cut = sum(count for length, count in facts["length_counts"].items() if int(length) > 12)
     assert facts["cut_captions"] == pytest.approx(cut / facts["captions"], abs=1e-5)
     assert "lose their end" in facts["warnings"][0]
-    assert list(preview(artifact).images) == ["lengths"]
+    assert list(preview(artifact).images) == ["Figure: lengths"]
 
 
 def test_a_changed_report_makes_no_model_stale(some_data):

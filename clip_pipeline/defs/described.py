@@ -1,0 +1,119 @@
+"""What the page says of an asset before anything is built: what it is, reads and writes, its settings, its code, who owns it."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+
+from clip_pipeline.defs.columns import columns
+from clip_pipeline.pipeline import assets as declarations
+from clip_pipeline.pipeline.asset import Asset, Page, Partitions
+from clip_pipeline.pipeline.asset_settings import fingerprinted_settings
+from clip_pipeline.pipeline.stages import STAGES
+from clip_pipeline.pipeline.step import Step
+from clip_pipeline.pipeline.workspace import Workspace
+from clip_pipeline.settings.fields import SettingField
+
+GROUPS = {stage: f"{number}_{stage}" for number, stage in enumerate(STAGES, start=1)}
+"""Dagster sorts groups by name: the number puts them in the order of the flow."""
+
+MAX_LISTED_SETTINGS = 20
+"""A table of more would push the numbers of the asset off the screen; the settings are named then."""
+
+PARTITION_FOLDERS: Mapping[Partitions, str] = {
+    Partitions.NONE: "",
+    Partitions.DUMP_PARTS: "PART/",
+    Partitions.WORD_BUCKETS: "BUCKET/",
+    Partitions.SHARDS: "SHARD/",
+    Partitions.DATASETS: "DATASET/",
+    Partitions.IMAGE_FORMATS: "SIZE/",
+    Partitions.VARIANTS: "VARIANT/",
+    Partitions.DATASETS_BY_VARIANT: "DATASET/VARIANT/",
+    Partitions.TRIALS_BY_VARIANT: "TRIAL/VARIANT/",
+    Partitions.ADAPTED_VARIANTS: "VARIANT/",
+}
+"""The folders of the partitions below the asset's."""
+
+
+def described(step: Step, workspace: Workspace) -> dict[str, Any]:
+    """Arguments of `dg.asset` and `dg.AssetSpec`: group, description, kinds, owners, tags, columns and code."""
+    asset = step.asset
+    metadata: dict[str, Any] = {"dagster/code_references": code_references(step)}
+    if asset.columns:
+        metadata["dagster/column_schema"] = columns(asset.columns)
+    return {
+        "group_name": GROUPS[asset.stage],
+        "description": description(step, workspace),
+        "kinds": set(asset.kinds),
+        "owners": [f"team:{asset.owner}"],
+        "tags": tags(asset),
+        "metadata": metadata,
+    }
+
+
+def tags(asset: Asset) -> dict[str, str]:
+    """To search for on the page: the stage, what the asset needs, and what it holds."""
+    found = {"stage": asset.stage}
+    if asset.pool:
+        found[asset.pool] = "needed"
+    if asset.holds_photos or asset.learnt_from_photos:
+        found["photos"] = "held" if asset.holds_photos else "learnt_from"
+    if asset.on_request:
+        found["runs"] = "on_request"
+    return found
+
+
+def description(step: Step, workspace: Workspace) -> str:
+    """Markdown. Its first line is the sentence of the declaration, which the graph shows."""
+    asset = step.asset
+    folder = f"{asset.stage}/{asset.name}/{PARTITION_FOLDERS[asset.partitions]}"
+    lines = [asset.about, ""]
+    lines.append("**Reads** " + (", ".join(f"`{name}`" for name in asset.after) or "nothing that was built before"))
+    lines += ["", f"**Writes** `{folder}` below the data folder"]
+    for page in (kind for kind in asset.preview if isinstance(kind, Page)):
+        place = workspace.store.root / folder / page.file
+        lines += ["", f"**Open** `file://{place}` in a browser, or copy that folder to where yours is"]
+    lines += ["", *_settings_lines(fingerprinted_settings(step, workspace), workspace)]
+    return "\n".join(lines)
+
+
+def _settings_lines(fields: list[SettingField], workspace: Workspace) -> list[str]:
+    if not fields:
+        return ["**Settings** none: it depends on what it reads alone"]
+    head = f"**Settings** that decide its bytes, with the values of the recipe {workspace.recipe.name}"
+    changed = [field for field in fields if _value(field, workspace) != field.default]
+    shown = fields if len(fields) <= MAX_LISTED_SETTINGS else changed
+    lines = [head, ""]
+    if shown:
+        lines += ["| setting | value | what it does |", "|---|---|---|"]
+        lines += [f"| {field.full_name} | {_value(field, workspace)!r} | {_cell(field.help)} |" for field in shown]
+    if rest := [field for field in fields if field not in shown]:
+        lines += ["", f"At their defaults: {', '.join(field.full_name for field in rest)}"]
+    return lines
+
+
+def _value(field: SettingField, workspace: Workspace) -> Any:
+    return getattr(getattr(workspace.recipe, field.section), field.name)
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|")
+
+
+def code_references(step: Step) -> dg.CodeReferencesMetadataValue:
+    """The function that builds the asset, and its declaration, on the machine that the page runs on."""
+    build, declared = step.builder.build.__code__, Path(declarations.__file__)
+    places = [(Path(build.co_filename), build.co_firstlineno, f"{build.co_name} builds it")]
+    places += [(declared, line, "its declaration") for line in _lines_of(declared, f'name="{step.name}"')]
+    return dg.CodeReferencesMetadataValue(
+        code_references=[
+            dg.LocalFileCodeReference(file_path=str(path), line_number=line, label=f"{label} ({path.name})")
+            for path, line, label in places
+        ]
+    )
+
+
+def _lines_of(path: Path, text: str) -> list[int]:
+    lines = path.read_text(encoding="utf-8").splitlines()
+    return [number for number, line in enumerate(lines, start=1) if text in line]

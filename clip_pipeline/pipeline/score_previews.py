@@ -1,0 +1,108 @@
+"""Scores as the page shows them: numbers whose names stay the same over runs, so that it can draw them over time, and a table
+with intervals."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+HEADLINES = {
+    "zero_shot": ("top1",),
+    "retrieval": ("text_to_image_recall@1", "image_to_text_recall@1"),
+    "linear_probe": ("top1",),
+}
+"""By task, the scores that are numbers where there are those of many datasets."""
+MAX_NUMBERS = 60
+MAX_ROWS = 300
+"""Of a table in Dagster's event log, where each materialisation holds its own."""
+
+Row = Mapping[str, Any]
+TableParts = tuple[tuple[str, ...], list[tuple[Any, ...]]]
+
+
+def score_numbers(rows: Sequence[Row], of_all: bool) -> dict[str, float]:
+    """Scores by name, fractions from 0 to 1.
+
+    of_all: the rows are of several datasets and variants; the names say of which (`Zero-shot top-1 accuracy, pets test, tiny`), and
+    only the headlines are taken. Else the names say what differs within one dataset and variant (`Top-1 accuracy, test`).
+    """
+    numbers: dict[str, float] = {}
+    for row in rows:
+        if not of_all or row["metric"] in HEADLINES.get(row["task"], ()):
+            numbers.setdefault(_name(row, of_all), row["value"])
+    return dict(list(numbers.items())[:MAX_NUMBERS])
+
+
+def _name(row: Row, of_all: bool) -> str:
+    from clip_pipeline.evaluation.report.terminal_table import TASK_NAMES, metric_name
+    from clip_pipeline.evaluation.templates import OWN
+
+    task, metric = TASK_NAMES.get(row["task"], row["task"]), metric_name(row["metric"])
+    with_task = of_all or row["task"].endswith("_probe")
+    parts = [f"{task} {metric}" if with_task else metric]
+    parts.append(f"{row['dataset']} {row['split']}" if of_all else row["split"].replace("_", " "))
+    if row["templates"] not in ("", OWN):
+        parts.append(f"{row['templates']} prompts")
+    if of_all:
+        parts.append(variant_of_row(row))
+    if "seed" in row:
+        parts.append(f"seed {row['seed']}")
+    name = ", ".join(part for part in parts if part)
+    return name[:1].upper() + name[1:]
+
+
+def variant_of_row(row: Row) -> str:
+    """The training variant whose model was scored; "" where the row does not say."""
+    return (row.get("provenance") or {}).get("model", "")
+
+
+def score_table(rows: Sequence[Row], of_all: bool) -> TableParts:
+    """Columns and rows as text, a row a score with its 95 % interval."""
+    from clip_pipeline.evaluation.report.terminal_table import (
+        TASK_NAMES,
+        interval_text,
+        mark,
+        metric_name,
+        percent,
+    )
+
+    columns = ("Task", "Dataset", "Split", "Prompts", "Metric", "Score", "95 % interval", "Chance", "Samples", "Note")
+    table = [
+        (
+            TASK_NAMES.get(row["task"], row["task"]),
+            row["dataset"],
+            f"{row['split']}, seed {row['seed']}" if "seed" in row else row["split"],
+            row["templates"],
+            metric_name(row["metric"]),
+            percent(row["value"]),
+            interval_text(row),
+            "" if row["chance"] is None else percent(row["chance"]),
+            row["n"],
+            mark(row),
+        )
+        for row in rows[:MAX_ROWS]
+    ]
+    if of_all:
+        columns = ("Variant", *columns)
+        table = [(variant_of_row(row), *cells) for row, cells in zip(rows, table, strict=False)]
+    if len(rows) > MAX_ROWS:
+        table.append((f"{len(rows) - MAX_ROWS} more in scores.json", *[""] * (len(columns) - 1)))
+    return columns, table
+
+
+def curve_numbers(folder: Path) -> dict[str, float]:
+    """The accuracy of each way of adapting with all photos, a fraction from 0 to 1."""
+    from clip_pipeline.adaptation.results import read_table
+
+    rows = read_table(folder)
+    most = max((row["percent"] for row in rows), default=0)
+    return {f"Top-1 accuracy, {row['method']}, all photos": row["top1"] for row in rows if row["percent"] == most}
+
+
+def curve_table(folder: Path) -> TableParts:
+    """Columns and rows as text, a row a way of adapting and fraction."""
+    from clip_pipeline.adaptation.results import TABLE_HEADER, read_table, table_cells
+
+    columns = tuple(name[:1].upper() + name[1:] for name in TABLE_HEADER)
+    return columns, list(table_cells(read_table(folder)))

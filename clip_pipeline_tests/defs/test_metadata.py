@@ -1,0 +1,121 @@
+"""What the page shows of the artifacts of a whole run."""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+from dataclasses import replace
+
+import pytest
+
+dg = pytest.importorskip("dagster")
+
+from clip_pipeline.defs import metadata as shown  # noqa: E402
+from clip_pipeline.defs.metadata import artifact_metadata  # noqa: E402
+from clip_pipeline.pipeline.graph import STEPS  # noqa: E402
+from clip_pipeline.pipeline.previews import MAX_IMAGE_BYTES, MAX_IMAGES_BYTES  # noqa: E402
+from clip_pipeline.pipeline.workspace import Workspace  # noqa: E402
+from clip_pipeline.settings.recipes import find_recipe  # noqa: E402
+from clip_pipeline.storage.artifacts import Materialised  # noqa: E402
+
+WHOLE_RUN = [name for name, step in STEPS.items() if not step.asset.on_request]
+
+
+def of(data, asset: str, partition: str | None = None) -> dict:
+    """The metadata of the first partition, or of one."""
+    with Workspace(data, find_recipe("tiny")) as workspace:
+        key = STEPS[asset].partitions(workspace)[0] if partition is None else partition
+        return artifact_metadata(Materialised(workspace.get(asset, key), False, "asked to", 0.1))
+
+
+def images(metadata: dict) -> dict[str, bytes]:
+    return {
+        name: base64.b64decode(value.value.split("base64,")[1].rstrip(")"))
+        for name, value in metadata.items()
+        if isinstance(value, dg.MarkdownMetadataValue)
+    }
+
+
+@pytest.mark.parametrize("asset", WHOLE_RUN)
+def test_no_two_entries_of_any_partition_have_one_name(tiny_data, asset):
+    with Workspace(tiny_data, find_recipe("tiny")) as workspace:
+        for key in STEPS[asset].partitions(workspace):
+            metadata = of(tiny_data, asset, key)
+            names = [name.lower() for name in metadata]
+            assert len(set(names)) == len(names)
+            assert all(name[0].isupper() or "/" in name or name == shown.CACHE for name in metadata), list(metadata)
+
+
+def test_two_entries_of_one_name_and_other_values_are_refused(tiny_data, monkeypatch):
+    """As the figure `scores` and the count `scores` of the report once were."""
+    with Workspace(tiny_data, find_recipe("tiny")) as workspace:
+        artifact = workspace.get("vocabulary")
+    clashing = replace(artifact, manifest=artifact.manifest | {"facts": {"words": 7}})
+    with pytest.raises(ValueError, match="Two entries of vocabulary are called 'Words'"):
+        artifact_metadata(Materialised(clashing, True, "", 0.1))
+
+
+def test_the_report_has_scores_that_are_drawn_over_runs_a_table_a_figure_a_sheet_of_photos_and_its_path(tiny_data):
+    metadata = of(tiny_data, "benchmark_report")
+    with Workspace(tiny_data, find_recipe("tiny")) as workspace:
+        rows = json.loads(workspace.get("benchmark_report").file("scores.json").read_text())
+    (top1,) = [
+        row["value"] for row in rows if (row["task"], row["split"], row["metric"]) == ("zero_shot", "unseen", "top1")
+    ]
+    number = metadata["Zero-shot top-1 accuracy, sandbox unseen, tiny_test"]
+    assert isinstance(number, dg.FloatMetadataValue) and number.value == top1
+    assert len([value for value in metadata.values() if isinstance(value, dg.FloatMetadataValue)]) < 20
+    table = metadata["Scores with intervals"]
+    assert len(table.records) == len(rows) == metadata["dagster/row_count"].value
+    assert table.records[0].data["Variant"] == "tiny_test" and "–" in table.records[0].data["95 % interval"]
+    assert {"Figure: scores", "Figure: photos sandbox unseen"} <= images(metadata).keys()
+    assert metadata["Report"].value.endswith("benchmark_report/report.html")
+
+
+@pytest.mark.parametrize(
+    ("asset", "partition", "name"),
+    [
+        ("zero_shot_scores", "sandbox|tiny_test", "Top-1 accuracy, unseen"),
+        ("retrieval_scores", "held_out|tiny_test", "Text → image recall@1, test"),
+        ("probe_scores", "sandbox|tiny_test", "Linear probe top-1 accuracy, unseen"),
+    ],
+)
+def test_scores_have_numbers_and_intervals(tiny_data, asset, partition, name):
+    metadata = of(tiny_data, asset, partition)
+    assert 0 <= metadata[name].value <= 1
+    table = metadata["Scores with intervals"]
+    assert len(table.records) == metadata["Scores"].value == metadata["dagster/row_count"].value
+    floats = [value for value in metadata.values() if isinstance(value, dg.FloatMetadataValue)]
+    assert len(floats) == len(table.records) + 2, "each score once, beside size and seconds"
+
+
+def test_the_adaptation_has_its_curve_as_numbers_and_a_table(tiny_data):
+    metadata = of(tiny_data, "adaptation_curves")
+    assert metadata["Top-1 accuracy, linear_probe, all photos"].value > 0
+    assert metadata["Learning curve"].records[0].data["Method"] == "zero_shot"
+
+
+@pytest.mark.parametrize("asset", WHOLE_RUN)
+def test_images_are_small_enough_for_the_event_log_and_none_is_left_out_for_its_size(tiny_data, asset):
+    from PIL import Image
+
+    found = images(of(tiny_data, asset))
+    assert sum(map(len, found.values())) <= MAX_IMAGES_BYTES
+    for content in found.values():
+        assert len(content) <= MAX_IMAGE_BYTES
+        assert min(Image.open(io.BytesIO(content)).size) >= 150
+
+
+def test_counts_that_say_the_same_stand_there_once_and_results_come_before_the_place(tiny_data):
+    names = list(of(tiny_data, "image_shards"))
+    assert "Count" not in names and "Successes" not in names and "Shard" not in names
+    assert names.index("Photos") < names.index("Sample photos") < names.index("Folder")
+
+
+def test_reasons_are_a_table_the_commonest_first(tiny_data):
+    dropped = of(tiny_data, "vocabulary")["Dropped"].records
+    counts = [record.data["Number"] for record in dropped]
+    assert counts == sorted(counts, reverse=True) and dropped[0].data["Dropped"] == "too_rare"
+    lengths = [int(record.data["Length counts"]) for record in of(tiny_data, "bpe_tokenizer")["Length counts"].records]
+    assert lengths == sorted(lengths), "numbers in their order"
