@@ -11,18 +11,21 @@
     │   ├── DatasetError       an evaluation dataset: unknown name, one class, missing split
     │   └── ModelError         a model folder: missing files, wrong shapes, wrong tokenizer
     ├── SourceError            a remote service
+    │   ├── UnavailableError   out of reach or overloaded: the one error that may pass
     │   ├── MissingKeyError    no key, or the terms were not acknowledged
     │   └── BudgetSpentError   the request budget is used up and waiting is longer than allowed
     ├── StoreError             the artifact folder
     │   ├── MissingArtifactError   an input was never materialised
     │   │   └── OldArtifactError   an input was made by an older version, in another form
+    │   ├── WithheldArtifactError  an input failed, or a blocking check of it, earlier in the same run
     │   ├── DamagedArtifactError   files do not match their manifest
     │   └── DiskError          full, read-only or not reachable
     ├── ShapeError             ids or shapes of two things that belong together do not agree
     ├── DecoderError           no process that decodes photos can be started
     ├── EmbeddingProcessError  a process that embeds photos ended before its work did
     ├── BuildProcessError      a process that builds an artifact ended before its work did
-    └── TrainingError          training cannot go on: loss not finite, no pairs, ...
+    ├── TrainingError          training cannot go on: loss not finite, no pairs, ...
+    └── RunFailedError         the end of a run in which something failed: the list of it
 
 Each message is one to three sentences: what was found, what was expected, what to do. Where what to do depends on where
 it is read, at a terminal or on a page in a browser, the error holds a remedy (`remedies.py`) instead of the last sentence.
@@ -33,7 +36,7 @@ a broken photo is no error: it is a row with a status (see `records.py`).
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -90,7 +93,11 @@ class ModelError(InputError):
 
 
 class SourceError(ClipPipelineError):
-    """A remote service answered in a way that trying again will not mend."""
+    """A remote service answered in a way that trying again will not mend, but for `UnavailableError`."""
+
+
+class UnavailableError(SourceError):
+    """A remote service could not be reached, or was overloaded, and gave no answer for as long as it was asked."""
 
 
 class MissingKeyError(SourceError):
@@ -111,6 +118,17 @@ class MissingArtifactError(StoreError):
 
 class OldArtifactError(MissingArtifactError):
     """An input was made by an older version, in another form."""
+
+
+class WithheldArtifactError(StoreError):
+    """An input is not to be used: it was not built, or a blocking check of it failed, earlier in the same run.
+
+    reason: what failed first, such as "image_shards[00012] failed".
+    """
+
+    def __init__(self, found: str = "", reason: str = ""):
+        super().__init__(found)
+        self.reason = reason or found
 
 
 class DamagedArtifactError(StoreError):
@@ -139,6 +157,51 @@ class BuildProcessError(ClipPipelineError):
 
 class TrainingError(ClipPipelineError):
     """Training cannot go on."""
+
+
+class RunFailedError(ClipPipelineError):
+    """Something of a run failed; what does not depend on it was done.
+
+    failures: the error of each artifact, by a name such as "image_shards[00012]"; the check's sentence where one failed.
+    skipped: a sentence for each asset of which something was left out.
+    """
+
+    def __init__(self, failures: Mapping[str, Exception | str], skipped: Sequence[str] = ()):
+        self.failures, self.skipped = dict(failures), tuple(skipped)
+        super().__init__(self.text())
+
+    def text(self, in_words: Callable[[ClipPipelineError], str] = str) -> str:
+        """The list, each error in the words of the place where it is read."""
+        lines = [
+            f"{name}: {error if isinstance(error, str) else error_sentence(error, in_words)}"
+            for name, error in list(self.failures.items())[:MAX_LISTED]
+        ]
+        if len(self.failures) > MAX_LISTED:
+            lines.append(f"and {len(self.failures) - MAX_LISTED:,} more")
+        lines += [f"{sentence}." for sentence in self.skipped]
+        if len(lines) == 1:
+            return lines[0]
+        count = "1 failure" if len(self.failures) == 1 else f"{len(self.failures):,} failures"
+        title = f"{count}; what does not depend on it is done. The next run tries again what is missing."
+        return "\n  ".join([title, *lines])
+
+
+MAX_LISTED = 10
+
+
+def error_sentence(error: Exception, in_words: Callable[[ClipPipelineError], str] = str) -> str:
+    """Any error as a sentence. in_words: says those that are raised on purpose."""
+    if isinstance(error, ClipPipelineError):
+        return in_words(error)
+    if isinstance(error, OSError) and error.filename is not None:
+        return f"{error.filename}: {error.strerror}. Check the path and your right to write there."
+    return f"{type(error).__name__}: {error} (the log has the traceback)"
+
+
+def may_pass(error: BaseException) -> bool:
+    """Whether another try, some time later, may not meet the error: true of the network, never of a missing input, a wrong setting
+    or a file that is not what was expected."""
+    return isinstance(error, UnavailableError)
 
 
 def nearest_name(wrong: str, right_names: Iterable[str]) -> str:

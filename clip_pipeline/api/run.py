@@ -9,9 +9,10 @@ from pathlib import Path
 from clip_pipeline.machine.progress import shown_progress
 from clip_pipeline.pipeline.graph import select as selected_steps
 from clip_pipeline.pipeline.old_artifacts import old_artifacts
+from clip_pipeline.pipeline.outcomes import AssetOutcome, raise_failures
 from clip_pipeline.pipeline.partitions import variant_names
 from clip_pipeline.pipeline.photo_sources.registry import photo_source
-from clip_pipeline.pipeline.run import AssetOutcome, run_steps
+from clip_pipeline.pipeline.run import OnPartition, walk
 from clip_pipeline.pipeline.step import Step
 from clip_pipeline.pipeline.variants import check_variant
 from clip_pipeline.pipeline.workspace import Workspace
@@ -30,7 +31,9 @@ def run(
     force: bool = False,
     settings: Settings = (),
     variants: Sequence[str] = (),
+    checks: bool = True,
     on_start: Callable[[Step], None] = lambda step: None,
+    on_partition: OnPartition = lambda done: None,
     on_done: Callable[[AssetOutcome], None] = lambda outcome: None,
     report: Callable[[Workspace, list[AssetOutcome]], None] = lambda workspace, outcomes: None,
     progress: bool = False,
@@ -40,9 +43,11 @@ def run(
     recipe: a name or a `Recipe`. data: the data folder, made where it is not there. select: names of assets or stages, with
     commas between; `+name` adds all before it, `name+` all after it; empty is everything. partition: only this one of the
     selected assets. force: build what is fresh too. settings: single settings on top of the recipe. variants: only these training
-    variants, of those assets that are divided by them; empty is all. on_start, on_done: called before
-    and after each asset. report: called at the end, with the workspace still open. progress: show bars on a terminal. Raises
-    SettingsError for unknown names, InputError for input of the user's that cannot be used, before anything is built where that can be known.
+    variants, of those assets that are divided by them; empty is all. checks: look at what was built; what comes after an artifact
+    is left out where a blocking check of it fails. on_start, on_done: called before and after each asset; on_partition: after each
+    partition. report: called at the end, with the workspace still open, also where something failed. progress: show bars on a
+    terminal. Raises SettingsError for unknown names, InputError for input of the user's that cannot be used, before anything is
+    built where that can be known; RunFailedError at the end where something failed: what does not depend on it is done by then.
     """
     chosen, steps = recipe_of(recipe, settings), selected_steps(select)
     with shown_progress(progress), Workspace(data, chosen, variants=variants) as workspace:
@@ -55,6 +60,16 @@ def run(
         if any(step.name == "clip_checkpoint" for step in steps):
             for name in variants or variant_names(workspace):
                 check_variant(chosen, workspace.find_variant(name))
-        outcomes = run_steps(workspace, steps, partition, force, on_start=on_start, on_done=on_done)
+        outcomes = walk(
+            workspace,
+            steps,
+            partition,
+            force,
+            on_start=on_start,
+            on_partition=on_partition,
+            on_done=on_done,
+            checks=checks,
+        )
         report(workspace, outcomes)
+    raise_failures(outcomes)
     return outcomes

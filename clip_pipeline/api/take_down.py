@@ -9,7 +9,7 @@ from pathlib import Path
 from clip_pipeline.errors import InputError, PhotosError
 from clip_pipeline.images.takedown import Found
 from clip_pipeline.pipeline import takedown
-from clip_pipeline.pipeline.run import AssetOutcome
+from clip_pipeline.pipeline.outcomes import AssetOutcome
 from clip_pipeline.pipeline.takedown import TakedownOutcome
 from clip_pipeline.pipeline.workspace import Workspace
 from clip_pipeline.settings import Recipe

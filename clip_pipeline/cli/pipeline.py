@@ -17,6 +17,7 @@ from clip_pipeline.cli.options import CONTEXT, data_option, recipe_options, vari
 @click.option("--select", default="", metavar="ASSETS", help="Only these, separated by commas; +name adds all before it, name+ all after it. A stage stands for its assets.")  # fmt: skip
 @click.option("--partition", default="", metavar="KEY", help="Only this partition of the selected assets.")
 @click.option("--force", is_flag=True, help="Build the selected assets again although they are fresh.")
+@click.option("--checks/--no-checks", default=True, help="Look at what was built; a blocking check that fails stops what comes after it.")  # fmt: skip
 @click.option("--history/--no-history", default=True, help="Tell Dagster's history, where there is one, what was made.")
 def run(recipe: str, data: str, history: bool, **options: Any) -> None:
     """Materialise the pipeline: build what is missing or stale, reuse the rest.
@@ -34,7 +35,10 @@ def run(recipe: str, data: str, history: bool, **options: Any) -> None:
     from clip_pipeline.defs.history import no_history, report_run
 
     output = RunOutput(recipe, data, report_run if history else no_history)
-    run(recipe, data, **options, on_start=output.start, on_done=output.done, report=output.report, progress=True)
+    run(
+        recipe, data, **options, on_start=output.start, on_partition=output.partition, on_done=output.done,
+        report=output.report, progress=True,
+    )  # fmt: skip
 
 
 @click.command(context_settings=CONTEXT)

@@ -10,14 +10,20 @@ from typing import Any
 
 import click
 
+from clip_pipeline.cli.sentences import terminal_sentence
+from clip_pipeline.errors import error_sentence
 from clip_pipeline.images.takedown import TAKEDOWNS_FILE, read_takedowns
-from clip_pipeline.pipeline.run import AssetOutcome
+from clip_pipeline.pipeline.checks.evaluate import CheckResult
+from clip_pipeline.pipeline.outcomes import AssetOutcome, PartitionDone, skipped_sentence
 from clip_pipeline.pipeline.stages import artifact_key
 from clip_pipeline.pipeline.status import ArtifactStatus
 from clip_pipeline.pipeline.step import Step
 from clip_pipeline.pipeline.takedown import TakedownOutcome
 from clip_pipeline.pipeline.workspace import Workspace
 from clip_pipeline.text_table import text_table
+
+SECONDS_BETWEEN_LINES = 10.0
+MAX_LISTED = 5
 
 Report = Callable[[Workspace, Sequence[AssetOutcome]], None]
 
@@ -28,7 +34,7 @@ class RunOutput:
     def __init__(self, recipe: str, data: str, also: Report):
         self._title = f"Recipe {recipe}, artifacts in {Path(data).absolute()}"
         self._also = also
-        self._started = time.monotonic()
+        self._started = self._last_line = time.monotonic()
 
     def start(self, step: Step) -> None:
         if self._title:
@@ -37,27 +43,81 @@ class RunOutput:
         if sys.stdout.isatty():
             click.echo(f"  {step.name:<20} …", nl=False)
 
+    def partition(self, done: PartitionDone) -> None:
+        """How far an asset of several partitions is: on a terminal on its line, elsewhere a line every ten seconds."""
+        if done.total == 1 or done.per_minute is None:
+            return
+        if sys.stdout.isatty():
+            click.echo(f"\r  {done.asset:<20} {done.pace} …\x1b[K", nl=False)
+        elif time.monotonic() - self._last_line >= SECONDS_BETWEEN_LINES:
+            self._last_line = time.monotonic()
+            click.echo(f"  {done.asset:<20} {done.pace}")
+
     def done(self, outcome: AssetOutcome) -> None:
         say_done(outcome)
 
     def report(self, workspace: Workspace, outcomes: Sequence[AssetOutcome]) -> None:
         built, hits = sum(outcome.built for outcome in outcomes), sum(outcome.hits for outcome in outcomes)
-        click.echo(f"{built} built, {hits} cache hits in {time.monotonic() - self._started:,.1f} s")
+        click.echo(
+            f"{built} built, {hits} cache hits in {time.monotonic() - self._started:,.1f} s{_checks_text(outcomes)}"
+        )
         self._also(workspace, outcomes)
-        if any(outcome.asset == "benchmark_report" for outcome in outcomes):
+        if any(outcome.asset == "benchmark_report" and outcome.partitions for outcome in outcomes):
             _say_scores(workspace)
 
 
 def say_done(outcome: AssetOutcome) -> None:
     """Prints the line of one asset: what was built, in what time, how many rows."""
     if sys.stdout.isatty():
-        click.echo("\r", nl=False)
+        click.echo("\r\x1b[K", nl=False)
     done = "cache: hit" if outcome.hits and not outcome.built else f"{outcome.built} built"
     if outcome.built and outcome.hits:
         done += f", {outcome.hits} cache: hit"
     if not outcome.partitions:
         done = "nothing to do"
+    if outcome.failures:
+        done = f"{len(outcome.failures)} failed" + (f", {done}" if outcome.partitions else "")
+    elif outcome.skipped:
+        done = "skipped" if not outcome.partitions else f"{len(outcome.skipped)} skipped, {done}"
     click.echo(f"  {outcome.asset:<20} {done:<22} {outcome.seconds:>7.1f} s   {_rows_text(outcome)}")
+    for line in _trouble_lines(outcome):
+        click.echo(f"    {line}")
+
+
+def _trouble_lines(outcome: AssetOutcome) -> list[str]:
+    """What failed, what was left out, and what the checks say against what was built."""
+    failed = [
+        f"{key or outcome.asset} failed: {error_sentence(error, terminal_sentence)}"
+        for key, error in outcome.failures.items()
+    ]
+    lines = failed[:MAX_LISTED]
+    if len(failed) > MAX_LISTED:
+        lines.append(f"and {len(failed) - MAX_LISTED:,} more")
+    lines += _check_lines(outcome.failed_checks, "stops what comes after", outcome)
+    lines += _check_lines(outcome.warnings, "warns", outcome)
+    skipped = skipped_sentence(outcome)
+    return [*lines, skipped] if skipped else lines
+
+
+def _check_lines(results: Sequence[CheckResult], does: str, outcome: AssetOutcome) -> list[str]:
+    """A line a check: what it found, of the first partition where it is several."""
+    lines = []
+    for name in dict.fromkeys(result.check.name for result in results):
+        first, *others = [result for result in results if result.check.name == name]
+        where = f" for {len(others) + 1:,} of {len(outcome.partitions):,} partitions, such as {first.key.partition}"
+        lines.append(f"{name} {does}{where if first.key.partition else ''}: {first.outcome.found}")
+    return lines
+
+
+def _checks_text(outcomes: Sequence[AssetOutcome]) -> str:
+    """How many checks there were, how many of them complain, and how many were not made again."""
+    results = [result for outcome in outcomes for result in outcome.checks]
+    if not results:
+        return ""
+    bad = {"failed": sum(result.stops for result in results), "warn": sum(result.warns for result in results)}
+    remembered = sum(result.remembered for result in results)
+    text = f"; {len(results)} checks" + "".join(f", {count} {word}" for word, count in bad.items() if count)
+    return text + (f", {remembered} remembered" if remembered else "")
 
 
 def _rows_text(outcome: AssetOutcome) -> str:

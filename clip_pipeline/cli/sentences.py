@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from clip_pipeline.errors import ClipPipelineError
+from clip_pipeline.errors import ClipPipelineError, RunFailedError
 from clip_pipeline.remedies import AnotherDataFolder, Materialise, Remedy
 
 
 def terminal_sentence(error: ClipPipelineError) -> str:
     """What was found, and the command that mends it."""
+    if isinstance(error, RunFailedError):
+        return error.text(terminal_sentence)
     return f"{error.found} {_advice(error.remedy)}" if error.remedy else str(error)
 
 

@@ -7,5 +7,6 @@ together.
 
 import warnings
 
-# Backfill policies, mappings of two-dimensional partitions and readers of Pipes are marked so; constraints.txt pins the version that was tested.
+# Backfill policies, mappings of two-dimensional partitions, checks by partition and readers of Pipes are marked so; constraints.txt
+# pins the version that was tested.
 warnings.filterwarnings("ignore", message=".*is currently in (beta|preview).*")

@@ -7,7 +7,7 @@ import os
 from collections.abc import Sequence
 
 from clip_pipeline.pipeline.graph import STEPS
-from clip_pipeline.pipeline.run import AssetOutcome
+from clip_pipeline.pipeline.outcomes import AssetOutcome
 from clip_pipeline.pipeline.workspace import Workspace
 from clip_pipeline.storage.artifacts import Materialised
 
@@ -33,7 +33,8 @@ def report_run(workspace: Workspace, outcomes: Sequence[AssetOutcome]) -> None:
     with contextlib.redirect_stderr(io.StringIO()), dg.DagsterInstance.get() as instance:
         for outcome in outcomes:
             step = STEPS[outcome.asset]
-            register_partitions(instance, step.asset, step.partitions(workspace))
+            if outcome.partitions:
+                register_partitions(instance, step.asset, step.partitions(workspace))
             for key, materialised in outcome.partitions.items():
                 if not materialised.hit:
                     instance.report_runless_asset_event(asset_event(outcome.asset, key, materialised))

@@ -9,6 +9,7 @@ from typing import Any
 import dagster as dg
 from pydantic import Field
 
+from clip_pipeline.defs.checks import check_evaluation
 from clip_pipeline.defs.history import asset_event
 from clip_pipeline.defs.metadata import observation
 from clip_pipeline.defs.own_process import in_own_process
@@ -18,7 +19,8 @@ from clip_pipeline.defs.run_log import package_lines_in
 from clip_pipeline.defs.sentences import page_failure
 from clip_pipeline.errors import ClipPipelineError
 from clip_pipeline.pipeline.graph import STEPS, select
-from clip_pipeline.pipeline.run import AssetOutcome, run_steps
+from clip_pipeline.pipeline.outcomes import AssetOutcome
+from clip_pipeline.pipeline.run import run_steps
 
 
 class WalkSettings(LaunchConfig):
@@ -40,10 +42,14 @@ def walk_pipeline(context: dg.OpExecutionContext, config: LaunchedWalk, pipeline
 
     def tell(outcome: AssetOutcome) -> None:
         step = STEPS[outcome.asset]
-        register_partitions(context.instance, step.asset, step.partitions(workspace))
+        if outcome.partitions:
+            register_partitions(context.instance, step.asset, step.partitions(workspace))
         context.log.info(f"{outcome.asset}: {outcome.built} built, {outcome.hits} cache: hit, {outcome.seconds:.1f} s")
         for key, materialised in outcome.partitions.items():
             context.log_event(asset_event(outcome.asset, key, materialised))
+        for result in outcome.checks:
+            # Dagster takes these too (1.13.27); only the annotation does not say so.
+            context.log_event(check_evaluation(context.instance, result))  # type: ignore[arg-type]
 
     def show(*shown: Any) -> None:
         context.log_event(observation(*shown))

@@ -2,7 +2,7 @@
 
 import dagster as dg
 
-from clip_pipeline.errors import ClipPipelineError
+from clip_pipeline.errors import ClipPipelineError, RunFailedError
 from clip_pipeline.remedies import AnotherDataFolder, Command, Materialise, Remedy
 
 WHOLE_GRAPH_JOB = "run_pipeline"
@@ -10,6 +10,8 @@ WHOLE_GRAPH_JOB = "run_pipeline"
 
 def page_sentence(error: ClipPipelineError) -> str:
     """What was found, and what to do about it on the page."""
+    if isinstance(error, RunFailedError):
+        return error.text(page_sentence)
     return f"{error.found} {_advice(error.remedy)}" if error.remedy else str(error)
 
 

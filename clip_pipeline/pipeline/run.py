@@ -1,60 +1,72 @@
-"""Walks the graph: builds what is stale, one asset after the other."""
+"""Walks the graph: builds what is stale, one asset after the other, and checks what is there.
+
+What fails stops only what depends on it. The walk goes on with everything else, and ends with the list.
+"""
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 
-from clip_pipeline.errors import SettingsError, nearest_name
+from clip_pipeline.errors import (
+    ClipPipelineError,
+    DiskError,
+    SettingsError,
+    WithheldArtifactError,
+    error_sentence,
+    nearest_name,
+)
+from clip_pipeline.pipeline.checks.evaluate import check_artifact
+from clip_pipeline.pipeline.outcomes import AssetOutcome, PartitionDone, raise_failures
+from clip_pipeline.pipeline.retries import WAITS_SECONDS, Patience
 from clip_pipeline.pipeline.step import OnProgress, Step
 from clip_pipeline.pipeline.workspace import Workspace
-from clip_pipeline.storage.artifacts import Materialised
+
+logger = logging.getLogger(__name__)
+
+OnPartition = Callable[[PartitionDone], None]
 
 
-@dataclass
-class AssetOutcome:
-    """What a run did for one asset: one `Materialised` a partition, and the seconds it took altogether."""
-
-    asset: str
-    partitions: dict[str, Materialised] = field(default_factory=dict)
-    seconds: float = 0.0
-
-    @property
-    def built(self) -> int:
-        return sum(not outcome.hit for outcome in self.partitions.values())
-
-    @property
-    def hits(self) -> int:
-        return sum(outcome.hit for outcome in self.partitions.values())
+def run_steps(workspace: Workspace, steps: Sequence[Step], *arguments, **options) -> list[AssetOutcome]:
+    """`walk`, which see for the arguments. Raises RunFailedError at the end where something failed."""
+    outcomes = walk(workspace, steps, *arguments, **options)
+    raise_failures(outcomes)
+    return outcomes
 
 
-def run_steps(
+def walk(
     workspace: Workspace,
     steps: Sequence[Step],
     partition: str = "",
     force: bool = False,
     on_progress: OnProgress | None = None,
     on_start: Callable[[Step], None] = lambda step: None,
+    on_partition: OnPartition = lambda done: None,
     on_done: Callable[[AssetOutcome], None] = lambda outcome: None,
+    checks: bool = True,
+    waits: tuple[float, ...] = WAITS_SECONDS,
 ) -> list[AssetOutcome]:
-    """Materialises the steps in their order and returns what was done.
+    """Materialises the steps in their order and returns what was done, failures as data (`raise_failures` raises them).
 
     partition: only this partition of those steps that have it; the others are left alone. on_progress: is shown what a long
-    build has so far. Raises SettingsError when no step has the partition.
+    build has so far. on_partition, on_done: are handed each partition and each asset as soon as it is done. checks: whether
+    checks are evaluated, and what comes after a blocking one that fails is left out. waits: seconds before each further try of what
+    the network would not give. Raises SettingsError when no step has the partition.
     """
     outcomes, known_partitions = [], set()
     for step in steps:
-        started = time.monotonic()
-        partitions = step.partitions(workspace)
+        partitions, problem = _partitions_of(workspace, step)
         known_partitions.update(partitions)
         if partition:
             partitions = [key for key in partitions if key == partition]
-            if not partitions:
+            if not partitions and problem is None:
                 continue
         on_start(step)
-        done = step.materialise_all(workspace, partitions, force, on_progress)
-        outcome = AssetOutcome(step.name, done, time.monotonic() - started)
+        if problem is None:
+            outcome = run_step(workspace, step, partitions, force, on_progress, on_partition, checks, waits)
+        else:
+            outcome = _not_begun(workspace, step, problem)
         outcomes.append(outcome)
         on_done(outcome)
     if partition and not outcomes:
@@ -62,3 +74,125 @@ def run_steps(
             f'No selected asset has a partition "{partition}". {nearest_name(partition, known_partitions - {""})}'
         )
     return outcomes
+
+
+def _partitions_of(workspace: Workspace, step: Step) -> tuple[list[str], Exception | None]:
+    try:
+        return step.partitions(workspace), None
+    except (ClipPipelineError, OSError) as error:
+        return [], error
+
+
+def _not_begun(workspace: Workspace, step: Step, problem: Exception) -> AssetOutcome:
+    """Of an asset whose partitions are not known."""
+    outcome = AssetOutcome(step.name)
+    _note_problem(workspace, step, "", problem, outcome)
+    return outcome
+
+
+def run_step(
+    workspace: Workspace,
+    step: Step,
+    partitions: Sequence[str],
+    force: bool = False,
+    on_progress: OnProgress | None = None,
+    on_partition: OnPartition = lambda done: None,
+    checks: bool = True,
+    waits: tuple[float, ...] = WAITS_SECONDS,
+    sleep: Callable[[float], None] = time.sleep,
+) -> AssetOutcome:
+    """Materialises the partitions of one asset and checks them; the arguments are those of `walk`.
+
+    A partition that fails stops no other, but a full disk stops all. Those that failed, were skipped or broke a blocking check are
+    withheld from the steps that come after in the same workspace.
+    """
+    started = time.monotonic()
+    workspace.release(step.key())  # its partitions are known
+    outcome, pace = AssetOutcome(step.name), _Pace(step.name, len(partitions))
+    patience = Patience(waits if step.asset.pool == "network" else (), sleep)
+    for partition in partitions:
+        disk = next((error for error in outcome.failures.values() if isinstance(error, DiskError)), None)
+        if disk is not None:
+            reason = f"the disk cannot be written: {disk}"
+            outcome.skipped[partition] = reason
+            workspace.withhold(step.key(partition), reason)
+        else:
+            _build(workspace, step, partition, force, on_progress, patience, outcome)
+        on_partition(pace.done(partition, outcome))
+    if checks:
+        _check(workspace, step, outcome)
+    outcome.seconds = time.monotonic() - started
+    return outcome
+
+
+def _build(
+    workspace: Workspace,
+    step: Step,
+    partition: str,
+    force: bool,
+    on_progress: OnProgress | None,
+    patience: Patience,
+    outcome: AssetOutcome,
+) -> None:
+    first = not outcome.built
+    workspace.release(step.key(partition))
+    try:
+        outcome.partitions[partition] = patience.try_again(
+            str(step.key(partition)), lambda: step.materialise(workspace, partition, force, first, on_progress)
+        )
+    except Exception as error:  # noqa: BLE001 - whatever it is, the other partitions can do without it, and the end of the run says it
+        _note_problem(workspace, step, partition, error, outcome)
+
+
+def _note_problem(workspace: Workspace, step: Step, partition: str, problem: Exception, outcome: AssetOutcome) -> None:
+    key = step.key(partition)
+    if isinstance(problem, WithheldArtifactError):
+        outcome.skipped[partition] = problem.reason
+        workspace.withhold(key, problem.reason)
+        logger.warning("%s is skipped, since %s", key, problem.reason)
+        return
+    outcome.failures[partition] = problem
+    workspace.withhold(key, f"{key} failed")
+    sentence = error_sentence(problem)
+    # A sentence is enough for what was foreseen; of the rest somebody will want to know where it happened.
+    foreseen = sentence == str(problem) or isinstance(problem, OSError)
+    logger.error("%s failed: %s", key, sentence, exc_info=None if foreseen else problem)
+
+
+def _check(workspace: Workspace, step: Step, outcome: AssetOutcome) -> None:
+    for materialised in outcome.partitions.values():
+        outcome.checks += check_artifact(workspace, materialised.artifact)
+    for result in outcome.failed_checks:
+        workspace.withhold(result.key, f"the check {result.check.name} of {result.key} failed")
+        logger.error("The check %s of %s failed: %s", result.check.name, result.key, result.outcome.found)
+
+
+class _Pace:
+    """Counts the partitions of an asset and the time that those took which were built."""
+
+    def __init__(self, asset: str, total: int):
+        self._asset, self._total = asset, total
+        self._done = self._built = 0
+        self._built_seconds = 0.0
+        self._last = time.monotonic()
+
+    def done(self, partition: str, outcome: AssetOutcome) -> PartitionDone:
+        now = time.monotonic()
+        materialised = outcome.partitions.get(partition)
+        self._done += 1
+        if materialised is None or not materialised.hit:
+            self._built += 1
+            self._built_seconds += now - self._last
+        self._last = now
+        per_minute = 60 * self._built / max(self._built_seconds, 1e-9) if self._built else None
+        return PartitionDone(
+            asset=self._asset,
+            partition=partition,
+            materialised=materialised,
+            error=outcome.failures.get(partition),
+            skipped=outcome.skipped.get(partition, ""),
+            done=self._done,
+            total=self._total,
+            per_minute=per_minute,
+            minutes_left=None if per_minute is None else (self._total - self._done) / per_minute,
+        )

@@ -10,8 +10,9 @@ from datetime import date
 from clip_pipeline.errors import InputError, MissingArtifactError, SettingsError
 from clip_pipeline.images.takedown import ATTEMPT_COLUMNS, TAKEDOWNS_FILE, Found, add_takedowns, find_photos
 from clip_pipeline.pipeline.asset import Partitions
+from clip_pipeline.pipeline.checks.evaluate import forget_checks
 from clip_pipeline.pipeline.graph import STEPS
-from clip_pipeline.pipeline.run import AssetOutcome
+from clip_pipeline.pipeline.outcomes import AssetOutcome
 from clip_pipeline.pipeline.stages import artifact_key
 from clip_pipeline.pipeline.step import Step
 from clip_pipeline.pipeline.workspace import Workspace
@@ -58,6 +59,7 @@ def take_down(
             on_done(outcome)
     for step in _learnt_from_photos():
         workspace.store.forget_pieces(step.key())
+    forget_checks(workspace.store)
     return TakedownOutcome(found, outcomes, tuple(_stale_after(workspace)))
 
 

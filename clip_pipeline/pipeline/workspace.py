@@ -10,7 +10,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING
 
-from clip_pipeline.errors import OldArtifactError
+from clip_pipeline.errors import OldArtifactError, WithheldArtifactError
 from clip_pipeline.images.takedown import TAKEDOWNS_FILE, Takedowns, read_takedowns
 from clip_pipeline.models.registry import list_models
 from clip_pipeline.pipeline.stages import artifact_key, find_asset
@@ -19,7 +19,7 @@ from clip_pipeline.settings import Recipe
 from clip_pipeline.settings.variants import Variant, find_variant, keep_definition, own_variant_name
 from clip_pipeline.storage.artifacts import Store
 from clip_pipeline.storage.freshness import older_version
-from clip_pipeline.storage.manifest import Artifact
+from clip_pipeline.storage.manifest import Artifact, ArtifactKey
 from clip_pipeline.storage.own_files import OwnFiles
 
 if TYPE_CHECKING:
@@ -57,6 +57,7 @@ class Workspace:
         self.only_variants = tuple(variants)
         self.own_recipe = recipe
         self._world = _World()
+        self._withheld: dict[ArtifactKey, str] = {}  # one dictionary for the workspaces of all variants
         self._variants: dict[str, tuple[Variant, Workspace]] = {}
 
     def of_variant(self, name: str) -> Workspace:
@@ -81,8 +82,13 @@ class Workspace:
 
     def get(self, asset: str, partition: str = "") -> Artifact:
         """The stored artifact. Raises MissingArtifactError where there is none, OldArtifactError where there is one that an
-        older version wrote in another form."""
-        artifact = self.store.get(artifact_key(asset, partition))
+        older version wrote in another form, WithheldArtifactError where it is not to be used."""
+        key = artifact_key(asset, partition)
+        for withheld in (key, artifact_key(asset)):
+            if withheld in self._withheld:
+                reason = self._withheld[withheld]
+                raise WithheldArtifactError(f"{key} is needed, but {reason} earlier in this run.", reason)
+        artifact = self.store.get(key)
         older = older_version(artifact.manifest)
         if older and artifact.manifest["code_version"] != find_asset(asset).code_version:
             raise OldArtifactError(
@@ -90,6 +96,19 @@ class Workspace:
                 Materialise(asset, partition),
             )
         return artifact
+
+    def withhold(self, key: ArtifactKey, reason: str) -> None:
+        """From now on `get` refuses the artifact, all of an asset's where its partition is "". reason: as in "it is skipped, since
+        image_shards[00012] failed"."""
+        self._withheld[key] = reason
+
+    def release(self, key: ArtifactKey) -> None:
+        """`get` gives the artifact again."""
+        self._withheld.pop(key, None)
+
+    def withheld(self) -> dict[ArtifactKey, str]:
+        """What is refused, and why."""
+        return dict(self._withheld)
 
     def takedowns(self) -> Takedowns:
         """What was taken down in this data folder; the list lies beside the artifacts and outlives them."""

@@ -5,6 +5,7 @@ data/.staging/   artifacts being written; thrown away when their build starts ag
 data/.work/      finished pieces of an unfinished artifact, by fingerprint; a killed run resumes from them
 data/.locks/     one lock an artifact, so that two runs never build the same one at once
 data/.cache/     remembered sha256 of the user's own large files, and the links of their own lists
+data/.checks/    what the checks found, by artifact (`pipeline/checks/evaluate.py`)
 data/.ledger/    the count of requests to a photo search (`sources/web/request_ledger.py`)
 data/takedowns.jsonl   photos that must not come back (`images/takedown.py`)
 """

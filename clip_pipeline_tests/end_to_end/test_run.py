@@ -63,8 +63,9 @@ def test_a_second_run_hits_everything_and_does_not_start_the_sandbox(tiny_data):
 def test_every_check_of_integrity_holds(tiny_data):
     with Workspace(tiny_data, TINY) as workspace:
         for check in CHECKS:
-            outcome = check.function(workspace)
-            assert outcome.passed or not check.blocking, f"{check.name}: {outcome.found}"
+            for partition in STEPS[check.asset].partitions(workspace):
+                outcome = check.function(workspace, partition)
+                assert outcome.passed or not check.blocking, f"{check.name}, {partition}: {outcome.found}"
 
 
 def test_another_run_elsewhere_gives_the_same_bytes_whatever_the_worker_counts(tiny_data, tmp_path):

@@ -19,10 +19,18 @@ class CheckOutcome:
 
 @dataclass(frozen=True)
 class Check:
-    """asset: what is checked. blocking: a failure is an error and stops what comes after; else it is a warning."""
+    """asset: what is checked, one partition at a time. blocking: a failure is an error and stops what comes after; else it is a
+    warning. function(workspace, partition): "" for an asset without partitions. version: raise it when the code changes what it finds.
+    """
 
     name: str
     asset: str
     about: str
     blocking: bool
-    function: Callable[[Workspace], CheckOutcome]
+    function: Callable[[Workspace, str], CheckOutcome]
+    version: str = "1"
+
+    @property
+    def memory_name(self) -> str:
+        """Under which its outcome is remembered."""
+        return f"{self.name} {self.version}"

@@ -12,9 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from clip_pipeline.pipeline.checks.check import Check, CheckOutcome
-from clip_pipeline.pipeline.partitions import bucket_keys, shard_keys
 from clip_pipeline.pipeline.photo_sources.registry import source_class
-from clip_pipeline.pipeline.stages import artifact_key
 from clip_pipeline.pipeline.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -33,7 +31,7 @@ MAX_WITHOUT_PHOTOS = 0.5
 ROWS_AT_A_TIME = 65_536
 
 
-def captions_are_rarely_repeated(workspace: Workspace) -> CheckOutcome:
+def captions_are_rarely_repeated(workspace: Workspace, partition: str) -> CheckOutcome:
     counts: Counter[str] = Counter()
     photos: set[str] = set()
     for pairs in _pairs(workspace, ["photo_id", "caption"]):
@@ -50,7 +48,7 @@ def captions_are_rarely_repeated(workspace: Workspace) -> CheckOutcome:
     return CheckOutcome(share <= MAX_REPEATED, found, {"repeated": len(repeated), "share": share})
 
 
-def captions_have_a_usual_length(workspace: Workspace) -> CheckOutcome:
+def captions_have_a_usual_length(workspace: Workspace, partition: str) -> CheckOutcome:
     words = np.concatenate(
         [[len(text.split()) for text in pairs["caption"].to_pylist()] for pairs in _pairs(workspace, ["caption"])]
         or [[]]
@@ -61,7 +59,7 @@ def captions_have_a_usual_length(workspace: Workspace) -> CheckOutcome:
     return CheckOutcome(share <= MAX_OF_ODD_LENGTH, found, {"short": short, "long": long, "share": share})
 
 
-def captions_are_in_one_language(workspace: Workspace) -> CheckOutcome:
+def captions_are_in_one_language(workspace: Workspace, partition: str) -> CheckOutcome:
     from clip_pipeline.images.caption_rules import language_hits, may_be_in
 
     hits: Counter[str] = Counter()
@@ -80,17 +78,19 @@ def captions_are_in_one_language(workspace: Workspace) -> CheckOutcome:
     return CheckOutcome(share <= MAX_IN_OTHER_LANGUAGES, found, {"language": main, "other": other, "share": share})
 
 
-def images_show_little_text(workspace: Workspace) -> CheckOutcome:
-    shown = np.concatenate([attempts["text_share"].drop_null().to_numpy() for attempts in _attempts(workspace)] or [[]])
+def images_show_little_text(workspace: Workspace, partition: str) -> CheckOutcome:
+    shown = np.concatenate(
+        [attempts["text_share"].drop_null().to_numpy() for attempts in _attempts(workspace, partition)] or [[]]
+    )
     full = int((shown > TEXT_SHARE).sum())
     share = full / max(len(shown), 1)
     found = f"{full:,} of {len(shown):,} images show text on more than {TEXT_SHARE:.0%} of their area"
     return CheckOutcome(share <= MAX_TEXT_ONLY, found, {"mostly text": full, "share": share})
 
 
-def photos_have_usual_sizes(workspace: Workspace) -> CheckOutcome:
+def photos_have_usual_sizes(workspace: Workspace, partition: str) -> CheckOutcome:
     small = narrow = odd = photos = 0
-    for attempts in _attempts(workspace):
+    for attempts in _attempts(workspace, partition):
         sizes = [attempts[f"original_{side}"].drop_null().to_numpy() for side in ("width", "height")]
         shorter, longer = np.minimum(*sizes), np.maximum(*sizes)
         is_small, is_narrow = shorter < SMALLEST, longer > NARROWEST * shorter
@@ -104,20 +104,16 @@ def photos_have_usual_sizes(workspace: Workspace) -> CheckOutcome:
     return CheckOutcome(share <= MAX_OF_ODD_SIZE, found, {"small": small, "narrow": narrow, "share": share})
 
 
-def words_have_photos(workspace: Workspace) -> CheckOutcome:
-    words = captioned = 0
-    for bucket in bucket_keys(workspace.recipe):
-        artifact = workspace.store.find(artifact_key("image_links", bucket))
-        if artifact is not None:  # a run of one partition checks what there is
-            words += artifact.rows["words"]
-            links = _pieces(workspace, "image_links", "links.parquet", ["word"], bucket)
-            captioned += len(set().union(*(table["word"].unique().to_pylist() for table in links)))
+def words_have_photos(workspace: Workspace, partition: str) -> CheckOutcome:
+    words = workspace.get("image_links", partition).rows["words"]
+    links = _pieces(workspace, "image_links", "links.parquet", ["word"], partition)
+    captioned = len(set().union(*(table["word"].unique().to_pylist() for table in links)))
     share = (words - captioned) / max(words, 1)
     found = f"{words - captioned:,} of {words:,} words have no photo"
     return CheckOutcome(share <= MAX_WITHOUT_PHOTOS, found, {"without photo": words - captioned, "share": share})
 
 
-def photos_have_licences(workspace: Workspace) -> CheckOutcome:
+def photos_have_licences(workspace: Workspace, partition: str) -> CheckOutcome:
     missing = photos = 0
     for table in _pieces(workspace, "photo_catalog", "photos.parquet", ["licence"]):
         missing, photos = missing + table["licence"].null_count, photos + len(table)
@@ -132,15 +128,13 @@ def _pairs(workspace: Workspace, columns: list[str]) -> Iterator[pa.Table]:
     return _pieces(workspace, "image_text_pairs", "pairs.parquet", columns)
 
 
-def _attempts(workspace: Workspace) -> Iterator[pa.Table]:
-    """Sizes and share of text of the photos that are stored."""
+def _attempts(workspace: Workspace, shard: str) -> Iterator[pa.Table]:
+    """Sizes and share of text of the photos that a shard stores."""
     import pyarrow.compute as pc
 
     columns = ["status", "original_width", "original_height", "text_share"]
-    built = [shard for shard in shard_keys(workspace) if workspace.store.find(artifact_key("image_shards", shard))]
-    for shard in built:
-        for table in _pieces(workspace, "image_shards", f"{shard}.parquet", columns, shard):
-            yield table.filter(pc.equal(table["status"], "success"))
+    for table in _pieces(workspace, "image_shards", f"{shard}.parquet", columns, shard):
+        yield table.filter(pc.equal(table["status"], "success"))
 
 
 def _pieces(workspace: Workspace, asset: str, name: str, columns: list[str], partition: str = "") -> Iterator[pa.Table]:

@@ -1,6 +1,7 @@
 """Checks of what was built: integrity, which must hold before anything goes on, and quality, which a person should see.
 
-Each check is a function of the workspace; Dagster (`defs/checks.py`) shows them beside their asset.
+Each check is a function of the workspace and of one partition of its asset, "" for an asset without. `evaluate.py` runs them after
+each build; Dagster (`defs/checks.py`) shows them beside their asset.
 """
 
 from __future__ import annotations
@@ -11,8 +12,7 @@ from typing import Any
 from clip_pipeline.pipeline.checks.check import Check, CheckOutcome
 from clip_pipeline.pipeline.checks.data import DATA_CHECKS
 from clip_pipeline.pipeline.checks.scores import SCORE_CHECKS
-from clip_pipeline.pipeline.partitions import dataset_names, shard_keys
-from clip_pipeline.pipeline.stages import artifact_key
+from clip_pipeline.pipeline.partitions import shard_keys
 from clip_pipeline.pipeline.steps.adaptation import ADAPTATION_CHECKS
 from clip_pipeline.pipeline.workspace import Workspace
 
@@ -24,13 +24,13 @@ MAX_CHANGED_CAPTIONS = 0.05
 UNDECODED = ("not_an_image", "broken_image", "too_many_pixels")
 
 
-def vocabulary_holds_words(workspace: Workspace) -> CheckOutcome:
-    artifact = workspace.get("vocabulary")
+def vocabulary_holds_words(workspace: Workspace, partition: str) -> CheckOutcome:
+    artifact = workspace.get("vocabulary", partition)
     words = artifact.rows["words"]
     return CheckOutcome(words > 0, f"{words:,} words were kept; dropped: {artifact.facts['dropped']}", {"words": words})
 
 
-def photos_have_captions(workspace: Workspace) -> CheckOutcome:
+def photos_have_captions(workspace: Workspace, partition: str) -> CheckOutcome:
     import pyarrow.compute as pc
 
     captions = _read(workspace, "photo_catalog", "photos.parquet", ["captions"])["captions"]
@@ -40,35 +40,30 @@ def photos_have_captions(workspace: Workspace) -> CheckOutcome:
     return CheckOutcome(share <= MAX_MISSING_CAPTIONS, found, {"missing": missing, "share": share})
 
 
-def shards_match_their_manifests(workspace: Workspace) -> CheckOutcome:
-    wrong = []
-    for shard in shard_keys(workspace):
-        artifact = workspace.get("image_shards", shard)
-        difference = workspace.store.verify(artifact, deep=True)
-        if difference:
-            wrong.append(f"{shard}: {difference}")
-    return CheckOutcome(
-        not wrong, "; ".join(wrong) or "every file has the bytes of its manifest", {"wrong": len(wrong)}
-    )
+def shards_match_their_manifests(workspace: Workspace, shard: str) -> CheckOutcome:
+    artifact = workspace.get("image_shards", shard)
+    difference = workspace.store.verify(artifact, deep=True)
+    found = difference or "every file has the bytes of its manifest"
+    return CheckOutcome(not difference, found, {"files": len(artifact.manifest["files"])})
 
 
-def photos_were_downloaded(workspace: Workspace) -> CheckOutcome:
-    statuses = _photo_statuses(workspace)
+def photos_were_downloaded(workspace: Workspace, shard: str) -> CheckOutcome:
+    statuses = _photo_statuses(workspace, shard)
     failed = statuses.total() - statuses["success"]
     share = failed / max(statuses.total(), 1)
     found = f"{failed:,} of {statuses.total():,} photos failed: {dict(statuses.most_common())}"
     return CheckOutcome(share <= MAX_FAILED_DOWNLOADS, found, {"failed": failed, "share": share})
 
 
-def photos_decode(workspace: Workspace) -> CheckOutcome:
-    statuses = _photo_statuses(workspace)
+def photos_decode(workspace: Workspace, shard: str) -> CheckOutcome:
+    statuses = _photo_statuses(workspace, shard)
     undecoded = sum(statuses[status] for status in UNDECODED)
     share = undecoded / max(statuses.total(), 1)
     found = f"{undecoded:,} of {statuses.total():,} photos could not be decoded"
     return CheckOutcome(share <= MAX_DECODE_FAILURES, found, {"undecoded": undecoded, "share": share})
 
 
-def splits_share_nothing(workspace: Workspace) -> CheckOutcome:
+def splits_share_nothing(workspace: Workspace, partition: str) -> CheckOutcome:
     pairs = _read(workspace, "image_text_pairs", "pairs.parquet", ["photo_id", "split", "group", "shard", "key"])
     sha256_of: dict[str, str] = {}
     for shard in shard_keys(workspace):
@@ -88,7 +83,7 @@ def splits_share_nothing(workspace: Workspace) -> CheckOutcome:
     return CheckOutcome(leaks == 0, found, {"leaks": leaks})
 
 
-def tokenizer_round_trips(workspace: Workspace) -> CheckOutcome:
+def tokenizer_round_trips(workspace: Workspace, partition: str) -> CheckOutcome:
     """Our BPE gives each caption back in lower case. Another tokenizer may drop accents or move spaces; what it gives back
     has the same tokens again, but for captions with unknown characters."""
     from clip_pipeline.text.tokenizer import load_tokenizer
@@ -113,8 +108,8 @@ def tokenizer_round_trips(workspace: Workspace) -> CheckOutcome:
     )
 
 
-def model_learnt(workspace: Workspace) -> CheckOutcome:
-    facts = workspace.get("clip_checkpoint", workspace.variant).facts
+def model_learnt(workspace: Workspace, partition: str) -> CheckOutcome:
+    facts = workspace.get("clip_checkpoint", partition).facts
     guessing, losses = facts["guessing_loss"], {"trained": facts["final_train_loss"]}
     if facts["final_validation_loss"] is not None:
         losses["validation"] = facts["final_validation_loss"]
@@ -123,27 +118,23 @@ def model_learnt(workspace: Workspace) -> CheckOutcome:
     return CheckOutcome(max(losses.values()) < guessing, ". ".join(sentences), {**losses, "guessing": guessing})
 
 
-def image_embeddings_are_whole(workspace: Workspace) -> CheckOutcome:
-    return _embeddings_are_whole(workspace, "image_embeddings", "images")
+def image_embeddings_are_whole(workspace: Workspace, partition: str) -> CheckOutcome:
+    return _embeddings_are_whole(workspace, "image_embeddings", "images", partition)
 
 
-def text_embeddings_are_whole(workspace: Workspace) -> CheckOutcome:
-    return _embeddings_are_whole(workspace, "text_embeddings", "texts")
+def text_embeddings_are_whole(workspace: Workspace, partition: str) -> CheckOutcome:
+    return _embeddings_are_whole(workspace, "text_embeddings", "texts", partition)
 
 
-def _embeddings_are_whole(workspace: Workspace, asset: str, name: str) -> CheckOutcome:
+def _embeddings_are_whole(workspace: Workspace, asset: str, name: str, partition: str) -> CheckOutcome:
     from clip_pipeline.embedding.store import read_embeddings
     from clip_pipeline.errors import ShapeError
 
-    vectors = 0
-    for dataset in dataset_names(workspace):
-        artifact = workspace.store.find(artifact_key(asset, f"{dataset}|{workspace.variant}"))
-        if artifact is None:  # a run of one partition checks what there is
-            continue
-        try:
-            vectors += len(read_embeddings(artifact.folder, name)[1])
-        except ShapeError as error:
-            return CheckOutcome(False, f"{artifact.key}: {error}")
+    artifact = workspace.get(asset, partition)
+    try:
+        vectors = len(read_embeddings(artifact.folder, name)[1])
+    except ShapeError as error:
+        return CheckOutcome(False, f"{artifact.key}: {error}")
     found = f"{vectors:,} vectors are finite, of unit length, and have one key each"
     return CheckOutcome(vectors > 0, found, {"vectors": vectors})
 
@@ -154,11 +145,8 @@ def _read(workspace: Workspace, asset: str, name: str, columns: list[str], parti
     return pq.read_table(workspace.get(asset, partition).file(name), columns=columns)
 
 
-def _photo_statuses(workspace: Workspace) -> Counter[str]:
-    statuses: Counter[str] = Counter()
-    for shard in shard_keys(workspace):
-        statuses.update(workspace.get("image_shards", shard).facts["status"])
-    return statuses
+def _photo_statuses(workspace: Workspace, shard: str) -> Counter[str]:
+    return Counter(workspace.get("image_shards", shard).facts["status"])
 
 
 CHECKS = (

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from clip_pipeline.pipeline.checks.check import Check, CheckOutcome
-from clip_pipeline.pipeline.partitions import datasets_by_variant, halves
+from clip_pipeline.pipeline.partitions import halves
 from clip_pipeline.pipeline.stages import artifact_key
 from clip_pipeline.pipeline.steps.benchmark_datasets import stored_dataset
 from clip_pipeline.pipeline.workspace import Workspace
-from clip_pipeline.storage.manifest import Artifact
 
 if TYPE_CHECKING:
     from clip_pipeline.evaluation.sanity_checks import SanityCheckOutcome
 
+NOTHING_SCORED = CheckOutcome(True, "nothing was scored")
 
-def scores_beat_chance(workspace: Workspace) -> CheckOutcome:
+
+def scores_beat_chance(workspace: Workspace, partition: str) -> CheckOutcome:
     rows = [row for row in _reported(workspace) if row["chance"] is not None]
     below = [
         f"{row['task']} {row['dataset']}/{row['split']} {row['metric']}" for row in rows if row["low"] <= row["chance"]
@@ -25,7 +26,7 @@ def scores_beat_chance(workspace: Workspace) -> CheckOutcome:
     return CheckOutcome(bool(rows) and not below, found, {"scores": len(rows), "not above chance": len(below)})
 
 
-def scores_tell_their_origin(workspace: Workspace) -> CheckOutcome:
+def scores_tell_their_origin(workspace: Workspace, partition: str) -> CheckOutcome:
     from clip_pipeline.evaluation.provenance import missing_provenance
 
     rows = _reported(workspace)
@@ -42,81 +43,72 @@ def _reported(workspace: Workspace) -> list[dict[str, Any]]:
     return read_scores(workspace.get("benchmark_report").file("scores.json"))
 
 
-def perfect_classifier_scores_one(workspace: Workspace) -> CheckOutcome:
+def perfect_classifier_scores_one(workspace: Workspace, partition: str) -> CheckOutcome:
     from clip_pipeline.evaluation import sanity_checks
 
-    return _sanity_check(
-        workspace,
-        "zero_shot_scores",
-        lambda key: sanity_checks.perfect_classifier_scores_one(_truth(workspace, key), workspace.recipe.evaluation),
+    if not _is_scored(workspace, "zero_shot_scores", partition):
+        return NOTHING_SCORED
+    return _outcome(
+        sanity_checks.perfect_classifier_scores_one(_truth(workspace, partition), workspace.recipe.evaluation)
     )
 
 
-def perfect_search_scores_one(workspace: Workspace) -> CheckOutcome:
+def perfect_search_scores_one(workspace: Workspace, partition: str) -> CheckOutcome:
     from clip_pipeline.evaluation import sanity_checks
 
-    def sanity_check(key: str) -> SanityCheckOutcome:
-        dataset = stored_dataset(workspace, halves(key)[0])
-        captions = [len(texts) for texts in dataset.captions or []]
-        return sanity_checks.perfect_search_scores_one(
-            list(zip(dataset.ids, captions, strict=True)), workspace.recipe.evaluation
+    if not _is_scored(workspace, "retrieval_scores", partition):
+        return NOTHING_SCORED
+    dataset = stored_dataset(workspace, halves(partition)[0])
+    captions = [len(texts) for texts in dataset.captions or []]
+    photos = list(zip(dataset.ids, captions, strict=True))
+    return _outcome(sanity_checks.perfect_search_scores_one(photos, workspace.recipe.evaluation))
+
+
+def shuffled_labels_score_chance(workspace: Workspace, partition: str) -> CheckOutcome:
+    from clip_pipeline.evaluation import sanity_checks
+
+    if not _is_scored(workspace, "zero_shot_scores", partition):
+        return NOTHING_SCORED
+    images, texts = _embeddings(workspace, partition)
+    return _outcome(
+        sanity_checks.shuffled_labels_score_chance(
+            images, texts, _truth(workspace, partition), workspace.recipe.evaluation
         )
-
-    return _sanity_check(workspace, "retrieval_scores", sanity_check)
-
-
-def shuffled_labels_score_chance(workspace: Workspace) -> CheckOutcome:
-    from clip_pipeline.evaluation import sanity_checks
-
-    return _sanity_check(
-        workspace,
-        "zero_shot_scores",
-        lambda key: sanity_checks.shuffled_labels_score_chance(
-            workspace.get("image_embeddings", key).folder,
-            workspace.get("text_embeddings", key).folder,
-            _truth(workspace, key),
-            workspace.recipe.evaluation,
-        ),
     )
 
 
-def predictions_belong_to_their_ids(workspace: Workspace) -> CheckOutcome:
+def predictions_belong_to_their_ids(workspace: Workspace, partition: str) -> CheckOutcome:
     import pyarrow.parquet as pq
 
     from clip_pipeline.evaluation import sanity_checks
 
-    return _sanity_check(
-        workspace,
-        "zero_shot_scores",
-        lambda key: sanity_checks.predictions_belong_to_their_ids(
-            pq.read_table(workspace.get("zero_shot_scores", key).file("predictions.parquet")),
-            workspace.get("image_embeddings", key).folder,
-            workspace.get("text_embeddings", key).folder,
-            _truth(workspace, key),
-            workspace.recipe.evaluation.shuffle_labels,
-        ),
-    )
+    if not _is_scored(workspace, "zero_shot_scores", partition):
+        return NOTHING_SCORED
+    predictions = pq.read_table(workspace.get("zero_shot_scores", partition).file("predictions.parquet"))
+    images, texts = _embeddings(workspace, partition)
+    truth, shuffled = _truth(workspace, partition), workspace.recipe.evaluation.shuffle_labels
+    return _outcome(sanity_checks.predictions_belong_to_their_ids(predictions, images, texts, truth, shuffled))
 
 
-def perfect_probe_scores_one(workspace: Workspace) -> CheckOutcome:
+def perfect_probe_scores_one(workspace: Workspace, partition: str) -> CheckOutcome:
     from clip_pipeline.evaluation.probes import sanity_check
 
-    settings = workspace.recipe.evaluation
-    return _sanity_check(
-        workspace, "probe_scores", lambda key: sanity_check.perfect_probe_scores_one(_truth(workspace, key), settings)
-    )
+    if not _is_scored(workspace, "probe_scores", partition):
+        return NOTHING_SCORED
+    return _outcome(sanity_check.perfect_probe_scores_one(_truth(workspace, partition), workspace.recipe.evaluation))
 
 
-def probe_is_not_below_zero_shot(workspace: Workspace) -> CheckOutcome:
+def probe_is_not_below_zero_shot(workspace: Workspace, partition: str) -> CheckOutcome:
     from clip_pipeline.evaluation import sanity_checks
 
-    def sanity_check(key: str) -> SanityCheckOutcome:
-        settings = workspace.recipe.evaluation
-        probe = _right(workspace, "probe_scores", key, probe="linear_probe")
-        zero_shot = _right(workspace, "zero_shot_scores", key)
-        return sanity_checks.probe_is_not_below_zero_shot(probe, zero_shot, settings.bootstrap_samples, settings.seed)
-
-    return _sanity_check(workspace, "probe_scores", sanity_check)
+    if not _is_scored(workspace, "probe_scores", partition):
+        return NOTHING_SCORED
+    settings = workspace.recipe.evaluation
+    probe = _right(workspace, "probe_scores", partition, probe="linear_probe")
+    zero_shot = _right(workspace, "zero_shot_scores", partition)
+    return _outcome(
+        sanity_checks.probe_is_not_below_zero_shot(probe, zero_shot, settings.bootstrap_samples, settings.seed)
+    )
 
 
 def _right(workspace: Workspace, asset: str, key: str, probe: str = "") -> dict[str, bool]:
@@ -139,20 +131,18 @@ def _truth(workspace: Workspace, key: str) -> Any:
     return stored_dataset(workspace, halves(key)[0]).truth()
 
 
-def _sanity_check(workspace: Workspace, asset: str, sanity_check: Callable[[str], SanityCheckOutcome]) -> CheckOutcome:
-    """The sanity check on every partition that was scored; the first that fails decides."""
-    outcomes = {key: sanity_check(key) for key, _ in _scored(workspace, asset)}
-    failed = {key: outcome for key, outcome in outcomes.items() if not outcome.passed}
-    lines = [f"{halves(key)[0]}: {outcome.found}" for key, outcome in (failed or outcomes).items()]
-    return CheckOutcome(not failed, "; ".join(lines) or "nothing was scored", {"datasets": len(outcomes), "failed": len(failed)})  # fmt: skip
+def _embeddings(workspace: Workspace, key: str) -> tuple[Path, Path]:
+    """The folders of a dataset's image and text vectors."""
+    return workspace.get("image_embeddings", key).folder, workspace.get("text_embeddings", key).folder
 
 
-def _scored(workspace: Workspace, asset: str) -> Iterator[tuple[str, Artifact]]:
-    """Partitions with scores; a run of one partition checks what there is."""
-    for key in datasets_by_variant(workspace):
-        artifact = workspace.store.find(artifact_key(asset, key))
-        if artifact is not None and artifact.rows["scores"]:
-            yield key, artifact
+def _is_scored(workspace: Workspace, asset: str, key: str) -> bool:
+    """Whether there are scores: of a dataset without labels or captions there are none."""
+    return workspace.get(asset, key).rows["scores"] > 0
+
+
+def _outcome(outcome: SanityCheckOutcome) -> CheckOutcome:
+    return CheckOutcome(outcome.passed, outcome.found, {name: float(value) for name, value in outcome.numbers.items()})
 
 
 SCORE_CHECKS = (

@@ -196,13 +196,11 @@ BUILDERS = {
 # ---- checks
 
 
-def fractions_hold_every_class(workspace: Workspace) -> CheckOutcome:
+def fractions_hold_every_class(workspace: Workspace, partition: str) -> CheckOutcome:
     """Read from the manifest and the table of ids, not from the code that drew them."""
     import pyarrow.parquet as pq
 
-    if not adapted_variants(workspace):
-        return _nothing_to_check()
-    artifact = workspace.get("adaptation_data", workspace.variant)
+    artifact = workspace.get("adaptation_data", partition)
     manifest = json.loads(artifact.file("fractions.json").read_text(encoding="utf-8"))
     smallest = pq.read_table(artifact.file("fractions.parquet")).to_pylist()
     wrong = []
@@ -220,10 +218,8 @@ def fractions_hold_every_class(workspace: Workspace) -> CheckOutcome:
     return CheckOutcome(not wrong, found + _listed(wrong), {"fractions": checked, "wrong": len(wrong)})
 
 
-def accuracy_does_not_fall(workspace: Workspace) -> CheckOutcome:
-    if not adapted_variants(workspace):
-        return _nothing_to_check()
-    artifact = workspace.get("adaptation_curves", workspace.variant)
+def accuracy_does_not_fall(workspace: Workspace, partition: str) -> CheckOutcome:
+    artifact = workspace.get("adaptation_curves", partition)
     fallen = json.loads(artifact.file("falls.json").read_text(encoding="utf-8"))
     named = [f"{one['method']} from {one['from']:g} to {one['to']:g} %" for one in fallen]
     found = f"{len(fallen)} times a method is worse with more of the nested photos, beyond the interval"
@@ -232,10 +228,6 @@ def accuracy_does_not_fall(workspace: Workspace) -> CheckOutcome:
 
 def _listed(names: Sequence[str]) -> str:
     return f": {', '.join(names[:5])}" if names else ""
-
-
-def _nothing_to_check() -> CheckOutcome:
-    return CheckOutcome(True, "the recipe adapts to no dataset")
 
 
 ADAPTATION_CHECKS = (

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from clip_pipeline.errors import BudgetSpentError, MissingKeyError, SourceError
+from clip_pipeline.errors import BudgetSpentError, MissingKeyError, SourceError, UnavailableError
 from clip_pipeline.sources.unsplash.api_photo import photo_row
 from clip_pipeline.sources.web.api_session import Hosts, http_session
 from clip_pipeline.sources.web.request_ledger import Budget
@@ -127,7 +127,7 @@ class UnsplashClient:
             else:
                 raise _refusal(response, about)
             retries.failed(problem)
-        raise SourceError(
+        raise UnavailableError(
             f"The search at {self._base_url} failed {MAX_TRIES} times {about} (last: {retries.problem}). "
             "Check the network and run again: every page that came is kept."
         )

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from clip_pipeline.errors import DiskError, SourceError
+from clip_pipeline.errors import DiskError, SourceError, UnavailableError
 from clip_pipeline.machine.progress import progress
 from clip_pipeline.sources.web.api_session import Hosts, http_session
 from clip_pipeline.sources.web.retries import MAX_TRIES, Retries, connection_errors, may_pass, retry_after_seconds
@@ -117,7 +117,7 @@ def _download_resuming(
             if grown:  # only tries in a row that bring nothing count: a long download may break many times
                 retries.progressed()
             retries.failed(problem, asked_seconds)
-    raise SourceError(
+    raise UnavailableError(
         f"{remote.url} broke off {MAX_TRIES} times without progress ({retries.problem}). What came is kept in {partial.name}; run again to go on."
     )
 

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from clip_pipeline.errors import SourceError
+from clip_pipeline.errors import SourceError, UnavailableError
 from clip_pipeline.sources.web.retries import Retries, connection_errors, may_pass, retry_after_seconds
 
 if TYPE_CHECKING:
@@ -20,8 +20,8 @@ def read_small_file(
 ) -> bytes | None:
     """The whole content at a url, None for 404; asks again where that may help.
 
-    sleep: waits so many seconds. Raises SourceError for a status that will not pass, for what comes cut or not at all each
-    time, and for more than `max_bytes`.
+    sleep: waits so many seconds. Raises SourceError for a status that will not pass and for more than `max_bytes`,
+    UnavailableError for what comes cut or not at all each time.
     """
     retries = Retries(url, sleep=sleep)
     while retries.left:
@@ -40,12 +40,15 @@ def read_small_file(
                     problem = f"HTTP {response.status_code}"
                     asked_seconds = retry_after_seconds(response.headers, time.time())
                     if not may_pass(response.status_code):
-                        retries.problem = problem
-                        break
+                        raise SourceError(_unreadable(url, problem))
         except connection_errors() as error:
             problem = type(error).__name__
         retries.failed(problem, asked_seconds)
-    raise SourceError(f"{url} cannot be read ({retries.problem}). Check the address and the network, then run again.")
+    raise UnavailableError(_unreadable(url, retries.problem))
+
+
+def _unreadable(url: str, problem: str) -> str:
+    return f"{url} cannot be read ({problem}). Check the address and the network, then run again."
 
 
 def read_content(response: requests.Response, max_bytes: int | None) -> bytes:

@@ -16,7 +16,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from clip_pipeline.errors import SettingsError, SourceError
+from clip_pipeline.errors import SettingsError, SourceError, UnavailableError
 from clip_pipeline.sources.web.api_session import Hosts, http_session
 from clip_pipeline.sources.web.retries import Retries, connection_errors, may_pass, retry_after_seconds
 from clip_pipeline.sources.web.small_file import CHUNK_BYTES
@@ -160,7 +160,7 @@ class MediaWikiClient:
                 retries.busy(problem, MAXLAG_SECONDS if asked_seconds is None else asked_seconds)
             else:
                 retries.failed(problem, asked_seconds)
-        raise SourceError(
+        raise UnavailableError(
             f"{self.api} cannot be read ({retries.problem}), after {retries.failures + retries.waits} tries. "
             "What came is kept; run again later to go on."
         )

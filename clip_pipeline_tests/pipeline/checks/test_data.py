@@ -57,7 +57,6 @@ def put_captions(workspace: Workspace, captions: list[str]) -> None:
 
 
 def put_attempts(workspace: Workspace, attempts: list[dict[str, Any]]) -> None:
-    put(workspace, "photo_catalog", {"shards/00000.parquet": table(PHOTO_CATALOG, [])})
     rows = [{"status": "success", **attempt} for attempt in attempts]
     put(workspace, "image_shards", {"00000.parquet": table(SHARD_ATTEMPTS, rows)}, "00000")
 
@@ -65,7 +64,7 @@ def put_attempts(workspace: Workspace, attempts: list[dict[str, Any]]) -> None:
 @pytest.mark.parametrize(("repeats", "passed"), [(11, False), (10, True)])
 def test_captions_that_stand_with_many_photos_are_told(workspace, repeats, passed):
     put_captions(workspace, ["image may contain"] * repeats + [f"photo {number}" for number in range(100)])
-    outcome = captions_are_rarely_repeated(workspace)
+    outcome = captions_are_rarely_repeated(workspace, "")
     assert outcome.passed is passed
     assert ("'image may contain'. See max_caption_photos" in outcome.found) is not passed
 
@@ -73,7 +72,7 @@ def test_captions_that_stand_with_many_photos_are_told(workspace, repeats, passe
 @pytest.mark.parametrize(("short", "passed"), [(26, False), (24, True)])
 def test_captions_of_odd_length_are_told(workspace, short, passed):
     put_captions(workspace, ["red cup"] * (short - 1) + ["word " * 61] + ["a red cup"] * (100 - short))
-    outcome = captions_have_a_usual_length(workspace)
+    outcome = captions_have_a_usual_length(workspace, "")
     assert outcome.passed is passed
     assert outcome.numbers == {"short": short - 1, "long": 1, "share": short / 100}
 
@@ -84,38 +83,38 @@ def test_captions_in_another_language_are_told(workspace, german, passed):
         "the dog is on the grass with his ball"
     ] * 89
     put_captions(workspace, captions)
-    outcome = captions_are_in_one_language(workspace)
+    outcome = captions_are_in_one_language(workspace, "")
     assert (outcome.passed, outcome.numbers["language"], outcome.numbers["other"]) == (passed, "en", german)
 
 
 def test_captions_without_function_words_have_no_language(workspace):
     put_captions(workspace, ["xyzzy plugh"])
-    assert captions_are_in_one_language(workspace).passed
+    assert captions_are_in_one_language(workspace, "").passed
 
 
 @pytest.mark.parametrize(("pages", "passed"), [(6, False), (5, True)])
 def test_images_of_text_are_told(workspace, pages, passed):
     attempts = [{"text_share": 0.5}] * pages + [{"text_share": 0.1}] * (100 - pages)
     put_attempts(workspace, [*attempts, {"status": "not_found"}, {"text_share": None}])
-    outcome = images_show_little_text(workspace)
+    outcome = images_show_little_text(workspace, "00000")
     assert (outcome.passed, outcome.numbers["mostly text"]) == (passed, pages)
 
 
 def test_tiny_and_narrow_photos_are_told(workspace):
     usual, small, narrow = ({"original_width": w, "original_height": h} for w, h in ((400, 300), (63, 99), (301, 100)))
     put_attempts(workspace, [usual] * 17 + [small] + [narrow] + [{"status": "not_found"}])
-    outcome = photos_have_usual_sizes(workspace)
+    outcome = photos_have_usual_sizes(workspace, "00000")
     assert not outcome.passed
     assert outcome.numbers == {"small": 1, "narrow": 1, "share": 2 / 19}
 
 
-def test_words_without_photos_are_told_for_the_buckets_that_there_are(workspace):
+def test_words_without_photos_are_told_for_the_bucket_that_is_asked_for(workspace):
     rows = [{"word": "cup", "rank": 0, "words": []}, {"word": "cup", "rank": 1, "words": []}]
     put(workspace, "image_links", {"links.parquet": table(IMAGE_LINKS, rows)}, "001", words=3)
-    outcome = words_have_photos(workspace)
+    outcome = words_have_photos(workspace, "001")
     assert (outcome.passed, outcome.found) == (False, "2 of 3 words have no photo")
     put(workspace, "image_links", {"links.parquet": table(IMAGE_LINKS, rows[:1])}, "000", words=1)
-    assert words_have_photos(workspace).passed
+    assert words_have_photos(workspace, "000").passed and not words_have_photos(workspace, "001").passed
 
 
 @pytest.mark.parametrize(
@@ -131,6 +130,6 @@ def test_missing_licences_are_told(workspace, source, licences, passed):
     recipe = replace(workspace.recipe, links=replace(workspace.recipe.links, source=source))
     workspace.recipe = recipe
     put(workspace, "photo_catalog", {"photos.parquet": table(PHOTO_CATALOG, [{"licence": one} for one in licences])})
-    outcome = photos_have_licences(workspace)
+    outcome = photos_have_licences(workspace, "")
     assert outcome.passed is passed
     assert outcome.numbers == {"without licence": licences.count(None)}

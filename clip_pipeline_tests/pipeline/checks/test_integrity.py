@@ -24,7 +24,7 @@ def judged(tiny_data, folder, **facts):
     manifest["facts"] |= facts
     path.write_text(json.dumps(manifest))
     with Workspace(data, find_recipe("tiny")) as workspace:
-        return model_learnt(workspace)
+        return model_learnt(workspace, "tiny_test")
 
 
 @pytest.mark.parametrize(
@@ -65,7 +65,7 @@ def test_the_validation_loss_that_is_judged_is_open_clips_own_of_the_stored_mode
         checkpoint = workspace.get("clip_checkpoint", "tiny_test")
         pairs = pq.read_table(workspace.get("image_text_pairs").file("pairs.parquet"))
         tars = [workspace.get("image_shards", key).file(f"{key}.tar") for key in shard_keys(workspace)]
-        judged = model_learnt(workspace).numbers["validation"]
+        judged = model_learnt(workspace, "tiny_test").numbers["validation"]
     model, preprocess, _ = clip_pipeline.load(checkpoint.folder)
     split = read_split(pairs, "validation")
     table = split.table(load_tokenizer(checkpoint.folder), context_length_of(architecture_of(settings)))

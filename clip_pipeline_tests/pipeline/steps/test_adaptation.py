@@ -92,15 +92,15 @@ def test_a_second_run_does_nothing_and_a_new_method_costs_its_own_trials(built):
 def test_the_checks_hold_and_see_damage(built):
     recipe, folder, _ = built
     with Workspace(folder, recipe) as workspace:
-        assert adaptation.fractions_hold_every_class(workspace).passed
-        assert "0 times" in adaptation.accuracy_does_not_fall(workspace).found
+        assert adaptation.fractions_hold_every_class(workspace, "tiny_test").passed
+        assert "0 times" in adaptation.accuracy_does_not_fall(workspace, "tiny_test").found
         path = workspace.get("adaptation_data", "tiny_test").file("fractions.json")
         whole = path.read_text()
         manifest = json.loads(whole)
         manifest["seeds"]["0"]["025"]["per_class"][1] = 0
         path.write_text(json.dumps(manifest))
         try:
-            outcome = adaptation.fractions_hold_every_class(workspace)
+            outcome = adaptation.fractions_hold_every_class(workspace, "tiny_test")
         finally:
             path.write_text(whole)
     assert not outcome.passed and "25 % of seed 0" in outcome.found
@@ -119,7 +119,6 @@ def test_a_recipe_that_adapts_to_nothing_has_no_partitions(built):
     with Workspace(folder, replace(recipe, adaptation=AdaptationSettings())) as workspace:
         assert [step.partitions(workspace) for step in ADAPTATION] == [[], [], []]
         assert adaptation.report_facts(workspace) == {}
-        assert adaptation.accuracy_does_not_fall(workspace).passed
         with pytest.raises(SettingsError, match="adaptation.dataset is empty"):
             ADAPTATION[0].materialise(workspace, "tiny_test")
 

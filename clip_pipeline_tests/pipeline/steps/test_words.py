@@ -15,6 +15,7 @@ from clip_pipeline.pipeline.graph import STEPS, select
 from clip_pipeline.pipeline.run import run_steps
 from clip_pipeline.pipeline.workspace import Workspace
 from clip_pipeline.settings import Recipe, with_settings
+from clip_pipeline_tests.made.first_error import first_error
 from clip_pipeline_tests.sources.loopback import loopback
 from clip_pipeline_tests.words.dumps import HEAD, dump_xml, page_xml, write_multistream
 
@@ -28,7 +29,7 @@ def recipe(dump, *more: str) -> Recipe:
 
 
 def vocabulary(data, dump, *more: str) -> list[str]:
-    with Workspace(data, recipe(dump, *more)) as workspace:
+    with first_error(), Workspace(data, recipe(dump, *more)) as workspace:
         run_steps(workspace, select("+vocabulary"))
         return workspace.get("vocabulary").file("words.txt").read_text(encoding="utf-8").split()
 

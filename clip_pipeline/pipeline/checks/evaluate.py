@@ -1,0 +1,119 @@
+"""Evaluates the checks of an artifact. What was found is remembered beside the artifacts, for as long as nothing that decides it changes."""
+
+from __future__ import annotations
+
+import json
+import logging
+import shutil
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from clip_pipeline.errors import ClipPipelineError
+from clip_pipeline.pipeline.checks.check import Check, CheckOutcome
+from clip_pipeline.pipeline.checks.integrity import CHECKS
+from clip_pipeline.pipeline.partitions import variant_of
+from clip_pipeline.pipeline.stages import find_asset
+from clip_pipeline.pipeline.workspace import Workspace
+from clip_pipeline.storage.artifacts import Store
+from clip_pipeline.storage.disk import hash_json
+from clip_pipeline.storage.manifest import Artifact, ArtifactKey
+from clip_pipeline.storage.published import published_file
+from clip_pipeline.version import __version__
+
+logger = logging.getLogger(__name__)
+
+REMEMBERED = ".checks"
+"""The folder below the data folder: one JSON file an artifact."""
+
+
+@dataclass(frozen=True)
+class CheckResult:
+    """What a check found of one artifact. remembered: in an earlier run, of the same bytes with the same settings."""
+
+    check: Check
+    key: ArtifactKey
+    outcome: CheckOutcome
+    remembered: bool = False
+
+    @property
+    def stops(self) -> bool:
+        """Whether what comes after the artifact must not be built."""
+        return self.check.blocking and not self.outcome.passed
+
+    @property
+    def warns(self) -> bool:
+        return not self.check.blocking and not self.outcome.passed
+
+    @property
+    def name(self) -> str:
+        """The artifact, such as image_shards[00012]."""
+        return str(self.key)
+
+
+def checks_of(asset: str) -> tuple[Check, ...]:
+    """The checks of an asset, in the order of their list."""
+    return tuple(check for check in CHECKS if check.asset == asset)
+
+
+def evaluate(workspace: Workspace, check: Check, key: ArtifactKey) -> CheckResult:
+    """What the check finds now. A check that cannot be evaluated fails with the reason."""
+    try:
+        outcome = check.function(_workspace_of(workspace, key), key.partition)
+    except ClipPipelineError as error:
+        outcome = CheckOutcome(False, f"could not be evaluated: {error}")
+    except Exception as error:
+        logger.exception("The check %s of %s broke", check.name, key)
+        outcome = CheckOutcome(False, f"could not be evaluated: {type(error).__name__}: {error}")
+    return CheckResult(check, key, outcome)
+
+
+def _workspace_of(workspace: Workspace, key: ArtifactKey) -> Workspace:
+    """With the training settings of the artifact's variant."""
+    variant = variant_of(find_asset(key.asset), key.partition)
+    return workspace.of_variant(variant) if variant else workspace
+
+
+def check_artifact(workspace: Workspace, artifact: Artifact) -> list[CheckResult]:
+    """What the checks of an artifact find, taken from memory where neither artifact nor settings have changed since.
+
+    The manifest names the hash of every file and of every input; it is written anew by each build, so a forced one is checked
+    again.
+    """
+    checks = checks_of(artifact.key.asset)
+    if not checks:
+        return []
+    decided_by = hash_json([__version__, artifact.manifest, asdict(_workspace_of(workspace, artifact.key).recipe)])
+    known = _remembered(workspace.store, artifact.key, decided_by)
+    results = [
+        CheckResult(check, artifact.key, CheckOutcome(**known[check.memory_name]), True)
+        if check.memory_name in known
+        else evaluate(workspace, check, artifact.key)
+        for check in checks
+    ]
+    if not all(result.remembered for result in results):
+        found = {result.check.memory_name: asdict(result.outcome) for result in results}
+        _remember(workspace.store, artifact.key, {"decided_by": decided_by, "found": found})
+    return results
+
+
+def forget_checks(store: Store) -> None:
+    """Removes what was found: its sentences may show captions."""
+    shutil.rmtree(store.root / REMEMBERED, ignore_errors=True)
+
+
+def _path(store: Store, key: ArtifactKey) -> Path:
+    return (store.root / REMEMBERED / key.relative).with_name(f"{key.relative.name}.json")
+
+
+def _remembered(store: Store, key: ArtifactKey, decided_by: str) -> dict[str, dict[str, Any]]:
+    try:
+        content = json.loads(_path(store, key).read_text(encoding="utf-8"))
+    except (FileNotFoundError, json.JSONDecodeError):
+        return {}
+    return content["found"] if content["decided_by"] == decided_by else {}
+
+
+def _remember(store: Store, key: ArtifactKey, content: dict[str, Any]) -> None:
+    with published_file(_path(store, key)) as path:
+        path.write_text(json.dumps(content, indent=1, sort_keys=True), encoding="utf-8")

@@ -1,0 +1,103 @@
+"""What a run did: of one partition as soon as it is done, of one asset, and the sentence that it ends with where something failed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from clip_pipeline.errors import RunFailedError
+from clip_pipeline.pipeline.checks.evaluate import CheckResult
+from clip_pipeline.pipeline.stages import artifact_key
+from clip_pipeline.storage.artifacts import Materialised
+
+
+@dataclass
+class AssetOutcome:
+    """What a run did for one asset.
+
+    partitions: what is there now, by partition. failures: the error of each that could not be built; under "" where its partitions
+    could not even be found out. skipped: why each was left out, as the end of "skipped, since ...". seconds: altogether.
+    """
+
+    asset: str
+    partitions: dict[str, Materialised] = field(default_factory=dict)
+    seconds: float = 0.0
+    failures: dict[str, Exception] = field(default_factory=dict)
+    skipped: dict[str, str] = field(default_factory=dict)
+    checks: list[CheckResult] = field(default_factory=list)
+
+    @property
+    def built(self) -> int:
+        return sum(not outcome.hit for outcome in self.partitions.values())
+
+    @property
+    def hits(self) -> int:
+        return sum(outcome.hit for outcome in self.partitions.values())
+
+    @property
+    def failed_checks(self) -> list[CheckResult]:
+        """Those that stop what comes after them."""
+        return [result for result in self.checks if result.stops]
+
+    @property
+    def warnings(self) -> list[CheckResult]:
+        return [result for result in self.checks if result.warns]
+
+
+@dataclass(frozen=True)
+class PartitionDone:
+    """One partition of a run is done, and how far the asset is.
+
+    materialised: None where it failed or was skipped. error: why it failed. skipped: why it was left out. done, total: partitions.
+    per_minute: partitions built a minute, hits left out; None before the first. minutes_left: at this rate, if no hit is left.
+    """
+
+    asset: str
+    partition: str
+    materialised: Materialised | None
+    error: Exception | None
+    skipped: str
+    done: int
+    total: int
+    per_minute: float | None
+    minutes_left: float | None
+
+    @property
+    def pace(self) -> str:
+        """Such as "120 of 1,000 partitions, 4.2 a minute, 210 minutes left"."""
+        line = f"{self.done:,} of {self.total:,} partitions"
+        if self.per_minute is not None and self.minutes_left is not None:
+            line += f", {self.per_minute:,.1f} a minute, {self.minutes_left:,.0f} minutes left"
+        return line
+
+
+def skipped_sentence(outcome: AssetOutcome) -> str:
+    """How many partitions of an asset were left out, why, and one of them; "" where none was."""
+    if not outcome.skipped:
+        return ""
+    partition, reason = next(iter(outcome.skipped.items()))
+    example = f", such as {partition}" if partition and len(outcome.skipped) > 1 else ""
+    whole = not outcome.partitions and not outcome.failures
+    of_all = len(outcome.skipped) + len(outcome.partitions) + len(outcome.failures)
+    count = "" if whole else f" {len(outcome.skipped):,} of {of_all:,}"
+    return f"{outcome.asset} skipped{count}{example}, since {reason}"
+
+
+def failures_of(outcomes: Iterable[AssetOutcome]) -> dict[str, Exception | str]:
+    """What failed, by the name of the artifact: its error, or the sentence of a check that stops what comes after."""
+    failures: dict[str, Exception | str] = {}
+    for outcome in outcomes:
+        failures |= {str(artifact_key(outcome.asset, key)): error for key, error in outcome.failures.items()}
+        for result in outcome.failed_checks:
+            failures[f"{result.name}, the check {result.check.name}"] = result.outcome.found
+    return failures
+
+
+def raise_failures(outcomes: Sequence[AssetOutcome]) -> None:
+    """Raises RunFailedError with the list where something failed, from the first error."""
+    failures = failures_of(outcomes)
+    if not failures:
+        return
+    first = next((error for error in failures.values() if isinstance(error, Exception)), None)
+    skipped = [sentence for outcome in outcomes if (sentence := skipped_sentence(outcome))]
+    raise RunFailedError(failures, skipped) from first
