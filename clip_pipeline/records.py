@@ -101,7 +101,7 @@ _STORED_SIDES = {name: column(name, pa.int32(), f"Pixels of the stored image's {
 SHARD_ATTEMPTS_COLUMNS = (
     *(_STORED_SIDES.get(field.name, field) for field in PHOTO_CATALOG_COLUMNS),
     column("caption", pa.string(), "The first of its captions, as img2dataset has it"),
-    column("status", pa.string(), "success, or why it is not in the shard (docs/photos.md lists the reasons)", False),
+    column("status", pa.string(), "success, or why it is not in the shard, such as not_found or too_small", False),
     column("error_message", pa.string(), "What exactly was found; null for success"),
     column("original_width", pa.int32(), "Pixels of the downloaded image's width"),
     column("original_height", pa.int32(), "Pixels of the downloaded image's height"),

@@ -13,10 +13,12 @@ import sys
 from pathlib import Path
 
 import click
+import pyarrow as pa
 from flow import flow_picture
 
 from clip_pipeline.cli import commands
 from clip_pipeline.pipeline.assets import ASSETS
+from clip_pipeline.records import about_column
 from clip_pipeline.settings import SECTIONS, Recipe
 from clip_pipeline.settings.fields import SettingField, fields_of
 from clip_pipeline.settings.recipes import RECIPES
@@ -85,7 +87,21 @@ def assets_page() -> str:
     for asset in ASSETS:
         after = ", ".join(f"`{name}`" for name in asset.after) or "–"
         lines.append(f"| {asset.stage} | `{asset.name}` | {asset.about} | {after} |")
-    return "\n".join([*lines, ""])
+    lines += ["", "## Columns of the tables", ""]
+    tables: dict[tuple[pa.Field, ...], list[str]] = {}
+    for asset in ASSETS:
+        if asset.columns:
+            tables.setdefault(asset.columns, []).append(f"`{asset.name}`")
+    for columns, names in tables.items():
+        lines += [f"### {', '.join(names)}", "", "| column | type | what it is |", "|---|---|---|"]
+        lines += [f"| `{column.name}` | {_type(column)} | {about_column(column)} |" for column in columns]
+        lines.append("")
+    return "\n".join(lines)
+
+
+def _type(column: pa.Field) -> str:
+    kind = "struct" if pa.types.is_struct(column.type) else str(column.type)
+    return f"`{kind}`{', may be null' if column.nullable else ''}"
 
 
 def recipe_table() -> str:
