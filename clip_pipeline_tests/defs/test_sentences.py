@@ -101,3 +101,26 @@ def test_no_error_of_a_step_holds_a_command_line_of_its_own():
             texts = [one.value for one in ast.walk(raised) if isinstance(one, ast.Constant)]
             found += [f"{relative}: {text}" for text in texts if isinstance(text, str) and "clip-pipeline run" in text]
     assert not found
+
+
+UNDIVIDED = ["vocabulary", "photo_catalog", "image_text_pairs", "caption_corpus", "bpe_tokenizer", "benchmark_report"]
+
+
+@pytest.mark.parametrize("asset", UNDIVIDED)
+def test_no_message_of_an_asset_run_that_fails_tells_to_type_a_command(asset, tmp_path, monkeypatch):
+    """On an empty data folder, as a user meets it who starts in the middle of the graph."""
+    monkeypatch.setenv("CLIP_PIPELINE_DATA", str(tmp_path / "data"))
+    monkeypatch.setenv("CLIP_PIPELINE_RECIPE", "tiny")
+    from clip_pipeline.defs.asset import pipeline_asset
+    from clip_pipeline.defs.resources import launch_resources
+    from clip_pipeline.pipeline.graph import STEPS
+
+    with dg.DagsterInstance.ephemeral() as instance:
+        result = dg.materialize(
+            [pipeline_asset(STEPS[asset])], instance=instance, resources=launch_resources(), raise_on_error=False
+        )
+        entries = instance.all_logs(result.run_id)
+    assert not result.success
+    texts = [entry.message + str(entry.dagster_event) for entry in entries]
+    assert any("First, materialize " in text and " on its page under Assets" in text for text in texts)
+    assert not [text for text in texts if "clip-pipeline run" in text or "--select" in text]
