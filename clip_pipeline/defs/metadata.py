@@ -88,9 +88,12 @@ def _several(name: str, value: dict | list) -> dg.MetadataValue:
         return dg.MetadataValue.text(" ".join(value))
     if not isinstance(value, dict) or not _are_numbers(value):
         return _fact_value(value)
-    by_number = all(key.replace(".", "", 1).isdigit() for key in value)
+    numbers = {
+        str(key): number for key, number in value.items()
+    }  # a manifest that was just made may hold keys of any kind
+    by_number = all(key.replace(".", "", 1).isdigit() for key in numbers)
     order = (lambda item: float(item[0])) if by_number else (lambda item: -item[1])
-    return _table_value(Table((_label(name), "Number"), sorted(value.items(), key=order)))
+    return _table_value(Table((_label(name), "Number"), sorted(numbers.items(), key=order)))
 
 
 def _label(name: str) -> str:

@@ -119,3 +119,12 @@ def test_reasons_are_a_table_the_commonest_first(tiny_data):
     assert counts == sorted(counts, reverse=True) and dropped[0].data["Dropped"] == "too_rare"
     lengths = [int(record.data["Length counts"]) for record in of(tiny_data, "bpe_tokenizer")["Length counts"].records]
     assert lengths == sorted(lengths), "numbers in their order"
+
+
+def test_numbers_by_number_are_shown_of_an_artifact_that_was_just_built(tiny_data):
+    """Whose manifest has not been through JSON yet."""
+    with Workspace(tiny_data, find_recipe("tiny")) as workspace:
+        artifact = workspace.get("caption_corpus")
+    fresh = replace(artifact, manifest=artifact.manifest | {"facts": {"photos by fraction": {100.0: 144, 50.0: 72}}})
+    table = artifact_metadata(Materialised(fresh, False, "asked to", 0.1))["Photos by fraction"]
+    assert [record.data["Photos by fraction"] for record in table.records] == ["50.0", "100.0"]
