@@ -18,8 +18,8 @@ test: $(VENV)/installed-dev ## all tests, on all cores
 check: lint ## style, types and the quick tests: a minute
 	$(BIN)/python -m pytest $(ON_ALL_CORES) -m "not slow"
 
-dev: $(VENV)/installed ## the Dagster page on http://127.0.0.1:3000
-	$(BIN)/dagster dev --host 127.0.0.1 --port 3000
+dev: $(VENV)/installed ## the Dagster page; make dev RECIPE=laptop DATA=mydata PORT=3001 for others than the sandbox's
+	@exec $(BIN)/clip-pipeline dev $(if $(RECIPE),--recipe '$(RECIPE)') $(if $(DATA),--data '$(DATA)' --home '$(DATA)/.dagster') $(if $(PORT),--port $(PORT))
 
 lint: $(VENV)/installed-dev ## style and types
 	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy

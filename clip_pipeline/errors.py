@@ -24,6 +24,7 @@
     ├── DecoderError           no process that decodes photos can be started
     ├── EmbeddingProcessError  a process that embeds photos ended before its work did
     ├── BuildProcessError      a process that builds an artifact ended before its work did
+    ├── PageError              the Dagster page cannot be started here
     ├── TrainingError          training cannot go on: loss not finite, no pairs, ...
     └── RunFailedError         the end of a run in which something failed: the list of it
 
@@ -153,6 +154,10 @@ class EmbeddingProcessError(ClipPipelineError):
 
 class BuildProcessError(ClipPipelineError):
     """A process that builds an artifact ended before its work did."""
+
+
+class PageError(ClipPipelineError):
+    """The Dagster page cannot be started here, or ended by itself."""
 
 
 class TrainingError(ClipPipelineError):

@@ -10,6 +10,7 @@ import click
 
 from clip_pipeline.cli.adaptation import adapt
 from clip_pipeline.cli.datasets import datasets
+from clip_pipeline.cli.dev import dev
 from clip_pipeline.cli.embedding import embed
 from clip_pipeline.cli.evaluation import classify, compare_scores, evaluate, probe
 from clip_pipeline.cli.images import download
@@ -64,7 +65,7 @@ def _stop(sentence: str, status: int) -> None:
 
 
 GROUPS: dict[str, tuple[click.Command, ...]] = {
-    "Pipeline": (run, status, plan, takedown),
+    "Pipeline": (run, status, plan, takedown, dev),
     "Words": (words,),
     "Photos": (download, datasets),
     "Text": (tokenizer,),

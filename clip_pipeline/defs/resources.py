@@ -1,12 +1,10 @@
 """Where the page's recipe and data folder come from, and what can be set in the launchpad for one run.
 
-What changes bytes lives in the recipe, a profile or a variant; the environment variables CLIP_PIPELINE_RECIPE (a name or a
-profile), CLIP_PIPELINE_SETTINGS (as --set takes them, separated by ;) and CLIP_PIPELINE_DATA say which. The launchpad holds what
-changes none: `force`, and the settings marked `speed` that an asset's build reads. docs/dagster.md tells it for users.
+What changes bytes lives in the recipe, a profile or a variant, and `settings/environment.py` says which they are. The launchpad
+holds what changes none: `force`, and the settings marked `speed` that an asset's build reads. docs/dagster.md tells it for users.
 """
 
 import enum
-import os
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
 
@@ -18,20 +16,8 @@ from clip_pipeline.errors import SettingsError
 from clip_pipeline.machine.parent_process import end_with_multiprocessing_parent
 from clip_pipeline.pipeline.workspace import Workspace
 from clip_pipeline.settings import SECTIONS, Recipe, with_settings
-from clip_pipeline.settings.chosen_recipe import recipe_of
+from clip_pipeline.settings.environment import data_folder, starting_recipe
 from clip_pipeline.settings.fields import SettingField, find_field, speed_settings
-
-
-def starting_recipe() -> Recipe:
-    """The recipe of the environment variables, of which a profile is read anew at each call."""
-    settings = os.environ.get("CLIP_PIPELINE_SETTINGS", "")
-    assignments = [part.strip() for part in settings.split(";") if part.strip()]
-    return recipe_of(os.environ.get("CLIP_PIPELINE_RECIPE") or "sandbox", assignments)
-
-
-def data_folder() -> str:
-    """The folder of the artifacts, of the environment variable."""
-    return os.environ.get("CLIP_PIPELINE_DATA") or "data"
 
 
 class PipelineResource(dg.ConfigurableResource):

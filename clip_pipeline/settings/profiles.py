@@ -15,7 +15,6 @@ were given with --set.
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -24,14 +23,13 @@ from typing import Any
 from clip_pipeline.errors import SettingsError, nearest_name
 from clip_pipeline.settings.assignments import with_settings
 from clip_pipeline.settings.checked import fingerprinted
+from clip_pipeline.settings.definitions import read_definition
 from clip_pipeline.settings.fields import find_field
 from clip_pipeline.settings.recipes import RECIPES
 from clip_pipeline.settings.tree import SECTIONS, Recipe
 from clip_pipeline.storage.disk import hash_json
 
 SUFFIX = ".toml"
-MAX_BYTES = 100_000
-"""All settings with their help are 20 kB: what is larger is another file."""
 
 
 def is_profile(name_or_path: str) -> bool:
@@ -46,18 +44,18 @@ def read_profile(path: str | Path) -> Recipe:
     or value.
     """
     file = Path(path).expanduser()
-    tables = _parse(file)
+    tables = read_definition(file, ("recipe", "about", *SECTIONS))
     base, about = tables.pop("recipe", None), tables.pop("about", "")
     if not isinstance(base, str) or base not in RECIPES:
         found = "lacks the line" if base is None else f"has recipe = {base!r}; expected one such as"
         hint = nearest_name(str(base), RECIPES) if base else f"Known: {', '.join(RECIPES)}."
-        raise SettingsError(f'The profile {file} {found} recipe = "laptop". {hint}')
+        raise SettingsError(f'{file} {found} recipe = "laptop". {hint}')
     if not isinstance(about, str):
-        raise SettingsError(f"The profile {file} has about = {about!r}, expected a sentence.")
+        raise SettingsError(f"{file} has about = {about!r}, expected a sentence.")
     try:
         recipe = with_settings(RECIPES[base], list(_assignments(tables)))
     except SettingsError as error:
-        raise SettingsError(f"The profile {file}: {error}") from None
+        raise SettingsError(f"{file}: {error}") from None
     return replace(recipe, name=file.stem, about=about or recipe.about)
 
 
@@ -66,26 +64,9 @@ def settings_version(recipe: Recipe) -> str:
     return hash_json({section: fingerprinted(getattr(recipe, section)) for section in SECTIONS})[:8]
 
 
-def _parse(file: Path) -> dict[str, Any]:
-    try:
-        with file.open("rb") as stream:
-            content = stream.read(MAX_BYTES + 1)
-        if len(content) > MAX_BYTES:
-            raise SettingsError(f"The profile {file} is larger than {MAX_BYTES:,} bytes. Expected a file of settings.")
-        return tomllib.loads(content.decode())
-    except FileNotFoundError:
-        raise SettingsError(f"The profile {file} does not exist.") from None
-    except OSError as error:
-        raise SettingsError(f"The profile {file} cannot be read: {error.strerror}.") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise SettingsError(f"The profile {file} is no TOML: {error}.") from error
-
-
 def _assignments(tables: dict[str, Any]) -> Iterator[str]:
-    """The settings as `section.name=value`. Raises SettingsError for what is no section, and values of another type."""
+    """The settings as `section.name=value`. Raises SettingsError for values of another type."""
     for section, values in tables.items():
-        if section not in SECTIONS:
-            raise SettingsError(f'There is no section "{section}". {nearest_name(section, SECTIONS)}')
         if not isinstance(values, dict):
             raise SettingsError(f"{section} is {values!r}, expected a section: [{section}] and settings below it.")
         for name, value in values.items():

@@ -5,7 +5,7 @@ Needs Chromium (`apt-get install chromium`) and the `dev` extra; `defs/test_defi
 
 from __future__ import annotations
 
-import os
+import contextlib
 import shutil
 import signal
 import socket
@@ -43,39 +43,36 @@ def free_port() -> int:
 
 @pytest.fixture
 def page_url(tiny_data, tmp_path):
-    """`dagster dev` at the root of the checkout, on a copy of the tiny artifacts and with a history of its own."""
-    home = tmp_path / "dagster_home"
-    home.mkdir()
-    shutil.copy(ROOT / "dagster_home" / "dagster.yaml", home)
+    """`clip-pipeline dev` on a copy of the tiny artifacts and with a history of its own; nothing of it is left at the end."""
     data = shutil.copytree(tiny_data, tmp_path / "data", copy_function=shutil.copy2)
-    port = free_port()
-    environment = os.environ | {
-        "DAGSTER_HOME": str(home),
-        "CLIP_PIPELINE_RECIPE": "tiny",
-        "CLIP_PIPELINE_DATA": str(data),
-        "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
-    }
-    log = (tmp_path / "dagster.log").open("w")
-    process = subprocess.Popen(
-        [Path(sys.executable).parent / "dagster", "dev", "--host", "127.0.0.1", "--port", str(port)],
-        cwd=ROOT,
-        env=environment,
-        stdout=log,
-        stderr=subprocess.STDOUT,
-        start_new_session=True,
-        # A shell's background job ignores SIGINT and hands that on: without this, `dagster dev` could not be stopped.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
-    )
+    home, port, log = tmp_path / "home", free_port(), tmp_path / "dagster.log"
+    command = ["dev", "--recipe", "tiny", "--data", data, "--home", home, "--port", str(port)]
+    with log.open("w") as output:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "clip_pipeline", *command], stdout=output, stderr=subprocess.STDOUT
+        )
     try:
-        _wait_for(f"http://127.0.0.1:{port}/server_info", process, tmp_path / "dagster.log")
+        _wait_for(f"http://127.0.0.1:{port}/server_info", process, log)
         yield f"http://127.0.0.1:{port}"
     finally:
         process.send_signal(signal.SIGINT)
         try:
-            process.wait(30)
+            assert process.wait(60) == 0, log.read_text()
         except subprocess.TimeoutExpired:
-            os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
+            process.kill()
+            raise
+    assert "The page is at" in log.read_text()
+    assert running_with(f"DAGSTER_HOME={home}") == []
+
+
+def running_with(variable: str) -> list[str]:
+    """The commands of the processes whose environment says so, on Linux."""
+    found = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):  # ended meanwhile, or another user's
+            if variable.encode() in (folder / "environ").read_bytes().split(b"\0"):
+                found.append((folder / "cmdline").read_text().replace("\0", " "))
+    return found
 
 
 def _wait_for(url: str, process: subprocess.Popen, log: Path) -> None:

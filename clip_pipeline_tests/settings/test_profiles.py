@@ -8,7 +8,8 @@ import pytest
 
 from clip_pipeline.errors import SettingsError
 from clip_pipeline.settings.chosen_recipe import recipe_of
-from clip_pipeline.settings.profiles import MAX_BYTES, settings_version
+from clip_pipeline.settings.definitions import MAX_FILE_BYTES
+from clip_pipeline.settings.profiles import settings_version
 from clip_pipeline.settings.recipes import find_recipe
 
 MINE = """
@@ -50,8 +51,8 @@ def test_a_plan_of_the_training_comes_before_the_other_settings_of_the_file(tmp_
     [
         ("[words]\nmin_count = 5\n", 'mine.toml lacks the line recipe = "laptop". Known: sandbox, tiny, laptop'),
         ('recipe = "laptob"', """has recipe = 'laptob'; expected one such as recipe = "laptop". Did you mean"""),
-        ('recipe = "tiny"\n[word]\nmin_count = 5\n', 'mine.toml: There is no section "word". Did you mean "words"?'),
-        ('recipe = "tiny"\nmin_count = 5\n', 'mine.toml: There is no section "min_count"'),
+        ('recipe = "tiny"\n[word]\nmin_count = 5\n', 'mine.toml has the unknown key "word". Did you mean "words"?'),
+        ('recipe = "tiny"\nmin_count = 5\n', 'mine.toml has the unknown key "min_count"'),
         ('recipe = "tiny"\nwords = 5\n', r"mine.toml: words is 5, expected a section: \[words\]"),
         ('recipe = "tiny"\n[words]\nmin_cuont = 5\n', 'mine.toml: There is no setting "words.min_cuont". Did you mean'),
         ('recipe = "tiny"\n[words]\nmin_count = "5"\n', 'mine.toml: words.min_count is "5", expected a whole number'),
@@ -62,7 +63,7 @@ def test_a_plan_of_the_training_comes_before_the_other_settings_of_the_file(tmp_
         ('recipe = "tiny"\n[training]\nclip_norm = 1.0\n', "mine.toml: training.clip_norm was renamed"),
         ('recipe = "tiny"\nabout = 5\n', "has about = 5, expected a sentence"),
         ('recipe "tiny"', "mine.toml is no TOML: .* line 1"),
-        ("#" * (MAX_BYTES + 1), "mine.toml is larger than 100,000 bytes"),
+        ("#" * (MAX_FILE_BYTES + 1), "mine.toml is larger than 64 kB"),
     ],
 )
 def test_what_is_wrong_in_a_profile_is_a_sentence_with_its_file_and_its_key(tmp_path, text, sentence):
@@ -71,7 +72,7 @@ def test_what_is_wrong_in_a_profile_is_a_sentence_with_its_file_and_its_key(tmp_
 
 
 def test_a_profile_that_is_not_there_or_no_file_is_a_sentence(tmp_path):
-    with pytest.raises(SettingsError, match="none.toml does not exist"):
+    with pytest.raises(SettingsError, match="none.toml cannot be read: No such file"):
         recipe_of(str(tmp_path / "none.toml"))
     (tmp_path / "folder.toml").mkdir()
     with pytest.raises(SettingsError, match="folder.toml cannot be read: Is a directory"):

@@ -1,0 +1,179 @@
+"""`clip-pipeline dev` up to Dagster: what is refused before anything starts, and what Dagster is started with.
+
+`browser/test_page.py` starts and ends it whole.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import threading
+import time
+
+import pytest
+from click.testing import CliRunner
+
+from clip_pipeline.cli import commands, dev
+from clip_pipeline.defs.home import CONFIGURATION
+from clip_pipeline.errors import PageError, SettingsError
+from clip_pipeline.storage.lock import exclusive_lock
+
+
+class FakeTree:
+    """Dagster as `dev` sees it. ends: the exit status that it has from the start. made: all of them."""
+
+    ends: int | None = None
+    made: list[FakeTree]
+
+    def __init__(self, command, environment):
+        self.command, self.environment, self.status, self.killed = command, environment, self.ends, False
+        self.made.append(self)
+
+    def poll(self):
+        return self.status
+
+    def ask_to_end(self):
+        self.status = 0
+
+    def kill(self):
+        self.killed = True
+
+
+@pytest.fixture
+def tree(monkeypatch, tmp_path):
+    """Class of the fake; the signals' handlers are put back at the end."""
+    handlers = {number: signal.getsignal(number) for number in dev.STOPS}
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(dev, "ProcessTree", FakeTree)
+    monkeypatch.setattr(dev, "SECONDS_BETWEEN_LOOKS", 0.01)
+    monkeypatch.setattr(FakeTree, "made", [], raising=False)
+    yield FakeTree
+    for number, handler in handlers.items():
+        signal.signal(number, handler)
+
+
+def run(*arguments: str):
+    """Runs the command until it ends by itself, or with an error, which is raised."""
+    return CliRunner().invoke(commands, ["dev", *arguments], catch_exceptions=False, standalone_mode=False)
+
+
+def run_and_stop(tree, *arguments: str, when=None):
+    """Runs the command and sends it SIGTERM once `when()`, which is when one more Dagster was started."""
+    before = len(tree.made)
+    stopper = threading.Thread(target=_stop, args=(when or (lambda: len(tree.made) > before),))
+    stopper.start()
+    result = run(*arguments)
+    stopper.join()
+    return result
+
+
+def _stop(ready) -> None:
+    deadline = time.monotonic() + 20
+    while not ready() and time.monotonic() < deadline:
+        time.sleep(0.01)
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def test_dagster_is_started_with_the_recipe_the_folder_and_a_home_with_our_configuration(tree, tmp_path, monkeypatch):
+    monkeypatch.setenv("CLIP_PIPELINE_SETTINGS", "words.min_count=30")
+    profile = tmp_path / "mine.toml"
+    profile.write_text('recipe = "tiny"\n')
+    port = free_port()
+    result = run_and_stop(tree, "--recipe", "mine.toml", "--set", "words.min_length=3", "--port", str(port))
+    (made,) = tree.made
+    assert made.environment["CLIP_PIPELINE_RECIPE"] == str(profile)
+    assert made.environment["CLIP_PIPELINE_SETTINGS"] == "words.min_count=30;words.min_length=3"
+    assert made.environment["CLIP_PIPELINE_DATA"] == str(tmp_path / "data")
+    home = tmp_path / "dagster_home"
+    assert made.environment["DAGSTER_HOME"] == str(home)
+    assert (home / "dagster.yaml").read_text() == CONFIGURATION.read_text()
+    assert made.command[1:4] == ["-m", "dagster", "dev"]
+    assert made.command[-4:] == ["--host", "127.0.0.1", "--port", str(port)]
+    assert f"Recipe mine, artifacts in {tmp_path / 'data'}, history in {home}" in result.output
+    assert result.output.endswith("Ended.\n")
+
+
+def test_another_data_folder_has_a_history_of_its_own_unless_one_is_named(tree, tmp_path, monkeypatch):
+    (tmp_path / "named").mkdir()
+    (tmp_path / "named" / "dagster.yaml").write_text("telemetry:\n  enabled: false\n")
+    port = str(free_port())
+    run_and_stop(tree, "--recipe", "tiny", "--data", "other", "--port", port)
+    monkeypatch.setenv("DAGSTER_HOME", str(tmp_path / "named"))
+    run_and_stop(tree, "--recipe", "tiny", "--data", "other", "--port", port)
+    homes = [made.environment["DAGSTER_HOME"] for made in tree.made]
+    assert homes == [str(tmp_path / "other" / ".dagster"), str(tmp_path / "named")]
+    assert "pools" not in (tmp_path / "named" / "dagster.yaml").read_text(), "the user's own is left as it is"
+
+
+def test_a_second_page_on_one_history_is_refused_and_named(tree, tmp_path):
+    sentence = rf"Another clip-pipeline dev \(process {os.getpid()}\) runs on the history"
+    lock = exclusive_lock(tmp_path / "dagster_home" / "dev.lock", "the page")
+    with lock, pytest.raises(PageError, match=sentence):
+        run("--recipe", "tiny")
+    assert tree.made == []
+
+
+def test_a_taken_port_and_an_address_of_another_machine_are_refused(tree):
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        with pytest.raises(PageError, match=rf"Port {port} of 127.0.0.1 is taken .* --port, such as {port + 1}"):
+            run("--recipe", "tiny", "--port", str(port))
+    with pytest.raises(PageError, match="The page cannot be at 192.0.2.1"):
+        run("--recipe", "tiny", "--host", "192.0.2.1")
+    assert tree.made == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (("--recipe", "tyny"), 'Did you mean "tiny"'),
+        (("--recipe", "none.toml"), "none.toml cannot be read"),
+        (("--recipe", "tiny", "--set", "words.min_cuont=3"), 'Did you mean "words.min_count"'),
+        (("--recipe", "tiny", "--set", "links.path=a;b"), 'holds a ";".* Write it into a profile'),
+    ],
+)
+def test_a_wrong_recipe_is_a_sentence_before_anything_starts(tree, tmp_path, arguments, sentence):
+    with pytest.raises(SettingsError, match=sentence):
+        run(*arguments)
+    assert tree.made == [] and not (tmp_path / "dagster_home" / "dev.lock").exists()
+
+
+def test_dagster_that_ends_by_itself_is_an_error_with_its_status(tree, monkeypatch):
+    monkeypatch.setattr(tree, "ends", 3)
+    with pytest.raises(PageError, match=r"Dagster ended by itself \(exit status 3\)"):
+        run("--recipe", "tiny", "--port", str(free_port()))
+
+
+def test_the_address_is_said_once_the_page_answers_and_a_second_signal_kills(tree, monkeypatch):
+    port = free_port()
+
+    class Slow(FakeTree):
+        def __init__(self, command, environment):
+            super().__init__(command, environment)
+            self.server = socket.create_server(("127.0.0.1", port))
+
+        def ask_to_end(self):
+            os.kill(os.getpid(), signal.SIGINT)
+
+        def kill(self):
+            self.killed, self.status = True, 1
+
+    monkeypatch.setattr(dev, "ProcessTree", Slow)
+
+    def page_was_asked() -> bool:
+        return bool(Slow.made) and bool(Slow.made[0].server.accept())
+
+    result = run_and_stop(tree, "--recipe", "tiny", "--port", str(port), when=page_was_asked)
+    assert f"The page is at http://127.0.0.1:{port}" in result.output
+    assert "Ctrl-C again ends all at once" in result.output
+    assert Slow.made[0].killed
+    Slow.made[0].server.close()
