@@ -138,7 +138,7 @@ def _say_scores(workspace: Workspace) -> None:
     click.echo(f"\nThese are the headlines; all {len(rows):,} scores, with examples and curves, are in the report.")
     click.echo(f"Report    {report.folder / 'report.html'}")
     click.echo(f"Model     {workspace.store.folder(artifact_key('clip_checkpoint', workspace.variant))}")
-    look = "make dev" if Path("Makefile").is_file() else "dagster dev -m clip_pipeline.definitions"
+    look = "make dev" if Path("Makefile").is_file() else "clip-pipeline dev"
     click.echo(f"Look      {look}, then http://127.0.0.1:3000")
 
 

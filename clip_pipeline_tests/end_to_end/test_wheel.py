@@ -111,7 +111,7 @@ def test_the_whole_pipeline_runs_from_an_empty_folder(installed, tmp_path):
     done = run(installed / "clip-pipeline", "run", "--recipe", "tiny", folder=tmp_path)
     assert "zero-shot, sandbox unseen" in done.stdout
     assert "adapted, sandbox unseen by " in done.stdout
-    assert "dagster dev -m clip_pipeline.definitions" in done.stdout
+    assert "clip-pipeline dev, then http" in done.stdout
     assert [path.name for path in tmp_path.iterdir()] == ["data"]
     model = tmp_path / "data" / "training" / "clip_checkpoint" / "tiny_test"
     assert json.loads((model / "open_clip_config.json").read_text())["model_cfg"]["embed_dim"] > 0
