@@ -16,7 +16,7 @@ def columns(declared: Iterable[pa.Field]) -> dg.TableSchema:
         [
             dg.TableColumn(
                 column.name,
-                str(column.type),
+                "struct" if pa.types.is_struct(column.type) else str(column.type),
                 description=about_column(column),
                 constraints=dg.TableColumnConstraints(nullable=column.nullable),
             )

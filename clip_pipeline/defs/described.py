@@ -102,14 +102,15 @@ def _cell(text: str) -> str:
 
 
 def code_references(step: Step) -> dg.CodeReferencesMetadataValue:
-    """The function that builds the asset, and its declaration, on the machine that the page runs on."""
+    """The function that builds the asset, and its declaration, on the machine that the page runs on. The page writes "Open …
+    in editor" around the labels."""
     build, declared = step.builder.build.__code__, Path(declarations.__file__)
-    places = [(Path(build.co_filename), build.co_firstlineno, f"{build.co_name} builds it")]
-    places += [(declared, line, "its declaration") for line in _lines_of(declared, f'name="{step.name}"')]
+    places = [(Path(build.co_filename), build.co_firstlineno, build.co_name)]
+    places += [(declared, line, step.name) for line in _lines_of(declared, f'name="{step.name}"')]
     return dg.CodeReferencesMetadataValue(
         code_references=[
-            dg.LocalFileCodeReference(file_path=str(path), line_number=line, label=f"{label} ({path.name})")
-            for path, line, label in places
+            dg.LocalFileCodeReference(file_path=str(path), line_number=line, label=f"{path.name}: {name}")
+            for path, line, name in places
         ]
     )
 

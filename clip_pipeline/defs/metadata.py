@@ -68,17 +68,24 @@ def _counts(asset: Asset, artifact: Artifact) -> Iterator[Entry]:
 
 
 def _facts(asset: Asset, artifact: Artifact, scored: bool) -> Iterator[Entry]:
-    """Single values before those that hold several. scored: the scores among them are shown under their names already."""
+    """The key facts, then single values, then those that hold several. scored: the scores among them are shown under their names
+    already."""
     facts = {name: value for name, value in artifact.facts.items() if name not in asset.repeated_facts}
-    for name, value in facts.items():
-        if not isinstance(value, (dict, list)) and not (scored and isinstance(value, float)):
-            yield _label(name), _fact_value(value)
-    for name, value in facts.items():
-        if isinstance(value, (dict, list)) and value and not (scored and _are_numbers(value)):
-            yield _label(name), _several(name, value)
+    order = [*(name for name in asset.key_facts if name in facts), *facts]
+    for name in sorted(
+        dict.fromkeys(order), key=lambda name: name not in asset.key_facts and _holds_several(facts[name])
+    ):
+        value = facts[name]
+        is_score = isinstance(value, float) or _are_numbers(value)
+        if value not in ([], {}) and not (scored and is_score):
+            yield _label(name), _several(name, value) if _holds_several(value) else _fact_value(value)
 
 
-def _are_numbers(value: dict | list) -> bool:
+def _holds_several(value: object) -> bool:
+    return isinstance(value, (dict, list))
+
+
+def _are_numbers(value: object) -> bool:
     return isinstance(value, dict) and all(type(one) in (int, float) for one in value.values())
 
 
@@ -86,7 +93,7 @@ def _several(name: str, value: dict | list) -> dg.MetadataValue:
     """Counts as a table, the largest first unless their names are numbers; sentences as text; anything else as JSON."""
     if isinstance(value, list) and all(isinstance(one, str) for one in value):
         return dg.MetadataValue.text(" ".join(value))
-    if not isinstance(value, dict) or not _are_numbers(value):
+    if isinstance(value, list) or not _are_numbers(value):
         return _fact_value(value)
     numbers = {
         str(key): number for key, number in value.items()

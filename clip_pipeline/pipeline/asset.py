@@ -88,6 +88,7 @@ class Asset:
     steps: the file of `steps/` whose BUILDERS builds it, the stage's where empty.
     kinds: small tags on the page. owner: the team. pool: "network" or "accelerator" for work of which only so much may go on at
     a time; network assets are tried again. columns: of its table. preview: what the page shows of it.
+    key_facts: those that the page shows first, in this order.
     repeated_facts: those that say under other names what its counts or its partition say; the page leaves them out.
     holds_photos: it holds photos, their captions or vectors, or lists them by id: a take-down builds it again.
     learnt_from_photos: it was learnt from photos; a take-down leaves it to the next run, since a training takes hours and whoever
@@ -109,6 +110,7 @@ class Asset:
     pool: str | None = None
     columns: tuple[pa.Field, ...] = ()
     preview: tuple[PreviewKind, ...] = ()
+    key_facts: tuple[str, ...] = ()
     repeated_facts: tuple[str, ...] = ()
     holds_photos: bool = False
     learnt_from_photos: bool = False

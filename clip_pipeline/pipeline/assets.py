@@ -136,6 +136,7 @@ ASSETS = (
         owner="models",
         after=("caption_corpus",),
         preview=(Figures(("lengths.png",)),),
+        key_facts=("warnings", "tokens_per_caption", "characters_per_token", "unknown_rate", "cut_captions"),
         learnt_from_photos=True,
     ),
     Asset(
@@ -160,6 +161,17 @@ ASSETS = (
         partitions=Partitions.VARIANTS,
         pool="accelerator",
         preview=(Figures(("loss.png",)),),
+        key_facts=(
+            *(
+                "warnings",
+                "final_validation_loss",
+                "best_validation_loss",
+                "guessing_loss",
+                "final_train_loss",
+                "best_step",
+            ),
+            *("epochs", "training_photos", "validation_photos", "parameters", "trained_parameters", "seconds"),
+        ),
         learnt_from_photos=True,
         own_process=True,
     ),
@@ -263,6 +275,7 @@ ASSETS = (
         partitions=Partitions.VARIANTS,
         pool="accelerator",
         preview=(Figures(("latencies.png",)),),
+        key_facts=("photo to answer (ms, median)",),
     ),
     Asset(
         name="adaptation_data",

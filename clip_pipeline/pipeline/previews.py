@@ -78,7 +78,8 @@ def _add(whole: Preview, artifact: Artifact, kind: PreviewKind) -> None:
             rows = _scores(artifact)
             whole.numbers.update(score_numbers(rows, kind.of_all))
             if rows:
-                whole.tables["Scores with intervals"] = Table(*score_table(rows, kind.of_all))
+                title = "Scores at a glance" if kind.of_all else "Scores with intervals"
+                whole.tables[title] = Table(*score_table(rows, kind.of_all))
         case LearningCurve():
             whole.numbers.update(curve_numbers(artifact.folder))
             whole.tables["Learning curve"] = Table(*curve_table(artifact.folder))

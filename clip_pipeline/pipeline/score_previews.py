@@ -14,8 +14,11 @@ HEADLINES = {
 }
 """By task, the scores that are numbers where there are those of many datasets."""
 MAX_NUMBERS = 60
-MAX_ROWS = 300
+MAX_ROWS = 200
 """Of a table in Dagster's event log, where each materialisation holds its own."""
+
+NO_BREAK = "\u00a0"
+"""A space at which the page ends no line: a score stays in one piece."""
 
 Row = Mapping[str, Any]
 TableParts = tuple[tuple[str, ...], list[tuple[Any, ...]]]
@@ -58,37 +61,34 @@ def variant_of_row(row: Row) -> str:
 
 
 def score_table(rows: Sequence[Row], of_all: bool) -> TableParts:
-    """Columns and rows as text, a row a score with its 95 % interval."""
+    """Columns and rows as text, a row a score with its 95 % interval. of_all: only those that are read at a glance, with the variant;
+    the report has them all."""
     from clip_pipeline.evaluation.report.terminal_table import (
-        TASK_NAMES,
+        group_name,
         interval_text,
         mark,
         metric_name,
         percent,
+        scores_at_a_glance,
     )
 
-    columns = ("Task", "Dataset", "Split", "Prompts", "Metric", "Score", "95 % interval", "Chance", "Samples", "Note")
-    table = [
-        (
-            TASK_NAMES.get(row["task"], row["task"]),
-            row["dataset"],
-            f"{row['split']}, seed {row['seed']}" if "seed" in row else row["split"],
-            row["templates"],
-            metric_name(row["metric"]),
-            percent(row["value"]),
-            interval_text(row),
-            "" if row["chance"] is None else percent(row["chance"]),
-            row["n"],
-            mark(row),
-        )
-        for row in rows[:MAX_ROWS]
-    ]
-    if of_all:
-        columns = ("Variant", *columns)
-        table = [(variant_of_row(row), *cells) for row, cells in zip(rows, table, strict=False)]
-    if len(rows) > MAX_ROWS:
-        table.append((f"{len(rows) - MAX_ROWS} more in scores.json", *[""] * (len(columns) - 1)))
+    columns = ("Score of", "Metric", "Score", "95 % interval", "Chance", "Note")
+    shown = [row for own in _by_variant(rows) for row in scores_at_a_glance(own)] if of_all else rows
+    table: list[tuple[Any, ...]] = []
+    for row in shown[:MAX_ROWS]:
+        numbers = (percent(row["value"]), interval_text(row), "" if row["chance"] is None else percent(row["chance"]))
+        what = f"{group_name(row)}, seed {row['seed']}" if "seed" in row else group_name(row)
+        cells = (what, metric_name(row["metric"]), *(text.replace(" ", NO_BREAK) for text in numbers), mark(row))
+        table.append((variant_of_row(row), *cells) if of_all else cells)
+    columns = ("Variant", *columns) if of_all else columns
+    if len(shown) > MAX_ROWS:
+        table.append((f"{len(shown) - MAX_ROWS} more in scores.json", *[""] * (len(columns) - 1)))
     return columns, table
+
+
+def _by_variant(rows: Sequence[Row]) -> list[list[Row]]:
+    variants = dict.fromkeys(variant_of_row(row) for row in rows)
+    return [[row for row in rows if variant_of_row(row) == variant] for variant in variants]
 
 
 def curve_numbers(folder: Path) -> dict[str, float]:

@@ -41,7 +41,7 @@ def test_its_code_is_the_function_that_builds_it_and_its_declaration(asset, work
     references = described(STEPS[asset], workspace)["metadata"]["dagster/code_references"].code_references
     built, declared = references
     lines = Path(built.file_path).read_text().splitlines()
-    assert lines[built.line_number - 1].startswith(f"def {built.label.split()[0]}(")
+    assert lines[built.line_number - 1].startswith(f"def {built.label.split(': ')[1]}(")
     assert (
         Path(declared.file_path)
         .read_text()
