@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from clip_pipeline_tests.made.chance import TEST_SEED
+from clip_pipeline_tests.made.installed_wheel import installed_wheel, run_tiny_recipe
 from clip_pipeline_tests.made.once import made_once
 from clip_pipeline_tests.made.tiny_model import build_tiny_model
 
@@ -77,9 +78,17 @@ def shared_data() -> Callable[[str], Path]:
 
 
 @pytest.fixture(scope="session")
-def tiny_data(tmp_path_factory) -> Path:
-    """The data folder of one whole run of the tiny recipe, made once. Tests read it and change nothing in it."""
-    return made_once(tmp_path_factory, "tiny", _run_tiny_recipe)
+def tiny_data(tmp_path_factory, request) -> Path:
+    """The data folder of one whole run of the tiny recipe, made once: by the installed wheel where its test is run too, which
+    needs such a run, else by the checkout. Tests read it and change nothing in it."""
+
+    def make(folder: Path) -> None:
+        if any(item.path.name == "test_wheel.py" for item in request.session.items):
+            run_tiny_recipe(installed_wheel(tmp_path_factory), folder)
+        else:
+            _run_tiny_recipe(folder / "data")
+
+    return made_once(tmp_path_factory, "tiny", make) / "data"
 
 
 def _run_tiny_recipe(folder: Path) -> None:

@@ -57,7 +57,7 @@ def test_a_second_run_hits_everything_and_does_not_start_the_sandbox(tiny_data):
         outcomes = run_steps(workspace, select(""))
         assert sum(outcome.built for outcome in outcomes) == 0
         assert {outcome.asset for outcome in outcomes if outcome.hits} == {step.name for step in select("")}
-        assert workspace._sandbox is None
+        assert workspace._world.running is None
 
 
 def test_every_check_of_integrity_holds(tiny_data):
