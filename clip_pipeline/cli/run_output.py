@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -130,24 +131,41 @@ def _rows_text(outcome: AssetOutcome) -> str:
 
 def _say_scores(workspace: Workspace) -> None:
     from clip_pipeline.evaluation.report.terminal_table import glance
+    from clip_pipeline.evaluation.report.variants import COMPARISON_FILE, terminal_text
     from clip_pipeline.evaluation.scores import read_scores
 
     report = workspace.get("benchmark_report")
     rows = read_scores(report.file("scores.json"))
-    click.echo("\n" + glance([*rows, *_best_adaptation(workspace)]))
+    by_variant = _rows_by_variant(rows)
+    own = next(iter(by_variant), workspace.variant)
+    click.echo("\n" + glance([*by_variant.get(own, []), *_best_adaptation(workspace, own)]))
+    if len(by_variant) > 1:
+        comparison = json.loads(report.file(COMPARISON_FILE).read_text(encoding="utf-8"))
+        click.echo("\n" + terminal_text(by_variant, comparison))
+    for sentence in report.facts.get("not scored", []):
+        click.echo(f"Not scored: {sentence}.")
     click.echo(f"\nThese are the headlines; all {len(rows):,} scores, with examples and curves, are in the report.")
     click.echo(f"Report    {report.folder / 'report.html'}")
-    click.echo(f"Model     {workspace.store.folder(artifact_key('clip_checkpoint', workspace.variant))}")
+    for name in by_variant:
+        click.echo(f"Model     {workspace.store.folder(artifact_key('clip_checkpoint', name))}")
     look = "make dev" if Path("Makefile").is_file() else "clip-pipeline dev"
     click.echo(f"Look      {look}, then http://127.0.0.1:3000")
 
 
-def _best_adaptation(workspace: Workspace) -> list[dict[str, Any]]:
+def _rows_by_variant(rows: Sequence[Mapping[str, Any]]) -> dict[str, list[Mapping[str, Any]]]:
+    """The rows of each training variant, in the order of the report: that which it is of first."""
+    found: dict[str, list[Mapping[str, Any]]] = {}
+    for row in rows:
+        found.setdefault(row["provenance"]["model"], []).append(row)
+    return found
+
+
+def _best_adaptation(workspace: Workspace, variant: str) -> list[dict[str, Any]]:
     """The best score of the adaptation as a row of the scoreboard, with the interval over its seeds; none where there is none."""
     from clip_pipeline.adaptation.results import read_table
     from clip_pipeline.evaluation.scores import SCORES_FILE, read_scores
 
-    curves = workspace.store.find(artifact_key("adaptation_curves", workspace.variant))
+    curves = workspace.store.find(artifact_key("adaptation_curves", variant))
     if curves is None:
         return []
     best = max(read_table(curves.folder), key=lambda row: row["top1"])

@@ -24,27 +24,29 @@ DESCRIBED = ("dataset", "split", "templates", "model", "pretrained", "model_full
 def in_clip_benchmark_form(rows: Iterable[Mapping[str, Any]], model: str) -> list[dict[str, Any]]:
     """CLIP_benchmark's results (acc1, image_retrieval_recall@5, ...), one a task, dataset, split and set of templates.
 
-    Its `image_retrieval` finds images for a text, our text_to_image; its `text_retrieval` finds texts for an image.
+    model: what it is called where a row does not say it. Its `image_retrieval` finds images for a text, our text_to_image; its `text_retrieval` finds texts for an image.
     """
-    entries: dict[tuple[str, str, str, str], dict[str, float]] = {}
+    entries: dict[tuple[str, str, str, str, str], dict[str, float]] = {}
     for row in rows:
         name = _metric_there(row["metric"])
         if row["task"] == "linear_probe":
             name = {"acc1": "lp_acc1", "acc5": "lp_acc5"}.get(name, "")
         if name and row["task"] in TASKS:
-            entries.setdefault((row["task"], row["dataset"], row["split"], row["templates"]), {})[name] = row["value"]
+            of_model = row["provenance"].get("model") or model
+            key = (row["task"], row["dataset"], row["split"], row["templates"], of_model)
+            entries.setdefault(key, {})[name] = row["value"]
     return [
         {
             "dataset": dataset,
             "split": split,
             "templates": templates,
-            "model": model,
+            "model": of_model,
             "pretrained": "clip_pipeline",
             "task": TASKS[task],
             "metrics": metrics,
             "language": "en",
         }
-        for (task, dataset, split, templates), metrics in entries.items()
+        for (task, dataset, split, templates, of_model), metrics in entries.items()
     ]
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from clip_pipeline.evaluation.report import variants
 from clip_pipeline.evaluation.report.chapters import Chapter
 from clip_pipeline.evaluation.report.table import Table
 from clip_pipeline.evaluation.report.terminal_table import TASK_NAMES, interval_text, mark, metric_name, percent
@@ -47,9 +48,14 @@ class Tile:
     samples: str
 
 
-def report_content(facts: Mapping[str, Any], figures: Mapping[str, str], chapters: Sequence[Chapter]) -> dict[str, Any]:
-    """The one context of both templates. facts: as for `write_report`. figures: name -> path inside the report."""
-    adaptation = facts.get("adaptation")
+def report_content(
+    facts: Mapping[str, Any],
+    figures: Mapping[str, str],
+    chapters: Sequence[Chapter],
+    compared: variants.VariantsChapter | None = None,
+) -> dict[str, Any]:
+    """The one context of both templates. facts: as for `write_report`. figures: name -> path inside the report. compared: the
+    variants, where there are several."""
     return {
         "title": facts["title"],
         "facts_line": facts.get("facts_line") or {},
@@ -58,7 +64,13 @@ def report_content(facts: Mapping[str, Any], figures: Mapping[str, str], chapter
         "how_to_read": HOW_TO_READ,
         "figures": figures,
         "chapters": chapters,
-        "adaptation": Table(adaptation["header"], adaptation["cells"]) if adaptation else None,
+        "not_scored": facts.get("not_scored") or [],
+        "variants": compared,
+        "how_to_read_variants": variants.HOW_TO_READ,
+        "adaptations": [
+            (f": {name}" if name else "", figures[adaptation_figure(name)], Table(found["header"], found["cells"]))
+            for name, found in adaptations_of(facts).items()
+        ],
         "adaptation_note": ADAPTATION,
         "funnel": Table(("what", "count"), count_rows(facts["funnel"])) if facts.get("funnel") else None,
         "counts": [
@@ -69,6 +81,17 @@ def report_content(facts: Mapping[str, Any], figures: Mapping[str, str], chapter
         "recipe": (facts.get("recipe") or "").strip(),
         "machine": facts.get("machine") or "",
     }
+
+
+def adaptations_of(facts: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
+    """What the report shows of adaptations, by variant; "" for the one that the report is of."""
+    own = {"": facts["adaptation"]} if facts.get("adaptation") else {}
+    return own | dict(facts.get("adaptations_of_variants") or {})
+
+
+def adaptation_figure(variant: str) -> str:
+    """The name of the figure of its curves."""
+    return f"adaptation_{variant}" if variant else "adaptation"
 
 
 def _tiles(rows: Iterable[Mapping[str, Any]]) -> list[Tile]:

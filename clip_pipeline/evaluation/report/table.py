@@ -6,7 +6,21 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 TEXT_COLUMNS = frozenset(
-    ["method", "task", "dataset", "split", "prompts", "metric", "what", "status", "class", "called", "taken for"]
+    [
+        "variant",
+        "verdict",
+        "method",
+        "task",
+        "dataset",
+        "split",
+        "prompts",
+        "metric",
+        "what",
+        "status",
+        "class",
+        "called",
+        "taken for",
+    ]
 )
 """Columns whose cells begin at the left; numbers end at the right."""
 

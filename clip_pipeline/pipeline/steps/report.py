@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Mapping
-from typing import Any
+from collections.abc import Collection, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
+from clip_pipeline.errors import StoreError
 from clip_pipeline.pipeline.assets import ASSETS
 from clip_pipeline.pipeline.builder import BuildContext, Builder
 from clip_pipeline.pipeline.partitions import (
     adapted_variants,
     bucket_keys,
-    dataset_names,
     dump_parts,
-    halves,
     partition_keys,
     shard_keys,
 )
@@ -21,25 +20,35 @@ from clip_pipeline.pipeline.stages import artifact_key
 from clip_pipeline.pipeline.steps import adaptation
 from clip_pipeline.pipeline.steps.benchmark_datasets import stored_dataset
 from clip_pipeline.pipeline.steps.evaluation import SCORES
+from clip_pipeline.pipeline.steps.score_states import ScoreState, not_scored, score_keys, score_states, sound_variants
 from clip_pipeline.pipeline.workspace import Workspace
+from clip_pipeline.remedies import Materialise
 from clip_pipeline.settings import settings_text
+from clip_pipeline.settings.variants import differing_settings
 from clip_pipeline.storage.manifest import Artifact, Built
+
+if TYPE_CHECKING:
+    from clip_pipeline.evaluation.report.variants import VariantScores
 
 REPORT = "benchmark_report"
 
 
 def report_facts(workspace: Workspace) -> dict[str, Any]:
-    """The facts of `evaluation.report.write_report`, for the model of the recipe."""
-    from clip_pipeline.evaluation.scores import read_scores
-
-    recipe, model = workspace.recipe, workspace.variant
-    checkpoint = workspace.get("clip_checkpoint", model)
-    scored = {(asset, halves(key)[0]): workspace.get(asset, key) for asset in SCORES for key in _own_keys(workspace)}
-    with_scores = {names: artifact for names, artifact in scored.items() if artifact.rows["scores"]}
+    """The facts of `evaluation.report.write_report`: of one variant, the recipe's own where it is scored, beside all others that are."""
+    states = score_states(workspace)
+    variants = _variants_of(workspace, states)
+    own = next(iter(variants))
+    recipe, checkpoint = workspace.of_variant(own).recipe, workspace.get("clip_checkpoint", own)
+    with_scores = {
+        (state.asset, state.dataset): state.artifact
+        for state in states
+        if state.variant == own and state.artifact and state.artifact.rows["scores"]
+    }
+    adaptations = {name: found for name in variants if (found := adaptation.report_facts(workspace.of_variant(name)))}
     return {
         "title": f"CLIP from scratch: recipe {recipe.name}",
-        "model": model,
-        "scores": [row for artifact in with_scores.values() for row in read_scores(artifact.file("scores.json"))],
+        "model": own,
+        "scores": variants[own].rows,
         "facts_line": _facts_line(workspace, checkpoint),
         "funnel": _funnel(workspace),
         "photo_statuses": _photo_statuses(workspace),
@@ -52,16 +61,34 @@ def report_facts(workspace: Workspace) -> dict[str, Any]:
         "training_settings": recipe.training,
         "zero_shot": _folders(with_scores, "zero_shot_scores"),
         "retrieval": _folders(with_scores, "retrieval_scores"),
-        "read_photos": {name: _reader(workspace, name) for name in dataset_names(workspace)},
-        "adaptation": adaptation.report_facts(workspace),
+        "read_photos": {name: _reader(workspace, name) for _, name in with_scores},
+        "adaptation": adaptations.pop(own, {}),
+        "adaptations_of_variants": adaptations,
+        "variants": list(variants.values()),
+        "comparison_seed": recipe.evaluation.seed,
+        "not_scored": not_scored(workspace, states),
         "timings": _seconds_by_asset(workspace),
         "recipe": settings_text(recipe),
         "machine": checkpoint.manifest["machine"],
     }
 
 
-def _own_keys(workspace: Workspace) -> list[str]:
-    return [f"{dataset}|{workspace.variant}" for dataset in dataset_names(workspace)]
+def _variants_of(workspace: Workspace, states: Sequence[ScoreState]) -> dict[str, VariantScores]:
+    """The variants with scores, the recipe's own first. Raises MissingArtifactError where nothing is scored."""
+    from clip_pipeline.evaluation.report.variants import VariantScores
+    from clip_pipeline.evaluation.scores import read_scores
+
+    found: dict[str, VariantScores] = {}
+    for name in sound_variants(workspace):
+        artifacts = [state.artifact for state in states if state.variant == name and state.artifact]
+        scores = [(row, one.folder) for one in artifacts for row in read_scores(one.file("scores.json"))]
+        if scores and workspace.store.find(artifact_key("clip_checkpoint", name)):
+            changed = differing_settings(workspace.find_variant(name), workspace.own_recipe)
+            found[name] = VariantScores(name, changed, scores)
+    if not found:
+        workspace.get(SCORES[0], score_keys(workspace)[0])
+        raise StoreError("No dataset has a score yet, so there is nothing to report.", Materialise(SCORES[0]))
+    return found
 
 
 def _folders(with_scores: Mapping[tuple[str, str], Artifact], asset: str) -> dict[str, Any]:
@@ -124,9 +151,22 @@ def _reader(workspace: Workspace, dataset: str):
 
 
 def _inputs(workspace: Workspace, partition: str) -> dict[str, str]:
-    scores = {f"{asset}[{key}]": workspace.get(asset, key).content for asset in SCORES for key in _own_keys(workspace)}
-    curves = {f"adaptation_curves[{key}]": key for key in adapted_variants(workspace)[:1]}
-    return scores | {name: workspace.get("adaptation_curves", key).content for name, key in curves.items()}
+    """What is not there is an input too: the report says so. Raises MissingArtifactError where nothing is there at all."""
+    states = score_states(workspace)
+    if not any(state.artifact for state in states):
+        workspace.get(SCORES[0], score_keys(workspace)[0])
+    scores = {f"{one.asset}[{one.dataset}|{one.variant}]": _identity(one.artifact, one.why) for one in states}
+    curves = {
+        f"adaptation_curves[{name}]": _identity(workspace.store.find(artifact_key("adaptation_curves", name)), "")
+        for name in adapted_variants(workspace)
+    }
+    return scores | curves
+
+
+def _identity(artifact: Artifact | None, why: str) -> str:
+    if artifact is None:
+        return "not there"
+    return f"{artifact.content}, stale" if why else artifact.content
 
 
 def _build_report(context: BuildContext) -> Built:
@@ -135,7 +175,9 @@ def _build_report(context: BuildContext) -> Built:
     facts = report_facts(context.workspace)
     write_report(facts, context.folder)
     # The report tells times and machines, so only its scores are content.
-    return Built(rows={"scores": len(facts["scores"])}, sidecars=("*.md", "*.html", "figures/*"))
+    scores = sum(len(variant.scores) for variant in facts["variants"])
+    left_out = {"not scored": facts["not_scored"]} if facts["not_scored"] else {}
+    return Built(rows={"scores": scores}, facts=left_out, sidecars=("*.md", "*.html", "figures/*"))
 
 
 BUILDERS = {
