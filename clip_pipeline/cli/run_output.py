@@ -143,7 +143,7 @@ def _say_scores(workspace: Workspace) -> None:
         comparison = json.loads(report.file(COMPARISON_FILE).read_text(encoding="utf-8"))
         click.echo("\n" + terminal_text(by_variant, comparison))
     for sentence in report.facts.get("not scored", []):
-        click.echo(f"Not scored: {sentence}.")
+        click.echo(f"Not scored: {sentence}")
     click.echo(f"\nThese are the headlines; all {len(rows):,} scores, with examples and curves, are in the report.")
     click.echo(f"Report    {report.folder / 'report.html'}")
     for name in by_variant:

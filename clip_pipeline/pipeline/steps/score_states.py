@@ -88,7 +88,7 @@ def not_scored(workspace: Workspace, states: list[ScoreState]) -> list[str]:
     for name in adapted_variants(workspace):
         if name not in broken and workspace.store.find(artifact_key("adaptation_curves", name)) is None:
             sentences.append(f"{name}, adapted: adaptation_curves was not made, or failed")
-    return sentences
+    return [f"{sentence}." for sentence in sentences]
 
 
 def _without_model(workspace: Workspace, variant: str) -> str:
