@@ -65,7 +65,7 @@ def tags(asset: Asset) -> dict[str, str]:
 
 
 def description(step: Step, workspace: Workspace) -> str:
-    """Markdown. Its first line is the sentence of the declaration, which the graph shows."""
+    """Markdown. Its first line is the sentence of the declaration, which lists of assets show."""
     asset = step.asset
     folder = f"{asset.stage}/{asset.name}/{PARTITION_FOLDERS[asset.partitions]}"
     lines = [asset.about, ""]

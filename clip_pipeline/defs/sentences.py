@@ -36,7 +36,7 @@ def _advice(remedy: Remedy) -> str:
     match remedy:
         case Materialise(asset, partition, again, alone):
             where = f"materialize {asset}, partition {partition}," if partition else f"materialize {asset}"
-            how = f"{where} with force in its launchpad" if again else f"{where} on its page under Assets"
+            how = f"{where} with force in its launchpad" if again else f"{where} on its page in the catalog"
             job = "" if alone or again else f" Or launch the job {WHOLE_GRAPH_JOB}, which builds whatever is missing."
             return f"{'To build it again' if again else 'First'}, {how}.{job}"
         case AnotherDataFolder(otherwise):

@@ -65,7 +65,7 @@ def preview(artifact: Artifact) -> Preview:
 def _add(whole: Preview, artifact: Artifact, kind: PreviewKind) -> None:
     match kind:
         case StoredTable():
-            title = f"{ROWS_SHOWN} rows with the largest {kind.largest}" if kind.largest else "First rows"
+            title = f"Rows with the largest {kind.largest}" if kind.largest else "First rows"
             whole.tables[title] = Table(kind.columns, _first_rows(artifact, kind))
         case ContactSheet():
             whole.images["Sample photos"] = _contact_sheet(artifact)

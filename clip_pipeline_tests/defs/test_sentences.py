@@ -30,7 +30,7 @@ def test_a_missing_artifact_is_a_page_with_its_partition_here_and_a_command_ther
     error = missing(tmp_path)
     found = f"clip_checkpoint[sandbox_small] is needed and was never materialised in {tmp_path}."
     assert page_sentence(error) == (
-        f"{found} First, materialize clip_checkpoint, partition sandbox_small, on its page under Assets. "
+        f"{found} First, materialize clip_checkpoint, partition sandbox_small, on its page in the catalog. "
         "Or launch the job run_pipeline, which builds whatever is missing."
     )
     assert terminal_sentence(error) == f"{found} Run: clip-pipeline run --select +clip_checkpoint"
@@ -54,7 +54,7 @@ def test_the_failure_on_the_page_links_to_the_asset_that_mends_it(tmp_path):
         ),
         (
             Materialise("vocabulary", alone=True),
-            "First, materialize vocabulary on its page under Assets.",
+            "First, materialize vocabulary on its page in the catalog.",
             "Run: clip-pipeline run --select vocabulary",
         ),
         (
@@ -122,5 +122,5 @@ def test_no_message_of_an_asset_run_that_fails_tells_to_type_a_command(asset, tm
         entries = instance.all_logs(result.run_id)
     assert not result.success
     texts = [entry.message + str(entry.dagster_event) for entry in entries]
-    assert any("First, materialize " in text and " on its page under Assets" in text for text in texts)
+    assert any("First, materialize " in text and " on its page in the catalog" in text for text in texts)
     assert not [text for text in texts if "clip-pipeline run" in text or "--select" in text]
