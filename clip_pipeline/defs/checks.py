@@ -9,6 +9,7 @@ from dagster._core.definitions.asset_checks.asset_check_evaluation import (
 
 from clip_pipeline.defs.partitions import definition_of
 from clip_pipeline.defs.resources import PipelineResource
+from clip_pipeline.defs.run_log import package_lines_in
 from clip_pipeline.pipeline.checks.evaluate import CheckResult, checks_of, evaluate
 from clip_pipeline.pipeline.checks.integrity import CHECKS as PIPELINE_CHECKS
 from clip_pipeline.pipeline.stages import artifact_key, find_asset
@@ -60,7 +61,7 @@ def _dagster_checks(asset: str) -> dg.AssetChecksDefinition:
         context: dg.AssetCheckExecutionContext, pipeline: PipelineResource
     ) -> Iterator[dg.Output | dg.AssetCheckEvaluation]:
         keys = context.partition_keys if partitions else [""]
-        with pipeline.workspace() as workspace:
+        with package_lines_in(context.log), pipeline.workspace() as workspace:
             for check in checks:
                 spec = specs[check.name]
                 if spec.key not in context.selected_asset_check_keys:

@@ -1,8 +1,10 @@
 """Errors in the words of the page: what to do names an asset and its partition, with a link, and the job that does it."""
 
+import re
+
 import dagster as dg
 
-from clip_pipeline.errors import ClipPipelineError, RunFailedError
+from clip_pipeline.errors import MAX_LISTED, ClipPipelineError, RunFailedError
 from clip_pipeline.remedies import AnotherDataFolder, Command, Materialise, Remedy
 
 WHOLE_GRAPH_JOB = "run_pipeline"
@@ -21,7 +23,11 @@ def page_failure(error: ClipPipelineError, allow_retries: bool = True) -> dg.Fai
 
 
 def page_links(error: ClipPipelineError) -> dict[str, dg.MetadataValue]:
-    """The asset to materialise, as a link; empty for an error that another asset does not mend."""
+    """The asset to materialise as a link, or those that failed of a whole run; empty for an error that no asset mends."""
+    if isinstance(error, RunFailedError):
+        return {
+            name: dg.MetadataValue.asset(dg.AssetKey(_asset_of(name))) for name in list(error.failures)[:MAX_LISTED]
+        }
     if not isinstance(error.remedy, Materialise):
         return {}
     links: dict[str, dg.MetadataValue] = {
@@ -30,6 +36,11 @@ def page_links(error: ClipPipelineError) -> dict[str, dg.MetadataValue]:
     if error.remedy.partition:
         links["Partition"] = dg.MetadataValue.text(error.remedy.partition)
     return links
+
+
+def _asset_of(failed: str) -> str:
+    """`image_shards` of "image_shards[00012]" and of "image_shards, the check photos_decode"."""
+    return re.split(r"[\[,]", failed)[0]
 
 
 def _advice(remedy: Remedy) -> str:

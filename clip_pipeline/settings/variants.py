@@ -170,7 +170,7 @@ def _make(name: str, about: str, assignments: Collection[str], recipe: Recipe, w
     ]
     if others:
         raise SettingsError(
-            f"{where}: its plan also sets {', '.join(others)}, which all variants share. Give the recipe the same with --set, or "
+            f"{where}: its plan also sets {', '.join(others)}, which all variants share. Give the recipe the same, or "
             "write the plan's training settings out."
         )
     return Variant(name, about, tuple(assignments), changed.training)

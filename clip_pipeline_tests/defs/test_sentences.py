@@ -12,7 +12,7 @@ dg = pytest.importorskip("dagster")
 import clip_pipeline  # noqa: E402
 from clip_pipeline.cli.sentences import terminal_sentence  # noqa: E402
 from clip_pipeline.defs.sentences import page_failure, page_sentence  # noqa: E402
-from clip_pipeline.errors import ClipPipelineError, DiskError, MissingArtifactError  # noqa: E402
+from clip_pipeline.errors import ClipPipelineError, DiskError, MissingArtifactError, RunFailedError  # noqa: E402
 from clip_pipeline.remedies import AnotherDataFolder, Command, Materialise  # noqa: E402
 from clip_pipeline.storage.artifacts import Store  # noqa: E402
 from clip_pipeline.storage.manifest import ArtifactKey  # noqa: E402
@@ -73,6 +73,20 @@ def test_each_remedy_is_said_in_the_words_of_where_it_is_read(remedy, page, term
     error = DiskError("Found.", remedy)
     assert page_sentence(error) == f"Found. {page}"
     assert terminal_sentence(error) == f"Found. {terminal}"
+
+
+def test_the_failures_of_a_whole_run_are_in_the_words_of_the_page_with_a_link_each(tmp_path):
+    failed = RunFailedError(
+        {"image_embeddings[sandbox|sandbox_small]": missing(tmp_path), "vocabulary, the check x": "No."}
+    )
+    failure = page_failure(failed)
+    assert "materialize clip_checkpoint, partition sandbox_small, on its page" in failure.description
+    assert "clip-pipeline run" not in failure.description
+    links = {name: link.value.to_user_string() for name, link in failure.metadata.items()}
+    assert links == {
+        "image_embeddings[sandbox|sandbox_small]": "image_embeddings",
+        "vocabulary, the check x": "vocabulary",
+    }
 
 
 def test_an_error_without_a_remedy_is_said_as_it_stands():
