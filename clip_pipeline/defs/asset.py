@@ -1,29 +1,31 @@
 """Makes a Dagster asset of a step of the pipeline."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import dagster as dg
 from pydantic import Field
 
+from clip_pipeline.defs.checks import check_evaluation
 from clip_pipeline.defs.described import described
+from clip_pipeline.defs.history import History
 from clip_pipeline.defs.metadata import artifact_metadata, observation
 from clip_pipeline.defs.own_process import in_own_process
-from clip_pipeline.defs.partitions import definition_of, partition_mapping, register_partitions
+from clip_pipeline.defs.partitions import definition_of, partition_mapping
+from clip_pipeline.defs.provenance import definition_code_version
 from clip_pipeline.defs.resources import LaunchConfig, PipelineResource, data_folder, starting_recipe, with_speed
 from clip_pipeline.defs.run_log import package_lines_in
-from clip_pipeline.defs.sentences import page_failure
-from clip_pipeline.errors import ClipPipelineError, InputError, SettingsError, SourceError
-from clip_pipeline.pipeline.asset import Asset
-from clip_pipeline.pipeline.assets import ASSETS
-from clip_pipeline.pipeline.partitions import partition_keys
+from clip_pipeline.defs.sentences import page_failure, page_sentence
+from clip_pipeline.errors import ClipPipelineError, RunFailedError
+from clip_pipeline.pipeline.asset import Asset, Partitions
+from clip_pipeline.pipeline.graph import STEPS
+from clip_pipeline.pipeline.outcomes import AssetOutcome, PartitionDone, failures_of
+from clip_pipeline.pipeline.partitions import trial_names, variant_image_format
+from clip_pipeline.pipeline.run import run_step
 from clip_pipeline.pipeline.stages import find_asset
 from clip_pipeline.pipeline.step import Step
 from clip_pipeline.pipeline.workspace import Workspace
 from clip_pipeline.storage.artifacts import Materialised
-from clip_pipeline.storage.disk import hash_json
-
-NETWORK_RETRIES = dg.RetryPolicy(max_retries=3, delay=10, backoff=dg.Backoff.EXPONENTIAL, jitter=dg.Jitter.FULL)
 
 
 class RunSettings(LaunchConfig):
@@ -32,71 +34,148 @@ class RunSettings(LaunchConfig):
     force: bool = Field(False, description="Build the artifact again although it is fresh.")
 
 
-def pipeline_asset(step: Step) -> dg.AssetsDefinition:
-    """The Dagster asset of one step, as it is declared in `pipeline/assets.py`."""
-    asset = step.asset
+def pipeline_asset(step: Step) -> dg.AssetsDefinition | dg.AssetSpec:
+    """The Dagster asset of one step, as it is declared in `pipeline/assets.py`.
+
+    One that is built on request only, or that the recipe leaves out, is a node of the graph that "Materialize all" passes by.
+    """
+    asset, workspace = step.asset, Workspace(data_folder(), starting_recipe())
     partitions = definition_of(asset)
+    declared: dict[str, Any] = {
+        "deps": [
+            dg.AssetDep(name, partition_mapping=partition_mapping(find_asset(name), asset)) for name in asset.after
+        ],
+        "partitions_def": partitions,
+        "code_version": definition_code_version(step, workspace),
+        **described(step, workspace),
+    }
+    if asset.on_request or _left_out(asset):
+        return dg.AssetSpec(asset.name, **declared)
     settings = with_speed(RunSettings, step.builder.speed, starting_recipe())
 
     @dg.asset(
         name=asset.name,
-        deps=[dg.AssetDep(name, partition_mapping=partition_mapping(find_asset(name), asset)) for name in asset.after],
-        **described(step, Workspace(data_folder(), starting_recipe())),
-        partitions_def=partitions,
-        backfill_policy=dg.BackfillPolicy.single_run() if partitions else None,
-        code_version=_code_version(step),
-        retry_policy=NETWORK_RETRIES if asset.pool == "network" else None,
+        **declared,
+        backfill_policy=dg.BackfillPolicy.multi_run(asset.partitions_per_run) if partitions else None,
         pool=asset.pool,
+        output_required=False,  # a run over several partitions reports each by itself, see `_AssetRun.batch`
     )
     def body(
         context: dg.AssetExecutionContext,
         config: settings,  # type: ignore[valid-type]
         pipeline: PipelineResource,
     ) -> Iterator[dg.MaterializeResult]:
-        keys = list(context.partition_keys) if context.has_partition_key or context.has_partition_key_range else [""]
         with package_lines_in(context.log), pipeline.workspace(config.given()) as workspace:
-            outcomes = _materialise(context, step, workspace, keys, config.force)
-            _register_keys(context.instance, asset, workspace)
-        if len(outcomes) == 1:
-            (outcome,) = outcomes.values()
-            yield dg.MaterializeResult(
-                metadata=artifact_metadata(outcome), data_version=dg.DataVersion(outcome.artifact.content)
-            )
-            return
-        for key, outcome in outcomes.items():
-            context.add_asset_metadata(artifact_metadata(outcome), partition_key=key)
-        # One result stands for all partitions of a batched run; Dagster works out their data versions itself.
-        yield dg.MaterializeResult()
+            run = _AssetRun(context, step, workspace, config.force)
+            try:
+                run.complete_inputs()
+                if context.has_partition_key_range and not context.has_partition_key:
+                    run.batch(list(context.partition_keys))
+                else:
+                    yield run.one(context.partition_key if context.has_partition_key else "")
+                run.mirror_followers()
+            except ClipPipelineError as error:
+                # What may pass was tried again where it happened; nothing else would be another time.
+                raise page_failure(error, allow_retries=False) from error
 
     return body
 
 
-def _materialise(
-    context: dg.AssetExecutionContext, step: Step, workspace: Workspace, keys: list[str], force: bool
-) -> dict[str, Materialised]:
-    def show(*shown: Any) -> None:
-        context.log_event(observation(*shown))
+def _left_out(asset: Asset) -> bool:
+    """Whether the recipe that the page starts with has no use for the asset."""
+    of_adaptation = asset.partitions in (Partitions.ADAPTED_VARIANTS, Partitions.TRIALS_BY_VARIANT)
+    return of_adaptation and not trial_names(starting_recipe())
 
-    def say(outcome: Materialised) -> None:
+
+class _AssetRun:
+    """What one run does for one asset."""
+
+    def __init__(self, context: dg.AssetExecutionContext, step: Step, workspace: Workspace, force: bool):
+        self._context = context
+        self._step = step
+        self._workspace = workspace
+        self._force = force
+        self._history = History(context.instance, workspace)
+
+    def complete_inputs(self) -> None:
+        """Builds what the asset reads and nobody could ask for, because its partitions were not known when the run was planned:
+        "Materialize all" of an empty folder asks for no part of a dump that is not there yet. Raises RunFailedError."""
+        for name in self._step.asset.completes:
+            step = STEPS[name]
+            missing = [key for key in self._read_partitions(step) if not self._workspace.store.find(step.key(key))]
+            self._history.mirror([step])
+            if missing:
+                self._context.log.info(f"{len(missing)} partitions of {name} were never materialized; they come first.")
+                self._build_all(step, missing, force=False)
+
+    def _read_partitions(self, step: Step) -> list[str]:
+        if step.asset.partitions == Partitions.IMAGE_FORMATS:  # a training reads those of its own format
+            return variant_image_format(self._step.workspace_of(self._workspace, self._context.partition_key))
+        return step.partitions(self._workspace)
+
+    def one(self, key: str) -> dg.MaterializeResult:
+        """Builds one partition, or the asset that has none. Its checks are a step of their own, which Dagster runs next."""
+        outcome = self._run(self._step, [key], self._force, checks=False)
+        for error in outcome.failures.values():
+            raise error
+        built = outcome.partitions[key]
+        return dg.MaterializeResult(
+            metadata=artifact_metadata(built),
+            data_version=dg.DataVersion(built.artifact.content),
+            tags=self._history.built(self._step, built),
+        )
+
+    def batch(self, keys: Sequence[str]) -> None:
+        """Builds the partitions one after the other. Raises RunFailedError at the end where some failed.
+
+        Each is reported as it is done: the run may end at any time, and Dagster's own event at the end of a run over many
+        partitions would give them all one data version.
+        """
+        self._build_all(self._step, keys, self._force)
+
+    def _build_all(self, step: Step, keys: Sequence[str], force: bool) -> None:
+        outcome = self._run(step, keys, force, checks=True)
+        for result in outcome.checks:
+            # Dagster takes these too (1.13.27); only the annotation does not say so.
+            self._context.log_event(check_evaluation(self._context.instance, result))  # type: ignore[arg-type]
+        if failures := failures_of([outcome]):
+            raise RunFailedError(failures, [])
+
+    def _run(self, step: Step, keys: Sequence[str], force: bool, checks: bool) -> AssetOutcome:
+        alone = not checks
+
+        def done(partition: PartitionDone) -> None:
+            if partition.materialised:
+                self._say(partition.materialised)
+                if not alone:
+                    self._report(step, partition.materialised)
+            if isinstance(partition.error, ClipPipelineError) and not alone:
+                self._context.log.error(f"{step.key(partition.partition)}: {page_sentence(partition.error)}")
+            if not alone:
+                self._context.log.info(partition.pace)
+
+        def show(*shown: Any) -> None:
+            self._context.log_event(observation(*shown))
+
+        return run_step(self._workspace, in_own_process(step, self._context), keys, force, show, done, checks)
+
+    def _say(self, outcome: Materialised) -> None:
         state = "cache: hit" if outcome.hit else f"built ({outcome.reason})"
-        context.log.info(f"{outcome.artifact.key}: {state}, {outcome.seconds:.1f} s, {outcome.artifact.rows}")
+        self._context.log.info(f"{outcome.artifact.key}: {state}, {outcome.seconds:.1f} s, {outcome.artifact.rows}")
 
-    try:
-        return in_own_process(step, context).materialise_all(workspace, keys, force, show, say)
-    except (InputError, SettingsError, SourceError) as error:
-        raise page_failure(error, allow_retries=False) from error
-    except ClipPipelineError as error:
-        raise page_failure(error) from error
+    def _report(self, step: Step, outcome: Materialised) -> None:
+        event = dg.AssetMaterialization(
+            step.name,
+            partition=outcome.artifact.key.partition,
+            metadata=artifact_metadata(outcome),
+            tags=self._history.built(step, outcome),
+        )
+        self._context.log_event(event)
 
-
-def _register_keys(instance: dg.DagsterInstance, asset: Asset, workspace: Workspace) -> None:
-    """The partitions that are known now that the asset is there."""
-    for follower in ASSETS:
-        if asset.makes and follower.partitions == asset.makes:
-            register_partitions(instance, follower, partition_keys(workspace, follower))
-
-
-def _code_version(step: Step) -> str:
-    """The step's code version and a hash of the settings that decide its bytes: Dagster shows either's change."""
-    config = step.builder.config(Workspace("data", starting_recipe()))
-    return f"{step.asset.code_version}-{hash_json(dict(config))[:8]}"
+    def mirror_followers(self) -> None:
+        """Registers the partitions that are known now that the asset is there, and says of the assets right after it whether they
+        are in sync."""
+        name, makes = self._step.name, self._step.asset.makes
+        self._history.mirror(
+            step for step in STEPS.values() if name in step.asset.after or (makes and step.asset.partitions == makes)
+        )

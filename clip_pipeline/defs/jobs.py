@@ -10,10 +10,9 @@ import dagster as dg
 from pydantic import Field
 
 from clip_pipeline.defs.checks import check_evaluation
-from clip_pipeline.defs.history import asset_event
+from clip_pipeline.defs.history import History
 from clip_pipeline.defs.metadata import observation
 from clip_pipeline.defs.own_process import in_own_process
-from clip_pipeline.defs.partitions import register_partitions
 from clip_pipeline.defs.resources import ALL_SPEED, LaunchConfig, PipelineResource, starting_recipe, with_speed
 from clip_pipeline.defs.run_log import package_lines_in
 from clip_pipeline.defs.sentences import page_failure
@@ -45,8 +44,7 @@ def walk_pipeline(context: dg.OpExecutionContext, config: LaunchedWalk, pipeline
         if outcome.partitions:
             register_partitions(context.instance, step.asset, step.partitions(workspace))
         context.log.info(f"{outcome.asset}: {outcome.built} built, {outcome.hits} cache: hit, {outcome.seconds:.1f} s")
-        for key, materialised in outcome.partitions.items():
-            context.log_event(asset_event(outcome.asset, key, materialised))
+        history.tell(STEPS[outcome.asset], outcome.partitions)
         for result in outcome.checks:
             # Dagster takes these too (1.13.27); only the annotation does not say so.
             context.log_event(check_evaluation(context.instance, result))  # type: ignore[arg-type]
@@ -56,6 +54,7 @@ def walk_pipeline(context: dg.OpExecutionContext, config: LaunchedWalk, pipeline
 
     try:
         with package_lines_in(context.log), pipeline.workspace(config.given()) as workspace:
+            history = History(context.instance, workspace, context.log_event)
             for step in select(config.select):
                 run_steps(
                     workspace,

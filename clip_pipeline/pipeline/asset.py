@@ -93,6 +93,8 @@ class Asset:
     holds_photos: it holds photos, their captions or vectors, or lists them by id: a take-down builds it again.
     learnt_from_photos: it was learnt from photos; a take-down leaves it to the next run, since a training takes hours and whoever
     asked for a photo's removal should not wait for it.
+    completes: assets among `after` whose partitions nobody may have asked for yet, since what makes them came in the same run: Dagster
+    builds those that are missing before this one. partitions_per_run: of a backfill in Dagster.
     on_request: a run builds it only when it is asked for by its own name.
     own_process: Dagster builds it in a process of its own, whose end gives the accelerator's memory back.
     """
@@ -114,5 +116,7 @@ class Asset:
     repeated_facts: tuple[str, ...] = ()
     holds_photos: bool = False
     learnt_from_photos: bool = False
+    completes: tuple[str, ...] = ()
+    partitions_per_run: int = 20
     on_request: bool = False
     own_process: bool = False

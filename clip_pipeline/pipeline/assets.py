@@ -37,6 +37,7 @@ ASSETS = (
         partitions=Partitions.DUMP_PARTS,
         columns=records.WORD_COUNTS_COLUMNS,
         preview=(StoredTable("counts.parquet", "words", ("word", "count", "documents", "captioned"), largest="count"),),
+        partitions_per_run=10,
     ),
     Asset(
         name="vocabulary",
@@ -45,9 +46,10 @@ ASSETS = (
         code_version="3",
         kinds=("parquet",),
         owner="data",
-        after=("word_counts",),
+        after=("wikipedia_dump", "word_counts"),
         columns=records.WORD_COUNTS_COLUMNS,
         preview=(StoredTable("vocabulary.parquet", "words", ("word", "count", "documents", "captioned")),),
+        completes=("word_counts",),
     ),
     Asset(
         name="image_links",
@@ -61,6 +63,7 @@ ASSETS = (
         pool="network",
         columns=records.IMAGE_LINKS_COLUMNS,
         preview=(StoredTable("links.parquet", "links", ("word", "rank", "id", "captions", "width", "height")),),
+        partitions_per_run=8,
     ),
     Asset(
         name="photo_catalog",
@@ -99,10 +102,12 @@ ASSETS = (
         code_version="4",
         kinds=("parquet", "csv"),
         owner="data",
-        after=("image_shards",),
+        after=("photo_catalog", "image_shards"),
         columns=records.IMAGE_TEXT_PAIRS_COLUMNS,
         preview=(StoredTable("pairs.parquet", "pairs", ("photo_id", "caption", "split", "group", "width", "height")),),
         holds_photos=True,
+        completes=("image_shards",),
+        pool="network",
     ),
     Asset(
         name="benchmark_dataset",
@@ -174,6 +179,8 @@ ASSETS = (
         ),
         learnt_from_photos=True,
         own_process=True,
+        completes=("decoded_images",),
+        partitions_per_run=1,
     ),
     Asset(
         name="embedding_runtime",
@@ -186,6 +193,7 @@ ASSETS = (
         partitions=Partitions.VARIANTS,
         pool="accelerator",
         preview=(Figures(("runtimes.png",)),),
+        partitions_per_run=4,
     ),
     Asset(
         name="image_embeddings",
@@ -198,6 +206,7 @@ ASSETS = (
         partitions=Partitions.DATASETS_BY_VARIANT,
         pool="accelerator",
         holds_photos=True,
+        partitions_per_run=10,
     ),
     Asset(
         name="text_embeddings",
@@ -210,6 +219,7 @@ ASSETS = (
         partitions=Partitions.DATASETS_BY_VARIANT,
         pool="accelerator",
         holds_photos=True,
+        partitions_per_run=10,
     ),
     Asset(
         name="parallelism_benchmark",
@@ -276,6 +286,7 @@ ASSETS = (
         pool="accelerator",
         preview=(Figures(("latencies.png",)),),
         key_facts=("photo to answer (ms, median)",),
+        partitions_per_run=4,
     ),
     Asset(
         name="adaptation_data",
@@ -286,6 +297,7 @@ ASSETS = (
         owner="models",
         after=("benchmark_dataset", "clip_checkpoint"),
         partitions=Partitions.ADAPTED_VARIANTS,
+        partitions_per_run=2,
     ),
     Asset(
         name="adaptation_scores",
@@ -298,6 +310,7 @@ ASSETS = (
         partitions=Partitions.TRIALS_BY_VARIANT,
         pool="accelerator",
         preview=(Scores(),),
+        partitions_per_run=8,
     ),
     Asset(
         name="adaptation_curves",
@@ -309,6 +322,7 @@ ASSETS = (
         after=("adaptation_scores",),
         partitions=Partitions.ADAPTED_VARIANTS,
         preview=(LearningCurve(), Figures(("curve.png", "alphas.png"))),
+        partitions_per_run=4,
     ),
     Asset(
         name="benchmark_report",  # last, for it tells of the adaptation too
