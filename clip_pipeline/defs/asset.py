@@ -110,7 +110,8 @@ class _AssetRun:
 
     def _read_partitions(self, step: Step) -> list[str]:
         if step.asset.partitions == Partitions.IMAGE_FORMATS:  # a training reads those of its own format
-            return variant_image_format(self._step.workspace_of(self._workspace, self._context.partition_key))
+            variant = self._step.workspace_of(self._workspace, self._context.partition_key)
+            return variant_image_format(variant.recipe.training)
         return step.partitions(self._workspace)
 
     def one(self, key: str) -> dg.MaterializeResult:

@@ -40,9 +40,6 @@ def walk_pipeline(context: dg.OpExecutionContext, config: LaunchedWalk, pipeline
     forced = set(filter(None, config.force.split(",")))
 
     def tell(outcome: AssetOutcome) -> None:
-        step = STEPS[outcome.asset]
-        if outcome.partitions:
-            register_partitions(context.instance, step.asset, step.partitions(workspace))
         context.log.info(f"{outcome.asset}: {outcome.built} built, {outcome.hits} cache: hit, {outcome.seconds:.1f} s")
         history.tell(STEPS[outcome.asset], outcome.partitions)
         for result in outcome.checks:
