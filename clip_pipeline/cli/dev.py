@@ -5,9 +5,8 @@ from __future__ import annotations
 import importlib.util
 import os
 import signal
-import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
@@ -16,7 +15,7 @@ import click
 
 from clip_pipeline.cli.options import CONTEXT, data_option, recipe_options
 from clip_pipeline.errors import PageError
-from clip_pipeline.machine.process_tree import ProcessTree
+from clip_pipeline.machine.process_tree import ProcessTree, Program
 
 SECONDS_BETWEEN_LOOKS = 0.5
 SECONDS_BETWEEN_LINES = 10.0
@@ -33,8 +32,8 @@ LOOPBACK = ("127.0.0.1", "localhost", "::1")
 def dev(recipe: str, settings: tuple[str, ...], data: str, home: str | None, port: int, host: str) -> None:
     """Open the Dagster page: the graph, its runs, backfills and schedules.
 
-    Starts Dagster's web server and its daemon on the recipe and the data folder, and ends both, and the runs that they started, at
-    Ctrl-C. Dagster's lines below warnings are left out; runs log on the page. A profile (--recipe FILE.toml) may be changed meanwhile:
+    Starts Dagster's code server, web server and daemon on the recipe and the data folder, and ends them, and the runs that they
+    started, at Ctrl-C. Dagster's lines below warnings are left out; runs log on the page. A profile (--recipe FILE.toml) may be changed meanwhile:
     runs that start afterwards go by it, and the page shows what is stale once the code location is reloaded.
 
     \b
@@ -42,10 +41,12 @@ def dev(recipe: str, settings: tuple[str, ...], data: str, home: str | None, por
       clip-pipeline dev                                     the sandbox world, on http://127.0.0.1:3000
       clip-pipeline dev --recipe mine.toml --data mydata --port 3001
     """
-    from clip_pipeline.defs.home import WORKSPACE_FILE, make_home
+    from clip_pipeline.defs.home import make_home
+    from clip_pipeline.defs.services import dagster_programs
     from clip_pipeline.machine.child_process import child_environment
     from clip_pipeline.settings.chosen_recipe import recipe_of
     from clip_pipeline.settings.environment import environment_of, starting_settings
+    from clip_pipeline.storage.scratch import scratch_folder
 
     settings = (*starting_settings(), *settings)
     chosen = recipe_of(recipe, settings)
@@ -56,8 +57,8 @@ def dev(recipe: str, settings: tuple[str, ...], data: str, home: str | None, por
     with _only_page(folder):
         _check_port(host, port)
         click.echo(f"Recipe {chosen.name}, artifacts in {Path(data).absolute()}, history in {folder}")
-        command = [sys.executable, "-m", "dagster", "dev", "--log-level", "warning", "-w", str(WORKSPACE_FILE)]
-        _serve([*command, "--host", host, "--port", str(port)], environment, host, port)
+        with scratch_folder("dev") as scratch:
+            _serve(dagster_programs(scratch, host, port), environment, host, port)
 
 
 @contextmanager
@@ -97,7 +98,7 @@ def _check_port(host: str, port: int) -> None:
         )
 
 
-def _serve(command: list[str], environment: Mapping[str, str], host: str, port: int) -> None:
+def _serve(programs: Sequence[Program], environment: Mapping[str, str], host: str, port: int) -> None:
     """Until a signal ends it. Raises PageError where Dagster ends by itself."""
     asked: list[int] = []
 
@@ -106,7 +107,7 @@ def _serve(command: list[str], environment: Mapping[str, str], host: str, port: 
 
     for number in STOPS:
         signal.signal(number, take_note)
-    tree = ProcessTree(command, environment)
+    tree = ProcessTree(programs, environment)
     status = _watch(tree, asked, host, port)
     if status is not None:
         raise PageError(f"Dagster ended by itself (exit status {status}). Its lines above say why.")

@@ -8,9 +8,6 @@ from pathlib import Path
 CONFIGURATION = Path(__file__).with_name("dagster.yaml")
 """Pools, no telemetry, and what else every instance of this package has."""
 
-WORKSPACE_FILE = Path(__file__).with_name("workspace.yaml")
-"""Where Dagster finds the code location."""
-
 
 def make_home(folder: str | Path) -> Path:
     """The absolute path of the folder, which is made where it is not there; a dagster.yaml of the user's own is left as it is."""

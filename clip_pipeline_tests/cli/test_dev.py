@@ -10,6 +10,7 @@ import signal
 import socket
 import threading
 import time
+from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
@@ -26,8 +27,8 @@ class FakeTree:
     ends: int | None = None
     made: list[FakeTree]
 
-    def __init__(self, command, environment):
-        self.command, self.environment, self.status, self.killed = command, environment, self.ends, False
+    def __init__(self, programs, environment):
+        self.programs, self.environment, self.status, self.killed = command, environment, self.ends, False
         self.made.append(self)
 
     def poll(self):
@@ -94,8 +95,11 @@ def test_dagster_is_started_with_the_recipe_the_folder_and_a_home_with_our_confi
     home = tmp_path / "dagster_home"
     assert made.environment["DAGSTER_HOME"] == str(home)
     assert (home / "dagster.yaml").read_text() == CONFIGURATION.read_text()
-    assert made.command[1:4] == ["-m", "dagster", "dev"]
-    assert made.command[-4:] == ["--host", "127.0.0.1", "--port", str(port)]
+    code, page, daemon = made.programs
+    assert code.after is None and page.after == daemon.after == Path(code.command[code.command.index("--socket") + 1])
+    assert " ".join(page.command).endswith(f"--host 127.0.0.1 --port {port} --dagster-log-level warning")
+    assert daemon.command[2:4] == ["dagster._daemon", "run"]
+    assert not page.after.parent.exists(), "the folder of the socket is gone with the page"
     assert f"Recipe mine, artifacts in {tmp_path / 'data'}, history in {home}" in result.output
     assert result.output.endswith("Ended.\n")
 
@@ -157,8 +161,8 @@ def test_the_address_is_said_once_the_page_answers_and_a_second_signal_kills(tre
     port = free_port()
 
     class Slow(FakeTree):
-        def __init__(self, command, environment):
-            super().__init__(command, environment)
+        def __init__(self, programs, environment):
+            super().__init__(programs, environment)
             self.server = socket.create_server(("127.0.0.1", port))
 
         def ask_to_end(self):

@@ -1,0 +1,61 @@
+"""Runs whose code server is gone are found; all others are left alone."""
+
+from __future__ import annotations
+
+import json
+import socket
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+dg = pytest.importorskip("dagster")
+grpc = pytest.importorskip("grpc")
+
+from clip_pipeline.defs.home import make_home  # noqa: E402
+
+
+@pytest.fixture
+def instance(tmp_path):
+    with dg.DagsterInstance.from_config(str(make_home(tmp_path / "home"))) as made:
+        yield made
+
+
+def status_of(instance, tags: dict[str, str]) -> str:
+    run = instance.create_run_for_job(
+        dg.GraphDefinition("nothing").to_job(), tags=tags, status=dg.DagsterRunStatus.STARTED
+    )
+    assert instance.run_launcher.supports_check_run_worker_health, "dagster.yaml names our launcher"
+    return instance.run_launcher.check_run_worker_health(run).status.name
+
+
+def tags_of(path: Path) -> dict[str, str]:
+    return {".dagster/grpc_info": json.dumps({"host": "localhost", "socket": str(path)})}
+
+
+def test_a_run_whose_code_server_is_gone_has_failed(instance, tmp_path):
+    assert status_of(instance, tags_of(tmp_path / "none.sock")) == "FAILED"
+    with socket.socket(socket.AF_UNIX) as killed:  # it leaves its file
+        killed.bind(str(tmp_path / "dead.sock"))
+    assert status_of(instance, tags_of(tmp_path / "dead.sock")) == "FAILED"
+
+
+def test_a_run_whose_code_server_is_there_or_that_has_none_runs_on(instance, tmp_path):
+    assert status_of(instance, {}) == "RUNNING"
+    server = grpc.server(ThreadPoolExecutor(1))
+    server.add_insecure_port(f"unix:{tmp_path / 'live.sock'}")
+    server.start()
+    try:
+        assert status_of(instance, tags_of(tmp_path / "live.sock")) == "RUNNING", (
+            "it answers, if only that it knows no ping"
+        )
+    finally:
+        server.stop(None)
+
+
+def test_slots_of_a_killed_run_come_back_within_a_minute(instance):
+    seconds = (
+        instance.run_monitoring_poll_interval_seconds
+        + instance.get_settings("run_monitoring")["free_slots_after_run_end_seconds"]
+    )
+    assert instance.run_monitoring_enabled and seconds <= 50
