@@ -6,6 +6,7 @@ import logging
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from clip_pipeline.errors import InputError, SettingsError
 from clip_pipeline.machine.progress import shown_progress
 from clip_pipeline.pipeline.graph import select as selected_steps
 from clip_pipeline.pipeline.old_artifacts import old_artifacts
@@ -58,8 +59,7 @@ def run(
         if any(step.name == "image_links" for step in steps):
             photo_source(workspace).check()
         if any(step.name == "clip_checkpoint" for step in steps):
-            for name in variants or variant_names(workspace):
-                check_variant(chosen, workspace.find_variant(name))
+            _check_variants(workspace, variants)
         outcomes = walk(
             workspace,
             steps,
@@ -73,3 +73,15 @@ def run(
         report(workspace, outcomes)
     raise_failures(outcomes)
     return outcomes
+
+
+def _check_variants(workspace: Workspace, chosen: Sequence[str]) -> None:
+    """Raises for a variant that was asked for by name, and for the recipe's own, if it could not be trained; another one, whose
+    artifacts will fail, is named before the hours that come first."""
+    for name in chosen or variant_names(workspace):
+        try:
+            check_variant(workspace.own_recipe, workspace.find_variant(name))
+        except (SettingsError, InputError) as error:
+            if chosen or name == workspace.variant:
+                raise
+            logger.warning("The training variant %s will fail: %s", name, error)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from clip_pipeline.errors import InputError, MissingArtifactError
+from clip_pipeline.errors import InputError, MissingArtifactError, SettingsError
 from clip_pipeline.pipeline.old_artifacts import old_artifacts
 from clip_pipeline.pipeline.step import Step
 from clip_pipeline.pipeline.workspace import Workspace
@@ -16,7 +16,8 @@ from clip_pipeline.storage.manifest import Artifact, ArtifactKey
 
 @dataclass(frozen=True)
 class ArtifactStatus:
-    """One artifact. state: fresh, stale, missing, waiting (an input is missing), unreadable (an input of yours is), or on request
+    """One artifact. state: fresh, stale, missing, waiting (an input is missing), unreadable (an input of yours is, or the
+    definition of its variant or dataset), or on request
     (not there, and built only when it is asked for by name), old (of an asset that is called otherwise now)."""
 
     stage: str
@@ -58,7 +59,7 @@ def _partition_status(workspace: Workspace, step: Step, partition: str) -> Artif
         wanted = step.wanted(workspace, partition)
     except MissingArtifactError as error:
         return _describe(workspace, step, partition, "waiting", re.split(r" and was never|\.$", error.found)[0])
-    except InputError as error:
+    except (InputError, SettingsError) as error:
         return _describe(workspace, step, partition, "unreadable", str(error))
     why = workspace.store.why_stale(step.key(partition), wanted)
     state = "fresh" if not why else "missing" if why == "never materialised" else "stale"

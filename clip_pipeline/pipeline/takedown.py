@@ -6,14 +6,17 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date
+from pathlib import Path
 
 from clip_pipeline.errors import InputError, MissingArtifactError, SettingsError
 from clip_pipeline.images.takedown import ATTEMPT_COLUMNS, TAKEDOWNS_FILE, Found, add_takedowns, find_photos
 from clip_pipeline.pipeline.asset import Partitions
 from clip_pipeline.pipeline.checks.evaluate import forget_checks
 from clip_pipeline.pipeline.graph import STEPS
+from clip_pipeline.pipeline.leftovers import undefined_artifacts
 from clip_pipeline.pipeline.outcomes import AssetOutcome
-from clip_pipeline.pipeline.stages import artifact_key
+from clip_pipeline.pipeline.partitions import variant_names
+from clip_pipeline.pipeline.stages import artifact_key, find_asset
 from clip_pipeline.pipeline.step import Step
 from clip_pipeline.pipeline.workspace import Workspace
 
@@ -21,11 +24,13 @@ from clip_pipeline.pipeline.workspace import Workspace
 @dataclass(frozen=True)
 class TakedownOutcome:
     """What a take-down did. found: the photos. outcomes: what was built again. stale: assets that still know the photos
-    from learning and are built again by the next run."""
+    from learning and are built again by the next run. left: folders that may hold the photos and cannot be built again, since their
+    training variant or dataset is not defined any more."""
 
     found: Found
     outcomes: list[AssetOutcome]
     stale: tuple[str, ...]
+    left: tuple[Path, ...] = ()
 
 
 def take_down(
@@ -37,9 +42,12 @@ def take_down(
     """Removes photos, named by id, url or sha256, from every artifact that holds them, and keeps them from coming back.
 
     Only shards that held one of them are written again, from the photos that they hold: nothing is fetched. Raises
-    SettingsError when the catalog was made with other settings than the workspace's, InputError when a name means no photo.
+    SettingsError when the catalog was made with other settings than the workspace's, or when the definition of a training variant
+    cannot be read, InputError when a name means no photo.
     """
     _require_fresh_catalog(workspace)
+    for name in variant_names(workspace):
+        workspace.find_variant(name)
     found = find_photos(_attempts(workspace), names, date.today().isoformat(), reason)
     known = workspace.takedowns()
     unknown = [name for name in found.unknown if name not in known.ids]
@@ -60,7 +68,10 @@ def take_down(
     for step in _learnt_from_photos():
         workspace.store.forget_pieces(step.key())
     forget_checks(workspace.store)
-    return TakedownOutcome(found, outcomes, tuple(_stale_after(workspace)))
+    left = tuple(
+        artifact.folder for artifact in undefined_artifacts(workspace) if find_asset(artifact.key.asset).holds_photos
+    )
+    return TakedownOutcome(found, outcomes, tuple(_stale_after(workspace)), left)
 
 
 def _require_fresh_catalog(workspace: Workspace) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING
 
-from clip_pipeline.errors import OldArtifactError, WithheldArtifactError
+from clip_pipeline.errors import MissingArtifactError, OldArtifactError, WithheldArtifactError
 from clip_pipeline.images.takedown import TAKEDOWNS_FILE, Takedowns, read_takedowns
 from clip_pipeline.models.registry import list_models
 from clip_pipeline.pipeline.stages import artifact_key, find_asset
@@ -96,6 +96,17 @@ class Workspace:
                 Materialise(asset, partition),
             )
         return artifact
+
+    def find(self, asset: str, partition: str = "") -> tuple[Artifact | None, str]:
+        """(the artifact that `get` gives, ""), or (None, why it gives none)."""
+        try:
+            return self.get(asset, partition), ""
+        except WithheldArtifactError as error:
+            return None, error.reason
+        except OldArtifactError as error:
+            return None, error.found.rstrip(".")
+        except MissingArtifactError:
+            return None, f"{artifact_key(asset, partition)} was never materialised"
 
     def withhold(self, key: ArtifactKey, reason: str) -> None:
         """From now on `get` refuses the artifact, all of an asset's where its partition is "". reason: as in "it is skipped, since

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 from click.testing import CliRunner
 
 from clip_pipeline.cli import commands
@@ -44,6 +46,17 @@ def test_a_dataset_is_added_and_removed_by_name_and_by_path(tmp_path):
     assert '"pets"' in status and '"digits|tiny_test"' in status
     assert "The dataset pets is no longer defined." in say("datasets", "remove", "pets", *common)
     assert '"pets"' not in say("status", *common, "--json")
+
+
+def test_status_shows_a_broken_definition_beside_the_others(tmp_path):
+    common = ("--recipe", "tiny", "--data", tmp_path)
+    say("variants", "add", "long", "--set", "training.epochs=4", *common)
+    (tmp_path / "variants" / "broken.toml").write_text("[training]\nepochz = 4")
+    states = {(one["asset"], one["partition"]): one for one in json.loads(say("status", *common, "--json"))}
+    broken = states["clip_checkpoint", "broken"]
+    assert broken["state"] == "unreadable" and "broken.toml: There is no setting" in broken["why"]
+    assert states["clip_checkpoint", "long"]["state"] == "waiting"
+    assert "broken" in say("variants", *common)
 
 
 def test_status_of_one_variant_leaves_the_others_out(tmp_path):

@@ -83,3 +83,15 @@ def test_a_table_of_an_older_version_is_read_with_a_warning(data, caplog):
 def test_a_folder_of_today_holds_nothing_old(tmp_path):
     with Workspace(tmp_path, find_recipe("tiny")) as workspace:
         assert old_artifacts(workspace.store) == []
+
+
+def test_an_adaptation_without_a_variant_in_its_key_is_named_and_never_read(tmp_path):
+    with Workspace(tmp_path, find_recipe("tiny")) as workspace:
+        for asset, partition in (("adaptation_data", ""), ("adaptation_scores", "full|050"), ("adaptation_curves", "")):
+            made_by_0_1(workspace.store, artifact_key(asset, partition), Wanted("1", {}, {}), {"table.csv": "x"})
+        made_by_0_1(workspace.store, artifact_key("adaptation_data", "tiny_test"), Wanted("1", {}, {}), {"a": "x"})
+        found = {str(artifact.key): sentence for artifact, sentence in old_artifacts(workspace.store)}
+    assert list(found) == ["adaptation_data", "adaptation_scores[full|050]", "adaptation_curves"]
+    folder = tmp_path / "adaptation" / "adaptation_data"
+    assert f"remove the files, not the folders, in {folder}" in found["adaptation_data"]
+    assert found["adaptation_scores[full|050]"].endswith(f"remove {tmp_path}/adaptation/adaptation_scores/full/050")

@@ -75,6 +75,29 @@ def test_a_photo_is_taken_out_everywhere_and_stays_out(copied, monkeypatch):
     assert shard_bytes(copied) == after
 
 
+def test_a_variant_that_cannot_be_read_stops_it_before_anything_changes(copied):
+    (copied / "variants").mkdir()
+    (copied / "variants" / "broken.toml").write_text("[training]\nepochz = 3")
+    before = (copied / "takedowns.jsonl").read_bytes()
+    try:
+        with Workspace(copied, find_recipe("tiny")) as workspace, pytest.raises(SettingsError, match=r"broken\.toml"):
+            take_down(workspace, [sorted(ids_in(copied))[0]], "asked")
+    finally:
+        shutil.rmtree(copied / "variants")
+    assert (copied / "takedowns.jsonl").read_bytes() == before
+
+
+def test_what_a_removed_variant_left_is_named_for_it_may_hold_the_photo(copied):
+    vectors = copied / "embedding/image_embeddings/sandbox"
+    shutil.copytree(vectors / "tiny_test", vectors / "removed")
+    try:
+        with Workspace(copied, find_recipe("tiny")) as workspace:
+            outcome = take_down(workspace, [workspace.takedowns().photos[0].id], "asked again")
+        assert outcome.left == (vectors / "removed",)
+    finally:
+        shutil.rmtree(vectors / "removed")
+
+
 def test_its_bytes_are_refused_under_another_name(copied):
     shards = [pq.read_table(path).to_pylist() for path in sorted((copied / "images/image_shards").glob("*/*.parquet"))]
     photo = next(row for rows in shards for row in rows if row["status"] == "success")

@@ -93,9 +93,9 @@ def test_what_is_not_scored_is_named_with_the_reason(data, workspace, tmp_path):
     assert not report.hit
     sentences = report.artifact.facts["not scored"]
     assert any(one.startswith("broken, on all datasets: ") and "training.epochz" in one for one in sentences)
-    assert "long, on all datasets: the model was not trained, or its training failed." in sentences
+    assert "long, on all datasets: clip_checkpoint[long] was never materialised." in sentences
     assert any(one.startswith("pets, by all variants: There is no dataset") for one in sentences)
-    assert f"{OTHER} on sandbox: probe_scores was not made, or failed." in sentences
+    assert f"{OTHER} on sandbox: probe_scores[sandbox|{OTHER}] was never materialised." in sentences
     text = report.artifact.file("report.md").read_text()
     assert "### Not scored" in text and "training.epochz" in text
 

@@ -6,7 +6,7 @@ import pytest
 
 from clip_pipeline.errors import ModelError, SettingsError
 from clip_pipeline.pipeline.graph import STEPS
-from clip_pipeline.pipeline.leftovers import artifacts_of_dataset, artifacts_of_variant
+from clip_pipeline.pipeline.leftovers import artifacts_of_dataset, artifacts_of_variant, undefined_artifacts
 from clip_pipeline.pipeline.partitions import image_formats, trials_by_variant, variant_names
 from clip_pipeline.pipeline.stages import artifact_key
 from clip_pipeline.pipeline.variants import add_variant, describe_variants, remove_variant
@@ -101,6 +101,7 @@ def test_removing_a_variant_names_what_it_leaves(workspace):
     assert len(artifacts_of_variant(workspace.store, "long")) == 3, "they stay"
     of_dataset = [str(artifact.key) for artifact in artifacts_of_dataset(workspace.store, "sandbox")]
     assert of_dataset == ["benchmark_dataset[sandbox]", "zero_shot_scores[sandbox|long]"]
+    assert [one.key.partition for one in undefined_artifacts(workspace)] == ["long", "sandbox|long", "full@050|long"]
     for name, sentence in (("long", "no training variant"), ("tiny_test", "variant of the recipe itself")):
         with pytest.raises(SettingsError, match=sentence):
             remove_variant(workspace, name)

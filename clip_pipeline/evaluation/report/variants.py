@@ -86,7 +86,7 @@ def variants_chapter(variants: Sequence[VariantScores], seed: int = 0) -> Varian
         Table(
             TEST_HEADER, [_test_row(one.names[0], difference) for one in comparisons for difference in one.differences]
         ),
-        [conclusion(one) for one in comparisons],
+        [f"{one.names[0]} against {one.names[1]}. {conclusion(one)}" for one in comparisons],
     )
 
 

@@ -14,7 +14,6 @@ from clip_pipeline.errors import SettingsError, nearest_name
 from clip_pipeline.pipeline.builder import BuildContext, Builder
 from clip_pipeline.pipeline.checks.check import Check, CheckOutcome
 from clip_pipeline.pipeline.partitions import adapted_variants, dataset_names, halves, trial_names
-from clip_pipeline.pipeline.stages import artifact_key
 from clip_pipeline.pipeline.steps.benchmark_datasets import stored_dataset
 from clip_pipeline.pipeline.workspace import Workspace
 from clip_pipeline.settings import AdaptationSettings, ComputeSettings, EvaluationSettings, fingerprinted
@@ -166,7 +165,7 @@ def report_facts(workspace: Workspace) -> dict[str, Any]:
     """What the report shows: the figure of the curves and the table. Empty where nothing was adapted."""
     from clip_pipeline.adaptation.results import TABLE_HEADER, read_table, table_cells
 
-    artifact = workspace.store.find(artifact_key("adaptation_curves", workspace.variant))
+    artifact, _ = workspace.find("adaptation_curves", workspace.variant)
     if artifact is None or not adapted_variants(workspace):
         return {}
     cells = table_cells(read_table(artifact.folder))

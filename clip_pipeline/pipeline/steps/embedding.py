@@ -21,7 +21,6 @@ from clip_pipeline.evaluation.runtime_choice import (
 )
 from clip_pipeline.pipeline.builder import BuildContext, Builder
 from clip_pipeline.pipeline.partitions import dataset_names, halves
-from clip_pipeline.pipeline.stages import artifact_key
 from clip_pipeline.pipeline.steps.benchmark_datasets import stored_dataset
 from clip_pipeline.pipeline.workspace import Workspace
 from clip_pipeline.remedies import Materialise
@@ -54,7 +53,7 @@ def _runtime_inputs(workspace: Workspace, variant: str) -> dict[str, str]:
 def _datasets_there(workspace: Workspace) -> list[str]:
     """A dataset that cannot be made keeps no other from being embedded. Raises MissingArtifactError where none is there."""
     names = dataset_names(workspace)
-    there = [name for name in names if workspace.store.find(artifact_key("benchmark_dataset", name))]
+    there = [name for name in names if workspace.find("benchmark_dataset", name)[0]]
     if names and not there:
         workspace.get("benchmark_dataset", names[0])
     return there

@@ -82,7 +82,7 @@ def _variants_of(workspace: Workspace, states: Sequence[ScoreState]) -> dict[str
     for name in sound_variants(workspace):
         artifacts = [state.artifact for state in states if state.variant == name and state.artifact]
         scores = [(row, one.folder) for one in artifacts for row in read_scores(one.file("scores.json"))]
-        if scores and workspace.store.find(artifact_key("clip_checkpoint", name)):
+        if scores and workspace.find("clip_checkpoint", name)[0]:
             changed = differing_settings(workspace.find_variant(name), workspace.own_recipe)
             found[name] = VariantScores(name, changed, scores)
     if not found:
@@ -157,7 +157,7 @@ def _inputs(workspace: Workspace, partition: str) -> dict[str, str]:
         workspace.get(SCORES[0], score_keys(workspace)[0])
     scores = {f"{one.asset}[{one.dataset}|{one.variant}]": _identity(one.artifact, one.why) for one in states}
     curves = {
-        f"adaptation_curves[{name}]": _identity(workspace.store.find(artifact_key("adaptation_curves", name)), "")
+        f"adaptation_curves[{name}]": _identity(workspace.find("adaptation_curves", name)[0], "")
         for name in adapted_variants(workspace)
     }
     return scores | curves

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from clip_pipeline.errors import ClipPipelineError, InputError, MissingArtifactError, SettingsError
+from clip_pipeline.errors import ClipPipelineError, InputError, MissingArtifactError, SettingsError, StoreError
 from clip_pipeline.pipeline.partitions import adapted_variants, dataset_names, halves, variant_names
-from clip_pipeline.pipeline.stages import artifact_key, find_asset
+from clip_pipeline.pipeline.stages import find_asset
 from clip_pipeline.pipeline.step import Step
 from clip_pipeline.pipeline.steps import benchmark_datasets, embedding, evaluation, training
 from clip_pipeline.pipeline.workspace import Workspace
@@ -17,8 +17,8 @@ BUILDERS = {**training.BUILDERS, **benchmark_datasets.BUILDERS, **embedding.BUIL
 
 @dataclass(frozen=True)
 class ScoreState:
-    """The scores of one kind, of a variant on a dataset. artifact: None where there are none. why: of scores that are older than
-    what is there now, what changed; "" for others."""
+    """The scores of one kind, of a variant on a dataset. artifact: None where there are none. why: what changed since, of scores that
+    are older than what is there now, or why there are none; "" for others."""
 
     asset: str
     dataset: str
@@ -51,9 +51,9 @@ def score_states(workspace: Workspace) -> list[ScoreState]:
 
 def _state(workspace: Workspace, asset: str, key: str, old_checkpoint: str) -> ScoreState:
     dataset, variant = halves(key)
-    artifact = workspace.store.find(artifact_key(asset, key))
+    artifact, missing = workspace.find(asset, key)
     if artifact is None:
-        return ScoreState(asset, dataset, variant, None)
+        return ScoreState(asset, dataset, variant, None, missing)
     why = old_checkpoint or _why_stale(workspace, "image_embeddings", key) or _why_stale(workspace, asset, key)
     return ScoreState(asset, dataset, variant, artifact, why)
 
@@ -65,7 +65,7 @@ def _why_stale(workspace: Workspace, asset: str, partition: str) -> str:
         return ""
     try:
         return workspace.store.why_stale(step.key(partition), step.wanted(workspace, partition))
-    except (MissingArtifactError, InputError, SettingsError) as error:
+    except (StoreError, InputError, SettingsError) as error:
         return _words(error)
 
 
@@ -80,20 +80,19 @@ def not_scored(workspace: Workspace, states: list[ScoreState]) -> list[str]:
         if variant in broken or dataset in lacking:
             continue
         of_pair = [one for one in states if (one.dataset, one.variant) == (dataset, variant)]
-        missing = [one.asset for one in of_pair if one.artifact is None]
-        if missing:
-            sentences.append(f"{variant} on {dataset}: {', '.join(missing)} was not made, or failed")
-        if why := next((one.why for one in of_pair if one.why), ""):
+        if missing := dict.fromkeys(one.why for one in of_pair if one.artifact is None):
+            sentences.append(f"{variant} on {dataset}: {'; '.join(missing)}")
+        if why := next((one.why for one in of_pair if one.artifact and one.why), ""):
             sentences.append(f"{variant} on {dataset} is older than what is there now: {why}")
     for name in adapted_variants(workspace):
-        if name not in broken and workspace.store.find(artifact_key("adaptation_curves", name)) is None:
-            sentences.append(f"{name}, adapted: adaptation_curves was not made, or failed")
+        why = workspace.find("adaptation_curves", name)[1]
+        if why and name not in broken:
+            sentences.append(f"{name}, adapted: {why}")
     return [f"{sentence}." for sentence in sentences]
 
 
 def _without_model(workspace: Workspace, variant: str) -> str:
-    there = workspace.store.find(artifact_key("clip_checkpoint", variant))
-    return _broken(workspace, variant) or ("" if there else "the model was not trained, or its training failed")
+    return _broken(workspace, variant) or workspace.find("clip_checkpoint", variant)[1]
 
 
 def _broken(workspace: Workspace, variant: str) -> str:
@@ -105,16 +104,17 @@ def _broken(workspace: Workspace, variant: str) -> str:
 
 
 def _without_photos(workspace: Workspace, dataset: str) -> str:
-    if workspace.store.find(artifact_key("benchmark_dataset", dataset)):
+    """ "" for a dataset that is there; of one that is not, what its definition or its files say, if they say it."""
+    artifact, why = workspace.find("benchmark_dataset", dataset)
+    if artifact:
         return ""
-    step = Step(find_asset("benchmark_dataset"), BUILDERS["benchmark_dataset"])
     try:
-        step.wanted(workspace, dataset)
+        Step(find_asset("benchmark_dataset"), BUILDERS["benchmark_dataset"]).wanted(workspace, dataset)
     except (InputError, SettingsError) as error:
         return _words(error)
-    except MissingArtifactError:
-        return "its photos were not made yet"
-    return "its photos were not read, or cannot be"
+    except MissingArtifactError as error:
+        return error.found.rstrip(".")
+    return why
 
 
 def _words(error: ClipPipelineError) -> str:
