@@ -6,19 +6,14 @@ import json
 import shutil
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from clip_pipeline.evaluation.scores import read_scores
 from clip_pipeline.pipeline.graph import STEPS, select
 from clip_pipeline.pipeline.partitions import variant_of
 from clip_pipeline.pipeline.run import run_steps
-from clip_pipeline.pipeline.steps.training import BUILDERS
 from clip_pipeline.pipeline.variants import add_variant, describe_variants
 from clip_pipeline.pipeline.workspace import Workspace
-from clip_pipeline.settings import fingerprinted, with_settings
 from clip_pipeline.settings.recipes import TINY
-from clip_pipeline.storage.disk import hash_json
 
 OWN, OTHER = "tiny_test", "seed1"
 
@@ -77,7 +72,7 @@ def test_the_report_compares_the_variants(workspace):
     for shown in (text, page):
         assert "Training variants" in shown and "seed=1" in shown
         assert "Not scored" not in shown
-    assert f"| what | metric | {OWN.replace('_', '_')} | {OTHER} |" in text
+    assert rf"| what | metric | {OWN} | {OTHER} |" in text.replace("\\_", "_")
 
 
 def test_what_is_not_scored_is_named_with_the_reason(data, workspace, tmp_path):
@@ -108,25 +103,3 @@ def test_scores_that_are_older_than_their_variants_settings_are_named(data, tmp_
         report = STEPS["benchmark_report"].materialise(changed)
         assert [one.state for one in describe_variants(changed)] == ["trained", "stale"]
     assert "seed1 on held_out is older than what is there now: the setting seed changed from 1 to 2." in report.artifact.facts["not scored"]  # fmt: skip
-
-
-SETTINGS = st.fixed_dictionaries(
-    {},
-    optional={
-        "seed": st.integers(0, 3),
-        "epochs": st.sampled_from([1.0, 2.0, 4.0]),
-        "flip": st.booleans(),
-        "optimizer": st.sampled_from(["adamw", "muon"]),
-        "text_layers": st.sampled_from([0, 1, 2]),
-        "checkpoint_seconds": st.sampled_from([10.0, 30.0]),
-    },
-)
-
-
-@given(SETTINGS, SETTINGS)
-def test_two_variants_have_one_fingerprint_only_where_their_settings_are_the_same(first, second):
-    recipes = [with_settings(TINY, [f"training.{name}={str(value).lower()}" for name, value in one.items()]) for one in (first, second)]  # fmt: skip
-    config = BUILDERS["clip_checkpoint"].config
-    hashes = [hash_json(config(Workspace("data", recipe))) for recipe in recipes]
-    settings = [fingerprinted(recipe.training) for recipe in recipes]
-    assert (hashes[0] == hashes[1]) == (settings[0] == settings[1])

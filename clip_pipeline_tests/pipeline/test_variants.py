@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import HealthCheck, given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
 
 from clip_pipeline.errors import ModelError, SettingsError
 from clip_pipeline.pipeline.graph import STEPS
 from clip_pipeline.pipeline.leftovers import artifacts_of_dataset, artifacts_of_variant, undefined_artifacts
 from clip_pipeline.pipeline.partitions import image_formats, trials_by_variant, variant_names
 from clip_pipeline.pipeline.stages import artifact_key
+from clip_pipeline.pipeline.steps.training import BUILDERS
 from clip_pipeline.pipeline.variants import add_variant, describe_variants, remove_variant
 from clip_pipeline.pipeline.workspace import Workspace
+from clip_pipeline.settings import fingerprinted, with_settings
 from clip_pipeline.settings.recipes import TINY
+from clip_pipeline.storage.disk import hash_json
 from clip_pipeline.storage.manifest import Built, Wanted
 
 
@@ -105,3 +111,26 @@ def test_removing_a_variant_names_what_it_leaves(workspace):
     for name, sentence in (("long", "no training variant"), ("tiny_test", "variant of the recipe itself")):
         with pytest.raises(SettingsError, match=sentence):
             remove_variant(workspace, name)
+
+
+SETTINGS = st.fixed_dictionaries(
+    {},
+    optional={
+        "seed": st.integers(0, 3),
+        "epochs": st.sampled_from([1.0, 2.0, 4.0]),
+        "flip": st.booleans(),
+        "optimizer": st.sampled_from(["adamw", "muon"]),
+        "text_layers": st.sampled_from([0, 1, 2]),
+        "checkpoint_seconds": st.sampled_from([10.0, 30.0]),
+    },
+)
+
+
+@hypothesis_settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])  # a busy machine pauses
+@given(SETTINGS, SETTINGS)
+def test_two_variants_have_one_fingerprint_only_where_their_settings_are_the_same(first, second):
+    recipes = [with_settings(TINY, [f"training.{name}={str(value).lower()}" for name, value in one.items()]) for one in (first, second)]  # fmt: skip
+    config = BUILDERS["clip_checkpoint"].config
+    hashes = [hash_json(config(Workspace("data", recipe))) for recipe in recipes]
+    settings = [fingerprinted(recipe.training) for recipe in recipes]
+    assert (hashes[0] == hashes[1]) == (settings[0] == settings[1])
