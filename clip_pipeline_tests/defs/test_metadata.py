@@ -22,11 +22,20 @@ from clip_pipeline.storage.artifacts import Materialised  # noqa: E402
 WHOLE_RUN = [name for name, step in STEPS.items() if not step.asset.on_request]
 
 
-def of(data, asset: str, partition: str | None = None) -> dict:
+@pytest.fixture(scope="module")
+def whole_run(tiny_data) -> dict[tuple[str, str], dict]:
+    """The metadata of every artifact of the run, by asset and partition."""
+    with Workspace(tiny_data, find_recipe("tiny")) as workspace:
+        return {
+            (asset, key): artifact_metadata(Materialised(workspace.get(asset, key), False, "asked to", 0.1))
+            for asset in WHOLE_RUN
+            for key in STEPS[asset].partitions(workspace)
+        }
+
+
+def of(whole_run, asset: str, partition: str | None = None) -> dict:
     """The metadata of the first partition, or of one."""
-    with Workspace(data, find_recipe("tiny")) as workspace:
-        key = STEPS[asset].partitions(workspace)[0] if partition is None else partition
-        return artifact_metadata(Materialised(workspace.get(asset, key), False, "asked to", 0.1))
+    return next(shown for (name, key), shown in whole_run.items() if name == asset and partition in (None, key))
 
 
 def images(metadata: dict) -> dict[str, bytes]:
@@ -38,13 +47,11 @@ def images(metadata: dict) -> dict[str, bytes]:
 
 
 @pytest.mark.parametrize("asset", WHOLE_RUN)
-def test_no_two_entries_of_any_partition_have_one_name(tiny_data, asset):
-    with Workspace(tiny_data, find_recipe("tiny")) as workspace:
-        for key in STEPS[asset].partitions(workspace):
-            metadata = of(tiny_data, asset, key)
-            names = [name.lower() for name in metadata]
-            assert len(set(names)) == len(names)
-            assert all(name[0].isupper() or "/" in name or name == shown.CACHE for name in metadata), list(metadata)
+def test_no_two_entries_of_any_partition_have_one_name(whole_run, asset):
+    for metadata in (metadata for (name, _), metadata in whole_run.items() if name == asset):
+        names = [name.lower() for name in metadata]
+        assert len(set(names)) == len(names)
+        assert all(name[0].isupper() or "/" in name or name == shown.CACHE for name in metadata), list(metadata)
 
 
 def test_two_entries_of_one_name_and_other_values_are_refused(tiny_data, monkeypatch):
@@ -56,8 +63,10 @@ def test_two_entries_of_one_name_and_other_values_are_refused(tiny_data, monkeyp
         artifact_metadata(Materialised(clashing, True, "", 0.1))
 
 
-def test_the_report_has_scores_that_are_drawn_over_runs_a_table_a_figure_a_sheet_of_photos_and_its_path(tiny_data):
-    metadata = of(tiny_data, "benchmark_report")
+def test_the_report_has_scores_that_are_drawn_over_runs_a_table_a_figure_a_sheet_of_photos_and_its_path(
+    whole_run, tiny_data
+):
+    metadata = of(whole_run, "benchmark_report")
     with Workspace(tiny_data, find_recipe("tiny")) as workspace:
         rows = json.loads(workspace.get("benchmark_report").file("scores.json").read_text())
     (top1,) = [
@@ -82,8 +91,8 @@ def test_the_report_has_scores_that_are_drawn_over_runs_a_table_a_figure_a_sheet
         ("probe_scores", "sandbox|tiny_test", "Linear probe top-1 accuracy, unseen"),
     ],
 )
-def test_scores_have_numbers_and_intervals(tiny_data, asset, partition, name):
-    metadata = of(tiny_data, asset, partition)
+def test_scores_have_numbers_and_intervals(whole_run, asset, partition, name):
+    metadata = of(whole_run, asset, partition)
     assert 0 <= metadata[name].value <= 1
     table = metadata["Scores with intervals"]
     assert len(table.records) == metadata["Scores"].value == metadata["dagster/row_count"].value
@@ -91,31 +100,31 @@ def test_scores_have_numbers_and_intervals(tiny_data, asset, partition, name):
     assert len(floats) == len(table.records) + 2, "each score once, beside size and seconds"
 
 
-def test_the_adaptation_has_its_curve_as_numbers_and_a_table(tiny_data):
-    metadata = of(tiny_data, "adaptation_curves")
+def test_the_adaptation_has_its_curve_as_numbers_and_a_table(whole_run):
+    metadata = of(whole_run, "adaptation_curves")
     assert metadata["Top-1 accuracy, linear_probe, all photos"].value > 0
     assert metadata["Learning curve"].records[0].data["Method"] == "zero_shot"
 
 
 @pytest.mark.parametrize("asset", WHOLE_RUN)
-def test_images_are_small_enough_for_the_event_log_and_none_is_left_out_for_its_size(tiny_data, asset):
+def test_images_are_small_enough_for_the_event_log_and_none_is_left_out_for_its_size(whole_run, asset):
     from PIL import Image
 
-    found = images(of(tiny_data, asset))
+    found = images(of(whole_run, asset))
     assert sum(map(len, found.values())) <= MAX_IMAGES_BYTES
     for content in found.values():
         assert len(content) <= MAX_IMAGE_BYTES
         assert min(Image.open(io.BytesIO(content)).size) >= 150
 
 
-def test_counts_that_say_the_same_stand_there_once_and_results_come_before_the_place(tiny_data):
-    names = list(of(tiny_data, "image_shards"))
+def test_counts_that_say_the_same_stand_there_once_and_results_come_before_the_place(whole_run):
+    names = list(of(whole_run, "image_shards"))
     assert "Count" not in names and "Successes" not in names and "Shard" not in names
     assert names.index("Photos") < names.index("Sample photos") < names.index("Folder")
 
 
-def test_what_matters_of_a_training_comes_first(tiny_data):
-    names = list(of(tiny_data, "clip_checkpoint"))
+def test_what_matters_of_a_training_comes_first(whole_run):
+    names = list(of(whole_run, "clip_checkpoint"))
     assert names[1:4] == ["Warnings", "Final validation loss", "Best validation loss"]
     assert set(names) >= {"Logit scale", "Settings", "Figure: loss"}
 
@@ -128,11 +137,11 @@ def test_key_facts_and_repeated_facts_are_facts_of_a_whole_run(tiny_data):
         assert set(declared.key_facts) | set(declared.repeated_facts) <= facts.keys(), asset
 
 
-def test_reasons_are_a_table_the_commonest_first(tiny_data):
-    dropped = of(tiny_data, "vocabulary")["Dropped"].records
+def test_reasons_are_a_table_the_commonest_first(whole_run):
+    dropped = of(whole_run, "vocabulary")["Dropped"].records
     counts = [record.data["Number"] for record in dropped]
     assert counts == sorted(counts, reverse=True) and dropped[0].data["Dropped"] == "too_rare"
-    lengths = [int(record.data["Length counts"]) for record in of(tiny_data, "bpe_tokenizer")["Length counts"].records]
+    lengths = [int(record.data["Length counts"]) for record in of(whole_run, "bpe_tokenizer")["Length counts"].records]
     assert lengths == sorted(lengths), "numbers in their order"
 
 
