@@ -7,12 +7,17 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from clip_pipeline.errors import SettingsError, WithheldArtifactError
 from clip_pipeline.pipeline.asset import Asset, Partitions
 from clip_pipeline.pipeline.builder import BuildContext, Builder
 from clip_pipeline.pipeline.partitions import of_chosen_variants, partition_keys, variant_of
+from clip_pipeline.pipeline.stages import artifact_key
 from clip_pipeline.pipeline.workspace import Workspace
 from clip_pipeline.storage.artifacts import Materialised
 from clip_pipeline.storage.manifest import ArtifactKey, Built, Wanted
+
+CHECKPOINT = "clip_checkpoint"
+"""The first asset that a training variant decides."""
 
 OnProgress = Callable[[str, str, Mapping[str, float], bytes], None]
 """Is handed what a long build has so far: asset, partition, numbers by name, and a figure (PNG)."""
@@ -34,9 +39,19 @@ class Step:
         return ArtifactKey(self.asset.stage, self.asset.name, partition)
 
     def workspace_of(self, workspace: Workspace, partition: str) -> Workspace:
-        """The workspace whose training settings are those of the partition's variant. Raises SettingsError for an unknown one."""
+        """The workspace whose training settings are those of the partition's variant.
+
+        Raises SettingsError for an unknown variant and for one whose definition is broken; after a run has said so of its
+        checkpoint, WithheldArtifactError for all that comes after.
+        """
         variant = variant_of(self.asset, partition)
-        return workspace.of_variant(variant) if variant else workspace
+        try:
+            return workspace.of_variant(variant) if variant else workspace
+        except SettingsError as error:
+            reason = workspace.withheld().get(artifact_key(CHECKPOINT, variant))
+            if reason is None or self.name == CHECKPOINT:
+                raise
+            raise WithheldArtifactError(str(error), reason) from error
 
     def partitions(self, workspace: Workspace) -> list[str]:
         """The keys that exist now, in order, of the variants that the workspace is for; `[""]` for an asset without. Raises

@@ -7,6 +7,9 @@ import shutil
 
 import pytest
 
+from clip_pipeline.api.list_variants import list_variants
+from clip_pipeline.api.run import run
+from clip_pipeline.errors import SettingsError
 from clip_pipeline.evaluation.scores import read_scores
 from clip_pipeline.pipeline.graph import STEPS, select
 from clip_pipeline.pipeline.partitions import variant_of
@@ -81,6 +84,8 @@ def test_what_is_not_scored_is_named_with_the_reason(data, workspace, tmp_path):
     (copy / "variants" / "broken.toml").write_text("[training]\nepochz = 3")
     (copy / "datasets").mkdir()
     (copy / "datasets" / "pets.toml").write_text(f'dataset = "{tmp_path}/nowhere"')
+    (tmp_path / "empty").mkdir()
+    (copy / "datasets" / "empty.toml").write_text(f'dataset = "{tmp_path}/empty"')
     with Workspace(copy, TINY) as changed:
         add_variant(changed, "long", ["training.epochs=4"])
         shutil.rmtree(changed.store.folder(STEPS["probe_scores"].key(f"sandbox|{OTHER}")))
@@ -90,9 +95,23 @@ def test_what_is_not_scored_is_named_with_the_reason(data, workspace, tmp_path):
     assert any(one.startswith("broken, on all datasets: ") and "training.epochz" in one for one in sentences)
     assert "long, on all datasets: clip_checkpoint[long] was never materialised." in sentences
     assert any(one.startswith("pets, by all variants: There is no dataset") for one in sentences)
+    assert any(one.startswith("empty, by all variants: ") and "holds no photos" in one for one in sentences)
     assert f"{OTHER} on sandbox: probe_scores[sandbox|{OTHER}] was never materialised." in sentences
     text = report.artifact.file("report.md").read_text()
     assert "### Not scored" in text and "training.epochz" in text
+
+
+def test_a_key_that_says_what_it_means_is_trained_alone_and_its_meaning_kept(data, tmp_path):
+    copy = tmp_path / "data"
+    shutil.copytree(data, copy, copy_function=shutil.copy2)
+    name = "steps=2,seed=3"
+    (outcome,) = run(TINY, copy, variants=[name], select="clip_checkpoint")
+    assert list(outcome.partitions) == [name] and not outcome.partitions[name].hit
+    assert outcome.partitions[name].artifact.rows == {"steps": 2}
+    assert (copy / "variants" / f"{name}.toml").read_text().endswith("[training]\nsteps = 2\nseed = 3\n")
+    assert [one.name for one in list_variants(TINY, copy)] == [OWN, OTHER, name]
+    with pytest.raises(SettingsError, match='no training variant "lnog"'):
+        run(TINY, copy, variants=["lnog"])
 
 
 def test_scores_that_are_older_than_their_variants_settings_are_named(data, tmp_path):

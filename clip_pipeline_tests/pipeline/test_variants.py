@@ -7,7 +7,7 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from clip_pipeline.errors import ModelError, SettingsError
+from clip_pipeline.errors import ModelError, SettingsError, WithheldArtifactError
 from clip_pipeline.pipeline.graph import STEPS
 from clip_pipeline.pipeline.leftovers import artifacts_of_dataset, artifacts_of_variant, undefined_artifacts
 from clip_pipeline.pipeline.partitions import image_formats, trials_by_variant, variant_names
@@ -74,6 +74,20 @@ def test_one_broken_definition_leaves_the_other_variants_alone(workspace):
     assert states["long"] == ("not trained", {"epochs": 4.0})
     assert states["broken"][0] == "broken"
     assert states["tiny_test"] == ("not trained", {})
+
+
+def test_after_a_broken_definition_failed_once_all_that_needs_it_is_skipped(workspace):
+    (workspace.store.root / "variants").mkdir()
+    (workspace.store.root / "variants" / "broken.toml").write_text("[training]\nepochz = 3")
+    after = STEPS["image_embeddings"]
+    with pytest.raises(SettingsError, match=r"broken\.toml: There is no setting"):
+        after.materialise(workspace, "sandbox|broken")
+    workspace.withhold(STEPS["clip_checkpoint"].key("broken"), "clip_checkpoint[broken] failed")
+    with pytest.raises(WithheldArtifactError) as skipped:
+        after.materialise(workspace, "sandbox|broken")
+    assert skipped.value.reason == "clip_checkpoint[broken] failed"
+    with pytest.raises(SettingsError):
+        STEPS["clip_checkpoint"].materialise(workspace, "broken")
 
 
 @pytest.mark.parametrize(

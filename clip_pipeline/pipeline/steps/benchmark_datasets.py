@@ -35,6 +35,18 @@ def stored_dataset(workspace: Workspace, name: str) -> Dataset:
     return open_dataset(artifact.folder, name) if _is_made_here(choice) else open_choice(choice)
 
 
+def try_to_open(workspace: Workspace, name: str) -> None:
+    """Raises what a build would raise of a dataset: InputError, SettingsError, and MissingArtifactError where what it is made of
+    is not there."""
+    from clip_pipeline.evaluation.datasets.opening import open_choice
+
+    choice = _choice(workspace, name)
+    if _is_made_here(choice):
+        _inputs(workspace, name)
+    else:
+        open_choice(choice)
+
+
 def _choice(workspace: Workspace, name: str) -> Choice:
     """Raises SettingsError for a dataset that neither the recipe nor the data folder names."""
     from clip_pipeline.evaluation.datasets.added import find_dataset

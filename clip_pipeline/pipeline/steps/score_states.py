@@ -88,7 +88,7 @@ def not_scored(workspace: Workspace, states: list[ScoreState]) -> list[str]:
         why = workspace.find("adaptation_curves", name)[1]
         if why and name not in broken:
             sentences.append(f"{name}, adapted: {why}")
-    return [f"{sentence}." for sentence in sentences]
+    return [sentence if sentence.endswith(("?", "!")) else f"{sentence}." for sentence in sentences]
 
 
 def _without_model(workspace: Workspace, variant: str) -> str:
@@ -109,7 +109,7 @@ def _without_photos(workspace: Workspace, dataset: str) -> str:
     if artifact:
         return ""
     try:
-        Step(find_asset("benchmark_dataset"), BUILDERS["benchmark_dataset"]).wanted(workspace, dataset)
+        benchmark_datasets.try_to_open(workspace, dataset)
     except (InputError, SettingsError) as error:
         return _words(error)
     except MissingArtifactError as error:
