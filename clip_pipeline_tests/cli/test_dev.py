@@ -28,7 +28,7 @@ class FakeTree:
     made: list[FakeTree]
 
     def __init__(self, programs, environment):
-        self.programs, self.environment, self.status, self.killed = command, environment, self.ends, False
+        self.programs, self.environment, self.status, self.killed = programs, environment, self.ends, False
         self.made.append(self)
 
     def poll(self):
