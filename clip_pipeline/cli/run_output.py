@@ -16,6 +16,7 @@ from clip_pipeline.errors import error_sentence
 from clip_pipeline.images.takedown import TAKEDOWNS_FILE, read_takedowns
 from clip_pipeline.pipeline.checks.evaluate import CheckResult
 from clip_pipeline.pipeline.outcomes import AssetOutcome, PartitionDone, skipped_sentence
+from clip_pipeline.pipeline.progress_lines import progress_lines
 from clip_pipeline.pipeline.stages import artifact_key
 from clip_pipeline.pipeline.status import ArtifactStatus
 from clip_pipeline.pipeline.step import Step
@@ -23,7 +24,6 @@ from clip_pipeline.pipeline.takedown import TakedownOutcome
 from clip_pipeline.pipeline.workspace import Workspace
 from clip_pipeline.text_table import text_table
 
-SECONDS_BETWEEN_LINES = 10.0
 MAX_LISTED = 5
 
 Report = Callable[[Workspace, Sequence[AssetOutcome]], None]
@@ -35,7 +35,8 @@ class RunOutput:
     def __init__(self, recipe: str, data: str, also: Report):
         self._title = f"Recipe {recipe}, artifacts in {Path(data).absolute()}"
         self._also = also
-        self._started = self._last_line = time.monotonic()
+        self._started = time.monotonic()
+        self._say_pace = progress_lines(lambda line: click.echo(f"    {line}"))
 
     def start(self, step: Step) -> None:
         if self._title:
@@ -46,13 +47,10 @@ class RunOutput:
 
     def partition(self, done: PartitionDone) -> None:
         """How far an asset of several partitions is: on a terminal on its line, elsewhere a line every ten seconds."""
-        if done.total == 1 or done.per_minute is None:
-            return
-        if sys.stdout.isatty():
+        if not sys.stdout.isatty():
+            self._say_pace(done)
+        elif done.total > 1 and done.per_minute is not None:
             click.echo(f"\r  {done.asset:<20} {done.pace} …\x1b[K", nl=False)
-        elif time.monotonic() - self._last_line >= SECONDS_BETWEEN_LINES:
-            self._last_line = time.monotonic()
-            click.echo(f"  {done.asset:<20} {done.pace}")
 
     def done(self, outcome: AssetOutcome) -> None:
         say_done(outcome)

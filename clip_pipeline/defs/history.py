@@ -75,7 +75,7 @@ class History:
     def __init__(self, instance: dg.DagsterInstance, workspace: Workspace, report: Report | None = None):
         """report: takes the events; those of a run go into its log, others stand for themselves."""
         self.instance = instance
-        self.workspace = workspace
+        self.workspace = workspace.as_on_disk()
         self._report = report or instance.report_runless_asset_event
         self._contents: dict[tuple[str, str], str] = {}
 
@@ -145,7 +145,10 @@ class History:
         return self.tags(step, outcome.artifact, Verdict(""))
 
     def _input(self, step: Step, name: str, partition: str) -> Input:
-        keys = input_partitions(self.workspace, STEPS[name].asset, step.asset, partition)
+        try:
+            keys = input_partitions(self.workspace, STEPS[name].asset, step.asset, partition)
+        except MissingArtifactError:  # a dataset of one's own is built before there is any shard
+            return Input("")
         if keys == [""]:
             return Input(self._content(name, ""))
         return Input(hash_json([[key, self._content(name, key)] for key in keys]), len(keys))

@@ -23,8 +23,9 @@ from clip_pipeline.settings.fields import SettingField, find_field, speed_settin
 class PipelineResource(dg.ConfigurableResource):
     """The recipe and the data folder of the page, as the workspace that the steps are handed."""
 
-    def workspace(self, given: Mapping[str, Any] | None = None) -> Workspace:
+    def workspace(self, given: Mapping[str, Any] | None = None, variants: Sequence[str] = ()) -> Workspace:
         """A workspace for one run; use it as a context manager. given: what the launchpad says, by the settings' full names.
+        variants: the only training variants that it is about; empty is all.
 
         The recipe is read now, so that a run that starts after a profile was changed goes by the new one. Fails the run, without
         another try, where a value is wrong.
@@ -32,7 +33,7 @@ class PipelineResource(dg.ConfigurableResource):
         end_with_multiprocessing_parent()  # a step whose run worker was killed would build on, and then hang
         assignments = [f"{name}={value}" for name, value in (given or {}).items()]
         try:
-            return Workspace(data_folder(), with_settings(starting_recipe(), assignments))
+            return Workspace(data_folder(), with_settings(starting_recipe(), assignments), variants=variants)
         except SettingsError as error:
             raise page_failure(error, allow_retries=False) from error
 

@@ -49,7 +49,7 @@ class PartitionDone:
     """One partition of a run is done, and how far the asset is.
 
     materialised: None where it failed or was skipped. error: why it failed. skipped: why it was left out. done, total: partitions.
-    per_minute: partitions built a minute, hits left out; None before the first. minutes_left: at this rate, if no hit is left.
+    seconds: since the asset began. per_minute: partitions built a minute, hits left out; None before the first. minutes_left: at this rate, if no hit is left.
     """
 
     asset: str
@@ -59,6 +59,7 @@ class PartitionDone:
     skipped: str
     done: int
     total: int
+    seconds: float
     per_minute: float | None
     minutes_left: float | None
 
@@ -66,9 +67,12 @@ class PartitionDone:
     def pace(self) -> str:
         """Such as "120 of 1,000 partitions, 4.2 a minute, 210 minutes left"."""
         line = f"{self.done:,} of {self.total:,} partitions"
-        if self.per_minute is not None and self.minutes_left is not None:
-            line += f", {self.per_minute:,.1f} a minute, {self.minutes_left:,.0f} minutes left"
-        return line
+        if self.per_minute is None or self.minutes_left is None:
+            return line
+        left = self.minutes_left
+        return f"{line}, {self.per_minute:,.1f} a minute, " + (
+            f"{60 * left:.0f} seconds left" if left < 2 else f"{left:,.0f} minutes left"
+        )
 
 
 def skipped_sentence(outcome: AssetOutcome) -> str:

@@ -14,7 +14,6 @@ from clip_pipeline.errors import (
     DiskError,
     SettingsError,
     WithheldArtifactError,
-    error_sentence,
     nearest_name,
 )
 from clip_pipeline.pipeline.checks.evaluate import check_artifact
@@ -149,14 +148,12 @@ def _note_problem(workspace: Workspace, step: Step, partition: str, problem: Exc
     if isinstance(problem, WithheldArtifactError):
         outcome.skipped[partition] = problem.reason
         workspace.withhold(key, problem.reason)
-        logger.warning("%s is skipped, since %s", key, problem.reason)
         return
     outcome.failures[partition] = problem
     workspace.withhold(key, f"{key} failed")
-    sentence = error_sentence(problem)
-    # A sentence is enough for what was foreseen; of the rest somebody will want to know where it happened.
-    foreseen = sentence == str(problem) or isinstance(problem, OSError)
-    logger.error("%s failed: %s", key, sentence, exc_info=None if foreseen else problem)
+    # What was foreseen has a sentence, which the outcome holds; of the rest somebody will want to know where it happened.
+    if not isinstance(problem, (ClipPipelineError, OSError)):
+        logger.error("%s failed", key, exc_info=problem)
 
 
 def _check(workspace: Workspace, step: Step, outcome: AssetOutcome) -> None:
@@ -164,7 +161,6 @@ def _check(workspace: Workspace, step: Step, outcome: AssetOutcome) -> None:
         outcome.checks += check_artifact(workspace, materialised.artifact)
     for result in outcome.failed_checks:
         workspace.withhold(result.key, f"the check {result.check.name} of {result.key} failed")
-        logger.error("The check %s of %s failed: %s", result.check.name, result.key, result.outcome.found)
 
 
 class _Pace:
@@ -174,7 +170,7 @@ class _Pace:
         self._asset, self._total = asset, total
         self._done = self._built = 0
         self._built_seconds = 0.0
-        self._last = time.monotonic()
+        self._began = self._last = time.monotonic()
 
     def done(self, partition: str, outcome: AssetOutcome) -> PartitionDone:
         now = time.monotonic()
@@ -193,6 +189,7 @@ class _Pace:
             skipped=outcome.skipped.get(partition, ""),
             done=self._done,
             total=self._total,
+            seconds=now - self._began,
             per_minute=per_minute,
             minutes_left=None if per_minute is None else (self._total - self._done) / per_minute,
         )

@@ -121,6 +121,13 @@ class Workspace:
         """What is refused, and why."""
         return dict(self._withheld)
 
+    def as_on_disk(self) -> Workspace:
+        """This workspace with nothing withheld and all training variants: what the data folder holds, whatever a run is about."""
+        whole = copy.copy(self)
+        whole.recipe, whole.variant, whole.only_variants = self.own_recipe, own_variant_name(self.own_recipe), ()
+        whole._withheld, whole._variants = {}, {}
+        return whole
+
     def takedowns(self) -> Takedowns:
         """What was taken down in this data folder; the list lies beside the artifacts and outlives them."""
         return read_takedowns(self.store.root / TAKEDOWNS_FILE)

@@ -143,11 +143,12 @@ class Store:
         built = build(staging, work)
         manifest = make_manifest(key, wanted, built, staging, began, datetime.now(UTC))
         # manifest last: its presence means the artifact is complete
-        write_synced(staging / MANIFEST, json.dumps(manifest, indent=1, sort_keys=True))
+        text = json.dumps(manifest, indent=1, sort_keys=True)
+        write_synced(staging / MANIFEST, text)
         sync_tree(staging)
         swap_in(staging, self.folder(key))
         shutil.rmtree(work.parent, ignore_errors=True)
-        return Artifact(key, self.folder(key), manifest)
+        return Artifact(key, self.folder(key), json.loads(text))  # as the next run reads it: JSON's keys are strings
 
     def pieces_folder(self, key: ArtifactKey) -> Path:
         """Where the pieces of the unfinished artifact lie; removed when it is published."""

@@ -146,7 +146,7 @@ def test_a_training_is_seen_while_it_runs(definitions, instance, monkeypatch, wa
     if way == "asset":
         materialize(definitions, instance, "clip_checkpoint", "tiny_test")
     else:
-        ops = {"ops": {"walk_pipeline": {"config": {"select": "clip_checkpoint"}}}}
+        ops = {"ops": {"choose": {"config": {"select": "clip_checkpoint"}}}}
         definitions.get_job_def("run_pipeline").execute_in_process(instance=instance, run_config=ops)
     key = dg.AssetKey("clip_checkpoint")
     observed = [record.asset_observation for record in instance.fetch_observations(key, limit=100).records][::-1]

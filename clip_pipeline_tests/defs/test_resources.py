@@ -111,9 +111,9 @@ def test_recipe_settings_and_data_folder_are_no_values_of_a_launchpad(page):
 def test_jobs_show_the_same_configuration(page, job):
     names = [find_field(name).name for name in ALL_SPEED]
     assert {"device", "workers", "threads", "batch_size", "checkpoint_seconds"} <= set(names)
-    config = {"ops": {"walk_pipeline": {"config": {name: None for name in names}}}}
+    config = {"ops": {"choose": {"config": {name: None for name in names}}}}
     assert refusals(page, config, job=job) == []
-    config["ops"]["walk_pipeline"]["config"] = {"device": "tpu"}
+    config["ops"]["choose"]["config"] = {"device": "tpu"}
     assert "not in enum type" in refusals(page, config, job=job)[0]
 
 

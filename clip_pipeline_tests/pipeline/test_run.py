@@ -244,7 +244,8 @@ def test_progress_counts_hits_but_measures_the_rate_of_what_was_built(workspace)
     assert [done.materialised.hit for done in seen if done.materialised] == [True, True, False, False]
     assert [done.per_minute is None for done in seen] == [True, True, False, False]
     assert seen[1].pace == "2 of 4 partitions"
-    assert seen[-1].minutes_left == 0 and "4 of 4 partitions, " in seen[-1].pace and "a minute" in seen[-1].pace
+    assert seen[-1].minutes_left == 0
+    assert seen[-1].pace.startswith("4 of 4 partitions, ") and seen[-1].pace.endswith(" a minute, 0 seconds left")
 
 
 def test_failures_and_skips_are_told_as_they_happen(workspace):
