@@ -11,7 +11,7 @@ from types import MappingProxyType
 
 import dagster as dg
 
-from clip_pipeline.defs.metadata import artifact_metadata
+from clip_pipeline.defs.metadata import CACHE, artifact_metadata
 from clip_pipeline.defs.partitions import input_partitions, partition_tags, register_partitions
 from clip_pipeline.defs.provenance import (
     CODE_VERSION,
@@ -37,13 +37,13 @@ FOLDER_KEY = "clip_pipeline/data_folder"
 READ_AT_ONCE = 200
 """Events read in one query: each may hold images of 100 kB."""
 
-HIT = {"cache": dg.MetadataValue.text("hit")}
+HIT = {CACHE: dg.MetadataValue.text("hit")}
 """The metadata of an observation."""
 
 GONE = "not in the data folder"
 """The code version of the event that says that an artifact is not there any more."""
 
-STATE = "state"
+STATE = "State"
 """The metadata that repeats the store's verdict."""
 
 Report = Callable[[dg.AssetMaterialization | dg.AssetObservation], None]

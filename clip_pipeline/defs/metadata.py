@@ -13,7 +13,7 @@ from clip_pipeline.pipeline.stages import find_asset
 from clip_pipeline.storage.artifacts import Materialised
 from clip_pipeline.storage.manifest import Artifact
 
-CACHE = "cache"
+CACHE = "Cache"
 """Whether the artifact was there or was built, and why."""
 
 Entry = tuple[str, dg.MetadataValue]
@@ -111,9 +111,9 @@ def _label(name: str) -> str:
 
 def observation(asset: str, partition: str, numbers: Mapping[str, float], image: bytes) -> dg.AssetObservation:
     """What there is so far of an artifact that takes long: numbers, which the page draws over time, and an image (PNG)."""
-    shown = {name: _fact_value(value) for name, value in numbers.items()}
+    shown = {_label(name): _fact_value(value) for name, value in numbers.items()}
     if len(image) <= MAX_IMAGE_BYTES:
-        shown["so far"] = _shown_image("so far", EncodedImage(image, "image/png"))
+        shown["So far"] = _shown_image("So far", EncodedImage(image, "image/png"))
     return dg.AssetObservation(asset, partition=partition or None, metadata=shown)
 
 

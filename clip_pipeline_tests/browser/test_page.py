@@ -110,7 +110,7 @@ def test_an_asset_materialised_on_the_page_turns_green(page_url, tmp_path):
         page.get_by_text("Never materialized").first.wait_for(timeout=60_000)
         page.get_by_role("button", name="Materialize").first.click()
         page.get_by_text("Never materialized").first.wait_for(state="detached", timeout=MAX_RUN_MS)
-        _open_again_until_shown(page, page.get_by_text("cache", exact=True).first)
+        _open_again_until_shown(page, page.get_by_text("Cache", exact=True).first)
         page.screenshot(path=tmp_path / "green.png")
         assert page.get_by_text("Never materialized").count() == 0
         assert page.get_by_text("hit", exact=True).count() >= 1

@@ -64,7 +64,7 @@ def test_every_asset_hits_the_cache_of_the_command_line(definitions, instance, t
     result = materialize(definitions, instance, asset, key)
     assert result.success
     (event,) = result.asset_materializations_for_node(asset)
-    assert event.metadata["cache"].value == "hit"
+    assert event.metadata["Cache"].value == "hit"
     assert event.tags["dagster/data_version"]
 
 
@@ -85,7 +85,7 @@ def test_a_batched_run_takes_all_partitions_and_describes_each(definitions, inst
     result = materialize(definitions, instance, "image_links", tags=tags)
     events = result.asset_materializations_for_node("image_links")
     assert sorted(event.partition for event in events) == ["000", "001"]
-    assert all(event.metadata["cache"].value == "hit" for event in events)
+    assert all(event.metadata["Cache"].value == "hit" for event in events)
 
 
 @pytest.mark.slow
@@ -108,7 +108,7 @@ def test_a_backfill_of_a_range_of_dump_parts_counts_just_those(monkeypatch, tmp_
     def count_range(first, last):
         tags = {"dagster/asset_partition_range_start": first, "dagster/asset_partition_range_end": last}
         events = materialize(defs, fresh, "word_counts", tags=tags).asset_materializations_for_node("word_counts")
-        return {event.partition: event.metadata["cache"].value for event in events}
+        return {event.partition: event.metadata["Cache"].value for event in events}
 
     with dg.DagsterInstance.ephemeral() as fresh:
         materialize(defs, fresh, "wikipedia_dump")
@@ -128,7 +128,7 @@ def test_forcing_in_the_launchpad_builds_again(definitions, instance):
     config = {"ops": {"vocabulary": {"config": {"force": True}}}}
     result = materialize(definitions, instance, "vocabulary", config=config)
     (event,) = result.asset_materializations_for_node("vocabulary")
-    assert event.metadata["cache"].value == "built: asked to"
+    assert event.metadata["Cache"].value == "built: asked to"
 
 
 @pytest.mark.slow
@@ -151,12 +151,12 @@ def test_a_training_is_seen_while_it_runs(definitions, instance, monkeypatch, wa
     key = dg.AssetKey("clip_checkpoint")
     observed = [record.asset_observation for record in instance.fetch_observations(key, limit=100).records][::-1]
     made = instance.fetch_materializations(key, limit=1).records[0]
-    assert [one.metadata["step"].value for one in observed] == list(range(1, 9))
+    assert [one.metadata["Step"].value for one in observed] == list(range(1, 9))
     assert instance.fetch_observations(key, limit=1).records[0].storage_id < made.storage_id
     last = observed[-1]
-    assert last.partition == "tiny_test" and last.metadata["validation_loss"].value > 0
-    assert last.metadata["pairs_per_second"].value > 0
-    image = base64.b64decode(last.metadata["so far"].value.split("base64,")[1].rstrip(")"))
+    assert last.partition == "tiny_test" and last.metadata["Validation loss"].value > 0
+    assert last.metadata["Pairs per second"].value > 0
+    image = base64.b64decode(last.metadata["So far"].value.split("base64,")[1].rstrip(")"))
     assert image[:4] == b"\x89PNG" and len(image) <= 100_000
 
 
@@ -164,7 +164,7 @@ def test_a_setting_of_the_page_decides_what_is_built(definitions, instance, monk
     monkeypatch.setenv("CLIP_PIPELINE_SETTINGS", "words.min_count=30")
     result = materialize(definitions, instance, "vocabulary")
     (event,) = result.asset_materializations_for_node("vocabulary")
-    assert "min_count changed from 20 to 30" in event.metadata["cache"].value
+    assert "min_count changed from 20 to 30" in event.metadata["Cache"].value
 
 
 def test_a_wrong_setting_fails_with_its_sentence(definitions, instance, monkeypatch):
