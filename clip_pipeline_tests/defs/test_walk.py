@@ -139,7 +139,7 @@ def test_one_bad_partition_stops_only_what_depends_on_it_and_the_retry_begins_wi
     }  # fmt: skip
     assert built(retry) == {"benchmark_dataset[held_out]", "embedding_runtime[tiny_test]"}
     seen = [event.asset_observation_data.asset_observation for event in events(retry, "ASSET_OBSERVATION")]
-    assert [(one.partition, one.metadata["cache"].value) for one in seen] == [("sandbox", "hit")]
+    assert [(one.partition, one.metadata["Cache"].value) for one in seen] == [("sandbox", "hit")]
 
 
 def test_an_op_waits_for_its_pool_while_those_without_one_go_on(instance_with_pools, tmp_path):
