@@ -34,7 +34,10 @@ def variants(context: click.Context, recipe: str, data: str, settings: tuple[str
 
     if context.invoked_subcommand is not None:
         return
-    rows = [(one.name, one.state, _changed(one), one.about) for one in list_variants(recipe, data, settings=settings)]
+    rows = [
+        (one.name, one.state, _changed(one), " ".join(one.about.split()))
+        for one in list_variants(recipe, data, settings=settings)
+    ]
     click.echo(text_table(rows, ("variant", "state", "differs from the recipe in", "about")))
 
 

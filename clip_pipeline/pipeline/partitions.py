@@ -117,25 +117,6 @@ def _image_format(settings: TrainingSettings) -> ImageFormat:
     return image_format(initial_preprocess(architecture_of(settings), settings.init_from), settings.cached_image_size)
 
 
-def possible_image_formats(recipe: Recipe) -> list[str]:
-    """Formats that any model's images may have, and those of the recipe; of a model that is gone on from, both ways of
-    resizing, since its folder may not be there yet."""
-    from clip_pipeline.models.folder import preprocess_config
-    from clip_pipeline.models.registry import list_models, load_config
-    from clip_pipeline.training.data.decoded_images import RESIZE_MODES, ImageFormat
-    from clip_pipeline.training.options import architecture_of
-
-    settings = recipe.training
-    config = architecture_of(settings)
-    wanted = [preprocess_config(entry) for entry in (config, *(load_config(name) for name in list_models()))]
-    formats = [ImageFormat(entry["size"][0], entry["resize_mode"]) for entry in wanted]
-    side = settings.cached_image_size or wanted[0]["size"][0]
-    formats += [
-        ImageFormat(side, mode) for mode in (RESIZE_MODES if settings.init_from else (wanted[0]["resize_mode"],))
-    ]
-    return sorted({entry.name for entry in formats})
-
-
 def adapted_variants(workspace: Workspace) -> list[str]:
     """The training variants, or none where the recipe adapts to nothing."""
     return variant_names(workspace) if workspace.recipe.adaptation.dataset else []

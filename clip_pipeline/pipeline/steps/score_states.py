@@ -39,9 +39,11 @@ def sound_variants(workspace: Workspace) -> list[str]:
 
 def score_states(workspace: Workspace) -> list[ScoreState]:
     """All kinds of scores of all variants on all datasets, the recipe's own variant first."""
-    old_checkpoint = {name: _why_stale(workspace, "clip_checkpoint", name) for name in variant_names(workspace)}
+    older = {
+        key: why for variant in variant_names(workspace) for key, why in _older_vectors(workspace, variant).items()
+    }
     return [
-        _state(workspace, asset, key, old_checkpoint[halves(key)[1]])
+        _state(workspace, asset, key, older[key])
         for variant in variant_names(workspace)
         for asset in evaluation.SCORES
         for key in score_keys(workspace)
@@ -49,12 +51,17 @@ def score_states(workspace: Workspace) -> list[ScoreState]:
     ]
 
 
-def _state(workspace: Workspace, asset: str, key: str, old_checkpoint: str) -> ScoreState:
+def _older_vectors(workspace: Workspace, variant: str) -> dict[str, str]:
+    """Why the vectors of a variant are older than what is there now, by the key "dataset|variant"; "" for those that are not."""
+    keys = [f"{dataset}|{variant}" for dataset in dataset_names(workspace)]
+    older = _why_stale(workspace, "clip_checkpoint", variant)
+    return {key: older or _why_stale(workspace, "image_embeddings", key) for key in keys}
+
+
+def _state(workspace: Workspace, asset: str, key: str, older: str) -> ScoreState:
     dataset, variant = halves(key)
     artifact, missing = workspace.find(asset, key)
-    if artifact is None:
-        return ScoreState(asset, dataset, variant, None, missing)
-    why = old_checkpoint or _why_stale(workspace, "image_embeddings", key) or _why_stale(workspace, asset, key)
+    why = missing if artifact is None else older or _why_stale(workspace, asset, key)
     return ScoreState(asset, dataset, variant, artifact, why)
 
 

@@ -14,7 +14,6 @@ from PIL import Image
 from clip_pipeline.api.train import train
 from clip_pipeline.errors import StoreError
 from clip_pipeline.pipeline.graph import STEPS
-from clip_pipeline.pipeline.partitions import possible_image_formats
 from clip_pipeline.pipeline.stages import artifact_key
 from clip_pipeline.pipeline.takedown import take_down
 from clip_pipeline.pipeline.workspace import Workspace
@@ -46,15 +45,6 @@ def test_other_seeds_and_settings_decode_nothing_again(data):
     with Workspace(data, recipe("training.cached_image_size=20")) as workspace:
         assert IMAGES.partitions(workspace) == ["20px_squash"]
         assert not IMAGES.materialise(workspace, "20px_squash").hit
-
-
-def test_the_formats_of_the_recipe_are_possible_ones():
-    def formats(*assignments: str) -> set[str]:
-        return set(possible_image_formats(recipe(*assignments)))
-
-    assert {"16px_squash", "64px_squash", "224px_shortest"} <= formats()
-    assert formats("training.cached_image_size=20") - formats() == {"20px_squash"}
-    assert formats("training.init_from=not/there/yet") - formats() == {"16px_shortest"}
 
 
 def test_streamed_and_stored_end_with_the_same_model_which_either_finds_fresh(data):
