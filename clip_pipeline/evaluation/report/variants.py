@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -75,9 +75,10 @@ class VariantsChapter:
 
 
 def variants_chapter(variants: Sequence[VariantScores], seed: int = 0) -> VariantsChapter:
-    """Compares each variant with the first, on the headline scores. seed: of the resampling."""
-    headlines = [_model(one) for one in variants]
-    comparisons = compare_models([(one, headlines[0]) for one in headlines[1:]], seed=seed)
+    """Compares each variant with the first, on the first one's headline scores. seed: of the resampling."""
+    headlines = {_key(row) for row in scores_at_a_glance(variants[0].rows)}
+    first, *others = [_model(one, headlines) for one in variants]
+    comparisons = compare_models([(other, first) for other in others], seed=seed)
     return VariantsChapter(
         variants,
         comparisons,
@@ -90,8 +91,7 @@ def variants_chapter(variants: Sequence[VariantScores], seed: int = 0) -> Varian
     )
 
 
-def _model(variant: VariantScores) -> ScoredModel:
-    chosen = {_key(row) for row in scores_at_a_glance(variant.rows)}
+def _model(variant: VariantScores, chosen: Collection[tuple[str, ...]]) -> ScoredModel:
     return ScoredModel(variant.name, [(row, folder) for row, folder in variant.scores if _key(row) in chosen])
 
 
