@@ -117,18 +117,21 @@ def test_only_defs_imports_dagster(path):
         assert not {name for name in imported_modules(path) if name.split(".")[0] == "dagster"}
 
 
-def loaded_after(statement: str) -> set[str]:
-    """The heavy modules that are loaded after a statement in a fresh process."""
-    code = f"import sys\n{statement}\nprint(*[m for m in {HEAVY_MODULES!r} if m in sys.modules])"
+def loaded_after(statement: str, modules: tuple[str, ...] = HEAVY_MODULES) -> set[str]:
+    """Those of the modules that are loaded after a statement in a fresh process."""
+    code = f"import sys\n{statement}\nprint(*[m for m in {modules!r} if m in sys.modules])"
     return set(subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split())
 
 
-@pytest.mark.parametrize(
-    "statement",
-    ["import clip_pipeline", "import clip_pipeline.cli", "import clip_pipeline.definitions"],
-)
+@pytest.mark.parametrize("statement", ["import clip_pipeline", "import clip_pipeline.cli"])
 def test_nothing_heavy_is_loaded_on_import(statement):
     assert loaded_after(statement) == set()
+
+
+def test_the_code_location_loads_what_its_declarations_need_and_no_more():
+    """Every run loads it anew: 0.7 s of processor time besides Dagster's own 0.7 (2026-12-01)."""
+    light = ("pandas", "numba", "scipy", "PIL", "requests", "tokenizers")
+    assert loaded_after("import clip_pipeline.definitions", (*HEAVY_MODULES, *light)) == set()
 
 
 def test_no_stage_module_loads_anything_heavy():
