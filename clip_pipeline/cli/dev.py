@@ -5,6 +5,8 @@ from __future__ import annotations
 import importlib.util
 import os
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -57,6 +59,7 @@ def dev(recipe: str, settings: tuple[str, ...], data: str, home: str | None, por
     with _only_page(folder):
         _check_port(host, port)
         click.echo(f"Recipe {chosen.name}, artifacts in {Path(data).absolute()}, history in {folder}")
+        _mirror(environment)
         with scratch_folder("dev") as scratch:
             _serve(dagster_programs(scratch, host, port), environment, host, port)
 
@@ -96,6 +99,22 @@ def _check_port(host: str, port: int) -> None:
         click.echo(
             f"Whoever reaches {host} over the network can start runs and read the artifacts' previews.", err=True
         )
+
+
+def _mirror(environment: Mapping[str, str]) -> None:
+    """Before the page opens Dagster's history is made a mirror of the data folder. Raises PageError with the sentence that it fails with."""
+    command = [sys.executable, "-m", "clip_pipeline.defs.opening_mirror"]
+    process = subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    clock = _Clock(first=2.0)
+    said = None
+    while said is None:
+        try:
+            _, said = process.communicate(timeout=SECONDS_BETWEEN_LOOKS)
+        except subprocess.TimeoutExpired:
+            if clock.is_due():
+                click.echo(f"Dagster's history is compared with the data folder, {clock.seconds:.0f} s.")
+    if process.returncode:
+        raise PageError(said.strip())
 
 
 def _serve(programs: Sequence[Program], environment: Mapping[str, str], host: str, port: int) -> None:

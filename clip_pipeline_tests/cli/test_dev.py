@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import signal
 import socket
+import sys
 import threading
 import time
 from pathlib import Path
@@ -48,10 +49,18 @@ def tree(monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(dev, "ProcessTree", FakeTree)
     monkeypatch.setattr(dev, "SECONDS_BETWEEN_LOOKS", 0.01)
+    monkeypatch.setattr(sys, "executable", str(_program(tmp_path, "true")))  # instead of the mirror
     monkeypatch.setattr(FakeTree, "made", [], raising=False)
     yield FakeTree
     for number, handler in handlers.items():
         signal.signal(number, handler)
+
+
+def _program(folder: Path, line: str) -> Path:
+    program = folder / "program"
+    program.write_text(f"#!/bin/sh\n{line}\n")
+    program.chmod(0o755)
+    return program
 
 
 def run(*arguments: str):
@@ -149,6 +158,13 @@ def test_a_wrong_recipe_is_a_sentence_before_anything_starts(tree, tmp_path, arg
     with pytest.raises(SettingsError, match=sentence):
         run(*arguments)
     assert tree.made == [] and not (tmp_path / "dagster_home" / "dev.lock").exists()
+
+
+def test_a_history_that_cannot_be_made_a_mirror_is_a_sentence_and_nothing_is_started(tree, tmp_path):
+    _program(tmp_path, "echo 'This history is of another folder.' >&2; exit 1")
+    with pytest.raises(PageError, match=r"^This history is of another folder\.$"):
+        run("--recipe", "tiny", "--port", str(free_port()))
+    assert tree.made == []
 
 
 def test_dagster_that_ends_by_itself_is_an_error_with_its_status(tree, monkeypatch):
