@@ -1,5 +1,7 @@
 """Puts assets, checks, jobs, schedules, sensors and resources together."""
 
+import os
+
 import dagster as dg
 
 from clip_pipeline.defs.asset import pipeline_asset
@@ -9,6 +11,8 @@ from clip_pipeline.defs.resources import launch_resources
 from clip_pipeline.defs.schedules import SCHEDULES
 from clip_pipeline.defs.sensors import SENSORS
 from clip_pipeline.pipeline.graph import STEPS
+from clip_pipeline.settings.environment import RECIPE, data_folder, starting_recipe
+from clip_pipeline.settings.profiles import is_profile, settings_version
 
 
 def build_definitions() -> dg.Definitions:
@@ -20,5 +24,19 @@ def build_definitions() -> dg.Definitions:
         schedules=SCHEDULES,
         sensors=SENSORS,
         resources=launch_resources(),
+        # A run is one process: killed, it leaves no step behind; its assets take turns anyway, for each uses all cores.
         executor=dg.in_process_executor,
+        loggers={"console": dg.colored_console_logger.configured({"log_level": "INFO"})},
+        metadata=_about(),
     )
+
+
+def _about() -> dict[str, dg.MetadataValue]:
+    """What the page says of the code location: which settings it goes by, and where."""
+    recipe, given = starting_recipe(), os.environ.get(RECIPE, "")
+    about: dict[str, dg.MetadataValue] = {
+        "recipe": dg.MetadataValue.text(recipe.name),
+        "version of the settings": dg.MetadataValue.text(settings_version(recipe)),
+        "data folder": dg.MetadataValue.path(str(data_folder().absolute())),
+    }
+    return about | ({"profile": dg.MetadataValue.path(given)} if is_profile(given) else {})

@@ -220,8 +220,3 @@ def test_what_the_command_line_built_is_in_the_history(definitions, tiny_data, t
     with dg.DagsterInstance.get() as instance:
         records = instance.fetch_materializations(dg.AssetKey("word_counts"), limit=10).records
         assert sorted(record.partition_key for record in records) == ["part-000", "part-001"]
-
-
-def test_a_step_is_its_runs_own_process_so_that_none_is_left_when_the_run_is_killed(definitions):
-    repository = definitions.get_repository_def()
-    assert {job.executor_def.name for job in repository.get_all_jobs()} == {"in_process"}
