@@ -69,10 +69,11 @@ def pipeline_asset(step: Step) -> dg.AssetsDefinition | dg.AssetSpec:
             run = _AssetRun(context, step, workspace, config.force)
             try:
                 run.complete_inputs()
-                if context.has_partition_key_range and not context.has_partition_key:
-                    run.batch(list(context.partition_keys))
+                keys = list(context.partition_keys) if partitions else [""]
+                if len(keys) > 1:
+                    run.batch(keys)
                 else:
-                    yield run.one(context.partition_key if context.has_partition_key else "")
+                    yield run.one(*keys)
                 run.mirror_followers()
             except ClipPipelineError as error:
                 # What may pass was tried again where it happened; nothing else would be another time.
@@ -110,7 +111,7 @@ class _AssetRun:
 
     def _read_partitions(self, step: Step) -> list[str]:
         if step.asset.partitions == Partitions.IMAGE_FORMATS:  # a training reads those of its own format
-            variant = self._step.workspace_of(self._workspace, self._context.partition_key)
+            variant = self._step.workspace_of(self._workspace, *self._context.partition_keys)
             return variant_image_format(variant.recipe.training)
         return step.partitions(self._workspace)
 
