@@ -78,7 +78,7 @@ def _add(whole: Preview, artifact: Artifact, kind: PreviewKind) -> None:
             rows = _scores(artifact)
             whole.numbers.update(score_numbers(rows, kind.of_all))
             if rows:
-                title = "Scores at a glance" if kind.of_all else "Scores with intervals"
+                title = "Scores at a glance, with 95 % intervals" if kind.of_all else "Scores with 95 % intervals"
                 whole.tables[title] = Table(*score_table(rows, kind.of_all))
         case LearningCurve():
             whole.numbers.update(curve_numbers(artifact.folder))

@@ -17,8 +17,8 @@ MAX_NUMBERS = 60
 MAX_ROWS = 200
 """Of a table in Dagster's event log, where each materialisation holds its own."""
 
-NO_BREAK = "\u00a0"
-"""A space at which the page ends no line: a score stays in one piece."""
+NO_BREAK, JOINER = "\u00a0", "\u2060"
+"""A space at which no line ends, and no space at which none ends."""
 
 Row = Mapping[str, Any]
 TableParts = tuple[tuple[str, ...], list[tuple[Any, ...]]]
@@ -61,7 +61,8 @@ def variant_of_row(row: Row) -> str:
 
 
 def score_table(rows: Sequence[Row], of_all: bool) -> TableParts:
-    """Columns and rows as text, a row a score with its 95 % interval. of_all: only those that are read at a glance, with the variant;
+    """Columns and rows as text, a row a score with its 95 % interval: few columns, since on the page a wide table squeezes the names
+    beside it. of_all: only those that are read at a glance, with the variant;
     the report has them all."""
     from clip_pipeline.evaluation.report.terminal_table import (
         group_name,
@@ -72,18 +73,24 @@ def score_table(rows: Sequence[Row], of_all: bool) -> TableParts:
         scores_at_a_glance,
     )
 
-    columns = ("Score of", "Metric", "Score", "95 % interval", "Chance", "Note")
+    columns = ("Score of", "Metric", "Score", "Chance")
     shown = [row for own in _by_variant(rows) for row in scores_at_a_glance(own)] if of_all else rows
     table: list[tuple[Any, ...]] = []
     for row in shown[:MAX_ROWS]:
-        numbers = (percent(row["value"]), interval_text(row), "" if row["chance"] is None else percent(row["chance"]))
         what = f"{group_name(row)}, seed {row['seed']}" if "seed" in row else group_name(row)
-        cells = (what, metric_name(row["metric"]), *(text.replace(" ", NO_BREAK) for text in numbers), mark(row))
+        score = f"{_whole(percent(row['value']))} ({_whole(interval_text(row))})"
+        chance = "" if row["chance"] is None else _whole(percent(row["chance"]))
+        cells = (what, metric_name(row["metric"]), score, ", ".join(filter(None, (chance, mark(row)))))
         table.append((variant_of_row(row), *cells) if of_all else cells)
     columns = ("Variant", *columns) if of_all else columns
     if len(shown) > MAX_ROWS:
         table.append((f"{len(shown) - MAX_ROWS} more in scores.json", *[""] * (len(columns) - 1)))
     return columns, table
+
+
+def _whole(text: str) -> str:
+    """The text without a place at which the page could end a line."""
+    return text.replace(" – ", f"{JOINER}–{JOINER}").replace(" ", NO_BREAK)
 
 
 def _by_variant(rows: Sequence[Row]) -> list[list[Row]]:

@@ -75,9 +75,9 @@ def test_the_report_has_scores_that_are_drawn_over_runs_a_table_a_figure_a_sheet
     assert isinstance(number, dg.FloatMetadataValue) and number.value == top1
     assert len([value for value in metadata.values() if isinstance(value, dg.FloatMetadataValue)]) < 20
     assert metadata["dagster/row_count"].value == len(rows)
-    table = metadata["Scores at a glance"]
+    table = metadata["Scores at a glance, with 95 % intervals"]
     assert 0 < len(table.records) <= 12, "the rest is in the report"
-    assert table.records[0].data["Variant"] == "tiny_test" and "–" in table.records[0].data["95 % interval"]
+    assert table.records[0].data["Variant"] == "tiny_test" and "–" in table.records[0].data["Score"]
     assert {"Figure: scores", "Figure: photos sandbox unseen"} <= images(metadata).keys()
     assert metadata["Report"].value.endswith("benchmark_report/report.html")
 
@@ -93,7 +93,7 @@ def test_the_report_has_scores_that_are_drawn_over_runs_a_table_a_figure_a_sheet
 def test_scores_have_numbers_and_intervals(whole_run, asset, partition, name):
     metadata = of(whole_run, asset, partition)
     assert 0 <= metadata[name].value <= 1
-    table = metadata["Scores with intervals"]
+    table = metadata["Scores with 95 % intervals"]
     assert len(table.records) == metadata["Scores"].value == metadata["dagster/row_count"].value
     floats = [value for value in metadata.values() if isinstance(value, dg.FloatMetadataValue)]
     assert len(floats) == len(table.records) + 2, "each score once, beside size and seconds"
