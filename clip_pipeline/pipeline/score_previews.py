@@ -73,7 +73,7 @@ def score_table(rows: Sequence[Row], of_all: bool) -> TableParts:
         scores_at_a_glance,
     )
 
-    columns = ("Score of", "Metric", "Score", "Chance")
+    columns: tuple[str, ...] = ("Score of", "Metric", "Score", "Chance")
     shown = [row for own in _by_variant(rows) for row in scores_at_a_glance(own)] if of_all else rows
     table: list[tuple[Any, ...]] = []
     for row in shown[:MAX_ROWS]:
