@@ -115,7 +115,9 @@ def _checks_text(outcomes: Sequence[AssetOutcome]) -> str:
         return ""
     bad = {"failed": sum(result.stops for result in results), "warn": sum(result.warns for result in results)}
     remembered = sum(result.remembered for result in results)
-    text = f"; {len(results)} checks" + "".join(f", {count} {word}" for word, count in bad.items() if count)
+    text = f"; {len(results)} check{'s' if len(results) > 1 else ''}" + "".join(
+        f", {count} {word}" for word, count in bad.items() if count
+    )
     return text + (f", {remembered} remembered" if remembered else "")
 
 

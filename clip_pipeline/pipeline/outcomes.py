@@ -80,9 +80,9 @@ def skipped_sentence(outcome: AssetOutcome) -> str:
     if not outcome.skipped:
         return ""
     partition, reason = next(iter(outcome.skipped.items()))
-    example = f", such as {partition}" if partition and len(outcome.skipped) > 1 else ""
     whole = not outcome.partitions and not outcome.failures
     of_all = len(outcome.skipped) + len(outcome.partitions) + len(outcome.failures)
+    example = f", such as {partition}" if partition and of_all > 1 else ""
     count = "" if whole else f" {len(outcome.skipped):,} of {of_all:,}"
     return f"{outcome.asset} skipped{count}{example}, since {reason}"
 

@@ -7,7 +7,8 @@ import pytest
 from clip_pipeline.api.plan import plan
 from clip_pipeline.api.run import run
 from clip_pipeline.api.status import status
-from clip_pipeline.errors import ModelError, PhotosError, SettingsError
+from clip_pipeline.errors import ModelError, PhotosError, RunFailedError, SettingsError
+from clip_pipeline_tests.words.dumps import dump_xml, page_xml
 
 
 def test_what_is_fresh_is_reused_and_nothing_is_printed(tiny_data, capsys):
@@ -30,6 +31,22 @@ def test_the_report_is_handed_the_workspace_while_it_is_open(tiny_data):
         report=lambda workspace, outcomes: found.append(workspace.get("vocabulary")),
     )
     assert found[0].rows["words"] > 100
+
+
+def test_the_report_is_called_and_the_list_raised_where_something_failed(tmp_path):
+    dump = tmp_path / "wiki.xml"
+    dump.write_text(dump_xml(page_xml("A", "cat tree house")))
+    settings = {"wikipedia.dump": str(dump), "words.min_count": 1000, "compute.workers": 1}
+    reported: list[str] = []
+
+    def report(workspace, outcomes) -> None:
+        reported.extend(outcome.asset for outcome in outcomes if outcome.built)
+
+    with pytest.raises(RunFailedError, match="vocabulary, the check vocabulary_holds_words: 0 words were kept"):
+        run("tiny", tmp_path / "data", select="words", settings=settings, report=report)
+    assert reported == ["wikipedia_dump", "word_counts", "vocabulary"]
+    outcomes = run("tiny", tmp_path / "data", select="words", settings=settings, checks=False)
+    assert sum(outcome.hits for outcome in outcomes) >= 3
 
 
 def test_one_asset_is_built_into_an_empty_folder(tmp_path):

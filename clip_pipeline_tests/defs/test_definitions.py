@@ -136,10 +136,10 @@ def test_forcing_in_the_launchpad_builds_again(definitions, instance):
 def test_a_training_is_seen_while_it_runs(definitions, instance, monkeypatch, way):
     """Numbers that the page draws over time and the curve so far, before the model is there. `test_own_process.py` shows that they
     come out of a process of its own too."""
-    from clip_pipeline.defs import asset, jobs
+    from clip_pipeline.defs import asset, walk
     from clip_pipeline.training.reports import live_plot
 
-    for module in (asset, jobs):
+    for module in (asset, walk):
         monkeypatch.setattr(module, "in_own_process", lambda step, context: step)
     monkeypatch.setattr(live_plot, "FIRST_SECONDS", 0.0)  # at every row
     monkeypatch.setenv("CLIP_PIPELINE_SETTINGS", "training.steps=8")

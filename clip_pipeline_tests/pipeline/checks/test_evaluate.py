@@ -140,7 +140,7 @@ def test_a_damaged_shard_is_found_and_named_and_the_other_is_not_looked_at(tiny_
 def test_the_whole_tiny_run_was_checked_by_partition(tiny_data):
     with Workspace(tiny_data, find_recipe("tiny")) as workspace:
         shards = check_artifact(workspace, workspace.get("image_shards", "00001"))
-        scores = check_artifact(workspace, workspace.get("zero_shot_scores", "seen|tiny_test"))
+        scores = check_artifact(workspace, workspace.get("zero_shot_scores", "sandbox|tiny_test"))
     assert {result.name for result in shards} == {"image_shards[00001]"}
     assert all(result.remembered for result in [*shards, *scores])
     assert {result.check.name for result in scores} == {
