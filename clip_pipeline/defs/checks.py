@@ -12,7 +12,9 @@ from clip_pipeline.defs.resources import PipelineResource
 from clip_pipeline.defs.run_log import package_lines_in
 from clip_pipeline.pipeline.checks.evaluate import CheckResult, checks_of, evaluate
 from clip_pipeline.pipeline.checks.integrity import CHECKS as PIPELINE_CHECKS
+from clip_pipeline.pipeline.partitions import partition_keys
 from clip_pipeline.pipeline.stages import artifact_key, find_asset
+from clip_pipeline.pipeline.workspace import Workspace
 
 
 def check_evaluation(instance: dg.DagsterInstance, result: CheckResult) -> dg.AssetCheckEvaluation:
@@ -60,8 +62,8 @@ def _dagster_checks(asset: str) -> dg.AssetChecksDefinition:
     def body(
         context: dg.AssetCheckExecutionContext, pipeline: PipelineResource
     ) -> Iterator[dg.Output | dg.AssetCheckEvaluation]:
-        keys = context.partition_keys if partitions else [""]
         with package_lines_in(context.log), pipeline.workspace() as workspace:
+            keys = _partitions_of_run(context, workspace, asset)
             for check in checks:
                 spec = specs[check.name]
                 if spec.key not in context.selected_asset_check_keys:
@@ -72,6 +74,14 @@ def _dagster_checks(asset: str) -> dg.AssetChecksDefinition:
                     yield check_evaluation(context.instance, evaluate(workspace, check, artifact_key(asset, key)))
 
     return body
+
+
+def _partitions_of_run(context: dg.AssetCheckExecutionContext, workspace: Workspace, asset: str) -> list[str]:
+    """Those of the run; all that were built where checks are executed alone, which Dagster does without partitions (1.13.27)."""
+    if context.has_partition_key or context.has_partition_key_range:
+        return [str(key) for key in context.partition_keys]
+    keys = partition_keys(workspace, find_asset(asset))
+    return [key for key in keys if workspace.store.find(artifact_key(asset, key))]
 
 
 CHECKS = [_dagster_checks(asset) for asset in dict.fromkeys(check.asset for check in PIPELINE_CHECKS)]

@@ -83,10 +83,10 @@ def test_a_check_of_a_dataset_and_a_variant_is_of_both(looked_at, new_instance):
     assert found(result) == [("text_embeddings_are_whole", "sandbox|tiny_test")]
 
 
-def test_one_check_can_be_executed_alone(looked_at, new_instance):
+def test_one_check_executed_alone_looks_at_every_partition_that_was_built(looked_at, new_instance):
     key = dg.AssetCheckKey(dg.AssetKey("image_shards"), "photos_decode")
-    result = run(looked_at, new_instance, dg.AssetSelection.checks(key), "00000")
-    assert found(result) == [("photos_decode", "00000")]
+    result = run(looked_at, new_instance, dg.AssetSelection.checks(key))
+    assert result.success and found(result) == [("photos_decode", "00000"), ("photos_decode", "00001")]
 
 
 def test_a_damaged_shard_fails_its_run_and_no_other(definitions, data, new_instance):

@@ -12,7 +12,7 @@ from clip_pipeline.pipeline.steps import benchmark_datasets, embedding, evaluati
 from clip_pipeline.pipeline.workspace import Workspace
 from clip_pipeline.storage.manifest import Artifact
 
-BUILDERS = {**training.BUILDERS, **benchmark_datasets.BUILDERS, **embedding.BUILDERS, **evaluation.BUILDERS}
+_BUILDERS = {**training.BUILDERS, **benchmark_datasets.BUILDERS, **embedding.BUILDERS, **evaluation.BUILDERS}
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ def _state(workspace: Workspace, asset: str, key: str, older: str) -> ScoreState
 
 def _why_stale(workspace: Workspace, asset: str, partition: str) -> str:
     """ "" for an artifact that is fresh or not there."""
-    step = Step(find_asset(asset), BUILDERS[asset])
+    step = Step(find_asset(asset), _BUILDERS[asset])
     if workspace.store.find(step.key(partition)) is None:
         return ""
     try:
