@@ -276,7 +276,7 @@ def test_a_disk_that_fills_while_a_checkpoint_is_written_keeps_the_one_before(tr
     disk, grow = small_disk
     changes = {"checkpoint_steps": 1, "steps": 12}
     assert_one_sentence(
-        train(tars, changes, disk / "model"), "The disk that holds", "is full", "what was finished is kept"
+        train(tars, changes, disk / "model"), "The disk that holds", "is full", "What was finished is kept"
     )
     states = list((disk / ".model.work/training/checkpoints").iterdir())
     assert [path.name for path in states] == ["step_000000001"], "whole, and nothing of the next one beside it"
