@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 from pathlib import Path
 
 CAPTIONS = ["a red cup on a table", "a blue ball in the grass", "two green boxes", "a photo of a red ball"]
@@ -29,6 +30,14 @@ def build_tiny_model(folder: Path, seed: int = 0) -> Path:
     torch.manual_seed(seed)
     save_model_folder(build_model(config), config, preprocess_config(config), folder / "tokenizer", folder / "model")
     return folder / "model"
+
+
+def write_tiny_resnet(path: Path) -> Path:
+    """The configuration of a CLIP with batch norms: a ResNet that trains twenty times faster than the smallest of the registry."""
+    vision = {"image_size": 32, "layers": [1, 1, 1, 1], "width": 8}
+    text = {"context_length": 12, "vocab_size": 300, "width": 32, "heads": 2, "layers": 1}
+    path.write_text(json.dumps({"embed_dim": 32, "vision_cfg": vision, "text_cfg": text}))
+    return path
 
 
 def jpeg(colour: tuple[int, int, int], size: tuple[int, int] = (20, 16), **options) -> bytes:

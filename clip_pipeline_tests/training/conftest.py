@@ -14,6 +14,7 @@ from PIL import Image
 from clip_pipeline.records import IMAGE_TEXT_PAIRS
 from clip_pipeline.settings import ComputeSettings, TokenizerSettings, TrainingSettings
 from clip_pipeline.text.tokenizer_folder import train_tokenizer
+from clip_pipeline.training import train
 from clip_pipeline.training.train import train_clip
 
 COLOURS = {"red": (220, 30, 30), "green": (30, 180, 40), "blue": (30, 60, 210), "yellow": (240, 220, 40)}
@@ -80,6 +81,12 @@ def tiny_data(tmp_path_factory) -> TinyData:
     (folder / "corpus.txt").write_text("\n".join(sorted({row["caption"] for row in rows})))
     train_tokenizer(folder / "corpus.txt", TokenizerSettings(vocab_size=300), 12, folder)
     return TinyData(pa.Table.from_pylist(rows, schema=IMAGE_TEXT_PAIRS), photos, folder)
+
+
+@pytest.fixture(autouse=True)
+def _figures_are_copies(monkeypatch):
+    """Drawing a training's curve takes as long as the training. `trained` has one that is drawn, reports/test_log looks at others."""
+    monkeypatch.setattr(train, "plot_log", lambda log, path, *about: Path(path).write_bytes(b"a figure"))
 
 
 @pytest.fixture(scope="session")

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import os
 import pickle
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -16,9 +13,10 @@ import torch
 
 from clip_pipeline.training.reports.log import read_log
 from clip_pipeline_tests.made.chance import TEST_SEED
+from clip_pipeline_tests.made.tiny_model import write_tiny_resnet
+from clip_pipeline_tests.made.warm_python import run_python
 from clip_pipeline_tests.training.conftest import SETTINGS
 
-ROOT = Path(__file__).resolve().parents[2]
 STEPS = 20
 pytestmark = pytest.mark.slow
 KINDS = {
@@ -29,7 +27,7 @@ KINDS = {
     "fp16_with_a_scaler": {
         "precision": "fp16", "chunk_size": 4, "gradient_checkpointing": True, "freeze": "text", "schedule": "cooldown",
     },
-    "batch_statistics_by_muon": {"model": "sandbox_small", "optimizer": "muon", "steps": 9, "warmup_steps": 3},
+    "batch_statistics_by_muon": {"model": "tiny_resnet.json", "optimizer": "muon", "steps": 9, "warmup_steps": 3},
 }  # fmt: skip
 
 # One process loads everything and trains nothing itself; each training is a copy of it (fork), which costs no loading.
@@ -45,6 +43,7 @@ import clip_pipeline.pixels.color_kernels, clip_pipeline.pixels.normalise_kernel
 from clip_pipeline.training import train
 train.plot_log = lambda *arguments: None  # half a second for each training, and no part of what is compared
 data, runs = pickle.loads(pathlib.Path(sys.argv[1]).read_bytes())
+os.chdir(pathlib.Path(sys.argv[1]).parent)  # the model of a kind lies there
 
 def start(root, settings):
     child = os.fork()
@@ -81,6 +80,7 @@ def killed(tiny_data, tmp_path_factory) -> Path:
     root = tmp_path_factory.mktemp("kills")
     chance = np.random.default_rng(TEST_SEED)
     runs = []
+    write_tiny_resnet(root / "tiny_resnet.json")
     for kind, changes in KINDS.items():
         settings = dataclasses.replace(SETTINGS, **({"steps": STEPS} | changes))
         eager = dataclasses.replace(settings, checkpoint_steps=1, keep_checkpoints=2)
@@ -90,9 +90,7 @@ def killed(tiny_data, tmp_path_factory) -> Path:
     for folder, _, _ in runs:
         folder.mkdir(parents=True)
     (root / "runs.pickle").write_bytes(pickle.dumps((tiny_data, runs)))
-    environment = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
-    command = [sys.executable, "-c", SCRIPT, str(root / "runs.pickle")]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True)
+    done = run_python(["-c", SCRIPT, root / "runs.pickle"])
     assert done.returncode == 0, done.stderr[-3000:]
     return root
 

@@ -73,6 +73,7 @@ def test_the_folder_holds_model_tokenizer_log_and_summary(trained):
         *("open_clip_config.json", "open_clip_model.safetensors", "tokenizer.json", "tokenizer_config.json"),
         *("special_tokens_map.json", "train_log.csv", "train_log.parquet", "loss.png", "training.json"),
     }
+    assert (trained / "model" / "loss.png").read_bytes()[:4] == b"\x89PNG"
     summary = json.loads((trained / "model" / "training.json").read_text())
     assert summary["steps"] == 65 == round(10 * 52 / 8)
     assert summary["final_train_loss"] < 0.8 * math.log(8)
