@@ -9,7 +9,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from clip_pipeline.pipeline.asset import ContactSheet, Figures, LearningCurve, Page, PreviewKind, Scores, StoredTable
-from clip_pipeline.pipeline.score_previews import curve_numbers, curve_table, score_numbers, score_table
+from clip_pipeline.pipeline.score_previews import (
+    comparison_table,
+    curve_numbers,
+    curve_table,
+    score_numbers,
+    score_table,
+)
 from clip_pipeline.pipeline.stages import find_asset
 from clip_pipeline.storage.manifest import Artifact
 
@@ -80,11 +86,20 @@ def _add(whole: Preview, artifact: Artifact, kind: PreviewKind) -> None:
             if rows:
                 title = "Scores at a glance, with 95 % intervals" if kind.of_all else "Scores with 95 % intervals"
                 whole.tables[title] = Table(*score_table(rows, kind.of_all))
+            if path := _comparison(artifact, kind):
+                whole.tables["Variants compared"] = Table(*comparison_table(path))
         case LearningCurve():
             whole.numbers.update(curve_numbers(artifact.folder))
             whole.tables["Learning curve"] = Table(*curve_table(artifact.folder))
         case Page():
             whole.pages[Path(kind.file).stem.capitalize()] = artifact.file(kind.file)
+
+
+def _comparison(artifact: Artifact, kind: Scores) -> Path | None:
+    """The comparison of a report on several training variants."""
+    from clip_pipeline.evaluation.report.variants import COMPARISON_FILE
+
+    return artifact.file(COMPARISON_FILE) if kind.of_all and COMPARISON_FILE in artifact.manifest["files"] else None
 
 
 def _scores(artifact: Artifact) -> list[Mapping]:

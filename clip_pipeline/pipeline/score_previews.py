@@ -3,6 +3,7 @@ with intervals."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -96,6 +97,28 @@ def _whole(text: str) -> str:
 def _by_variant(rows: Sequence[Row]) -> list[list[Row]]:
     variants = dict.fromkeys(variant_of_row(row) for row in rows)
     return [[row for row in rows if variant_of_row(row) == variant] for variant in variants]
+
+
+def comparison_table(path: Path) -> TableParts:
+    """Columns and rows as text of comparison.json: each variant's headline scores against the first variant's, by paired tests."""
+    from clip_pipeline.evaluation.comparison.models import Difference
+    from clip_pipeline.evaluation.comparison.text import p_text, points
+    from clip_pipeline.evaluation.report.terminal_table import metric_name
+
+    rows = []
+    for comparison in json.loads(path.read_text(encoding="utf-8"))["comparisons"]:
+        for values in comparison["differences"]:
+            one = Difference(**{name: value for name, value in values.items() if name != "significant"})
+            rows.append(
+                (
+                    f"{comparison['first']} against {comparison['second']}",
+                    f"{one.group}, {metric_name(one.metric)}",
+                    f"{points(one.difference)} ({_whole(f'{points(one.low)} – {points(one.high)}')})",
+                    p_text(one.p_corrected),
+                    ("may be chance", "better", "worse")[one.winner],
+                )
+            )
+    return ("Variants", "Score of", "Difference in points (95 %)", "p (Holm)", "Verdict"), rows[:MAX_ROWS]
 
 
 def curve_numbers(folder: Path) -> dict[str, float]:

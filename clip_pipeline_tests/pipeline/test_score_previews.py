@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
-from clip_pipeline.pipeline.score_previews import MAX_NUMBERS, MAX_ROWS, score_numbers, score_table
+import json
+
+from clip_pipeline.evaluation.comparison.models import Comparison, Difference
+from clip_pipeline.pipeline.score_previews import (
+    MAX_NUMBERS,
+    MAX_ROWS,
+    comparison_table,
+    score_numbers,
+    score_table,
+)
 
 
 def row(metric="top1", dataset="pets", split="test", variant="tiny", task="zero_shot", templates="own", **more):
@@ -50,3 +59,31 @@ def test_a_score_stands_with_its_interval_and_chance_in_one_piece():
         ("tiny", "zero-shot, pets test", "top-1 accuracy", "25.0\u00a0% (20.0\u2060–\u206030.0)", "10.0\u00a0%"),
         ("wide", "zero-shot, pets test", "top-1 accuracy", "25.0\u00a0% (5.0\u2060–\u206030.0)", "10.0\u00a0%, may be chance"),
     ]  # fmt: skip
+
+
+def test_variants_are_compared_with_the_difference_its_interval_and_the_verdict(tmp_path):
+    def difference(metric, value, p_corrected, less_is_better=False):
+        return Difference(
+            *(
+                "zero-shot, pets test",
+                metric,
+                0.5 + value,
+                0.5,
+                value,
+                value - 0.02,
+                value + 0.02,
+                100,
+                "mcnemar",
+                0.01,
+            ),
+            *(p_corrected, None, None, less_is_better),
+        )
+
+    made = [difference("top1", 0.1, 0.004), difference("top5", 0.1, 0.2), difference("ece", 0.1, 0.004, True)]
+    comparison = Comparison(("wide", "tiny"), made, [])
+    (tmp_path / "comparison.json").write_text(json.dumps({"comparisons": [comparison.as_json()]}))
+    _, rows = comparison_table(tmp_path / "comparison.json")
+    assert rows[0] == (
+        "wide against tiny", "zero-shot, pets test, top-1 accuracy", "+10.0 (+8.0\u2060–\u2060+12.0)", "0.004", "better",
+    )  # fmt: skip
+    assert [row[-1] for row in rows] == ["better", "may be chance", "worse"]
