@@ -27,7 +27,7 @@ def some_data(tiny_data, tmp_path) -> Path:
 def build(data: Path, *settings: str):
     with Workspace(data, with_settings(find_recipe("tiny"), list(settings))) as workspace:
         outcome = STEPS["bpe_tokenizer"].materialise(workspace)
-        return outcome, tokenizer_round_trips(workspace)
+        return outcome, tokenizer_round_trips(workspace, "")
 
 
 def test_the_artifact_says_how_well_the_tokenizer_fits_and_shows_it(tiny_data):

@@ -66,7 +66,9 @@ def test_images_of_other_photos_are_not_trained_on(data):
         )
     with Workspace(data, changed) as workspace:
         STEPS["image_text_pairs"].materialise(workspace)
-        with pytest.raises(StoreError, match=r"decoded_images\[16px_squash\] is not made of the photos .* --select"):
+        with pytest.raises(
+            StoreError, match=r"decoded_images\[16px_squash\] is not made of the photos .* Materialise decoded_images"
+        ):
             CHECKPOINT.materialise(workspace, "tiny_test")
         IMAGES.materialise(workspace, "16px_squash")
         assert not CHECKPOINT.materialise(workspace, "tiny_test").hit
