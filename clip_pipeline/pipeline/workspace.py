@@ -28,10 +28,16 @@ if TYPE_CHECKING:
 Hosts = dict[str, tuple[str, int]]
 
 
-class _World:
-    """The sandbox world of one workspace, shared with those of its variants."""
+class SandboxWorld:
+    """The sandbox world of one workspace and those of its variants, or of several workspaces one after the other."""
 
     running: RunningSandbox | None = None
+
+    def close(self) -> None:
+        """Stops it, where it was started."""
+        if self.running is not None:
+            self.running.stop()
+            self.running = None
 
 
 class Workspace:
@@ -42,10 +48,15 @@ class Workspace:
     """
 
     def __init__(
-        self, data_folder: Path | str, recipe: Recipe, stand_ins: Hosts | None = None, variants: Collection[str] = ()
+        self,
+        data_folder: Path | str,
+        recipe: Recipe,
+        stand_ins: Hosts | None = None,
+        variants: Collection[str] = (),
+        world: SandboxWorld | None = None,
     ):
         """stand_ins: addresses to use in place of those that the names of live services lead to. variants: the training variants
-        that steps are to have partitions of; empty is all that there are."""
+        that steps are to have partitions of; empty is all that there are. world: the sandbox world to use, which outlives the workspace."""
         self.store = Store(data_folder)
         self.recipe = recipe
         self.stand_ins: Hosts = stand_ins or {}
@@ -56,7 +67,8 @@ class Workspace:
         self.variant = own_variant_name(recipe)
         self.only_variants = tuple(variants)
         self.own_recipe = recipe
-        self._world = _World()
+        self._world = world or SandboxWorld()
+        self._closes_world = world is None
         self._withheld: dict[ArtifactKey, str] = {}  # one dictionary for the workspaces of all variants
         self._variants: dict[str, tuple[Variant, Workspace]] = {}
 
@@ -141,9 +153,8 @@ class Workspace:
         return self._world.running.hosts
 
     def close(self) -> None:
-        if self._world.running is not None:
-            self._world.running.stop()
-            self._world.running = None
+        if self._closes_world:
+            self._world.close()
 
     def __enter__(self) -> Workspace:
         return self

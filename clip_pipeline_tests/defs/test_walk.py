@@ -59,6 +59,7 @@ def run(job: str, instance, config=None, retry_of=None):
 
 def find_job(name: str):
     jobs = [run_pipeline, refresh_words, evaluate_checkpoint, walk_job("made", "Three assets.", steps=made_steps())]
+    jobs.append(walk_job("sandbox_words", "Words and their photos.", "+photo_catalog"))
     return dg.Definitions(jobs=jobs, resources=launch_resources()).resolve_job_def(name)
 
 
@@ -194,7 +195,7 @@ def test_the_launchpad_chooses_assets_and_forces_some(instance, tmp_path, monkey
     again = run("refresh_words", instance, {"select": "vocabulary", "force": "vocabulary"})
     assert built(again) == {"vocabulary[]"}
     (made,) = events(again, "ASSET_MATERIALIZATION")
-    assert made.step_materialization_data.materialization.metadata["cache"].value == "built: asked to"
+    assert made.step_materialization_data.materialization.metadata["Cache"].value == "built: asked to"
 
 
 def test_what_a_job_does_not_build_is_refused_before_anything_is_built(instance):
@@ -203,3 +204,22 @@ def test_what_a_job_does_not_build_is_refused_before_anything_is_built(instance)
     assert [event.step_key for event in events(result, "STEP_START")] == ["choose"]
     unknown = run("refresh_words", instance, {"select": "vocabulry"})
     assert 'Did you mean "vocabulary"' in failure_of(unknown)
+
+
+@pytest.mark.slow
+def test_the_ops_of_a_run_share_a_sandbox_world_which_ends_with_the_run(instance, monkeypatch):
+    import clip_pipeline.sandbox.server as server
+
+    worlds: list[server.RunningSandbox] = []
+    start = server.start_sandbox
+
+    def started(settings):
+        worlds.append(start(settings))
+        return worlds[-1]
+
+    monkeypatch.setattr(server, "start_sandbox", started)
+    result = run("sandbox_words", instance)
+    assert result.success, failure_of(result)
+    (world,) = worlds
+    assert built(result) >= {"wikipedia_dump[]", "vocabulary[]", "image_links[000]", "photo_catalog[]"}
+    assert world.process.poll() is not None
