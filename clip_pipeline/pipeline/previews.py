@@ -31,6 +31,8 @@ MAX_IMAGES_BYTES = 300_000
 SIDES_AND_QUALITIES = ((1000, 85), (900, 75), (760, 70), (640, 65), (520, 60), (400, 50))
 """What a figure is tried with until it is small enough, the longer side in pixels and JPEG's quality."""
 MAX_FIGURES = 6
+MAX_NUMBERS = 60
+"""Each is a plot of its own on the page."""
 
 
 @dataclass(frozen=True)
@@ -82,7 +84,10 @@ def _add(whole: Preview, artifact: Artifact, kind: PreviewKind) -> None:
                 whole.notes["More figures in the folder"] = ", ".join(left_out)
         case Scores():
             rows = _scores(artifact)
-            whole.numbers.update(score_numbers(rows, kind.of_all))
+            numbers = list(score_numbers(rows, kind.of_all).items())
+            whole.numbers.update(numbers[:MAX_NUMBERS])
+            if (more := len(numbers) - MAX_NUMBERS) > 0:
+                whole.notes["More scores"] = f"{more} are in scores.json, not numbers here"
             if rows:
                 title = "Scores at a glance, with 95 % intervals" if kind.of_all else "Scores with 95 % intervals"
                 whole.tables[title] = Table(*score_table(rows, kind.of_all))

@@ -14,7 +14,6 @@ HEADLINES = {
     "linear_probe": ("top1",),
 }
 """By task, the scores that are numbers where there are those of many datasets."""
-MAX_NUMBERS = 60
 MAX_ROWS = 200
 """Of a table in Dagster's event log, where each materialisation holds its own."""
 
@@ -35,7 +34,7 @@ def score_numbers(rows: Sequence[Row], of_all: bool) -> dict[str, float]:
     for row in rows:
         if not of_all or row["metric"] in HEADLINES.get(row["task"], ()):
             numbers.setdefault(_name(row, of_all), row["value"])
-    return dict(list(numbers.items())[:MAX_NUMBERS])
+    return numbers
 
 
 def _name(row: Row, of_all: bool) -> str:
