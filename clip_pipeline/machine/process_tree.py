@@ -111,7 +111,7 @@ class _Guard:
     def _start(self, program: Program) -> None:
         no_stdin = (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0)
         pid = os.posix_spawn(
-            program.command[0], program.command, self.environment, file_actions=[no_stdin], setsigdef=SIGNALS
+            program.command[0], list(program.command), self.environment, file_actions=[no_stdin], setsigdef=SIGNALS
         )
         self.running[pid] = program, time.monotonic()
 
