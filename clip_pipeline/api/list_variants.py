@@ -14,7 +14,7 @@ def list_variants(
     recipe: str | Recipe = "sandbox", data: str | Path = "data", *, settings: Settings = ()
 ) -> list[VariantStatus]:
     """One entry a training variant, the recipe's own first: in which settings it differs from the recipe, and whether it is
-    trained. A definition that is broken is an entry that says so. Builds nothing.
+    trained. A definition that is broken is an entry that says so, and so is a variant that only artifacts are left of. Builds nothing.
 
     recipe, data, settings: as for `run`. Raises SettingsError for unknown names.
     """

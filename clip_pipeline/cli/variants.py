@@ -42,7 +42,7 @@ def variants(context: click.Context, recipe: str, data: str, settings: tuple[str
 
 
 def _changed(one: VariantStatus) -> str:
-    if one.state == "broken":
+    if one.state in ("broken", "undefined"):
         return one.why
     changed = ", ".join(f"{name}={value}" for name, value in one.changed.items())
     return changed or ("" if one.own else "nothing that changes a byte")

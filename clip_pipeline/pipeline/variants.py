@@ -9,8 +9,9 @@ from typing import Any
 from clip_pipeline.errors import InputError, MissingArtifactError, SettingsError
 from clip_pipeline.models.registry import context_length_of, list_models
 from clip_pipeline.pipeline.graph import STEPS
-from clip_pipeline.pipeline.leftovers import artifacts_of_variant
-from clip_pipeline.pipeline.partitions import variant_image_format, variant_names
+from clip_pipeline.pipeline.leftovers import artifacts_of_variant, undefined_artifacts
+from clip_pipeline.pipeline.partitions import variant_image_format, variant_names, variant_of
+from clip_pipeline.pipeline.stages import find_asset
 from clip_pipeline.pipeline.workspace import Workspace
 from clip_pipeline.settings import Recipe
 from clip_pipeline.settings.variants import (
@@ -31,7 +32,8 @@ CHECKPOINT = "clip_checkpoint"
 @dataclass(frozen=True)
 class VariantStatus:
     """One variant. changed: the settings in which it differs from the recipe, by name. own: whether it is the recipe's own.
-    state: trained, stale, not trained, or broken; why: in a few words, "" for a variant that is trained."""
+    state: trained, stale, not trained, broken (its definition), or undefined (it has artifacts only); why: in a few words, "" for a
+    variant that is trained or not yet."""
 
     name: str
     about: str
@@ -42,8 +44,28 @@ class VariantStatus:
 
 
 def describe_variants(workspace: Workspace) -> list[VariantStatus]:
-    """All variants, the recipe's own first. A broken definition is a row, not an error."""
-    return [_describe(workspace, name) for name in variant_names(workspace)]
+    """All variants, the recipe's own first; last those that only artifacts are left of. A broken definition is a row, not an
+    error."""
+    return [*(_describe(workspace, name) for name in variant_names(workspace)), *_undefined(workspace)]
+
+
+def _undefined(workspace: Workspace) -> list[VariantStatus]:
+    sizes: dict[str, list[int]] = {}
+    defined = ("", *variant_names(workspace))
+    for artifact in undefined_artifacts(workspace):
+        name = variant_of(find_asset(artifact.key.asset), artifact.key.partition)
+        if name not in defined:
+            sizes.setdefault(name, []).append(artifact.size_bytes)
+    return [
+        VariantStatus(
+            name,
+            "",
+            False,
+            "undefined",
+            f"nothing reads what it left on the disk: {len(of)} artifacts, {sum(of) / 1e6:,.1f} MB",
+        )
+        for name, of in sorted(sizes.items())
+    ]
 
 
 def _describe(workspace: Workspace, name: str) -> VariantStatus:

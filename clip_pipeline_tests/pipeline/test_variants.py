@@ -118,6 +118,7 @@ def test_removing_a_variant_names_what_it_leaves(workspace):
     left = [str(artifact.key) for artifact in remove_variant(workspace, "long")]
     assert left == ["clip_checkpoint[long]", "zero_shot_scores[sandbox|long]", "adaptation_scores[full@050|long]"]
     assert variant_names(workspace) == ["tiny_test"]
+    assert [(one.name, one.state) for one in describe_variants(workspace)][1:] == [("long", "undefined")]
     assert len(artifacts_of_variant(workspace.store, "long")) == 3, "they stay"
     of_dataset = [str(artifact.key) for artifact in artifacts_of_dataset(workspace.store, "sandbox")]
     assert of_dataset == ["benchmark_dataset[sandbox]", "zero_shot_scores[sandbox|long]"]
