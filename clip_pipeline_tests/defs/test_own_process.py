@@ -87,7 +87,7 @@ def interrupted_when(ready: Callable[[], object]) -> Iterator[None]:
     """SIGINT for this process, as a cancelled run sends it, once `ready()`."""
 
     def send() -> None:
-        wait_for(ready)
+        wait_for(ready, 300)
         os.kill(os.getpid(), signal.SIGINT)
 
     sender = threading.Thread(target=send)
@@ -176,7 +176,7 @@ def test_kill_9_takes_the_process_along_and_frees_the_lock(tmp_path):
 @pytest.mark.slow
 def test_a_cancelled_training_ends_with_the_bytes_of_one_in_this_process(tiny_data, tmp_path):
     """Stopped in the middle in a process of its own, finished in another one, and trained at one go without them."""
-    recipe = with_settings(find_recipe("tiny"), ["training.epochs=5", "compute.threads=1"])
+    recipe = with_settings(find_recipe("tiny"), ["training.epochs=8", "compute.threads=1"])
     data, calm = (
         Path(shutil.copytree(tiny_data, tmp_path / name, copy_function=shutil.copy2)) for name in ("data", "calm")
     )
