@@ -8,7 +8,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from clip_pipeline.errors import BudgetSpentError, MissingKeyError, SourceError
+from clip_pipeline.errors import BudgetSpentError, MissingKeyError, SourceError, UnavailableError
 from clip_pipeline.sandbox.server import SANDBOX_KEY, start_sandbox
 from clip_pipeline.settings import SandboxSettings
 from clip_pipeline.sources.unsplash.api_client import LIVE_API, UnsplashClient, duration_text
@@ -230,7 +230,7 @@ def test_troubles_that_pass_are_tried_again(site, client, clock):
 
 def test_troubles_that_stay_end_in_a_sentence(site, client, clock):
     site.always(SEARCH, Answer(502, b"oops"))
-    with pytest.raises(SourceError, match=r'failed 5 times for "dog", page 1 \(last: HTTP 502\)'):
+    with pytest.raises(UnavailableError, match=r'failed 5 times for "dog", page 1 \(last: HTTP 502\)'):
         client.get_page("dog", 1)
     assert len(site.requests) == 5
 
@@ -239,7 +239,7 @@ def test_without_a_network_there_is_a_sentence_and_nothing_is_spent(clock, budge
     hosts = {"api.test": ("127.0.0.1", 1)}
     with (
         UnsplashClient("http://api.test", "my-key", hosts, budget, sleep=clock.sleep, clock=clock.now) as client,
-        pytest.raises(SourceError, match=r"ConnectionError.*Check the network"),
+        pytest.raises(UnavailableError, match=r"ConnectionError.*Check the network"),
     ):
         client.get_page("dog", 1)
     assert budget.state().used == 0

@@ -4,7 +4,7 @@ import gzip
 
 import pytest
 
-from clip_pipeline.errors import SourceError
+from clip_pipeline.errors import SourceError, UnavailableError, may_pass
 from clip_pipeline.sources.web.api_session import http_session
 from clip_pipeline.sources.web.retries import MAX_TRIES
 from clip_pipeline.sources.web.small_file import read_small_file
@@ -38,14 +38,15 @@ def test_what_comes_cut_or_busy_is_asked_for_again(site, read, pauses):
 def test_what_is_not_there_is_none_and_what_is_refused_is_told_at_once(site, read, pauses):
     assert read() is None
     site.always("/list", Answer(403))
-    with pytest.raises(SourceError, match=r"list\.test/list cannot be read \(HTTP 403\)"):
+    with pytest.raises(SourceError, match=r"list\.test/list cannot be read \(HTTP 403\)") as caught:
         read()
     assert pauses == [] and site.count("/list") == 2
+    assert not may_pass(caught.value), "a run does not try it again either"
 
 
 def test_what_never_comes_whole_is_told_after_all_tries(site, read, pauses):
     site.always("/list", Answer(body=b"x", length=2))
-    with pytest.raises(SourceError, match="cannot be read"):
+    with pytest.raises(UnavailableError, match="cannot be read"):
         read()
     assert site.count("/list") == MAX_TRIES and len(pauses) == MAX_TRIES - 1
 
@@ -53,7 +54,7 @@ def test_what_never_comes_whole_is_told_after_all_tries(site, read, pauses):
 def test_a_site_that_is_gone_is_told(pauses):
     with (
         http_session("", {"list.test": ("127.0.0.1", 9)}) as session,
-        pytest.raises(SourceError, match=r"cannot be read \(ConnectionError\)"),
+        pytest.raises(UnavailableError, match=r"cannot be read \(ConnectionError\)"),
     ):
         read_small_file(session, URL, sleep=pauses.append)
     assert len(pauses) == MAX_TRIES - 1

@@ -9,7 +9,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 
-from clip_pipeline.errors import SettingsError, SourceError
+from clip_pipeline.errors import SettingsError, SourceError, UnavailableError
 from clip_pipeline.sources.wikimedia.api_client import MAX_TRIES, MAX_WAITS, Journal, MediaWikiClient
 from clip_pipeline_tests.sources.loopback import Answer
 
@@ -120,7 +120,7 @@ def test_a_lagging_wiki_is_asked_again_after_the_time_it_tells(site, ask):
 
 def test_a_wiki_that_lags_for_hours_is_given_up_with_a_sentence(site, ask):
     site.always(PATH, answer_json({"error": {"code": "maxlag", "info": "Waiting"}}))
-    with pytest.raises(SourceError, match="maxlag: Waiting"):
+    with pytest.raises(UnavailableError, match="maxlag: Waiting"):
         ask(action="query")
     assert len(ask.waits) == MAX_WAITS - 1
 
@@ -145,7 +145,7 @@ def test_cut_and_html_answers_are_asked_for_again_and_then_told(site, ask):
     assert ask(action="query")["query"]["text"].startswith("long")
     assert len(ask.waits) == 4
     site.always(PATH, Answer(body=b"<html><style>b{}</style><h1>Wikimedia Error</h1></html>"))
-    with pytest.raises(SourceError, match='no JSON: "Wikimedia Error"'):
+    with pytest.raises(UnavailableError, match='no JSON: "Wikimedia Error"'):
         ask(action="other")
     assert len(ask.waits) == 4 + MAX_TRIES - 1
 

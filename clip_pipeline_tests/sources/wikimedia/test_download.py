@@ -10,7 +10,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from clip_pipeline.errors import DiskError, SettingsError, SourceError
+from clip_pipeline.errors import DiskError, SettingsError, SourceError, UnavailableError
 from clip_pipeline.settings import WikipediaSettings
 from clip_pipeline.sources.web import file_download, retries
 from clip_pipeline.sources.wikimedia.download import download_dump
@@ -209,7 +209,7 @@ def test_a_name_with_a_path_in_it_is_never_written(mirror, tmp_path):
 
 def test_a_mirror_that_is_not_there_is_told(tmp_path):
     hosts = {"dumps.sandbox.test": ("127.0.0.1", 9)}
-    with pytest.MonkeyPatch.context() as patch, pytest.raises(SourceError, match="cannot be read"):
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(UnavailableError, match="cannot be read"):
         patch.setattr(retries, "backoff_seconds", lambda attempt, generator: 0.01)
         download_dump(SETTINGS, tmp_path, hosts)
     with pytest.raises(SettingsError, match="expected a url"):
