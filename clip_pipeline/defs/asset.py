@@ -6,6 +6,8 @@ from typing import Any
 import dagster as dg
 from pydantic import Field
 
+from clip_pipeline.defs.automation.conditions import CONDITIONS
+from clip_pipeline.defs.automation.freshness import freshness_policy
 from clip_pipeline.defs.checks import check_evaluation
 from clip_pipeline.defs.described import described
 from clip_pipeline.defs.history import History
@@ -43,7 +45,8 @@ def pipeline_asset(step: Step) -> dg.AssetsDefinition | dg.AssetSpec:
     partitions = definition_of(asset)
     declared: dict[str, Any] = {
         "deps": [
-            dg.AssetDep(name, partition_mapping=partition_mapping(find_asset(name), asset)) for name in asset.after
+            *(dg.AssetDep(name, partition_mapping=partition_mapping(find_asset(name), asset)) for name in asset.after),
+            *asset.sources,
         ],
         "partitions_def": partitions,
         "code_version": definition_code_version(step, workspace),
@@ -57,6 +60,8 @@ def pipeline_asset(step: Step) -> dg.AssetsDefinition | dg.AssetSpec:
         name=asset.name,
         **declared,
         backfill_policy=dg.BackfillPolicy.multi_run(asset.partitions_per_run) if partitions else None,
+        automation_condition=CONDITIONS.get(asset.name),
+        freshness_policy=freshness_policy(asset.name, workspace.recipe),
         pool=asset.pool,
         output_required=False,  # a run over several partitions reports each by itself, see `_AssetRun.batch`
     )

@@ -5,11 +5,12 @@ import os
 import dagster as dg
 
 from clip_pipeline.defs.asset import pipeline_asset
+from clip_pipeline.defs.automation.schedules import SCHEDULES
+from clip_pipeline.defs.automation.sensors import SENSORS
+from clip_pipeline.defs.automation.sources import SOURCE_ASSETS
 from clip_pipeline.defs.checks import CHECKS
 from clip_pipeline.defs.jobs import JOBS
 from clip_pipeline.defs.resources import launch_resources
-from clip_pipeline.defs.schedules import SCHEDULES
-from clip_pipeline.defs.sensors import SENSORS
 from clip_pipeline.pipeline.graph import STEPS
 from clip_pipeline.settings.environment import RECIPE, data_folder, starting_recipe
 from clip_pipeline.settings.profiles import is_profile, settings_version
@@ -18,7 +19,7 @@ from clip_pipeline.settings.profiles import is_profile, settings_version
 def build_definitions() -> dg.Definitions:
     """Everything Dagster needs to know, for the recipe of the environment variables."""
     return dg.Definitions(
-        assets=[pipeline_asset(step) for step in STEPS.values()],
+        assets=[*SOURCE_ASSETS, *(pipeline_asset(step) for step in STEPS.values())],
         asset_checks=CHECKS,
         jobs=JOBS,
         schedules=SCHEDULES,

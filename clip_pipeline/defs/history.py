@@ -11,6 +11,7 @@ from types import MappingProxyType
 
 import dagster as dg
 
+from clip_pipeline.defs.automation.sources import last_observation, same_state, source_event
 from clip_pipeline.defs.metadata import CACHE, artifact_metadata
 from clip_pipeline.defs.partitions import input_partitions, partition_tags, register_partitions
 from clip_pipeline.defs.provenance import (
@@ -24,6 +25,7 @@ from clip_pipeline.defs.provenance import (
 )
 from clip_pipeline.errors import MissingArtifactError, StoreError
 from clip_pipeline.pipeline.graph import STEPS
+from clip_pipeline.pipeline.sources.declared import SOURCES
 from clip_pipeline.pipeline.stages import artifact_key
 from clip_pipeline.pipeline.step import Step
 from clip_pipeline.pipeline.workspace import Workspace
@@ -78,15 +80,20 @@ class History:
         self.workspace = workspace.as_on_disk()
         self._report = report or instance.report_runless_asset_event
         self._contents: dict[tuple[str, str], str] = {}
+        self._sources: dict[str, str] = {}
+        self._changed_sources = 0
 
     def mirror(self, steps: Iterable[Step], reasons: Mapping[ArtifactKey, str] = NO_REASONS) -> int:
-        """Registers the partitions there are now and reports each artifact whose last event does not say what the store says.
+        """Registers the partitions there are now and reports each artifact whose last event does not say what the store says, and
+        the sources that changed.
 
         steps: in the order of the flow. reasons: why artifacts were built, of those that just were. Returns how many events were
         written. Raises StoreError for the instance of another folder.
         """
         claim(self.instance, self.workspace)
-        return sum(self._mirror_step(step, reasons) for step in steps)
+        before = self._changed_sources
+        events = sum(self._mirror_step(step, reasons) for step in steps)
+        return events + self._changed_sources - before
 
     def _mirror_step(self, step: Step, reasons: Mapping[ArtifactKey, str]) -> int:
         try:
@@ -94,6 +101,8 @@ class History:
         except MissingArtifactError:
             keys = []
         register_partitions(self.instance, step.asset, keys)
+        for source in step.asset.sources:
+            self._source_version(source)
         last_events = self._last_events(step, keys)
         events = [self._difference(step, key, last_events.get(key), reasons) for key in keys]
         for event in filter(None, events):
@@ -126,6 +135,7 @@ class History:
     def tags(self, step: Step, artifact: Artifact, verdict: Verdict) -> dict[str, str]:
         """The tags of an event that reports the artifact now."""
         inputs = {name: self._input(step, name, artifact.key.partition) for name in step.asset.after}
+        inputs |= {name: Input(self._source_version(name)) for name in step.asset.sources}
         pointer = self.instance.event_log_storage.get_maximum_record_id() or 0
         tags = provenance_tags(step, self.workspace, artifact, verdict, inputs, pointer)
         return tags | partition_tags(step.asset, artifact.key.partition)
@@ -152,6 +162,16 @@ class History:
         if keys == [""]:
             return Input(self._content(name, ""))
         return Input(hash_json([[key, self._content(name, key)] for key in keys]), len(keys))
+
+    def _source_version(self, name: str) -> str:
+        """What Dagster knows of a source; it is looked at once in a pass, and what changed is reported before what it is read by."""
+        if name not in self._sources:
+            state = SOURCES[name].look(self.workspace)
+            self._sources[name] = state.version
+            if not same_state(last_observation(self.instance, name), state):
+                self._report(source_event(name, state))
+                self._changed_sources += 1
+        return self._sources[name]
 
     def _content(self, name: str, key: str) -> str:
         """The content hash of what lies on the disk, "" where nothing does."""

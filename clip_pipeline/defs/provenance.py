@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from clip_pipeline.errors import ClipPipelineError
+from clip_pipeline.pipeline.asset import Asset
+from clip_pipeline.pipeline.sources.declared import source_of
 from clip_pipeline.pipeline.step import Step
 from clip_pipeline.pipeline.workspace import Workspace
 from clip_pipeline.storage.disk import hash_json
@@ -35,7 +37,7 @@ ANOTHER = "another"
 
 @dataclass(frozen=True)
 class Input:
-    """An asset that another one reads. version: its content hash, or a hash of those of its partitions that are read. partitions:
+    """An asset or a source that an asset reads. version: its content hash, or a hash of those of its partitions that are read. partitions:
     how many those are, 0 for an asset without."""
 
     version: str
@@ -44,7 +46,7 @@ class Input:
 
 @dataclass(frozen=True)
 class Verdict:
-    """The store's word on an artifact that is there. why: "" where it is fresh, else the reason. changed: the assets whose content
+    """The store's word on an artifact that is there. why: "" where it is fresh, else the reason. changed: the assets and sources whose content
     changed, where that alone is the reason."""
 
     why: str
@@ -74,13 +76,14 @@ def _changed_inputs(step: Step, artifact: Artifact, wanted: Wanted) -> frozenset
     ):
         return frozenset()
     old, new = manifest["inputs"], wanted.inputs
-    changed = {_asset_of(name) for name in old.keys() | new.keys() if old.get(name) != new.get(name)}
-    return frozenset(changed) if changed <= set(step.asset.after) else frozenset()
+    changed = {_asset_of(step.asset, name) for name in old.keys() | new.keys() if old.get(name) != new.get(name)}
+    return frozenset(changed) if changed <= {*step.asset.after, *step.asset.sources} else frozenset()
 
 
-def _asset_of(input_name: str) -> str:
-    """The asset that an input's name begins with: image_shards of image_shards[00000], photo_catalog of photo_catalog/00000."""
-    return input_name.partition("[")[0].partition("/")[0]
+def _asset_of(asset: Asset, input_name: str) -> str:
+    """The source that an input belongs to, or the asset that its name begins with: image_shards of image_shards[00000],
+    photo_catalog of photo_catalog/00000."""
+    return source_of(asset, input_name) or input_name.partition("[")[0].partition("/")[0]
 
 
 def definition_code_version(step: Step, workspace: Workspace) -> str:
@@ -97,7 +100,7 @@ def provenance_tags(
 ) -> dict[str, str]:
     """The tags of an event that reports the artifact.
 
-    inputs: the assets before it as they are now. pointer: the number of Dagster's last event before this one; a fresh artifact is
+    inputs: the assets and sources before it as they are now. pointer: the number of Dagster's last event before this one; a fresh artifact is
     made of what its inputs were then.
     """
     changed = {asset for asset in verdict.changed if inputs[asset].partitions < MAX_COMPARED_PARTITIONS}

@@ -23,7 +23,9 @@ from clip_pipeline.errors import ClipPipelineError, SettingsError, error_sentenc
 from clip_pipeline.pipeline.graph import STEPS, select
 from clip_pipeline.pipeline.outcomes import AssetOutcome, PartitionDone, raise_failures, skipped_sentence
 from clip_pipeline.pipeline.progress_lines import progress_lines
+from clip_pipeline.pipeline.retries import Patience
 from clip_pipeline.pipeline.run import walk
+from clip_pipeline.pipeline.sources.newest_dump import ask_newest_dump
 from clip_pipeline.pipeline.stages import artifact_key
 from clip_pipeline.pipeline.step import Step
 from clip_pipeline.storage.artifacts import Materialised
@@ -52,17 +54,22 @@ class WalkSettings(LaunchConfig):
     )
     force: str = Field("", description="Assets, separated by commas, that are built again although they are fresh.")
     variants: list[str] = Field([], description="Only these training variants. Empty: all that there are.")
+    newest: bool = Field(False, description="Ask the mirror first whether it has a newer dump.")
 
 
 LaunchedWalk = with_speed(WalkSettings, ALL_SPEED, starting_recipe())
 
 
 def walk_job(
-    name: str, description: str, selection: str = "", forced: str = "", steps: Steps = STEPS
+    name: str,
+    description: str,
+    selection: str = "",
+    steps: Steps = STEPS,
+    newest: bool = False,
 ) -> dg.JobDefinition:
     """A job that walks through the assets that a selection names (all for an empty one); the launchpad may narrow it.
 
-    steps: the assets by name, in the order of the flow.
+    steps: the assets by name, in the order of the flow. newest: whether the mirror is asked for a newer dump first.
     """
     names = [step.name for step in select(selection)] if selection else list(steps)
     ops = _OPS if steps is STEPS else _asset_ops(steps)
@@ -78,12 +85,12 @@ def walk_job(
         node_defs=[choose, *(ops[asset] for asset in names)],
         dependencies=dependencies,
     )
-    config = {"ops": {CHOICE: {"config": {"force": forced}}}}
+    config = {"ops": {CHOICE: {"config": {"newest": newest}}}}
     return graph.to_job(config=config, executor_def=EXECUTOR)
 
 
 @dg.op(name=CHOICE, out=dg.Out(dict))
-def choose(context: dg.OpExecutionContext, config: LaunchedWalk) -> Asked:  # type: ignore[valid-type]
+def choose(context: dg.OpExecutionContext, config: LaunchedWalk, pipeline: PipelineResource) -> Asked:  # type: ignore[valid-type]
     """Reads what is to be built, and with what. A wrong name fails here, before anything is built."""
     asked: WalkSettings = config
     built_here = [name for name in STEPS if context.job_def.has_node_named(_op_name(name))]
@@ -93,6 +100,8 @@ def choose(context: dg.OpExecutionContext, config: LaunchedWalk) -> Asked:  # ty
         others = [name for name in chosen if name not in built_here] if asked.select else []
         if others:
             raise SettingsError(f"The job {context.job_name} does not build {', '.join(others)}; run_pipeline does.")
+        if asked.newest:
+            _ask_newest(context, pipeline)
     except ClipPipelineError as error:
         raise page_failure(error, allow_retries=False) from error
     selected = [name for name in built_here if name in chosen]
@@ -104,6 +113,12 @@ def choose(context: dg.OpExecutionContext, config: LaunchedWalk) -> Asked:  # ty
         "variants": list(asked.variants),
         "withheld": [],
     }
+
+
+def _ask_newest(context: dg.OpExecutionContext, pipeline: PipelineResource) -> None:
+    with package_lines_in(context.log), pipeline.workspace() as workspace:
+        date = Patience().try_again("The newest dump", lambda: ask_newest_dump(workspace))
+    context.log.info(f"The newest dump of the mirror is of {date}." if date else "The recipe names its dump.")
 
 
 def _op_name(asset: str) -> str:

@@ -84,6 +84,7 @@ class Asset:
 
     name: as commands, folders and Dagster call it. stage: its folder below the data folder and its group in Dagster.
     about: one sentence for people. code_version: raise it when the code changes what it writes. after: the assets it reads.
+    sources: what it reads and no asset builds, by the names of `sources/declared.py`.
     partitions: what it is divided by. makes: the partitions that are known once it is there.
     steps: the file of `steps/` whose BUILDERS builds it, the stage's where empty.
     kinds: small tags on the page. owner: the team. pool: "network" or "accelerator" for work of which only so much may go on at
@@ -106,6 +107,7 @@ class Asset:
     kinds: tuple[str, ...]
     owner: str
     after: tuple[str, ...] = ()
+    sources: tuple[str, ...] = ()
     partitions: Partitions = Partitions.NONE
     makes: Partitions | None = None
     steps: str = ""

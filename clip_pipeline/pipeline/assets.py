@@ -23,6 +23,7 @@ ASSETS = (
         code_version="2",
         kinds=("wikipedia", "xml"),
         owner="data",
+        sources=("wikipedia_dump_source",),
         makes=Partitions.DUMP_PARTS,
         pool="network",
     ),
@@ -59,10 +60,12 @@ ASSETS = (
         kinds=("unsplash", "parquet"),
         owner="data",
         after=("vocabulary",),
+        sources=("photo_source", "search_budget"),
         partitions=Partitions.WORD_BUCKETS,
         pool="network",
         columns=records.IMAGE_LINKS_COLUMNS,
         preview=(StoredTable("links.parquet", "links", ("word", "rank", "id", "captions", "width", "height")),),
+        repeated_facts=("links",),  # those of all buckets, for photos of the user's own
         partitions_per_run=8,
     ),
     Asset(
@@ -73,6 +76,7 @@ ASSETS = (
         kinds=("parquet",),
         owner="data",
         after=("image_links",),
+        sources=("photo_source", "takedown_list"),
         makes=Partitions.SHARDS,
         columns=records.PHOTO_CATALOG_COLUMNS,
         preview=(
@@ -88,6 +92,7 @@ ASSETS = (
         kinds=("webdataset", "jpeg"),
         owner="data",
         after=("photo_catalog",),
+        sources=("photo_source",),
         partitions=Partitions.SHARDS,
         pool="network",
         columns=records.SHARD_ATTEMPTS_COLUMNS,

@@ -13,6 +13,7 @@ dg = pytest.importorskip("dagster")
 from clip_pipeline.pipeline.asset import Partitions  # noqa: E402
 from clip_pipeline.pipeline.checks.integrity import CHECKS  # noqa: E402
 from clip_pipeline.pipeline.graph import STEPS  # noqa: E402
+from clip_pipeline.pipeline.sources.declared import SOURCES  # noqa: E402
 from clip_pipeline.pipeline.steps.report import REPORT  # noqa: E402
 from clip_pipeline.pipeline.workspace import Workspace  # noqa: E402
 from clip_pipeline.settings.recipes import find_recipe  # noqa: E402
@@ -33,7 +34,7 @@ def materialize(definitions, instance, asset, partition=None, tags=None, config=
 def test_they_load_and_every_step_is_an_asset(definitions):
     dg.Definitions.validate_loadable(definitions)
     keys = {key.to_user_string() for key in definitions.resolve_asset_graph().get_all_asset_keys()}
-    assert keys == set(STEPS)
+    assert keys == {*STEPS, *SOURCES}
 
 
 def test_groups_owners_kinds_descriptions_and_code_versions_are_there(definitions):
@@ -188,23 +189,6 @@ def test_the_whole_graph_but_what_is_asked_for_by_name_runs_as_one_job_and_repor
     assert not result.get_asset_materialization_events(), "all are hits, and the history knows them"
     keys = {event.asset_key.to_user_string() for event in result.get_asset_observation_events()}
     assert keys == {name for name, step in STEPS.items() if not step.asset.on_request}
-
-
-def test_schedules_and_sensor_are_stopped_until_someone_starts_them(definitions):
-    repository = definitions.get_repository_def()
-    assert {schedule.name for schedule in repository.schedule_defs} == {"monthly_words", "monthly_links"}
-    for schedule in repository.schedule_defs:
-        assert schedule.default_status == dg.DefaultScheduleStatus.STOPPED
-    for sensor in repository.sensor_defs:
-        assert sensor.default_status == dg.DefaultSensorStatus.STOPPED
-
-
-def test_a_new_checkpoint_asks_for_one_evaluation(definitions, instance):
-    materialize(definitions, instance, "clip_checkpoint", "tiny_test")
-    sensor = definitions.get_repository_def().get_sensor_def("new_checkpoint")
-    with dg.build_sensor_context(instance=instance, repository_def=definitions.get_repository_def()) as context:
-        data = sensor.evaluate_tick(context)
-    assert [request.job_name or sensor.job_name for request in data.run_requests] == ["evaluate_checkpoint"]
 
 
 def test_what_the_command_line_built_is_in_the_history(definitions, tiny_data, tmp_path, monkeypatch):

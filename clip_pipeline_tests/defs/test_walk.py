@@ -189,7 +189,7 @@ def test_checks_are_events_and_a_blocking_one_fails_the_run(instance, tmp_path, 
 
 def test_the_launchpad_chooses_assets_and_forces_some(instance, tmp_path, monkeypatch):
     words_of(tmp_path, monkeypatch, "words.min_count=0")
-    assert built(run("refresh_words", instance)) == {
+    assert built(run("refresh_words", instance, {"select": "words"})) == {
         "wikipedia_dump[]", "word_counts[part-000]", "vocabulary[]",
     }  # fmt: skip
     again = run("refresh_words", instance, {"select": "vocabulary", "force": "vocabulary"})
@@ -199,8 +199,8 @@ def test_the_launchpad_chooses_assets_and_forces_some(instance, tmp_path, monkey
 
 
 def test_what_a_job_does_not_build_is_refused_before_anything_is_built(instance):
-    result = run("refresh_words", instance, {"select": "vocabulary,photo_catalog"})
-    assert failure_of(result) == "The job refresh_words does not build photo_catalog; run_pipeline does."
+    result = run("refresh_words", instance, {"select": "vocabulary,clip_checkpoint"})
+    assert failure_of(result) == "The job refresh_words does not build clip_checkpoint; run_pipeline does."
     assert [event.step_key for event in events(result, "STEP_START")] == ["choose"]
     unknown = run("refresh_words", instance, {"select": "vocabulry"})
     assert 'Did you mean "vocabulary"' in failure_of(unknown)

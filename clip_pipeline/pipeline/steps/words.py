@@ -8,11 +8,11 @@ from typing import Any
 
 from clip_pipeline.pipeline.builder import BuildContext, Builder
 from clip_pipeline.pipeline.partitions import dump_parts
+from clip_pipeline.pipeline.sources.newest_dump import SANDBOX_MIRROR, newest_dump_input
 from clip_pipeline.pipeline.workspace import Workspace
 from clip_pipeline.settings import WikipediaSettings, fingerprinted
 from clip_pipeline.storage.manifest import Artifact, Built
 
-SANDBOX_MIRROR = "http://dumps.sandbox.test"
 REMOTE_DUMPS = ("sandbox", "mirror", "api")
 
 
@@ -28,7 +28,14 @@ def _dump_config(workspace: Workspace) -> dict:
 
 
 def _dump_inputs(workspace: Workspace, partition: str) -> dict[str, str]:
-    """A remote dump is known by its date; "latest" is asked for again only when the asset is forced (the schedule does)."""
+    """A remote dump is known by its date: "latest" is what it was when it was downloaded, until the mirror is asked again."""
+    own = own_dump_inputs(workspace)
+    remote = workspace.recipe.wikipedia.dump in ("sandbox", "mirror")
+    return own | (newest_dump_input(workspace) if remote else {})
+
+
+def own_dump_inputs(workspace: Workspace) -> dict[str, str]:
+    """Hashes of the user's own files that decide the dump, by name; empty for one that comes from elsewhere."""
     settings = workspace.recipe.wikipedia
     if settings.dump == "api":
         from clip_pipeline.sources.wikimedia.api_titles import titles_file

@@ -1,0 +1,62 @@
+"""The schedules. All are stopped until someone turns them on: they use the network or the accelerator for hours.
+
+Each run goes through to the end of its part of the flow, and what is fresh is a hit. docs/dagster.md says what each costs.
+"""
+
+import dagster as dg
+
+from clip_pipeline.defs.automation.run_requests import walk_request
+from clip_pipeline.defs.jobs import refresh_links, refresh_words, train
+from clip_pipeline.defs.sentences import page_sentence
+from clip_pipeline.errors import ClipPipelineError
+from clip_pipeline.pipeline.partitions import variant_names
+from clip_pipeline.pipeline.workspace import Workspace
+from clip_pipeline.settings.environment import data_folder, starting_recipe
+
+STOPPED = dg.DefaultScheduleStatus.STOPPED
+
+
+# Wikimedia publishes dumps from the 1st and the 20th of the month on; a few days later they are complete.
+@dg.schedule(
+    job=refresh_words,
+    cron_schedule="0 3 5 * *",
+    default_status=STOPPED,
+    description="On the 5th of each month at 3:00: asks the mirror for a newer dump; words, links, photos and pairs follow.",
+)
+def monthly_words(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
+    """A run a month."""
+    return walk_request(_key(context), newest=True)
+
+
+@dg.schedule(
+    job=refresh_links,
+    cron_schedule="0 3 7 * *",
+    default_status=STOPPED,
+    description="On the 7th of each month at 3:00: searches the words that were never asked for; photos and pairs follow.",
+)
+def monthly_links(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
+    """A run a month. What was answered before is not asked again, see decision 0024."""
+    return walk_request(_key(context))
+
+
+@dg.schedule(
+    job=train,
+    cron_schedule="0 22 * * 5",
+    default_status=STOPPED,
+    description="On Fridays at 22:00: trains each variant whose settings or photos changed.",
+)
+def weekly_training(context: dg.ScheduleEvaluationContext) -> list[dg.RunRequest] | dg.SkipReason:
+    """A run a variant, so that one that fails stops no other; one that is fresh is a hit."""
+    try:
+        with Workspace(data_folder(), starting_recipe()) as workspace:
+            names = variant_names(workspace)
+    except ClipPipelineError as error:
+        return dg.SkipReason(page_sentence(error))
+    return [walk_request(f"{_key(context)} {name}", variants=[name]) for name in names]
+
+
+def _key(context: dg.ScheduleEvaluationContext) -> str:
+    return f"{context.scheduled_execution_time:%Y-%m-%d %H:%M}"
+
+
+SCHEDULES = [monthly_words, monthly_links, weekly_training]

@@ -1,0 +1,24 @@
+"""Keys of variants and datasets that somebody typed on the page: those that say themselves what they mean become definitions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from clip_pipeline.evaluation.datasets.added import keep_definition
+from clip_pipeline.pipeline.asset import Partitions
+from clip_pipeline.pipeline.partitions import dataset_names, variant_names
+from clip_pipeline.pipeline.workspace import Workspace
+
+ADDED_KINDS: dict[Partitions, Callable[[Workspace], list[str]]] = {
+    Partitions.VARIANTS: variant_names,
+    Partitions.DATASETS: dataset_names,
+}
+"""Kinds of partitions whose keys people add, and the keys that mean something."""
+
+
+def define_key(workspace: Workspace, kind: Partitions, key: str) -> None:
+    """Writes the definition of a key of one of those kinds into the data folder. Raises SettingsError for one that means nothing."""
+    if kind == Partitions.VARIANTS:
+        workspace.of_variant(key).keep_variant()
+    else:
+        keep_definition(workspace.store.root, workspace.recipe.evaluation.datasets, key)

@@ -1,0 +1,125 @@
+"""Ticks of the sensor that keeps the history a mirror of the data folder."""
+
+from __future__ import annotations
+
+import json
+import time
+
+import pytest
+
+dg = pytest.importorskip("dagster")
+
+from clip_pipeline.pipeline.graph import STEPS  # noqa: E402
+from clip_pipeline.pipeline.run import run_steps  # noqa: E402
+from clip_pipeline.pipeline.workspace import Workspace  # noqa: E402
+from clip_pipeline.settings.environment import data_folder, starting_recipe  # noqa: E402
+
+
+class Sensor:
+    """The sensor and its cursor. The rest after a look is over at once."""
+
+    def __init__(self, definitions, instance):
+        self.definitions, self.instance, self.cursor = definitions, instance, None
+
+    def tick(self) -> str:
+        repository = self.definitions.get_repository_def()
+        with dg.build_sensor_context(instance=self.instance, cursor=self.cursor, repository_def=repository) as context:
+            outcome = repository.get_sensor_def("data_folder").evaluate_tick(context)
+        assert not outcome.run_requests
+        if outcome.cursor:
+            self.cursor = json.dumps({**json.loads(outcome.cursor), "cost": 0.0})
+        return outcome.skip_message
+
+
+@pytest.fixture
+def sensor(own_definitions, own_instance):
+    return Sensor(own_definitions, own_instance)
+
+
+def build(*assets):
+    with Workspace(data_folder(), starting_recipe()) as workspace:
+        run_steps(workspace, [STEPS[asset] for asset in assets])
+
+
+def test_what_was_built_elsewhere_is_in_the_history_and_nothing_changed_costs_no_look(
+    sensor, own_instance, monkeypatch
+):
+    from clip_pipeline.defs.automation import data_folder as module
+
+    assert sensor.tick() == "4 events written.", "the sources"
+    build("wikipedia_dump", "word_counts")
+    assert sensor.tick() == "2 events written."
+    assert own_instance.get_dynamic_partitions("dump_parts") == ["part-000"]
+    monkeypatch.setattr(module, "History", None)  # a look would fail
+    began = time.thread_time()
+    assert sensor.tick() == "Nothing changed."
+    assert time.thread_time() - began < 0.5
+
+
+def test_keys_that_were_added_on_the_page_are_defined_or_said_to_mean_nothing(sensor, own_instance):
+    sensor.tick()
+    own_instance.add_dynamic_partitions("variants", ["epochs=1,seed=3", "mystery"])
+    own_instance.add_dynamic_partitions("datasets", ["digits", "unknown"])
+    said = sensor.tick()
+    assert "The key epochs=1,seed=3 of variants, added on the page, is defined" in said
+    assert "The key digits of datasets" in said
+    assert 'There is no training variant "mystery"' in said and 'There is no dataset "unknown"' in said
+    assert (data_folder() / "variants" / "epochs=1,seed=3.toml").exists()
+    assert (data_folder() / "datasets" / "digits.toml").exists()
+    assert {"mystery", "epochs=1,seed=3"} <= set(own_instance.get_dynamic_partitions("variants"))
+    assert not own_instance.get_runs()
+
+
+def test_what_was_wiped_on_the_page_is_told_again(sensor, own_instance):
+    build("wikipedia_dump")
+    sensor.tick()
+    own_instance.wipe_assets([dg.AssetKey("wikipedia_dump")])
+    own_instance.report_runless_asset_event(dg.AssetObservation("wikipedia_dump"))  # any event
+    assert sensor.tick() == "1 events written."
+
+
+def test_the_users_own_files_are_looked_at_every_five_minutes(sensor, own):
+    from clip_pipeline_tests.defs.automation.made import write_photo
+
+    sensor.tick()
+    write_photo(own / "photos", "new", 50)
+    assert sensor.tick() == "Nothing changed."
+    cursor = json.loads(sensor.cursor)
+    sensor.cursor = json.dumps({**cursor, "ended": cursor["ended"] - 301})
+    assert sensor.tick() == "1 events written."
+
+
+def test_a_look_is_followed_by_a_rest_of_ten_times_what_it_cost(sensor):
+    sensor.tick()
+    sensor.cursor = json.dumps({**json.loads(sensor.cursor), "cost": 7.0})
+    build("wikipedia_dump")
+    assert sensor.tick() == "The last look cost 7.0 s; the next comes after 10 times as long at the earliest."
+
+
+def test_a_look_that_takes_too_long_goes_on_with_the_next_tick(sensor, monkeypatch):
+    from clip_pipeline.defs.automation import data_folder as module
+
+    build("wikipedia_dump")
+    monkeypatch.setattr(module, "LONGEST_LOOK_SECONDS", -1)
+    assert "goes on with the next tick" in sensor.tick()
+    monkeypatch.setattr(module, "LONGEST_LOOK_SECONDS", 40)
+    assert sensor.tick() == "5 events written."
+
+
+def test_a_broken_variant_a_wrong_recipe_and_another_folder_are_sentences_and_the_next_tick_goes_on(
+    sensor, monkeypatch, tmp_path
+):
+    sensor.tick()
+    variants = data_folder() / "variants"
+    variants.mkdir(parents=True)
+    (variants / "bad.toml").write_text("[training\n")
+    assert sensor.tick()
+    monkeypatch.setenv("CLIP_PIPELINE_RECIPE", "tinny")
+    assert 'Did you mean "tiny"' in sensor.tick()
+    monkeypatch.setenv("CLIP_PIPELINE_RECIPE", "tiny")
+    here = str(data_folder())
+    monkeypatch.setenv("CLIP_PIPELINE_DATA", str(tmp_path / "elsewhere"))
+    assert "keeps the history of" in sensor.tick()
+    monkeypatch.setenv("CLIP_PIPELINE_DATA", here)
+    build("wikipedia_dump")
+    assert sensor.tick() == "1 events written."
