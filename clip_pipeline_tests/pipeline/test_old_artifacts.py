@@ -11,7 +11,7 @@ from click.testing import CliRunner
 
 from clip_pipeline.cli import commands
 from clip_pipeline.cli.sentences import terminal_sentence
-from clip_pipeline.errors import OldArtifactError, SettingsError
+from clip_pipeline.errors import OldArtifactError, RunFailedError, SettingsError
 from clip_pipeline.pipeline.graph import select
 from clip_pipeline.pipeline.old_artifacts import old_artifacts
 from clip_pipeline.pipeline.stages import artifact_key, find_asset
@@ -63,7 +63,8 @@ def test_run_names_it_too_and_does_not_build_on_it(data, caplog):
     arguments = ["run", "--recipe", "tiny", "--data", str(data), "--select", "vocabulary", "--no-history"]
     result = CliRunner().invoke(commands, arguments)
     assert "training_pictures[16px_squash]: made by an older version (0.1)" in caplog.text
-    assert isinstance(result.exception, OldArtifactError)
+    assert isinstance(result.exception, RunFailedError)
+    assert isinstance(result.exception.failures["vocabulary"], OldArtifactError)
     assert "Run: clip-pipeline run --select +word_counts" in terminal_sentence(result.exception)
 
 
