@@ -27,7 +27,6 @@ def build_definitions() -> dg.Definitions:
         resources=launch_resources(),
         # A run is one process: killed, it leaves no step behind; its assets take turns anyway, for each uses all cores.
         executor=dg.in_process_executor,
-        loggers={"console": dg.colored_console_logger.configured({"log_level": "INFO"})},
         metadata=_about(),
     )
 

@@ -51,11 +51,3 @@ def test_a_run_whose_code_server_is_there_or_that_has_none_runs_on(instance, tmp
         )
     finally:
         server.stop(None)
-
-
-def test_slots_of_a_killed_run_come_back_within_a_minute(instance):
-    seconds = (
-        instance.run_monitoring_poll_interval_seconds
-        + instance.get_settings("run_monitoring")["free_slots_after_run_end_seconds"]
-    )
-    assert instance.run_monitoring_enabled and seconds <= 50
