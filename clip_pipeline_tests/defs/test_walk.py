@@ -10,6 +10,8 @@ import pytest
 
 dg = pytest.importorskip("dagster")
 
+from dagster._core.errors import DagsterExecutionInterruptedError  # noqa: E402
+
 from clip_pipeline.defs.jobs import evaluate_checkpoint, refresh_words, run_pipeline  # noqa: E402
 from clip_pipeline.defs.resources import launch_resources  # noqa: E402
 from clip_pipeline.defs.walk import walk_job  # noqa: E402
@@ -68,6 +70,8 @@ def made_steps() -> dict[str, Step]:
     import os
 
     def build(context: BuildContext) -> Built:
+        if Path(os.environ["CLIP_PIPELINE_TEST_BROKEN"]).with_name("cancelled").exists():
+            raise DagsterExecutionInterruptedError
         if context.partition == "held_out" and Path(os.environ["CLIP_PIPELINE_TEST_BROKEN"]).exists():
             raise DatasetError("The folder holds no photos.")
         (context.folder / "file.txt").write_text(context.partition)
@@ -141,6 +145,15 @@ def test_one_bad_partition_stops_only_what_depends_on_it_and_the_retry_begins_wi
     assert built(retry) == {"benchmark_dataset[held_out]", "embedding_runtime[tiny_test]"}
     seen = [event.asset_observation_data.asset_observation for event in events(retry, "ASSET_OBSERVATION")]
     assert [(one.partition, one.metadata["Cache"].value) for one in seen] == [("sandbox", "hit")]
+
+
+def test_a_cancelled_run_stops_at_once_and_leaves_no_slot_of_a_pool(instance_with_pools, tmp_path):
+    (tmp_path / "cancelled").touch()
+    result = run("made", instance_with_pools)
+    assert not result.success and built(result) == set()
+    assert {event.step_key for event in events(result, "STEP_START")} == {"choose", "build_benchmark_dataset"}
+    pool = instance_with_pools.event_log_storage.get_concurrency_info("network")
+    assert (pool.limit, pool.active_slot_count, pool.pending_step_count) == (1, 0, 0)
 
 
 def test_an_op_waits_for_its_pool_while_those_without_one_go_on(instance_with_pools, tmp_path):
