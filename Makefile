@@ -15,6 +15,9 @@ demo: $(VENV)/installed ## words to a scored CLIP in the sandbox world
 test: $(VENV)/installed-dev ## all tests, on all cores
 	$(BIN)/python -m pytest $(ON_ALL_CORES) --durations=15
 
+page-test: $(VENV)/installed-dev ## a day on the Dagster page in a browser: twenty minutes, with screenshots in page-test/
+	CLIP_PIPELINE_PAGE_TEST=$(CURDIR)/page-test $(BIN)/python -m pytest -n0 clip_pipeline_tests/browser
+
 check: lint ## style, types and the quick tests: a minute
 	$(BIN)/python -m pytest $(ON_ALL_CORES) -m "not slow"
 
@@ -43,6 +46,6 @@ $(VENV)/installed-dev: $(VENV)/installed
 	touch $@
 
 help: ## this list
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 10
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
 
-.PHONY: demo test check dev lint docs clean help
+.PHONY: demo test page-test check dev lint docs clean help
