@@ -25,6 +25,7 @@ from clip_pipeline.pipeline.workspace import Workspace
 from clip_pipeline.text_table import text_table
 
 MAX_LISTED = 5
+MAX_NOT_SCORED = 6
 
 Report = Callable[[Workspace, Sequence[AssetOutcome]], None]
 
@@ -142,8 +143,11 @@ def _say_scores(workspace: Workspace) -> None:
     if len(by_variant) > 1:
         comparison = json.loads(report.file(COMPARISON_FILE).read_text(encoding="utf-8"))
         click.echo("\n" + terminal_text(by_variant, comparison))
-    for sentence in report.facts.get("not scored", []):
+    lacking = report.facts.get("not scored", [])
+    for sentence in lacking[:MAX_NOT_SCORED]:
         click.echo(f"Not scored: {sentence}")
+    if len(lacking) > MAX_NOT_SCORED:
+        click.echo(f"Not scored: {len(lacking) - MAX_NOT_SCORED} more, named in the report")
     click.echo(f"\nThese are the headlines; all {len(rows):,} scores, with examples and curves, are in the report.")
     click.echo(f"Report    {report.folder / 'report.html'}")
     for name in by_variant:

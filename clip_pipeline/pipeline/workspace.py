@@ -25,6 +25,8 @@ from clip_pipeline.storage.own_files import OwnFiles
 if TYPE_CHECKING:
     from clip_pipeline.sandbox.server import RunningSandbox
 
+NEVER = "was never materialised"
+
 Hosts = dict[str, tuple[str, int]]
 
 
@@ -118,7 +120,7 @@ class Workspace:
         except OldArtifactError as error:
             return None, error.found.rstrip(".")
         except MissingArtifactError:
-            return None, f"{artifact_key(asset, partition)} was never materialised"
+            return None, f"{artifact_key(asset, partition)} {NEVER}"
 
     def withhold(self, key: ArtifactKey, reason: str) -> None:
         """From now on `get` refuses the artifact, all of an asset's where its partition is "". reason: as in "it is skipped, since

@@ -93,10 +93,10 @@ def test_what_is_not_scored_is_named_with_the_reason(data, workspace, tmp_path):
     assert not report.hit
     sentences = report.artifact.facts["not scored"]
     assert any(one.startswith("broken, on all datasets: ") and "training.epochz" in one for one in sentences)
-    assert "long, on all datasets: clip_checkpoint[long] was never materialised." in sentences
+    assert "long, on all datasets: not trained yet." in sentences
     assert any(one.startswith("pets, by all variants: There is no dataset") for one in sentences)
     assert any(one.startswith("empty, by all variants: ") and "holds no photos" in one for one in sentences)
-    assert f"{OTHER} on sandbox: probe_scores[sandbox|{OTHER}] was never materialised." in sentences
+    assert f"{OTHER} on sandbox: probe_scores not made yet." in sentences
     text = report.artifact.file("report.md").read_text()
     assert "### Not scored" in text and "training.epochz" in text
 
@@ -121,4 +121,4 @@ def test_scores_that_are_older_than_their_variants_settings_are_named(data, tmp_
     with Workspace(copy, TINY) as changed:
         report = STEPS["benchmark_report"].materialise(changed)
         assert [one.state for one in describe_variants(changed)] == ["trained", "stale"]
-    assert "seed1 on held_out is older than what is there now: the setting seed changed from 1 to 2." in report.artifact.facts["not scored"]  # fmt: skip
+    assert "seed1, on all datasets: older than what is there now (the setting seed changed from 1 to 2)." in report.artifact.facts["not scored"]  # fmt: skip

@@ -17,6 +17,7 @@ from clip_pipeline.evaluation.report.chapters import retrieval_chapters, zero_sh
 from clip_pipeline.evaluation.report.content import adaptation_figure, adaptations_of, report_content
 from clip_pipeline.evaluation.report.rendering import markdown_text, page_text
 from clip_pipeline.evaluation.report.variants import COMPARISON_FILE, variants_chapter
+from clip_pipeline.evaluation.report.variants_figure import draw_variants
 from clip_pipeline.evaluation.scores import write_score_files, write_scores_csv
 
 
@@ -66,6 +67,9 @@ def _draw_charts(facts: Mapping[str, Any], rows: list[dict[str, Any]], folder: P
     if rows:
         drawn["scores"] = "figures/scores.png"
         figures.draw_scores(rows, folder / drawn["scores"])
+    if len(facts.get("variants") or ()) > 1:
+        drawn["variants"] = "figures/variants.png"
+        draw_variants(facts["variants"], folder / drawn["variants"])
     if facts.get("funnel"):
         drawn["funnel"] = "figures/funnel.png"
         figures.draw_funnel(facts["funnel"], folder / drawn["funnel"])

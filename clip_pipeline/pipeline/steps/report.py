@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from clip_pipeline.errors import StoreError
+from clip_pipeline.errors import InputError, StoreError
 from clip_pipeline.pipeline.assets import ASSETS
 from clip_pipeline.pipeline.builder import BuildContext, Builder
 from clip_pipeline.pipeline.partitions import (
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from clip_pipeline.evaluation.report.variants import VariantScores
 
 REPORT = "benchmark_report"
+ReadPhotos = Callable[[Collection[str]], Mapping[str, bytes]]
 
 
 def report_facts(workspace: Workspace) -> dict[str, Any]:
@@ -44,6 +45,7 @@ def report_facts(workspace: Workspace) -> dict[str, Any]:
         for state in states
         if state.variant == own and state.artifact and state.artifact.rows["scores"]
     }
+    readers, unreadable = _readers(workspace, sorted({name for _, name in with_scores}))
     adaptations = {name: found for name in variants if (found := adaptation.report_facts(workspace.of_variant(name)))}
     return {
         "title": f"CLIP from scratch: recipe {recipe.name}",
@@ -61,12 +63,12 @@ def report_facts(workspace: Workspace) -> dict[str, Any]:
         "training_settings": recipe.training,
         "zero_shot": _folders(with_scores, "zero_shot_scores"),
         "retrieval": _folders(with_scores, "retrieval_scores"),
-        "read_photos": {name: _reader(workspace, name) for _, name in with_scores},
+        "read_photos": readers,
         "adaptation": adaptations.pop(own, {}),
         "adaptations_of_variants": adaptations,
         "variants": list(variants.values()),
         "comparison_seed": recipe.evaluation.seed,
-        "not_scored": not_scored(workspace, states),
+        "not_scored": [*not_scored(workspace, states), *unreadable],
         "timings": _seconds_by_asset(workspace),
         "recipe": settings_text(recipe),
         "machine": checkpoint.manifest["machine"],
@@ -141,13 +143,16 @@ def _seconds_by_asset(workspace: Workspace) -> dict[str, float]:
     return seconds
 
 
-def _reader(workspace: Workspace, dataset: str):
-    """A function from photo ids to {id: file bytes}."""
-
-    def read(ids: Collection[str]) -> Mapping[str, bytes]:
-        return stored_dataset(workspace, dataset).read_photos(ids)
-
-    return read
+def _readers(workspace: Workspace, datasets: Iterable[str]) -> tuple[dict[str, ReadPhotos], list[str]]:
+    """(by dataset, a function from photo ids to {id: file bytes}; a sentence for each whose files cannot be read any more)"""
+    readers: dict[str, ReadPhotos] = {}
+    problems = []
+    for name in datasets:
+        try:
+            readers[name] = stored_dataset(workspace, name).read_photos
+        except InputError as error:
+            problems.append(f"{name} is scored, but its photos cannot be shown: {error.found}")
+    return readers, problems
 
 
 def _inputs(workspace: Workspace, partition: str) -> dict[str, str]:

@@ -9,7 +9,7 @@ from clip_pipeline.pipeline.partitions import adapted_variants, dataset_names, h
 from clip_pipeline.pipeline.stages import find_asset
 from clip_pipeline.pipeline.step import Step
 from clip_pipeline.pipeline.steps import benchmark_datasets, embedding, evaluation, training
-from clip_pipeline.pipeline.workspace import Workspace
+from clip_pipeline.pipeline.workspace import NEVER, Workspace
 from clip_pipeline.storage.manifest import Artifact
 
 _BUILDERS = {**training.BUILDERS, **benchmark_datasets.BUILDERS, **embedding.BUILDERS, **evaluation.BUILDERS}
@@ -78,28 +78,63 @@ def _why_stale(workspace: Workspace, asset: str, partition: str) -> str:
 
 def not_scored(workspace: Workspace, states: list[ScoreState]) -> list[str]:
     """A sentence for each variant, dataset or pair of them that has no scores or old ones, with the reason; the widest first."""
-    sentences = []
-    broken = {name: why for name in variant_names(workspace) if (why := _without_model(workspace, name))}
-    sentences += [f"{name}, on all datasets: {why}" for name, why in broken.items()]
-    lacking = {name: why for name in dataset_names(workspace) if (why := _without_photos(workspace, name))}
-    sentences += [f"{name}, by all variants: {why}" for name, why in lacking.items()]
-    for dataset, variant in dict.fromkeys((one.dataset, one.variant) for one in states):
-        if variant in broken or dataset in lacking:
-            continue
-        of_pair = [one for one in states if (one.dataset, one.variant) == (dataset, variant)]
-        if missing := dict.fromkeys(one.why for one in of_pair if one.artifact is None):
-            sentences.append(f"{variant} on {dataset}: {'; '.join(missing)}")
-        if why := next((one.why for one in of_pair if one.artifact and one.why), ""):
-            sentences.append(f"{variant} on {dataset} is older than what is there now: {why}")
-    for name in adapted_variants(workspace):
-        why = workspace.find("adaptation_curves", name)[1]
-        if why and name not in broken:
-            sentences.append(f"{name}, adapted: {why}")
+    variants, datasets = variant_names(workspace), dataset_names(workspace)
+    of_variants = {name: why for name in variants if (why := _without_model(workspace, name))}
+    of_datasets = {name: why for name in datasets if (why := _without_photos(workspace, name))}
+    pairs = {
+        (dataset, variant): why
+        for dataset in datasets
+        for variant in variants
+        if variant not in of_variants and dataset not in of_datasets and (why := _of_pair(states, dataset, variant))
+    }
+    of_variants |= _shared_by_all(
+        pairs, {(dataset, variant): variant for dataset, variant in pairs}, len(datasets) - len(of_datasets)
+    )
+    pairs = {pair: why for pair, why in pairs.items() if pair[1] not in of_variants}
+    of_datasets |= _shared_by_all(
+        pairs, {(dataset, variant): dataset for dataset, variant in pairs}, len(variants) - len(of_variants)
+    )
+    pairs = {pair: why for pair, why in pairs.items() if pair[0] not in of_datasets}
+    adapted = {name: workspace.find("adaptation_curves", name)[1] for name in adapted_variants(workspace)}
+    sentences = [
+        *(f"{name}, on all datasets: {why}" for name, why in of_variants.items()),
+        *(f"{name}, by all variants: {why}" for name, why in of_datasets.items()),
+        *(f"{variant} on {dataset}: {why}" for (dataset, variant), why in pairs.items()),
+        *(
+            f"{name}, adapted: {'not made yet' if why.endswith(NEVER) else why}"
+            for name, why in adapted.items()
+            if why and name not in of_variants
+        ),
+    ]
     return [sentence if sentence.endswith(("?", "!")) else f"{sentence}." for sentence in sentences]
 
 
+def _of_pair(states: list[ScoreState], dataset: str, variant: str) -> str:
+    """Why scores of a variant on a dataset are lacking or old, "" where they are neither."""
+    of_pair = [one for one in states if (one.dataset, one.variant) == (dataset, variant)]
+    never = [one.asset for one in of_pair if one.artifact is None and one.why.endswith(NEVER)]
+    reasons = [one.why for one in of_pair if one.artifact is None and not one.why.endswith(NEVER)]
+    if never:
+        reasons.append("not scored yet" if len(never) == len(of_pair) else f"{', '.join(never)} not made yet")
+    older = [f"older than what is there now ({one.why})" for one in of_pair if one.artifact and one.why]
+    return "; ".join(dict.fromkeys([*reasons, *older[:1]]))
+
+
+def _shared_by_all(
+    pairs: dict[tuple[str, str], str], name_of: dict[tuple[str, str], str], count: int
+) -> dict[str, str]:
+    """The reason that all the `count` pairs of a name share, by that name."""
+    shared = {}
+    for name in dict.fromkeys(name_of.values()):
+        reasons = [why for pair, why in pairs.items() if name_of[pair] == name]
+        if count > 1 and len(reasons) == count and len(set(reasons)) == 1:
+            shared[name] = reasons[0]
+    return shared
+
+
 def _without_model(workspace: Workspace, variant: str) -> str:
-    return _broken(workspace, variant) or workspace.find("clip_checkpoint", variant)[1]
+    why = workspace.find("clip_checkpoint", variant)[1]
+    return _broken(workspace, variant) or ("not trained yet" if why.endswith(NEVER) else why)
 
 
 def _broken(workspace: Workspace, variant: str) -> str:
@@ -121,7 +156,7 @@ def _without_photos(workspace: Workspace, dataset: str) -> str:
         return _words(error)
     except MissingArtifactError as error:
         return error.found.rstrip(".")
-    return why
+    return "not read yet" if why.endswith(NEVER) else why
 
 
 def _words(error: ClipPipelineError) -> str:

@@ -11,6 +11,7 @@ from clip_pipeline.evaluation.provenance import Scored
 from clip_pipeline.evaluation.report.content import report_content
 from clip_pipeline.evaluation.report.rendering import markdown_text, page_text
 from clip_pipeline.evaluation.report.variants import VariantScores, terminal_text, variants_chapter
+from clip_pipeline.evaluation.report.variants_figure import draw_variants
 from clip_pipeline.evaluation.zero_shot import LabelTruth, zero_shot_scores
 from clip_pipeline.settings import EvaluationSettings
 from clip_pipeline_tests.evaluation.fakes import write_images, write_prompts
@@ -90,3 +91,12 @@ def test_a_terminal_shows_at_most_five_variants_and_what_differs(three):
     assert "v4" in text and "v5" not in text and "2 more variants are in the report." in text
     assert "bad<er>: differs from own by more than chance in top-1 accuracy -" in text
     assert "like: no headline score differs from own's by more than chance, on the same photos." in text
+
+
+@pytest.mark.slow
+def test_the_figure_has_a_point_for_each_and_the_same_bytes_again(three, tmp_path):
+    for name in ("one.png", "two.png"):
+        draw_variants(three, tmp_path / name)
+    assert (tmp_path / "one.png").read_bytes() == (tmp_path / "two.png").read_bytes()
+    draw_variants(three[:2], tmp_path / "fewer.png")
+    assert (tmp_path / "fewer.png").read_bytes() != (tmp_path / "one.png").read_bytes()
