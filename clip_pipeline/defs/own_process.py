@@ -136,7 +136,7 @@ def _running_child(context: Context, module: str, asked: dict[str, Any]) -> Iter
         os.fdopen(writing, "wb") as other_end,
         dg.open_pipes_session(context, dg.PipesEnvContextInjector(), _Pipe(writing), asked) as session,
     ):
-        environment = child_environment(PROGRAM_ENVIRONMENT | os.environ | session.get_bootstrap_env_vars())
+        environment = child_environment({**PROGRAM_ENVIRONMENT, **os.environ, **session.get_bootstrap_env_vars()})
         process = subprocess.Popen(
             [sys.executable, "-m", module],
             env=environment,
