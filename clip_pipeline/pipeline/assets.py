@@ -342,7 +342,12 @@ ASSETS = (
         preview=(
             Scores(of_all=True),
             Page("report.html"),
-            Figures(("figures/scores.png", "figures/photos_*.png", "figures/search_*.png", "figures/adaptation*.png")),
+            Figures(
+                (
+                    *("figures/scores.png", "figures/variants.png", "figures/photos_*.png", "figures/search_*.png"),
+                    "figures/adaptation*.png",
+                )
+            ),
         ),
         holds_photos=True,
     ),
