@@ -32,7 +32,7 @@ CHECKPOINT = "clip_checkpoint"
 @dataclass(frozen=True)
 class VariantStatus:
     """One variant. changed: the settings in which it differs from the recipe, by name. own: whether it is the recipe's own.
-    state: trained, stale, not trained, broken (its definition), or undefined (it has artifacts only); why: in a few words, "" for a
+    state: trained, stale, not trained, broken (it could not be trained), or undefined (it has artifacts only); why: in a few words, "" for a
     variant that is trained or not yet."""
 
     name: str
@@ -71,7 +71,8 @@ def _undefined(workspace: Workspace) -> list[VariantStatus]:
 def _describe(workspace: Workspace, name: str) -> VariantStatus:
     try:
         variant = workspace.find_variant(name)
-    except SettingsError as error:
+        check_variant(workspace.own_recipe, variant)
+    except (SettingsError, InputError) as error:
         return VariantStatus(name, "", name == workspace.variant, "broken", str(error))
     state, why = _state(workspace, name)
     return VariantStatus(

@@ -70,7 +70,9 @@ def test_one_broken_definition_leaves_the_other_variants_alone(workspace):
     add_variant(workspace, "long", ["training.epochs=4"])
     (workspace.store.root / "variants" / "broken.toml").write_text("[training]\nepochz = 3")
     assert image_formats(workspace) == ["16px_squash"]
+    (workspace.store.root / "variants" / "narrow.toml").write_text("[training]\ntext_width = 7")
     states = {one.name: (one.state, one.changed) for one in describe_variants(workspace)}
+    assert states["narrow"][0] == "broken"
     assert states["long"] == ("not trained", {"epochs": 4.0})
     assert states["broken"][0] == "broken"
     assert states["tiny_test"] == ("not trained", {})

@@ -27,8 +27,9 @@ def draw_variants(variants: Sequence[VariantScores], path: Path) -> None:
                 continue
             at, colour = height - 0.4 + (number + 0.5) * step, COLOURS[number]
             axes.plot([row["low"], row["high"]], [at, at], color=colour, linewidth=4, alpha=0.3, zorder=3)
-            label = drawn[number].name if height == 0 else None
-            axes.plot(row["value"], at, "o", color=colour, markersize=5, zorder=4, label=label)
+            axes.plot(row["value"], at, "o", color=colour, markersize=5, zorder=4)
+    for number, one in enumerate(drawn):
+        axes.plot([], [], "o", color=COLOURS[number], markersize=5, label=one.name)
     axes.set(xlim=(-0.012, 1.012), ylim=(len(rows) - 0.4, -0.6), yticks=range(len(rows)))
     axes.set_yticklabels([f"{group_name(row)}: {metric_name(row['metric'])}" for row, _ in rows], fontsize=9)
     axes.set_xticks([0, 0.25, 0.5, 0.75, 1], ["0 %", "25 %", "50 %", "75 %", "100 %"])
