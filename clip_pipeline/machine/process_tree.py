@@ -25,7 +25,7 @@ SECONDS_TO_END = 30.0
 """For programs that were interrupted, and again for what they leave, which is asked to end; then it is killed."""
 
 SECONDS_OF_HEALTH = 20.0
-"""A program that ran so long and then ended is started again: it was killed. One that ended before cannot be started."""
+"""A program that ran so long and then ended, or that was killed, is started again. One that ended before by itself cannot be started."""
 
 SECONDS_BETWEEN_LOOKS = 0.2
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -43,7 +43,7 @@ class Program:
 
 
 class ProcessTree:
-    """Programs that run until `ask_to_end`, or one of them ends by itself. To be made by a process without threads and children."""
+    """Programs that run until `ask_to_end`, or one of them cannot be started. To be made by a process without threads and children."""
 
     def __init__(self, programs: Sequence[Program], environment: Mapping[str, str], seconds: float = SECONDS_TO_END):
         """seconds: that they are given to end. They read no stdin, and Ctrl-C in the terminal does not reach them."""
@@ -61,7 +61,7 @@ class ProcessTree:
         self._status: int | None = None
 
     def poll(self) -> int | None:
-        """The exit status of the first program that ended, 1 where it was killed, once nothing is left; None while something runs."""
+        """The exit status of the first program that ended, 1 where the guard was killed, once nothing is left; None while something runs."""
         if self._status is None:
             ended, status = os.waitpid(self.guard, os.WNOHANG)
             if ended:
@@ -127,7 +127,7 @@ class _Guard:
             if pid not in self.running:
                 continue
             program, began = self.running.pop(pid)
-            if may_start and time.monotonic() - began >= SECONDS_OF_HEALTH:
+            if may_start and (status < 0 or time.monotonic() - began >= SECONDS_OF_HEALTH):
                 logger.warning("%s ended (exit status %d) and is started again.", program.name, status)
                 self._start(program)
             else:
