@@ -15,7 +15,7 @@ demo: $(VENV)/installed ## words to a scored CLIP in the sandbox world
 test: $(VENV)/installed-dev ## all tests, on all cores
 	$(BIN)/python -m pytest $(ON_ALL_CORES) --durations=15
 
-page-test: $(VENV)/installed-dev ## a day on the Dagster page in a browser: twenty minutes, with screenshots in page-test/
+page-test: $(VENV)/installed-dev ## a day on the Dagster page in a browser, with screenshots in page-test/, and thirty kills: an hour
 	CLIP_PIPELINE_PAGE_TEST=$(CURDIR)/page-test $(BIN)/python -m pytest -n0 clip_pipeline_tests/browser
 
 check: lint ## style, types and the quick tests: a minute

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import shutil
 import signal
 import socket
@@ -27,6 +28,12 @@ FLAGS = [
     "--no-first-run",
 ]
 MAX_START_SECONDS = 180
+QUICK_DAEMON = """
+import sys
+if "dagster._daemon" in sys.orig_argv:  # the daemon looks every 30 s; a test would wait for that most of its time
+    import dagster._daemon.controller
+    dagster._daemon.controller.DEFAULT_DAEMON_INTERVAL_SECONDS = 2
+"""
 
 needs_chromium = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine: apt-get install chromium")
 
@@ -55,6 +62,14 @@ def open_page(recipe: str, data: Path, folder: Path, environment: dict[str, str]
             raise
     assert "The page is at" in log.read_text()
     assert running_with(f"DAGSTER_HOME={home}") == []
+
+
+def quick_daemon(folder: Path) -> dict[str, str]:
+    """The environment of a page whose daemon looks every 2 s; `folder` is made, and holds what does it."""
+    folder.mkdir()
+    (folder / "sitecustomize.py").write_text(QUICK_DAEMON)
+    paths = os.pathsep.join(filter(None, (str(folder), os.environ.get("PYTHONPATH"))))
+    return os.environ | {"PYTHONPATH": paths}
 
 
 def ask(url: str, query: str, **variables: Any) -> dict[str, Any]:

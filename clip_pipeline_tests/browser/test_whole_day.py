@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from clip_pipeline_tests.browser.served_page import CHROMIUM, FLAGS, ask, needs_chromium, open_page
+from clip_pipeline_tests.browser.served_page import CHROMIUM, FLAGS, ask, needs_chromium, open_page, quick_daemon
 
 playwright = pytest.importorskip("playwright.sync_api")
 
@@ -24,12 +24,6 @@ pytestmark = [
     pytest.mark.skipif("CLIP_PIPELINE_PAGE_TEST" not in os.environ, reason="takes ten minutes: make page-test"),
 ]
 
-QUICK_DAEMON = """
-import sys
-if "dagster._daemon" in sys.orig_argv:  # the daemon looks every 30 s; a test would wait for that most of its time
-    import dagster._daemon.controller
-    dagster._daemon.controller.DEFAULT_DAEMON_INTERVAL_SECONDS = 2
-"""
 MAX_BACKFILL_SECONDS = 1500
 
 
@@ -135,13 +129,10 @@ def assert_they_agree(day: Day, profile: Path, data: Path) -> dict[str, str]:
 def test_a_day_on_the_page(tmp_path):
     shots = Path(os.environ["CLIP_PIPELINE_PAGE_TEST"] or tmp_path)
     shots.mkdir(parents=True, exist_ok=True)
-    (tmp_path / "quick").mkdir()
-    (tmp_path / "quick" / "sitecustomize.py").write_text(QUICK_DAEMON)
-    paths = os.pathsep.join(filter(None, (str(tmp_path / "quick"), os.environ.get("PYTHONPATH"))))
     profile, data = tmp_path / "mine.toml", tmp_path / "data"
     profile.write_text('recipe = "tiny"\n')
     with (
-        open_page(str(profile), data, tmp_path, os.environ | {"PYTHONPATH": paths}) as url,
+        open_page(str(profile), data, tmp_path, quick_daemon(tmp_path / "quick")) as url,
         playwright.sync_playwright() as browsers,
     ):
         browser = browsers.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
