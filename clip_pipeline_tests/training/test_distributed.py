@@ -49,7 +49,15 @@ with joined_processes() as processes:
 def torchrun_twice(words: Sequence[object], folder: Path) -> None:
     """Runs the Python program twice, as torchrun does on one machine."""
     (folder / "worker.py").write_text(WORKER)
-    started = ["--standalone", "--nproc-per-node", "2", str(folder / "worker.py"), str(folder)]
+    started = [
+        "--standalone",
+        "--log-dir",
+        str(folder / "logs"),
+        "--nproc-per-node",
+        "2",
+        str(folder / "worker.py"),
+        str(folder),
+    ]
     agent = start_python(["-m", "torch.distributed.run", *started])
     with contextlib.ExitStack() as files:
         said = [files.enter_context((folder / f"{rank}.txt").open("w+")) for rank in "01"]
