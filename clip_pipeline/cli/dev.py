@@ -125,7 +125,8 @@ def _serve(programs: Sequence[Program], environment: Mapping[str, str], host: st
         asked.append(number)
 
     for number in STOPS:
-        signal.signal(number, take_note)
+        if (number, signal.getsignal(number)) != (signal.SIGHUP, signal.SIG_IGN):  # as nohup asks
+            signal.signal(number, take_note)
     tree = ProcessTree(programs, environment)
     status = _watch(tree, asked, host, port)
     if status is not None:

@@ -125,6 +125,13 @@ def test_another_data_folder_has_a_history_of_its_own_unless_one_is_named(tree, 
     assert "pools" not in (tmp_path / "named" / "dagster.yaml").read_text(), "the user's own is left as it is"
 
 
+def test_below_nohup_the_page_outlives_its_terminal(tree):
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    result = run_and_stop(tree, "--recipe", "tiny", "--port", str(free_port()))
+    assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+    assert result.output.endswith("Ended.\n"), "SIGTERM ends it all the same"
+
+
 def test_a_second_page_on_one_history_is_refused_and_named(tree, tmp_path):
     sentence = rf"Another clip-pipeline dev \(process {os.getpid()}\) runs on the history"
     lock = exclusive_lock(tmp_path / "dagster_home" / "dev.lock", "the page")
