@@ -1,7 +1,7 @@
 """Makes a Dagster asset of a step of the pipeline."""
 
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, cast
 
 import dagster as dg
 from pydantic import Field
@@ -70,8 +70,9 @@ def pipeline_asset(step: Step) -> dg.AssetsDefinition | dg.AssetSpec:
         config: settings,  # type: ignore[valid-type]
         pipeline: PipelineResource,
     ) -> Iterator[dg.MaterializeResult]:
-        with package_lines_in(context.log), pipeline.workspace(config.given()) as workspace:
-            run = _AssetRun(context, step, workspace, config.force)
+        launched = cast(RunSettings, config)
+        with package_lines_in(context.log), pipeline.workspace(launched.given()) as workspace:
+            run = _AssetRun(context, step, workspace, launched.force)
             try:
                 run.complete_inputs()
                 keys = list(context.partition_keys) if partitions else [""]

@@ -29,4 +29,4 @@ class Source:
     kinds: tuple[str, ...]
     look: Callable[[Workspace], SourceState]
     inputs: tuple[str, ...] = ()
-    ask: Callable[[Workspace], None] | None = None
+    ask: Callable[[Workspace], object] | None = None
