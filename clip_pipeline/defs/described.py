@@ -69,7 +69,8 @@ def description(step: Step, workspace: Workspace) -> str:
     asset = step.asset
     folder = f"{asset.stage}/{asset.name}/{PARTITION_FOLDERS[asset.partitions]}"
     lines = [asset.about, ""]
-    lines.append("**Reads** " + (", ".join(f"`{name}`" for name in asset.after) or "nothing that was built before"))
+    reads = ", ".join(f"`{name}`" for name in (*asset.after, *asset.sources))
+    lines.append(f"**Reads** {reads or 'nothing that was built before'}")
     lines += ["", f"**Writes** `{folder}` below the data folder"]
     for page in (kind for kind in asset.preview if isinstance(kind, Page)):
         place = workspace.store.root / folder / page.file

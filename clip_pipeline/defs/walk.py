@@ -75,8 +75,8 @@ def walk_job(
     ops = _OPS if steps is STEPS else _asset_ops(steps)
     dependencies: dict[str, dict[str, Any]] = {CHOICE: {}}
     for asset in names:
-        before = [_op_name(other) for other in steps[asset].asset.after if other in names] or [CHOICE]
-        dependencies[_op_name(asset)] = {
+        before = [op_name(other) for other in steps[asset].asset.after if other in names] or [CHOICE]
+        dependencies[op_name(asset)] = {
             "before": dg.MultiDependencyDefinition([dg.DependencyDefinition(other) for other in before])
         }
     graph = dg.GraphDefinition(
@@ -93,7 +93,7 @@ def walk_job(
 def choose(context: dg.OpExecutionContext, config: LaunchedWalk, pipeline: PipelineResource) -> Asked:  # type: ignore[valid-type]
     """Reads what is to be built, and with what. A wrong name fails here, before anything is built."""
     asked: WalkSettings = config
-    built_here = [name for name in STEPS if context.job_def.has_node_named(_op_name(name))]
+    built_here = [name for name in STEPS if context.job_def.has_node_named(op_name(name))]
     try:
         chosen = [step.name for step in select(asked.select)]
         forced = [step.name for step in select(asked.force)] if asked.force else []
@@ -121,13 +121,14 @@ def _ask_newest(context: dg.OpExecutionContext, pipeline: PipelineResource) -> N
     context.log.info(f"The newest dump of the mirror is of {date}." if date else "The recipe names its dump.")
 
 
-def _op_name(asset: str) -> str:
+def op_name(asset: str) -> str:
+    """The op that builds an asset."""
     return f"build_{asset}"
 
 
 def _asset_op(step: Step, place: int) -> dg.OpDefinition:
     @dg.op(
-        name=_op_name(step.name),
+        name=op_name(step.name),
         description=step.asset.about,
         ins={"before": dg.In(list)},
         out=dg.Out(dict),

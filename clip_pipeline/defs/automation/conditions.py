@@ -5,7 +5,9 @@ says when. Why a condition of our own: `docs/decisions/0024-automation.md`.
 """
 
 import json
+import logging
 from datetime import datetime, timedelta
+from functools import lru_cache
 
 import dagster as dg
 from dagster._core.asset_graph_view.entity_subset import EntitySubset
@@ -16,9 +18,10 @@ from clip_pipeline.errors import ClipPipelineError
 from clip_pipeline.pipeline.graph import STEPS
 from clip_pipeline.pipeline.sources.declared import SOURCES
 from clip_pipeline.pipeline.status import pipeline_status
-from clip_pipeline.pipeline.step import Step
 from clip_pipeline.pipeline.workspace import Workspace
 from clip_pipeline.settings.environment import data_folder, starting_recipe
+
+logger = logging.getLogger(__name__)
 
 CHAIN = (
     "wikipedia_dump",
@@ -52,12 +55,7 @@ class NotFresh(dg.AutomationCondition):
     def evaluate(self, context: dg.AutomationContext) -> dg.AutomationResult:
         asked = json.loads(context.cursor) if context.cursor else {}
         name, now = context.key.to_user_string(), context.evaluation_time
-        try:
-            with Workspace(data_folder(), starting_recipe()) as workspace:
-                states = _wanted_states(workspace, STEPS[name])
-        except ClipPipelineError as error:
-            context.log.warning(f"Nothing is asked for: {error}")
-            states = {}
+        states = _wanted_states(now).get(name, {})
         candidates = _keys(context.candidate_subset)
         due = {
             key: state
@@ -69,16 +67,28 @@ class NotFresh(dg.AutomationCondition):
         return dg.AutomationResult(context, _subset(context, set(due)), cursor=json.dumps(cursor, sort_keys=True))
 
 
-def _wanted_states(workspace: Workspace, step: Step) -> dict[str, str]:
-    """By partition, of those that are not fresh: what they are to be made of. None while something before the asset is not fresh."""
-    before = pipeline_status(workspace, [STEPS[name] for name in step.asset.after])
-    if any(status.state not in ("fresh", "old") for status in before):
-        return {}
-    return {
-        status.partition: step.wanted(workspace, status.partition).fingerprint(step.key(status.partition))
-        for status in pipeline_status(workspace, [step])
-        if status.state in ("stale", "missing") and status.asset == step.name
-    }
+@lru_cache(maxsize=1)
+def _wanted_states(now: datetime) -> dict[str, dict[str, str]]:
+    """By asset and partition, of those that are not fresh while all before them is: what they are to be made of. The folder is looked
+    at once a tick, `now`, whatever number of assets is asked about."""
+    found: dict[str, dict[str, str]] = {}
+    settled: set[str] = set()
+    try:
+        with Workspace(data_folder(), starting_recipe()) as workspace:
+            for step in (STEPS[name] for name in CHAIN):
+                if not settled.issuperset(step.asset.after):
+                    continue
+                statuses = [one for one in pipeline_status(workspace, [step]) if one.asset == step.name]
+                if all(one.state == "fresh" for one in statuses):
+                    settled.add(step.name)
+                found[step.name] = {
+                    one.partition: step.wanted(workspace, one.partition).fingerprint(step.key(one.partition))
+                    for one in statuses
+                    if one.state in ("stale", "missing")
+                }
+    except ClipPipelineError as error:
+        logger.warning("Nothing is asked for: %s", error)
+    return found
 
 
 def _was_asked(before: list[str] | None, state: str, now: datetime) -> bool:

@@ -8,6 +8,9 @@ from collections.abc import Sequence
 
 import dagster as dg
 
+from clip_pipeline.defs.walk import op_name
+from clip_pipeline.pipeline.graph import STEPS
+
 COMMAND = "CLIP_PIPELINE_ON_FAILURE"
 """The environment variable with the command, such as `/usr/local/bin/notify --topic clip`. It is started without a shell."""
 
@@ -40,7 +43,8 @@ def failure_message(context: dg.RunFailureSensorContext) -> dict[str, str]:
     return {
         "run_id": run.run_id,
         "job": run.job_name,
-        "asset": ", ".join(sorted(key.to_user_string() for key in run.asset_selection or ())) or _steps(failures),
+        "asset": ", ".join(sorted(key.to_user_string() for key in run.asset_selection or ()))
+        or _assets_of_steps(failures),
         "partition": run.tags.get("dagster/partition", ""),
         "sentence": _sentence(failures) or context.failure_event.message or "",
     }
@@ -59,9 +63,10 @@ def tell(command: list[str], message: dict[str, str]) -> None:
         raise dg.Failure(f"{COMMAND}: {command[0]} ended with {done.returncode}: {said}")
 
 
-def _steps(failures: Sequence[dg.DagsterEvent]) -> str:
-    names = [(event.step_key or "").removeprefix("build_") for event in failures]
-    return ", ".join(sorted(filter(None, names)))
+def _assets_of_steps(failures: Sequence[dg.DagsterEvent]) -> str:
+    """The assets whose steps failed; a step is named after its asset, in a job with a prefix."""
+    names = {(event.step_key or "").removeprefix(op_name("")) for event in failures}
+    return ", ".join(sorted(names & STEPS.keys()))
 
 
 def _sentence(failures: Sequence[dg.DagsterEvent]) -> str:
