@@ -8,7 +8,7 @@ from pydantic import Field
 
 from clip_pipeline.defs.automation.conditions import CONDITIONS
 from clip_pipeline.defs.automation.freshness import freshness_policy
-from clip_pipeline.defs.checks import check_evaluation
+from clip_pipeline.defs.check_events import check_evaluation
 from clip_pipeline.defs.described import described
 from clip_pipeline.defs.history import History
 from clip_pipeline.defs.metadata import artifact_metadata, observation

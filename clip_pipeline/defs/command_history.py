@@ -19,7 +19,7 @@ def no_history(workspace: Workspace, outcomes: Sequence[AssetOutcome]) -> None:
 
 
 def report_run(workspace: Workspace, outcomes: Sequence[AssetOutcome]) -> None:
-    """Makes the history of DAGSTER_HOME a mirror of the data folder, where the run built anything.
+    """Makes the history of DAGSTER_HOME a mirror of the data folder, and says what the checks found, where the run built anything.
 
     Without DAGSTER_HOME nothing is reported: the page finds by itself what was built. The history of another folder is left alone,
     and a warning says so.

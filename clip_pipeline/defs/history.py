@@ -12,6 +12,7 @@ from types import MappingProxyType
 import dagster as dg
 
 from clip_pipeline.defs.automation.sources import last_observation, same_state, source_event
+from clip_pipeline.defs.check_events import check_evaluation
 from clip_pipeline.defs.metadata import CACHE, artifact_metadata
 from clip_pipeline.defs.partitions import input_partitions, partition_tags, register_partitions
 from clip_pipeline.defs.provenance import (
@@ -24,6 +25,7 @@ from clip_pipeline.defs.provenance import (
     verdict_of,
 )
 from clip_pipeline.errors import MissingArtifactError, StoreError
+from clip_pipeline.pipeline.checks.evaluate import remembered_checks
 from clip_pipeline.pipeline.graph import STEPS
 from clip_pipeline.pipeline.sources.declared import SOURCES
 from clip_pipeline.pipeline.stages import artifact_key
@@ -45,10 +47,12 @@ HIT = {CACHE: dg.MetadataValue.text("hit")}
 GONE = "not in the data folder"
 """The code version of the event that says that an artifact is not there any more."""
 
+FRESH = "fresh"
+
 STATE = "State"
 """The metadata that repeats the store's verdict."""
 
-Report = Callable[[dg.AssetMaterialization | dg.AssetObservation], None]
+Report = Callable[[dg.AssetMaterialization | dg.AssetObservation | dg.AssetCheckEvaluation], None]
 
 NO_REASONS: Mapping[ArtifactKey, str] = MappingProxyType({})
 
@@ -105,8 +109,10 @@ class History:
             self._source_version(source)
         last_events = self._last_events(step, keys)
         events = [self._difference(step, key, last_events.get(key), reasons) for key in keys]
-        for event in filter(None, events):
-            self._report(event)
+        for key, event in zip(keys, events, strict=True):
+            if event is not None:
+                self._report(event)
+                self._report_checks(step, key, event)
         return sum(event is not None for event in events)
 
     def _difference(
@@ -128,9 +134,16 @@ class History:
         return dg.AssetMaterialization(
             asset_key=step.name,
             partition=key or None,
-            metadata=metadata | {STATE: verdict.why and f"stale: {verdict.why}" or "fresh"},
+            metadata=metadata | {STATE: verdict.why and f"stale: {verdict.why}" or FRESH},
             tags=tags,
         )
+
+    def _report_checks(self, step: Step, key: str, event: dg.AssetMaterialization) -> None:
+        """Whoever built a fresh artifact: what the checks found of it is remembered beside it, and is said of the event."""
+        artifact = self.workspace.store.find(step.key(key))
+        if artifact is not None and event.metadata[STATE].value == FRESH:
+            for result in remembered_checks(self.workspace, artifact):
+                self._report(check_evaluation(self.instance, result))
 
     def tags(self, step: Step, artifact: Artifact, verdict: Verdict) -> dict[str, str]:
         """The tags of an event that reports the artifact now."""

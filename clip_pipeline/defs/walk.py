@@ -12,7 +12,7 @@ from typing import Any
 import dagster as dg
 from pydantic import Field
 
-from clip_pipeline.defs.checks import check_evaluation
+from clip_pipeline.defs.check_events import check_evaluation
 from clip_pipeline.defs.history import History
 from clip_pipeline.defs.metadata import artifact_metadata, observation
 from clip_pipeline.defs.own_process import in_own_process
@@ -172,7 +172,7 @@ def _walk(context: dg.OpExecutionContext, step: Step, pipeline: PipelineResource
             context.log.error(f"{step.key(done.partition)}: {error_sentence(done.error, page_sentence)}")
 
     with package_lines_in(context.log), pipeline.workspace(asked["given"], asked["variants"]) as workspace:
-        history = History(context.instance, workspace, context.log_event)
+        history = History(context.instance, workspace, context.log_event)  # type: ignore[arg-type]  # checks are taken too, see `_tell_rest`
         for asset, partition, reason in asked["withheld"]:
             workspace.withhold(artifact_key(asset, partition), reason)
         outcomes = walk(

@@ -15,6 +15,7 @@ from clip_pipeline.pipeline.checks.integrity import CHECKS
 from clip_pipeline.pipeline.partitions import variant_of
 from clip_pipeline.pipeline.stages import find_asset
 from clip_pipeline.pipeline.workspace import Workspace
+from clip_pipeline.settings import SECTIONS, fingerprinted
 from clip_pipeline.storage.artifacts import Store
 from clip_pipeline.storage.disk import hash_json
 from clip_pipeline.storage.manifest import Artifact, ArtifactKey
@@ -29,12 +30,14 @@ REMEMBERED = ".checks"
 
 @dataclass(frozen=True)
 class CheckResult:
-    """What a check found of one artifact. remembered: in an earlier run, of the same bytes with the same settings."""
+    """What a check found of one artifact. remembered: in an earlier run, of the same bytes with the same settings. broke: it could
+    not be evaluated, which is a failure, and is not remembered."""
 
     check: Check
     key: ArtifactKey
     outcome: CheckOutcome
     remembered: bool = False
+    broke: bool = False
 
     @property
     def stops(self) -> bool:
@@ -59,13 +62,13 @@ def checks_of(asset: str) -> tuple[Check, ...]:
 def evaluate(workspace: Workspace, check: Check, key: ArtifactKey) -> CheckResult:
     """What the check finds now. A check that cannot be evaluated fails with the reason."""
     try:
-        outcome = check.function(_workspace_of(workspace, key), key.partition)
+        return CheckResult(check, key, check.function(_workspace_of(workspace, key), key.partition))
     except ClipPipelineError as error:
-        outcome = CheckOutcome(False, f"could not be evaluated: {error}")
+        found = f"could not be evaluated: {error}"
     except Exception as error:
         logger.exception("The check %s of %s broke", check.name, key)
-        outcome = CheckOutcome(False, f"could not be evaluated: {type(error).__name__}: {error}")
-    return CheckResult(check, key, outcome)
+        found = f"could not be evaluated: {type(error).__name__}: {error}"
+    return CheckResult(check, key, CheckOutcome(False, found), broke=True)
 
 
 def _workspace_of(workspace: Workspace, key: ArtifactKey) -> Workspace:
@@ -80,21 +83,31 @@ def check_artifact(workspace: Workspace, artifact: Artifact) -> list[CheckResult
     The manifest names the hash of every file and of every input; it is written anew by each build, so a forced one is checked
     again.
     """
+    known = {result.check.name: result for result in remembered_checks(workspace, artifact)}
     checks = checks_of(artifact.key.asset)
-    if not checks:
-        return []
-    decided_by = hash_json([__version__, artifact.manifest, asdict(_workspace_of(workspace, artifact.key).recipe)])
-    known = _remembered(workspace.store, artifact.key, decided_by)
-    results = [
-        CheckResult(check, artifact.key, CheckOutcome(**known[check.memory_name]), True)
-        if check.memory_name in known
-        else evaluate(workspace, check, artifact.key)
-        for check in checks
-    ]
+    results = [known.get(check.name) or evaluate(workspace, check, artifact.key) for check in checks]
     if not all(result.remembered for result in results):
-        found = {result.check.memory_name: asdict(result.outcome) for result in results}
-        _remember(workspace.store, artifact.key, {"decided_by": decided_by, "found": found})
+        found = {result.check.memory_name: asdict(result.outcome) for result in results if not result.broke}
+        _remember(workspace.store, artifact.key, {"decided_by": _decided_by(workspace, artifact), "found": found})
     return results
+
+
+def remembered_checks(workspace: Workspace, artifact: Artifact) -> list[CheckResult]:
+    """What is remembered of an artifact; nothing is evaluated."""
+    checks = checks_of(artifact.key.asset)
+    found = _remembered(workspace.store, artifact.key, _decided_by(workspace, artifact)) if checks else {}
+    return [
+        CheckResult(check, artifact.key, CheckOutcome(**found[check.memory_name]), remembered=True)
+        for check in checks
+        if check.memory_name in found
+    ]
+
+
+def _decided_by(workspace: Workspace, artifact: Artifact) -> str:
+    """A hash of all that may change what is found. Settings that change no bytes, such as the number of threads, do not."""
+    recipe = _workspace_of(workspace, artifact.key).recipe
+    settings = {section: fingerprinted(getattr(recipe, section)) for section in SECTIONS}
+    return hash_json([__version__, artifact.manifest, settings])
 
 
 def forget_checks(store: Store) -> None:

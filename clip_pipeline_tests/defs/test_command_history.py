@@ -1,0 +1,39 @@
+"""What the history knows after a run from the command line that failed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+dg = pytest.importorskip("dagster")
+
+from clip_pipeline.api.run import run  # noqa: E402
+from clip_pipeline.defs.command_history import report_run  # noqa: E402
+from clip_pipeline.errors import RunFailedError  # noqa: E402
+from clip_pipeline_tests.words.dumps import dump_xml, page_xml  # noqa: E402
+
+
+def run_words(tmp_path: Path, min_count: int, select: str = "words") -> None:
+    settings = {"wikipedia.dump": str(tmp_path / "wiki.xml"), "words.min_count": min_count, "compute.workers": 1}
+    run("tiny", tmp_path / "data", select=select, settings=settings, report=report_run)
+
+
+def test_a_run_that_fails_tells_what_it_built_and_what_the_checks_found_and_its_repair_too(tmp_path, monkeypatch):
+    (tmp_path / "home").mkdir()
+    monkeypatch.setenv("DAGSTER_HOME", str(tmp_path / "home"))
+    (tmp_path / "wiki.xml").write_text(dump_xml(page_xml("A", "cat tree house")))
+    with pytest.raises(RunFailedError):
+        run_words(tmp_path, 1000)
+    run_words(tmp_path, 0)
+    key = dg.AssetCheckKey(dg.AssetKey("vocabulary"), "vocabulary_holds_words")
+    with dg.DagsterInstance.get() as instance:
+        told = {name: instance.fetch_materializations(dg.AssetKey(name), limit=9).records for name in ("wikipedia_dump", "word_counts", "vocabulary")}  # fmt: skip
+        checked = instance.event_log_storage.get_asset_check_execution_history(key, limit=9)
+    assert {name: len(records) for name, records in told.items()} == {
+        "wikipedia_dump": 1, "word_counts": 1, "vocabulary": 2,
+    }  # fmt: skip
+    evaluations = [record.event.dagster_event.asset_check_evaluation_data for record in checked]
+    assert [one.passed for one in evaluations] == [True, False], "the newest first"
+    newest = told["vocabulary"][0].storage_id
+    assert evaluations[0].target_materialization_data.storage_id == newest
