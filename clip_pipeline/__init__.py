@@ -19,29 +19,24 @@ from clip_pipeline.version import __version__
 
 if TYPE_CHECKING:
     from clip_pipeline.api.adapt import adapt
-    from clip_pipeline.api.add_dataset import add_dataset
-    from clip_pipeline.api.add_variant import add_variant
     from clip_pipeline.api.classify import classify
-    from clip_pipeline.api.compare_scores import compare_scores
-    from clip_pipeline.api.compare_trainings import compare_trainings
+    from clip_pipeline.api.compare import compare_scores, compare_trainings
     from clip_pipeline.api.count_words import count_words
+    from clip_pipeline.api.datasets import add_dataset, download_dataset, remove_dataset
     from clip_pipeline.api.download import download
-    from clip_pipeline.api.download_dataset import download_dataset
     from clip_pipeline.api.embed import embed
     from clip_pipeline.api.evaluate import evaluate
     from clip_pipeline.api.launch import launch
     from clip_pipeline.api.list_models import list_models
-    from clip_pipeline.api.list_variants import list_variants
     from clip_pipeline.api.load import load
     from clip_pipeline.api.plan import plan
     from clip_pipeline.api.probe import probe
-    from clip_pipeline.api.remove_dataset import remove_dataset
-    from clip_pipeline.api.remove_variant import remove_variant
     from clip_pipeline.api.run import run
     from clip_pipeline.api.status import status
     from clip_pipeline.api.take_down import take_down
     from clip_pipeline.api.train import train
     from clip_pipeline.api.train_tokenizer import train_tokenizer
+    from clip_pipeline.api.variants import add_variant, list_variants, remove_variant
     from clip_pipeline.storage.tables import read_table
 
 __all__ = [
@@ -74,10 +69,19 @@ __all__ = [
 ]
 
 
+_HOMES = {
+    "read_table": "storage.tables",
+    **dict.fromkeys(("add_dataset", "download_dataset", "remove_dataset"), "api.datasets"),
+    **dict.fromkeys(("add_variant", "list_variants", "remove_variant"), "api.variants"),
+    **dict.fromkeys(("compare_scores", "compare_trainings"), "api.compare"),
+}
+"""Where a function is that shares its file with others; the rest have files of their own names in `api/`."""
+
+
 def __getattr__(name: str) -> Any:
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    home = "storage.tables" if name == "read_table" else f"api.{name}"
+    home = _HOMES.get(name, f"api.{name}")
     value = getattr(import_module(f"{__name__}.{home}"), name)
     globals()[name] = value
     return value

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import subprocess
 import sys
+from collections import Counter
 from graphlib import TopologicalSorter
 from pathlib import Path
 
@@ -143,6 +144,14 @@ def test_no_stage_module_loads_anything_heavy():
     assert loaded_after("\n".join(f"import {module}" for module in modules)) == set()
 
 
-def test_the_public_names_are_the_verbs_and_the_files_of_the_api():
-    verbs = {path.stem for path in (PACKAGE / "api").glob("*.py")} - {"__init__", "recipe"}
-    assert set(clip_pipeline.__all__) == {"__version__", "read_table", *verbs}
+def test_the_public_names_are_functions_of_the_api_and_each_of_its_files_has_one():
+    homes = {getattr(clip_pipeline, name).__module__ for name in clip_pipeline.__all__ if name != "__version__"}
+    files = {f"clip_pipeline.api.{path.stem}" for path in (PACKAGE / "api").glob("*.py") if path.stem != "__init__"}
+    assert homes == {"clip_pipeline.storage.tables", *files}
+
+
+def test_no_folder_has_more_than_twenty_files_and_no_file_more_than_three_hundred_lines():
+    folders = Counter(path.parent for path in FILES)
+    assert {str(folder): count for folder, count in folders.items() if count > 20} == {}
+    lines = {str(path): path.read_text().count("\n") for path in FILES}
+    assert {name: count for name, count in lines.items() if count > 300} == {}

@@ -85,7 +85,7 @@ def download(name: str, folder: str, **options: Any) -> None:
     NAME is one of the list, or the address of a dataset in CLIP_benchmark's webdataset layout. A download that broke off goes on
     when the command is run again.
     """
-    from clip_pipeline.api.download_dataset import download_dataset
+    from clip_pipeline.api.datasets import download_dataset
 
     counts = download_dataset(name, folder, **options, progress=True)
     use = "" if "://" in name else f" Use it as {name}={folder}"
@@ -105,7 +105,7 @@ def add(dataset: str, data: str, recipe: str, settings: tuple[str, ...]) -> None
       clip-pipeline datasets add cifar10=cifar-10-batches-py one of the list, and where its files are
       clip-pipeline datasets add photos/pets                 class folders of your own
     """
-    from clip_pipeline.api.add_dataset import add_dataset
+    from clip_pipeline.api.datasets import add_dataset
     from clip_pipeline.settings.chosen_recipe import recipe_of
 
     name = add_dataset(dataset, data, recipe=recipe_of(recipe, settings))
@@ -118,7 +118,7 @@ def add(dataset: str, data: str, recipe: str, settings: tuple[str, ...]) -> None
 @data_option
 def remove(name: str, data: str, recipe: str, settings: tuple[str, ...]) -> None:
     """Remove a dataset that was added. What was made of it stays, and is named."""
-    from clip_pipeline.api.remove_dataset import remove_dataset
+    from clip_pipeline.api.datasets import remove_dataset
     from clip_pipeline.settings.chosen_recipe import recipe_of
 
     say_removed(f"The dataset {name}", remove_dataset(name, data, recipe=recipe_of(recipe, settings)))

@@ -107,7 +107,7 @@ def compare_scores(first: str, second: str, output: str, **options: Any) -> None
     """
     from pathlib import Path
 
-    from clip_pipeline.api.compare_scores import compare_scores
+    from clip_pipeline.api.compare import compare_scores
     from clip_pipeline.evaluation.comparison.text import comparison_text
 
     click.echo(comparison_text(compare_scores(first, second, output, **options)))

@@ -54,7 +54,7 @@ def launch(photos: str, output: str, **options: Any) -> None:
 @click.option("-o", "--output", default="comparison.png", show_default=True, type=click.Path(), help="Figure to write.")
 def compare(runs: tuple[str, ...], output: str) -> None:
     """Draw the losses of several trainings (model folders) into one figure, and print a line for each."""
-    from clip_pipeline.api.compare_trainings import compare_trainings
+    from clip_pipeline.api.compare import compare_trainings
     from clip_pipeline.training.reports.comparison import runs_table
 
     click.echo(runs_table(compare_trainings(runs, output)))

@@ -30,7 +30,7 @@ def variants(context: click.Context, recipe: str, data: str, settings: tuple[str
       clip-pipeline variants add vit_s_16_112                a model of the registry needs no settings
       clip-pipeline run --variant long                       trains and scores this one alone
     """
-    from clip_pipeline.api.list_variants import list_variants
+    from clip_pipeline.api.variants import list_variants
 
     if context.invoked_subcommand is not None:
         return
@@ -58,7 +58,7 @@ def add(name: str, data: str, **options: Any) -> None:
 
     NAME alone is enough where it is a model's, a plan's, or settings such as epochs=20,seed=1.
     """
-    from clip_pipeline.api.add_variant import add_variant
+    from clip_pipeline.api.variants import add_variant
 
     variant = add_variant(name, options["settings"], data, about=options["about"], recipe=options["recipe"])
     click.echo(
@@ -72,7 +72,7 @@ def add(name: str, data: str, **options: Any) -> None:
 @data_option
 def remove(name: str, data: str, recipe: str, settings: tuple[str, ...]) -> None:
     """Remove the definition of NAME. What was trained under it stays, and is named."""
-    from clip_pipeline.api.remove_variant import remove_variant
+    from clip_pipeline.api.variants import remove_variant
 
     say_removed(f"The training variant {name}", remove_variant(name, data, recipe=recipe))
 

@@ -7,8 +7,8 @@ import shutil
 
 import pytest
 
-from clip_pipeline.api.list_variants import list_variants
 from clip_pipeline.api.run import run
+from clip_pipeline.api.variants import list_variants
 from clip_pipeline.errors import SettingsError
 from clip_pipeline.evaluation.scores import read_scores
 from clip_pipeline.pipeline.graph import STEPS, select

@@ -1,14 +1,16 @@
-"""The scores of two models side by side, and which differences are more than chance."""
+"""Two sets of scores, or two trainings, beside each other."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 from clip_pipeline.evaluation.comparison import models
 from clip_pipeline.evaluation.comparison.models import Comparison
 from clip_pipeline.settings.chosen_recipe import DEFAULTS
 from clip_pipeline.storage.published import published_file
+from clip_pipeline.training.reports.comparison import Run, plot_runs, read_runs
 
 SAMPLES = models.SAMPLES
 
@@ -36,4 +38,16 @@ def compare_scores(
             draw_comparison(found, path)
         with published_file(Path(output).with_suffix(".json")) as path:
             path.write_text(json.dumps(found.as_json(), indent=1) + "\n", encoding="utf-8")
+    return found
+
+
+def compare_trainings(runs: Sequence[str | Path], output: str | Path | None = None) -> list[Run]:
+    """The trainings in model folders, each labelled by what tells it from the first; drawn into `output` (.png) where it is given.
+
+    runs: model folders that `train` or the pipeline wrote. Losses are in nats. Raises InputError for a folder without a log.
+    """
+    found = read_runs([Path(run) for run in runs])
+    if output is not None:
+        with published_file(output) as path:
+            plot_runs(found, path)
     return found
