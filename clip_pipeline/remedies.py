@@ -1,4 +1,4 @@
-"""What to do about an error, as values: the terminal (`cli/sentences.py`) and the Dagster page (`defs/sentences.py`) each put it
+"""What to do about an error, as values: the terminal (`cli/sentences.py`) and the Dagster page (`defs/page/sentences.py`) each put it
 in their own words. The text of a remedy is right for both, and for a notebook."""
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The only folder that imports Dagster.
 
-`asset.py` makes a Dagster asset of each that `pipeline/assets.py` declares. `checks.py`, `jobs.py`, `schedules.py` and
+`asset.py` makes a Dagster asset of each that `pipeline/declared/` declares. `checks.py`, `jobs.py`, `schedules.py` and
 `sensors.py` hold what their names say, `walk.py` how a job goes through the graph; `history.py` tells Dagster what the command line built; `build.py` puts all
 together.
 """

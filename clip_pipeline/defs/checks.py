@@ -5,9 +5,9 @@ from collections.abc import Iterator
 import dagster as dg
 
 from clip_pipeline.defs.check_events import check_evaluation
+from clip_pipeline.defs.page.run_log import package_lines_in
 from clip_pipeline.defs.partitions import definition_of
 from clip_pipeline.defs.resources import PipelineResource
-from clip_pipeline.defs.run_log import package_lines_in
 from clip_pipeline.pipeline.checks.evaluate import checks_of, evaluate
 from clip_pipeline.pipeline.checks.integrity import CHECKS as PIPELINE_CHECKS
 from clip_pipeline.pipeline.partitions import partition_keys

@@ -13,7 +13,7 @@ import dagster as dg
 
 from clip_pipeline.defs.automation.sources import last_observation, same_state, source_event
 from clip_pipeline.defs.check_events import check_evaluation
-from clip_pipeline.defs.metadata import CACHE, artifact_metadata
+from clip_pipeline.defs.page.metadata import CACHE, artifact_metadata
 from clip_pipeline.defs.partitions import input_partitions, partition_tags, register_partitions
 from clip_pipeline.defs.provenance import (
     CODE_VERSION,

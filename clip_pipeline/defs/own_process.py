@@ -35,7 +35,7 @@ Context = dg.AssetExecutionContext | dg.OpExecutionContext
 
 
 def in_own_process(step: Step, context: Context) -> Step:
-    """The step as Dagster takes it: in a process of its own where `pipeline/assets.py` says so, else as it is."""
+    """The step as Dagster takes it: in a process of its own where its declaration says so, else as it is."""
     return OwnProcessStep(step.asset, step.builder, context) if step.asset.own_process else step
 
 

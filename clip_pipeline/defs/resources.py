@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 import dagster as dg
 from pydantic import Field, PrivateAttr, create_model
 
-from clip_pipeline.defs.sentences import page_failure
+from clip_pipeline.defs.page.sentences import page_failure
 from clip_pipeline.errors import SettingsError
 from clip_pipeline.machine.parent_process import end_with_multiprocessing_parent
 from clip_pipeline.pipeline.workspace import SandboxWorld, Workspace

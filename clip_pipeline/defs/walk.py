@@ -14,11 +14,11 @@ from pydantic import Field
 
 from clip_pipeline.defs.check_events import check_evaluation
 from clip_pipeline.defs.history import History
-from clip_pipeline.defs.metadata import artifact_metadata, observation
 from clip_pipeline.defs.own_process import in_own_process
+from clip_pipeline.defs.page.metadata import artifact_metadata, observation
+from clip_pipeline.defs.page.run_log import package_lines_in
+from clip_pipeline.defs.page.sentences import page_failure, page_sentence
 from clip_pipeline.defs.resources import ALL_SPEED, LaunchConfig, PipelineResource, starting_recipe, with_speed
-from clip_pipeline.defs.run_log import package_lines_in
-from clip_pipeline.defs.sentences import page_failure, page_sentence
 from clip_pipeline.errors import ClipPipelineError, SettingsError, error_sentence
 from clip_pipeline.pipeline.graph import STEPS, select
 from clip_pipeline.pipeline.outcomes import AssetOutcome, PartitionDone, raise_failures, skipped_sentence

@@ -80,7 +80,7 @@ PreviewKind = StoredTable | Figures | ContactSheet | Scores | LearningCurve | Pa
 
 @dataclass(frozen=True)
 class Asset:
-    """One asset, as `assets.py` declares it.
+    """One asset, as `declared/` declares it.
 
     name: as commands, folders and Dagster call it. stage: its folder below the data folder and its group in Dagster.
     about: one sentence for people. code_version: raise it when the code changes what it writes. after: the assets it reads.

@@ -11,7 +11,7 @@ from collections.abc import Callable
 import dagster as dg
 
 from clip_pipeline.defs.history import History
-from clip_pipeline.defs.sentences import page_sentence
+from clip_pipeline.defs.page.sentences import page_sentence
 from clip_pipeline.errors import ClipPipelineError
 from clip_pipeline.pipeline.graph import STEPS
 from clip_pipeline.pipeline.sources.added_keys import ADDED_KINDS, define_key

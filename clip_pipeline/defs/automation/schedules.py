@@ -7,7 +7,7 @@ import dagster as dg
 
 from clip_pipeline.defs.automation.run_requests import walk_request
 from clip_pipeline.defs.jobs import refresh_links, refresh_words, train
-from clip_pipeline.defs.sentences import page_sentence
+from clip_pipeline.defs.page.sentences import page_sentence
 from clip_pipeline.errors import ClipPipelineError
 from clip_pipeline.pipeline.partitions import variant_names
 from clip_pipeline.pipeline.workspace import Workspace

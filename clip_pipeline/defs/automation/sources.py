@@ -4,10 +4,10 @@ from collections.abc import Iterator
 
 import dagster as dg
 
-from clip_pipeline.defs.described import GROUPS
+from clip_pipeline.defs.page.described import GROUPS
+from clip_pipeline.defs.page.run_log import package_lines_in
+from clip_pipeline.defs.page.sentences import page_failure
 from clip_pipeline.defs.resources import PipelineResource
-from clip_pipeline.defs.run_log import package_lines_in
-from clip_pipeline.defs.sentences import page_failure
 from clip_pipeline.errors import ClipPipelineError
 from clip_pipeline.pipeline.sources.declared import SOURCES
 from clip_pipeline.pipeline.sources.source import Source, SourceState

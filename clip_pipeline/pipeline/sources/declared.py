@@ -1,4 +1,4 @@
-"""The sources: declared once, as the assets are in `assets.py`."""
+"""The sources: declared once, as the assets are in `pipeline/declared/`."""
 
 from __future__ import annotations
 

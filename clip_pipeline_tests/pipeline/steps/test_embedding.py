@@ -16,7 +16,7 @@ from clip_pipeline.embedding.runtimes.choice import Measuring
 from clip_pipeline.embedding.runtimes.registry import RUNTIMES
 from clip_pipeline.errors import MissingRuntimeError, ModelError
 from clip_pipeline.pipeline.graph import STEPS, select
-from clip_pipeline.pipeline.previews import preview
+from clip_pipeline.pipeline.previews.preview import preview
 from clip_pipeline.pipeline.stages import artifact_key
 from clip_pipeline.pipeline.status import pipeline_status
 from clip_pipeline.pipeline.step import Step

@@ -9,7 +9,7 @@ import pytest
 
 from clip_pipeline.pipeline.checks.integrity import tokenizer_round_trips
 from clip_pipeline.pipeline.graph import STEPS
-from clip_pipeline.pipeline.previews import preview
+from clip_pipeline.pipeline.previews.preview import preview
 from clip_pipeline.pipeline.workspace import Workspace
 from clip_pipeline.settings import with_settings
 from clip_pipeline.settings.recipes import find_recipe

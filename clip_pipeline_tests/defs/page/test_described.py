@@ -8,8 +8,8 @@ import pytest
 
 dg = pytest.importorskip("dagster")
 
-from clip_pipeline.defs.columns import column_lineage  # noqa: E402
-from clip_pipeline.defs.described import PARTITION_FOLDERS, described  # noqa: E402
+from clip_pipeline.defs.page.columns import column_lineage  # noqa: E402
+from clip_pipeline.defs.page.described import PARTITION_FOLDERS, described  # noqa: E402
 from clip_pipeline.pipeline.asset import Partitions  # noqa: E402
 from clip_pipeline.pipeline.graph import STEPS  # noqa: E402
 from clip_pipeline.pipeline.stages import find_asset  # noqa: E402

@@ -6,8 +6,8 @@ from typing import Any
 
 import dagster as dg
 
-from clip_pipeline.defs.columns import columns
-from clip_pipeline.pipeline import assets as declarations
+from clip_pipeline.defs.page.columns import columns
+from clip_pipeline.pipeline import declared
 from clip_pipeline.pipeline.asset import Asset, Page, Partitions
 from clip_pipeline.pipeline.asset_settings import fingerprinted_settings
 from clip_pipeline.pipeline.stages import STAGES
@@ -105,9 +105,10 @@ def _cell(text: str) -> str:
 def code_references(step: Step) -> dg.CodeReferencesMetadataValue:
     """The function that builds the asset, and its declaration, on the machine that the page runs on. The page writes "Open …
     in editor" around the labels."""
-    build, declared = step.builder.build.__code__, Path(declarations.__file__)
+    build = step.builder.build.__code__
     places = [(Path(build.co_filename), build.co_firstlineno, build.co_name)]
-    places += [(declared, line, step.name) for line in _lines_of(declared, f'name="{step.name}"')]
+    for path in sorted(Path(declared.__file__).parent.glob("*.py")):
+        places += [(path, line, step.name) for line in _lines_of(path, f'name="{step.name}"')]
     return dg.CodeReferencesMetadataValue(
         code_references=[
             dg.LocalFileCodeReference(file_path=str(path), line_number=line, label=f"{path.name}: {name}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 from clip_pipeline.evaluation.comparison.models import Comparison, Difference
-from clip_pipeline.pipeline.score_previews import (
+from clip_pipeline.pipeline.previews.scores import (
     MAX_ROWS,
     comparison_table,
     score_numbers,

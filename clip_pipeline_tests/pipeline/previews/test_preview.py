@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from clip_pipeline.pipeline.previews import MAX_FIGURES, MAX_IMAGES_BYTES, MAX_NUMBERS, preview
+from clip_pipeline.pipeline.previews.preview import MAX_FIGURES, MAX_IMAGES_BYTES, MAX_NUMBERS, preview
 from clip_pipeline.pipeline.stages import artifact_key
 from clip_pipeline.storage.artifacts import Store
 from clip_pipeline.storage.manifest import Built, Wanted

@@ -11,7 +11,7 @@ dg = pytest.importorskip("dagster")
 
 import clip_pipeline  # noqa: E402
 from clip_pipeline.cli.sentences import terminal_sentence  # noqa: E402
-from clip_pipeline.defs.sentences import page_failure, page_sentence  # noqa: E402
+from clip_pipeline.defs.page.sentences import page_failure, page_sentence  # noqa: E402
 from clip_pipeline.errors import ClipPipelineError, DiskError, MissingArtifactError, RunFailedError  # noqa: E402
 from clip_pipeline.remedies import AnotherDataFolder, Command, Materialise  # noqa: E402
 from clip_pipeline.storage.artifacts import Store  # noqa: E402

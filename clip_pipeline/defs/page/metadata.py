@@ -6,9 +6,9 @@ from collections.abc import Iterator, Mapping
 
 import dagster as dg
 
-from clip_pipeline.defs.columns import column_lineage
+from clip_pipeline.defs.page.columns import column_lineage
 from clip_pipeline.pipeline.asset import Asset
-from clip_pipeline.pipeline.previews import MAX_IMAGE_BYTES, EncodedImage, Table, preview
+from clip_pipeline.pipeline.previews.preview import MAX_IMAGE_BYTES, EncodedImage, Table, preview
 from clip_pipeline.pipeline.stages import find_asset
 from clip_pipeline.storage.artifacts import Materialised
 from clip_pipeline.storage.manifest import Artifact

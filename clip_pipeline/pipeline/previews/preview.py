@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from clip_pipeline.pipeline.asset import ContactSheet, Figures, LearningCurve, Page, PreviewKind, Scores, StoredTable
-from clip_pipeline.pipeline.score_previews import (
+from clip_pipeline.pipeline.previews.scores import (
     comparison_table,
     curve_numbers,
     curve_table,
@@ -63,7 +63,7 @@ class Preview:
 
 
 def preview(artifact: Artifact) -> Preview:
-    """What is worth showing of an artifact, as it is declared in `assets.py`; empty for some."""
+    """What is worth showing of an artifact, as it is declared in `declared/`; empty for some."""
     whole = Preview()
     for kind in find_asset(artifact.key.asset).preview:
         _add(whole, artifact, kind)

@@ -11,9 +11,9 @@ import pytest
 
 dg = pytest.importorskip("dagster")
 
-from clip_pipeline.defs.metadata import artifact_metadata  # noqa: E402
+from clip_pipeline.defs.page.metadata import artifact_metadata  # noqa: E402
 from clip_pipeline.pipeline.graph import STEPS  # noqa: E402
-from clip_pipeline.pipeline.previews import MAX_IMAGE_BYTES, MAX_IMAGES_BYTES  # noqa: E402
+from clip_pipeline.pipeline.previews.preview import MAX_IMAGE_BYTES, MAX_IMAGES_BYTES  # noqa: E402
 from clip_pipeline.pipeline.workspace import Workspace  # noqa: E402
 from clip_pipeline.settings.recipes import find_recipe  # noqa: E402
 from clip_pipeline.storage.artifacts import Materialised  # noqa: E402

@@ -10,7 +10,7 @@ import pytest
 
 dg = pytest.importorskip("dagster")
 
-from clip_pipeline.defs.run_log import package_lines_in  # noqa: E402
+from clip_pipeline.defs.page.run_log import package_lines_in  # noqa: E402
 from clip_pipeline.storage.artifacts import Store  # noqa: E402
 from clip_pipeline.storage.lock import exclusive_lock  # noqa: E402
 from clip_pipeline.storage.manifest import ArtifactKey, Built, Wanted  # noqa: E402

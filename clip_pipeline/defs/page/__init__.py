@@ -1,0 +1,1 @@
+"""What the Dagster page shows: of an asset, of an artifact, of an error, of a run."""

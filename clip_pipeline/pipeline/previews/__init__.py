@@ -1,0 +1,1 @@
+"""What people see of an artifact before they open it."""
