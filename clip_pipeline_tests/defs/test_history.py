@@ -153,5 +153,6 @@ def test_events_carry_code_data_and_input_versions(instance):
         (record,) = instance.fetch_materializations(few, limit=1).records
         provenance = extract_data_provenance_from_entry(record.event_log_entry)
         assert provenance.code_version.startswith(f"{STEPS[asset].asset.code_version}-")
-        assert {key.to_user_string() for key in provenance.input_data_versions} == set(STEPS[asset].asset.after)
+        inputs = {*STEPS[asset].asset.after, *STEPS[asset].asset.sources}
+        assert {key.to_user_string() for key in provenance.input_data_versions} == inputs
         assert provenance.is_user_provided
