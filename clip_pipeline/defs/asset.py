@@ -23,6 +23,7 @@ from clip_pipeline.pipeline.asset import Asset, Partitions
 from clip_pipeline.pipeline.graph import STEPS
 from clip_pipeline.pipeline.outcomes import AssetOutcome, PartitionDone, failures_of
 from clip_pipeline.pipeline.partitions import trial_names, variant_image_format
+from clip_pipeline.pipeline.progress_lines import progress_lines
 from clip_pipeline.pipeline.run import run_step
 from clip_pipeline.pipeline.stages import find_asset
 from clip_pipeline.pipeline.step import Step
@@ -150,7 +151,7 @@ class _AssetRun:
             raise RunFailedError(failures, [])
 
     def _run(self, step: Step, keys: Sequence[str], force: bool, checks: bool) -> AssetOutcome:
-        alone = not checks
+        alone, say_pace = not checks, progress_lines(self._context.log.info)
 
         def done(partition: PartitionDone) -> None:
             if partition.materialised:
@@ -159,8 +160,7 @@ class _AssetRun:
                     self._report(step, partition.materialised)
             if isinstance(partition.error, ClipPipelineError) and not alone:
                 self._context.log.error(f"{step.key(partition.partition)}: {page_sentence(partition.error)}")
-            if not alone:
-                self._context.log.info(partition.pace)
+            say_pace(partition)
 
         def show(*shown: Any) -> None:
             self._context.log_event(observation(*shown))
