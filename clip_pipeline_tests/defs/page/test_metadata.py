@@ -128,12 +128,12 @@ def test_what_matters_of_a_training_comes_first(whole_run):
     assert set(names) >= {"Logit scale", "Settings", "Figure: loss"}
 
 
-def test_key_facts_and_repeated_facts_are_facts_of_a_whole_run(tiny_data):
+def test_key_facts_are_facts_of_a_whole_run(tiny_data):
     for asset in WHOLE_RUN:
         declared = STEPS[asset].asset
         with Workspace(tiny_data, find_recipe("tiny")) as workspace:
             facts = workspace.get(asset, STEPS[asset].partitions(workspace)[0]).facts
-        assert set(declared.key_facts) | set(declared.repeated_facts) <= facts.keys(), asset
+        assert set(declared.key_facts) <= facts.keys(), asset
 
 
 def test_reasons_are_a_table_the_commonest_first(whole_run):
