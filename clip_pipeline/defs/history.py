@@ -7,12 +7,13 @@ So the page agrees with `clip-pipeline status` after a run from the command line
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from types import MappingProxyType
 
 import dagster as dg
 
 from clip_pipeline.defs.automation.sources import last_observation, same_state, source_event
-from clip_pipeline.defs.check_events import check_evaluation
+from clip_pipeline.defs.check_events import check_evaluation, report_check
 from clip_pipeline.defs.page.metadata import CACHE, artifact_metadata
 from clip_pipeline.defs.partitions import input_partitions, partition_tags, register_partitions
 from clip_pipeline.defs.provenance import (
@@ -83,6 +84,7 @@ class History:
         self.instance = instance
         self.workspace = workspace.as_on_disk()
         self._report = report or instance.report_runless_asset_event
+        self._report_check = report or partial(report_check, instance)
         self._contents: dict[tuple[str, str], str] = {}
         self._sources: dict[str, str] = {}
         self._changed_sources = 0
@@ -143,7 +145,7 @@ class History:
         artifact = self.workspace.store.find(step.key(key))
         if artifact is not None and event.metadata[STATE].value == FRESH:
             for result in remembered_checks(self.workspace, artifact):
-                self._report(check_evaluation(self.instance, result))
+                self._report_check(check_evaluation(self.instance, result))
 
     def tags(self, step: Step, artifact: Artifact, verdict: Verdict) -> dict[str, str]:
         """The tags of an event that reports the artifact now."""

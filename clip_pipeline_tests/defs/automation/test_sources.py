@@ -81,3 +81,22 @@ def test_each_source_can_be_observed_on_the_page_and_says_what_the_mirror_says(o
         assert {key: value.value for key, value in after.metadata.items()} == dict(state.shown)
     assert mirrored(own_instance, workspace()) == 0
     assert disagreements(own_definitions, own_instance, workspace()) == []
+
+
+def test_a_check_of_a_partition_that_was_built_again_elsewhere_is_told_again(own_definitions, own, built, tmp_path):
+    """Dagster's storage of a page, not that in memory, refused the second evaluation of a check and a partition."""
+    (tmp_path / "home").mkdir()
+    with dg.DagsterInstance.local_temp(str(tmp_path / "home")) as instance:
+        for seed in (None, 70, 71):
+            if seed:
+                write_photo(own / "photos", f"more{seed}", seed)
+            run_steps(workspace(), select("+image_text_pairs"))
+            assert mirrored(instance, workspace()) > 0 and mirrored(instance, workspace()) == 0
+        key = dg.AssetCheckKey(dg.AssetKey("image_shards"), "shards_match_their_manifests")
+        records = instance.event_log_storage.get_asset_check_execution_history(key, limit=5)
+        assert [record.status.value for record in records] == ["SUCCEEDED"], "one a partition"
+        newest = instance.fetch_materializations(dg.AssetKey("image_shards"), limit=1).records[0]
+        assert (
+            records[0].event.dagster_event.event_specific_data.target_materialization_data.storage_id
+            == newest.storage_id
+        )
