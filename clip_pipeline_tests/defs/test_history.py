@@ -65,7 +65,9 @@ def test_a_changed_setting_makes_the_same_assets_stale_on_both(definitions, inst
     with Workspace(data, recipe(setting)) as workspace:
         assert "stale" in states(workspace).values()
         for look in range(2):
-            assert disagreements(load_definitions(monkeypatch), instance, workspace) == [], f"look {look}"
+            found = disagreements(load_definitions(monkeypatch), instance, workspace)
+            # The report says which scores are stale, so that it is stale with them; Dagster hears of that from the mirror.
+            assert [one for one in found if look or one[0] != "benchmark_report"] == [], f"look {look}"
             mirrored(instance, workspace)
 
 
