@@ -14,9 +14,9 @@ from clip_pipeline.errors import RunFailedError  # noqa: E402
 from clip_pipeline_tests.words.dumps import dump_xml, page_xml  # noqa: E402
 
 
-def run_words(tmp_path: Path, min_count: int, select: str = "words") -> None:
+def run_words(tmp_path: Path, min_count: int) -> None:
     settings = {"wikipedia.dump": str(tmp_path / "wiki.xml"), "words.min_count": min_count, "compute.workers": 1}
-    run("tiny", tmp_path / "data", select=select, settings=settings, report=report_run)
+    run("tiny", tmp_path / "data", select="words", settings=settings, report=report_run)
 
 
 def test_a_run_that_fails_tells_what_it_built_and_what_the_checks_found_and_its_repair_too(tmp_path, monkeypatch):
@@ -25,15 +25,17 @@ def test_a_run_that_fails_tells_what_it_built_and_what_the_checks_found_and_its_
     (tmp_path / "wiki.xml").write_text(dump_xml(page_xml("A", "cat tree house")))
     with pytest.raises(RunFailedError):
         run_words(tmp_path, 1000)
+    assert told("wikipedia_dump", "word_counts", "vocabulary") == ([1, 1, 1], False)
     run_words(tmp_path, 0)
+    assert told("wikipedia_dump", "word_counts", "vocabulary") == ([1, 1, 2], True), "what was a hit is not told again"
+
+
+def told(*assets: str) -> tuple[list[int], bool]:
+    """How often each asset was materialised, and what the newest evaluation of the vocabulary's check says of its newest event."""
     key = dg.AssetCheckKey(dg.AssetKey("vocabulary"), "vocabulary_holds_words")
     with dg.DagsterInstance.get() as instance:
-        told = {name: instance.fetch_materializations(dg.AssetKey(name), limit=9).records for name in ("wikipedia_dump", "word_counts", "vocabulary")}  # fmt: skip
-        checked = instance.event_log_storage.get_asset_check_execution_history(key, limit=9)
-    assert {name: len(records) for name, records in told.items()} == {
-        "wikipedia_dump": 1, "word_counts": 1, "vocabulary": 2,
-    }  # fmt: skip
-    evaluations = [record.event.dagster_event.asset_check_evaluation_data for record in checked]
-    assert [one.passed for one in evaluations] == [True, False], "the newest first"
-    newest = told["vocabulary"][0].storage_id
-    assert evaluations[0].target_materialization_data.storage_id == newest
+        records = [instance.fetch_materializations(dg.AssetKey(name), limit=9).records for name in assets]
+        newest, *_ = instance.event_log_storage.get_asset_check_execution_history(key, limit=9)
+    evaluation = newest.event.dagster_event.asset_check_evaluation_data
+    assert evaluation.target_materialization_data.storage_id == records[-1][0].storage_id
+    return [len(one) for one in records], evaluation.passed
