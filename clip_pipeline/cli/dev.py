@@ -22,6 +22,9 @@ from clip_pipeline.machine.process_tree import ProcessTree, Program
 SECONDS_BETWEEN_LOOKS = 0.5
 SECONDS_BETWEEN_LINES = 10.0
 STOPS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+PATIENCE = {"DAGSTER_BACKFILL_RETRY_DEFINITION_CHANGED_ERROR": "1"}
+"""Backfills wait while the code server is started again; without it each one that the daemon looks at in these seconds fails for good."""
+
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
@@ -55,7 +58,7 @@ def dev(recipe: str, settings: tuple[str, ...], data: str, home: str | None, por
     if importlib.util.find_spec("dagster_webserver") is None:
         raise PageError("The page needs dagster-webserver. Run: pip install clip_pipeline[ui]")
     folder = make_home(home or ("dagster_home" if data == "data" else Path(data) / ".dagster"))
-    environment = child_environment({**environment_of(recipe, settings, data), "DAGSTER_HOME": str(folder)})
+    environment = child_environment(PATIENCE | environment_of(recipe, settings, data) | {"DAGSTER_HOME": str(folder)})
     with _only_page(folder):
         _check_port(host, port)
         click.echo(f"Recipe {chosen.name}, artifacts in {Path(data).absolute()}, history in {folder}")

@@ -90,15 +90,24 @@ class Page:
         return found
 
     def by_kind(self) -> dict[str, list[Process]]:
-        """The processes, and under "orphan" those that nothing that runs has started."""
-        found, kinds = self.processes(), {}
-        for _ in range(3):  # a step is known by its run, a run by its code server
-            for process in found:
-                kinds[process.number] = _kind(process.command, kinds.get(process.parent, ""))
-        sorted_by_kind: dict[str, list[Process]] = {}
+        """The processes; under "of a run" what runs started, under "orphan" what nothing that runs has started."""
+        found = self.processes()
+        kinds = {process.number: _program_kind(process.command) for process in found}
+        for process in found:  # runs are processes that a code server started
+            if not kinds[process.number]:
+                starter = kinds.get(process.parent, "orphan")
+                helps = "resource_tracker" in process.command and starter != "orphan"
+                kinds[process.number] = "helper" if helps else {"code server": "run worker"}.get(starter, "")
+        in_step = {process.parent for process in found if "watch_orphans" in process.command}
+        known: dict[str, list[Process]] = {}
         for process in found:
-            sorted_by_kind.setdefault(kinds[process.number], []).append(process)
-        return sorted_by_kind
+            kind = kinds[process.number] or ("of a run" if process.parent in kinds else "orphan")
+            known.setdefault(kind, []).append(process)
+            if (
+                kind == "run worker" and process.number in in_step
+            ):  # it captures the output of the step that it executes
+                known.setdefault("step", []).append(process)
+        return known
 
     def launch(self, assets: list[str]) -> str:
         query = """mutation($p:LaunchBackfillParams!){launchPartitionBackfill(backfillParams:$p){
@@ -148,7 +157,7 @@ class Page:
         return [f"{what} {status}" for what, status in found.items() if status != "FRESH"]
 
 
-def _kind(command: str, parent: str) -> str:
+def _program_kind(command: str) -> str:
     for words, kind in (
         ("dagster_webserver", "web server"),
         ("dagster._daemon", "daemon"),
@@ -158,6 +167,4 @@ def _kind(command: str, parent: str) -> str:
     ):
         if words in command:
             return kind
-    if "resource_tracker" in command or "multiprocessing.forkserver" in command:
-        return "helper" if parent else "orphan"
-    return {"code server": "run worker", "run worker": "step", "": "orphan"}.get(parent, "of a step")
+    return ""

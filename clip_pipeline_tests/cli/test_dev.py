@@ -102,7 +102,7 @@ def test_dagster_is_started_with_the_recipe_the_folder_and_a_home_with_our_confi
     assert made.environment["CLIP_PIPELINE_SETTINGS"] == "words.min_count=30;words.min_length=3"
     assert made.environment["CLIP_PIPELINE_DATA"] == str(tmp_path / "data")
     home = tmp_path / "dagster_home"
-    assert made.environment["DAGSTER_HOME"] == str(home)
+    assert made.environment["DAGSTER_HOME"] == str(home) and dev.PATIENCE.items() <= made.environment.items()
     assert (home / "dagster.yaml").read_text() == CONFIGURATION.read_text()
     code, page, daemon = made.programs
     assert code.after is None and page.after == daemon.after == Path(code.command[code.command.index("--socket") + 1])
