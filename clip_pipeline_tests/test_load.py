@@ -32,6 +32,7 @@ VERBS = (
     ),
     *("load", "embed", "evaluate", "probe", "classify", "compare_scores", "adapt"),
     *("run", "status", "plan", "take_down", "read_table"),
+    *("add_variant", "list_variants", "remove_variant", "add_dataset", "remove_dataset"),
 )
 
 

@@ -205,6 +205,7 @@ def test_wrong_input_is_one_sentence(tmp_path):
                f"wikipedia.dump={_dump(tmp_path)}", "--set", "words.min_count=0", "--select", "+image_links")  # fmt: skip
 
 
+@pytest.mark.slow
 def test_photos_whose_captions_lie_elsewhere_are_told_before_the_words_are_counted(tmp_path):
     (tmp_path / "images").mkdir()
     (tmp_path / "images" / "a.jpg").touch()
