@@ -23,7 +23,10 @@ def dagster_programs(scratch: Path, host: str, port: int) -> list[Program]:
     code = ["code-server", "start", "--socket", str(socket), "-m", MODULE, "--location-name", LOCATION]
     page = ["-w", str(workspace), "--host", host, "--port", str(port), "--dagster-log-level", "warning"]
     return [
-        Program("Dagster's code server", _python("dagster", *code, "--use-python-environment-entry-point", *WARNINGS)),
+        Program(
+            "Dagster's code server",
+            _python("clip_pipeline.defs.code_server", *code, "--use-python-environment-entry-point", *WARNINGS),
+        ),
         Program("Dagster's web server", _python("dagster_webserver", *page), after=socket),
         Program("Dagster's daemon", _python("dagster._daemon", "run", "-w", str(workspace), *WARNINGS), after=socket),
     ]
