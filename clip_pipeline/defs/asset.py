@@ -21,7 +21,7 @@ from clip_pipeline.defs.resources import LaunchConfig, PipelineResource, data_fo
 from clip_pipeline.errors import ClipPipelineError, RunFailedError
 from clip_pipeline.pipeline.asset import Asset, Partitions
 from clip_pipeline.pipeline.graph import STEPS
-from clip_pipeline.pipeline.outcomes import AssetOutcome, PartitionDone, failures_of
+from clip_pipeline.pipeline.outcomes import AssetOutcome, PartitionDone, failures_of, name_of
 from clip_pipeline.pipeline.partitions import trial_names, variant_image_format
 from clip_pipeline.pipeline.progress_lines import progress_lines
 from clip_pipeline.pipeline.run import run_step
@@ -159,7 +159,7 @@ class _AssetRun:
                 if not alone:
                     self._report(step, partition.materialised)
             if isinstance(partition.error, ClipPipelineError) and not alone:
-                self._context.log.error(f"{step.key(partition.partition)}: {page_sentence(partition.error)}")
+                self._context.log.error(f"{name_of(step.name, partition.partition)}: {page_sentence(partition.error)}")
             say_pace(partition)
 
         def show(*shown: Any) -> None:

@@ -21,6 +21,7 @@ from clip_pipeline.defs.provenance import (
     DATA_VERSION,
     Input,
     Verdict,
+    definition_code_version,
     provenance_tags,
     same_provenance,
     verdict_of,
@@ -49,6 +50,8 @@ GONE = "not in the data folder"
 """The code version of the event that says that an artifact is not there any more."""
 
 FRESH = "fresh"
+
+NOTHING_BUILT = "nothing was built: this event says what is so now"
 
 STATE = "State"
 """The metadata that repeats the store's verdict."""
@@ -128,8 +131,11 @@ class History:
         tags = self.tags(step, artifact, verdict)
         if last and same_provenance(last.tags or {}, tags):
             return None
+        if last and not verdict.fresh and self._known_stale(step, artifact, last.tags or {}):
+            return None
         if last and (last.tags or {}).get(DATA_VERSION) == artifact.content:
-            metadata = dict(last.metadata)  # the same files: what was shown of them, without drawing it again
+            # the same files: what was shown of them, without drawing it again
+            metadata = dict(last.metadata) | {CACHE: dg.MetadataValue.text(NOTHING_BUILT)}
         else:
             reason = reasons.get(artifact.key, "found in the data folder")
             metadata = artifact_metadata(Materialised(artifact, False, reason, artifact.manifest["seconds"]))
@@ -139,6 +145,12 @@ class History:
             metadata=metadata | {STATE: verdict.why and f"stale: {verdict.why}" or FRESH},
             tags=tags,
         )
+
+    def _known_stale(self, step: Step, artifact: Artifact, tags: Mapping[str, str]) -> bool:
+        """Whether Dagster calls the artifact of the last event stale by itself: another code version says enough, and one more event
+        would look like something that was built."""
+        same_files = tags.get(DATA_VERSION) == artifact.content
+        return same_files and tags.get(CODE_VERSION) not in (definition_code_version(step, self.workspace), GONE)
 
     def _report_checks(self, step: Step, key: str, event: dg.AssetMaterialization) -> None:
         """Whoever built a fresh artifact: what the checks found of it is remembered beside it, and is said of the event."""

@@ -102,7 +102,9 @@ def register_partitions(instance: dg.DagsterInstance, asset: Asset, keys: Sequen
     folder defined, and defines no more, goes.
     """
     kind = _kind(asset)
-    if kind not in DYNAMIC:
+    if (
+        kind not in DYNAMIC or asset.partitions != kind
+    ):  # adapted variants are all or none; all are registered by the others
         return
     known = set(instance.get_dynamic_partitions(kind.value))
     instance.add_dynamic_partitions(kind.value, [key for key in keys if key not in known])
@@ -110,11 +112,17 @@ def register_partitions(instance: dg.DagsterInstance, asset: Asset, keys: Sequen
         instance.delete_dynamic_partition(kind.value, key)
 
 
+def was_defined(instance: dg.DagsterInstance, kind: Partitions) -> set[str]:
+    """The keys of an added kind that recipe or data folder defined at the last look: nobody typed them on the page."""
+    name = DEFINED + kind.value
+    return set(json.loads(instance.daemon_cursor_storage.get_cursor_values({name}).get(name, "[]")))
+
+
 def _no_more(instance: dg.DagsterInstance, kind: Partitions, known: set[str], keys: set[str]) -> set[str]:
     if kind not in ADDED:
         return known - keys
     name = DEFINED + kind.value
-    before = set(json.loads(instance.daemon_cursor_storage.get_cursor_values({name}).get(name, "[]")))
+    before = was_defined(instance, kind)
     if before != keys:
         instance.daemon_cursor_storage.set_cursor_values({name: json.dumps(sorted(keys))})
     return known & (before - keys)

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 
 from clip_pipeline.errors import RunFailedError
 from clip_pipeline.pipeline.checks.evaluate import CheckResult
-from clip_pipeline.pipeline.stages import artifact_key
 from clip_pipeline.storage.artifacts import Materialised
 
 
@@ -87,11 +86,16 @@ def skipped_sentence(outcome: AssetOutcome) -> str:
     return f"{outcome.asset} skipped{count}{example}, since {reason}"
 
 
+def name_of(asset: str, partition: str) -> str:
+    """As artifacts are named, also for a key that none can have."""
+    return f"{asset}[{partition}]" if partition else asset
+
+
 def failures_of(outcomes: Iterable[AssetOutcome]) -> dict[str, Exception | str]:
     """What failed, by the name of the artifact: its error, or the sentence of a check that stops what comes after."""
     failures: dict[str, Exception | str] = {}
     for outcome in outcomes:
-        failures |= {str(artifact_key(outcome.asset, key)): error for key, error in outcome.failures.items()}
+        failures |= {name_of(outcome.asset, key): error for key, error in outcome.failures.items()}
         for result in outcome.failed_checks:
             failures[f"{result.name}, the check {result.check.name}"] = result.outcome.found
     return failures

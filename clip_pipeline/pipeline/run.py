@@ -13,6 +13,7 @@ from clip_pipeline.errors import (
     ClipPipelineError,
     DiskError,
     SettingsError,
+    StoreError,
     WithheldArtifactError,
     nearest_name,
 )
@@ -111,7 +112,10 @@ def run_step(
     patience = Patience(waits if step.asset.pool == "network" else (), sleep)
     for partition in partitions:
         disk = next((error for error in outcome.failures.values() if isinstance(error, DiskError)), None)
-        if disk is not None:
+        unsafe = _unsafe_key(step, partition)
+        if unsafe is not None:
+            outcome.failures[partition] = unsafe
+        elif disk is not None:
             reason = f"the disk cannot be written: {disk}"
             outcome.skipped[partition] = reason
             workspace.withhold(step.key(partition), reason)
@@ -122,6 +126,15 @@ def run_step(
         _check(workspace, step, outcome)
     outcome.seconds = time.monotonic() - started
     return outcome
+
+
+def _unsafe_key(step: Step, partition: str) -> StoreError | None:
+    """Why no artifact can have the key; Dagster's page takes any text for one."""
+    try:
+        step.key(partition)
+    except StoreError as error:
+        return error
+    return None
 
 
 def _build(

@@ -18,7 +18,7 @@ NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+-]*")
 """Safe as a folder, as a file and as a key of Dagster's partitions."""
 
 SETTINGS_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+=,-]*")
-"""Such a name that may be settings, as in epochs=20,seed=1."""
+"""Such a name that may be settings, as in epochs=20+seed=1."""
 
 
 def checked_name(name: str, what: str, safe: re.Pattern[str] = NAME) -> str:

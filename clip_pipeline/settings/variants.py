@@ -8,11 +8,13 @@
     epochs = 20
 
 The settings come on top of the recipe's, as if each were given with --set; only those of `training` can be changed, for all
-else is shared by the variants. A name that is a model of the registry, a plan, or settings (`epochs=20,seed=1`) needs no file.
+else is shared by the variants. A name that is a model of the registry, a plan, or settings (`epochs=20+seed=1`) needs no file.
 """
 
 from __future__ import annotations
 
+import re
+import shlex
 from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,6 +40,9 @@ FOLDER = "variants"
 
 SECTION, WHAT = "training", "training variant"
 KEYS = ("about", SECTION)
+
+BETWEEN_SETTINGS = re.compile(r"[+,](?=\s*[a-z_.]+=)")
+"""Between two settings of a key. The dialog of the Dagster page takes no comma; the plus of a number such as 1e+5 parts nothing."""
 
 
 @dataclass(frozen=True)
@@ -85,8 +90,11 @@ def find_variant(data: Path, recipe: Recipe, name: str, models: Collection[str])
         known = list_variants(data, recipe)
         raise SettingsError(
             f'There is no training variant "{name}". {nearest_name(name, known)} A key needs a file, {file}, or must be the name '
-            "of a model or of a plan, or settings such as epochs=20,seed=1.",
-            Command("Write the file", f"clip-pipeline variants add {name} --set training.epochs=20"),
+            "of a model or of a plan, or settings such as epochs=20+seed=1.",
+            Command(
+                "Write the file",
+                f"clip-pipeline variants add {shlex.quote(name)} --set training.epochs=20 --data {shlex.quote(str(data))}",
+            ),
         )
     return _make(name, "", assignments, recipe, f'The variant "{name}"')
 
@@ -142,7 +150,7 @@ def _own_variant(file: Path, recipe: Recipe, name: str) -> Variant:
 def _meaning(name: str, models: Collection[str]) -> tuple[str, ...]:
     """What a key says itself; nothing for one that says nothing."""
     if "=" in name:
-        parts = [part.strip() for part in name.split(",")]
+        parts = [part.strip() for part in BETWEEN_SETTINGS.split(name)]
         return tuple(part if part.startswith(f"{SECTION}.") else f"{SECTION}.{part}" for part in parts if part)
     if name in models:
         return (f"{SECTION}.model={name}",)

@@ -38,7 +38,8 @@ class ArtifactKey:
         for part in self.partition.split("|"):
             if part.startswith(".") or "/" in part or "\\" in part:
                 raise StoreError(
-                    f'"{self.partition}" cannot be a partition of {self.asset}: it would leave its folder.'
+                    f'"{self.partition}" cannot be a partition of {self.asset}: it would leave its folder. A key that was added on '
+                    "the page is removed there (the arrow beside Materialize, Delete partitions)."
                 )
 
     def __str__(self) -> str:

@@ -62,6 +62,15 @@ def test_one_broken_dataset_of_four_leaves_three_green_and_is_green_once_it_is_m
     assert newest(instance, "benchmark_dataset", "mine").run_id == again.run_id
 
 
+def test_a_key_that_no_artifact_can_have_fails_alone(definitions, instance):
+    instance.add_dynamic_partitions("datasets", ["leer=/no/where", "digits"])
+    result = run(definitions, instance, "benchmark_dataset", "held_out", "digits")
+    assert not result.success
+    assert "benchmark_dataset[leer=/no/where]" in sentence(result) and "Delete partitions" in sentence(result)
+    of_this_run = {newest(instance, "benchmark_dataset", key).run_id for key in ("held_out", "sandbox", "digits")}
+    assert of_this_run == {result.run_id}
+
+
 def test_each_partition_of_a_batch_has_its_own_data_version_and_inputs(definitions, instance, data):
     result = run(definitions, instance, "image_shards", "00000", "00001")
     assert result.success

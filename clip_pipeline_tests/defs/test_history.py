@@ -133,6 +133,20 @@ def test_a_key_that_somebody_added_on_the_page_stays_and_one_that_was_removed_fr
         assert set(instance.get_dynamic_partitions("variants")) == {"tiny_test", "from_the_page"}
 
 
+def test_a_recipe_that_adapts_to_nothing_has_its_variants_all_the_same(instance, data):
+    with Workspace(data, recipe("adaptation.dataset=")) as workspace:
+        mirrored(instance, workspace)
+    assert list(instance.get_dynamic_partitions("variants")) == ["tiny_test"]
+
+
+def test_a_changed_setting_is_no_materialisation(instance, data, monkeypatch):
+    """The code version of the definitions says enough; one more event would look like something that was built."""
+    before = len(instance.fetch_materializations(dg.AssetKey("vocabulary"), limit=99).records)
+    with Workspace(data, recipe("words.min_count=30")) as workspace:
+        mirrored(instance, workspace)
+    assert len(instance.fetch_materializations(dg.AssetKey("vocabulary"), limit=99).records) == before
+
+
 def test_a_run_on_another_folder_never_touches_this_history(instance, data, tmp_path):
     before = instance.get_dynamic_partitions("dump_parts")
     with Workspace(tmp_path / "other", recipe("wikipedia.parts=1")) as other:

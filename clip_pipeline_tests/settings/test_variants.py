@@ -47,6 +47,8 @@ def test_a_file_changes_settings_of_the_recipe(tmp_path):
     [
         ("vit_s_16_112", {"model": "vit_s_16_112"}),
         ("epochs=4,seed=1", {"epochs": 4.0, "seed": 1}),
+        ("epochs=4+seed=1", {"epochs": 4.0, "seed": 1}),
+        ("learning_rate=1e+0", {"learning_rate": 1.0}),
         ("training.flip=true", {"flip": True}),
     ],
 )

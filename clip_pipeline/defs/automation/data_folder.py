@@ -12,6 +12,7 @@ import dagster as dg
 
 from clip_pipeline.defs.history import History
 from clip_pipeline.defs.page.sentences import page_sentence
+from clip_pipeline.defs.partitions import was_defined
 from clip_pipeline.errors import ClipPipelineError
 from clip_pipeline.pipeline.graph import STEPS
 from clip_pipeline.pipeline.sources.added_keys import ADDED_KINDS, define_key
@@ -95,12 +96,14 @@ def _adopt(instance: dg.DagsterInstance, workspace: Workspace) -> list[str]:
     """Writes definitions for the keys that were added on the page and say themselves what they mean. Sentences on what was done."""
     said = []
     for kind, known in ADDED_KINDS.items():
-        names = set(known(workspace))
+        names = set(known(workspace)) | was_defined(instance, kind)  # those that the recipe no longer names go
         for key in sorted(set(instance.get_dynamic_partitions(kind.value)) - names):
             try:
-                define_key(workspace, kind, key)
+                name = define_key(workspace, kind, key)
             except ClipPipelineError as error:
                 said.append(page_sentence(error))
-            else:
-                said.append(f"The key {key} of {kind.value}, added on the page, is defined in the data folder now.")
+                continue
+            if name != key:  # a path cannot be a partition; the mirror registers the name
+                instance.delete_dynamic_partition(kind.value, key)
+            said.append(f"{key}, added on the page to {kind.value}, is defined in the data folder now, as {name}.")
     return said

@@ -9,6 +9,7 @@ The text is what evaluation.datasets takes for one; NAME is what scores call it.
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import replace
 from pathlib import Path
 
@@ -49,8 +50,10 @@ def find_dataset(data: Path, chosen: str, name: str) -> Choice:
         known = list_datasets(data, chosen)
         raise SettingsError(
             f'There is no dataset "{name}". {nearest_name(name, known)} A key needs a file, {file}, or must be a name of the '
-            "registry whose photos need none, such as digits.",
-            Command("Write the file", f"clip-pipeline datasets add {name}=PATH"),
+            "registry whose photos need none, such as digits. Added on the page as NAME=PATH it gets its file within a minute.",
+            Command(
+                "Write the file", f"clip-pipeline datasets add {shlex.quote(name)}=PATH --data {shlex.quote(str(data))}"
+            ),
         )
     return found
 

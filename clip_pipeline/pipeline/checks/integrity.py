@@ -16,6 +16,7 @@ from clip_pipeline.pipeline.partitions import shard_keys
 from clip_pipeline.pipeline.steps.adaptation import ADAPTATION_CHECKS
 from clip_pipeline.pipeline.workspace import Workspace
 
+MAX_OF_ANOTHER_SCRIPT = 0.2
 MAX_MISSING_CAPTIONS = 0.25
 MAX_DECODE_FAILURES = 0.05
 MAX_FAILED_DOWNLOADS = 0.15
@@ -28,6 +29,20 @@ def vocabulary_holds_words(workspace: Workspace, partition: str) -> CheckOutcome
     artifact = workspace.get("vocabulary", partition)
     words = artifact.rows["words"]
     return CheckOutcome(words > 0, f"{words:,} words were kept; dropped: {artifact.facts['dropped']}", {"words": words})
+
+
+def words_are_of_the_script(workspace: Workspace, partition: str) -> CheckOutcome:
+    """Recipes are for English: of a German dump they drop every word with ä, ö, ü or ß."""
+    script = workspace.recipe.words.script
+    artifact = workspace.get("vocabulary", partition)
+    dropped = artifact.facts["dropped"].get(f"not_{script}", 0)
+    share = dropped / max(dropped + artifact.rows["words"], 1)
+    found = f"{dropped:,} words were dropped because of other letters than those of words.script={script}, {share:.0%} of the words that were left by then"
+    if share > MAX_OF_ANOTHER_SCRIPT:
+        found += (
+            ". For another language set words.script (latin for German, French, …) and words.stop_words (de, fr, …)"
+        )
+    return CheckOutcome(share <= MAX_OF_ANOTHER_SCRIPT, found, {"dropped": dropped, "share": share})
 
 
 def photos_have_captions(workspace: Workspace, partition: str) -> CheckOutcome:
@@ -151,6 +166,7 @@ def _photo_statuses(workspace: Workspace, shard: str) -> Counter[str]:
 
 CHECKS = (
     Check("vocabulary_holds_words", "vocabulary", "At least one word was kept.", True, vocabulary_holds_words),
+    Check("words_are_of_the_script", "vocabulary", "Few words have letters of another script.", False, words_are_of_the_script),
     Check("photos_have_captions", "photo_catalog", "Few photos lack a caption.", False, photos_have_captions),
     Check("shards_match_their_manifests", "image_shards", "Every file has the bytes of its manifest.", True, shards_match_their_manifests),
     Check("photos_were_downloaded", "image_shards", "Few photos failed.", False, photos_were_downloaded),

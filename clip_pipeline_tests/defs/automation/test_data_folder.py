@@ -58,16 +58,44 @@ def test_what_was_built_elsewhere_is_in_the_history_and_nothing_changed_costs_no
 
 def test_keys_that_were_added_on_the_page_are_defined_or_said_to_mean_nothing(sensor, own_instance):
     sensor.tick()
-    own_instance.add_dynamic_partitions("variants", ["epochs=1,seed=3", "mystery"])
+    own_instance.add_dynamic_partitions("variants", ["epochs=1+seed=3", "mystery"])
     own_instance.add_dynamic_partitions("datasets", ["digits", "unknown"])
     said = sensor.tick()
-    assert "The key epochs=1,seed=3 of variants, added on the page, is defined" in said
-    assert "The key digits of datasets" in said
+    assert "epochs=1+seed=3, added on the page to variants, is defined in the data folder now" in said
+    assert "digits, added on the page to datasets" in said
     assert 'There is no training variant "mystery"' in said and 'There is no dataset "unknown"' in said
-    assert (data_folder() / "variants" / "epochs=1,seed=3.toml").exists()
+    assert (data_folder() / "variants" / "epochs=1+seed=3.toml").exists()
     assert (data_folder() / "datasets" / "digits.toml").exists()
-    assert {"mystery", "epochs=1,seed=3"} <= set(own_instance.get_dynamic_partitions("variants"))
+    assert {"mystery", "epochs=1+seed=3"} <= set(own_instance.get_dynamic_partitions("variants"))
     assert not own_instance.get_runs()
+
+
+def test_a_path_that_is_typed_on_the_page_becomes_a_dataset_of_its_name(sensor, own_instance, tmp_path):
+    from clip_pipeline_tests.defs.automation.made import write_photo
+
+    for name in ("apples", "pears"):
+        (tmp_path / "fruit" / name).mkdir(parents=True)
+        write_photo(tmp_path / "fruit" / name, "one", 50)
+    sensor.tick()
+    own_instance.add_dynamic_partitions("datasets", [f"obst={tmp_path / 'fruit'}", "nowhere=/no/such/folder"])
+    said = sensor.tick()
+    assert "is defined in the data folder now, as obst." in said
+    assert "/no/such/folder" in said
+    keys = own_instance.get_dynamic_partitions("datasets")
+    assert "obst" in keys and f"obst={tmp_path / 'fruit'}" not in keys and "nowhere=/no/such/folder" in keys
+
+
+def test_a_dataset_that_the_recipe_names_no_more_goes_and_is_not_taken_for_one_that_was_added(
+    sensor, own_instance, monkeypatch
+):
+    sensor.tick()
+    before = set(own_instance.get_dynamic_partitions("datasets"))
+    monkeypatch.setenv("CLIP_PIPELINE_SETTINGS", "evaluation.datasets=digits")
+    sensor.cursor = None
+    sensor.tick()
+    assert before != {"digits"}
+    assert set(own_instance.get_dynamic_partitions("datasets")) == {"digits"}
+    assert not list((data_folder() / "datasets").glob("*.toml"))
 
 
 def test_what_was_wiped_on_the_page_is_told_again(sensor, own_instance):
