@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pyarrow.parquet as pq
 import pytest
@@ -139,3 +139,18 @@ def test_the_sensor_asks_for_runs_that_say_of_which_recipe_and_folder_they_are(o
         (request,) = sensor.evaluate_tick(context).run_requests
     assert [key.to_user_string() for key in request.asset_selection] == ["wikipedia_dump"]
     assert request.tags["recipe"] == "tiny" and request.tags["data_folder"] == str(data_folder())
+
+
+def test_the_mirror_is_asked_once_a_day(own_definitions, own_instance):
+    cursor, asked = None, []
+    for hours in (0, 1, 24, 25):
+        result = dg.evaluate_automation_conditions(
+            own_definitions,
+            own_instance,
+            dg.AssetSelection.assets("wikipedia_dump_source"),
+            datetime(2026, 12, 1, 3, 30, tzinfo=UTC) + timedelta(hours=hours),
+            cursor,
+        )
+        cursor = result.cursor
+        asked.append(result.total_requested)
+    assert asked == [0, 1, 0, 1]
