@@ -51,6 +51,7 @@ def dev(recipe: str, settings: tuple[str, ...], data: str, home: str | None, por
     from clip_pipeline.machine.child_process import child_environment
     from clip_pipeline.settings.chosen_recipe import recipe_of
     from clip_pipeline.settings.environment import environment_of, starting_settings
+    from clip_pipeline.settings.profiles import settings_version
     from clip_pipeline.storage.scratch import scratch_folder
 
     settings = (*starting_settings(), *settings)
@@ -61,7 +62,9 @@ def dev(recipe: str, settings: tuple[str, ...], data: str, home: str | None, por
     environment = child_environment(PATIENCE | environment_of(recipe, settings, data) | {"DAGSTER_HOME": str(folder)})
     with _only_page(folder):
         _check_port(host, port)
-        click.echo(f"Recipe {chosen.name}, artifacts in {Path(data).absolute()}, history in {folder}")
+        click.echo(
+            f"Recipe {chosen.name}, version {settings_version(chosen)}, artifacts in {Path(data).absolute()}, history in {folder}"
+        )
         _mirror(environment)
         with scratch_folder("dev") as scratch:
             _serve(dagster_programs(scratch, host, port), environment, host, port)

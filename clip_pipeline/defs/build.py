@@ -1,7 +1,5 @@
 """Puts assets, checks, jobs, schedules, sensors and resources together."""
 
-import os
-
 import dagster as dg
 
 from clip_pipeline.defs.asset import pipeline_asset
@@ -12,8 +10,6 @@ from clip_pipeline.defs.checks import CHECKS
 from clip_pipeline.defs.jobs import JOBS
 from clip_pipeline.defs.resources import launch_resources
 from clip_pipeline.pipeline.graph import STEPS
-from clip_pipeline.settings.environment import RECIPE, data_folder, starting_recipe
-from clip_pipeline.settings.profiles import is_profile, settings_version
 
 
 def build_definitions() -> dg.Definitions:
@@ -27,16 +23,4 @@ def build_definitions() -> dg.Definitions:
         resources=launch_resources(),
         # A run is one process: killed, it leaves no step behind; its assets take turns anyway, for each uses all cores.
         executor=dg.in_process_executor,
-        metadata=_about(),
     )
-
-
-def _about() -> dict[str, dg.MetadataValue]:
-    """What the page says of the code location: which settings it goes by, and where."""
-    recipe, given = starting_recipe(), os.environ.get(RECIPE, "")
-    about: dict[str, dg.MetadataValue] = {
-        "recipe": dg.MetadataValue.text(recipe.name),
-        "version of the settings": dg.MetadataValue.text(settings_version(recipe)),
-        "data folder": dg.MetadataValue.path(str(data_folder().absolute())),
-    }
-    return about | ({"profile": dg.MetadataValue.path(given)} if is_profile(given) else {})

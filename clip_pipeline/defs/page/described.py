@@ -14,6 +14,7 @@ from clip_pipeline.pipeline.stages import STAGES
 from clip_pipeline.pipeline.step import Step
 from clip_pipeline.pipeline.workspace import Workspace
 from clip_pipeline.settings.fields import SettingField
+from clip_pipeline.settings.profiles import settings_version
 
 GROUPS = {stage: f"{number}_{stage}" for number, stage in enumerate(STAGES, start=1)}
 """Dagster sorts groups by name: the number puts them in the order of the flow."""
@@ -82,7 +83,8 @@ def description(step: Step, workspace: Workspace) -> str:
 def _settings_lines(fields: list[SettingField], workspace: Workspace) -> list[str]:
     if not fields:
         return ["**Settings** none: it depends on what it reads alone"]
-    head = f"**Settings** that decide its bytes, with the values of the recipe {workspace.recipe.name}"
+    recipe = workspace.recipe
+    head = f"**Settings** that decide its bytes, with the values of the recipe {recipe.name}, version {settings_version(recipe)}"
     changed = [field for field in fields if _value(field, workspace) != field.default]
     shown = fields if len(fields) <= MAX_LISTED_SETTINGS else changed
     lines = [head, ""]
