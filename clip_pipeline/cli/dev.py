@@ -139,9 +139,9 @@ def _serve(programs: Sequence[Program], environment: Mapping[str, str], host: st
         raise PageError(f"Dagster ended by itself (exit status {status}). Its lines above say why.")
     tree.ask_to_end()
     click.echo("Ending. Runs are cancelled; a training saves its state first. Ctrl-C again ends all at once.")
-    began, asked_before = _Clock(), len(asked)
+    began = _Clock()
     while tree.poll() is None:
-        if len(asked) > asked_before:
+        if len(asked) > 1:  # whenever the second came, also while the first was being passed on
             tree.kill()
         if began.is_due():
             click.echo(f"Waiting for Dagster and its runs to end, {began.seconds:.0f} s.")

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import socket
 import sys
@@ -109,7 +110,8 @@ def test_dagster_is_started_with_the_recipe_the_folder_and_a_home_with_our_confi
     assert " ".join(page.command).endswith(f"--host 127.0.0.1 --port {port} --dagster-log-level warning")
     assert daemon.command[2:4] == ["dagster._daemon", "run"]
     assert not page.after.parent.exists(), "the folder of the socket is gone with the page"
-    assert f"Recipe mine, artifacts in {tmp_path / 'data'}, history in {home}" in result.output
+    assert re.search(r"Recipe mine, version [0-9a-f]{8}, ", result.output)
+    assert f"artifacts in {tmp_path / 'data'}, history in {home}" in result.output
     assert result.output.endswith("Ended.\n")
 
 
