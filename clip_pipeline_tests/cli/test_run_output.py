@@ -29,10 +29,10 @@ def test_a_blocking_check_is_said_where_it_fails_and_the_run_fails(tmp_path):
     lines = [" ".join(line.split()) for line in result.output.splitlines()]
     assert any(re.fullmatch(r"vocabulary 1 built .* 0 words", line) for line in lines)
     assert any(line.startswith("vocabulary_holds_words stops what comes after: 0 words were kept") for line in lines)
-    assert lines[-1].endswith("1 check, 1 failed")
+    assert lines[-1].endswith("2 checks, 1 failed")
     again = run_words(tmp_path)
     assert isinstance(again.exception, RunFailedError)
-    assert again.output.splitlines()[-1].endswith("1 check, 1 failed, 1 remembered"), "never silently"
+    assert again.output.splitlines()[-1].endswith("2 checks, 1 failed, 2 remembered"), "never silently"
 
 
 def test_without_checks_none_is_mentioned(tmp_path):
