@@ -1,5 +1,6 @@
 """Makes a Dagster asset of a step of the pipeline."""
 
+import contextlib
 from collections.abc import Iterator, Sequence
 from typing import Any, cast
 
@@ -18,7 +19,7 @@ from clip_pipeline.defs.page.sentences import page_failure, page_sentence
 from clip_pipeline.defs.partitions import definition_of, partition_mapping
 from clip_pipeline.defs.provenance import definition_code_version
 from clip_pipeline.defs.resources import LaunchConfig, PipelineResource, data_folder, starting_recipe, with_speed
-from clip_pipeline.errors import ClipPipelineError, RunFailedError
+from clip_pipeline.errors import ClipPipelineError, InputError, RunFailedError, SettingsError
 from clip_pipeline.pipeline.asset import Asset, Partitions
 from clip_pipeline.pipeline.graph import STEPS
 from clip_pipeline.pipeline.outcomes import AssetOutcome, PartitionDone, failures_of, name_of
@@ -117,10 +118,15 @@ class _AssetRun:
                 self._build_all(step, missing, force=False)
 
     def _read_partitions(self, step: Step) -> list[str]:
-        if step.asset.partitions == Partitions.IMAGE_FORMATS:  # a training reads those of its own format
-            variant = self._step.workspace_of(self._workspace, *self._context.partition_keys)
-            return variant_image_format(variant.recipe.training)
-        return step.partitions(self._workspace)
+        if step.asset.partitions != Partitions.IMAGE_FORMATS:
+            return step.partitions(self._workspace)
+        # a training reads those of its own format; a variant that means nothing says so when it is built
+        formats: dict[str, None] = {}
+        for key in self._context.partition_keys:
+            with contextlib.suppress(SettingsError, InputError):
+                variant = self._step.workspace_of(self._workspace, key)
+                formats |= dict.fromkeys(variant_image_format(variant.recipe.training))
+        return list(formats)
 
     def one(self, key: str) -> dg.MaterializeResult:
         """Builds one partition, or the asset that has none. Its checks are a step of their own, which Dagster runs next."""
