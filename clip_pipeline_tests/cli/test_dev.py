@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import _thread
+import faulthandler
 import os
 import re
 import signal
@@ -80,10 +82,15 @@ def run_and_stop(tree, *arguments: str, when=None):
 
 
 def _stop(ready) -> None:
-    deadline = time.monotonic() + 20
+    """A signal that the command does not take yet would end all tests with this one: then it says where it is, and gives up."""
+    deadline = time.monotonic() + 120
     while not ready() and time.monotonic() < deadline:
         time.sleep(0.01)
-    os.kill(os.getpid(), signal.SIGTERM)
+    if callable(signal.getsignal(signal.SIGTERM)):
+        os.kill(os.getpid(), signal.SIGTERM)
+    else:
+        faulthandler.dump_traceback()
+        _thread.interrupt_main()
 
 
 def free_port() -> int:
