@@ -6,6 +6,7 @@ export TORCH ?= auto
 VENV := .venv
 BIN := $(VENV)/bin
 ON_ALL_CORES := -n logical --dist loadfile --no-loadscope-reorder
+WITH_SIGNALS := clip_pipeline_tests/cli/test_dev.py clip_pipeline_tests/defs/test_own_process.py
 export DAGSTER_HOME := $(CURDIR)/dagster_home
 unexport PYTHONDONTWRITEBYTECODE # else each of the programs that tests start compiles the package anew
 
@@ -13,13 +14,14 @@ demo: $(VENV)/installed ## words to a scored CLIP in the sandbox world
 	$(BIN)/clip-pipeline run --recipe sandbox
 
 test: $(VENV)/installed-dev ## all tests, on all cores
-	$(BIN)/python -m pytest $(ON_ALL_CORES) --durations=15
+	$(BIN)/python -m pytest $(ON_ALL_CORES) -m "not signals" --durations=15
+	$(BIN)/python -m pytest -n0 $(WITH_SIGNALS) -m signals
 
 page-test: $(VENV)/installed-dev ## a day on the Dagster page in a browser, with screenshots in page-test/, and thirty kills: an hour
 	CLIP_PIPELINE_PAGE_TEST=$(CURDIR)/page-test $(BIN)/python -m pytest -n0 clip_pipeline_tests/browser
 
 check: lint ## style, types and the quick tests: a minute
-	$(BIN)/python -m pytest $(ON_ALL_CORES) -m "not slow"
+	$(BIN)/python -m pytest $(ON_ALL_CORES) -m "not slow and not signals"
 
 dev: $(VENV)/installed ## the Dagster page; make dev RECIPE=laptop DATA=mydata PORT=3001 for others than the sandbox's
 	@exec $(BIN)/clip-pipeline dev $(if $(RECIPE),--recipe '$(RECIPE)') $(if $(DATA),--data '$(DATA)' --home '$(DATA)/.dagster') $(if $(PORT),--port $(PORT))

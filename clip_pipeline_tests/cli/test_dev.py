@@ -24,6 +24,8 @@ from clip_pipeline.defs.home import CONFIGURATION
 from clip_pipeline.errors import PageError, SettingsError
 from clip_pipeline.storage.lock import exclusive_lock
 
+pytestmark = pytest.mark.signals
+
 
 class FakeTree:
     """Dagster as `dev` sees it. ends: the exit status that it has from the start. made: all of them."""

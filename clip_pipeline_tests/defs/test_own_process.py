@@ -26,6 +26,8 @@ from clip_pipeline.settings.recipes import find_recipe  # noqa: E402
 from clip_pipeline.storage.lock import exclusive_lock  # noqa: E402
 from clip_pipeline_tests.defs.fake_child import ERROR, STEP  # noqa: E402
 
+pytestmark = pytest.mark.signals
+
 CHILD = "clip_pipeline_tests.defs.fake_child"
 RECIPE = with_settings(find_recipe("tiny"), ["words.min_count=7"])
 
