@@ -5,7 +5,7 @@ PYTHON ?= python3
 export TORCH ?= auto
 VENV := .venv
 BIN := $(VENV)/bin
-ON_ALL_CORES := -n logical --dist loadfile --no-loadscope-reorder
+ON_ALL_CORES := -n logical --dist loadfile --no-loadscope-reorder --max-worker-restart=0 # after the end of a worker xdist would wait for ever
 WITH_SIGNALS := clip_pipeline_tests/cli/test_dev.py clip_pipeline_tests/defs/test_own_process.py
 export DAGSTER_HOME := $(CURDIR)/dagster_home
 unexport PYTHONDONTWRITEBYTECODE # else each of the programs that tests start compiles the package anew
