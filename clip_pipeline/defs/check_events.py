@@ -7,20 +7,20 @@ from dagster._core.definitions.asset_checks.asset_check_evaluation import (
 
 from clip_pipeline.pipeline.checks.evaluate import CheckResult
 
-TOLD_OF_FOLDER = "data_folder"
-"""Stands in the place of a run's id in what is told of checks that no run of Dagster's evaluated."""
+OUTSIDE_OF_RUNS = "data_folder"
+"""Stands in the place of the id of a run in events of checks that no run of Dagster's evaluated."""
 
 
 def report_check(instance: dg.DagsterInstance, evaluation: dg.AssetCheckEvaluation) -> None:
-    """Reports a check outside of a run, in the place of what was told of it before.
+    """Reports a check outside of a run, in the place of the evaluation before it.
 
     Dagster's own `report_runless_asset_event` takes one evaluation of a check and a partition for ever, and fails at the second
     (1.13.27: the id of no run and the partition are a unique key); under the id of a run it replaces the first.
     """
     event = dg.DagsterEvent(
-        dg.DagsterEventType.ASSET_CHECK_EVALUATION.value, job_name=TOLD_OF_FOLDER, event_specific_data=evaluation
+        dg.DagsterEventType.ASSET_CHECK_EVALUATION.value, job_name=OUTSIDE_OF_RUNS, event_specific_data=evaluation
     )
-    instance.report_dagster_event(event, run_id=TOLD_OF_FOLDER)
+    instance.report_dagster_event(event, run_id=OUTSIDE_OF_RUNS)
 
 
 def check_evaluation(instance: dg.DagsterInstance, result: CheckResult) -> dg.AssetCheckEvaluation:

@@ -36,6 +36,6 @@ def report_run(workspace: Workspace, outcomes: Sequence[AssetOutcome]) -> None:
         try:
             History(instance, workspace).mirror(STEPS.values(), {done.artifact.key: done.reason for done in built})
         except StoreError as error:
-            logger.warning("Nothing of this run was told to Dagster. %s", error)
+            logger.warning("Nothing of this run was reported to Dagster. %s", error)
             return
     logger.info("Reported to the Dagster history in %s", os.environ["DAGSTER_HOME"])
