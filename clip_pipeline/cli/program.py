@@ -25,7 +25,9 @@ from clip_pipeline.cli.variants import variants
 from clip_pipeline.cli.words import words
 from clip_pipeline.errors import ClipPipelineError
 from clip_pipeline.machine.child_process import PROGRAM_ENVIRONMENT
+from clip_pipeline.machine.interrupts import end_as_ctrl_c_does, signal_of
 from clip_pipeline.settings.renamed import renamed_option
+from clip_pipeline.storage.disk_faults import disk_sentence
 from clip_pipeline.version import __version__
 
 
@@ -33,14 +35,15 @@ def main() -> None:
     """Runs the command line. A `ClipPipelineError` becomes one sentence and exit status 1; it never is a traceback."""
     for name, value in PROGRAM_ENVIRONMENT.items():
         os.environ.setdefault(name, value)
+    end_as_ctrl_c_does()
     try:
         commands(prog_name="clip-pipeline", standalone_mode=False)
     except ClipPipelineError as error:
         _stop(terminal_sentence(error), 1)
     except click.exceptions.Exit as leave:
         sys.exit(leave.exit_code)
-    except click.Abort:
-        _stop("Stopped. What was finished is kept: run the same command again to go on.", 130)
+    except (click.Abort, KeyboardInterrupt) as error:
+        _stop("Stopped. What was finished is kept: run the same command again to go on.", 128 + signal_of(error))
     except click.ClickException as error:
         if isinstance(error, click.NoSuchOption) and error.ctx is not None:
             command = error.ctx.command_path.partition(" ")[2]
@@ -48,15 +51,14 @@ def main() -> None:
             error = click.UsageError(renamed, error.ctx) if renamed else error
         error.show()
         sys.exit(2)
-    except KeyboardInterrupt:
-        _stop("Stopped. What was finished is kept: run the same command again to go on.", 130)
     except BrokenPipeError:
         sys.stderr.close()
         sys.exit(1)
-    except OSError as error:
-        if error.filename is None:
+    except Exception as error:
+        sentence = disk_sentence(error)
+        if not sentence:
             raise
-        _stop(f"{error.filename}: {error.strerror}. Check the path and your right to write there.", 1)
+        _stop(sentence, 1)
 
 
 def _stop(sentence: str, status: int) -> None:

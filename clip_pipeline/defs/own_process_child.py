@@ -28,13 +28,11 @@ from dagster_pipes import (
 )
 
 from clip_pipeline.errors import ClipPipelineError
+from clip_pipeline.machine.interrupts import end_as_ctrl_c_does, signal_of
 from clip_pipeline.machine.parent_process import end_with_process
 from clip_pipeline.pipeline.step import Step
 from clip_pipeline.pipeline.workspace import Workspace
 from clip_pipeline.settings import recipe_of_text
-
-INTERRUPTED = 130
-"""The exit status after Ctrl-C, as that of the command line."""
 
 
 class _WholeLines(PipesStreamMessageWriterChannel):
@@ -77,14 +75,14 @@ def serve(find_step: Callable[[str], Step]) -> None:
     with open_dagster_pipes(params_loader=PipesEnvVarParamsLoader(), message_writer=_Descriptor()) as pipes:
         end_with_process(pipes.get_extra("parent"))
         signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job hands an ignored one on
-        signal.signal(signal.SIGTERM, lambda number, frame: signal.raise_signal(signal.SIGINT))
+        end_as_ctrl_c_does()
         _log_to(pipes)
         try:
             _materialise(pipes, find_step(pipes.get_extra("asset")))
         except ClipPipelineError as error:
             pipes.report_custom_message({"error": base64.b64encode(pickle.dumps(error)).decode()})
-        except KeyboardInterrupt:
-            status = INTERRUPTED
+        except KeyboardInterrupt as interruption:
+            status = 128 + signal_of(interruption)
     sys.exit(status)
 
 

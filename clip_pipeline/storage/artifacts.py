@@ -25,13 +25,13 @@ from pathlib import Path
 from clip_pipeline.errors import MissingArtifactError
 from clip_pipeline.remedies import Materialise
 from clip_pipeline.storage.disk import (
-    disk_errors,
     previous_of,
     restore_previous,
     swap_in,
     sync_tree,
     write_synced,
 )
+from clip_pipeline.storage.disk_faults import disk_errors
 from clip_pipeline.storage.freshness import explain_difference, wrong_files
 from clip_pipeline.storage.lock import exclusive_lock
 from clip_pipeline.storage.manifest import MANIFEST, Artifact, ArtifactKey, Built, Wanted, make_manifest

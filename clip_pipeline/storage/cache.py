@@ -7,7 +7,8 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
-from clip_pipeline.storage.disk import disk_errors, sync_tree
+from clip_pipeline.storage.disk import sync_tree
+from clip_pipeline.storage.disk_faults import disk_errors
 from clip_pipeline.storage.lock import exclusive_lock
 
 KEPT = 2

@@ -1,19 +1,13 @@
-"""How bytes reach the disk whole: synced writes, a folder put in place in one step, hashes, and the disk's own errors."""
+"""How bytes reach the disk whole: synced writes, a folder put in place in one step, and hashes."""
 
 from __future__ import annotations
 
-import contextlib
-import errno
 import hashlib
 import json
 import os
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
-
-from clip_pipeline.errors import DiskError
-from clip_pipeline.remedies import AnotherDataFolder
 
 
 def hash_json(value: Any) -> str:
@@ -79,36 +73,3 @@ def sync_path(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
-
-
-@contextlib.contextmanager
-def disk_errors(root: Path) -> Iterator[None]:
-    """Turns the operating system's complaints about the data folder's disk into a sentence."""
-    try:
-        yield
-    except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            free = shutil.disk_usage(_existing_parent(root)).free
-            raise DiskError(
-                f"The disk that holds {root} is full ({free / 1e6:,.0f} MB free). What was finished is kept.",
-                AnotherDataFolder("Free some space and run again"),
-            ) from error
-        if error.errno in (errno.EROFS, errno.EACCES, errno.EPERM) and _is_below(error.filename, root):
-            raise DiskError(
-                f"{root} cannot be written ({error.strerror}).",
-                AnotherDataFolder("Give yourself the right to write there"),
-            ) from error
-        raise
-
-
-def _existing_parent(path: Path) -> Path:
-    while not path.exists():
-        path = path.parent
-    return path
-
-
-def _is_below(name: Any, root: Path) -> bool:
-    if not isinstance(name, (str, os.PathLike)):
-        return True
-    path = Path(name).absolute()
-    return path.is_relative_to(root) or root.is_relative_to(path)

@@ -7,7 +7,8 @@ import os
 from pathlib import Path
 
 from clip_pipeline.machine.progress import waiting
-from clip_pipeline.storage.disk import disk_errors, hash_file, hash_json
+from clip_pipeline.storage.disk import hash_file, hash_json
+from clip_pipeline.storage.disk_faults import disk_errors
 
 
 class OwnFiles:

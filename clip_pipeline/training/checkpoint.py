@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from clip_pipeline.storage.disk import disk_errors, sync_path, sync_tree
+from clip_pipeline.storage.disk import sync_path, sync_tree
+from clip_pipeline.storage.disk_faults import disk_errors
 
 if TYPE_CHECKING:
     import torch

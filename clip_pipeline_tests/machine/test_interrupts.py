@@ -8,6 +8,7 @@ import threading
 import pytest
 
 from clip_pipeline.machine.interrupts import deferred_interrupt
+from clip_pipeline_tests.made.warm_python import run_python
 
 
 def test_ctrl_c_lets_the_work_come_to_its_end():
@@ -46,3 +47,38 @@ def test_handlers_of_others_and_threads_are_left_alone():
     thread.start()
     thread.join()
     assert heard[-1] is False
+
+
+STATE = """
+import signal, sys
+from clip_pipeline.machine.interrupts import deferred_interrupt, end_as_ctrl_c_does, signal_of
+end_as_ctrl_c_does()
+done = []
+try:
+    with deferred_interrupt() as interrupted:
+        signal.raise_signal(int(sys.argv[1]))
+        done.append("a step")
+        assert interrupted()
+except KeyboardInterrupt as error:
+    assert done
+    try:
+        signal.raise_signal(int(sys.argv[1]))
+    except KeyboardInterrupt as again:
+        sys.exit(100 + (signal_of(error) == signal_of(again) == int(sys.argv[1])))
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
+def test_the_signals_that_end_programs_wait_for_the_same_moment(number):
+    assert run_python(["-c", STATE, int(number)]).returncode == 101
+
+
+def test_what_nohup_ignores_stays_ignored():
+    code = """
+import signal
+from clip_pipeline.machine.interrupts import end_as_ctrl_c_does
+signal.signal(signal.SIGHUP, signal.SIG_IGN)
+end_as_ctrl_c_does()
+signal.raise_signal(signal.SIGHUP)
+"""
+    assert run_python(["-c", code]).returncode == 0

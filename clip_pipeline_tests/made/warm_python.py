@@ -53,6 +53,11 @@ class WarmProcess:
             time.sleep(0.02)
         return self.returncode
 
+    def send(self, number: int) -> None:
+        """Sends it a signal, where it still runs."""
+        if self.poll() is None:
+            os.kill(self.pid, number)
+
     def kill(self) -> None:
         """kill -9, where it still runs."""
         if self.poll() is None:

@@ -15,7 +15,7 @@ import pytest
 
 from clip_pipeline.errors import DiskError, MissingArtifactError, StoreError
 from clip_pipeline.storage.artifacts import Store
-from clip_pipeline.storage.disk import disk_errors
+from clip_pipeline.storage.disk_faults import disk_errors
 from clip_pipeline.storage.manifest import MANIFEST, ArtifactKey, Built, Wanted
 
 KEY = ArtifactKey("words", "vocabulary")

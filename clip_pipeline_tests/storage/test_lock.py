@@ -3,8 +3,9 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import threading
 
-from clip_pipeline.storage.lock import exclusive_lock
+from clip_pipeline.storage.lock import exclusive_lock, owner_of
 
 HOLDER = """
 import sys, time
@@ -26,7 +27,7 @@ def test_another_process_waits_for_the_lock_and_is_told_whose_it_is(tmp_path, ca
         holder.kill()  # frees it, without a word of the holder's
         with exclusive_lock(path, "a thing") as held:
             assert held
-            assert path.read_text() == str(os.getpid())
+            assert owner_of(path).startswith(f"{os.getpid()} on ")
 
 
 def test_the_wait_says_what_for(tmp_path, caplog):
@@ -37,10 +38,42 @@ def test_the_wait_says_what_for(tmp_path, caplog):
         with exclusive_lock(path, "a thing") as held:
             assert held
         assert f"process {holder.pid}" in caplog.text
-        assert "is building a thing; waiting until it is done" in caplog.text
+        assert "is writing a thing; waiting until it is done" in caplog.text
 
 
 def test_a_folder_that_cannot_be_written_gives_no_lock_to_who_does_not_wait(tmp_path):
     (tmp_path / "file").write_text("")
     with exclusive_lock(tmp_path / "file" / "thing.lock", "a thing", wait=False) as held:
         assert not held
+
+
+def test_a_lock_beside_the_users_files_goes_with_its_holder_and_still_lets_in_one_at_a_time(tmp_path):
+    path, inside, most = tmp_path / ".out.lock", [], []
+
+    def write() -> None:
+        for _ in range(50):
+            with exclusive_lock(path, "out", remove=True):
+                inside.append(1)
+                most.append(len(inside))
+                inside.pop()
+
+    threads = [threading.Thread(target=write) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert set(most) == {1} and len(most) == 300
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_those_who_share_a_lock_hold_it_together_and_shut_out_who_wants_it_alone(tmp_path):
+    path = tmp_path / "lock"
+    with (
+        exclusive_lock(path, "", wait=False, shared=True) as one,
+        exclusive_lock(path, "", wait=False, shared=True) as two,
+    ):
+        assert one and two
+        with exclusive_lock(path, "", wait=False) as alone:
+            assert not alone
+    with exclusive_lock(path, "", wait=False) as alone:
+        assert alone

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 import threading
 from pathlib import Path
 
@@ -32,6 +34,39 @@ def test_a_published_folder_replaces_its_own_but_not_someone_elses_files(tmp_pat
     with pytest.raises(StoreError, match="did not write"), published_folder(tmp_path / "mine"):
         pass
     assert (tmp_path / "mine/thesis.txt").read_text() == "precious"
+
+
+WRITER = """
+import sys, time
+from pathlib import Path
+from clip_pipeline.storage.published import published_file, published_folder
+place, text = Path(sys.argv[1]), sys.argv[2]
+with published_folder(place / "folder") as (folder, work):
+    (folder / "one").write_text(text)
+    time.sleep(0.05)
+    (folder / "two").write_text(text)
+with published_file(place / "file") as path:
+    path.write_text(text)
+    time.sleep(0.05)
+    path.write_text(path.read_text() + text)
+"""
+
+
+def test_six_who_write_to_one_place_take_turns_and_the_last_one_is_whole(tmp_path):
+    writers = [subprocess.Popen([sys.executable, "-c", WRITER, tmp_path, str(number)]) for number in range(6)]
+    assert [writer.wait() for writer in writers] == [0] * 6
+    one, two = ((tmp_path / "folder" / name).read_text() for name in ("one", "two"))
+    assert one == two
+    assert len(set((tmp_path / "file").read_text())) == 1
+    assert {path.name for path in tmp_path.iterdir()} == {"folder", "file"}
+
+
+def test_what_a_killed_writer_left_is_gone_after_the_next_and_its_lock_is_free(tmp_path):
+    code = "import os, sys\n" + WRITER.replace("time.sleep(0.05)", "os._exit(1)", 1)
+    assert subprocess.run([sys.executable, "-c", code, tmp_path, "x"], check=False).returncode == 1
+    assert (tmp_path / ".folder.lock").exists()
+    assert subprocess.run([sys.executable, "-c", WRITER, tmp_path, "y"], check=False).returncode == 0
+    assert {path.name for path in tmp_path.iterdir()} == {"folder", "file"}
 
 
 def write_shard(folder: Path, work: Path, reusable: bool) -> dict[str, int]:

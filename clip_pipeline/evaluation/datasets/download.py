@@ -15,7 +15,8 @@ from clip_pipeline.evaluation.datasets.opening import open_entry
 from clip_pipeline.sources.photos.archives import is_archive, unpack
 from clip_pipeline.sources.web.api_session import Hosts
 from clip_pipeline.sources.web.file_download import RemoteFile, download_file
-from clip_pipeline.storage.disk import disk_errors, write_synced
+from clip_pipeline.storage.disk import write_synced
+from clip_pipeline.storage.disk_faults import disk_errors
 
 logger = logging.getLogger(__name__)
 

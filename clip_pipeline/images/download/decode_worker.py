@@ -26,6 +26,7 @@ from typing import Any, BinaryIO
 from clip_pipeline.images.download.check_photo import RejectedPhoto
 from clip_pipeline.images.download.journal import Segment
 from clip_pipeline.images.download.signature import image_signature
+from clip_pipeline.machine.interrupts import ignore_interrupts
 from clip_pipeline.settings import DownloadSettings
 
 MESSAGE = struct.Struct("<BIII")
@@ -147,7 +148,7 @@ def _warm_up(check: Check) -> None:
 
 def main() -> None:
     options = json.loads(sys.argv[1])
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the one who sends photos; its end ends the pipe
+    ignore_interrupts()  # they are for the one who sends photos; its end ends the pipe
     module, _, name = options["check"].partition(":")
     check = getattr(importlib.import_module(module), name)
     _warm_up(check)

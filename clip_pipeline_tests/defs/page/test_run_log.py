@@ -65,9 +65,10 @@ def test_waiting_for_the_lock_of_another_process_is_a_line_of_the_run(tmp_path):
     finally:
         go_on.set()
         other.join(60)
-    waited = f"Another run (process {other.pid}) is building vocabulary; waiting until it is done."
-    assert (logging.WARNING, waited) in lines
-    assert any(text.startswith(f"Process {other.pid} is done with vocabulary, after ") for _, text in lines)
+    waited = [line for level, line in lines if level == logging.WARNING]
+    assert waited[0].startswith(f"Another run (process {other.pid} on ")
+    assert waited[0].endswith("is writing vocabulary; waiting until it is done.")
+    assert any(text.startswith("It is done with vocabulary, after ") for _, text in lines)
     assert (logging.INFO, "Building vocabulary: never materialised") in lines
 
 
