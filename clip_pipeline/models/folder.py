@@ -14,10 +14,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from clip_pipeline.errors import ModelError
+from clip_pipeline.machine.foreign_code import (
+    loading_reason,
+    panics_are_errors,
+    read_settings_file,
+    refuse_code_of_folder,
+    without_foreign_code,
+)
 from clip_pipeline.machine.progress import waiting
-from clip_pipeline.models.pretrained import LOADING_ERRORS, load_named_model
+from clip_pipeline.models.pretrained import load_named_model, open_clip_tokenizer
 from clip_pipeline.models.registry import FOLDER_CONFIG_FILE as CONFIG_FILE
-from clip_pipeline.models.registry import image_size_of
+from clip_pipeline.models.registry import check_config, image_size_of
 from clip_pipeline.models.torchvision_operators import define_missing_operators
 
 if TYPE_CHECKING:
@@ -93,30 +100,32 @@ def load_model_folder(
 ) -> tuple[torch.nn.Module, Callable[[Any], torch.Tensor], Callable[..., torch.Tensor]]:
     """(model in evaluation mode, preprocess: PIL image -> (3, S, S), tokenizer: texts -> (N, L) ids).
 
-    folder: an open_clip folder, ours or another's. Raises ModelError when it is incomplete or does not fit together.
+    folder: an open_clip folder, ours or another's. Nothing in it is run. Raises ModelError when it is incomplete, does not fit
+    together, or asks for code of its own.
     """
     folder = Path(folder)
-    _check_folder(folder)
+    config = _check_folder(folder)
     define_missing_operators()
     with waiting("Loading open_clip"):
         import open_clip
-    from safetensors import SafetensorError
 
     try:
-        with waiting(f"Loading the model {folder}"):
+        with waiting(f"Loading the model {folder}"), without_foreign_code(str(folder)), panics_are_errors():
             model, _, preprocess = open_clip.create_model_and_transforms(f"local-dir:{folder}", device=device)
-            tokenizer = open_clip.get_tokenizer(f"local-dir:{folder}")
-    except (*LOADING_ERRORS, SafetensorError) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+            tokenizer = open_clip_tokenizer(f"local-dir:{folder}", config)
+    except ModelError:
+        raise
+    except Exception as error:
         raise ModelError(
-            f"open_clip cannot load the model in {folder}: {reason} Train it again, or copy the whole folder again."
+            f"open_clip cannot load the model in {folder}: {loading_reason(error)} Train it again, or copy the whole folder again."
         ) from error
     _check_tokenizer(folder, model, tokenizer)
     model.eval()
     return model, preprocess, tokenizer
 
 
-def _check_folder(folder: Path) -> None:
+def _check_folder(folder: Path) -> dict[str, Any]:
+    """The model's configuration."""
     if not folder.is_dir():
         raise ModelError(f"{folder} is no folder. Expected a model folder, such as `clip-pipeline train` writes.")
     weights = any(path for pattern in OTHER_WEIGHTS_FILES for path in folder.glob(pattern))
@@ -125,12 +134,12 @@ def _check_folder(folder: Path) -> None:
         raise ModelError(
             f"{folder} holds no {' and no '.join(missing)}. Expected a model folder, such as `clip-pipeline train` writes."
         )
-    try:
-        config = json.loads((folder / CONFIG_FILE).read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise ModelError(f"{folder / CONFIG_FILE} is no JSON: {error}.") from error
+    config = read_settings_file(folder / CONFIG_FILE)
     if not isinstance(config, dict) or "model_cfg" not in config:
         raise ModelError(f"{folder / CONFIG_FILE} has no model_cfg. Expected open_clip's format.")
+    check_config(config["model_cfg"], str(folder / CONFIG_FILE))
+    refuse_code_of_folder(folder)
+    return config["model_cfg"]
 
 
 def _check_tokenizer(folder: Path, model: torch.nn.Module, tokenizer: Any) -> None:

@@ -13,14 +13,14 @@ from __future__ import annotations
 import contextlib
 import difflib
 import logging
-import pickle
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from clip_pipeline.errors import ModelError
+from clip_pipeline.machine.foreign_code import loading_reason, panics_are_errors, without_foreign_code
 from clip_pipeline.machine.progress import waiting
-from clip_pipeline.models.registry import CONFIG_FOLDER, ClipModel, list_models, load_config
+from clip_pipeline.models.registry import CONFIG_FOLDER, ClipModel, check_config, list_models, load_config
 from clip_pipeline.models.torchvision_operators import define_missing_operators
 from clip_pipeline.sources.web.reachable import is_reachable
 
@@ -32,7 +32,6 @@ logger = logging.getLogger(__name__)
 HUB = "hf-hub:"
 NAMES_SHOWN = 8
 PREPARED = ("mean", "std", "interpolation", "resize_mode")
-LOADING_ERRORS = (RuntimeError, ValueError, TypeError, KeyError, OSError, AssertionError, pickle.UnpicklingError)
 
 Loaded = tuple["ClipModel", Callable[[Any], "torch.Tensor"], Callable[..., "torch.Tensor"]]
 
@@ -82,12 +81,17 @@ def _load_downloaded(name: str, tag: str | None, device: str, repository: str) -
 
     whole = f"{name}/{tag}" if tag else name
     try:
-        model, _, preprocess = open_clip.create_model_and_transforms(
-            name, pretrained=tag, device=device, require_pretrained=True
-        )
-        tokenizer = open_clip.get_tokenizer(name)
-    except LOADING_ERRORS as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        with without_foreign_code(whole), panics_are_errors():
+            config = open_clip.get_model_config(name)
+            check_config(config, f"The configuration of {whole}")
+            model, _, preprocess = open_clip.create_model_and_transforms(
+                name, pretrained=tag, device=device, require_pretrained=True
+            )
+            tokenizer = open_clip_tokenizer(name, config)
+    except ModelError:
+        raise
+    except Exception as error:
+        reason = loading_reason(error)
         source = repository or open_clip.get_pretrained_cfg(name, tag or "").get("url", "")
         advice = (
             f"run `hf download {source} --local-dir FOLDER`, copy FOLDER here and give it as the model"
@@ -95,7 +99,7 @@ def _load_downloaded(name: str, tag: str | None, device: str, repository: str) -
             else f"download {source}, copy it here and give {name}/FILE as the model"
         )
         if is_reachable(_hub_address()):
-            raise ModelError(f"{whole} could not be downloaded: {reason[:300]} Or {advice}.") from error
+            raise ModelError(f"{whole} could not be downloaded: {reason} Or {advice}.") from error
         raise ModelError(
             f"The weights of {whole} are not on this machine, and {_hub_address()} cannot be reached. Where there is network, "
             f"{advice}. A model trained here works too: give its folder."
@@ -106,21 +110,33 @@ def _load_downloaded(name: str, tag: str | None, device: str, repository: str) -
 def _load_file(architecture: str, file: Path, device: str, prepared: dict[str, Any]) -> Loaded:
     """prepared: of images, where it is not as CLIP's."""
     import open_clip
-    from safetensors import SafetensorError
 
     options: dict[str, Any] = {f"image_{key}": prepared[key] for key in PREPARED if key in prepared}
     try:
-        model, _, preprocess = open_clip.create_model_and_transforms(
-            architecture, pretrained=str(file), device=device, require_pretrained=True, **options
-        )
-        tokenizer = open_clip.get_tokenizer(architecture)
-    except (*LOADING_ERRORS, SafetensorError, EOFError, AttributeError) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        with without_foreign_code(str(file)), panics_are_errors():
+            model, _, preprocess = open_clip.create_model_and_transforms(
+                architecture, pretrained=str(file), device=device, require_pretrained=True, **options
+            )
+            tokenizer = open_clip_tokenizer(architecture, open_clip.get_model_config(architecture))
+    except ModelError:
+        raise
+    except Exception as error:
         raise ModelError(
-            f"The weights in {file} do not load into {architecture}: {reason[:300]} Give the architecture that they were "
+            f"The weights in {file} do not load into {architecture}: {loading_reason(error)} Give the architecture that they were "
             "trained with, and a whole file."
         ) from error
     return model.eval(), preprocess, tokenizer
+
+
+def open_clip_tokenizer(name: str, config: dict[str, Any]) -> Callable[..., torch.Tensor]:
+    """open_clip's tokenizer of a model, which runs no code of the model's. config: the model's.
+
+    To be called in `without_foreign_code`: open_clip hands the model's own `tokenizer_kwargs` on to transformers.
+    """
+    import open_clip
+
+    from_transformers = bool(config["text_cfg"].get("hf_tokenizer_name"))  # the others know no such argument
+    return open_clip.get_tokenizer(name, **({"trust_remote_code": False} if from_transformers else {}))
 
 
 def _unknown_architecture(name: str, architecture: str) -> str:

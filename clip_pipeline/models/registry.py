@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 import copy
-import json
+import re
 from pathlib import Path
 from typing import Any, TypeAlias
 
 from clip_pipeline.errors import ModelError, nearest_name
+from clip_pipeline.machine.foreign_code import (
+    loading_reason,
+    read_settings_file,
+    refuse_code,
+    refuse_code_of_folder,
+    without_foreign_code,
+)
 from clip_pipeline.machine.progress import waiting
 from clip_pipeline.models.torchvision_operators import define_missing_operators
 
@@ -17,6 +24,7 @@ ClipModel: TypeAlias = Any
 CONFIG_FOLDER = Path(__file__).parent / "configs"
 NEEDED_KEYS = ("embed_dim", "vision_cfg", "text_cfg")
 FOLDER_CONFIG_FILE = "open_clip_config.json"
+TIMM_NAME = re.compile(r"[A-Za-z0-9_.+-]+")
 
 
 def list_models() -> list[str]:
@@ -37,21 +45,36 @@ def load_config(name_or_path: str | Path) -> dict[str, Any]:
             path /= FOLDER_CONFIG_FILE
         if path.suffix != ".json":
             raise ModelError(f'There is no model "{name_or_path}". {nearest_name(str(name_or_path), list_models())}')
-    try:
-        config = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise ModelError(f"The model configuration {path} does not exist.") from None
-    except (ValueError, OSError) as error:
-        raise ModelError(f"The model configuration {path} cannot be read as JSON: {error}.") from error
+    if not path.exists():
+        raise ModelError(f"The model configuration {path} does not exist.")
+    config = read_settings_file(path)
     if isinstance(config, dict):
         config = config.get("model_cfg", config)  # of a model folder, beside its preprocessing
+    check_config(config, f"The model configuration {path}")
+    return config
+
+
+def check_config(config: Any, where: str) -> None:
+    """Raises ModelError where it lacks a part, or names an encoder that could bring code along. where: what an error names."""
     missing = [key for key in NEEDED_KEYS if not isinstance(config, dict) or key not in config]
     if missing:
         raise ModelError(
-            f"The model configuration {path} lacks {', '.join(missing)}. "
-            "Expected open_clip's format: embed_dim, vision_cfg, text_cfg."
+            f"{where} lacks {', '.join(missing)}. Expected open_clip's format: embed_dim, vision_cfg, text_cfg."
         )
-    return config
+    wrong = [key for key in ("vision_cfg", "text_cfg") if not isinstance(config[key], dict)]
+    if wrong:
+        raise ModelError(f"{where}: {' and '.join(wrong)} is no table of settings. Expected open_clip's format.")
+    refuse_code(config, where)
+    timm_name, text_name = config["vision_cfg"].get("timm_model_name"), config["text_cfg"].get("hf_model_name")
+    if timm_name and not (isinstance(timm_name, str) and TIMM_NAME.fullmatch(timm_name)):
+        raise ModelError(
+            f"{where}: timm_model_name is {str(timm_name)[:80]!r}, expected a name of timm such as vit_base_patch16_224. Folders and "
+            "repositories are not followed from there."
+        )
+    if text_name and not isinstance(text_name, str):
+        raise ModelError(f"{where}: hf_model_name is no name. Expected one such as google-bert/bert-base-uncased.")
+    if text_name and Path(text_name).expanduser().is_dir():
+        refuse_code_of_folder(Path(text_name).expanduser())
 
 
 def image_size_of(config: dict[str, Any]) -> int:
@@ -106,13 +129,19 @@ def build_model(config: dict[str, Any]) -> ClipModel:
         arguments["vision_cfg"]["timm_model_pretrained"] = False
     if from_transformers:
         arguments["text_cfg"]["hf_model_pretrained"] = False
+    check_config(arguments, "The model configuration")
     try:
-        model = kind(**arguments)
-    except (TypeError, ValueError, RuntimeError, AssertionError, OSError) as error:
-        raise ModelError(f"open_clip cannot build this model configuration: {error}") from error
+        with without_foreign_code(_encoders_of(arguments)):
+            model = kind(**arguments)
+    except (TypeError, ValueError, RuntimeError, AssertionError, OSError, LookupError, AttributeError) as error:
+        raise ModelError(f"open_clip cannot build this model configuration: {loading_reason(error)}") from error
     if from_transformers:
         _check_own_tokens(model, arguments["text_cfg"])
     return model
+
+
+def _encoders_of(config: dict[str, Any]) -> str:
+    return f"The text encoder {config['text_cfg'].get('hf_model_name') or 'of this model configuration'}"
 
 
 def _check_own_tokens(model: ClipModel, text: dict[str, Any]) -> None:

@@ -8,6 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from clip_pipeline.errors import ModelError
+from clip_pipeline.machine.foreign_code import (
+    loading_reason,
+    panics_are_errors,
+    refuse_code_of_folder,
+    without_foreign_code,
+)
 from clip_pipeline.machine.progress import waiting
 from clip_pipeline.text.bpe import END, PAD, START, byte_letters
 
@@ -64,7 +70,8 @@ def hugging_face_tokenizer(name_or_folder: str) -> tuple[Any, dict[str, str]]:
 
     name_or_folder: a folder that transformers reads, or a name such as google-bert/bert-base-uncased, which
     transformers fetches. Its own start (or class), end (or separator) and padding tokens are used; where it has none, or
-    one token has two of these parts, [SOS], [EOS] or [NON] is added. Raises ModelError when it cannot be had.
+    one token has two of these parts, [SOS], [EOS] or [NON] is added. Raises ModelError when it cannot be had, or needs code
+    of its own.
     """
     from tokenizers import Tokenizer
 
@@ -72,9 +79,15 @@ def hugging_face_tokenizer(name_or_folder: str) -> tuple[Any, dict[str, str]]:
         from transformers import AutoTokenizer
 
     folder = Path(name_or_folder).expanduser()
+    name = str(folder) if folder.is_dir() else name_or_folder
+    if folder.is_dir():
+        refuse_code_of_folder(folder)
     try:
-        loaded = AutoTokenizer.from_pretrained(str(folder) if folder.is_dir() else name_or_folder)
-    except (OSError, ValueError, KeyError, TypeError, ImportError, RuntimeError) as error:
+        with without_foreign_code(f'The tokenizer "{name_or_folder}"'), panics_are_errors():
+            loaded = AutoTokenizer.from_pretrained(name, trust_remote_code=False)
+    except ModelError:
+        raise
+    except Exception as error:
         raise ModelError(_no_such_tokenizer(name_or_folder, folder, error)) from error
     backend = getattr(loaded, "backend_tokenizer", None)
     if backend is None:
@@ -97,7 +110,7 @@ def hugging_face_tokenizer(name_or_folder: str) -> tuple[Any, dict[str, str]]:
 
 
 def _no_such_tokenizer(name: str, folder: Path, error: Exception) -> str:
-    reason = (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")
+    reason = loading_reason(error).rstrip(".")
     if folder.is_dir():
         return f"transformers cannot read the tokenizer in {folder}: {reason}. Expected tokenizer.json and tokenizer_config.json."
     return (

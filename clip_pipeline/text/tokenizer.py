@@ -8,12 +8,12 @@ Both are written by `tokenizer_folder.py`.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from clip_pipeline.errors import ModelError
+from clip_pipeline.machine.foreign_code import loading_reason, panics_are_errors, read_settings_file
 
 if TYPE_CHECKING:
     import numpy as np
@@ -78,13 +78,11 @@ def load_tokenizer(folder: Path) -> CaptionTokenizer:
             f"{folder} holds no tokenizer.json. Expected a folder of bpe_tokenizer, or of `clip-pipeline tokenizer`."
         )
     try:
-        tokenizer = Tokenizer.from_file(str(path))
+        with panics_are_errors():
+            tokenizer = Tokenizer.from_file(str(path))
     except Exception as error:  # noqa: BLE001  the library raises bare Exception for a broken file
-        raise ModelError(f"{path} cannot be read as a tokenizer: {error}.") from error
-    try:
-        config = json.loads((folder / CONFIG_FILE).read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise ModelError(f"{folder / CONFIG_FILE} cannot be read: {error}. Copy the whole folder again.") from error
+        raise ModelError(f"{path} cannot be read as a tokenizer: {loading_reason(error)}.") from error
+    config = read_settings_file(folder / CONFIG_FILE)
     parts = ("bos_token", "eos_token", "pad_token")
     missing = [part for part in parts if tokenizer.token_to_id(str(config.get(part))) is None]
     if missing:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import json
 import logging
 import math
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from clip_pipeline.errors import ModelError, SettingsError
+from clip_pipeline.machine.foreign_code import read_settings_file
 from clip_pipeline.models.folder import CONFIG_FILE, WEIGHTS_FILE, preprocess_config
 from clip_pipeline.models.registry import ClipModel, build_model
 from clip_pipeline.storage.disk import hash_file
@@ -61,12 +61,9 @@ def initial_preprocess(config: dict[str, Any], init_from: str = "") -> dict[str,
     wanted = preprocess_config(config)
     if init_from:
         path = Path(init_from) / CONFIG_FILE
-        try:
-            stored = json.loads(path.read_text(encoding="utf-8"))
-        except FileNotFoundError:
-            raise ModelError(f"training.init_from: {path} does not exist. Give a model folder.") from None
-        except ValueError as error:
-            raise ModelError(f"training.init_from: {path} is no JSON: {error}.") from error
+        if not path.exists():
+            raise ModelError(f"training.init_from: {path} does not exist. Give a model folder.")
+        stored = read_settings_file(path)
         wanted |= {key: value for key, value in stored.get("preprocess_cfg", {}).items() if key in ("mean", "std")}
         wanted["resize_mode"] = stored.get("preprocess_cfg", {}).get("resize_mode", wanted["resize_mode"])
     return wanted
