@@ -17,7 +17,7 @@ from clip_pipeline.errors import PhotosError, SourceError
 from clip_pipeline.machine.progress import progress
 from clip_pipeline.sources.photos.formats.tar_index import tar_members
 from clip_pipeline.sources.web.api_session import Hosts, http_session
-from clip_pipeline.sources.web.small_file import read_small_file
+from clip_pipeline.sources.web.small_file import copy_file, read_small_file
 
 if TYPE_CHECKING:
     import requests
@@ -31,6 +31,8 @@ USUAL_SPLITS = ("train", "validation", "test")
 """Asked for where a site has no listing."""
 
 MAX_TARS = 10_000
+MAX_SHARD_BYTES, SHARD_SECONDS = 1 << 34, 6 * 3600.0
+"""Of a tar, which is written as it comes."""
 
 
 def download_benchmark(base_url: str, folder: Path, hosts: Hosts) -> dict[str, int]:
@@ -108,12 +110,13 @@ def _download(session: requests.Session, base_url: str, name: str, folder: Path)
     path = folder / name
     path.parent.mkdir(parents=True, exist_ok=True)
     url = f"{base_url}/{name}"
-    content = read_small_file(session, url)
-    if content is None:
+    part = path.with_name(f"{path.name}.part")
+    with part.open("wb") as target:
+        found = copy_file(session, url, target, MAX_SHARD_BYTES, SHARD_SECONDS)
+    if not found:
+        part.unlink()
         raise SourceError(
             f"{url} is not there (404), and a dataset in CLIP_benchmark's layout has it. Check the address."
         )
-    part = path.with_name(f"{path.name}.part")
-    part.write_bytes(content)
     part.replace(path)
     return path

@@ -7,12 +7,12 @@ Parsoid's marks: https://www.mediawiki.org/wiki/Specs/HTML. Classes are those of
 
 from __future__ import annotations
 
-import json
 import re
 from dataclasses import dataclass
 from html import unescape
 from typing import Any
 
+from clip_pipeline.bounded import parse_json
 from clip_pipeline.words.wikitext.links import CAPTION_BEGINS, CAPTION_ENDS
 
 DROPPED_TAGS = frozenset((
@@ -156,7 +156,7 @@ def _gallery_captions(element: Any) -> list[str]:
 def _is_all_template(data: str) -> bool:
     """False where templates only begin and end a stretch of the article's own text, which then is among their parts."""
     try:
-        parts = json.loads(data or "{}").get("parts", [])
+        parts = parse_json(data or "{}").get("parts", [])
     except (ValueError, AttributeError):
         return True
     return not any(isinstance(part, str) and part.strip() for part in parts)

@@ -13,8 +13,12 @@ from xml.parsers import expat
 
 from clip_pipeline.errors import DumpError
 
-MAX_TEXT = 64_000_000
-"""Characters. MediaWiki's own limit is 2 MiB an article."""
+MAX_TEXT, MAX_NAME = 16_000_000, 10_000
+"""Characters of an article, whose limit in MediaWiki is 2 MiB, and of a title or a number, whose limit is 255 bytes."""
+MAX_TOKEN_BYTES = 16_000_000
+"""Of one tag with its attributes, or one comment: expat keeps it whole."""
+MAX_DEPTH = 64
+"""Elements within each other; an export has six."""
 
 CANONICAL_NAMESPACES = {
     -2: "Media", -1: "Special", 1: "Talk", 2: "User", 3: "User talk", 4: "Project", 5: "Project talk", 6: "File",
@@ -55,7 +59,7 @@ class ExportReader:
         self._root_closed = False
         self._in_page = False
         self._pieces: list[str] = []
-        self._length = 0
+        self._length = self._most = 0
         self._fields: dict[str, str] = {}
         self._parser = expat.ParserCreate()
         self._parser.buffer_text = True
@@ -91,15 +95,31 @@ class ExportReader:
         return f'The last whole page read is "{self.last_title}".'
 
     def _parse(self, data: bytes, final: bool) -> Iterator[Page]:
-        error = None
+        error: expat.ExpatError | None = None
+        encoding_error = ""
         try:
             self._parser.Parse(data, final)
         except expat.ExpatError as found:
             error = found
+        except (
+            ValueError,
+            LookupError,
+        ) as found:  # of an encoding that Python has, and that no XML is written in (UTF-7)
+            encoding_error = str(found)
         pages, self._pages = self._pages, []
         yield from pages
         if error is not None:
             raise DumpError(self._explain(error)) from error
+        if encoding_error:
+            raise DumpError(
+                f'{self.name} says that it is written in "{self.encoding[:40]}", which is not read ({encoding_error[:80]}). '
+                "Convert it to UTF-8."
+            )
+        if self._fed - self._parser.CurrentByteIndex > MAX_TOKEN_BYTES:
+            raise DumpError(
+                f"{self.name} holds a tag or comment of more than {MAX_TOKEN_BYTES:,} bytes, which no export has. "
+                f"{self.reached()} Download the dump again."
+            )
 
     def _read_encoding(self, version: str, encoding: str | None, standalone: int) -> None:
         self.encoding = (encoding or "utf-8").lower()
@@ -126,6 +146,11 @@ class ExportReader:
 
     def _start(self, tag: str, attributes: dict[str, str]) -> None:
         self._depth += 1
+        if self._depth > MAX_DEPTH:
+            raise DumpError(
+                f"{self.name} holds more than {MAX_DEPTH} elements within each other, which no export does. {self.reached()} "
+                "Download the dump again."
+            )
         tag = tag.rpartition(":")[2]
         if self._depth == 1 and tag != "mediawiki":
             raise DumpError(f"{self.name} is XML but no MediaWiki export: its root is <{tag}>, expected <mediawiki>.")
@@ -134,26 +159,28 @@ class ExportReader:
             self._fields = {}
         elif self._depth == 3 and self._in_page:
             if tag in ("title", "ns", "id"):
-                self._capture()
+                self._capture(MAX_NAME)
             elif tag == "redirect":
                 self._fields["redirect"] = "yes"
         elif self._depth == 4:
             if self._in_page and tag == "text":
-                self._capture()
+                self._capture(MAX_TEXT)
             elif tag == "namespace":
                 self._fields["key"] = attributes.get("key", "")
-                self._capture()
+                self._capture(MAX_NAME)
 
-    def _capture(self) -> None:
+    def _capture(self, most: int) -> None:
+        """most: characters that the element may hold."""
         self._pieces = []
-        self._length = 0
+        self._length, self._most = 0, most
         self._parser.CharacterDataHandler = self._text
 
     def _text(self, piece: str) -> None:
         self._length += len(piece)
-        if self._length > MAX_TEXT:
+        if self._length > self._most:
+            what = "a text" if self._most == MAX_TEXT else "a title or number"
             raise DumpError(
-                f"{self.name} holds a text of more than {MAX_TEXT:,} characters, which no wiki allows. {self.reached()} "
+                f"{self.name} holds {what} of more than {self._most:,} characters, which no wiki allows. {self.reached()} "
                 "Download the dump again."
             )
         self._pieces.append(piece)
@@ -164,9 +191,9 @@ class ExportReader:
             self._parser.CharacterDataHandler = None
             text = "".join(self._pieces)
             if tag == "namespace" and not self._in_page:
-                key = self._fields.get("key", "")
-                if key.removeprefix("-").isdigit():
-                    self.namespaces[int(key)] = text
+                key = _number(self._fields.get("key", ""))
+                if key is not None:
+                    self.namespaces[key] = text
             else:
                 # A page with its history holds several texts; the last one is the newest.
                 self._fields[tag] = text
@@ -181,10 +208,16 @@ class ExportReader:
         fields = self._fields
         title = fields.get("title", "")
         text = fields.get("text", "")
+        namespace = _number(fields["ns"]) if "ns" in fields else self._namespace_of(title)
+        if namespace is None:
+            raise DumpError(
+                f'{self.name}: the page "{title[:80]}" has the namespace "{fields["ns"][:40]}", a number was expected. '
+                "Download the dump again."
+            )
         return Page(
-            id=int(fields["id"]) if fields.get("id", "").strip().isdigit() else 0,
+            id=_number(fields.get("id", "")) or 0,
             title=title,
-            namespace=int(fields["ns"]) if "ns" in fields else self._namespace_of(title),
+            namespace=namespace,
             redirect="redirect" in fields or text[:20].lstrip()[:9].upper() == "#REDIRECT",
             text=text,
         )
@@ -196,3 +229,10 @@ class ExportReader:
             self._namespace_keys |= {name.lower(): key for key, name in names.items()}
         prefix, colon, _ = title.partition(":")
         return self._namespace_keys.get(prefix.strip().lower(), 0) if colon else 0
+
+
+def _number(text: str) -> int | None:
+    """A whole number as an export writes it, None for anything else."""
+    text = text.strip()
+    digits = text.removeprefix("-")
+    return int(text) if digits.isascii() and digits.isdigit() and len(digits) < 19 else None

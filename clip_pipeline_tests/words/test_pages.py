@@ -71,6 +71,16 @@ def test_a_cut_document_raises_and_names_the_last_whole_page():
         (HEAD + "<page><title>A</page>" + FOOT, "damaged"),
         ('<!DOCTYPE x [<!ENTITY a "b"><!ENTITY c "&a;&a;">]>' + HEAD + FOOT, "document type"),
         ('<!DOCTYPE x SYSTEM "file:///etc/passwd">' + HEAD + FOOT, "document type"),
+        ('<?xml version="1.0" encoding="utf-7"?>' + HEAD + FOOT, 'is written in "utf-7", which is not read'),
+        ('<?xml version="1.0" encoding="idna"?>' + HEAD + FOOT, "which is not read|no XML"),
+        (HEAD + page_xml("A", "x").replace("<ns>0</ns>", "<ns>none</ns>") + FOOT, 'has the namespace "none"'),
+        (HEAD + page_xml("A", "x").replace("<ns>0</ns>", f"<ns>{'1' * 9000}</ns>") + FOOT, "has the namespace"),
+        (
+            HEAD + page_xml("A", "x").replace("<ns>0</ns>", f"<ns>{'1' * 20_000}</ns>") + FOOT,
+            "title or number of more than",
+        ),
+        (HEAD + page_xml("A" * 20_000, "x") + FOOT, "a title or number of more than 10,000 characters"),
+        (HEAD + "<a>" * 100, "more than 64 elements within each other"),
     ],
 )
 def test_what_is_no_export_is_refused_with_a_sentence(text, message):

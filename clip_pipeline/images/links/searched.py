@@ -10,6 +10,7 @@ from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
+from clip_pipeline.bounded import parse_json
 from clip_pipeline.images.links.listed import links_table
 from clip_pipeline.images.links.search_pages import WordPages
 from clip_pipeline.machine.progress import progress
@@ -154,8 +155,8 @@ def _rows_of_word(
 def _parsed(body: str) -> dict[str, Any]:
     """The answer, {} for one that is no JSON object: the service refuses some words with a text."""
     try:
-        answer = json.loads(body)
-    except (ValueError, RecursionError):
+        answer = parse_json(body)
+    except ValueError:
         return {}
     return answer if isinstance(answer, dict) else {}
 

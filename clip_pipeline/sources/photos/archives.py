@@ -18,9 +18,11 @@ from functools import partial
 from pathlib import Path
 from typing import IO
 
-from clip_pipeline.errors import SourceError
+from clip_pipeline.errors import InputError, SourceError
 from clip_pipeline.machine.progress import progress
-from clip_pipeline.sources.photos.formats.tar_index import TAR_ERRORS
+from clip_pipeline.sources.photos.packed_tar import open_tar
+from clip_pipeline.sources.tar_stream import TAR_ERRORS
+from clip_pipeline.sources.wikimedia.compression import RatioLimit
 
 logger = logging.getLogger(__name__)
 
@@ -56,7 +58,8 @@ def unpack(archive: Path, folder: Path, wanted: Sequence[str] = ("*",)) -> list[
     """
     written: list[Path] = []
     left_out: list[str] = []
-    total = 0
+    limit = RatioLimit(archive.name, InputError)
+    limit.count(archive.stat().st_size, 0)
     try:
         with _members(archive) as members, progress(f"Unpacking {archive.name}", unit="file") as bar:
             for name, member in members:
@@ -66,12 +69,14 @@ def unpack(archive: Path, folder: Path, wanted: Sequence[str] = ("*",)) -> list[
                     continue
                 if not any(fnmatch.fnmatchcase(name.removeprefix("./"), pattern) for pattern in wanted):
                     continue
-                total += member.size
-                if len(written) >= MAX_FILES or total > MAX_BYTES:
+                limit.count(0, member.size)
+                if len(written) >= MAX_FILES or limit.unpacked > MAX_BYTES:
                     raise SourceError(f"{archive} unpacks to more than {MAX_BYTES:,} bytes. It is no data set of ours.")
                 _write(member, path)
                 written.append(path)
                 bar.advance()
+    except InputError as error:
+        raise SourceError(f"{error} Or remove it, to download it again.") from None
     except ARCHIVE_ERRORS as error:
         raise SourceError(
             f"{archive} is damaged ({str(error).partition(chr(10))[0][:100]}). Remove it and download it again."
@@ -114,8 +119,8 @@ def _members(archive: Path) -> Iterator[Iterator[tuple[str, _Member | None]]]:
         with zipfile.ZipFile(archive) as packed:
             yield _zip_members(packed)
     else:
-        with tarfile.open(archive) as tar:
-            yield _tar_members(tar)
+        with open_tar(archive, InputError) as (tar, entries):
+            yield _tar_members(tar, entries)
 
 
 def _zip_members(packed: zipfile.ZipFile) -> Iterator[tuple[str, _Member | None]]:
@@ -129,9 +134,8 @@ def _zip_members(packed: zipfile.ZipFile) -> Iterator[tuple[str, _Member | None]
         )
 
 
-def _tar_members(tar: tarfile.TarFile) -> Iterator[tuple[str, _Member | None]]:
-    for info in tar:
-        tar.members = []  # type: ignore[attr-defined]  # tarfile keeps every header it has read: 1 KB each
+def _tar_members(tar: tarfile.TarFile, entries: Iterator[tarfile.TarInfo]) -> Iterator[tuple[str, _Member | None]]:
+    for info in entries:
         if info.isdir():
             continue
         plain = info.isfile() and not info.issparse()

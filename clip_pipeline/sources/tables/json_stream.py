@@ -11,8 +11,8 @@ CHUNK_CHARS = 1 << 20
 SPACE = " \t\n\r"
 SPACES = re.compile(f"[{SPACE}]*")
 NUMBER_ENDS = frozenset(SPACE + ",]}")
-MAX_CHARS = 1 << 28
-"""Largest single value, in characters; a longer one is no row of anything."""
+MAX_CHARS = 1 << 24
+"""Largest single value, in characters; a longer one is no row of anything. Decoded it can take thirty times as much memory."""
 
 OBJECTS_CHARS = 1 << 16
 """Of objects that are decoded at once."""
@@ -35,6 +35,11 @@ class JsonStream:
         self._text, self._max_chars = text, max_chars
         self._buffer, self._place, self._before, self._ended = "", 0, 0, False
         self._decode = json.JSONDecoder().raw_decode
+
+    @property
+    def place(self) -> int:
+        """Characters that the stream has gone past."""
+        return self._before + self._place
 
     @property
     def kind(self) -> str:
@@ -154,7 +159,7 @@ class JsonStream:
         rest = self._buffer[self._place :]
         if len(rest) > self._max_chars:
             self._fail(f"a single value has more than {self._max_chars:,} characters")
-        more = self._text.read(max(CHUNK_CHARS, len(rest)))
+        more = self._text.read(max(CHUNK_CHARS, min(len(rest), self._max_chars - len(rest))))
         self._before += self._place
         self._buffer, self._place, self._ended = rest + more, 0, not more
         return bool(more)

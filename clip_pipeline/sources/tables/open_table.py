@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import json
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -11,11 +10,18 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from clip_pipeline.bounded import parse_json
 from clip_pipeline.errors import InputError
 from clip_pipeline.sources.tables.csv_tsv import Headerless, open_delimited
+from clip_pipeline.sources.tables.parquet_rows import open_parquet_rows
 from clip_pipeline.sources.tables.text_files import open_json, plain_ending, text_lines
 
-ROWS_LOOKED_AT = 1000
+ROWS_LOOKED_AT, CHARS_LOOKED_AT = 1000, 8_000_000
+"""Rows of JSON that are kept to know the columns: as many, or those in so many characters."""
+
+MAX_COLUMNS = 10_000
+
+Row = dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -44,13 +50,18 @@ def stream_table_file(path: Path, headerless: Headerless, error: type[InputError
     ending = plain_ending(path)
     dropped: Counter[str] = Counter()
     if ending in (".parquet", ".pq"):
-        columns, rows = _open_parquet(path, error)
+        columns, rows = open_parquet_rows(path, error)
     elif ending in (".jsonl", ".ndjson"):
         columns, rows = _columns_of(_json_lines(path, error))
     elif ending == ".json":
         columns, rows = _columns_of(_json_rows(path, error))
     else:
         columns, rows = open_delimited(path, ending, headerless, error, dropped)
+    if len(columns) > MAX_COLUMNS:
+        raise error(
+            f"{path} has {len(columns):,} columns, the most that are read are {MAX_COLUMNS:,}. Is it turned on its side, or "
+            "its line ends lost? Give a line for each photo."
+        )
     first = next(rows, None)
     if first is None:
         names = f" below its columns {', '.join(columns)[:200]}" if columns else ""
@@ -58,65 +69,47 @@ def stream_table_file(path: Path, headerless: Headerless, error: type[InputError
     return StreamedTable(columns, itertools.chain([first], rows), dropped)
 
 
-def _columns_of(rows: Iterator[dict[str, Any]]) -> tuple[list[str], Iterator[dict[str, Any]]]:
-    first = list(itertools.islice(rows, ROWS_LOOKED_AT))
-    return list(dict.fromkeys(name for row in first for name in row)), itertools.chain(first, rows)
+def _columns_of(rows: Iterator[tuple[int, Row]]) -> tuple[list[str], Iterator[Row]]:
+    """rows: each after the characters up to its end."""
+    first: list[Row] = []
+    columns: dict[str, None] = {}
+    for place, row in rows:
+        first.append(row)
+        columns.update(dict.fromkeys(row))
+        if len(first) == ROWS_LOOKED_AT or place > CHARS_LOOKED_AT:
+            break
+    return list(columns), itertools.chain(first, (row for _, row in rows))
 
 
-def _open_parquet(path: Path, error: type[InputError]) -> tuple[list[str], Iterator[dict[str, Any]]]:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    def rows(file: pq.ParquetFile) -> Iterator[dict[str, Any]]:
-        try:
-            with file:
-                for batch in file.iter_batches(ROWS_LOOKED_AT):
-                    yield from batch.to_pylist()
-        except (
-            pa.ArrowException,
-            OSError,
-            ValueError,
-            OverflowError,
-        ) as problem:  # ValueError: texts that are none, times
-            raise broken(problem) from None
-
-    def broken(problem: Exception) -> InputError:
-        return error(f"{path} cannot be read as Parquet ({str(problem)[:100]}). Make it again.")
-
-    try:
-        file = pq.ParquetFile(path)
-    except (pa.ArrowException, OSError) as problem:
-        raise broken(problem) from None
-    return file.schema_arrow.names, rows(file)
-
-
-def _json_lines(path: Path, error: type[InputError]) -> Iterator[dict[str, Any]]:
+def _json_lines(path: Path, error: type[InputError]) -> Iterator[tuple[int, Row]]:
+    place = 0
     for number, line in enumerate(text_lines(path, error), start=1):
+        place += len(line)
         if not line.strip():
             continue
         try:
-            row = json.loads(line)
+            row = parse_json(line)
         except ValueError as problem:
             raise error(f"Line {number:,} of {path} is no JSON ({problem}). Write one object a line.") from None
         if not isinstance(row, dict):
             raise error(f'Line {number:,} of {path} is no object. Write {{"file": ..., "caption": ...}} a line.')
-        yield row
+        yield place, row
 
 
-def _json_rows(path: Path, error: type[InputError]) -> Iterator[dict[str, Any]]:
+def _json_rows(path: Path, error: type[InputError]) -> Iterator[tuple[int, Row]]:
     """Rows of a list of objects, or of an object from file name to caption(s)."""
     with open_json(path, error) as stream:
         if stream.kind == "[":
             for row in stream.items():
                 if not isinstance(row, dict):
                     raise _unknown_json(path, error)
-                yield row
+                yield stream.place, row
         elif stream.kind == "{":
             for name in stream.members():
                 value = stream.value()
                 if not isinstance(value, str | list) or (isinstance(value, list) and not all(map(_is_text, value))):
                     raise _unknown_json(path, error)
-                yield {"file": name, "captions": value}
+                yield stream.place, {"file": name, "captions": value}
         elif stream.kind:
             raise _unknown_json(path, error)
         stream.end()

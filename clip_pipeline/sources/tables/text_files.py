@@ -2,21 +2,30 @@
 
 from __future__ import annotations
 
-import bz2
-import gzip
 import io
 import lzma
+import sys
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
+from clip_pipeline.bounded import MAX_TEXT_LINES, read_bytes
 from clip_pipeline.errors import InputError
 from clip_pipeline.sources.tables.json_stream import JsonStream
+from clip_pipeline.sources.wikimedia.compression import ByteStream, RatioLimit, decompressed
 
-COMPRESSED: dict[str, Any] = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open, ".zst": None}
+COMPRESSED = {".gz": "gzip", ".bz2": "bz2", ".xz": "xz", ".zst": "zstd"}
 UNPACKING_ERRORS = (EOFError, OSError, zlib.error, lzma.LZMAError)
+CHUNK_BYTES, BUFFER_BYTES = 1 << 18, 1 << 16
+MAX_LINE_CHARS = 1 << 24
+"""Of a line of a table: with a photo in it as base64 it has some 10 million."""
+MAX_TABLE_RATIO = 100
+"""Unpacked bytes to packed ones, after the first 64 MB (`RatioLimit`). Lists of urls pack 3 to 10 times, with one caption for all
+some 30 times."""
+LINES_OF_ANY_FILE = 250_000
+"""Lines of a packed file, beside one for every byte of it: rows that differ take more."""
 
 
 def plain_ending(path: Path) -> str:
@@ -28,17 +37,33 @@ def plain_ending(path: Path) -> str:
 
 
 def open_bytes(path: Path, error: type[InputError]) -> BinaryIO:
-    """The bytes of a file, unpacked where its ending says so. Raises `error` for a file that cannot be read; damage inside
-    shows while it is read, as one of UNPACKING_ERRORS."""
-    import pyarrow as pa
-
+    """The bytes of a file, unpacked where its ending says so, in constant memory and never without an end. Raises `error` for a
+    file that cannot be read; damage inside shows while it is read, as `error` or as one of UNPACKING_ERRORS."""
     try:
-        if path.suffix.lower() == ".zst":
-            return io.BufferedReader(pa.input_stream(str(path), compression="zstd"))
-        opener = COMPRESSED.get(path.suffix.lower(), open)
-        return opener(path, "rb")
+        stream = path.open("rb")
     except OSError as problem:
         raise error(f"{path} cannot be read ({problem.strerror or problem}). Check the rights to it.") from None
+    kind = COMPRESSED.get(path.suffix.lower())
+    if kind is None:
+        return stream
+    pieces = _zstd_pieces(path, stream, error) if kind == "zstd" else _pieces(path, stream, kind, error)
+    return io.BufferedReader(ByteStream(pieces, path.name), BUFFER_BYTES)
+
+
+def _pieces(path: Path, stream: BinaryIO, kind: str, error: type[InputError]) -> Iterator[bytes]:
+    with stream:
+        yield from decompressed(iter(lambda: stream.read(CHUNK_BYTES), b""), kind, str(path), error, MAX_TABLE_RATIO)
+
+
+def _zstd_pieces(path: Path, stream: BinaryIO, error: type[InputError]) -> Iterator[bytes]:
+    import pyarrow as pa
+
+    limit = RatioLimit(str(path), error, MAX_TABLE_RATIO)
+    limit.count(path.stat().st_size, 0)
+    with stream, pa.input_stream(stream, compression="zstd") as unpacked:
+        while piece := unpacked.read(CHUNK_BYTES):
+            limit.count(0, len(piece))
+            yield piece
 
 
 @contextmanager
@@ -51,8 +76,13 @@ def open_text(path: Path, error: type[InputError]) -> Iterator[io.TextIOWrapper]
 
 
 def read_text(path: Path, error: type[InputError]) -> str:
-    """The text of a UTF-8 or (with its byte order mark) UTF-16 file. Raises `error` for anything else."""
-    content = path.read_bytes()
+    """The text of a small UTF-8 or (with its byte order mark) UTF-16 file. Raises `error` for anything else, and above
+    MAX_TEXT_BYTES or MAX_TEXT_LINES (`bounded.py`)."""
+    content = read_bytes(path, error)
+    if content.count(b"\n") > MAX_TEXT_LINES:
+        raise error(
+            f"{path} has more than {MAX_TEXT_LINES:,} lines, which is no list of its kind. Look at what it holds."
+        )
     encoding = "utf-16" if content[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
     try:
         text = content.decode(encoding)
@@ -67,8 +97,19 @@ def text_lines(path: Path, error: type[InputError]) -> Iterator[str]:
     """Lines of a UTF-8 or (with its byte order mark) UTF-16 file, unpacked, with their ends. Raises `error` for what is no text."""
     number = 0
     try:
+        packed = path.suffix.lower() in COMPRESSED
+        most = LINES_OF_ANY_FILE + path.stat().st_size if packed else sys.maxsize
         with open_text(path, error) as text:
-            for number, line in enumerate(text, start=1):  # noqa: B007
+            for number, line in enumerate(iter(lambda: text.readline(MAX_LINE_CHARS), ""), start=1):  # noqa: B007
+                if len(line) >= MAX_LINE_CHARS:
+                    raise error(
+                        f"{path}: line {number:,} has {MAX_LINE_CHARS:,} characters or more, which is no row of a table. Write "
+                        "one row a line."
+                    )
+                if number > most:
+                    raise error(
+                        f"{path} has more than {most:,} lines, which no table of its size does. Get it again, or give it unpacked."
+                    )
                 if "\0" in line:
                     raise error(
                         f"{path} is no text: it holds zero bytes. Give CSV, TSV, JSONL or Parquet with its own ending."

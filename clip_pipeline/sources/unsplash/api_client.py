@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import time
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import urlsplit
 
+from clip_pipeline.bounded import parse_json
 from clip_pipeline.errors import BudgetSpentError, MissingKeyError, SourceError, UnavailableError
 from clip_pipeline.sources.unsplash.api_photo import photo_row
+from clip_pipeline.sources.web.answer import Answer, read_answer
 from clip_pipeline.sources.web.api_session import Hosts, http_session
 from clip_pipeline.sources.web.request_ledger import Budget
 from clip_pipeline.sources.web.retries import MAX_TRIES, Retries, may_pass, retry_after_seconds
-
-if TYPE_CHECKING:
-    import requests
 
 logger = logging.getLogger(__name__)
 
@@ -27,6 +25,9 @@ SECONDS_BETWEEN_WAIT_LINES = 600.0
 
 SPAM_STATUS = 410
 """The answer to a query that the service takes for spam: a word without photos."""
+
+MAX_ANSWER_BYTES, ANSWER_SECONDS = 8_000_000, 120.0
+"""Of an answer. A page of thirty photos has some 150 kB; nothing of the service comes near to this, or drips for so long."""
 
 GONE_STATUSES = (404, 410)
 
@@ -149,22 +150,23 @@ class UnsplashClient:
             self._sleep(pause)
             waited += pause
 
-    def _ask(self, url: str, query: Mapping[str, Any], number: int) -> requests.Response | str:
+    def _ask(self, url: str, query: Mapping[str, Any], number: int) -> Answer | str:
         """The response, or the name of the trouble that kept it from coming."""
         import requests
         from urllib3.exceptions import ConnectTimeoutError, NewConnectionError
 
         try:
-            response = self._session.get(url, params=query, allow_redirects=False)
+            with self._session.get(url, params=query, allow_redirects=False, stream=True) as response:
+                answer = read_answer(response, MAX_ANSWER_BYTES, ANSWER_SECONDS, "a page of photos")
         except requests.RequestException as error:
             cause = getattr(error.args[0], "reason", None) if error.args else None
             if isinstance(cause, (NewConnectionError, ConnectTimeoutError)):
                 self._budget.withdraw(number)  # nobody was reached, so nobody counted it
             # The text of the error would repeat the whole url; its kind says enough.
             return type(error).__name__
-        headers = response.headers
+        headers = answer.headers
         self._budget.answered(number, _count(headers, "X-Ratelimit-Limit"), _count(headers, "X-Ratelimit-Remaining"))
-        return response
+        return answer
 
 
 def duration_text(seconds: float) -> str:
@@ -189,13 +191,13 @@ def _count(headers: Mapping[str, str], name: str) -> int | None:
 
 def _is_search_page(content: bytes) -> bool:
     try:
-        answer = json.loads(content.decode("utf-8"))
-    except (ValueError, RecursionError):
+        answer = parse_json(content.decode("utf-8"))
+    except ValueError:
         return False
     return isinstance(answer, dict) and isinstance(answer.get("results"), list)
 
 
-def _is_budget_spent(response: requests.Response) -> bool:
+def _is_budget_spent(response: Answer) -> bool:
     """429, or the 403 that means a spent budget: its body is "Rate Limit Exceeded" and not JSON."""
     if response.status_code != 403:
         return response.status_code == 429
@@ -211,12 +213,12 @@ def _spent_sentence(limit: int, about: str, at: float, wait: float, longest: flo
     )
 
 
-def _refusal(response: requests.Response, about: str) -> SourceError:
+def _refusal(response: Answer, about: str) -> SourceError:
     """An error for a status that trying again does not mend; never with the key in it."""
     try:
-        answer = json.loads(response.content)
+        answer = parse_json(response.content)
         errors = "; ".join(str(error) for error in answer["errors"])
-    except (ValueError, KeyError, TypeError, RecursionError):
+    except (ValueError, KeyError, TypeError):
         errors = response.content[:100].decode("utf-8", "replace").strip()
     if response.status_code == 401:
         return MissingKeyError(

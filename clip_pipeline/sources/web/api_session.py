@@ -48,7 +48,10 @@ def http_session(
             self.poolmanager.pool_classes_by_scheme = connection_pools
 
         def send(self, request: Any, stream: Any = False, timeout: Any = None, *arguments: Any, **options: Any) -> Any:
-            return super().send(request, stream, timeout or timeout_seconds, *arguments, **options)
+            response = super().send(request, stream, timeout or timeout_seconds, *arguments, **options)
+            if response.is_redirect:  # requests would read its whole body, however long, to keep the connection
+                response.raw.close()
+            return response
 
     class Session(requests.Session):
         def request(self, method: Any, url: Any, *arguments: Any, **options: Any) -> requests.Response:

@@ -18,7 +18,9 @@ MAX_TRIES = 5
 MAX_WAIT_SECONDS = 300.0
 FIRST_PAUSE_SECONDS = 0.25
 MAX_PAUSE_SECONDS = 30.0
-MAX_RETRY_AFTER_SECONDS = 1e9
+MAX_RETRY_AFTER_SECONDS = 6 * 3600.0
+"""What is believed of `Retry-After`: a server that asks for 32 years means a clock or a number that is wrong, and a shop that
+closes for a day is asked again after a quarter of it."""
 
 _generator = random.Random()
 
@@ -53,7 +55,7 @@ def retry_after_seconds(headers: _Headers, now: float) -> float | None:
     if text.isascii() and text.isdecimal():
         return min(float(text), MAX_RETRY_AFTER_SECONDS)
     try:
-        return max(parsedate_to_datetime(text).timestamp() - now, 0.0)
+        return min(max(parsedate_to_datetime(text).timestamp() - now, 0.0), MAX_RETRY_AFTER_SECONDS)
     except (ValueError, TypeError, OverflowError, IndexError):
         return None
 

@@ -16,10 +16,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from clip_pipeline.bounded import parse_json
 from clip_pipeline.errors import SettingsError, SourceError, UnavailableError
+from clip_pipeline.sources.web.answer import Answer as HttpAnswer
+from clip_pipeline.sources.web.answer import read_answer
 from clip_pipeline.sources.web.api_session import Hosts, http_session
 from clip_pipeline.sources.web.retries import Retries, connection_errors, may_pass, retry_after_seconds
-from clip_pipeline.sources.web.small_file import CHUNK_BYTES
 
 logger = logging.getLogger(__name__)
 
@@ -29,7 +31,7 @@ MAX_TRIES = 6
 MAX_WAITS = 40
 JITTER_SECONDS = 0.5
 """By chance: clients that were asked to wait the same time do not come back together."""
-MAX_ANSWER_BYTES = 64_000_000
+MAX_ANSWER_BYTES = 24_000_000
 """The API cuts its own answers at 8 MiB of text ($wgAPIMaxResultSize), which JSON escapes may lengthen."""
 WAITING_CODES = frozenset({"maxlag", "ratelimited", "readonly"})
 PASSING_CODES = ("internal_api_error_", "timeout", "toomanyconnections", "cirrussearch-backend-error")
@@ -174,7 +176,7 @@ class MediaWikiClient:
             ) as response:
                 asked_seconds = retry_after_seconds(response.headers, time.time())
                 status = response.status_code
-                content = self._read_content(response)
+                content = _whole(read_answer(response, MAX_ANSWER_BYTES, expected="at most 50 articles"))
         except connection_errors() as error:
             return None, f"the connection broke: {type(error).__name__}", None, False
         answer = _parse(content)
@@ -208,19 +210,12 @@ class MediaWikiClient:
             f'{self.api} answers with the error "{code}": {info.rstrip(".")}. Check wikipedia.titles and category.'
         )
 
-    def _read_content(self, response: Any) -> bytes:
-        content = bytearray()
-        for chunk in response.iter_content(CHUNK_BYTES):
-            content += chunk
-            if len(content) > MAX_ANSWER_BYTES:
-                raise SourceError(
-                    f"{self.api} sends more than {MAX_ANSWER_BYTES:,} bytes for one request, expected at most 50 "
-                    "articles. Check that wikipedia.api is a MediaWiki API."
-                )
-        length = response.headers.get("Content-Length", "")
-        if length.isdigit() and not response.headers.get("Content-Encoding") and len(content) < int(length):
-            return b""
-        return bytes(content)
+
+def _whole(answer: HttpAnswer) -> bytes:
+    """The body, nothing of one that was cut."""
+    length = answer.headers.get("Content-Length", "")[:20]
+    announced = length.isascii() and length.isdigit() and not answer.headers.get("Content-Encoding")
+    return b"" if announced and len(answer.content) < int(length) else answer.content
 
 
 def _request_key(request: Mapping[str, str]) -> str:
@@ -230,7 +225,7 @@ def _request_key(request: Mapping[str, str]) -> str:
 def _parse(content: bytes) -> Any:
     """The JSON value, None where the bytes are none (cut, HTML)."""
     try:
-        return json.loads(content)
+        return parse_json(content)
     except ValueError:
         return None
 

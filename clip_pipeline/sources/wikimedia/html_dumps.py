@@ -8,16 +8,16 @@ from __future__ import annotations
 
 import hashlib
 import io
-import json
 import re
-import tarfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from clip_pipeline.bounded import parse_json
 from clip_pipeline.errors import DumpError
 from clip_pipeline.machine.progress import progress
+from clip_pipeline.sources.tar_stream import TAR_ERRORS, read_member, tar_entries
 from clip_pipeline.sources.wikimedia.compression import ByteStream, compression_of, decompressed, read_range
 from clip_pipeline.sources.wikimedia.dump_files import DumpDescription, DumpPart
 
@@ -26,9 +26,11 @@ TAR_SUFFIXES = (".tar", ".tgz")
 PAGE_SUFFIXES = (".html", ".htm")
 HTML_SUFFIXES = (*LINES_SUFFIXES, *TAR_SUFFIXES, *PAGE_SUFFIXES)
 PACKED_SUFFIXES = (".gz", ".bz2", ".xz", ".lzma")
-MAX_LINE_BYTES = 256_000_000
-"""The longest articles have some 20 MB of HTML, to which Enterprise adds the wikitext; more is no line of a dump."""
+MAX_LINE_BYTES, MAX_TAGS = 64_000_000, 2_000_000
+"""The longest articles have some 20 MB of HTML, to which Enterprise adds the wikitext; more is no line of a dump. A tag takes some
+200 bytes of memory while an article is read."""
 MIN_PART_BYTES = 1 << 16
+MAX_TITLE_LETTERS = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +123,7 @@ def _articles_of_lines(stream: BinaryIO, name: str, end: int | None) -> Iterator
 
 def _article_of_line(line: bytes, number: int, name: str) -> HtmlArticle:
     try:
-        record = json.loads(line)
+        record = parse_json(line, MAX_LINE_BYTES)
     except ValueError as error:
         cut = not line.endswith(b"\n")
         raise DumpError(
@@ -141,7 +143,14 @@ def _article_of_line(line: bytes, number: int, name: str) -> HtmlArticle:
             f"Line {number:,} of {name} has no HTML: its keys are {', '.join(sorted(record)[:8])}, expected "
             "article_body.html (Wikimedia Enterprise) or html."
         )
-    return HtmlArticle(str(record.get("name", record.get("title", ""))), _namespace(record), html)
+    title = str(record.get("name", record.get("title", "")))[:MAX_TITLE_LETTERS]
+    return HtmlArticle(title, _namespace(record), _with_few_tags(html, f"Line {number:,} of {name}"))
+
+
+def _with_few_tags(html: str, what: str) -> str:
+    if html.count("<") > MAX_TAGS:
+        raise DumpError(f"{what} is an article of more than {MAX_TAGS:,} tags, which no wiki has. Get the dump again.")
+    return html
 
 
 def _namespace(record: dict[str, Any]) -> int:
@@ -156,8 +165,8 @@ def _articles_of_tar(path: Path) -> Iterator[HtmlArticle]:
     stream = _open_range(path, 0, path.stat().st_size)
     found = False
     try:
-        with tarfile.open(fileobj=stream, mode="r|") as archive:
-            for member in archive:
+        with tar_entries(stream) as (archive, members):
+            for member in members:
                 content = archive.extractfile(member) if member.isfile() else None
                 name = f"{path.name}:{member.name}"
                 if content is None or Path(member.name).name.startswith("."):
@@ -168,21 +177,22 @@ def _articles_of_tar(path: Path) -> Iterator[HtmlArticle]:
                 elif member.name.lower().endswith(PAGE_SUFFIXES):
                     found = True
                     yield _article_of_page(content, Path(member.name).stem, name)  # type: ignore[arg-type]
-    except tarfile.TarError as error:
+    except TAR_ERRORS as error:
         raise DumpError(f"{path.name} is cut or no tar ({error}). Download it again.") from error
     if not found:
         raise DumpError(f"{path.name} holds no .ndjson, .jsonl or .html file, expected a tar of HTML articles.")
 
 
 def _article_of_page(stream: BinaryIO, title: str, name: str) -> HtmlArticle:
-    content = stream.read(MAX_LINE_BYTES)
+    content = read_member(stream, MAX_LINE_BYTES)
     if b"<" not in content[:4096]:
         raise DumpError(f"{name} is no HTML: it begins with {content[:30]!r}. Give the HTML of an article.")
     from bs4 import UnicodeDammit
 
     # A saved page says in itself how its letters are written, not always in UTF-8.
     html = UnicodeDammit(content, is_html=True).unicode_markup
-    return HtmlArticle(title.replace("_", " "), 0, html or content.decode("utf-8", "replace"))
+    html = _with_few_tags(html or content.decode("utf-8", "replace"), name)
+    return HtmlArticle(title.replace("_", " "), 0, html)
 
 
 def _cut_evenly(whole: DumpPart, parts: int) -> list[DumpPart]:

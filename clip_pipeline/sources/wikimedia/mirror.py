@@ -7,12 +7,12 @@ Big wikis come in numbered files; some mirrors hold those and not the one that j
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from clip_pipeline.bounded import parse_json
 from clip_pipeline.errors import SettingsError, SourceError
 from clip_pipeline.settings import WikipediaSettings
 from clip_pipeline.sources.web.api_session import Hosts, http_session
@@ -90,7 +90,7 @@ def _read_date(session: Any, mirror: str, wiki: str, date: str) -> RemoteDump | 
 
 def _from_dump_status(status: bytes, folder: str, date: str) -> RemoteDump | None:
     try:
-        jobs = json.loads(status)["jobs"]
+        jobs = parse_json(status)["jobs"]
         for job in JOBS:
             if jobs.get(job, {}).get("status") != "done":
                 continue

@@ -115,7 +115,7 @@ def test_compressed_lists_are_read(tmp_path, name, ending, pack):
     packed.write_bytes(pack(EVERY_FORM[name].encode()))
     assert read_url_list(packed)["captions"].to_pylist() == [["A dog, running"], ["A cat"]]
     packed.write_bytes(packed.read_bytes()[:-12])
-    with pytest.raises(PhotosError, match="cannot be unpacked"):
+    with pytest.raises(PhotosError, match="cannot be unpacked|is cut|is damaged"):
         read_url_list(packed)
 
 

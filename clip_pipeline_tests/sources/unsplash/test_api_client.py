@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import time
 from urllib.parse import parse_qs, urlsplit
@@ -92,6 +93,17 @@ def test_the_body_is_the_text_as_it_came(site, client):
     body = page([photo(1, alt_description="café \u2028 日本")], 1)
     site.always(SEARCH, Answer(body=body))
     assert client.get_page("cup", 1).encode() == body
+
+
+@pytest.mark.parametrize("packing", ["", "gzip"])
+def test_a_body_without_an_end_is_a_sentence_and_takes_no_memory(site, client, packing):
+    body = gzip.compress(bytes(40_000_000)) if packing else bytes(9_000_000)
+    site.always("/search/photos", Answer(body=body, headers={"Content-Encoding": packing} if packing else {}))
+    with pytest.raises(SourceError, match="sends more than 8,000,000 bytes, expected a page of photos"):
+        client.get_page("cat", 1)
+    site.always("/search/photos", Answer(body=b"x", headers={"Content-Encoding": "gzip, gzip, gzip"}))
+    with pytest.raises(SourceError, match="packed in a way that was not asked for"):
+        client.get_page("cat", 1)
 
 
 def test_a_word_that_is_taken_for_spam_is_an_answer_without_photos(site, client):

@@ -83,10 +83,10 @@ def test_a_folder_that_does_not_fit_says_what_was_found_and_what_was_expected(tm
         photos_of(tmp_path)
     (tmp_path / "photos.tsv000").unlink()
     (tmp_path / "photos.tsv000.gz").write_bytes(gzip.compress((PHOTOS + photo_line("a") * 9999).encode())[:-99])
-    with pytest.raises(PhotosError, match="photos.tsv000.gz cannot be unpacked"):
+    with pytest.raises(PhotosError, match="photos.tsv000.gz is cut"):
         photos_of(tmp_path)
     (tmp_path / "keywords.tsv000.gz").write_bytes(gzip.compress((KEYWORDS + LINES * 9999).encode())[:-99])
-    with pytest.raises(PhotosError, match="keywords.tsv000.gz cannot be unpacked"):
+    with pytest.raises(PhotosError, match="keywords.tsv000.gz is cut"):
         keywords_of(tmp_path)
 
 

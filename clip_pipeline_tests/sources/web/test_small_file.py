@@ -22,7 +22,7 @@ def pauses():
 
 @pytest.fixture
 def read(site, pauses):
-    def reading(max_bytes: int | None = None) -> bytes | None:
+    def reading(max_bytes: int = 1_000_000) -> bytes | None:
         with http_session("", site.hosts("list.test")) as session:
             return read_small_file(session, URL, max_bytes, pauses.append)
 

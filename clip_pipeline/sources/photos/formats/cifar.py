@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import mmap
 import pickle
-import tarfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,8 +12,10 @@ from typing import Any
 
 import numpy as np
 
+from clip_pipeline.bounded import read_bytes
 from clip_pipeline.errors import PhotosError
-from clip_pipeline.sources.photos.formats.tar_index import TAR_ERRORS
+from clip_pipeline.sources.photos.packed_tar import open_tar
+from clip_pipeline.sources.tar_stream import TAR_ERRORS, read_member
 
 BATCHES: dict[int, dict[str, tuple[str, ...]]] = {
     10: {"train": tuple(f"data_batch_{number}" for number in range(1, 6)), "test": ("test_batch",)},
@@ -35,8 +36,14 @@ ALLOWED = {
 }
 """All that a pickled array needs; a pickle could call anything else."""
 
-PICKLE_ERRORS = (pickle.UnpicklingError, EOFError, ArithmeticError, LookupError, ValueError, TypeError, AttributeError)
+PICKLE_ERRORS = (
+    *(pickle.UnpicklingError, EOFError, ArithmeticError, LookupError, ValueError, TypeError, AttributeError),
+    *(AssertionError, MemoryError, NotImplementedError, RecursionError),
+)
 """What unpickling raises over damage."""
+
+MAX_BATCH_BYTES = 200_000_000
+"""Of a file. CIFAR-100's train has 155 MB."""
 
 
 @dataclass(frozen=True)
@@ -105,11 +112,13 @@ def _tar_members(path: Path, classes: int) -> dict[str, Path | bytes]:
     wanted = set(_all_names(classes))
     found: dict[str, Path | bytes] = {}
     try:
-        with tarfile.open(path) as tar:
-            for entry in tar:
+        with open_tar(path, PhotosError) as (tar, entries):
+            for entry in entries:
                 name = entry.name.rpartition("/")[2]
                 if name in wanted and entry.isfile() and (stream := tar.extractfile(entry)):
-                    found[name] = stream.read()
+                    if entry.size > MAX_BATCH_BYTES:
+                        raise PhotosError(f"{path}: {name} has {entry.size:,} bytes, and is no batch. Get it again.")
+                    found[name] = read_member(stream, entry.size)
     except (OSError, *TAR_ERRORS) as error:
         raise PhotosError(f"{path} is no whole tar ({str(error)[:100]}). Get it again.") from error
     if not found:
@@ -117,17 +126,28 @@ def _tar_members(path: Path, classes: int) -> dict[str, Path | bytes]:
     return found
 
 
-class _ArraysOnly(pickle.Unpickler):
+class _ArraysOnly(pickle._Unpickler):  # type: ignore[name-defined]
+    """The one in Python, as that in C reserves memory for as many notes as the pickle says: 34 GB for 9 bytes."""
+
     def find_class(self, module: str, name: str) -> Any:
         if (module, name) not in ALLOWED:
-            raise pickle.UnpicklingError(f"it asks for {module}.{name}")
+            raise pickle.UnpicklingError(f"it asks for {module[:60]}.{name[:60]}")
+        if module == "_codecs":
+            return _encode
         return super().find_class(module.replace("numpy.core", "numpy._core"), name)
+
+
+def _encode(text: str, encoding: str) -> bytes:
+    """How Python 3 pickles bytes for Python 2, and nothing else that a codec could do."""
+    if encoding != "latin1":
+        raise pickle.UnpicklingError(f"it asks for the encoding {encoding!r:.60}")
+    return text.encode("latin-1")
 
 
 def _read_batch(source: Path | bytes, name: str, split: str, classes: int) -> CifarBatch:
     try:
-        with io.BytesIO(source) if isinstance(source, bytes) else source.open("rb") as stream:
-            batch = _ArraysOnly(stream, encoding="bytes").load()
+        content = source if isinstance(source, bytes) else read_bytes(source, PhotosError, MAX_BATCH_BYTES)
+        batch = _ArraysOnly(io.BytesIO(content), encoding="bytes").load()
         pixels, labels = batch[b"data"], [int(label) for label in batch[LABELS[classes]]]
         names = [bytes(one).decode("ascii", "replace") for one in batch.get(b"filenames", [])]
     except PICKLE_ERRORS as error:

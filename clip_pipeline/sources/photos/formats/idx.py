@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import gzip
+import io
 import math
 import struct
-import zlib
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 
 from clip_pipeline.errors import PhotosError
+from clip_pipeline.sources.wikimedia.compression import ByteStream, decompressed, read_range
 
 TYPES = {8: ">u1", 9: ">i1", 11: ">i2", 12: ">i4", 13: ">f4", 14: ">f8"}
 GZIP = b"\x1f\x8b"
@@ -61,9 +62,9 @@ def read_idx(path: Path) -> np.ndarray:
         _check_length(path, found, wanted)
         return np.memmap(path, kind, "r", start, shape) if found > start else np.zeros(shape, kind)
     try:
-        with gzip.open(path) as stream:
+        with _unpacked(path) as stream:
             content = stream.read(wanted + 1)
-    except (OSError, EOFError, zlib.error) as error:
+    except OSError as error:
         raise PhotosError(f"{path} is damaged or cut ({error}). Get it again.") from error
     _check_length(path, len(content), wanted)
     return np.frombuffer(content, kind, offset=start).reshape(shape)
@@ -79,9 +80,9 @@ def _check_length(path: Path, found: int, wanted: int) -> None:
 def _header(path: Path) -> tuple[np.dtype, tuple[int, ...], int]:
     """(type, shape, where the numbers begin)."""
     try:
-        with gzip.open(path) if _is_packed(path) else path.open("rb") as stream:
+        with _unpacked(path) if _is_packed(path) else path.open("rb") as stream:
             start = stream.read(MAX_HEADER)
-    except (OSError, EOFError, zlib.error) as error:
+    except OSError as error:
         raise PhotosError(f"{path} cannot be read ({error}). Get it again.") from error
     if len(start) >= 4 and start[:2] == b"\0\0" and start[2] in TYPES and start[3] and len(start) >= 4 + 4 * start[3]:
         shape = struct.unpack(f">{start[3]}I", start[4 : 4 + 4 * start[3]])
@@ -93,6 +94,12 @@ def _header(path: Path) -> tuple[np.dtype, tuple[int, ...], int]:
     raise PhotosError(
         f"{path} is no idx file: it begins with {start[:4]!r}. Files such as train-images-idx3-ubyte.gz were expected."
     )
+
+
+def _unpacked(path: Path) -> BinaryIO:
+    """What a gzip holds, as it is read. Raises PhotosError while it is read where it is damaged or has no end."""
+    pieces = decompressed(read_range(path, 0, path.stat().st_size), "gzip", str(path), PhotosError)
+    return io.BufferedReader(ByteStream(pieces, path.name), 1 << 18)
 
 
 def _is_packed(path: Path) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import zipfile
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,6 +16,19 @@ from clip_pipeline.sources.tables.text_files import read_text
 
 if TYPE_CHECKING:
     import numpy as np
+
+MAX_HEADER_BYTES = 10_000
+HEADER_ERRORS = (
+    ValueError,
+    TypeError,
+    OverflowError,
+    SyntaxError,
+    RecursionError,
+    MemoryError,
+    LookupError,
+    zipfile.BadZipFile,
+)
+"""What numpy raises over a header that is none; it is written as Python is."""
 
 KEYS_ENDINGS = (".keys.txt", "_keys.txt", ".ids.txt", "_ids.txt")
 
@@ -70,8 +84,18 @@ def _pixel_layout(path: Path) -> tuple[tuple[int, ...], int]:
     import numpy as np
 
     try:
+        with path.open("rb") as stream:
+            start = stream.read(12)
+        if (
+            start[:6] == b"\x93NUMPY"
+            and start[6:7] > b"\1"
+            and int.from_bytes(start[8:12], "little") > MAX_HEADER_BYTES
+        ):
+            raise ValueError(
+                "its header is longer than any of ours"
+            )  # numpy would read it first, then look at its length
         array = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
+    except (OSError, EOFError, *HEADER_ERRORS) as error:
         raise PhotosError(
             f"{path} cannot be read as an array ({str(error)[:100]}). Write it with numpy.save, whole and of plain numbers."
         ) from None
@@ -94,11 +118,14 @@ def _pixel_layout(path: Path) -> tuple[tuple[int, ...], int]:
     return array.shape, array.offset
 
 
+NUMBERS_LOOKED_AT = 1_000_000
+
+
 def _advice_on_numbers(array: np.ndarray) -> str:
     import numpy as np
 
     if array.dtype.kind == "f" and array.size:
-        some = np.asarray(array[:1], np.float64)
+        some = np.asarray(array.flat[:NUMBERS_LOOKED_AT], np.float64)
         if np.isnan(some).any():
             return "Some are not numbers (NaN): find out where they come from first."
         if some.min() >= 0 and some.max() <= 1:

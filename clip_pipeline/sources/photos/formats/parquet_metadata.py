@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from clip_pipeline.bounded import parse_json
 from clip_pipeline.errors import PhotosError
 from clip_pipeline.sources.photos.caption_files import CAPTION_COLUMNS
 from clip_pipeline.sources.photos.classes import read_class_names
@@ -114,7 +114,7 @@ def _labels(
 def _class_names(schema: pa.Schema, column: str) -> list[str] | None:
     """The names that `datasets` keeps of a column of class labels, in the metadata of the schema; None without."""
     try:
-        features = json.loads((schema.metadata or {})[b"huggingface"])["info"]["features"]
+        features = parse_json((schema.metadata or {})[b"huggingface"])["info"]["features"]
         names = features[column]["names"]
     except (KeyError, TypeError, ValueError):
         return None

@@ -16,6 +16,7 @@ import numpy as np
 
 from clip_pipeline.errors import PhotosError
 from clip_pipeline.sources.photos.names import PHOTO_ENDINGS
+from clip_pipeline.sources.tar_stream import TAR_ERRORS, tar_entries
 
 logger = logging.getLogger(__name__)
 
@@ -28,9 +29,6 @@ ENDINGS = {
 TAR_PHOTO_ENDINGS = tuple(ending.removeprefix(".") for ending in PHOTO_ENDINGS)
 PACKED_BEGINNINGS = (b"\x1f\x8b", b"BZh", b"\xfd7zXZ", b"\x28\xb5\x2f\xfd")
 """Of gzip, bzip2, xz and zstd."""
-
-TAR_ERRORS = (tarfile.TarError, EOFError, OverflowError, ValueError, RecursionError)
-"""What tarfile raises over damage; the last two over numbers that are none, and over headers of headers of headers."""
 
 
 class TarPlace(NamedTuple):
@@ -102,11 +100,8 @@ def tar_members(path: Path, ended: bool = False) -> Iterator[tuple[str, TarPlace
             )
     end = unnameable = 0
     try:
-        with tarfile.open(path, "r:") as tar:
-            for entry in tar:
-                tar.members = []  # type: ignore[attr-defined]  # tarfile keeps every header it has read: 1 KB each
-                if entry.size < 0:
-                    raise tarfile.ReadError("a member of a negative size")
+        with path.open("rb") as stream, tar_entries(stream) as (tar, entries):
+            for entry in entries:
                 end = entry.offset_data + entry.size
                 if entry.isfile() and not entry.issparse() and end <= size:
                     if _is_text(entry.name):

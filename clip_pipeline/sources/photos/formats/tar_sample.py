@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Sequence
 from typing import Any
 
+from clip_pipeline.bounded import parse_json
 from clip_pipeline.sources.photos.formats.tar_index import TarPlace
 from clip_pipeline.sources.photos.metadata import facts_of, text_of
 from clip_pipeline.sources.tables.values import keywords_of, texts_of
@@ -32,8 +32,8 @@ def read_json(stream: Any, members: dict[str, TarPlace]) -> dict[str, Any]:
     texts are captions."""
     text = read_text_member(stream, members, "json")
     try:
-        said = json.loads(text) if text else {}
-    except (ValueError, RecursionError):
+        said = parse_json(text) if text else {}
+    except ValueError:
         return {}
     if isinstance(said, list) and all(isinstance(one, str) for one in said):
         return {"captions": said}

@@ -38,5 +38,5 @@ def test_more_than_the_header_says_is_told(tmp_path):
     with pytest.raises(PhotosError, match="holds more than the 10 bytes"):
         read_idx(tmp_path / "x")
     (tmp_path / "y").write_bytes(gzip.compress(b"\0\0\x08\x01\0\0\0\x02ab")[:-9])
-    with pytest.raises(PhotosError, match="is damaged or cut|cannot be read"):
+    with pytest.raises(PhotosError, match="y is cut"):
         read_idx(tmp_path / "y")
