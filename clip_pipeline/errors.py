@@ -12,6 +12,7 @@
     │   └── ModelError         a model folder: missing files, wrong shapes, wrong tokenizer
     ├── SourceError            a remote service
     │   ├── UnavailableError   out of reach or overloaded: the one error that may pass
+    │   │   └── OutageError        too many photos could not be had for now
     │   ├── MissingKeyError    no key, or the terms were not acknowledged
     │   └── BudgetSpentError   the request budget is used up and waiting is longer than allowed
     ├── StoreError             the artifact folder
@@ -99,6 +100,10 @@ class SourceError(ClipPipelineError):
 
 class UnavailableError(SourceError):
     """A remote service could not be reached, or was overloaded, and gave no answer for as long as it was asked."""
+
+
+class OutageError(UnavailableError):
+    """So many photos could not be had for a reason which may pass that the result would be one of the outage, not of the hosts."""
 
 
 class MissingKeyError(SourceError):

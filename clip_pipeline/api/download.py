@@ -27,11 +27,12 @@ def download(
     """Downloads a url list into shards below `output`; returns the number of photos by status of `records.PHOTO_STATUSES`.
 
     links: Parquet, CSV, TSV, JSONL or txt. output: gets 00000.tar (webdataset), 00000.parquet (records.SHARD_ATTEMPTS, every
-    attempt with its status), 00000_stats.json, …, and sizes.json. Finished shards of the same links and settings are kept; with
-    `retry`, what may succeed now is asked for again. What was taken down in `output` does not come back. recipe, settings: of
+    attempt with its status), 00000_stats.json, …, and sizes.json. Finished shards of the same links and settings are kept; what one
+    lacks that may succeed now is asked for again when its time has come, at once with `retry`. What was taken down in `output` does not come back. recipe, settings: of
     which `download`, `pairs` (filters of a list), `links.caption_keys` and `compute` count. hosts: names that stand for an
     address of ours, the only way to loopback. progress: show a bar on a terminal. A photo that cannot be had is a row with a
-    reason. Raises InputError for a list that cannot be read, StoreError for an output that is a file or a full disk.
+    reason. Raises InputError for a list that cannot be read, StoreError for an output that is a file or a full disk, OutageError where
+    more photos of a shard than `download.max_outage_percent` could not be had for now: the shard is left as it was.
     """
     from clip_pipeline.images.download.into_shards import download_listed
     from clip_pipeline.sources.fetch import PhotoFetcher
@@ -42,3 +43,17 @@ def download(
     with shown_progress(progress), PhotoFetcher(chosen.download, hosts or {}) as fetcher:
         counts = download_listed(listed, Path(output), chosen.download, fetcher, chosen.compute.workers, retry)
     return dict(counts)
+
+
+def lacking_sentence(output: str | Path, settings: Settings = ()) -> str:
+    """What the shards below `output` lack for now and when it is asked for again, as a sentence; "" where nothing."""
+    from clip_pipeline.images.download.catalog import lacking
+    from clip_pipeline.images.download.outage import now_utc
+
+    found = lacking(Path(output))
+    if not found:
+        return ""
+    shard, lack = min(found.items(), key=lambda item: item[1].tried)
+    sentence = lack.sentence(recipe_of("", settings).download.retry_minutes, now_utc())
+    others = f"; {len(found) - 1:,} more lack {sum(one.photos for one in found.values()) - lack.photos:,}"
+    return f"Incomplete: shard {shard} {sentence}{others if len(found) > 1 else ''}"

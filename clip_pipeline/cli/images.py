@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import click
 
 from clip_pipeline.cli.options import CONTEXT, output_option, settings_option
@@ -11,7 +13,9 @@ from clip_pipeline.cli.options import CONTEXT, output_option, settings_option
 @click.argument("links", type=click.Path())
 @output_option("Folder for the shards.")
 @click.option(
-    "--retry", is_flag=True, help="Ask again for the photos whose failure may have passed, such as a timeout."
+    "--retry",
+    is_flag=True,
+    help="Ask at once for the photos whose failure may have passed, such as a timeout, also where it is not yet time.",
 )
 @settings_option
 def download(links: str, output: str, retry: bool, settings: tuple[str, ...]) -> None:
@@ -24,7 +28,7 @@ def download(links: str, output: str, retry: bool, settings: tuple[str, ...]) ->
     sizes.json. Nothing that is finished is fetched twice: run the same command again after a stop and it goes on, or with
     a longer list and it adds what is new.
     """
-    from clip_pipeline.api.download import download
+    from clip_pipeline.api.download import download, lacking_sentence
     from clip_pipeline.text_table import text_table
 
     counts = download(links, output, retry=retry, settings=settings, progress=True)
@@ -33,3 +37,5 @@ def download(links: str, output: str, retry: bool, settings: tuple[str, ...]) ->
         click.echo(
             text_table([(name, f"{count:,}") for name, count in sorted(counts.items())], right=(1,), indent="  ")
         )
+    if lacking := lacking_sentence(Path(output), settings):
+        click.echo(lacking)

@@ -15,7 +15,7 @@ from clip_pipeline.cli.sentences import terminal_sentence
 from clip_pipeline.errors import error_sentence
 from clip_pipeline.images.takedown import TAKEDOWNS_FILE, read_takedowns
 from clip_pipeline.pipeline.checks.evaluate import CheckResult
-from clip_pipeline.pipeline.outcomes import AssetOutcome, PartitionDone, skipped_sentence
+from clip_pipeline.pipeline.outcomes import AssetOutcome, PartitionDone, incomplete_sentence, skipped_sentence
 from clip_pipeline.pipeline.progress_lines import progress_lines
 from clip_pipeline.pipeline.stages import artifact_key
 from clip_pipeline.pipeline.status import ArtifactStatus
@@ -25,6 +25,9 @@ from clip_pipeline.pipeline.workspace import Workspace
 from clip_pipeline.text_table import text_table
 
 MAX_LISTED = 5
+EXPLAINED = ("stale", "waiting", "unreadable", "old", "incomplete")
+"""States whose reason stands in the table of `status`."""
+
 MAX_NOT_SCORED = 6
 
 Report = Callable[[Workspace, Sequence[AssetOutcome]], None]
@@ -64,6 +67,8 @@ class RunOutput:
         self._also(workspace, outcomes)
         if any(outcome.asset == "benchmark_report" and outcome.partitions for outcome in outcomes):
             _say_scores(workspace)
+        if incomplete := incomplete_sentence(outcomes):
+            click.echo(incomplete)
 
 
 def say_done(outcome: AssetOutcome) -> None:
@@ -227,7 +232,7 @@ def _states_text(statuses: Sequence[ArtifactStatus]) -> str:
 
 
 def _why_text(statuses: Sequence[ArtifactStatus]) -> str:
-    first = next((status for status in statuses if status.state in ("stale", "waiting", "unreadable", "old")), None)
+    first = next((status for status in statuses if status.state in EXPLAINED), None)
     if first is None:
         return ""
     return f"{first.partition}: {first.why}" if first.partition else first.why

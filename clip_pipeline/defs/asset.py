@@ -22,7 +22,7 @@ from clip_pipeline.defs.resources import LaunchConfig, PipelineResource, data_fo
 from clip_pipeline.errors import ClipPipelineError, InputError, RunFailedError, SettingsError
 from clip_pipeline.pipeline.asset import Asset, Partitions
 from clip_pipeline.pipeline.graph import STEPS
-from clip_pipeline.pipeline.outcomes import AssetOutcome, PartitionDone, failures_of, name_of
+from clip_pipeline.pipeline.outcomes import AssetOutcome, PartitionDone, failures_of, incomplete_sentence, name_of
 from clip_pipeline.pipeline.partitions import trial_names, variant_image_format
 from clip_pipeline.pipeline.progress_lines import progress_lines
 from clip_pipeline.pipeline.run import run_step
@@ -171,7 +171,10 @@ class _AssetRun:
         def show(*shown: Any) -> None:
             self._context.log_event(observation(*shown))
 
-        return run_step(self._workspace, in_own_process(step, self._context), keys, force, show, done, checks)
+        outcome = run_step(self._workspace, in_own_process(step, self._context), keys, force, show, done, checks)
+        if incomplete := incomplete_sentence([outcome]):
+            self._context.log.warning(f"{incomplete}.")
+        return outcome
 
     def _say(self, outcome: Materialised) -> None:
         state = "cache: hit" if outcome.hit else f"built ({outcome.reason})"

@@ -21,7 +21,13 @@ from clip_pipeline.defs.page.sentences import page_failure, page_sentence
 from clip_pipeline.defs.resources import ALL_SPEED, LaunchConfig, PipelineResource, starting_recipe, with_speed
 from clip_pipeline.errors import ClipPipelineError, SettingsError, error_sentence
 from clip_pipeline.pipeline.graph import STEPS, select
-from clip_pipeline.pipeline.outcomes import AssetOutcome, PartitionDone, raise_failures, skipped_sentence
+from clip_pipeline.pipeline.outcomes import (
+    AssetOutcome,
+    PartitionDone,
+    incomplete_sentence,
+    raise_failures,
+    skipped_sentence,
+)
 from clip_pipeline.pipeline.progress_lines import progress_lines
 from clip_pipeline.pipeline.retries import Patience
 from clip_pipeline.pipeline.run import walk
@@ -202,8 +208,9 @@ def _tell_rest(context: dg.OpExecutionContext, history: History, step: Step, out
     """The hits, what an earlier run left unsaid, what was skipped, and the checks."""
     history.tell(step, outcome.partitions)
     context.log.info(f"{outcome.asset}: {outcome.built} built, {outcome.hits} cache: hit, {outcome.seconds:.1f} s")
-    if skipped := skipped_sentence(outcome):
-        context.log.warning(f"{skipped}.")
+    for sentence in (skipped_sentence(outcome), incomplete_sentence([outcome])):
+        if sentence:
+            context.log.warning(f"{sentence}.")
     for result in outcome.checks:
         # Dagster takes these too (1.13.27); only the annotation does not say so.
         context.log_event(check_evaluation(context.instance, result))  # type: ignore[arg-type]

@@ -33,6 +33,20 @@ class BuildContext:
     on_progress: Shown | None = None
 
 
+@dataclass(frozen=True)
+class Incomplete:
+    """A usable artifact lacks something that could not be had for now. sentence: what, why, and when it is tried again, as in
+    "lacks 12 photos for now (photos.test: HTTP 503); the next run tries again". is_due: whether a run tries again now. count: what it lacks."""
+
+    sentence: str
+    is_due: bool
+    count: int
+
+
+def is_complete(workspace: Workspace, artifact: Artifact) -> None:
+    """What most assets are once they are there."""
+
+
 def nothing_to_follow(workspace: Workspace, artifact: Artifact) -> None:
     """What most assets do once they are there."""
 
@@ -43,7 +57,8 @@ class Builder:
 
     config(workspace): the settings that can change its bytes. inputs(workspace, partition): content hashes of what it reads, by
     name. build(context): writes the files. follow_up(workspace, artifact): what is done besides, at each run, when the artifact
-    is there and fresh, built or not; it changes no artifact. speed: the settings that `build` and `follow_up` read and that change
+    is there and fresh, built or not; it changes no artifact. incomplete(workspace, artifact): what a fresh artifact lacks for now;
+    None where nothing. speed: the settings that `build` and `follow_up` read and that change
     no bytes, by their full names: one run may be given them in Dagster's launchpad.
     """
 
@@ -51,4 +66,5 @@ class Builder:
     inputs: Callable[[Workspace, str], Mapping[str, str]]
     build: Callable[[BuildContext], Built]
     follow_up: Callable[[Workspace, Artifact], None] = nothing_to_follow
+    incomplete: Callable[[Workspace, Artifact], Incomplete | None] = is_complete
     speed: tuple[str, ...] = ()

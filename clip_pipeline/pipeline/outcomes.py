@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from clip_pipeline.errors import RunFailedError
+from clip_pipeline.pipeline.builder import Incomplete
 from clip_pipeline.pipeline.checks.evaluate import CheckResult
 from clip_pipeline.storage.artifacts import Materialised
 
@@ -15,7 +16,8 @@ class AssetOutcome:
     """What a run did for one asset.
 
     partitions: what is there now, by partition. failures: the error of each that could not be built; under "" where its partitions
-    could not even be found out. skipped: why each was left out, as the end of "skipped, since ...". seconds: altogether.
+    could not even be found out. skipped: why each was left out, as the end of "skipped, since ...". incomplete: what those of them
+    that are there lack for now. seconds: altogether.
     """
 
     asset: str
@@ -24,6 +26,7 @@ class AssetOutcome:
     failures: dict[str, Exception] = field(default_factory=dict)
     skipped: dict[str, str] = field(default_factory=dict)
     checks: list[CheckResult] = field(default_factory=list)
+    incomplete: dict[str, Incomplete] = field(default_factory=dict)
 
     @property
     def built(self) -> int:
@@ -84,6 +87,20 @@ def skipped_sentence(outcome: AssetOutcome) -> str:
     example = f", such as {partition}" if partition and of_all > 1 else ""
     count = "" if whole else f" {len(outcome.skipped):,} of {of_all:,}"
     return f"{outcome.asset} skipped{count}{example}, since {reason}"
+
+
+def incomplete_sentence(outcomes: Iterable[AssetOutcome]) -> str:
+    """How many artifacts lack something for now, and what one of them lacks; "" where none does."""
+    lacking = {
+        name_of(outcome.asset, key): incomplete
+        for outcome in outcomes
+        for key, incomplete in outcome.incomplete.items()
+    }
+    if not lacking:
+        return ""
+    name, first = next(iter(lacking.items()))
+    others = f"; {len(lacking) - 1:,} more lack {sum(one.count for one in lacking.values()) - first.count:,}"
+    return f"Incomplete: {name} {first.sentence}{others if len(lacking) > 1 else ''}"
 
 
 def name_of(asset: str, partition: str) -> str:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from clip_pipeline.errors import (
     ClipPipelineError,
     DiskError,
+    OutageError,
     SettingsError,
     StoreError,
     WithheldArtifactError,
@@ -103,7 +104,7 @@ def run_step(
 ) -> AssetOutcome:
     """Materialises the partitions of one asset and checks them; the arguments are those of `walk`.
 
-    A partition that fails stops no other, but a full disk stops all. Those that failed, were skipped or broke a blocking check are
+    A partition that fails stops no other, but a full disk stops all, and so does an outage of the photos' hosts. Those that failed, were skipped or broke a blocking check are
     withheld from the steps that come after in the same workspace.
     """
     started = time.monotonic()
@@ -111,14 +112,13 @@ def run_step(
     outcome, pace = AssetOutcome(step.name), _Pace(step.name, len(partitions))
     patience = Patience(waits if step.asset.pool == "network" else (), sleep)
     for partition in partitions:
-        disk = next((error for error in outcome.failures.values() if isinstance(error, DiskError)), None)
+        stop = next((_why_stop(error) for error in outcome.failures.values() if _why_stop(error)), "")
         unsafe = _unsafe_key(step, partition)
         if unsafe is not None:
             outcome.failures[partition] = unsafe
-        elif disk is not None:
-            reason = f"the disk cannot be written: {disk}"
-            outcome.skipped[partition] = reason
-            workspace.withhold(step.key(partition), reason)
+        elif stop:
+            outcome.skipped[partition] = stop
+            workspace.withhold(step.key(partition), stop)
         else:
             _build(workspace, step, partition, force, on_progress, patience, outcome)
         on_partition(pace.done(partition, outcome))
@@ -126,6 +126,13 @@ def run_step(
         _check(workspace, step, outcome)
     outcome.seconds = time.monotonic() - started
     return outcome
+
+
+def _why_stop(error: Exception) -> str:
+    """Why no other partition is begun after the error, "" for most errors."""
+    if isinstance(error, DiskError):
+        return f"the disk cannot be written: {error}"
+    return "the hosts of the photos cannot be reached for now" if isinstance(error, OutageError) else ""
 
 
 def _unsafe_key(step: Step, partition: str) -> StoreError | None:
@@ -152,6 +159,9 @@ def _build(
         outcome.partitions[partition] = patience.try_again(
             str(step.key(partition)), lambda: step.materialise(workspace, partition, force, first, on_progress)
         )
+        incomplete = step.incomplete(workspace, outcome.partitions[partition].artifact)
+        if incomplete is not None:
+            outcome.incomplete[partition] = incomplete
     except Exception as error:  # noqa: BLE001 - whatever it is, the other partitions can do without it, and the end of the run says it
         _note_problem(workspace, step, partition, error, outcome)
 

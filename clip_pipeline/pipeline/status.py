@@ -16,7 +16,7 @@ from clip_pipeline.storage.manifest import Artifact, ArtifactKey
 
 @dataclass(frozen=True)
 class ArtifactStatus:
-    """One artifact. state: fresh, stale, missing, waiting (an input is missing), unreadable (an input of yours is, or the
+    """One artifact. state: fresh, incomplete (fresh, but lacks photos that could not be had for now), stale, missing, waiting (an input is missing), unreadable (an input of yours is, or the
     definition of its variant or dataset), or on request
     (not there, and built only when it is asked for by name), old (of an asset that is called otherwise now)."""
 
@@ -62,8 +62,12 @@ def _partition_status(workspace: Workspace, step: Step, partition: str) -> Artif
     except (InputError, SettingsError) as error:
         return _describe(workspace, step, partition, "unreadable", str(error))
     why = workspace.store.why_stale(step.key(partition), wanted)
-    state = "fresh" if not why else "missing" if why == "never materialised" else "stale"
-    return _describe(workspace, step, partition, state, why)
+    if why:
+        return _describe(workspace, step, partition, "missing" if why == "never materialised" else "stale", why)
+    incomplete = step.incomplete(workspace, workspace.store.get(step.key(partition)))
+    if incomplete is not None:
+        return _describe(workspace, step, partition, "incomplete", incomplete.sentence)
+    return _describe(workspace, step, partition, "fresh", "")
 
 
 def _describe(workspace: Workspace, step: Step, partition: str, state: str, why: str) -> ArtifactStatus:

@@ -9,12 +9,12 @@ from pathlib import Path
 
 from clip_pipeline.errors import SettingsError, WithheldArtifactError
 from clip_pipeline.pipeline.asset import Asset, Partitions
-from clip_pipeline.pipeline.builder import BuildContext, Builder
+from clip_pipeline.pipeline.builder import BuildContext, Builder, Incomplete
 from clip_pipeline.pipeline.partitions import of_chosen_variants, partition_keys, variant_of
 from clip_pipeline.pipeline.stages import artifact_key
 from clip_pipeline.pipeline.workspace import Workspace
 from clip_pipeline.storage.artifacts import Materialised
-from clip_pipeline.storage.manifest import ArtifactKey, Built, Wanted
+from clip_pipeline.storage.manifest import Artifact, ArtifactKey, Built, Wanted
 
 CHECKPOINT = "clip_checkpoint"
 """The first asset that a training variant decides."""
@@ -66,6 +66,10 @@ class Step:
             self.asset.code_version, self.builder.config(workspace), self.builder.inputs(workspace, partition)
         )
 
+    def incomplete(self, workspace: Workspace, artifact: Artifact) -> Incomplete | None:
+        """What the stored artifact lacks for now; None where nothing."""
+        return self.builder.incomplete(self.workspace_of(workspace, artifact.key.partition), artifact)
+
     def materialise(
         self,
         workspace: Workspace,
@@ -74,7 +78,8 @@ class Step:
         first: bool = True,
         on_progress: OnProgress | None = None,
     ) -> Materialised:
-        """The fresh artifact, built where it is not there. first, on_progress: as a build is handed them."""
+        """The fresh artifact, built where it is not there, or lacks what may be had by now. first, on_progress: as a build is handed
+        them."""
         workspace = self.workspace_of(workspace, partition)
         if self.asset.partitions in (Partitions.VARIANTS, Partitions.ADAPTED_VARIANTS):
             workspace.keep_variant()
@@ -83,7 +88,13 @@ class Step:
         def build(folder: Path, work: Path) -> Built:
             return self.builder.build(BuildContext(workspace, partition, folder, work, force, first, shown))
 
-        materialised = workspace.store.materialise(self.key(partition), self.wanted(workspace, partition), build, force)
+        def why_again(artifact: Artifact) -> str:
+            incomplete = self.builder.incomplete(workspace, artifact)
+            return incomplete.sentence if incomplete is not None and incomplete.is_due else ""
+
+        materialised = workspace.store.materialise(
+            self.key(partition), self.wanted(workspace, partition), build, force, why_again
+        )
         self.builder.follow_up(workspace, materialised.artifact)
         return materialised
 

@@ -115,19 +115,25 @@ class Store:
         wanted: Wanted,
         build: Callable[[Path, Path], Built],
         force: bool = False,
+        why_again: Callable[[Artifact], str] = lambda artifact: "",
     ) -> Materialised:
         """Returns the fresh artifact, building it where it is not there.
 
         build(folder, work_folder): writes the artifact's files into `folder`, which is new and empty; `work_folder`
         survives a crash and is handed to the next try with the same fingerprint. Two processes that want the same
-        artifact take turns, and the second finds it ready. Raises DiskError where the disk is full or read-only.
+        artifact take turns, and the second finds it ready. why_again(artifact): why a fresh one is to be built once more, "" where it
+        is not. Raises DiskError where the disk is full or read-only.
         """
+
+        def why() -> str:
+            return self.why_stale(key, wanted) or why_again(self.get(key))
+
         started = time.monotonic()
-        if not force and not self.why_stale(key, wanted):
+        if not force and not why():
             return Materialised(self.get(key), True, "", time.monotonic() - started)
         with disk_errors(self.root), self._lock(key, wait=True):
             restore_previous(self.folder(key), MANIFEST)
-            reason = self.why_stale(key, wanted)
+            reason = why()
             if not reason and not force:
                 return Materialised(self.get(key), True, "", time.monotonic() - started)
             logger.info("Building %s: %s", key, reason or "asked to")

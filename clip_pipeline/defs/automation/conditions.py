@@ -17,7 +17,8 @@ from clip_pipeline.defs.automation.run_requests import run_tags
 from clip_pipeline.errors import ClipPipelineError
 from clip_pipeline.pipeline.graph import STEPS
 from clip_pipeline.pipeline.sources.declared import SOURCES
-from clip_pipeline.pipeline.status import pipeline_status
+from clip_pipeline.pipeline.status import ArtifactStatus, pipeline_status
+from clip_pipeline.pipeline.step import Step
 from clip_pipeline.pipeline.workspace import Workspace
 from clip_pipeline.settings.environment import data_folder, starting_recipe
 
@@ -69,8 +70,8 @@ class NotFresh(dg.AutomationCondition):
 
 @lru_cache(maxsize=1)
 def _wanted_states(now: datetime) -> dict[str, dict[str, str]]:
-    """By asset and partition, of those that are not fresh while all before them is: what they are to be made of. The folder is looked
-    at once a tick, `now`, whatever number of assets is asked about."""
+    """By asset and partition, of those that are not fresh while all before them is: what they are to be made of. One that lacks photos
+    is fresh until it is time to ask for them. The folder is looked at once a tick, `now`, whatever number of assets is asked about."""
     found: dict[str, dict[str, str]] = {}
     settled: set[str] = set()
     try:
@@ -79,16 +80,26 @@ def _wanted_states(now: datetime) -> dict[str, dict[str, str]]:
                 if not settled.issuperset(step.asset.after):
                     continue
                 statuses = [one for one in pipeline_status(workspace, [step]) if one.asset == step.name]
-                if all(one.state == "fresh" for one in statuses):
+                states = {one.partition: _wanted_state(workspace, step, one) for one in statuses}
+                if all(one.state in ("fresh", "incomplete") for one in statuses) and not any(states.values()):
                     settled.add(step.name)
-                found[step.name] = {
-                    one.partition: step.wanted(workspace, one.partition).fingerprint(step.key(one.partition))
-                    for one in statuses
-                    if one.state in ("stale", "missing")
-                }
+                found[step.name] = {partition: state for partition, state in states.items() if state}
     except ClipPipelineError as error:
         logger.warning("Nothing is asked for: %s", error)
     return found
+
+
+def _wanted_state(workspace: Workspace, step: Step, status: ArtifactStatus) -> str:
+    """What an artifact is to be made of; "" for one that is to be left as it is."""
+    key = step.key(status.partition)
+    if status.state in ("stale", "missing"):
+        return step.wanted(workspace, status.partition).fingerprint(key)
+    if status.state == "incomplete":
+        artifact = workspace.store.get(key)
+        incomplete = step.incomplete(workspace, artifact)
+        if incomplete is not None and incomplete.is_due:
+            return f"{artifact.fingerprint}, tried {artifact.manifest['finished']}"
+    return ""
 
 
 def _was_asked(before: list[str] | None, state: str, now: datetime) -> bool:

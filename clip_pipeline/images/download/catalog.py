@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from clip_pipeline.images.download.decode_pool import shared_decode_pool
-from clip_pipeline.images.download.reuse import SHARDS_VERSION, PreviousShard, may_pass
+from clip_pipeline.images.download.outage import Lack, add_tries, lack_of, now_utc
+from clip_pipeline.images.download.reuse import SHARDS_VERSION, PreviousShard
 from clip_pipeline.images.download.shard import download_shard
 from clip_pipeline.machine.memory import give_memory_back, use_few_arenas
 from clip_pipeline.machine.progress import progress
@@ -43,16 +44,17 @@ def download_catalog(
     """Downloads a catalog, a folder of `write_catalog`, into NNNNN.tar, .parquet and _stats.json below `output`, and sizes.json, which says how many
     photos each tar holds. Returns the number of photos by status.
 
-    A shard is finished when its stats are there and say that they are of the same photos and settings. With `retry`, it is
-    made again when it has failures that may pass; unless the settings say otherwise, a shard that is made again takes what
-    it can from the old one. Shards that the catalog has no more are removed. Memory holds two shards' tables, however many there are. workers: processes that decode; 0 is one a core.
+    A shard is finished when its stats are there and say that they are of the same photos and settings. One that lacks photos for
+    now is tried again when its time has come, at once with `retry`; unless the settings say otherwise, a shard that is made again
+    takes what it can from the old one. Shards that the catalog has no more are removed. Memory holds two shards' tables, however many there are. workers: processes that decode; 0 is one a core.
     """
     import pyarrow.parquet as pq
 
     use_few_arenas()
     tables = {path.stem: path for path in sorted((catalog / "shards").glob("*.parquet"))}
     photos = sum(pq.read_metadata(path).num_rows for path in tables.values())
-    made_with = hash_json([SHARDS_VERSION, fingerprinted(settings)])
+    form = hash_json([SHARDS_VERSION, settings.form()])
+    limits = hash_json(fingerprinted(settings))
     decoders = shared_decode_pool(workers)
     with (
         progress("Downloading", total=photos, unit="photo") as bar,
@@ -64,25 +66,30 @@ def download_catalog(
             rows = pq.read_table(tables[shard])
 
             def build(folder: Path, work: Path, reusable: bool) -> dict[str, Any]:
-                return download_shard(
+                old = shard_stats(output, shard)
+                stats = download_shard(
                     rows,
                     folder,
                     settings,
                     fetcher,
                     work=work,
                     decoders=decoders,
-                    previous=PreviousShard(output, shard) if reusable and settings.reuse else None,
+                    previous=PreviousShard(output, shard, settings, same_form=reusable, ask_again=not settings.reuse)
+                    if old
+                    else None,
                     taken_down=taken_down,
                     threads=threads,
                     bar=bar,
                 )
+                add_tries(stats, lack_of(old))
+                return stats
 
-            plan = hash_json([hash_json(rows.to_pylist()), made_with])
+            plan = hash_json([hash_json(rows.to_pylist()), form, limits])
 
             def again(stats: dict[str, Any]) -> bool:
-                return _holds(output, shard, taken_down) or (retry and _may_gain(output, shard))
+                return _holds(output, shard, taken_down) or _wants_another_try(stats, settings, retry)
 
-            stats = published_shard(output, shard, plan, made_with, build, again)
+            stats = published_shard(output, shard, plan, form, build, again)
             give_memory_back()
             return stats
 
@@ -108,6 +115,12 @@ def finished_shards(output: Path) -> dict[str, dict[str, Any]]:
     """Shard -> its stats, of the finished shards in a folder of `download_catalog`."""
     names = sorted(path.name.removesuffix("_stats.json") for path in output.glob("*_stats.json"))
     return {shard: stats for shard in names if (stats := shard_stats(output, shard))}
+
+
+def lacking(output: Path) -> dict[str, Lack]:
+    """Shard -> what it lacks for now, of the finished shards that lack photos."""
+    found = {shard: lack_of(stats) for shard, stats in finished_shards(output).items()}
+    return {shard: lack for shard, lack in found.items() if lack is not None}
 
 
 def remove_photos(output: Path, ids: Collection[str]) -> list[str]:
@@ -137,9 +150,11 @@ def _write_without(output: Path, shard: str, kept: pa.Table, made_with: str) -> 
     from clip_pipeline.sources.fetch import PhotoFetcher
 
     def build(folder: Path, work: Path, reusable: bool) -> dict[str, Any]:
-        old = PreviousShard(output, shard, with_passing=True)
+        old = PreviousShard(output, shard, DownloadSettings(), as_it_is=True)
         with PhotoFetcher(DownloadSettings(), {}) as fetcher:  # never asked: the old shard knows all of them
-            return download_shard(kept, folder, DownloadSettings(), fetcher, previous=old)
+            stats = download_shard(kept, folder, DownloadSettings(), fetcher, previous=old)
+        add_tries(stats, lack_of(shard_stats(output, shard)), asked=False)
+        return stats
 
     published_shard(output, shard, f"without {hash_json(kept['id'].to_pylist())}", made_with, build)
 
@@ -154,9 +169,7 @@ def _holds(output: Path, shard: str, taken_down: Collection[str]) -> bool:
     return not set(taken_down).isdisjoint(held)
 
 
-def _may_gain(output: Path, shard: str) -> bool:
-    """Whether a finished shard has failures that another try may not meet."""
-    import pyarrow.parquet as pq
-
-    rows = pq.read_table(output / f"{shard}.parquet", columns=["status", "error_message"])
-    return any(may_pass(row["status"], row["error_message"]) for row in rows.to_pylist())
+def _wants_another_try(stats: dict[str, Any], settings: DownloadSettings, retry: bool) -> bool:
+    """Whether a finished shard lacks photos and it is time to ask for them."""
+    lack = lack_of(stats)
+    return lack is not None and (retry or lack.is_due(settings.retry_minutes, now_utc()))

@@ -11,7 +11,7 @@ import json
 import os
 import struct
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
@@ -74,15 +74,20 @@ def _path(folder: Path, number: int) -> Path:
 
 
 class Journal:
-    """All segments of one shard, by the photo's id and url."""
+    """All segments of one shard, by the photo's id and url.
 
-    def __init__(self, folder: Path):
+    still_holds: says of an attempt that an earlier run made whether it counts, as if it had never been made where it does not.
+    """
+
+    def __init__(self, folder: Path, still_holds: Callable[[dict[str, Any]], bool] = lambda about: True):
         self.folder = folder
         folder.mkdir(parents=True, exist_ok=True)
         self._entries: dict[tuple[str, str], Entry] = {}
         for path in sorted(folder.glob("*.journal")):
             for entry, about in _whole_records(path):
-                self._entries[about["id"], about["url"]] = entry
+                # a photo that stands in for what a decoder refused lies in another segment than the refusal
+                if still_holds(about) and (about.get("status") == "success" or (about["id"], about["url"]) not in self):
+                    self._entries[about["id"], about["url"]] = entry
         self._own: Segment | None = None
         self._open: dict[int, int] = {}
 

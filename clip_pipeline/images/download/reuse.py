@@ -1,20 +1,20 @@
-"""An older shard as a source of photos: what it holds need not be fetched again, what it failed at only where it may pass."""
+"""An older shard as a source of photos: what it holds need not be fetched again, and no failure takes its place."""
 
 from __future__ import annotations
 
-import re
+import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from clip_pipeline.images.download.limits import judged
+from clip_pipeline.images.download.outage import standing_in, wants_another_try
+from clip_pipeline.settings import DownloadSettings
 from clip_pipeline.sources.photos.formats.tar_index import ENDINGS, read_tar_index
-from clip_pipeline.sources.web import retries
 
 SHARDS_VERSION = "2"
 """Raised when other bytes are written from the same photos; a shard of another version is not reused. A column that comes from
 the catalog is no reason: the catalog's version is raised then, and the shard is made again from what the old one holds."""
-
-MAY_PASS = ("timeout", "connection_error", "decoder_crashed", "missing_file")
-"""Statuses of failures that another try may not meet. An http_error is one of them when its number says so."""
 
 FOUND = (
     *("width", "height", "original_width", "original_height", "exif", "sha256", "phash", "thumbnail"),
@@ -22,34 +22,44 @@ FOUND = (
 )
 """Columns of a shard's table that come from the photo, not from the catalog."""
 
+ANSWERS = ("robots_txt", "robots_header", "taken_down", "too_many_bytes", "too_many_pixels", "too_small")
+"""What may take a stored photo's place when it is asked for again: somebody's word, or a limit. A failure may not."""
 
-def may_pass(status: str, message: str | None) -> bool:
-    """Whether a failure is worth another try: 404 is not, 503 is, and so is a pause that was too long to wait for."""
-    if status == "http_error":
-        number = re.fullmatch(r"HTTP (\d+)", message or "")
-        if number is None:
-            return "pause" in (message or "")
-        return retries.may_pass(int(number[1]))
-    return status in MAY_PASS
+Attempt = tuple[dict[str, Any], bytes]
+"""An attempt as the journal has it, and the bytes stored, none of a failure."""
 
 
 class PreviousShard:
-    """A finished shard in a folder, made with the same settings. Use as a context manager around `attempt`.
+    """A finished shard in a folder. Use as a context manager around `attempt` and `stand_in`, which many threads may call.
 
-    with_passing: give also the failures that another try may not meet, so that nothing needs another try.
+    settings: today's. same_form: whether it was made in the same form from the same files, so that its photos are those that would
+    be stored today. ask_again: nothing of it is taken without asking. as_it_is: all of it is taken, also failures that may pass, so
+    that nothing needs another try.
     """
 
-    def __init__(self, folder: Path, shard: str, with_passing: bool = False):
-        self._folder, self._shard, self._with_passing = folder, shard, with_passing
+    def __init__(
+        self,
+        folder: Path,
+        shard: str,
+        settings: DownloadSettings,
+        *,
+        same_form: bool = True,
+        ask_again: bool = False,
+        as_it_is: bool = False,
+    ):
+        self._folder, self._shard, self._settings = folder, shard, settings
+        self._same_form, self._as_it_is = same_form, as_it_is
+        self._asks_all = ask_again or not same_form
 
     def __enter__(self) -> PreviousShard:
         import pyarrow.parquet as pq
 
         tar = self._folder / f"{self._shard}.tar"
         columns = ["id", "url", "key", "status", "error_message", *FOUND]
-        rows = pq.read_table(self._folder / f"{self._shard}.parquet", columns=columns).to_pylist()
-        lasting = (row for row in rows if self._with_passing or not may_pass(row["status"], row["error_message"]))
-        self._rows = {row["url"]: row for row in lasting}
+        with pq.ParquetFile(self._folder / f"{self._shard}.parquet") as file:
+            there = set(file.schema_arrow.names)
+            rows = file.read(columns=columns).to_pylist() if there.issuperset(columns) else []
+        self._rows = {row["url"]: row for row in rows}
         self._members = read_tar_index(tar, ended=True)
         self._tar = tar.open("rb")
         return self
@@ -57,12 +67,43 @@ class PreviousShard:
     def __exit__(self, *_: object) -> None:
         self._tar.close()
 
-    def attempt(self, row: dict[str, Any]) -> tuple[dict[str, Any], bytes] | None:
-        """(attempt, bytes stored) of the photo with the same url as that row of the catalog, as the journal has it."""
+    def attempt(self, row: Mapping[str, Any]) -> Attempt | None:
+        """What is known of the photo with the same url as that row of the catalog, None where it is to be asked for."""
         old = self._rows.get(row["url"])
-        if old is None:
+        if old is None or (not self._as_it_is and (self._asks_all or _is_open(old))):
             return None
+        known = self._stored(row, old)
+        if known is None or self._as_it_is:
+            return known
+        about = judged(known[0], len(known[1]), self._settings)
+        return None if about is None else (about, known[1] if about["status"] == "success" else b"")
+
+    def holds(self, url: str) -> bool:
+        """Whether the shard has a photo of that url."""
+        return url in self._rows and self._rows[url]["status"] == "success"
+
+    def stand_in(self, row: Mapping[str, Any], failure: Mapping[str, Any]) -> Attempt | None:
+        """The stored photo that a failure must not replace; None where there is none, or where the failure is an answer.
+
+        A photo in another form than today's keeps the failure as its error_message: it is asked for again while that may pass.
+        """
+        if failure["status"] in ANSWERS or not self.holds(row["url"]):
+            return None
+        old = self._rows[row["url"]]
+        known = self._stored(row, old)
+        if known is None:
+            return None
+        about = judged(known[0], len(known[1]), self._settings)
+        if about is None or about["status"] != "success":
+            return None
+        if not self._same_form or old["error_message"]:
+            about = about | {"error_message": standing_in(failure)}
+        return about, known[1]
+
+    def _stored(self, row: Mapping[str, Any], old: Mapping[str, Any]) -> Attempt | None:
         about = {"id": row["id"], "url": row["url"], "status": old["status"]}
+        if old["error_message"]:
+            about["error_message"] = old["error_message"]
         if old["status"] != "success":
             return about | {"error_message": old["error_message"]}, b""
         members = self._members.get(old["key"], {})
@@ -70,6 +111,10 @@ class PreviousShard:
         if ending is None:
             return None
         offset, size = members[ending]
-        self._tar.seek(offset)
         found = {name: old[name] for name in FOUND} | {"thumbnail": old["thumbnail"].hex(), "ending": ending}
-        return about | found, self._tar.read(size)
+        return about | found, os.pread(self._tar.fileno(), size, offset)
+
+
+def _is_open(old: Mapping[str, Any]) -> bool:
+    """Whether another try may bring more than the old shard has: a decoder that died may have been short of memory."""
+    return wants_another_try(old) or old["status"] == "decoder_crashed"

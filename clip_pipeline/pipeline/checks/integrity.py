@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
+from clip_pipeline.images.download.outage import lack_of
 from clip_pipeline.pipeline.checks.check import Check, CheckOutcome
 from clip_pipeline.pipeline.checks.data import DATA_CHECKS
 from clip_pipeline.pipeline.checks.scores import SCORE_CHECKS
@@ -68,6 +69,14 @@ def photos_were_downloaded(workspace: Workspace, shard: str) -> CheckOutcome:
     share = failed / max(statuses.total(), 1)
     found = f"{failed:,} of {statuses.total():,} photos failed: {dict(statuses.most_common())}"
     return CheckOutcome(share <= MAX_FAILED_DOWNLOADS, found, {"failed": failed, "share": share})
+
+
+def photos_could_be_had(workspace: Workspace, shard: str) -> CheckOutcome:
+    lack = lack_of(workspace.get("image_shards", shard).facts)
+    if lack is None:
+        return CheckOutcome(True, "no photo failed for a reason that may pass", {"lacking": 0})
+    found = f"{lack.photos:,} photos could not be had for now, such as {lack.example}; runs try again, {lack.tries} did so far"
+    return CheckOutcome(False, found, {"lacking": lack.photos, "tries": lack.tries})
 
 
 def photos_decode(workspace: Workspace, shard: str) -> CheckOutcome:
@@ -170,6 +179,7 @@ CHECKS = (
     Check("photos_have_captions", "photo_catalog", "Few photos lack a caption.", False, photos_have_captions),
     Check("shards_match_their_manifests", "image_shards", "Every file has the bytes of its manifest.", True, shards_match_their_manifests),
     Check("photos_were_downloaded", "image_shards", "Few photos failed.", False, photos_were_downloaded),
+    Check("photos_could_be_had", "image_shards", "No photo failed for a reason that may pass.", False, photos_could_be_had),
     Check("photos_decode", "image_shards", "Few photos could not be decoded.", False, photos_decode),
     Check("splits_share_nothing", "image_text_pairs", "No photo, near-duplicate or file is in two splits.", True, splits_share_nothing),
     Check("tokenizer_round_trips", "bpe_tokenizer", "Captions survive encoding and decoding.", True, tokenizer_round_trips),

@@ -6,8 +6,9 @@ import json
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
+from clip_pipeline.images.download.outage import add_tries, lack_of, now_utc
 from clip_pipeline.images.download.reuse import SHARDS_VERSION
-from clip_pipeline.pipeline.builder import BuildContext, Builder
+from clip_pipeline.pipeline.builder import BuildContext, Builder, Incomplete
 from clip_pipeline.pipeline.partitions import bucket_keys, shard_keys
 from clip_pipeline.pipeline.photo_sources.registry import photo_source, source_class
 from clip_pipeline.pipeline.stages import artifact_key
@@ -110,6 +111,7 @@ def _build_shard(context: BuildContext) -> Built:
     workspace, shard = context.workspace, context.partition
     recipe = workspace.recipe
     rows = pq.read_table(workspace.get("photo_catalog").file(f"shards/{shard}.parquet"))
+    old = workspace.store.find(artifact_key("image_shards", shard))
     with photo_source(workspace).fetcher() as fetcher:
         stats = download_shard(
             rows,
@@ -118,24 +120,34 @@ def _build_shard(context: BuildContext) -> Built:
             fetcher,
             work=context.work,
             decoders=shared_decode_pool(recipe.compute.workers),
-            previous=_previous_shard(workspace, shard),
+            previous=old and _previous_shard(workspace, shard, old),
             taken_down=workspace.takedowns().sha256s,
         )
+    add_tries(stats, old and lack_of(old.facts))
     return Built(rows={"tried": len(rows), "photos": stats["status"].get("success", 0)}, facts=stats)
 
 
-def _previous_shard(workspace: Workspace, shard: str) -> PreviousShard | None:
-    """The shard that is there now, where it was made in the same way from the same files of the user, and is whole."""
+def _previous_shard(workspace: Workspace, shard: str, old: Artifact) -> PreviousShard | None:
+    """The shard that is there now, where it was made from the same files of the user, and is whole."""
     from clip_pipeline.images.download.reuse import PreviousShard
 
-    old = workspace.store.find(artifact_key("image_shards", shard))
-    if old is None or not workspace.recipe.download.reuse or workspace.store.verify(old):
-        return None
     inputs = _shard_inputs(workspace, shard)
     links = f"photo_catalog/{shard}"
     same_files = all(old.manifest["inputs"].get(name) == value for name, value in inputs.items() if name != links)
-    same_way = old.manifest["code_version"] == SHARDS_VERSION and old.manifest["config"] == _shards_config(workspace)
-    return PreviousShard(old.folder, shard) if same_files and same_way else None
+    if not same_files or workspace.store.verify(old):
+        return None
+    settings, form = workspace.recipe.download, workspace.recipe.download.form()
+    same_form = {name: old.manifest["config"].get(name) for name in form} == form
+    same_form = same_form and old.manifest["code_version"] == SHARDS_VERSION
+    return PreviousShard(old.folder, shard, settings, same_form=same_form, ask_again=not settings.reuse)
+
+
+def _what_shard_lacks(workspace: Workspace, shard: Artifact) -> Incomplete | None:
+    lack = lack_of(shard.facts)
+    if lack is None:
+        return None
+    minutes, now = workspace.recipe.download.retry_minutes, now_utc()
+    return Incomplete(lack.sentence(minutes, now), lack.is_due(minutes, now), lack.photos)
 
 
 def _report_downloads(workspace: Workspace, shard: Artifact) -> None:
@@ -203,6 +215,7 @@ BUILDERS = {
         inputs=_shard_inputs,
         build=_build_shard,
         follow_up=_report_downloads,
+        incomplete=_what_shard_lacks,
         speed=("compute.workers", *speed_settings("download"), "links.count_downloads", "links.ledger"),
     ),
     "image_text_pairs": Builder(

@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from clip_pipeline.settings.checked import CheckedSettings, setting
+
+FORM = ("resize", "image_size", "only_if_bigger", "quality", "request_width")
+"""Settings that decide what is stored of a photo: when one changes, photos are fetched again. All others leave what is stored alone,
+but for what a limit now forbids by what is known of it (`images/download/limits.py`)."""
 
 
 @dataclass(frozen=True)
@@ -27,8 +32,23 @@ class DownloadSettings(CheckedSettings):
     min_side: int = setting(32, "Photos whose shorter side is below this are rejected, in pixels.", low=1)
     max_bytes: int = setting(30_000_000, "Largest download, in bytes.", low=1000)
     max_pixels: int = setting(100_000_000, "Largest photo decoded, in pixels.", low=1000)
-    deadline: float = setting(20.0, "Longest time for one photo, all bytes included, in seconds.", low=0.1)
-    retries: int = setting(2, "Further tries for a photo after a failure that may pass.", low=0, high=10)
+    deadline: float = setting(20.0, "Longest time for one photo, all bytes included, in seconds.", low=0.1, speed=True)
+    retries: int = setting(2, "Further tries for a photo after a failure that may pass.", low=0, high=10, speed=True)
+    max_outage_percent: float = setting(
+        20.0,
+        "More photos of a shard than that which could not be had for now, as when a host is down, stop the run before anything "
+        "is replaced, in percent; 100 takes what there is.",
+        low=0,
+        high=100,
+        speed=True,
+    )
+    retry_minutes: float = setting(
+        2.0,
+        "A shard that lacks photos for now is tried again by the next run; after that it waits so long, then twice as long each "
+        "time, up to a week, in minutes; 0 tries in each run.",
+        low=0,
+        speed=True,
+    )
     connections: int = setting(16, "Downloads at a time.", low=1, high=256, speed=True)
     connections_per_host: int = setting(16, "Downloads at a time from one host.", low=1, high=256, speed=True)
     host_rate: float = setting(
@@ -46,3 +66,7 @@ class DownloadSettings(CheckedSettings):
     contact: str = setting(
         "", "Your e-mail or page, sent in the User-Agent so that a site's owner can reach you.", speed=True
     )
+
+    def form(self) -> dict[str, Any]:
+        """The settings of FORM with their values."""
+        return {name: getattr(self, name) for name in FORM}

@@ -23,8 +23,15 @@ class NoResponse(ResponseError):
     """The connection ended before the first byte of a response."""
 
 
+CUT = "the answer ended before all announced bytes came"
+
+
 class TruncatedResponse(ResponseError):
-    """The connection ended before the response did."""
+    """The connection ended before the response did. came: bytes of its body, 0 where not even its head was whole."""
+
+    def __init__(self, came: int):
+        super().__init__(CUT)
+        self.came = came
 
 
 class BodyTooLong(Exception):
@@ -41,6 +48,7 @@ class ResponseReader:
     def __init__(self, receive: Callable[[int], bytes]):
         self._receive = receive
         self._ahead = b""
+        self._came = 0  # bytes of this body, those between chunks included
 
     @property
     def has_more(self) -> bool:
@@ -63,6 +71,7 @@ class ResponseReader:
             end = END_OF_HEAD.search(came, searched)
             if end is not None and end.end() <= MAX_HEAD_BYTES:
                 self._ahead = came[end.end() :]
+                self._came = len(self._ahead)
                 return came[: end.start() + 1] if came[end.start()] == 10 else came[: end.start() + 2]
             if len(came) >= MAX_HEAD_BYTES:
                 raise ResponseError("no proper answer: the head has no end")
@@ -70,7 +79,7 @@ class ResponseReader:
             piece = self._receive(READ_BYTES)
             if not piece:
                 if came:
-                    raise TruncatedResponse("the answer ended before all announced bytes came")
+                    raise TruncatedResponse(0)
                 raise NoResponse("the connection ended without an answer")
             came += piece
             if not came.startswith(b"HTTP/1."[: len(came)]):
@@ -156,7 +165,8 @@ class ResponseReader:
     def _some(self, max_bytes: int) -> bytes:
         piece = self._receive(max_bytes)
         if not piece:
-            raise TruncatedResponse("the answer ended before all announced bytes came")
+            raise TruncatedResponse(self._came)
+        self._came += len(piece)
         return piece
 
 
@@ -176,5 +186,5 @@ def unpacked(head: HttpHeaders, body: bytes, max_bytes: int) -> bytes:
     if len(content) > max_bytes:
         raise BodyTooLong(None, content)
     if not unpacker.eof:
-        raise TruncatedResponse("the answer ended before all announced bytes came")
+        raise TruncatedResponse(len(body))
     return content

@@ -18,7 +18,7 @@ from clip_pipeline.sources.web.api_session import MAX_REDIRECTS, Hosts, user_age
 from clip_pipeline.sources.web.connections import Connection, Connections
 from clip_pipeline.sources.web.host_limits import HostLimits
 from clip_pipeline.sources.web.http_headers import HttpHeaders, ResponseError
-from clip_pipeline.sources.web.http_response import BodyTooLong, NoResponse, unpacked
+from clip_pipeline.sources.web.http_response import BodyTooLong, NoResponse, TruncatedResponse, unpacked
 from clip_pipeline.sources.web.retries import Retries, may_pass, retry_after_seconds
 from clip_pipeline.sources.web.urls import UrlError, WebUrl, follow, with_width
 
@@ -27,10 +27,15 @@ SMALL_BODY_BYTES = 65_536
 """A body that nobody wants is read up to here, which keeps the connection."""
 
 
+CUT_ONCE = "the connection ended before all announced bytes came"
+"""Of an answer that was cut once, or each time elsewhere, as when the server dies; `http_response.CUT` is of one cut at the same byte."""
+
+
 class Failure(Exception):
     """Why a file cannot be had. status: one of records.PHOTO_STATUSES. The text is the same in every run.
 
-    again: whether another try may help. wait_seconds: what the server asked for before it. http_status: of the response.
+    again: whether another try may help. wait_seconds: what the server asked for before it. http_status: of the response. cut_at: bytes
+    of the body that came where it was cut, else -1.
     """
 
     def __init__(
@@ -40,9 +45,11 @@ class Failure(Exception):
         again: bool = False,
         wait_seconds: float | None = None,
         http_status: int | None = None,
+        cut_at: int = -1,
     ):
         super().__init__(message)
         self.status, self.again, self.wait_seconds, self.http_status = status, again, wait_seconds, http_status
+        self.cut_at = cut_at
 
 
 def _always(url: WebUrl) -> float:
@@ -108,18 +115,20 @@ class WebClient:
         """The file behind a url. Raises Failure after the last try."""
         seconds_left = self._settings.deadline
         retries = Retries(str(url), self._settings.retries + 1)
+        cuts = []
         while True:
             allowance = _Allowance(seconds_left)
             try:
                 return self._get_following_redirects(url, request, allowance)
             except Failure as failure:
                 seconds_left = allowance.left()
+                cuts.append(failure.cut_at)
                 pause = retries.next_pause(str(failure), failure.wait_seconds) if failure.again else None
-                if pause is None:
-                    raise
-                if not failure.wait_seconds:
+                if pause is not None and not failure.wait_seconds:
                     seconds_left -= pause
-                if seconds_left <= 0 or not self._host_limits.pause(pause):
+                if pause is None or seconds_left <= 0 or not self._host_limits.pause(pause):
+                    if failure.cut_at >= 0 and not _is_cut_there(cuts):
+                        raise Failure(failure.status, CUT_ONCE) from failure
                     raise
 
     def _get_following_redirects(self, url: WebUrl, request: Request, allowance: _Allowance) -> bytes:
@@ -160,6 +169,8 @@ class WebClient:
             raise Failure("connection_error", str(error)) from error
         except BodyTooLong as error:
             raise Failure("too_many_bytes", _size_sentence(error.announced, request.max_bytes)) from error
+        except TruncatedResponse as error:
+            raise Failure("connection_error", str(error), again=True, cut_at=error.came) from error
         except ResponseError as error:
             raise Failure("connection_error", str(error), again=True) from error
         except ssl.SSLCertVerificationError as error:
@@ -228,6 +239,11 @@ class WebClient:
         # depends on which came first.
         message = f"the server asks for a longer pause than the deadline of {self._settings.deadline:g} s"
         return Failure("http_error", message, http_status=429)
+
+
+def _is_cut_there(cuts: list[int]) -> bool:
+    """Whether all tries, of which there are several, were cut at the same byte: then it is the file, not the connection."""
+    return len(cuts) > 1 and len(set(cuts)) == 1
 
 
 def _read_body(connection: Connection, head: HttpHeaders, request: Request) -> bytes:

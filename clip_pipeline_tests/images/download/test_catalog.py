@@ -9,6 +9,7 @@ import sys
 import time
 import zlib
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,11 +17,14 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
-from clip_pipeline.errors import DiskError
+from clip_pipeline.errors import DiskError, OutageError
 from clip_pipeline.images.catalog import write_catalog
-from clip_pipeline.images.download.catalog import download_catalog
+from clip_pipeline.images.download.catalog import download_catalog, lacking
+from clip_pipeline.images.download.outage import now_utc
 from clip_pipeline.images.download.shard import download_shard
 from clip_pipeline.settings import DownloadSettings
+from clip_pipeline.settings.fields import fields_of, speed_settings
+from clip_pipeline.settings.sections.download import FORM
 from clip_pipeline.sources.fetch import PhotoFetcher
 from clip_pipeline.sources.photos.formats.tar_index import read_shard
 from clip_pipeline_tests.images.killed_downloads import run_download
@@ -108,7 +112,7 @@ def test_shards_that_a_shorter_list_has_no_more_are_removed_and_other_files_stay
         assert names == {"00000.tar", "00000.parquet", "00000_stats.json", "sizes.json", "notes_stats.json"}
 
 
-def test_only_failures_that_may_pass_are_asked_for_again_and_only_when_wanted(tmp_path):
+def test_only_failures_that_may_pass_are_asked_for_again_by_the_next_run_and_then_with_patience(tmp_path):
     with loopback() as site:
         rows = photos_at(site, 30)
         busy = Answer(503)
@@ -116,19 +120,176 @@ def test_only_failures_that_may_pass_are_asked_for_again_and_only_when_wanted(tm
         for path, answer in failing.items():
             site.always(path, answer)
         expected = {"success": 26, "not_found": 1, "http_error": 2, "not_an_image": 1}
+        once = Counter(f"/{n}.jpg" for n in range(30))
         assert download(site, rows, tmp_path / "a") == expected
-        assert download(site, rows, tmp_path / "a") == expected
-        assert set(asked(site).values()) == {1}
+        assert asked(site) == once
+        for _ in range(3):  # the next run tries again; those after it wait
+            assert download(site, rows, tmp_path / "a") == expected
+            assert asked(site) - once == {"/4.jpg": 1}
+        assert download(site, rows, tmp_path / "a", replace(SETTINGS, retry_minutes=0)) == expected
+        assert asked(site) - once == {"/4.jpg": 2}
+        assert "lacks 1 photo for now (photos.test: HTTP 503)" in lacking(tmp_path / "a")["00000"].sentence(
+            2, now_utc()
+        )
         photos_at(site, 30)  # now all would be there
+        assert download(site, rows, tmp_path / "a")["success"] == 26, "it is not time yet"
         assert download(site, rows, tmp_path / "a", retry=True) == expected | {"success": 27, "http_error": 1}
-        again = asked(site) - Counter(f"/{n}.jpg" for n in range(30))
-        assert again == {"/4.jpg": 1}
+        assert asked(site) - once == {"/4.jpg": 3}
         assert download(site, rows, tmp_path / "a", retry=True)["success"] == 27
-        assert asked(site) - Counter(f"/{n}.jpg" for n in range(30)) == again
+        assert asked(site) - once == {"/4.jpg": 3}
+        assert not lacking(tmp_path / "a")
         whole = replace(SETTINGS, reuse=False)
-        download(site, [*rows, *photos_at(site, 1, 30)], tmp_path / "a", whole)
-        assert download(site, [*rows, *photos_at(site, 1, 30)], tmp_path / "b", whole) == {"success": 31}
+        more = [*rows, *photos_at(site, 1, 30)]
+        download(site, more, tmp_path / "a", whole)
+        assert download(site, more, tmp_path / "b", whole) == {"success": 31}
         assert attempts(tmp_path / "b").keys() == attempts(tmp_path / "a").keys()
+
+
+def failing_from(site: Loopback, numbers: Iterable[int], answer: Answer) -> None:
+    for number in numbers:
+        site.always(f"/{number}.jpg", answer)
+
+
+def test_an_outage_stops_the_run_with_a_sentence_and_replaces_nothing(tmp_path):
+    with loopback() as site:
+        rows = photos_at(site, 20)
+        download(site, rows[:15], tmp_path / "a")
+        before = files(tmp_path / "a")
+        failing_from(site, range(15, 20), Answer(503))
+        with pytest.raises(OutageError, match="5 of 20 photos of shard 00000"):
+            download(site, rows, tmp_path / "a")
+        left = {name: content for name, content in files(tmp_path / "a").items() if ".work" not in name}
+        assert {name: left[name] for name in before} == before
+        assert lacking(tmp_path / "a") == {}
+        assert download(site, rows, tmp_path / "all", replace(SETTINGS, max_outage_percent=100))["success"] == 15
+        photos_at(site, 20)
+        site.requests.clear()
+        assert download(site, rows, tmp_path / "a") == {"success": 20}
+        assert set(asked(site)) <= {f"/{n}.jpg" for n in range(15, 20)}, "what came before the stop is kept"
+        assert download(site, rows, tmp_path / "all") == {"success": 20}
+        assert download(site, rows, tmp_path / "calm") == {"success": 20}
+        assert files(tmp_path / "a") == files(tmp_path / "calm") == files(tmp_path / "all")
+
+
+def test_a_shard_completed_later_is_the_same_bytes_as_one_made_without_an_outage(tmp_path):
+    with loopback() as site:
+        rows = photos_at(site, 20)
+        good = dict(site.routes)
+        failing_from(site, (2, 3, 4), Answer(500))
+        assert download(site, rows, tmp_path / "a") == {"success": 17, "http_error": 3}
+        assert lacking(tmp_path / "a")["00000"].photos == 3
+        site.routes.update(good)
+        assert download(site, rows, tmp_path / "a") == {"success": 20}
+        download(site, rows, tmp_path / "calm")
+        assert files(tmp_path / "a") == files(tmp_path / "calm")
+
+
+FETCHING_LIMITS: dict[str, Any] = {
+    "retries": 1,
+    "deadline": 2.0,
+    "connections": 3,
+    "connections_per_host": 2,
+    "host_rate": 500.0,
+    "robots_txt": True,
+    "robots_header": False,
+    "max_bytes": 1000,
+    "max_outage_percent": 1.0,
+    "retry_minutes": 0.0,
+    "contact": "me@example.org",
+    "photos_per_shard": 19,
+}
+
+
+@pytest.mark.parametrize("name", FETCHING_LIMITS)
+def test_a_changed_limit_of_fetching_leaves_what_is_stored_alone_while_the_host_is_gone(tmp_path, name):
+    with loopback() as site:
+        rows = photos_at(site, 15)
+        download(site, rows, tmp_path / "a")
+        before = files(tmp_path / "a")
+        photos = {name: content for name, content in before.items() if not name.endswith("_stats.json")}
+        site.routes.clear()
+        site.requests.clear()
+        changed = replace(SETTINGS, **{name: FETCHING_LIMITS[name]})
+        assert download(site, rows, tmp_path / "a", changed) == {"success": 15}
+        assert {name: files(tmp_path / "a")[name] for name in photos} == photos
+        assert not site.requests
+
+
+def test_every_setting_of_the_download_has_its_place():
+    """A new one must be thought through: does it decide the bytes of a photo, or whether one is taken, or neither?"""
+    speed = {name.partition(".")[2] for name in speed_settings("download")}
+    limits = {"min_side", "max_bytes", "max_pixels", "robots_txt", "robots_header"}
+    everything = {field.name for field in fields_of("download")}
+    assert everything == speed | limits | set(FORM) | {"photos_per_shard"}
+    assert not speed & set(FORM)
+
+
+@pytest.mark.parametrize("answer", [Answer(503), Answer(404), Answer(body=b"<html>gone")])
+def test_no_failure_takes_the_place_of_a_stored_photo_even_where_all_are_asked_for_again(tmp_path, answer):
+    with loopback() as site:
+        rows = photos_at(site, 15)
+        download(site, rows, tmp_path / "a")
+        before = files(tmp_path / "a")
+        failing_from(site, (4, 5), answer)
+        more = [*rows, *photos_at(site, 1, 15)]
+        again = replace(SETTINGS, reuse=False)
+        assert download(site, more, tmp_path / "a", again) == {"success": 16}
+        assert before.keys() == files(tmp_path / "a").keys()
+        photos_at(site, 15)
+        download(site, more, tmp_path / "calm")
+        assert files(tmp_path / "a") == files(tmp_path / "calm")
+
+
+def test_a_photo_that_cannot_be_had_in_a_new_size_stays_as_it_was_until_it_can(tmp_path):
+    with loopback() as site:
+        rows = photos_at(site, 15)
+        good = dict(site.routes)
+        download(site, rows, tmp_path / "a")
+        failing_from(site, (4, 5), Answer(503))
+        failing_from(site, (6,), Answer(404))
+        smaller = replace(SETTINGS, image_size=24)
+        assert download(site, rows, tmp_path / "a", smaller) == {"success": 15}
+        found = attempts(tmp_path / "a")
+        assert {found[f"p000{n}"]["height"] for n in (4, 5, 6)} == {32}
+        assert found["p0004"]["error_message"] == "http_error: HTTP 503"
+        assert found["p0007"]["height"] == 24
+        assert lacking(tmp_path / "a")["00000"].photos == 2
+        site.routes.update(good)
+        site.requests.clear()
+        assert download(site, rows, tmp_path / "a", smaller) == {"success": 15}
+        assert set(asked(site)) == {"/4.jpg", "/5.jpg"}
+        assert {row["height"] for row in attempts(tmp_path / "a").values()} == {24, 32}, "one is gone from its host"
+
+
+def test_what_a_limit_forbids_now_goes_by_what_is_known_of_it_and_what_it_allows_now_is_asked_for(tmp_path):
+    with loopback() as site:
+        rows = photos_at(site, 12)
+        for number in (3, 4):
+            site.always(f"/{number}.jpg", Answer(body=jpeg(scene(number, size=(30, 20)))))
+        strict = replace(SETTINGS, min_side=22)
+        assert download(site, rows, tmp_path / "a") == {"success": 12}
+        site.requests.clear()
+        assert download(site, rows, tmp_path / "a", strict) == {"success": 10, "too_small": 2}
+        assert not site.requests
+        download(site, rows, tmp_path / "strict", strict)
+        assert files(tmp_path / "a") == files(tmp_path / "strict")
+        site.requests.clear()
+        assert download(site, rows, tmp_path / "a") == {"success": 12}
+        assert set(asked(site)) == {"/3.jpg", "/4.jpg"}
+        fewer = replace(SETTINGS, max_pixels=64 * 48 - 1)
+        site.requests.clear()
+        assert download(site, rows, tmp_path / "a", fewer) == {"success": 2, "too_many_pixels": 10}
+        assert not site.requests
+
+
+def test_robots_that_are_not_asked_any_more_give_the_photos_that_they_forbade(tmp_path):
+    with loopback() as site:
+        rows = photos_at(site, 6)
+        site.always("/robots.txt", Answer(body=b"User-agent: *\nDisallow: /3.jpg"))
+        assert download(site, rows, tmp_path, replace(SETTINGS, robots_txt=True)) == {"success": 5, "robots_txt": 1}
+        site.requests.clear()
+        assert download(site, rows, tmp_path) == {"success": 6}
+        assert set(asked(site)) == {"/3.jpg"}
 
 
 def test_other_settings_fetch_everything_again(tmp_path):

@@ -21,7 +21,8 @@ import pytest
 from PIL import Image
 
 from clip_pipeline.images.dedupe import colour_thumbnail, perceptual_hash
-from clip_pipeline.images.download.shard import TOLD_IF_KNOWN, download_shard
+from clip_pipeline.images.download.shard import download_shard
+from clip_pipeline.images.download.shard_files import TOLD_IF_KNOWN
 from clip_pipeline.records import PHOTO_STATUSES, SHARD_ATTEMPTS
 from clip_pipeline.sandbox.server import start_sandbox
 from clip_pipeline.sandbox.world import World
