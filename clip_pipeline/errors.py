@@ -17,9 +17,11 @@
     │   └── BudgetSpentError   the request budget is used up and waiting is longer than allowed
     ├── StoreError             the artifact folder
     │   ├── MissingArtifactError   an input was never materialised
-    │   │   └── OldArtifactError   an input was made by an older version, in another form
+    │   │   ├── OldArtifactError   an input was made by an older version, in another form
+    │   │   └── UnreadableArtifactError  an input's manifest is damaged, or its files were found damaged and set aside
     │   ├── WithheldArtifactError  an input failed, or a blocking check of it, earlier in the same run
     │   ├── DamagedArtifactError   files do not match their manifest
+    │   ├── DamagedFileError   a file of the program's own (manifest, cache) is not as it was written; the text is the reason
     │   └── DiskError          full, read-only or not reachable
     ├── ShapeError             ids or shapes of two things that belong together do not agree
     ├── DecoderError           no process that decodes photos can be started
@@ -126,6 +128,10 @@ class OldArtifactError(MissingArtifactError):
     """An input was made by an older version, in another form."""
 
 
+class UnreadableArtifactError(MissingArtifactError):
+    """An input's manifest is damaged, or `verify --repair` found its files damaged and set it aside: as good as missing."""
+
+
 class WithheldArtifactError(StoreError):
     """An input is not to be used: it was not built, or a blocking check of it failed, earlier in the same run.
 
@@ -139,6 +145,11 @@ class WithheldArtifactError(StoreError):
 
 class DamagedArtifactError(StoreError):
     """Files do not match their manifest."""
+
+
+class DamagedFileError(StoreError):
+    """A file of the program's own is not as it was written; the text is the reason, as in "is empty", which the caller makes a
+    sentence of."""
 
 
 class DiskError(StoreError):

@@ -32,9 +32,10 @@ def undefined_artifacts(workspace: Workspace) -> list[Artifact]:
 
 
 def _artifacts(store: Store, wanted: Callable[[Asset, str], bool]) -> list[Artifact]:
-    return [
-        store.get(ArtifactKey(asset.stage, asset.name, partition))
+    found = [
+        store.find(ArtifactKey(asset.stage, asset.name, partition))
         for asset in ASSETS
         for partition in store.partitions(asset.stage, asset.name)
         if wanted(asset, partition)
     ]
+    return [artifact for artifact in found if artifact is not None]  # `verify` names those whose manifest is damaged

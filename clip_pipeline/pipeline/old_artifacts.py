@@ -19,16 +19,18 @@ def old_artifacts(store: Store) -> list[tuple[Artifact, str]]:
     for name in ASSETS:
         for folder in sorted(store.root.glob(f"[!.]*/{name}")):
             for partition in store.partitions(folder.parent.name, name):
-                artifact = store.get(ArtifactKey(folder.parent.name, name, partition))
-                found.append((artifact, _of_another_name(artifact)))
+                artifact = store.find(ArtifactKey(folder.parent.name, name, partition))
+                if artifact is not None:
+                    found.append((artifact, _of_another_name(artifact)))
     for asset in TODAY:
         if asset.partitions not in OF_VARIANTS:
             continue
         for partition in store.partitions(asset.stage, asset.name):
             trial = partition.partition("|")[0]
             if not partition or (asset.partitions == Partitions.TRIALS_BY_VARIANT and "@" not in trial):
-                artifact = store.get(ArtifactKey(asset.stage, asset.name, partition))
-                found.append((artifact, _of_no_variant(artifact)))
+                artifact = store.find(ArtifactKey(asset.stage, asset.name, partition))
+                if artifact is not None:
+                    found.append((artifact, _of_no_variant(artifact)))
     return found
 
 

@@ -11,6 +11,7 @@ from clip_pipeline.errors import InputError, MissingArtifactError, SettingsError
 from clip_pipeline.pipeline.old_artifacts import old_artifacts
 from clip_pipeline.pipeline.step import Step
 from clip_pipeline.pipeline.workspace import Workspace
+from clip_pipeline.storage.artifacts import NEVER
 from clip_pipeline.storage.manifest import Artifact, ArtifactKey
 
 
@@ -48,7 +49,7 @@ def _step_status(workspace: Workspace, step: Step) -> list[ArtifactStatus]:
         if step.asset.on_request:
             partitions = [key for key in partitions if workspace.store.find(step.key(key))]
             if not partitions:
-                return [_describe(workspace, step, "", "on request", "never materialised")]
+                return [_describe(workspace, step, "", "on request", NEVER)]
     except MissingArtifactError as error:
         return [_describe(workspace, step, "", "waiting", error.found.removesuffix("."))]
     return [_partition_status(workspace, step, partition) for partition in partitions]
@@ -63,7 +64,7 @@ def _partition_status(workspace: Workspace, step: Step, partition: str) -> Artif
         return _describe(workspace, step, partition, "unreadable", str(error))
     why = workspace.store.why_stale(step.key(partition), wanted)
     if why:
-        return _describe(workspace, step, partition, "missing" if why == "never materialised" else "stale", why)
+        return _describe(workspace, step, partition, "missing" if why == NEVER else "stale", why)
     incomplete = step.incomplete(workspace, workspace.store.get(step.key(partition)))
     if incomplete is not None:
         return _describe(workspace, step, partition, "incomplete", incomplete.sentence)

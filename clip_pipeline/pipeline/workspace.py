@@ -10,7 +10,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING
 
-from clip_pipeline.errors import MissingArtifactError, OldArtifactError, WithheldArtifactError
+from clip_pipeline.errors import (
+    MissingArtifactError,
+    OldArtifactError,
+    UnreadableArtifactError,
+    WithheldArtifactError,
+)
 from clip_pipeline.images.takedown import TAKEDOWNS_FILE, Takedowns, read_takedowns
 from clip_pipeline.models.registry import list_models
 from clip_pipeline.pipeline.stages import artifact_key, find_asset
@@ -117,7 +122,7 @@ class Workspace:
             return self.get(asset, partition), ""
         except WithheldArtifactError as error:
             return None, error.reason
-        except OldArtifactError as error:
+        except (OldArtifactError, UnreadableArtifactError) as error:
             return None, error.found.rstrip(".")
         except MissingArtifactError:
             return None, f"{artifact_key(asset, partition)} {NEVER}"

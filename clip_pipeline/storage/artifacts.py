@@ -13,7 +13,6 @@ data/takedowns.jsonl   photos that must not come back (`images/takedown.py`)
 from __future__ import annotations
 
 import contextlib
-import json
 import logging
 import shutil
 import time
@@ -22,8 +21,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from clip_pipeline.errors import MissingArtifactError
+from clip_pipeline.errors import DamagedFileError, MissingArtifactError, StoreError, UnreadableArtifactError
 from clip_pipeline.remedies import Materialise
+from clip_pipeline.storage.checked_json import checked_text
 from clip_pipeline.storage.disk import (
     previous_of,
     restore_previous,
@@ -35,8 +35,11 @@ from clip_pipeline.storage.disk_faults import disk_errors
 from clip_pipeline.storage.freshness import explain_difference, wrong_files
 from clip_pipeline.storage.lock import exclusive_lock
 from clip_pipeline.storage.manifest import MANIFEST, Artifact, ArtifactKey, Built, Wanted, make_manifest
+from clip_pipeline.storage.manifest_file import SET_ASIDE, read_artifact
 
 logger = logging.getLogger(__name__)
+
+NEVER = "never materialised"
 
 SHARED = "shared-"
 """Begins the names of pieces that are of use whatever the fingerprint."""
@@ -71,7 +74,32 @@ class Store:
         return ["|".join(place.parts) for place in places if not any(part.startswith(".") for part in place.parts)]
 
     def find(self, key: ArtifactKey) -> Artifact | None:
-        """The artifact, or None where there is none. Reads the manifest, does not check the files (`verify` does)."""
+        """The artifact, or None where there is none, or none that can be used (`why_unreadable` says why). Reads the manifest, does
+        not check the files (`verify` does)."""
+        try:
+            return self._read(key)
+        except (FileNotFoundError, NotADirectoryError, DamagedFileError):
+            return None
+
+    def find_set_aside(self, key: ArtifactKey) -> Artifact | None:
+        """What `verify --repair` set aside because files of it are damaged: the others may still be of use to a new build."""
+        folder = self.folder(key)
+        try:
+            return read_artifact(key, folder, folder / SET_ASIDE)
+        except (FileNotFoundError, NotADirectoryError, DamagedFileError):
+            return None
+
+    def why_unreadable(self, key: ArtifactKey) -> str:
+        """Why the artifact that lies there is not one that can be used; "" where it is, or where none lies there."""
+        try:
+            self._read(key)
+        except DamagedFileError as error:
+            return f"its manifest {error}"
+        except (FileNotFoundError, NotADirectoryError):
+            return "set aside by verify, which found it damaged" if self.find_set_aside(key) else ""
+        return ""
+
+    def _read(self, key: ArtifactKey) -> Artifact:
         folder = self.folder(key)
         if previous_of(folder).exists():
             # A run was killed between the two renames of a publication, and the old artifact is whole beside its place, or
@@ -79,16 +107,16 @@ class Store:
             with self._lock(key, wait=False) as locked:
                 if locked:
                     restore_previous(folder, MANIFEST)
-        try:
-            manifest = json.loads((folder / MANIFEST).read_text())
-        except (FileNotFoundError, NotADirectoryError, json.JSONDecodeError):
-            return None
-        return Artifact(key, folder, manifest)
+        return read_artifact(key, folder, folder / MANIFEST)
 
     def get(self, key: ArtifactKey) -> Artifact:
-        """The artifact. Raises MissingArtifactError where there is none."""
+        """The artifact. Raises MissingArtifactError where there is none, UnreadableArtifactError where it is damaged."""
         artifact = self.find(key)
         if artifact is None:
+            if why := self.why_unreadable(key):
+                raise UnreadableArtifactError(
+                    f"{key} is needed and cannot be used: {why}.", Materialise(key.asset, key.partition)
+                )
             raise MissingArtifactError(
                 f"{key} is needed and was never materialised in {self.root}.", Materialise(key.asset, key.partition)
             )
@@ -102,7 +130,7 @@ class Store:
         """ "" when the stored artifact is fresh and whole, else the reason it must be built, in a few words."""
         artifact = self.find(key)
         if artifact is None:
-            return "never materialised"
+            return self.why_unreadable(key) or NEVER
         if artifact.fingerprint != wanted.fingerprint(key):
             return explain_difference(artifact.manifest, wanted)
         return self.verify(artifact)
@@ -149,12 +177,14 @@ class Store:
         built = build(staging, work)
         manifest = make_manifest(key, wanted, built, staging, began, datetime.now(UTC))
         # manifest last: its presence means the artifact is complete
-        text = json.dumps(manifest, indent=1, sort_keys=True)
-        write_synced(staging / MANIFEST, text)
+        try:
+            write_synced(staging / MANIFEST, checked_text(manifest))
+        except DamagedFileError as error:
+            raise StoreError(f"The manifest of {key}, of {len(manifest['files']):,} files, {error}.") from error
         sync_tree(staging)
         swap_in(staging, self.folder(key))
         shutil.rmtree(work.parent, ignore_errors=True)
-        return Artifact(key, self.folder(key), json.loads(text))  # as the next run reads it: JSON's keys are strings
+        return self._read(key)  # as the next run reads it: JSON's keys are strings
 
     def pieces_folder(self, key: ArtifactKey) -> Path:
         """Where the pieces of the unfinished artifact lie; removed when it is published."""

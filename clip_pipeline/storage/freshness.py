@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+import stat
+from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 from clip_pipeline.settings.renamed import new_asset_name, new_setting_name
@@ -16,20 +18,38 @@ FIRST_VERSION = "0.1"
 
 
 def wrong_files(artifact: Artifact, deep: bool = False) -> str:
-    """ "" when the files are those of the manifest, else what is wrong with them.
+    """ "" when the files are those of the manifest, else what is wrong with the first that is not.
 
-    A file whose size and modification time are those recorded is trusted unless `deep`; any other is hashed.
+    A file whose size and modification time are those recorded is trusted unless `deep`, but for one that is not older than the
+    manifest: it may have been changed in the moment in which it was recorded (git calls it racily clean). Any other is hashed.
     """
-    for name, entry in artifact.manifest["files"].items():
-        try:
-            stat = (artifact.folder / name).stat()
-        except FileNotFoundError:
-            return f"{name} is missing"
-        if stat.st_size != entry["bytes"]:
-            return f"{name} has {stat.st_size:,} bytes, its manifest says {entry['bytes']:,}"
-        if (deep or stat.st_mtime_ns != entry["mtime_ns"]) and hash_file(artifact.folder / name) != entry["sha256"]:
-            return f"{name} differs from its manifest"
+    for name in artifact.manifest["files"]:
+        if wrong := wrong_file(artifact, name, deep):
+            return wrong
     return ""
+
+
+def wrong_file(artifact: Artifact, name: str, deep: bool = False, hash_file: Callable[[Path], str] = hash_file) -> str:
+    """`wrong_files` of one file. hash_file(path): its sha256."""
+    path, entry = artifact.folder / name, artifact.manifest["files"][name]
+    try:
+        state = path.lstat()
+    except (FileNotFoundError, NotADirectoryError):
+        return f"{name} is missing"
+    if not stat.S_ISREG(state.st_mode):
+        return f"{name} is {_kind(path, state.st_mode)}, where a file was written"
+    if state.st_size != entry["bytes"]:
+        return f"{name} has {state.st_size:,} bytes, its manifest says {entry['bytes']:,}"
+    changed_since = state.st_mtime_ns != entry["mtime_ns"] or state.st_mtime_ns >= artifact.recorded_ns
+    if (deep or changed_since) and hash_file(path) != entry["sha256"]:
+        return f"{name} differs from its manifest"
+    return ""
+
+
+def _kind(path: Path, mode: int) -> str:
+    if stat.S_ISLNK(mode):
+        return f"a link to {path.readlink()}"
+    return "a folder" if stat.S_ISDIR(mode) else "a pipe or device"
 
 
 def older_version(manifest: Mapping[str, Any]) -> str:

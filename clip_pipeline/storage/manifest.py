@@ -78,11 +78,14 @@ class Wanted:
 
 @dataclass(frozen=True)
 class Artifact:
-    """A complete artifact on disk."""
+    """A complete artifact on disk. recorded_ns: when its manifest was written, as the disk says. has_checksum: whether that has a
+    checksum of its own, which those of before 0.3 lack."""
 
     key: ArtifactKey
     folder: Path
     manifest: dict[str, Any]
+    recorded_ns: int = 0
+    has_checksum: bool = True
 
     @property
     def content(self) -> str:

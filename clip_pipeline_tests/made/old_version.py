@@ -20,6 +20,6 @@ def made_by_0_1(store: Store, key: ArtifactKey, wanted: Wanted, files: dict[str,
 
     path = store.materialise(key, wanted, build).artifact.folder / MANIFEST
     manifest = json.loads(path.read_text())
-    del manifest["version"]
+    del manifest["version"], manifest["checksum"]
     path.write_text(json.dumps(manifest))
     return store.get(key)
