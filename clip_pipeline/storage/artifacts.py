@@ -35,7 +35,7 @@ from clip_pipeline.storage.disk_faults import disk_errors
 from clip_pipeline.storage.freshness import explain_difference, wrong_files
 from clip_pipeline.storage.lock import exclusive_lock
 from clip_pipeline.storage.manifest import MANIFEST, Artifact, ArtifactKey, Built, Wanted, make_manifest
-from clip_pipeline.storage.manifest_file import SET_ASIDE, read_artifact
+from clip_pipeline.storage.manifest_file import SET_ASIDE, KnownManifests, read_artifact
 
 logger = logging.getLogger(__name__)
 
@@ -60,6 +60,7 @@ class Store:
 
     def __init__(self, root: Path | str):
         self.root = Path(root).expanduser().absolute()
+        self._manifests = KnownManifests()
 
     # ---- reading
 
@@ -107,7 +108,7 @@ class Store:
             with self._lock(key, wait=False) as locked:
                 if locked:
                     restore_previous(folder, MANIFEST)
-        return read_artifact(key, folder, folder / MANIFEST)
+        return self._manifests.read(key, folder, folder / MANIFEST)
 
     def get(self, key: ArtifactKey) -> Artifact:
         """The artifact. Raises MissingArtifactError where there is none, UnreadableArtifactError where it is damaged."""
