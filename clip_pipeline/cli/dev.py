@@ -17,6 +17,7 @@ import click
 
 from clip_pipeline.cli.options import CONTEXT, data_option, recipe_options
 from clip_pipeline.errors import PageError
+from clip_pipeline.machine.page_guard import ANY_ADDRESS, LOOPBACK_NAMES, split_host
 from clip_pipeline.machine.process_tree import ProcessTree, Program
 
 SECONDS_BETWEEN_LOOKS = 0.5
@@ -25,8 +26,6 @@ STOPS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 PATIENCE = {"DAGSTER_BACKFILL_RETRY_DEFINITION_CHANGED_ERROR": "1"}
 """Backfills wait while the code server is started again; without it each one that the daemon looks at in these seconds fails for good."""
 
-LOOPBACK = ("127.0.0.1", "localhost", "::1")
-
 
 @click.command(context_settings=CONTEXT)
 @recipe_options
@@ -34,7 +33,20 @@ LOOPBACK = ("127.0.0.1", "localhost", "::1")
 @click.option("--home", default=None, envvar="DAGSTER_HOME", type=click.Path(file_okay=False), help="Folder of Dagster's history, which is that of one data folder. [default: dagster_home; with another --data than data, .dagster in it]")  # fmt: skip
 @click.option("--port", default=3000, show_default=True, type=click.IntRange(1, 65535), help="Port of the page.")
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address of the page. Whoever reaches it can start runs, so it is this machine's own.")  # fmt: skip
-def dev(recipe: str, settings: tuple[str, ...], data: str, home: str | None, port: int, host: str) -> None:
+@click.option("--allow-host", "allowed", multiple=True, metavar="NAME", help="A name or address that the page is opened by, besides those of loopback and of --host. May be repeated.")  # fmt: skip
+@click.option("--root", "roots", multiple=True, type=click.Path(exists=True, file_okay=False), help="A folder below which files may be named on the page. May be repeated. [default: the data folder and the current folder]")  # fmt: skip
+@click.option("--read-only", is_flag=True, help="The page shows everything and changes nothing.")
+def dev(
+    recipe: str,
+    settings: tuple[str, ...],
+    data: str,
+    home: str | None,
+    port: int,
+    host: str,
+    allowed: tuple[str, ...],
+    roots: tuple[str, ...],
+    read_only: bool,
+) -> None:
     """Open the Dagster page: the graph, its runs, backfills and schedules.
 
     Starts Dagster's code server, web server and daemon on the recipe and the data folder, and ends them, and the runs that they
@@ -48,9 +60,10 @@ def dev(recipe: str, settings: tuple[str, ...], data: str, home: str | None, por
     """
     from clip_pipeline.defs.home import make_home
     from clip_pipeline.defs.services import dagster_programs
+    from clip_pipeline.defs.web_server import ALLOWED_HOSTS
     from clip_pipeline.machine.child_process import child_environment
     from clip_pipeline.settings.chosen_recipe import recipe_of
-    from clip_pipeline.settings.environment import environment_of, starting_settings
+    from clip_pipeline.settings.environment import ROOTS, environment_of, roots_text, starting_settings
     from clip_pipeline.settings.profiles import settings_version
     from clip_pipeline.storage.scratch import scratch_folder
 
@@ -59,15 +72,18 @@ def dev(recipe: str, settings: tuple[str, ...], data: str, home: str | None, por
     if importlib.util.find_spec("dagster_webserver") is None:
         raise PageError("The page needs dagster-webserver. Run: pip install clip_pipeline[ui]")
     folder = make_home(home or ("dagster_home" if data == "data" else Path(data) / ".dagster"))
-    environment = child_environment(PATIENCE | environment_of(recipe, settings, data) | {"DAGSTER_HOME": str(folder)})
+    names = _names(host, allowed)
+    of_page = {"DAGSTER_HOME": str(folder), ALLOWED_HOSTS: ",".join(names), ROOTS: roots_text(roots or (data, "."))}
+    environment = child_environment(PATIENCE | environment_of(recipe, settings, data) | of_page)
     with _only_page(folder):
-        _check_port(host, port)
+        _check_port(host, port, names)
         click.echo(
             f"Recipe {chosen.name}, version {settings_version(chosen)}, artifacts in {Path(data).absolute()}, history in {folder}"
         )
         _mirror(environment)
         with scratch_folder("dev") as scratch:
-            _serve(dagster_programs(scratch, host, port), environment, host, port)
+            shown = names[0] if host in ANY_ADDRESS and names else host
+            _serve(dagster_programs(scratch, host, port, read_only), environment, host, port, shown)
 
 
 @contextmanager
@@ -90,7 +106,20 @@ def _only_page(home: Path) -> Iterator[None]:
         yield
 
 
-def _check_port(host: str, port: int) -> None:
+def _names(host: str, allowed: Sequence[str]) -> list[str]:
+    """What the page may be asked by, besides loopback's names. Raises PageError for what is no name."""
+    names = []
+    for text in (*(() if host in (*ANY_ADDRESS, *LOOPBACK_NAMES) else (host,)), *allowed):
+        found = split_host(f"[{text}]" if text.count(":") > 1 and not text.startswith("[") else text)
+        if found is None or found[1]:
+            raise PageError(
+                f'"{text}" is no name of a machine. Give it as in a browser, without http:// and port: pc.example'
+            )
+        names.append(found[0])
+    return names
+
+
+def _check_port(host: str, port: int, names: Sequence[str]) -> None:
     from clip_pipeline.sources.web.local_port import is_free
 
     try:
@@ -101,9 +130,14 @@ def _check_port(host: str, port: int) -> None:
         raise PageError(
             f"Port {port} of {host} is taken by another program. Give another with --port, such as {port + 1}."
         )
-    if host not in LOOPBACK:
+    if host not in LOOPBACK_NAMES:
         click.echo(
             f"Whoever reaches {host} over the network can start runs and read the artifacts' previews.", err=True
+        )
+    if host in ANY_ADDRESS and not names:
+        click.echo(
+            "Over the network the page answers only to names that it knows: give that of this machine with --allow-host.",
+            err=True,
         )
 
 
@@ -123,8 +157,8 @@ def _mirror(environment: Mapping[str, str]) -> None:
         raise PageError(said.strip())
 
 
-def _serve(programs: Sequence[Program], environment: Mapping[str, str], host: str, port: int) -> None:
-    """Until a signal ends it. Raises PageError where Dagster ends by itself."""
+def _serve(programs: Sequence[Program], environment: Mapping[str, str], host: str, port: int, shown: str) -> None:
+    """Until a signal ends it. shown: the name to open the page by. Raises PageError where Dagster ends by itself."""
     asked: list[int] = []
 
     def take_note(number: int, frame: FrameType | None) -> None:
@@ -134,7 +168,7 @@ def _serve(programs: Sequence[Program], environment: Mapping[str, str], host: st
         if (number, signal.getsignal(number)) != (signal.SIGHUP, signal.SIG_IGN):  # as nohup asks
             signal.signal(number, take_note)
     tree = ProcessTree(programs, environment)
-    status = _watch(tree, asked, host, port)
+    status = _watch(tree, asked, host, port, shown)
     if status is not None:
         raise PageError(f"Dagster ended by itself (exit status {status}). Its lines above say why.")
     tree.ask_to_end()
@@ -149,7 +183,7 @@ def _serve(programs: Sequence[Program], environment: Mapping[str, str], host: st
     click.echo("Ended.")
 
 
-def _watch(tree: ProcessTree, asked: list[int], host: str, port: int) -> int | None:
+def _watch(tree: ProcessTree, asked: list[int], host: str, port: int, shown: str) -> int | None:
     """Says when the page answers, and until then what is waited for. The exit status of a tree that ended by itself."""
     from clip_pipeline.sources.web.local_port import answers
 
@@ -159,7 +193,7 @@ def _watch(tree: ProcessTree, asked: list[int], host: str, port: int) -> int | N
             return status
         if not ready and answers(host, port):
             ready = True
-            click.echo(f"The page is at http://{host}:{port}, after {clock.seconds:.0f} s. Ctrl-C ends it.")
+            click.echo(f"The page is at http://{shown}:{port}, after {clock.seconds:.0f} s. Ctrl-C ends it.")
         elif not ready and clock.is_due():
             click.echo(f"Dagster loads the assets and starts its web server and its daemon, {clock.seconds:.0f} s.")
         time.sleep(SECONDS_BETWEEN_LOOKS)

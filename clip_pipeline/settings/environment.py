@@ -20,6 +20,9 @@ SETTINGS = "CLIP_PIPELINE_SETTINGS"
 DATA = "CLIP_PIPELINE_DATA"
 """The data folder."""
 
+ROOTS = "CLIP_PIPELINE_ROOTS"
+"""Folders below which files may be named on the page, separated as in PATH."""
+
 BETWEEN = ";"
 
 
@@ -39,6 +42,17 @@ def starting_settings() -> list[str]:
 def data_folder() -> Path:
     """The data folder of the variable, else the folder `data`."""
     return Path(os.environ.get(DATA) or "data")
+
+
+def page_roots() -> tuple[Path, ...]:
+    """The folders of the variable, else the data folder and the current one; with links followed."""
+    given = [part for part in os.environ.get(ROOTS, "").split(os.pathsep) if part]
+    return tuple(Path(part).expanduser().resolve() for part in given or (data_folder(), "."))
+
+
+def roots_text(folders: Sequence[str | Path]) -> str:
+    """The variable for these folders."""
+    return os.pathsep.join(str(Path(folder).expanduser().absolute()) for folder in folders)
 
 
 def environment_of(recipe: str, settings: Sequence[str], data: str | Path) -> dict[str, str]:

@@ -159,7 +159,7 @@ class Page:
 
 def _program_kind(command: str) -> str:
     for words, kind in (
-        ("dagster_webserver", "web server"),
+        ("defs.web_server", "web server"),
         ("dagster._daemon", "daemon"),
         ("code-server start", "code server"),
         ("api grpc", "code server"),

@@ -215,3 +215,25 @@ def test_the_address_is_said_once_the_page_answers_and_a_second_signal_kills(tre
     assert "Ctrl-C again ends all at once" in result.output
     assert Slow.made[0].killed
     Slow.made[0].server.close()
+
+
+def test_the_page_is_told_its_names_and_roots_and_whether_it_may_change_anything(tree, tmp_path):
+    (tmp_path / "photos").mkdir()
+    port = str(free_port())
+    more = ("--allow-host", "PC.example", "--allow-host", "fe80::1", "--root", "photos", "--read-only")
+    run_and_stop(tree, "--port", port, *more)
+    run_and_stop(tree, "--port", port)
+    told, plain = tree.made
+    assert told.environment["CLIP_PIPELINE_ALLOWED_HOSTS"] == "pc.example,fe80::1"
+    assert told.environment["CLIP_PIPELINE_ROOTS"] == str(tmp_path / "photos")
+    assert told.programs[1].command[-1] == "--read-only" and "clip_pipeline.defs.web_server" in told.programs[1].command
+    assert plain.environment["CLIP_PIPELINE_ALLOWED_HOSTS"] == ""
+    assert plain.environment["CLIP_PIPELINE_ROOTS"] == f"{tmp_path / 'data'}:{tmp_path}"
+    assert "--read-only" not in plain.programs[1].command
+
+
+@pytest.mark.parametrize("name", ["http://pc.example", "pc.example:3000", "pc example", "a/b", ""])
+def test_a_name_that_is_none_is_refused(tree, name):
+    with pytest.raises(PageError, match="is no name of a machine"):
+        run("--allow-host", name)
+    assert tree.made == []

@@ -94,6 +94,8 @@ def test_no_command_runs_it(attack, model, photos, tmp_path):
             f"training.model={folder}",
             "--set",
             f"training.init_from={folder}",
+            "--set",
+            "training.batch_size=2",
         ],
     }
     for name, arguments in doors.items():
