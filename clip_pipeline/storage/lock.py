@@ -6,8 +6,8 @@ import contextlib
 import fcntl
 import logging
 import os
-import shlex
 import platform
+import shlex
 import sys
 import time
 from collections.abc import Iterator
