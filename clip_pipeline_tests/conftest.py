@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import signal
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -29,6 +31,15 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_terminal_summary(terminalreporter) -> None:
     """Says which seed was used."""
     terminalreporter.write_line(f"Drawn by chance with seed {TEST_SEED}; CLIP_PIPELINE_TEST_SEED=1 draws anew.")
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node, error) -> None:
+    """xdist says only that a worker has ended; by which signal, or with which status, tells whether a test, a library or the machine did it."""
+    if error:
+        status = node.gateway._io.popen.wait()
+        how = signal.Signals(-status).name if status < 0 else f"exit status {status}"
+        sys.stderr.write(f"\nThe worker {node.gateway.id} ended: {how}.\n")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
