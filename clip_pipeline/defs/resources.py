@@ -18,21 +18,33 @@ from clip_pipeline.pipeline.workspace import SandboxWorld, Workspace
 from clip_pipeline.settings import SECTIONS, Recipe, with_settings
 from clip_pipeline.settings.environment import data_folder, starting_recipe
 from clip_pipeline.settings.fields import SettingField, find_field, speed_settings
+from clip_pipeline.storage.manifest import ArtifactKey
 
 
 class PipelineResource(dg.ConfigurableResource):
     """The recipe and the data folder of the page, as the workspace that the steps are handed. All steps of a run in one process share
-    a sandbox world, which takes 1 s to start on a quiet machine and 4 on a busy one."""
+    a sandbox world, which takes 1 s to start on a quiet machine and 4 on a busy one, and what is not to be used after a failure."""
 
     _world: SandboxWorld = PrivateAttr(default_factory=SandboxWorld)
+    _withheld: dict[ArtifactKey, str] = PrivateAttr(default_factory=dict)
 
     def teardown_after_execution(self, context: dg.InitResourceContext) -> None:
         """At the end of a run, failed ones too."""
         self._world.close()
 
-    def workspace(self, given: Mapping[str, Any] | None = None, variants: Sequence[str] = ()) -> Workspace:
+    @property
+    def withheld(self) -> dict[ArtifactKey, str]:
+        """What the steps of this run are not to use after a failure, and why."""
+        return self._withheld
+
+    def workspace(
+        self,
+        given: Mapping[str, Any] | None = None,
+        variants: Sequence[str] = (),
+        withheld: dict[ArtifactKey, str] | None = None,
+    ) -> Workspace:
         """A workspace for one run; use it as a context manager. given: what the launchpad says, by the settings' full names.
-        variants: the only training variants that it is about; empty is all.
+        variants: the only training variants that it is about; empty is all. withheld: where the steps of a run keep it together.
 
         The recipe is read now, so that a run that starts after a profile was changed goes by the new one. Fails the run, without
         another try, where a value is wrong.
@@ -43,7 +55,7 @@ class PipelineResource(dg.ConfigurableResource):
             recipe = with_settings(starting_recipe(), assignments)
         except SettingsError as error:
             raise page_failure(error, allow_retries=False) from error
-        return Workspace(data_folder(), recipe, variants=variants, world=self._world)
+        return Workspace(data_folder(), recipe, variants=variants, world=self._world, withheld=withheld)
 
 
 class LaunchConfig(dg.Config):

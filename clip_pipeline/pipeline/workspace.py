@@ -61,9 +61,11 @@ class Workspace:
         stand_ins: Hosts | None = None,
         variants: Collection[str] = (),
         world: SandboxWorld | None = None,
+        withheld: dict[ArtifactKey, str] | None = None,
     ):
         """stand_ins: addresses to use in place of those that the names of live services lead to. variants: the training variants
-        that steps are to have partitions of; empty is all that there are. world: the sandbox world to use, which outlives the workspace."""
+        that steps are to have partitions of; empty is all that there are. world: the sandbox world to use, which outlives the workspace.
+        withheld: what is not to be used and why, where several workspaces of one run keep it together."""
         self.store = Store(data_folder)
         self.recipe = recipe
         self.stand_ins: Hosts = stand_ins or {}
@@ -76,7 +78,7 @@ class Workspace:
         self.own_recipe = recipe
         self._world = world or SandboxWorld()
         self._closes_world = world is None
-        self._withheld: dict[ArtifactKey, str] = {}  # one dictionary for the workspaces of all variants
+        self._withheld = {} if withheld is None else withheld  # one dictionary for the workspaces of all variants
         self._variants: dict[str, tuple[Variant, Workspace]] = {}
 
     def of_variant(self, name: str) -> Workspace:
