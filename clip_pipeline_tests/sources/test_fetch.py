@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from clip_pipeline.images.download.outage import may_pass
 from clip_pipeline.records import PHOTO_STATUSES
 from clip_pipeline.settings import DownloadSettings
 from clip_pipeline.sources.fetch import Fetched, PhotoFetcher
@@ -256,6 +257,14 @@ def test_a_body_that_is_always_cut_is_a_connection_error(site, fetcher):
     message = "the answer ended before all announced bytes came"
     assert fetcher.fetch("http://photos.test/a.jpg") == Fetched("connection_error", None, message)
     assert site.count("/a.jpg") == 3
+    assert not may_pass("connection_error", message)
+
+
+def test_a_body_that_is_cut_elsewhere_each_time_is_a_trouble_of_the_connection_not_of_the_file(site, fetcher):
+    site.in_turn("/a.jpg", *(Answer(body=PHOTO[:count], length=len(PHOTO)) for count in (5, 9, 7)))
+    message = "the connection ended before all announced bytes came"
+    assert fetcher.fetch("http://photos.test/a.jpg") == Fetched("connection_error", None, message)
+    assert may_pass("connection_error", message)
 
 
 def test_nobody_listening_is_a_connection_error():

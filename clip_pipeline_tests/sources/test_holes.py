@@ -212,7 +212,7 @@ def test_a_content_length_that_lies_either_way_is_noticed():
     settings = replace(SETTINGS, retries=0, robots_txt=False)
     too_long = b"HTTP/1.1 200 OK\r\nContent-Length: 50\r\n\r\n" + PHOTO
     with wire(too_long) as server, PhotoFetcher(settings, server.hosts("photos.test")) as fetcher:
-        cut = "the answer ended before all announced bytes came"
+        cut = "the connection ended before all announced bytes came"
         assert fetcher.fetch("http://photos.test/a.jpg") == Fetched("connection_error", None, cut)
 
     def too_short(request, send):
