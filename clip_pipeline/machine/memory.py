@@ -11,6 +11,7 @@ import contextlib
 import ctypes
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD, M_ARENA_MAX = -1, -3, -8
@@ -53,6 +54,25 @@ def freed_memory_kept() -> Iterator[None]:
         library.mallopt(M_MMAP_THRESHOLD, GLIBC_START)
         library.mallopt(M_TRIM_THRESHOLD, GLIBC_START)
         library.malloc_trim(0)
+
+
+def free_memory() -> int | None:
+    """Bytes that this process may still take of the machine and its container; None where unknown."""
+    import resource
+
+    free = []
+    with contextlib.suppress(OSError, IndexError):
+        free.append(int(Path("/proc/meminfo").read_text().split("MemAvailable:")[1].split()[0]) * 1024)
+    with contextlib.suppress(OSError, IndexError):
+        limit, _ = resource.getrlimit(resource.RLIMIT_AS)  # ulimit -v, as clusters set it
+        if limit != resource.RLIM_INFINITY:
+            used = int(Path("/proc/self/status").read_text().split("VmSize:")[1].split()[0]) * 1024
+            free.append(limit - used)
+    with contextlib.suppress(OSError, ValueError):
+        group = Path("/sys/fs/cgroup")
+        most, taken = ((group / name).read_text().strip() for name in ("memory.max", "memory.current"))
+        free.append(int(most) - int(taken))
+    return max(0, min(free)) if free else None
 
 
 def _c_library() -> Any:

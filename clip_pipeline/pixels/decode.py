@@ -1,7 +1,8 @@
 """The one decoder: an image's bytes into pixels, upright, as 8-bit RGB.
 
 `decode` is what training, embedding and single photos use. Downloads check sizes before they decode and turn what they have
-made smaller, so they call the same parts one by one: `open_unchecked`, `orientation`, `rows_as_stored`, `turned`.
+made smaller, so they call the same parts one by one: `open_unchecked`, `orientation`, `rows_as_stored`, `turned`. In both, the
+header is read first (`headers/`), and what would cost too much memory or time (`decode_cost`) is refused before it is decoded.
 """
 
 from __future__ import annotations
@@ -17,7 +18,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from clip_pipeline.errors import ImageError
-from clip_pipeline.pixels.kinds import why_no_image
+from clip_pipeline.pixels.decode_cost import LIMITS, SHARED_MEMORY
+from clip_pipeline.pixels.headers.exif import is_bounded
+from clip_pipeline.pixels.headers.header import CostlyImage, ImageHeader
+from clip_pipeline.pixels.headers.jpeg import EXIF, JpegHeader
+from clip_pipeline.pixels.headers.read import read_header
+from clip_pipeline.pixels.kinds import image_kind, why_no_image
 from clip_pipeline.pixels.to_rgb import rgb_of_array, rgb_of_image
 
 if TYPE_CHECKING:
@@ -36,11 +42,12 @@ of pixels; with three of them for each one that the filter makes, embeddings of 
 more to open_clip's own, with two 0.9986 (two models trained here, 48 and 64 pixels, 95 photos, 2026-11-21)."""
 
 REDUCTIONS = (8, 4, 2)
-START_OF_JPEG = b"\xff\xd8"
 ORIENTATION_TAG = 0x0112
-ORIENTATION_MARKS = (b"Exif\x00\x00", b"tiff:Orientation")
-HEAD_BYTES = 1 << 17
-"""EXIF and XMP are among the first segments of a JPEG, each of which is shorter than 64 KB."""
+XMP_ORIENTATION, HEAD_BYTES = b"tiff:Orientation", 1 << 17
+"""XMP is among the first segments of a JPEG, each of which is shorter than 64 KB."""
+
+RESIZED_BYTES = 9
+"""Memory a pixel of the decoded image while it is resized: the image, the part that is used, and that part transposed."""
 
 PLAIN_COLOURS = ("YCbCr", "Gray")
 """Kinds of JPEG whose pixels libjpeg gives as Pillow does; CMYK and files that hold RGB are left to Pillow."""
@@ -87,14 +94,55 @@ def decode(content: bytes | np.ndarray, side: int | None = None) -> Pixels:
     that, is decoded at a half, quarter or eighth. None decodes whole. EXIF turns it upright, transparency becomes white and
     more than eight bits are scaled, all of which open_clip leaves to its caller. Raises ImageError for what is no image.
     """
+    with decoded(content, side) as pixels:
+        return pixels
+
+
+@contextlib.contextmanager
+def decoded(content: bytes | np.ndarray, side: int | None = None) -> Iterator[Pixels]:
+    """As `decode`; what is done with the pixels inside, such as making them smaller, counts to the memory that all threads share."""
+    if isinstance(content, np.ndarray):
+        with decoder_errors():
+            pixels = whole(rgb_of_array(content))
+        yield pixels
+        return
     with decoder_errors():
-        if isinstance(content, np.ndarray):
-            return whole(rgb_of_array(content))
-        if content[:2] == START_OF_JPEG:
+        kind = image_kind(content)
+        if kind is None:
+            raise ValueError(f"its bytes are no image of a known kind: {why_no_image(content)}")
+        header = _read_header(kind, content)
+    if isinstance(header, JpegHeader):
+        times = _reduction(header, side)
+        with _memory_for(header, times):
+            pixels = None
             with contextlib.suppress(ValueError):  # Pillow, below, forgives what is wrong with it or says it
-                if pixels := _decode_plain_jpeg(content, side):
-                    return pixels
-        return _decode_by_pillow(content)
+                pixels = _decode_plain_jpeg(header, times)
+            if pixels is not None:
+                yield pixels
+                return
+    with _memory_for(header):
+        with decoder_errors():
+            pixels = _decode_by_pillow(header)
+        yield pixels
+
+
+@contextlib.contextmanager
+def _memory_for(header: ImageHeader, times: int = 1) -> Iterator[None]:
+    """Waits for the memory of decoding and resizing. Raises ImageError where it is more than any image may take."""
+    memory = max(header.memory(times), RESIZED_BYTES * header.pixels // times**2)
+    with decoder_errors():
+        LIMITS.check(header, memory)
+    with SHARED_MEMORY.hold(memory):
+        yield
+
+
+def _read_header(kind: str, content: bytes) -> ImageHeader:
+    try:
+        return read_header(kind, content)
+    except CostlyImage:
+        raise
+    except ValueError as error:
+        raise ValueError(f"its bytes are no image of a known kind: {why_no_image(content)} ({error})") from error
 
 
 def whole(rows_HW3: np.ndarray) -> Pixels:
@@ -103,19 +151,22 @@ def whole(rows_HW3: np.ndarray) -> Pixels:
     return Pixels(rows_HW3, (0.0, 0.0, float(width), float(height)), (width, height))
 
 
-def _decode_plain_jpeg(content: bytes, side: int | None) -> Pixels | None:
+def _reduction(header: JpegHeader, side: int | None) -> int:
+    shorter = min(header.width, header.height)
+    return next((n for n in REDUCTIONS if side and shorter >= n * REDUCED_FROM * side), 1)
+
+
+def _decode_plain_jpeg(header: JpegHeader, times: int) -> Pixels | None:
     """None for a JPEG that Pillow must look at."""
     import simplejpeg
-    from PIL import Image
 
-    height, width, colours, _ = simplejpeg.decode_jpeg_header(content)
-    if colours not in PLAIN_COLOURS or width * height > (Image.MAX_IMAGE_PIXELS or width * height):
+    height, width, colours, _ = simplejpeg.decode_jpeg_header(header.content)
+    if colours not in PLAIN_COLOURS:
         return None
-    times = next((n for n in REDUCTIONS if side and min(width, height) >= n * REDUCED_FROM * side), 1)
-    rows = _plain_jpeg_rows(content, width, height, times)
+    rows = _plain_jpeg_rows(header.content, width, height, times)
     pixels = Pixels(rows, (0.0, 0.0, width / times, height / times), (width, height))
-    marked = any(mark in content[:HEAD_BYTES] for mark in ORIENTATION_MARKS)
-    return turned(pixels, _orientation_of_jpeg(content)) if marked else pixels
+    marked = header.has_segment(EXIF) or XMP_ORIENTATION in header.content[:HEAD_BYTES]
+    return turned(pixels, _orientation_of_jpeg(header)) if marked else pixels
 
 
 def _plain_jpeg_rows(content: bytes, width: int, height: int, times: int) -> np.ndarray:
@@ -126,30 +177,25 @@ def _plain_jpeg_rows(content: bytes, width: int, height: int, times: int) -> np.
     return simplejpeg.decode_jpeg(content, **reduced)
 
 
-def _orientation_of_jpeg(content: bytes) -> int:
-    from PIL import Image
-
-    with contextlib.suppress(*DECODER_ERRORS), Image.open(io.BytesIO(content)) as image:
+def _orientation_of_jpeg(header: JpegHeader) -> int:
+    with contextlib.suppress(*DECODER_ERRORS), open_unchecked(header) as image:
         return orientation(image)
     return 1
 
 
-def _decode_by_pillow(content: bytes) -> Pixels:
-    from PIL import Image, UnidentifiedImageError
-
-    try:
-        image = Image.open(io.BytesIO(content))
-    except UnidentifiedImageError:
-        raise ValueError(f"its bytes are no image of a known kind: {why_no_image(content)}") from None
-    with image:
+def _decode_by_pillow(header: ImageHeader) -> Pixels:
+    with open_unchecked(header) as image:
         image.load()
-        return turned(whole(rgb_of_image(image)), orientation(image))
+        turn, rows = orientation(image), rgb_of_image(image)
+    return turned(whole(rows), turn)
 
 
 def orientation(image: Image.Image) -> int:
     """How an image lies in its file, 1 to 8, by EXIF or else XMP; 1, upright, where neither says it or they are damaged."""
     if image.format == "TIFF":
         return 1  # Pillow turns those itself
+    if not is_bounded(image.info.get("exif", b"")):
+        return 1
     try:
         return image.getexif().get(ORIENTATION_TAG, 1)
     except DECODER_ERRORS:
@@ -172,33 +218,43 @@ def turned(pixels: Pixels, orientation: int) -> Pixels:
     return Pixels(np.ascontiguousarray(rows), (left, top, right, bottom), size)
 
 
-def open_unchecked(kind: str, content: bytes) -> Image.Image:
-    """The image with its header read and nothing decoded. kind: an `image_kind`. Raises DECODER_ERRORS or DecompressionBombError.
+def open_unchecked(header: ImageHeader) -> Image.Image:
+    """The image opened by Pillow, nothing decoded. Raises DECODER_ERRORS or DecompressionBombError.
 
-    Pillow's own Image.open warns from 89 megapixels and refuses from 179. The pixel cap is the caller's, who checks it next.
+    Pillow's own Image.open warns from 89 megapixels and refuses from 179, and tries decoders of kinds whose cost nobody knows
+    (EPS even runs another program). What the header said is the caller's to check first; a file that turns out to be larger is refused.
     """
-    from PIL import Image
+    from PIL import AvifImagePlugin, Image
 
-    if kind not in Image.OPEN:
+    if header.kind not in Image.OPEN:
         Image.init()  # loads the decoders
-    if kind not in Image.OPEN:
-        raise ValueError(f"this Pillow was built without {kind}")
-    make, _ = Image.OPEN[kind]
-    return make(io.BytesIO(content), "")
+    if header.kind not in Image.OPEN:
+        raise ValueError(f"this Pillow was built without {header.kind}")
+    AvifImagePlugin.DEFAULT_MAX_THREADS = 1  # whoever decodes many images has threads or processes of his own
+    make, _ = Image.OPEN[header.kind]
+    image = make(io.BytesIO(header.content), "")
+    if image.width * image.height > header.pixels:
+        raise CostlyImage(
+            f"it is {image.width} x {image.height} pixels, though its header says {header.width} x {header.height}"
+        )
+    if not is_bounded(image.info.get("exif", b"")):
+        del image.info["exif"]
+    return image
 
 
-def rows_as_stored(content: bytes, image: Image.Image, times: int = 1) -> np.ndarray:
-    """(H, W, 3) uint8 of an opened image as it lies in its file, gray and CMYK by their colour profile.
+def rows_as_stored(header: ImageHeader, image: Image.Image, times: int = 1) -> tuple[np.ndarray, bool]:
+    """(H, W, 3) uint8 of an opened image as it lies in its file, gray and CMYK by their colour profile; and whether it is a JPEG of
+    which libjpeg had nothing to say: no pixel missing, no byte too many.
 
     times: 1, 2, 4 or 8; a JPEG is decoded at that part of each side, rounded up. Raises as `open_unchecked` does.
     """
     simple = image.mode == "RGB" or (image.mode == "L" and "icc_profile" not in image.info)
-    if content[:2] == START_OF_JPEG and simple:
+    if header.kind == "JPEG" and simple:
         with contextlib.suppress(ValueError):  # left to Pillow to judge
-            return _plain_jpeg_rows(content, *image.size, times)
+            return _plain_jpeg_rows(header.content, *image.size, times), True
     if times > 1:
         image.draft(None, (image.width // times, image.height // times))
     image.load()
     rows = rgb_of_image(image, follow_profile=True)
     image.close()
-    return rows
+    return rows, False

@@ -12,8 +12,7 @@ MAGIC_BYTES = {
     b"MM\x00*": "TIFF",
     b"\x00\x00\x00\x0cjP  \r\n\x87\n": "JPEG2000",
     b"\xff\x4f\xff\x51": "JPEG2000",
-    b"P5\n": "PPM",
-    b"P6\n": "PPM",
+    **{start + space: "PPM" for start in (b"P5", b"P6") for space in (b"\n", b" ", b"\r", b"\t")},
 }
 """The beginning of each kind, named as Pillow names its decoder."""
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from clip_pipeline.pixels.decode import decode, decoder_errors
+from clip_pipeline.pixels.decode import decode, decoded, decoder_errors
 from clip_pipeline.pixels.normalise import normalised_channels_first
 from clip_pipeline.pixels.resize import Square, fit_square
 
@@ -46,7 +46,8 @@ class Preprocessing:
     def image(self, content: bytes | np.ndarray) -> Any:
         """(S, S, 3) uint8 of a photo's file or an array; a tensor where `normalise` is None. Raises ImageError."""
         if self.square is not None:
-            return fit_square(decode(content, self.square.side), self.square)
+            with decoded(content, self.square.side) as pixels:
+                return fit_square(pixels, self.square)
         from PIL import Image
 
         image: Any = Image.fromarray(decode(content).rows_HW3)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -19,6 +20,7 @@ BITS_TAG, GRAY_TAG = 258, 262
 """Of a TIFF: bits a sample; 0 where the smallest value is white."""
 
 MAX_16_BITS = 65535
+BAND_PIXELS = 1 << 20
 ARRAY_MODES = {1: "L", 2: "LA", 3: "RGB", 4: "RGBA"}
 
 
@@ -29,10 +31,33 @@ def rgb_of_image(image: Image.Image, follow_profile: bool = False) -> np.ndarray
     profile where they have one; open_clip does not. Photoshop's CMYK JPEGs, which are stored inverted, come right from the
     decoder. Raises ValueError for values of an unknown range.
     """
+    if image.mode.startswith("I;"):
+        return _in_bands(image, _rgb_of_wide_gray)
+    if image.mode.startswith(WIDE_MODES):
+        return _rgb_of_wide_gray(image)  # looks at the whole range of its values
+    return _in_bands(image, lambda band: _rgb_of_bytes(band, follow_profile))
+
+
+def _in_bands(image: Image.Image, rgb_of: Callable[[Image.Image], np.ndarray]) -> np.ndarray:
+    """What `rgb_of` makes of the image, a band after the other: its steps between (RGBA, white paper, copies) take up to 20 bytes a
+    pixel, which a large image would take for all its pixels at a time."""
+    if image.width * image.height <= BAND_PIXELS:
+        return rgb_of(image)
+    rows = np.empty((image.height, image.width, 3), np.uint8)
+    step = max(BAND_PIXELS // image.width, 1)
+    for top in range(0, image.height, step):
+        bottom = min(top + step, image.height)
+        band = image.crop((0, top, image.width, bottom))
+        for name in ("format", "tag_v2"):
+            if hasattr(image, name):
+                setattr(band, name, getattr(image, name))
+        rows[top:bottom] = rgb_of(band)
+    return rows
+
+
+def _rgb_of_bytes(image: Image.Image, follow_profile: bool) -> np.ndarray:
     from PIL import Image
 
-    if image.mode.startswith(WIDE_MODES):
-        return _rgb_of_wide_gray(image)
     if image.mode in TRANSPARENT_MODES or "transparency" in image.info:
         layer = image.convert("RGBA")
         return np.array(Image.alpha_composite(Image.new("RGBA", layer.size, "white"), layer).convert("RGB"))

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
-import resource
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from clip_pipeline.machine.memory import free_memory
 from clip_pipeline.training.model.freezing import training_mode
 from clip_pipeline.training.objective.grad_cache import GradCacheStep, RandomState, quiet_statistics
 
@@ -139,16 +137,4 @@ def free_bytes(device: str) -> int | None:
         import torch
 
         return torch.cuda.mem_get_info()[0]
-    free = []
-    with contextlib.suppress(OSError, IndexError):
-        free.append(int(Path("/proc/meminfo").read_text().split("MemAvailable:")[1].split()[0]) * 1024)
-    with contextlib.suppress(OSError, IndexError):
-        limit, _ = resource.getrlimit(resource.RLIMIT_AS)  # ulimit -v, as clusters set it
-        if limit != resource.RLIM_INFINITY:
-            used = int(Path("/proc/self/status").read_text().split("VmSize:")[1].split()[0]) * 1024
-            free.append(limit - used)
-    with contextlib.suppress(OSError, ValueError):
-        group = Path("/sys/fs/cgroup")
-        most, taken = ((group / name).read_text().strip() for name in ("memory.max", "memory.current"))
-        free.append(int(most) - int(taken))
-    return max(0, min(free)) if free else None
+    return free_memory()

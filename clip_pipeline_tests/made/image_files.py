@@ -35,6 +35,17 @@ def png(samples: np.ndarray, transparent: tuple[int, ...] = ()) -> bytes:
     )
 
 
+def bare_png(width: int, height: int, color: int, depth: int = 8, data: bytes = b"") -> bytes:
+    """A PNG that says its size and colour type and holds `data`, compressed, in the place of its pixels."""
+    chunks = [(b"IHDR", struct.pack(">IIBBBBB", width, height, depth, color, 0, 0, 0))]
+    if color == 3:
+        chunks.append((b"PLTE", bytes(range(256)) * 3))
+    chunks += [(b"IDAT", zlib.compress(data)), (b"IEND", b"")]
+    return b"\x89PNG\r\n\x1a\n" + b"".join(
+        struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body)) for name, body in chunks
+    )
+
+
 def tiff(samples: np.ndarray, order: str = "<", white_is_zero: bool = False, bits: int = 0, turn: int = 1) -> bytes:
     """An uncompressed TIFF of (H, W) or (H, W, 3) numbers of any type. order: < or >. bits: 12 packs uint16 of 0 to 4,095, in an
     even number of columns. turn: the orientation that it notes."""

@@ -7,10 +7,12 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
+from clip_pipeline.images.download.check_photo import planned_memory
 from clip_pipeline.images.download.journal import Entry
+from clip_pipeline.settings import DownloadSettings
 
 Done = Callable[[Entry | None], None]
-"""Called, from any thread, with the place of the finished attempt, or with None for a decoder that crashed twice."""
+"""Called, from any thread, with the place of the finished attempt, or with None for one that crashed its decoder twice or took too long."""
 
 
 class Pool(Protocol):
@@ -29,7 +31,7 @@ class Pool(Protocol):
         """Brings a process for each of these places."""
 
     def done(self, place: Any, photo: Photo, entry: Entry | None) -> None:
-        """A photo is finished, or with None ended its decoder twice."""
+        """A photo is finished, or with None ended its decoder twice or took too long."""
 
     def fail(self, error: Exception) -> None:
         """Ends all jobs that are open, for their photos may be lost; a later one starts anew."""
@@ -39,19 +41,20 @@ class Pool(Protocol):
 
 
 class Photo:
-    """One photo, and who wants to know how it ended. about: JSON with its id and url."""
+    """One photo, and who wants to know how it ended. about: JSON with its id and url. memory: bytes that decoding it takes."""
 
-    __slots__ = ("about", "content", "done", "job", "tried")
+    __slots__ = ("about", "content", "done", "job", "memory", "tried")
 
     def __init__(self, job: Job, about: bytes, content: bytes, done: Done):
         self.job, self.about, self.content, self.done, self.tried = job, about, content, done, False
+        self.memory = planned_memory(content, job.settings)
 
 
 class Job:
-    """The photos of one shard: their settings, and the folder of their journal. Use as a context manager."""
+    """The photos of one shard: their settings (which may be tighter than the user's, where the machine is small), and the folder of their journal. Use as a context manager."""
 
-    def __init__(self, pool: Pool, number: int, description: bytes, journal: Path):
-        self.number, self.description, self.journal = number, description, journal
+    def __init__(self, pool: Pool, number: int, description: bytes, journal: Path, settings: DownloadSettings):
+        self.number, self.description, self.journal, self.settings = number, description, journal, settings
         self.open = 0
         self.failure: Exception | None = None
         self._pool = pool

@@ -6,17 +6,26 @@ import atexit
 import dataclasses
 import itertools
 import json
+import logging
 import subprocess
 import threading
 from collections.abc import Collection, Sequence
 from pathlib import Path
 
+from clip_pipeline.images.download.check_photo import limits_of
 from clip_pipeline.images.download.decode_job import Job, Photo
 from clip_pipeline.images.download.decode_process import DecodeProcess, start_processes
 from clip_pipeline.images.download.decode_worker import FAILED
 from clip_pipeline.images.download.journal import Entry
 from clip_pipeline.machine.cores import usable_cores
+from clip_pipeline.machine.memory import free_memory
+from clip_pipeline.pixels.decode_cost import MB, PROCESSES_MB
 from clip_pipeline.settings import DownloadSettings
+
+logger = logging.getLogger(__name__)
+
+MIN_PHOTOS_MB = 100
+"""Left to photos however little memory is free: a small machine may swap, and photos of ordinary size take less."""
 
 CHECK = "clip_pipeline.images.download.check_photo:check_photo"
 SECONDS_A_PHOTO = 60
@@ -25,6 +34,20 @@ PHOTOS_AHEAD = 4
 
 IDLE_SECONDS = 20.0
 """Workers that have had nothing to do for so long are sent home: training needs their memory."""
+
+
+def within_the_machine(settings: DownloadSettings) -> DownloadSettings:
+    """The settings with as much memory for photos as the machine has free, where that is less; a warning then says so."""
+    free = free_memory()
+    if free is None or free >= settings.max_decode_memory * MB:
+        return settings
+    most = max(free // MB, PROCESSES_MB + MIN_PHOTOS_MB)
+    logger.warning(
+        "Memory: %s MB are free, fewer than download.max_decode_memory=%s. Photos that take more than that are refused (too_costly).",
+        f"{free // MB:,}",
+        settings.max_decode_memory,
+    )
+    return dataclasses.replace(settings, max_decode_memory=most)
 
 
 class DecodePool:
@@ -39,6 +62,8 @@ class DecodePool:
         self.check, self.seconds, self.idle_seconds = check, seconds, idle_seconds
         lock = threading.RLock()
         self.free, self.finished = threading.Condition(lock), threading.Condition(lock)
+        self._held = 0
+        self._large: Photo | None = None
         self._jobs: set[Job] = set()
         self.families: list[subprocess.Popen] = []
         self._numbers = itertools.count()
@@ -46,12 +71,13 @@ class DecodePool:
 
     def job(self, journal: Path, settings: DownloadSettings, taken_down: Collection[str] = ()) -> Job:
         """A new job. taken_down: sha256 of downloads that must not be stored."""
+        settings = within_the_machine(settings)
         description = {
             "journal": str(journal),
             "settings": dataclasses.asdict(settings),
             "taken_down": sorted(taken_down),
         }
-        job = Job(self, next(self._numbers) % FAILED, json.dumps(description).encode(), journal)
+        job = Job(self, next(self._numbers) % FAILED, json.dumps(description).encode(), journal, settings)
         with self.free:
             self._jobs.add(job)
         return job
@@ -74,15 +100,24 @@ class DecodePool:
         self.end()
 
     def submit(self, photo: Photo) -> None:
-        """Hands a photo to the process with the least to do; waits while all have enough. Raises what ended its job."""
+        """Hands a photo to the process with the least to do; waits while all have enough, or while those that were handed over take the
+        memory that it needs. Then others wait behind it, so that its turn comes. Raises what ended its job."""
         with self.free:
-            while True:
-                if photo.job.failure is not None:
-                    raise photo.job.failure
-                worker = min(self._workers, key=lambda worker: worker.load)
-                if worker.load < PHOTOS_AHEAD:
-                    break
-                self.free.wait()
+            try:
+                while True:
+                    if photo.job.failure is not None:
+                        raise photo.job.failure
+                    worker = min(self._workers, key=lambda worker: worker.load)
+                    if worker.load < PHOTOS_AHEAD and self._large in (None, photo):
+                        if self._held == 0 or self._held + photo.memory <= limits_of(photo.job.settings).memory:
+                            break
+                        self._large = photo
+                    self.free.wait()
+            finally:
+                if self._large is photo:
+                    self._large = None
+                    self.free.notify_all()
+            self._held += photo.memory
             worker.load += 1
             photo.job.open += 1
             if not any(worker.running for worker in self._workers):
@@ -104,7 +139,7 @@ class DecodePool:
             place.started(photos, answers)
 
     def done(self, worker: DecodeProcess, photo: Photo, entry: Entry | None) -> None:
-        """A photo is finished, or with None ended its decoder twice."""
+        """A photo is finished, or with None ended its decoder twice or took too long."""
         try:
             photo.done(entry)
         except OSError as error:  # the disk of the journal; who waits for the photos gets to know it
@@ -113,7 +148,8 @@ class DecodePool:
         with self.free:
             worker.load = max(worker.load - 1, 0)
             photo.job.open -= 1
-            self.free.notify()
+            self._held = max(self._held - photo.memory, 0)
+            self.free.notify(1 if self._large is None else len(self._workers) * PHOTOS_AHEAD)
             if photo.job.open == 0:
                 self.finished.notify_all()
 
@@ -124,6 +160,7 @@ class DecodePool:
                 job.failure = error
             for worker in self._workers:
                 worker.load = 0
+            self._held = 0
             self.free.notify_all()
             self.finished.notify_all()
 

@@ -1,7 +1,8 @@
 """One process that decodes photos, and the thread that hears its answers.
 
 A process gets photos through a pipe, a few ahead, and answers in their order. When it dies, the photo that it was at is
-tried once more, alone; if that kills a process too, its status is `decoder_crashed`. The others that waited are sent again.
+tried once more, alone; if that kills a process too, or if the clock ended the first, its status is `decoder_crashed`. The others
+that waited are sent again.
 """
 
 from __future__ import annotations
@@ -19,7 +20,17 @@ from collections import deque
 
 from clip_pipeline.errors import DecoderError
 from clip_pipeline.images.download.decode_job import Job, Photo, Pool
-from clip_pipeline.images.download.decode_worker import ANSWER, END_OF_JOB, FAILED, JOB, LEAVE, MESSAGE, PHOTO, READY
+from clip_pipeline.images.download.decode_worker import (
+    ANSWER,
+    END_OF_JOB,
+    FAILED,
+    JOB,
+    LEAVE,
+    MESSAGE,
+    PHOTO,
+    READY,
+    TOO_LONG,
+)
 from clip_pipeline.images.download.journal import Entry
 from clip_pipeline.machine.child_process import child_environment
 
@@ -63,7 +74,7 @@ class DecodeProcess:
         with self._lock:
             if self.running:
                 self.running = False
-                self._write(MESSAGE.pack(LEAVE, 0, 0, 0))
+                self._write(MESSAGE.pack(LEAVE, 0, 0, 0, 0))
                 os.close(self._pipe)
 
     def take(self, photo: Photo) -> None:
@@ -81,15 +92,16 @@ class DecodeProcess:
         with self._lock:
             if job.number in self._known and self.running:
                 self._known.discard(job.number)
-                self._write(MESSAGE.pack(END_OF_JOB, job.number, 0, 0))
+                self._write(MESSAGE.pack(END_OF_JOB, job.number, 0, 0, 0))
 
     def _send(self, photo: Photo) -> None:
         self._sent.append(photo)
         job = photo.job
         if job.number not in self._known:
             self._known.add(job.number)
-            self._write(MESSAGE.pack(JOB, job.number, len(job.description), 0) + job.description)
-        self._write(MESSAGE.pack(PHOTO, job.number, len(photo.about), len(photo.content)) + photo.about)
+            self._write(MESSAGE.pack(JOB, job.number, len(job.description), 0, 0) + job.description)
+        sizes = len(photo.about), len(photo.content), photo.memory
+        self._write(MESSAGE.pack(PHOTO, job.number, *sizes) + photo.about)
         self._write(photo.content)
 
     def _write(self, message: bytes) -> None:
@@ -100,7 +112,7 @@ class DecodeProcess:
 
     def _hear(self, answers: int) -> None:
         """Reads answers until the process ends; brings a new one when it ended over a photo."""
-        ready, rest = False, b""
+        ready, too_long, rest = False, False, b""
         poll = select.poll()
         poll.register(answers, select.POLLIN)
         while True:
@@ -118,11 +130,13 @@ class DecodeProcess:
                     os.close(answers)
                     self._give_up(OSError(answer[1], os.strerror(answer[1]), str(self._sent[0].job.journal)))
                     return
-                if answer[0] != READY:
+                if answer[0] == TOO_LONG:
+                    too_long = True
+                elif answer[0] != READY:
                     self._answered(answer)
             rest = rest[whole:]
         os.close(answers)
-        self._ended(ready)
+        self._ended(ready, too_long)
 
     def _answered(self, answer: tuple[int, ...]) -> None:
         photo = self._sent.popleft()
@@ -136,8 +150,9 @@ class DecodeProcess:
         while self._held:
             self._send(self._held.popleft())
 
-    def _ended(self, ready: bool) -> None:
-        """The process is gone, as it was asked to or over the photo that is the first without an answer."""
+    def _ended(self, ready: bool, too_long: bool) -> None:
+        """The process is gone, as it was asked to or over the photo that is the first without an answer. too_long: its clock ended it,
+        and would do so again."""
         crashed = None
         with self._lock:
             if self.running:
@@ -154,14 +169,14 @@ class DecodeProcess:
             self._sent.clear()
             self._held.extendleft(reversed(others))
             self.pool.start([self])
-            if suspect.tried:
+            if suspect.tried or too_long:
                 crashed = suspect
                 self._send_held()
             else:
                 suspect.tried = self._alone = True
                 self._send(suspect)
         if crashed:
-            logger.warning("A photo ended its decoder twice: %s", crashed.about.decode())
+            logger.warning("A photo ended its decoder: %s", crashed.about.decode())
             self.pool.done(self, crashed, None)
 
     def _give_up(self, error: Exception) -> None:

@@ -29,19 +29,23 @@ from clip_pipeline.images.download.signature import image_signature
 from clip_pipeline.machine.interrupts import ignore_interrupts
 from clip_pipeline.settings import DownloadSettings
 
-MESSAGE = struct.Struct("<BIII")
-"""Kind of the message, number of its job, length of its JSON, length of its photo."""
+MESSAGE = struct.Struct("<BIIIQ")
+"""Kind of the message, number of its job, length of its JSON, length of its photo, memory that decoding it may take, in bytes."""
 
 JOB, PHOTO, END_OF_JOB, LEAVE = range(4)
 ANSWER = struct.Struct("<IIQII")
 """Number of the job, number of the journal's segment, and of the record its offset, length of the JSON and of the photo."""
 
-READY, FAILED = 0xFFFFFFFF, 0xFFFFFFFE
-"""Instead of a job's number: the worker has started; the journal could not be written, and the next number is the errno."""
+READY, FAILED, TOO_LONG = 0xFFFFFFFF, 0xFFFFFFFE, 0xFFFFFFFD
+"""Instead of a job's number: the worker has started; the journal could not be written, and the next number is the errno; the clock
+ended the worker."""
+
+CLOCKS = (signal.SIGALRM, signal.SIGPROF)
 
 TAKEN_DOWN = "these bytes were taken down"
-FREE_BYTES, BYTES_A_PIXEL = 1 << 30, 20
-"""What a worker may allocate: a palette with transparency takes 16 bytes a pixel on its way to white (2026-11-21)."""
+SLACK_BYTES, STEP_BYTES = 256 << 20, 64 << 20
+"""What a worker may allocate beside what was planned for its photo, for modules that a rare kind loads and memory that is kept; and
+the steps in which the limit is set, so that most photos need no change of it."""
 
 Check = Callable[[bytes, DownloadSettings], Any]
 
@@ -93,12 +97,12 @@ def serve(source: BinaryIO, answers: int, check: Check, seconds: int) -> None:
 
 def _serve(source: BinaryIO, answers: int, check: Check, seconds: int) -> None:
     jobs: dict[int, Job] = {}
+    limit = MemoryLimit()
     while len(header := source.read(MESSAGE.size)) == MESSAGE.size:
-        kind, number, text_bytes, photo_bytes = MESSAGE.unpack(header)
+        kind, number, text_bytes, photo_bytes, memory = MESSAGE.unpack(header)
         text = source.read(text_bytes)
         if kind == JOB:
             jobs[number] = Job(json.loads(text))
-            _limit_memory(jobs[number].settings.max_pixels)
         elif kind == END_OF_JOB:
             if number in jobs:
                 jobs.pop(number).segment.close()
@@ -108,23 +112,36 @@ def _serve(source: BinaryIO, answers: int, check: Check, seconds: int) -> None:
             content = source.read(photo_bytes)
             if len(content) < photo_bytes:
                 return
+            limit.allow(memory)
             signal.alarm(seconds)
+            signal.setitimer(signal.ITIMER_PROF, jobs[number].settings.max_decode_seconds)
             about, photo = attempt(json.loads(text), content, jobs[number], check)
+            signal.setitimer(signal.ITIMER_PROF, 0)
             signal.alarm(0)
             entry = jobs[number].segment.append(about, photo)
             place = (entry.segment, entry.offset, entry.about_bytes, entry.photo_bytes)
             os.write(answers, ANSWER.pack(number, *place))
 
 
-def _limit_memory(max_pixels: int) -> None:
-    """Above this, allocating fails and the photo is a broken one; the machine stays as it is."""
-    import resource
+class MemoryLimit:
+    """What this process may allocate. Above it, allocating fails and the photo is a broken one; the machine stays as it is."""
 
-    with contextlib.suppress(OSError, ValueError, IndexError):  # systems without /proc, or that know no such limit
-        mapped = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
-        _, hard = resource.getrlimit(resource.RLIMIT_AS)
-        wanted = mapped + FREE_BYTES + BYTES_A_PIXEL * max_pixels
-        resource.setrlimit(resource.RLIMIT_AS, (wanted if hard == resource.RLIM_INFINITY else min(wanted, hard), hard))
+    def __init__(self) -> None:
+        self._mapped = self._allowed = 0
+        with contextlib.suppress(OSError, IndexError):  # systems without /proc
+            self._mapped = int(Path("/proc/self/statm").read_text().split()[0]) * os.sysconf("SC_PAGE_SIZE")
+
+    def allow(self, photo: int) -> None:
+        """Allows as much as one photo takes, in bytes, beside what the process had when it began."""
+        import resource
+
+        allowed = self._mapped + SLACK_BYTES + -(-photo // STEP_BYTES) * STEP_BYTES
+        if self._mapped and allowed != self._allowed:
+            self._allowed = allowed
+            with contextlib.suppress(OSError, ValueError):  # systems that know no such limit
+                _, hard = resource.getrlimit(resource.RLIMIT_AS)
+                most = allowed if hard == resource.RLIM_INFINITY else min(allowed, hard)
+                resource.setrlimit(resource.RLIMIT_AS, (most, hard))
 
 
 def _be_quiet() -> None:
@@ -153,8 +170,10 @@ def main() -> None:
     check = getattr(importlib.import_module(module), name)
     _warm_up(check)
     pipes = [tuple(pair) for pair in options["pipes"]]
+    workers = {}
     for source, answers in pipes:
-        if os.fork() == 0:
+        worker = os.fork()
+        if worker == 0:
             for other in pipes:
                 if other != (source, answers):
                     os.close(other[0])
@@ -163,12 +182,20 @@ def main() -> None:
             with open(source, "rb", buffering=1 << 16) as photos:  # noqa: PTH123
                 serve(photos, answers, check, options["seconds"])
             os._exit(0)
-    for pair in pipes:
-        os.close(pair[0])
-        os.close(pair[1])
-    with contextlib.suppress(ChildProcessError):
-        while True:
-            os.wait()
+        workers[worker] = answers
+    for source, _ in pipes:
+        os.close(source)
+    while workers:
+        worker, status = os.wait()
+        _end_answers(workers.pop(worker), status)
+
+
+def _end_answers(answers: int, status: int) -> None:
+    """The last word of a worker that has ended: whether it was the clock that ended it."""
+    with contextlib.suppress(OSError):
+        if os.WIFSIGNALED(status) and os.WTERMSIG(status) in CLOCKS:
+            os.write(answers, ANSWER.pack(TOO_LONG, 0, 0, 0, 0))
+    os.close(answers)
 
 
 if __name__ == "__main__":

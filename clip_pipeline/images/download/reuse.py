@@ -12,7 +12,7 @@ from clip_pipeline.images.download.outage import standing_in, wants_another_try
 from clip_pipeline.settings import DownloadSettings
 from clip_pipeline.sources.photos.formats.tar_index import ENDINGS, read_tar_index
 
-SHARDS_VERSION = "2"
+SHARDS_VERSION = "3"
 """Raised when other bytes are written from the same photos; a shard of another version is not reused. A column that comes from
 the catalog is no reason: the catalog's version is raised then, and the shard is made again from what the old one holds."""
 

@@ -168,7 +168,7 @@ class _Fetching:
 
         def done(entry: Entry | None) -> None:
             if entry is None:
-                crash = "the decoder's process died, or took too long, over it twice"
+                crash = "it ended its decoder twice, or took longer than download.max_decode_seconds"
                 self._fail(about | {"status": "decoder_crashed", "error_message": crash})
             else:
                 with self._lock:

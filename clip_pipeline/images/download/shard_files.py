@@ -18,7 +18,9 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 ROWS_AT_A_TIME = 1000
-FAILED_TO_RESIZE = ("not_an_image", "too_many_pixels", "broken_image", "too_small", "decoder_crashed", "taken_down")
+FAILED_TO_RESIZE = (
+    *("not_an_image", "too_many_pixels", "too_costly", "broken_image", "too_small", "decoder_crashed", "taken_down"),
+)
 """What img2dataset counts as failures after the download."""
 
 UNTOLD = ("thumbnail", "error_message", "text_share")

@@ -23,7 +23,7 @@ MAX_DECODE_FAILURES = 0.05
 MAX_FAILED_DOWNLOADS = 0.15
 CAPTIONS_TRIED = 500
 MAX_CHANGED_CAPTIONS = 0.05
-UNDECODED = ("not_an_image", "broken_image", "too_many_pixels")
+UNDECODED = ("not_an_image", "broken_image", "too_many_pixels", "too_costly")
 
 
 def vocabulary_holds_words(workspace: Workspace, partition: str) -> CheckOutcome:

@@ -32,6 +32,18 @@ class DownloadSettings(CheckedSettings):
     min_side: int = setting(32, "Photos whose shorter side is below this are rejected, in pixels.", low=1)
     max_bytes: int = setting(30_000_000, "Largest download, in bytes.", low=1000)
     max_pixels: int = setting(100_000_000, "Largest photo decoded, in pixels.", low=1000)
+    max_decode_memory: int = setting(
+        1000,
+        "Memory that a download may take, all its processes together, in MB. Photos wait for their turn to be decoded; one "
+        "that takes more alone, by its header, is refused.",
+        low=300,
+    )
+    max_decode_seconds: float = setting(
+        10.0,
+        "Longest time that one photo may take of a core, in seconds: a photo that takes more by its header is refused, and a "
+        "clock ends the others.",
+        low=1,
+    )
     deadline: float = setting(20.0, "Longest time for one photo, all bytes included, in seconds.", low=0.1, speed=True)
     retries: int = setting(2, "Further tries for a photo after a failure that may pass.", low=0, high=10, speed=True)
     max_outage_percent: float = setting(

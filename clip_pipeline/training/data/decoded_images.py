@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from clip_pipeline.errors import ImageError, PhotosError, SettingsError, TrainingError
 from clip_pipeline.machine.cores import usable_cores
 from clip_pipeline.machine.progress import progress
-from clip_pipeline.pixels.decode import decode
+from clip_pipeline.pixels.decode import decoded
 from clip_pipeline.pixels.resize import Square, fit_square
 from clip_pipeline.storage.disk import sync_path, write_synced
 
@@ -171,7 +171,8 @@ def store_images(
 
         def store(photo: tuple[str, bytes]) -> None:
             try:
-                image = fit_square(decode(photo[1]), wanted)
+                with decoded(photo[1]) as pixels:
+                    image = fit_square(pixels, wanted)
             except ImageError as error:
                 raise PhotosError(f"Photo {photo[0]} in the shards cannot be decoded: {error}.") from error
             os.pwrite(images.fileno(), np.ascontiguousarray(image).data, first + rows[photo[0]] * image_bytes)

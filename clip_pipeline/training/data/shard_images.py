@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from clip_pipeline.errors import ImageError, PhotosError, TrainingError
-from clip_pipeline.pixels.decode import decode
+from clip_pipeline.pixels.decode import decoded
 from clip_pipeline.pixels.resize import fit_square
 from clip_pipeline.training.data.decoded_images import ImageFormat
 
@@ -77,7 +77,8 @@ class StreamedImages:
         if len(content) != size:
             raise TrainingError(f"{path} became shorter while it was read. Make or download it again.")
         try:
-            image[...] = fit_square(decode(content), self.format)
+            with decoded(content) as pixels:
+                image[...] = fit_square(pixels, self.format)
         except ImageError as error:
             raise PhotosError(f"Photo {self.photo_ids[row]} in {path.name} cannot be decoded: {error}.") from error
 

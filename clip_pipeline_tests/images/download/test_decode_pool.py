@@ -24,11 +24,13 @@ SETTINGS = DownloadSettings(image_size=32, min_side=16, max_pixels=1_000_000)
 BAD = "clip_pipeline_tests.images.bad_decoders:"
 
 
-def decode_all(folder: Path, contents: list[bytes], **options) -> list[dict | None]:
-    """The attempt of each photo, None where its decoder crashed twice."""
+def decode_all(
+    folder: Path, contents: list[bytes], decoders: DecodePool, settings: DownloadSettings = SETTINGS
+) -> list[dict | None]:
+    """The attempt of each photo, None where its decoder crashed twice or took too long."""
     found: dict[int, Entry | None] = {}
     journal = Journal(folder)
-    with DecodePool(**options) as decoders, decoders.job(folder, SETTINGS) as job:
+    with decoders.job(folder, settings) as job:
         for number, content in enumerate(contents):
             about = json.dumps({"id": str(number), "url": "u"}).encode()
             job.submit(about, content, lambda entry, number=number: found.update({number: entry}))
@@ -44,6 +46,12 @@ def decode_all(folder: Path, contents: list[bytes], **options) -> list[dict | No
     return attempts
 
 
+def decoded(folder: Path, contents: list[bytes], **options) -> list[dict | None]:
+    """`decode_all` by processes of its own."""
+    with DecodePool(**options) as decoders:
+        return decode_all(folder, contents, decoders)
+
+
 GOOD = [jpeg(scene(seed)) for seed in range(30)]
 
 
@@ -52,7 +60,7 @@ def test_photos_that_crash_their_decoder_leave_all_others_unharmed(tmp_path):
     contents = list(GOOD)
     for place in (0, 9):
         contents[place] += CRASH
-    attempts = decode_all(tmp_path, contents, workers=2, check=BAD + "check")
+    attempts = decoded(tmp_path, contents, workers=2, check=BAD + "check")
     for place, attempt in enumerate(attempts):
         assert (attempt is None) == (place in (0, 9))
         assert attempt is None or attempt["status"] == "success"
@@ -62,7 +70,7 @@ def test_photos_that_crash_their_decoder_leave_all_others_unharmed(tmp_path):
 def test_a_photo_that_hangs_its_decoder_is_ended_by_the_clock(tmp_path):
     contents = [*GOOD[:3], GOOD[3] + HANG, *GOOD[4:8]]
     started = time.monotonic()
-    attempts = decode_all(tmp_path, contents, workers=2, check=BAD + "check", seconds=1)
+    attempts = decoded(tmp_path, contents, workers=2, check=BAD + "check", seconds=1)
     assert [attempt is None for attempt in attempts] == [place == 3 for place in range(8)]
     assert time.monotonic() - started < 60
 
@@ -70,20 +78,20 @@ def test_a_photo_that_hangs_its_decoder_is_ended_by_the_clock(tmp_path):
 @pytest.mark.slow
 def test_a_photo_is_tried_again_when_its_decoder_died_of_something_else(tmp_path):
     contents = [*GOOD[:2], GOOD[2] + ONCE + os.fsencode(tmp_path / "seen"), *GOOD[3:6]]
-    attempts = decode_all(tmp_path / "journal", contents, workers=1, check=BAD + "check")
+    attempts = decoded(tmp_path / "journal", contents, workers=1, check=BAD + "check")
     assert [attempt["status"] for attempt in attempts] == ["success"] * 6
 
 
 @pytest.mark.slow
 def test_a_decoder_that_wants_too_much_memory_gets_none(tmp_path):
-    attempts = decode_all(tmp_path, [GOOD[0], GOOD[1] + HUNGRY, GOOD[2]], workers=1, check=BAD + "check")
+    attempts = decoded(tmp_path, [GOOD[0], GOOD[1] + HUNGRY, GOOD[2]], workers=1, check=BAD + "check")
     assert attempts[0]["status"] == attempts[2]["status"] == "success"
     assert attempts[1] is None or attempts[1]["status"] == "broken_image"
 
 
 @pytest.mark.slow
 def test_what_libraries_say_of_a_photo_is_not_heard_but_our_own_mistakes_are(tmp_path, capfd):
-    attempts = decode_all(tmp_path, [GOOD[0] + LOUD, GOOD[1] + WRONG, GOOD[2]], workers=1, check=BAD + "check")
+    attempts = decoded(tmp_path, [GOOD[0] + LOUD, GOOD[1] + WRONG, GOOD[2]], workers=1, check=BAD + "check")
     assert [attempt is None for attempt in attempts] == [False, True, False]
     heard = capfd.readouterr().err
     assert "your photo is bad" not in heard
@@ -99,7 +107,7 @@ def test_a_decoder_whose_sender_is_gone_ends_without_a_word():
 
 def test_a_decoder_that_cannot_start_is_an_error_of_ours(tmp_path, capfd):
     with pytest.raises(DecoderError, match="No process that decodes photos can be started"):
-        decode_all(tmp_path, GOOD[:3], workers=2, check=BAD + "broken_from_the_start")
+        decoded(tmp_path, GOOD[:3], workers=2, check=BAD + "broken_from_the_start")
     assert "cannot even start" in capfd.readouterr().err
 
 

@@ -30,6 +30,7 @@ from clip_pipeline.settings import DownloadSettings, SandboxSettings
 from clip_pipeline.sources.fetch import PhotoFetcher
 from clip_pipeline.sources.photos.formats.tar_index import read_shard
 from clip_pipeline_tests.images.photos import build_catalog, jpeg, links, photo, scene
+from clip_pipeline_tests.made.hostile_photos import many_scans
 
 SETTINGS = DownloadSettings(image_size=48, min_side=32, max_pixels=200_000, connections=4)
 FILES = ("00000.tar", "00000.parquet", "00000_stats.json")
@@ -115,6 +116,7 @@ def test_every_status_is_a_row_with_its_reason_and_only_successes_are_in_the_tar
     bad = {
         "not_an_image": b"<html>sign in</html>",
         "too_many_pixels": jpeg(Image.new("RGB", (1000, 500))),
+        "too_costly": many_scans(101, 64, 64),
         "broken_image": good[: len(good) // 2],
         "too_small": jpeg(Image.new("RGB", (100, 20))),
     }
