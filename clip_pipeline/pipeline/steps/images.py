@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from clip_pipeline.images.download.outage import add_tries, lack_of, now_utc
@@ -15,6 +16,8 @@ from clip_pipeline.pipeline.stages import artifact_key
 from clip_pipeline.pipeline.workspace import Workspace
 from clip_pipeline.settings import fingerprinted
 from clip_pipeline.settings.fields import speed_settings
+from clip_pipeline.storage.artifacts import shared_pieces
+from clip_pipeline.storage.disk import hash_json
 from clip_pipeline.storage.manifest import Artifact, Built
 
 if TYPE_CHECKING:
@@ -118,7 +121,7 @@ def _build_shard(context: BuildContext) -> Built:
             context.folder,
             recipe.download,
             fetcher,
-            work=context.work,
+            work=_journal(workspace, shard, context.work),
             decoders=shared_decode_pool(recipe.compute.workers),
             previous=old and _previous_shard(workspace, shard, old),
             taken_down=workspace.takedowns().sha256s,
@@ -127,13 +130,21 @@ def _build_shard(context: BuildContext) -> Built:
     return Built(rows={"tried": len(rows), "photos": stats["status"].get("success", 0)}, facts=stats)
 
 
+def _journal(workspace: Workspace, shard: str, work: Path) -> Path:
+    """Where the finished attempts of an unfinished shard lie: a changed limit does not lose them, only another form or other files."""
+    form = [SHARDS_VERSION, workspace.recipe.download.form(), _own_files_of(_shard_inputs(workspace, shard))]
+    return shared_pieces(work.parent, hash_json(form)[:16])
+
+
+def _own_files_of(inputs: Mapping[str, str]) -> dict[str, str]:
+    return {name: value for name, value in inputs.items() if not name.startswith("photo_catalog/")}
+
+
 def _previous_shard(workspace: Workspace, shard: str, old: Artifact) -> PreviousShard | None:
     """The shard that is there now, where it was made from the same files of the user, and is whole."""
     from clip_pipeline.images.download.reuse import PreviousShard
 
-    inputs = _shard_inputs(workspace, shard)
-    links = f"photo_catalog/{shard}"
-    same_files = all(old.manifest["inputs"].get(name) == value for name, value in inputs.items() if name != links)
+    same_files = _own_files_of(old.manifest["inputs"]) == _own_files_of(_shard_inputs(workspace, shard))
     if not same_files or workspace.store.verify(old):
         return None
     settings, form = workspace.recipe.download, workspace.recipe.download.form()

@@ -158,6 +158,23 @@ def test_an_outage_stops_the_photos_and_nothing_good_is_replaced(own_data, dead_
     assert (shards.built, shards.hits) == (0, 2), "the old ones are fresh with their own settings"
 
 
+def test_what_came_before_an_outage_is_kept_whatever_limit_is_changed_to_go_on(own_data, dead_host, monkeypatch):
+    before = shard_files(own_data)
+    photos = [row["url"] for row in attempts_of(own_data, "00000") if row["status"] == "success"]
+    shutil.rmtree(own_data / "images/image_shards/00000")
+    dead_host.update(photos[:40])
+    shards, _ = run_photos(own_data, "download.connections=1", waits=())
+    assert isinstance(shards.failures["00000"], OutageError)
+    dead_host.clear()
+    asked: list[str] = []
+    fetch = PhotoFetcher.fetch
+    monkeypatch.setattr(PhotoFetcher, "fetch", lambda self, url: asked.append(url) or fetch(self, url))
+    with Workspace(own_data, with_settings(find_recipe("tiny"), ["download.robots_txt=false"])) as workspace:
+        walk(workspace, [STEPS["image_shards"]])
+    assert set(photos[:20]) <= set(asked) < set(row["url"] for row in attempts_of(own_data, "00000"))
+    assert shard_files(own_data) == before
+
+
 @pytest.mark.parametrize("limit", ["retries=0", "robots_txt=false", "max_bytes=2000"])
 def test_other_limits_of_fetching_ask_for_nothing_and_leave_the_photos(own_data, dead_host, limit):
     before = {name: content for name, content in shard_files(own_data).items() if name.endswith(".tar")}
