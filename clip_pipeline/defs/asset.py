@@ -18,7 +18,7 @@ from clip_pipeline.defs.page.run_log import package_lines_in
 from clip_pipeline.defs.page.sentences import page_failure, page_sentence
 from clip_pipeline.defs.partitions import definition_of, partition_mapping
 from clip_pipeline.defs.provenance import definition_code_version
-from clip_pipeline.defs.resources import LaunchConfig, PipelineResource, data_folder, starting_recipe, with_speed
+from clip_pipeline.defs.resources import LaunchConfig, PipelineResource, page_workspace, starting_recipe, with_speed
 from clip_pipeline.errors import ClipPipelineError, InputError, RunFailedError, SettingsError
 from clip_pipeline.pipeline.asset import Asset, Partitions
 from clip_pipeline.pipeline.graph import STEPS
@@ -43,7 +43,7 @@ def pipeline_asset(step: Step) -> dg.AssetsDefinition | dg.AssetSpec:
 
     One that is built on request only, or that the recipe leaves out, is a node of the graph that "Materialize all" passes by.
     """
-    asset, workspace = step.asset, Workspace(data_folder(), starting_recipe())
+    asset, workspace = step.asset, page_workspace()
     partitions = definition_of(asset)
     declared: dict[str, Any] = {
         "deps": [

@@ -13,10 +13,9 @@ import sys
 import dagster as dg
 
 from clip_pipeline.defs.history import History
+from clip_pipeline.defs.resources import page_workspace
 from clip_pipeline.errors import ClipPipelineError
 from clip_pipeline.pipeline.graph import STEPS
-from clip_pipeline.pipeline.workspace import Workspace
-from clip_pipeline.settings.environment import data_folder, starting_recipe
 
 
 def main() -> None:
@@ -24,7 +23,7 @@ def main() -> None:
     # Dagster announces its beta features on stderr; the person at the terminal did not ask for them.
     with contextlib.redirect_stderr(io.StringIO()), dg.DagsterInstance.get() as instance:
         try:
-            with Workspace(data_folder(), starting_recipe()) as workspace:
+            with page_workspace() as workspace:
                 History(instance, workspace).mirror(STEPS.values())
         except ClipPipelineError as error:
             sentence = str(error)

@@ -33,6 +33,7 @@ from clip_pipeline.machine.parent_process import end_with_process
 from clip_pipeline.pipeline.step import Step
 from clip_pipeline.pipeline.workspace import Workspace
 from clip_pipeline.settings import recipe_of_text
+from clip_pipeline.settings.environment import page_roots
 
 
 class _WholeLines(PipesStreamMessageWriterChannel):
@@ -93,7 +94,7 @@ def _materialise(pipes: PipesContext, step: Step) -> None:
 
     recipe = recipe_of_text(pipes.get_extra("recipe"))
     key, force, first = (pipes.get_extra(name) for name in ("partition", "force", "first"))
-    with Workspace(pipes.get_extra("data_folder"), recipe) as workspace:
+    with Workspace(pipes.get_extra("data_folder"), recipe, roots=page_roots()) as workspace:
         done = step.materialise(workspace, key, force, first, show if pipes.get_extra("watched") else None)
     pipes.report_custom_message({"hit": done.hit, "reason": done.reason, "seconds": done.seconds})
 

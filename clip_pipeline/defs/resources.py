@@ -16,8 +16,9 @@ from clip_pipeline.errors import SettingsError
 from clip_pipeline.machine.parent_process import end_with_multiprocessing_parent
 from clip_pipeline.pipeline.workspace import SandboxWorld, Workspace
 from clip_pipeline.settings import SECTIONS, Recipe, with_settings
-from clip_pipeline.settings.environment import data_folder, starting_recipe
+from clip_pipeline.settings.environment import data_folder, page_roots, starting_recipe
 from clip_pipeline.settings.fields import SettingField, find_field, speed_settings
+from clip_pipeline.settings.roots import check_below
 from clip_pipeline.storage.manifest import ArtifactKey
 
 
@@ -52,10 +53,20 @@ class PipelineResource(dg.ConfigurableResource):
         end_with_multiprocessing_parent()  # a step whose run worker was killed would build on, and then hang
         assignments = [f"{name}={value}" for name, value in (given or {}).items()]
         try:
+            for name in FILE_SETTINGS:
+                if value := (given or {}).get(name):
+                    check_below(str(value), page_roots(), name)
             recipe = with_settings(starting_recipe(), assignments)
         except SettingsError as error:
             raise page_failure(error, allow_retries=False) from error
-        return Workspace(data_folder(), recipe, variants=variants, world=self._world, withheld=withheld)
+        return Workspace(
+            data_folder(), recipe, variants=variants, world=self._world, withheld=withheld, roots=page_roots()
+        )
+
+
+def page_workspace() -> Workspace:
+    """The recipe and the data folder of the page, for looking and for keys that were typed on it. Raises SettingsError."""
+    return Workspace(data_folder(), starting_recipe(), roots=page_roots())
 
 
 class LaunchConfig(dg.Config):
@@ -73,6 +84,9 @@ class LaunchConfig(dg.Config):
 
 ALL_SPEED = tuple(name for section in SECTIONS for name in speed_settings(section))
 """The settings that change no bytes, by their full names."""
+
+FILE_SETTINGS = ("links.ledger",)
+"""Those of them that name a file."""
 
 _FULL_NAMES = {name.partition(".")[2]: name for name in ALL_SPEED}
 """By the names that the launchpad shows, which differ without their sections too."""
@@ -102,5 +116,6 @@ def _describe(field: SettingField, start: Recipe) -> str:
 
 
 def launch_resources() -> dict[str, Any]:
-    """The resources by name: `pipeline`, which the assets ask for and which has no fields."""
-    return {"pipeline": PipelineResource()}
+    """The resources by name: `pipeline`, which the assets ask for, and what keeps the values between ops. Neither has fields: the
+    launchpad could name another folder, whose pickles would be read."""
+    return {"pipeline": PipelineResource(), "io_manager": dg.fs_io_manager.configured({})}

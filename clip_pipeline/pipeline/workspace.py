@@ -62,10 +62,12 @@ class Workspace:
         variants: Collection[str] = (),
         world: SandboxWorld | None = None,
         withheld: dict[ArtifactKey, str] | None = None,
+        roots: Collection[Path] | None = None,
     ):
         """stand_ins: addresses to use in place of those that the names of live services lead to. variants: the training variants
         that steps are to have partitions of; empty is all that there are. world: the sandbox world to use, which outlives the workspace.
-        withheld: what is not to be used and why, where several workspaces of one run keep it together."""
+        withheld: what is not to be used and why, where several workspaces of one run keep it together. roots: folders below
+        which keys of datasets and variants may name files, None for any."""
         self.store = Store(data_folder)
         self.recipe = recipe
         self.stand_ins: Hosts = stand_ins or {}
@@ -75,6 +77,7 @@ class Workspace:
         )  # names this opening of the data folder, and the sandbox world that it starts
         self.variant = own_variant_name(recipe)
         self.only_variants = tuple(variants)
+        self.roots = roots
         self.own_recipe = recipe
         self._world = world or SandboxWorld()
         self._closes_world = world is None
@@ -95,7 +98,7 @@ class Workspace:
 
     def _of_variant(self, name: str) -> tuple[Variant, Workspace]:
         if name not in self._variants:
-            variant = find_variant(self.store.root, self.own_recipe, name, list_models())
+            variant = find_variant(self.store.root, self.own_recipe, name, list_models(), self.roots)
             other = copy.copy(self)
             other.variant, other.recipe = name, replace(self.own_recipe, training=variant.training)
             self._variants[name] = variant, other

@@ -32,6 +32,7 @@ from clip_pipeline.settings.definitions import (
     write_definition,
 )
 from clip_pipeline.settings.plans import list_plans
+from clip_pipeline.settings.roots import check_below
 from clip_pipeline.settings.sections.training import TrainingSettings
 from clip_pipeline.settings.tree import SECTIONS, Recipe
 
@@ -40,6 +41,8 @@ FOLDER = "variants"
 
 SECTION, WHAT = "training", "training variant"
 KEYS = ("about", SECTION)
+FILE_SETTINGS = ("training.plan", "training.model", "training.init_from")
+"""Those that may name files."""
 
 BETWEEN_SETTINGS = re.compile(r"[+,](?=\s*[a-z_.]+=)")
 """Between two settings of a key. The dialog of the Dagster page takes no comma; the plus of a number such as 1e+5 parts nothing."""
@@ -74,10 +77,12 @@ def list_variants(data: Path, recipe: Recipe) -> list[str]:
     return [own, *(name for name in defined_names(data / FOLDER, WHAT, SETTINGS_NAME) if name != own)]
 
 
-def find_variant(data: Path, recipe: Recipe, name: str, models: Collection[str]) -> Variant:
+def find_variant(
+    data: Path, recipe: Recipe, name: str, models: Collection[str], roots: Collection[Path] | None = None
+) -> Variant:
     """The variant of a key: the recipe's own, that of a file, or what the key says itself.
 
-    data: the data folder. models: names of the registry. Raises SettingsError for a key without a definition, and for a file that is
+    data: the data folder. models: names of the registry. roots: folders below which a key may name files, None for any. Raises SettingsError for a key without a definition, and for a file that is
     broken, names an unknown setting or a wrong value.
     """
     if name == own_variant_name(recipe):
@@ -96,6 +101,10 @@ def find_variant(data: Path, recipe: Recipe, name: str, models: Collection[str])
                 f"clip-pipeline variants add {shlex.quote(name)} --set training.epochs=20 --data {shlex.quote(str(data))}",
             ),
         )
+    for assignment in assignments:
+        setting, _, value = (part.strip() for part in assignment.partition("="))
+        if setting in FILE_SETTINGS and value and value not in (*models, *list_plans()):
+            check_below(value, roots, f'{setting} of the variant "{name}"')
     return _make(name, "", assignments, recipe, f'The variant "{name}"')
 
 

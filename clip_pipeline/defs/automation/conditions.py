@@ -14,13 +14,13 @@ from dagster._core.asset_graph_view.entity_subset import EntitySubset
 from dagster._core.definitions.events import AssetKeyPartitionKey
 
 from clip_pipeline.defs.automation.run_requests import run_tags
+from clip_pipeline.defs.resources import page_workspace
 from clip_pipeline.errors import ClipPipelineError
 from clip_pipeline.pipeline.graph import STEPS
 from clip_pipeline.pipeline.sources.declared import SOURCES
 from clip_pipeline.pipeline.status import ArtifactStatus, pipeline_status
 from clip_pipeline.pipeline.step import Step
 from clip_pipeline.pipeline.workspace import Workspace
-from clip_pipeline.settings.environment import data_folder, starting_recipe
 
 logger = logging.getLogger(__name__)
 
@@ -75,7 +75,7 @@ def _wanted_states(now: datetime) -> dict[str, dict[str, str]]:
     found: dict[str, dict[str, str]] = {}
     settled: set[str] = set()
     try:
-        with Workspace(data_folder(), starting_recipe()) as workspace:
+        with page_workspace() as workspace:
             for step in (STEPS[name] for name in CHAIN):
                 if not settled.issuperset(step.asset.after):
                     continue

@@ -13,13 +13,12 @@ import dagster as dg
 from clip_pipeline.defs.history import History
 from clip_pipeline.defs.page.sentences import page_sentence
 from clip_pipeline.defs.partitions import was_defined
+from clip_pipeline.defs.resources import page_workspace
 from clip_pipeline.errors import ClipPipelineError
 from clip_pipeline.pipeline.graph import STEPS
 from clip_pipeline.pipeline.sources.added_keys import ADDED_KINDS, define_key
 from clip_pipeline.pipeline.sources.folder_state import folder_signature
 from clip_pipeline.pipeline.workspace import Workspace
-from clip_pipeline.settings.environment import data_folder as page_folder
-from clip_pipeline.settings.environment import starting_recipe
 
 EVERY_SECONDS = 30
 LONGEST_LOOK_SECONDS = 40
@@ -43,7 +42,7 @@ def data_folder(context: dg.SensorEvaluationContext) -> dg.SkipReason:
     """One look, or none where nothing changed. Says what it did."""
     last = json.loads(context.cursor) if context.cursor else {}
     try:
-        with Workspace(page_folder(), starting_recipe()) as workspace:
+        with page_workspace() as workspace:
             said, cursor = look(context.instance, workspace, last)
     except (
         ClipPipelineError

@@ -8,10 +8,9 @@ import dagster as dg
 from clip_pipeline.defs.automation.run_requests import walk_request
 from clip_pipeline.defs.jobs import refresh_links, refresh_words, train
 from clip_pipeline.defs.page.sentences import page_sentence
+from clip_pipeline.defs.resources import page_workspace
 from clip_pipeline.errors import ClipPipelineError
 from clip_pipeline.pipeline.partitions import variant_names
-from clip_pipeline.pipeline.workspace import Workspace
-from clip_pipeline.settings.environment import data_folder, starting_recipe
 
 STOPPED = dg.DefaultScheduleStatus.STOPPED
 
@@ -48,7 +47,7 @@ def monthly_links(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
 def weekly_training(context: dg.ScheduleEvaluationContext) -> list[dg.RunRequest] | dg.SkipReason:
     """A run a variant, so that one that fails stops no other; one that is fresh is a hit."""
     try:
-        with Workspace(data_folder(), starting_recipe()) as workspace:
+        with page_workspace() as workspace:
             names = variant_names(workspace)
     except ClipPipelineError as error:
         return dg.SkipReason(page_sentence(error))

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from clip_pipeline.evaluation.datasets.added import define_dataset, keep_definition
+from clip_pipeline.evaluation.datasets.choice import parse_choice
 from clip_pipeline.pipeline.asset import Partitions
 from clip_pipeline.pipeline.partitions import dataset_names, variant_names
 from clip_pipeline.pipeline.workspace import Workspace
+from clip_pipeline.settings.roots import check_below
 
 ADDED_KINDS: dict[Partitions, Callable[[Workspace], list[str]]] = {
     Partitions.VARIANTS: variant_names,
@@ -23,6 +25,7 @@ def define_key(workspace: Workspace, kind: Partitions, key: str) -> str:
     if kind == Partitions.VARIANTS:
         workspace.of_variant(key).keep_variant()
     elif "/" in key or "=" in key:
+        check_below(parse_choice(key).path, workspace.roots, f'The dataset "{key[:80]}"')
         return define_dataset(root, datasets, key).name
     else:
         keep_definition(root, datasets, key)

@@ -70,7 +70,8 @@ def test_keys_that_were_added_on_the_page_are_defined_or_said_to_mean_nothing(se
     assert not own_instance.get_runs()
 
 
-def test_a_path_that_is_typed_on_the_page_becomes_a_dataset_of_its_name(sensor, own_instance, tmp_path):
+def test_a_path_that_is_typed_on_the_page_becomes_a_dataset_of_its_name(sensor, own_instance, tmp_path, monkeypatch):
+    monkeypatch.setenv("CLIP_PIPELINE_ROOTS", str(tmp_path))
     from clip_pipeline_tests.defs.automation.made import write_photo
 
     for name in ("apples", "pears"):
@@ -83,6 +84,27 @@ def test_a_path_that_is_typed_on_the_page_becomes_a_dataset_of_its_name(sensor, 
     assert "/no/such/folder" in said
     keys = own_instance.get_dynamic_partitions("datasets")
     assert "obst" in keys and f"obst={tmp_path / 'fruit'}" not in keys and "nowhere=/no/such/folder" in keys
+
+
+def test_a_key_that_names_a_file_outside_of_the_roots_is_refused_whether_it_is_there_or_not(
+    sensor, own_instance, tmp_path, monkeypatch
+):
+    """Nothing on the page says what lies where on the machine."""
+    (tmp_path / "outside").mkdir()
+    (tmp_path / "inside").mkdir()
+    (tmp_path / "inside" / "link").symlink_to(tmp_path / "outside")
+    (tmp_path / "inside" / "plan.json").symlink_to("/etc/passwd")
+    monkeypatch.setenv("CLIP_PIPELINE_ROOTS", str(tmp_path / "inside"))
+    monkeypatch.chdir(tmp_path / "inside")
+    sensor.tick()
+    keys = [f"a1={tmp_path / 'outside'}", "a2=/no/such/folder", "a3=../outside", f"a4={tmp_path / 'inside' / 'link'}", "a5=~root",
+            f"a6={tmp_path}/inside/{{x,../../outside}}/1.tar", f"a7={tmp_path}/inside/1.tar::/etc/2.tar", "cifar10=/etc"]  # fmt: skip
+    own_instance.add_dynamic_partitions("datasets", keys)
+    own_instance.add_dynamic_partitions("variants", ["plan=plan.json", "model=plan.json", "init_from=link"])
+    said = sensor.tick()
+    assert said.count("lies outside of the folders that the page may read") == len(keys) + 3
+    assert "root:" not in said and "There is no dataset" not in said
+    assert not (data_folder() / "datasets").exists() and not (data_folder() / "variants").exists()
 
 
 def test_a_dataset_that_the_recipe_names_no_more_goes_and_is_not_taken_for_one_that_was_added(

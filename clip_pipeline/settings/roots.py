@@ -1,0 +1,29 @@
+"""Folders below which the files must lie that somebody names on the Dagster page: whoever types there need not be who owns the machine's files."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection
+from pathlib import Path
+
+from clip_pipeline.errors import SettingsError
+
+PARTS = re.compile(r"[/\\{},]|::")
+"""Between parts of a path, of the choices in its braces, and of several patterns."""
+
+
+def check_below(text: str, roots: Collection[Path] | None, what: str) -> None:
+    """Raises SettingsError where a path, links followed, lies below none of the folders; nothing else is looked at, not even whether
+    something is there.
+
+    text: the path, or a pattern of tars. roots: resolved folders; None for every path. what: it names, for the sentence.
+    """
+    if roots is None:
+        return
+    paths = [Path(one).expanduser().resolve() for one in text.split("::")]
+    if ".." not in PARTS.split(text) and all(any(path.is_relative_to(root) for root in roots) for path in paths):
+        return
+    raise SettingsError(
+        f"{what} is {text[:200]}, which lies outside of the folders that the page may read: {', '.join(map(str, roots))}. Put it there, start "
+        "the page with --root and its folder, or name it at a terminal or in the profile."
+    )
