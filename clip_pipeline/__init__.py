@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from clip_pipeline.api.plan import plan
     from clip_pipeline.api.probe import probe
     from clip_pipeline.api.run import run
-    from clip_pipeline.api.status import status
+    from clip_pipeline.api.status import status, verify
     from clip_pipeline.api.take_down import take_down
     from clip_pipeline.api.train import train
     from clip_pipeline.api.train_tokenizer import train_tokenizer
@@ -66,6 +66,7 @@ __all__ = [
     "take_down",
     "train",
     "train_tokenizer",
+    "verify",
 ]
 
 
@@ -73,6 +74,7 @@ _HOMES = {
     "read_table": "storage.tables",
     **dict.fromkeys(("add_dataset", "download_dataset", "remove_dataset"), "api.datasets"),
     **dict.fromkeys(("add_variant", "list_variants", "remove_variant"), "api.variants"),
+    "verify": "api.status",
     **dict.fromkeys(("compare_scores", "compare_trainings"), "api.compare"),
 }
 """Where a function is that shares its file with others; the rest have files of their own names in `api/`."""

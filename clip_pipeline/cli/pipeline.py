@@ -1,4 +1,4 @@
-"""Commands on the whole pipeline: run, status, plan, takedown."""
+"""Commands on the whole pipeline: run, status, plan, verify, takedown."""
 
 from __future__ import annotations
 
@@ -67,6 +67,42 @@ def plan(recipe: str, data: str, settings: tuple[str, ...]) -> None:
     from clip_pipeline.text_table import text_table
 
     click.echo(text_table(plan(recipe, data, settings=settings)))
+
+
+@click.command(context_settings=CONTEXT)
+@click.option("--deep", is_flag=True, help="Read all bytes, not only sizes and times.")
+@click.option("--sample", type=float, default=0.0, metavar="PERCENT", help="Read this share of the bytes, of files drawn by chance.")  # fmt: skip
+@click.option("--seed", type=int, default=None, metavar="NUMBER", help="Draw the sample that was drawn with this number. [default: another each time, which is said]")  # fmt: skip
+@click.option("--select", default="", metavar="ASSETS", help="Only these, named as for run.")
+@click.option("--partition", default="", metavar="KEY", help="Only this partition of them.")
+@click.option("--repair", is_flag=True, help="Set aside what is damaged, so that the next run builds it anew.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
+@recipe_options
+@data_option
+def verify(recipe: str, settings: tuple[str, ...], data: str, as_json: bool, **options: Any) -> None:
+    """Find damage: compare every file with its manifest, and name what does not belong there.
+
+    Without --deep it looks at what is there, at sizes, times and the manifests' own checksums, which is quick; bits that changed on
+    the disk are found by --deep and --sample alone. Changes nothing without --repair, and may run beside a run. Ends with status 1
+    where something is damaged. --recipe and --set are those of your runs: the command that mends is printed with them.
+
+    \b
+    Examples:
+      clip-pipeline verify                          sizes, times, manifests: seconds
+      clip-pipeline verify --deep                   every byte
+      clip-pipeline verify --sample 5               5 % of the bytes, each time others
+      clip-pipeline verify --deep --repair; clip-pipeline run
+    """
+    from clip_pipeline.api.status import verify
+    from clip_pipeline.cli.verify_output import mending_options, say_verification
+
+    found = verify(data, **options, progress=True)
+    if as_json:
+        click.echo(json.dumps(found.as_json(), indent=1))
+    else:
+        say_verification(found, mending_options(recipe, settings, data))
+    if found.damaged:
+        raise click.exceptions.Exit(1)
 
 
 @click.command(context_settings=CONTEXT)

@@ -16,7 +16,7 @@ from clip_pipeline.cli.evaluation import classify, compare_scores, evaluate, pro
 from clip_pipeline.cli.images import download
 from clip_pipeline.cli.models import models
 from clip_pipeline.cli.options import CONTEXT
-from clip_pipeline.cli.pipeline import plan, run, status, takedown
+from clip_pipeline.cli.pipeline import plan, run, status, takedown, verify
 from clip_pipeline.cli.sandbox import sandbox
 from clip_pipeline.cli.sentences import terminal_sentence
 from clip_pipeline.cli.text import tokenizer
@@ -37,7 +37,9 @@ def main() -> None:
         os.environ.setdefault(name, value)
     end_as_ctrl_c_does()
     try:
-        commands(prog_name="clip-pipeline", standalone_mode=False)
+        status = commands(prog_name="clip-pipeline", standalone_mode=False)
+        if isinstance(status, int):  # of a command that ends by `click.exceptions.Exit`
+            sys.exit(status)
     except ClipPipelineError as error:
         _stop(terminal_sentence(error), 1)
     except click.exceptions.Exit as leave:
@@ -67,7 +69,7 @@ def _stop(sentence: str, status: int) -> None:
 
 
 GROUPS: dict[str, tuple[click.Command, ...]] = {
-    "Pipeline": (run, status, plan, takedown, dev),
+    "Pipeline": (run, status, plan, verify, takedown, dev),
     "Words": (words,),
     "Photos": (download, datasets),
     "Text": (tokenizer,),

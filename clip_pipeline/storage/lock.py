@@ -101,3 +101,18 @@ def _this_process() -> str:
     shown = command if len(command) <= MAX_COMMAND_CHARS else f"{command[:MAX_COMMAND_CHARS]} …"
     printable = "".join(letter if letter.isprintable() else "?" for letter in shown)
     return f"{os.getpid()} on {platform.node()}, since {time.strftime('%Y-%m-%d %H:%M:%S')}: {printable}"
+
+
+def is_locked(path: Path) -> bool:
+    """Whether a process holds the lock file at this moment. Makes no file, so it can be asked of a folder that is only read."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False
