@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+from collections.abc import Awaitable, Callable, Collection, Mapping, MutableMapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 LOOPBACK_NAMES = ("localhost", "127.0.0.1", "::1")
@@ -22,7 +23,9 @@ MAX_LENGTH_DIGITS = 15
 
 HOST = re.compile(r"(?:\[([0-9A-Fa-f:.]{2,45})\]|([A-Za-z0-9_.-]{1,253}))(?::([0-9]{1,5}))?", re.ASCII)
 ORIGIN = re.compile(r"(https?)://(.+)", re.ASCII)
-ONCE = (b"host", b"origin", b"content-type", b"content-length", b"sec-fetch-site", b"sec-fetch-mode", b"sec-fetch-dest")
+ONCE = frozenset(
+    (b"host", b"origin", b"content-type", b"content-length", b"sec-fetch-site", b"sec-fetch-mode", b"sec-fetch-dest")
+)
 
 LOOKS = ("GET", "HEAD")
 SHOWN_SIGNS = 60
@@ -51,6 +54,7 @@ class PageRules:
     names: hosts that it may be asked by, besides those of loopback, without ports. query_paths: where a GET would be a question with
     consequences, so that only a POST is answered; the page there itself may be looked at. closed_paths: answered to nobody. changes: whether
     the body of a POST to a query path would change something; it is asked where the page is read-only, and other POSTs are refused then.
+    advice: what the owner can do about a name that is not known. max_body_bytes: of a request.
     """
 
     names: tuple[str, ...] = ()
@@ -58,21 +62,22 @@ class PageRules:
     closed_paths: tuple[str, ...] = ()
     read_only: bool = False
     changes: Callable[[bytes], bool] = lambda body: True
+    advice: str = "If that is a name of this machine that you use, start the page with --allow-host and the name."
+    max_body_bytes: int = MAX_BODY_BYTES
 
 
-def refuse_host(headers: Iterable[tuple[bytes, bytes]], names: Iterable[str]) -> Refusal | None:
-    """Why a request is not for this server; None where its one Host is a name of loopback or one of `names`."""
-    hosts = [value for name, value in headers if name.lower() == b"host"]
-    if len(hosts) != 1:
-        return Refusal(400, f"The request names {len(hosts)} hosts, expected one header Host.")
-    found = split_host(hosts[0].decode("latin-1"))
-    if found is None or not (_is_loopback(found[0]) or found[0] in {name.lower() for name in names}):
-        return Refusal(
-            403,
-            f'This server answers to {", ".join((*LOOPBACK_NAMES, *names))}, and this request is for "{_shown(hosts[0])}". If that is a name '
-            "of this machine that you use, start the page with --allow-host and the name.",
-        )
-    return None
+def refuse_host(host: bytes, rules: PageRules) -> Refusal | None:
+    """Why a request is not for this server; None where its Host is a name of loopback or one of the rules'."""
+    if _is_known(host, rules.names):
+        return None
+    known = ", ".join((*LOOPBACK_NAMES, *rules.names))
+    return Refusal(403, f'This server answers to {known}, and this request is for "{_shown(host)}". {rules.advice}')
+
+
+@lru_cache(maxsize=64)
+def _is_known(host: bytes, names: tuple[str, ...]) -> bool:
+    found = split_host(host.decode("latin-1"))
+    return found is not None and (_is_loopback(found[0]) or found[0] in {name.lower() for name in names})
 
 
 def split_host(text: str) -> tuple[str, str] | None:
@@ -92,13 +97,15 @@ def refuse_request(
     method: str, path: str, query: bytes, headers: list[tuple[bytes, bytes]], rules: PageRules
 ) -> Refusal | None:
     """Why a request is not answered, its body apart; None where it is."""
-    refusal = _refuse_form(headers) or refuse_host(headers, rules.names) or _refuse_origin(method, path, headers, rules)
-    if refusal:
+    named = _named(headers)
+    if isinstance(named, Refusal):
+        return named
+    if refusal := refuse_origin(method, path, named, rules):
         return refusal
     if _is_at(path, rules.closed_paths):
         return Refusal(403, f"{path[:SHOWN_SIGNS]} is not served here.")
     if method in LOOKS:
-        if _is_at(path, rules.query_paths) and (query or b"text/html" not in _value(headers, b"accept")):
+        if _is_at(path, rules.query_paths) and (query or b"text/html" not in named.get(b"accept", b"")):
             return Refusal(405, "Questions are asked by POST with application/json here, never by an address.")
         return None
     if method != "POST":
@@ -106,7 +113,7 @@ def refuse_request(
             405,
             f"{_shown(method.encode())} is not answered here: looking is GET, and changing is POST with application/json.",
         )
-    kind = _value(headers, b"content-type").partition(b";")[0].strip().lower()
+    kind = named.get(b"content-type", b"").partition(b";")[0].strip().lower()
     if kind != b"application/json":
         return Refusal(415, f'A POST is application/json here, and this one is "{_shown(kind)}".')
     if rules.read_only and not _is_at(path, rules.query_paths):
@@ -114,30 +121,44 @@ def refuse_request(
     return None
 
 
-def _refuse_form(headers: list[tuple[bytes, bytes]]) -> Refusal | None:
-    if sum(len(name) + len(value) for name, value in headers) > MAX_HEADER_BYTES:
-        return Refusal(431, f"The headers are longer than {MAX_HEADER_BYTES // 1024} kB.")
-    for name in ONCE:
-        if sum(found.lower() == name for found, _ in headers) > 1:
+def _named(headers: list[tuple[bytes, bytes]]) -> dict[bytes, bytes] | Refusal:
+    """The headers by their names in lower case."""
+    named: dict[bytes, bytes] = {}
+    length = 0
+    for name, value in headers:
+        name = name.lower()
+        if name in named and name in ONCE:
             return Refusal(400, f"The header {name.decode()} is there twice, expected once.")
-    length = _value(headers, b"content-length")
+        named[name] = value
+        length += len(name) + len(value)
+    if length > MAX_HEADER_BYTES:
+        return Refusal(431, f"The headers are longer than {MAX_HEADER_BYTES // 1024} kB.")
+    return named
+
+
+def refuse_origin(method: str, path: str, named: Mapping[bytes, bytes], rules: PageRules) -> Refusal | None:
+    """Why a request, or a WebSocket, comes from another page, asks for another server, or is too long; None where it is right.
+
+    named: the headers, by names in lower case.
+    """
+    host, length = named.get(b"host"), named.get(b"content-length", b"")
+    if host is None:
+        return Refusal(400, "The request names no host, expected a header Host.")
     if length and not (length.isdigit() and len(length) <= MAX_LENGTH_DIGITS):
         return Refusal(400, "Content-Length is no number of bytes.")
-    if length and int(length) > MAX_BODY_BYTES:
-        return _too_long()
-    return None
-
-
-def _refuse_origin(method: str, path: str, headers: list[tuple[bytes, bytes]], rules: PageRules) -> Refusal | None:
-    origin, site = _value(headers, b"origin"), _value(headers, b"sec-fetch-site").lower()
-    if origin and not _is_own(origin.decode("latin-1"), _value(headers, b"host").decode("latin-1")):
+    if length and int(length) > rules.max_body_bytes:
+        return _too_long(rules)
+    if refusal := refuse_host(host, rules):
+        return refusal
+    origin, site = named.get(b"origin", b""), named.get(b"sec-fetch-site", b"").lower()
+    if origin and not _is_own(origin.decode("latin-1"), host.decode("latin-1")):
         return Refusal(
             403, f'This request comes from the page "{_shown(origin)}". Only pages of this server may ask it.'
         )
     if site in (b"", b"same-origin", b"none"):
         return None
     # a link elsewhere that somebody followed shows the page, and the one with the link sees nothing of it
-    opens_page = _value(headers, b"sec-fetch-mode") == b"navigate" and _value(headers, b"sec-fetch-dest") == b"document"
+    opens_page = named.get(b"sec-fetch-mode") == b"navigate" and named.get(b"sec-fetch-dest") == b"document"
     if method in LOOKS and opens_page and not _is_at(path, rules.query_paths):
         return None
     return Refusal(403, "This request comes from a page of another site. Only pages of this server may ask it.")
@@ -161,13 +182,11 @@ def _is_loopback(name: str) -> bool:
         return False
 
 
-def _is_at(path: str, places: Iterable[str]) -> bool:
+def _is_at(path: str, places: Collection[str]) -> bool:
+    if not places:
+        return False
     path = re.sub("/+", "/", path).rstrip("/").lower()
     return any(path == place or path.startswith(f"{place}/") for place in places)
-
-
-def _value(headers: Iterable[tuple[bytes, bytes]], name: bytes) -> bytes:
-    return next((value.strip() for found, value in headers if found.lower() == name), b"")
 
 
 def _shown(raw: bytes) -> str:
@@ -176,8 +195,8 @@ def _shown(raw: bytes) -> str:
     return text[:SHOWN_SIGNS] + ("…" if len(text) > SHOWN_SIGNS else "")
 
 
-def _too_long() -> Refusal:
-    return Refusal(413, f"The request is longer than {MAX_BODY_BYTES // 1024**2} MB.")
+def _too_long(rules: PageRules) -> Refusal:
+    return Refusal(413, f"The request is longer than {rules.max_body_bytes // 1024:,} kB.")
 
 
 class PageGuard:
@@ -198,10 +217,10 @@ class PageGuard:
         method, headers = scope["method"], list(scope["headers"])
         refusal = refuse_request(method, scope["path"], scope.get("query_string", b""), headers, self.rules)
         if refusal is None and method not in LOOKS:
-            body = await _read_body(receive)
+            body = await _read_body(receive, self.rules.max_body_bytes)
             receive = _replayed(body or b"", receive)
             if body is None:
-                refusal = _too_long()
+                refusal = _too_long(self.rules)
             elif self.rules.read_only and self.rules.changes(body):
                 refusal = Refusal(403, READ_ONLY)
         if refusal:
@@ -210,9 +229,8 @@ class PageGuard:
             await self.app(scope, receive, _with_headers(send))
 
     async def _websocket(self, scope: Scope, receive: Receive, send: Send) -> None:
-        headers = list(scope["headers"])
-        refusal = _refuse_form(headers) or refuse_host(headers, self.rules.names)
-        refusal = refusal or _refuse_origin("websocket", scope["path"], headers, self.rules)
+        named = _named(list(scope["headers"]))
+        refusal = refuse_origin("websocket", scope["path"], named, self.rules) if isinstance(named, dict) else named
         if refusal:  # closed before it was accepted, which the client sees as HTTP 403
             await receive()
             await send({"type": "websocket.close", "code": 1008, "reason": refusal.sentence[:MAX_CLOSE_LETTERS]})
@@ -220,7 +238,7 @@ class PageGuard:
             await self.app(scope, receive, send)
 
 
-async def _read_body(receive: Receive) -> bytes | None:
+async def _read_body(receive: Receive, max_bytes: int) -> bytes | None:
     """The whole body; None for one that is too long."""
     parts: list[bytes] = []
     length = 0
@@ -230,7 +248,7 @@ async def _read_body(receive: Receive) -> bytes | None:
             return b"".join(parts)
         parts.append(message.get("body", b""))
         length += len(parts[-1])
-        if length > MAX_BODY_BYTES:
+        if length > max_bytes:
             return None
         if not message.get("more_body"):
             return b"".join(parts)

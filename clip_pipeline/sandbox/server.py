@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import IO
 
 from clip_pipeline.errors import ClipPipelineError
+from clip_pipeline.machine.page_guard import MAX_HEADER_BYTES, PageRules, Refusal, refuse_request
 from clip_pipeline.machine.progress import waiting
 from clip_pipeline.sandbox.messages import Response
 from clip_pipeline.sandbox.sites import HOST_NAMES, Sites
@@ -34,7 +35,14 @@ __all__ = ["SANDBOX_KEY", "RunningSandbox", "serve", "start_sandbox"]
 logger = logging.getLogger(__name__)
 
 LOOPBACK = "127.0.0.1"
-MAX_HEADER_BYTES = 65_536
+MAX_BODY_BYTES = 65_536
+RULES = PageRules(
+    HOST_NAMES,
+    max_body_bytes=MAX_BODY_BYTES,
+    advice="Ask it by one of those, or through a program that sends one of them.",
+)
+"""Nothing that the sites answer needs a body."""
+
 SECONDS_BETWEEN_PARENT_CHECKS = 1.0
 REASONS = {status.value: status.phrase for status in http.HTTPStatus}
 
@@ -148,6 +156,8 @@ class _Connection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         self._received += data
+        if len(self._received) > MAX_HEADER_BYTES + MAX_BODY_BYTES:
+            self._transport.pause_reading()  # one that sends on and on waits until it is answered
         if not self._waiting:
             self._answer_what_is_complete()
 
@@ -157,15 +167,21 @@ class _Connection(asyncio.Protocol):
     def _answer_what_is_complete(self) -> None:
         while not self._transport.is_closing():
             head, separator, rest = self._received.partition(b"\r\n\r\n")
-            if not separator:
-                if len(self._received) > MAX_HEADER_BYTES:
-                    self._transport.close()
+            if not separator or len(head) > MAX_HEADER_BYTES:
+                if len(head) > MAX_HEADER_BYTES:
+                    self._refuse("GET", Refusal(431, f"The headers are longer than {MAX_HEADER_BYTES // 1024} kB."))
                 return
-            method, target, headers = _parse_head(head)
-            length = int(headers.get("content-length", "0") or 0)
+            method, target, lines = _parse_head(head)
+            headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in lines}
+            refusal = _refuse(method, target, lines)
+            if refusal:
+                self._refuse(method, refusal)
+                return
+            length = int(headers.get("content-length") or 0)
             if len(rest) < length:
                 return
             self._received = rest[length:]
+            self._transport.resume_reading()
             response = self._answer(method, target, headers)
             if response.delay:
                 self._waiting = True
@@ -174,9 +190,12 @@ class _Connection(asyncio.Protocol):
                 return
             self._send(method, headers, response)
 
+    def _refuse(self, method: str, refusal: Refusal) -> None:
+        """Whatever follows on the connection is not read."""
+        self._received = b""
+        self._send(method, {"connection": "close"}, Response(refusal.status, f"{refusal.sentence}\n".encode()))
+
     def _answer(self, method: str, target: str, headers: dict[str, str]) -> Response:
-        if not target.startswith("/"):
-            return Response(400, b"Bad Request\n")
         try:
             return self._sites.answer(method, target, headers)
         except Exception:  # noqa: BLE001  one bad request must not end the server; the log has the traceback
@@ -206,19 +225,23 @@ class _Connection(asyncio.Protocol):
             self._transport.close()
 
 
-def _parse_head(head: bytes) -> tuple[str, str, dict[str, str]]:
+def _parse_head(head: bytes) -> tuple[str, str, list[tuple[bytes, bytes]]]:
     """Method, target and headers (lower-case names) of a request; "" as target when it makes no sense."""
-    first, *lines = head.decode("latin-1").split("\r\n")
-    method, _, rest = first.partition(" ")
+    first, *lines = head.split(b"\r\n")
+    method, _, rest = first.decode("latin-1").partition(" ")
     target, _, version = rest.rpartition(" ")
-    headers = {}
-    for line in lines:
-        name, colon, value = line.partition(":")
-        if colon:
-            headers[name.strip().lower()] = value.strip()
-    if not headers.get("content-length", "0").isdecimal():
-        headers["content-length"] = "0"
+    named = (line.partition(b":") for line in lines)
+    headers = [(name.strip().lower(), value.strip()) for name, colon, value in named if colon]
     return method, target if version.startswith("HTTP/") else "", headers
+
+
+def _refuse(method: str, target: str, headers: list[tuple[bytes, bytes]]) -> Refusal | None:
+    if not target.startswith("/"):
+        return Refusal(400, "Bad Request: expected a method, a path that begins with / and HTTP/1.1.")
+    if any(name == b"transfer-encoding" for name, _ in headers):
+        return Refusal(411, "A body is sent with its Content-Length here.")
+    path, _, query = target.partition("?")
+    return refuse_request(method, path, query.encode("latin-1"), headers, RULES)
 
 
 def _exit_with_the_parent(pipe: IO[bytes], parent: int) -> None:

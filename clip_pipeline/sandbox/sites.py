@@ -83,8 +83,8 @@ class Sites:
         return file_response(request, content, kind, f"{self.world.seed}-{len(content)}")
 
     def _control(self, request: Request) -> Response:
-        """`/control?rate_limit=N&window=SECONDS` starts a new request budget; answers with the world's numbers."""
-        if request.query.get("rate_limit", "").isdecimal():
+        """A POST to `/control?rate_limit=N&window=SECONDS` starts a new request budget; answers with the world's numbers."""
+        if request.method == "POST" and request.query.get("rate_limit", "").isdecimal():
             self.api.set_rate_limit(int(request.query["rate_limit"]), float(request.query.get("window", 3600)))
         facts = {"seed": self.world.seed, "photos": len(self.world.photos), "articles": self.world.articles}
         return json_response({**facts, "rate_limit": self.api.rate_limit, "rate_window": self.api.rate_window})
@@ -113,7 +113,7 @@ something: {words}.</li>
 <li><b>Photos</b>: <code>{addresses.images}/photo-...?w=400&amp;fit=max&amp;q=80</code>, some of them broken on purpose.</li>
 <li><b>Wikipedia dumps</b>: <a href="{addresses.dumps}/enwiki/">{addresses.dumps}/enwiki/</a></li>
 <li><b>Zero-shot test</b>: <a href="/benchmarks/sandbox/">/benchmarks/sandbox/</a></li>
-<li><b>Control</b>: <a href="/control">/control</a>; <code>/control?rate_limit=50&amp;window=3600</code> sets the budget.</li>
+<li><b>Control</b>: <a href="/control">/control</a>; a POST of JSON to <code>/control?rate_limit=50&amp;window=3600</code> sets the budget.</li>
 </ul>
 <h2>Some photos</h2>
 {figures}

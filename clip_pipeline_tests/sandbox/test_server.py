@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 import io
 import os
 import signal
@@ -121,6 +122,68 @@ def test_nonsense_gets_an_answer_and_ends_nothing(sandbox):
         connection.sendall(b"what?\r\n\r\n")
         assert b"400" in connection.recv(100)
     assert requests.get(sandbox.url, timeout=30).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("lines", "status"),
+    [
+        ("Host: evil.example", 403),
+        ("Host: sandbox.test.evil.example", 403),
+        ("Host: 127.0.0.1\r\nHost: evil.example", 400),
+        ("X: no host", 400),
+        ("Host: 127.0.0.1\r\nOrigin: http://evil.example", 403),
+        ("Host: 127.0.0.1\r\nOrigin: null", 403),
+        ("Host: 127.0.0.1\r\nSec-Fetch-Site: cross-site", 403),
+        (f"Host: 127.0.0.1\r\nContent-Length: {'9' * 5000}", 400),
+        ("Host: 127.0.0.1\r\nContent-Length: -5", 400),
+        ("Host: 127.0.0.1\r\nContent-Length: 6500000000", 413),
+        ("Host: 127.0.0.1\r\nContent-Length: 65537", 413),
+        ("Host: 127.0.0.1\r\nContent-Length: 1\r\nContent-Length: 2", 400),
+        ("Host: 127.0.0.1\r\nTransfer-Encoding: chunked", 411),
+        (f"Host: 127.0.0.1\r\nX: {'x' * 70_000}", 431),
+        (f"Host: 127.0.0.1\r\nX: {'x' * 7_000_000}", 431),
+    ],
+)
+def test_requests_of_other_pages_and_of_any_length_are_refused(sandbox, lines, status):
+    received = b""
+    with (
+        socket.create_connection(("127.0.0.1", sandbox.port), timeout=30) as connection,
+        contextlib.suppress(ConnectionError),
+    ):
+        connection.sendall(f"GET /control HTTP/1.1\r\n{lines}\r\n\r\n".encode())
+        while chunk := connection.recv(65536):  # it is closed, so that nothing else is read
+            received += chunk
+    assert received.startswith(f"HTTP/1.1 {status} ".encode()) or (len(lines) > 1_000_000 and not received)
+    assert requests.get(sandbox.url, timeout=30).status_code == 200
+
+
+def test_a_budget_is_set_by_a_post_of_json_alone(sandbox):
+    url = f"{sandbox.url}control?rate_limit=1&window=3600"
+    before = requests.get(url, timeout=30).json()["rate_limit"]
+    assert before > 1
+    assert requests.post(url, data="x", timeout=30).status_code == 415
+    assert requests.post(url, data={"a": "b"}, timeout=30).status_code == 415
+    assert requests.get(f"{sandbox.url}control", timeout=30).json()["rate_limit"] == before
+
+
+def test_who_sends_on_and_on_is_not_kept_in_memory():
+    from clip_pipeline.sandbox.server import MAX_BODY_BYTES, MAX_HEADER_BYTES, _Connection
+
+    class Transport:
+        paused = closing = False
+        sent = b""
+
+        def pause_reading(self):
+            self.paused = True
+
+        def is_closing(self):
+            return self.closing
+
+    connection, transport = _Connection(None), Transport()
+    connection.connection_made(transport)
+    connection._waiting = True  # an answer that takes its time is being sent
+    connection.data_received(b"GET / HTTP/1.1\r\n\r\n" * ((MAX_HEADER_BYTES + MAX_BODY_BYTES) // 18 + 1))
+    assert transport.paused
 
 
 def test_head_has_the_length_and_no_body(sandbox):

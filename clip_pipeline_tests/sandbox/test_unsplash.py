@@ -140,6 +140,6 @@ def test_a_spent_budget_is_403_until_the_window_ends():
         assert [answer.status_code for answer in answers] == [200, 200, 403]
         assert [answer.headers["X-Ratelimit-Remaining"] for answer in answers] == ["1", "0", "0"]
         assert answers[2].text == "Rate Limit Exceeded" and answers[2].headers["X-Ratelimit-Limit"] == "2"
-        assert requests.get(f"{url}/control?rate_limit=1&window=3600", timeout=30).json()["rate_limit"] == 1
+        assert requests.post(f"{url}/control?rate_limit=1&window=3600", json={}, timeout=30).json()["rate_limit"] == 1
         codes = [requests.get(f"{url}/api/photos", headers=key, timeout=30).status_code for _ in range(2)]
         assert codes == [200, 403]
