@@ -73,7 +73,7 @@ def read_takedowns(path: Path) -> Takedowns:
             photos.append(Takedown(**{field.name: str(record.get(field.name, "")) for field in _FIELDS}))
         except (ValueError, AttributeError):
             raise InputError(
-                f'Line {number} of {path} is no record of a photo: {line[:60]!r}, expected {{"id": "...", "sha256": "..."}}. '
+                f'Line {number} of {path} is no record of a photo, expected {{"id": "...", "sha256": "..."}}. '
                 "Mend the line; nothing is built until then, as a photo that was taken down could come back."
             ) from None
     return Takedowns(tuple(photos))

@@ -92,7 +92,7 @@ def a_web_page_in_place_of_images(folder):
         (batches_of_the_other_cifar, "is no batch of CIFAR-100"),
         (
             a_web_page_in_place_of_images,
-            "is no idx file: it begins with b'<htm'. Files such as train-images-idx3-ubyte.gz",
+            "is no idx file, it looks like a page of HTML. Files such as train-images-idx3-ubyte.gz",
         ),
         (lambda folder: "cifar10O", 'Did you mean "cifar10"'),
         (lambda folder: "cifar=/data", 'There is no dataset "cifar". Did you mean "cifar10"'),

@@ -170,16 +170,16 @@ def _is_coco(path: Path) -> bool:
 
 
 def _token_rows(path: Path) -> list[Captioned]:
-    lines = [line.rstrip("\r") for line in read_text(path, CaptionsError).split("\n") if line.strip()]
-    found = [TOKEN_LINE.fullmatch(line) for line in lines]
-    if not found or found[0] is None:
+    lines = [line.rstrip("\r") for line in read_text(path, CaptionsError).split("\n")]
+    found = {number: TOKEN_LINE.fullmatch(line) for number, line in enumerate(lines, start=1) if line.strip()}
+    if next(iter(found.values()), None) is None:
         return []
-    for line, match in zip(lines, found, strict=True):
+    for number, match in found.items():
         if match is None:
             raise CaptionsError(
-                f"{path}: expected name.jpg#0, a tab and the caption, found {line[:60]!r}. Mend that line."
+                f"{path}: line {number:,} is not name.jpg#0, a tab and the caption, as those before. Mend that line."
             )
-    return [Captioned(match["file"].strip(), texts_of(match["caption"])) for match in found if match]
+    return [Captioned(match["file"].strip(), texts_of(match["caption"])) for match in found.values() if match]
 
 
 def _columns_of_data(cells: list[str]) -> list[str] | None:

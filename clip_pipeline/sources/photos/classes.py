@@ -47,7 +47,7 @@ def label_of(tar: Path, key: str, text: str) -> int | None:
         return int(text)
     except ValueError:
         raise PhotosError(
-            f"{tar}: {key}.cls holds {text[:20]!r}, a class number was expected. Make the tar again."
+            f"{tar}: {key}.cls holds no number, the number of a class was expected. Make the tar again."
         ) from None
 
 

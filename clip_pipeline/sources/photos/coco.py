@@ -74,9 +74,13 @@ def read_coco(path: Path, stream: JsonStream) -> Iterator[Row]:
         yield file_name, captions.pop(key, []), _image_facts(dict(zip(IMAGE_KEYS, values, strict=True)), licences)
 
 
+def _kind_of(value: Any) -> str:
+    return {list: "a list", str: "a text", bool: "a yes or no", type(None): "null"}.get(type(value), "a number")
+
+
 def _object(path: Path, value: Any, kind: str) -> dict[str, Any]:
     if not isinstance(value, dict):
-        raise CaptionsError(f"{path}: an {kind} is {str(value)[:40]!r}, an object was expected. Get the file again.")
+        raise CaptionsError(f"{path}: an {kind} is {_kind_of(value)}, an object was expected. Get the file again.")
     return value
 
 

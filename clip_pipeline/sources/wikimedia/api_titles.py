@@ -61,7 +61,7 @@ def read_titles(settings: WikipediaSettings) -> list[str]:
     for number, line in enumerate(lines, start=1):
         if "|" in line or len(_tidy_title(line).encode()) > MAX_TITLE_BYTES:
             raise InputError(
-                f'Line {number} of {path} reads "{line[:60]}", which is no title (they hold no | and at most '
+                f"Line {number} of {path} is no title (they hold no | and at most "
                 f"{MAX_TITLE_BYTES} bytes). Write one title a line."
             )
         titles.append(_tidy_title(line))

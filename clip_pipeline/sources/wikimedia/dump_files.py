@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from clip_pipeline.errors import DumpError
+from clip_pipeline.machine.file_kinds import looks_like
 from clip_pipeline.machine.progress import progress
 from clip_pipeline.sources.wikimedia.compression import ByteStream, compression_of, decompressed, read_range
 
@@ -164,7 +165,7 @@ def _check_beginning(path: Path, compression: str, size: int) -> None:
         raise DumpError(f"{path.name} holds nothing, expected a Wikipedia dump. Download it again.")
     if not text.startswith(b"<"):
         raise DumpError(
-            f"{path.name} is no XML: it begins with {text[:30]!r}, expected <mediawiki>. "
+            f"{path.name} is no XML, it looks like {looks_like(text[:64])}; expected <mediawiki>. "
             "Give a pages-articles dump (.xml, .bz2, .xz, .lzma or .gz)."
         )
 
@@ -253,11 +254,11 @@ def _index_offsets(index: Path) -> Iterator[int]:
     """The offset of each line `offset:page_id:title`."""
     compression = compression_of(index)
     pieces = decompressed(read_range(index, 0, index.stat().st_size), compression, index.name)
-    for line in io.BufferedReader(ByteStream(pieces, index.name), 1 << 16):
+    for number, line in enumerate(io.BufferedReader(ByteStream(pieces, index.name), 1 << 16), start=1):
         offset, _, rest = line.partition(b":")
         if not offset.isdigit() or not rest:
             raise DumpError(
-                f"{index.name} is no multistream index: a line reads {line[:40]!r}, expected offset:page_id:title. "
+                f"{index.name} is no multistream index: line {number:,} is not offset:page_id:title. "
                 "Download it again, or remove it; the dump is read without it too."
             )
         yield int(offset)

@@ -16,6 +16,7 @@ from typing import Any, BinaryIO
 
 from clip_pipeline.bounded import parse_json
 from clip_pipeline.errors import DumpError
+from clip_pipeline.machine.file_kinds import looks_like
 from clip_pipeline.machine.progress import progress
 from clip_pipeline.sources.tar_stream import TAR_ERRORS, read_member, tar_entries
 from clip_pipeline.sources.wikimedia.compression import ByteStream, compression_of, decompressed, read_range
@@ -186,7 +187,7 @@ def _articles_of_tar(path: Path) -> Iterator[HtmlArticle]:
 def _article_of_page(stream: BinaryIO, title: str, name: str) -> HtmlArticle:
     content = read_member(stream, MAX_LINE_BYTES)
     if b"<" not in content[:4096]:
-        raise DumpError(f"{name} is no HTML: it begins with {content[:30]!r}. Give the HTML of an article.")
+        raise DumpError(f"{name} is no HTML, it looks like {looks_like(content[:64])}. Give the HTML of an article.")
     from bs4 import UnicodeDammit
 
     # A saved page says in itself how its letters are written, not always in UTF-8.

@@ -65,7 +65,7 @@ def test_a_label_beyond_the_names_is_told(tmp_path):
 def test_a_label_that_is_no_number_is_told(tmp_path):
     folder = benchmark_folder(tmp_path / "things")
     add_tar(folder / "test" / "0.tar", {"s0.jpg": RED, "s0.cls": b"cat"})
-    with pytest.raises(DatasetError, match=r"s0.cls holds 'cat', a class number was expected"):
+    with pytest.raises(DatasetError, match=r"s0.cls holds no number, the number of a class was expected"):
         open_dataset(folder)
 
 

@@ -194,7 +194,7 @@ IMAGE = {"id": 1, "file_name": "a.jpg"}
         ({"images": [], "annotations": []}, '"images" are missing or empty'),
         ({"annotations": [{"image_id": 1, "caption": "A"}]}, '"images" are missing or empty'),
         ({"images": [{"id": 1, "name": "a.jpg"}], "annotations": []}, "an image has no file_name, only id, name"),
-        ({"images": [IMAGE, 7], "annotations": []}, "an image is '7', an object was expected"),
+        ({"images": [IMAGE, 7], "annotations": []}, "an image is a number, an object was expected"),
         ({"data": {"a": 1}}, "JSON of an unknown form.*what COCO publishes"),
         ([["a.jpg", "A"]], "JSON of an unknown form"),
         ("a text", "JSON of an unknown form"),

@@ -11,6 +11,7 @@ from typing import BinaryIO
 import numpy as np
 
 from clip_pipeline.errors import PhotosError
+from clip_pipeline.machine.file_kinds import looks_like
 from clip_pipeline.sources.wikimedia.compression import ByteStream, decompressed, read_range
 
 TYPES = {8: ">u1", 9: ">i1", 11: ">i2", 12: ">i4", 13: ">f4", 14: ">f8"}
@@ -92,7 +93,7 @@ def _header(path: Path) -> tuple[np.dtype, tuple[int, ...], int]:
             )
         return np.dtype(TYPES[start[2]]), shape, 4 + 4 * start[3]
     raise PhotosError(
-        f"{path} is no idx file: it begins with {start[:4]!r}. Files such as train-images-idx3-ubyte.gz were expected."
+        f"{path} is no idx file, it looks like {looks_like(start)}. Files such as train-images-idx3-ubyte.gz were expected."
     )
 
 

@@ -204,7 +204,7 @@ def test_words_come_before_lemmas(tmp_path):
         ("c.jsonl", b"[1]\n", "Line 1 of .* is no object"),
         ("c.json", b"[1]", "unknown form"),
         ("c.parquet", b"no parquet", "cannot be read as Parquet"),
-        ("c.txt", b"a.jpg#0\tA dog\na.jpg A cat\n", "expected name.jpg#0, a tab and the caption"),
+        ("c.txt", b"a.jpg#0\tA dog\na.jpg A cat\n", "line 2 is not name.jpg#0, a tab and the caption"),
     ],
 )
 def test_a_caption_file_that_does_not_fit_says_why(tmp_path, name, content, message):
