@@ -143,7 +143,7 @@ def _check_port(host: str, port: int, names: Sequence[str]) -> None:
 
 def _mirror(environment: Mapping[str, str]) -> None:
     """Before the page opens Dagster's history is made a mirror of the data folder. Raises PageError with the sentence that it fails with."""
-    command = [sys.executable, "-m", "clip_pipeline.defs.opening_mirror"]
+    command = [sys.executable, "-m", "clip_pipeline.defs.mirror.opening_mirror"]
     process = subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
     clock = _Clock(first=2.0)
     said = None

@@ -32,7 +32,7 @@ def run(recipe: str, data: str, history: bool, **options: Any) -> None:
     """
     from clip_pipeline.api.run import run
     from clip_pipeline.cli.run_output import RunOutput
-    from clip_pipeline.defs.command_history import no_history, report_run
+    from clip_pipeline.defs.mirror.command_history import no_history, report_run
 
     output = RunOutput(recipe, data, report_run if history else no_history)
     run(

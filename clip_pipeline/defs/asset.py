@@ -9,15 +9,15 @@ from pydantic import Field
 
 from clip_pipeline.defs.automation.conditions import CONDITIONS
 from clip_pipeline.defs.automation.freshness import freshness_policy
-from clip_pipeline.defs.check_events import check_evaluation
-from clip_pipeline.defs.history import History
+from clip_pipeline.defs.mirror.check_events import check_evaluation
+from clip_pipeline.defs.mirror.history import History
+from clip_pipeline.defs.mirror.provenance import definition_code_version
 from clip_pipeline.defs.own_process import in_own_process
 from clip_pipeline.defs.page.described import described
 from clip_pipeline.defs.page.metadata import artifact_metadata, observation
 from clip_pipeline.defs.page.run_log import package_lines_in
 from clip_pipeline.defs.page.sentences import page_failure, page_sentence
 from clip_pipeline.defs.partitions import definition_of, partition_mapping
-from clip_pipeline.defs.provenance import definition_code_version
 from clip_pipeline.defs.resources import LaunchConfig, PipelineResource, page_workspace, starting_recipe, with_speed
 from clip_pipeline.errors import ClipPipelineError, InputError, RunFailedError, SettingsError
 from clip_pipeline.pipeline.asset import Asset, Partitions

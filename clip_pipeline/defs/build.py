@@ -8,12 +8,14 @@ from clip_pipeline.defs.automation.sensors import SENSORS
 from clip_pipeline.defs.automation.sources import SOURCE_ASSETS
 from clip_pipeline.defs.checks import CHECKS
 from clip_pipeline.defs.jobs import JOBS
+from clip_pipeline.defs.mirror.database import write_without_waiting
 from clip_pipeline.defs.resources import launch_resources
 from clip_pipeline.pipeline.graph import STEPS
 
 
 def build_definitions() -> dg.Definitions:
     """Everything Dagster needs to know, for the recipe of the environment variables."""
+    write_without_waiting()
     return dg.Definitions(
         assets=[*SOURCE_ASSETS, *(pipeline_asset(step) for step in STEPS.values())],
         asset_checks=CHECKS,

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import dagster as dg
 
-from clip_pipeline.defs.check_events import check_evaluation
+from clip_pipeline.defs.mirror.check_events import check_evaluation
 from clip_pipeline.defs.page.run_log import package_lines_in
 from clip_pipeline.defs.partitions import definition_of
 from clip_pipeline.defs.resources import PipelineResource

@@ -12,8 +12,8 @@ from typing import Any
 import dagster as dg
 from pydantic import Field
 
-from clip_pipeline.defs.check_events import check_evaluation
-from clip_pipeline.defs.history import History
+from clip_pipeline.defs.mirror.check_events import check_evaluation
+from clip_pipeline.defs.mirror.history import History
 from clip_pipeline.defs.own_process import in_own_process
 from clip_pipeline.defs.page.metadata import artifact_metadata, observation
 from clip_pipeline.defs.page.run_log import package_lines_in

@@ -41,7 +41,7 @@ def load_definitions(monkeypatch) -> dg.Definitions:
 @pytest.fixture
 def instance(definitions, data):
     """An instance without runs that has looked at the data folder."""
-    from clip_pipeline.defs.history import History
+    from clip_pipeline.defs.mirror.history import History
 
     with dg.DagsterInstance.ephemeral() as made, Workspace(data, find_recipe("tiny")) as workspace:
         History(made, workspace).mirror(STEPS.values())

@@ -6,7 +6,7 @@ import pytest
 
 dg = pytest.importorskip("dagster")
 
-from clip_pipeline.defs.provenance import DATA_VERSION  # noqa: E402
+from clip_pipeline.defs.mirror.provenance import DATA_VERSION  # noqa: E402
 from clip_pipeline.pipeline.graph import STEPS  # noqa: E402
 from clip_pipeline.pipeline.workspace import Workspace  # noqa: E402
 from clip_pipeline.settings.recipes import find_recipe  # noqa: E402

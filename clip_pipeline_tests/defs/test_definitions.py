@@ -192,7 +192,7 @@ def test_the_whole_graph_but_what_is_asked_for_by_name_runs_as_one_job_and_repor
 
 
 def test_what_the_command_line_built_is_in_the_history(definitions, tiny_data, tmp_path, monkeypatch):
-    from clip_pipeline.defs.command_history import report_run
+    from clip_pipeline.defs.mirror.command_history import report_run
     from clip_pipeline.pipeline.run import run_steps
 
     home = tmp_path / "home"

@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 import dagster as dg
 
-from clip_pipeline.defs.history import History
+from clip_pipeline.defs.mirror.history import History
 from clip_pipeline.defs.page.sentences import page_sentence
 from clip_pipeline.defs.partitions import was_defined
 from clip_pipeline.defs.resources import page_workspace

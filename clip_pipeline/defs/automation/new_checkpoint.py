@@ -3,9 +3,9 @@
 import dagster as dg
 
 from clip_pipeline.defs.automation.run_requests import walk_request
-from clip_pipeline.defs.history import GONE
 from clip_pipeline.defs.jobs import evaluate_checkpoint
-from clip_pipeline.defs.provenance import CODE_VERSION, DATA_VERSION
+from clip_pipeline.defs.mirror.history import GONE
+from clip_pipeline.defs.mirror.provenance import CODE_VERSION, DATA_VERSION
 
 CHECKPOINT = dg.AssetKey("clip_checkpoint")
 READ_AT_ONCE = 200

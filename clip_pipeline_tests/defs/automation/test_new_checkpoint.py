@@ -39,7 +39,7 @@ def test_every_checkpoint_since_the_cursor_is_evaluated_once_and_of_its_own_vari
 
 
 def test_a_checkpoint_of_another_variant_is_embedded_and_scored(definitions, instance, data):
-    from clip_pipeline.defs.history import History
+    from clip_pipeline.defs.mirror.history import History
 
     cursor = tick(definitions, instance).cursor
     (data / "variants").mkdir()

@@ -6,8 +6,8 @@ import pytest
 
 dg = pytest.importorskip("dagster")
 
-from clip_pipeline.defs import opening_mirror  # noqa: E402
 from clip_pipeline.defs.home import make_home  # noqa: E402
+from clip_pipeline.defs.mirror import opening_mirror  # noqa: E402
 
 
 def test_a_fresh_history_knows_the_variants_and_belongs_to_its_folder(monkeypatch, tmp_path):

@@ -13,10 +13,8 @@ from types import MappingProxyType
 import dagster as dg
 
 from clip_pipeline.defs.automation.sources import last_observation, same_state, source_event
-from clip_pipeline.defs.check_events import check_evaluation, report_check
-from clip_pipeline.defs.page.metadata import CACHE, artifact_metadata
-from clip_pipeline.defs.partitions import input_partitions, partition_tags, register_partitions
-from clip_pipeline.defs.provenance import (
+from clip_pipeline.defs.mirror.check_events import check_evaluation, report_check
+from clip_pipeline.defs.mirror.provenance import (
     CODE_VERSION,
     DATA_VERSION,
     Input,
@@ -26,6 +24,8 @@ from clip_pipeline.defs.provenance import (
     same_provenance,
     verdict_of,
 )
+from clip_pipeline.defs.page.metadata import CACHE, artifact_metadata
+from clip_pipeline.defs.partitions import input_partitions, partition_tags, register_partitions
 from clip_pipeline.errors import MissingArtifactError, StoreError
 from clip_pipeline.pipeline.checks.evaluate import remembered_checks
 from clip_pipeline.pipeline.graph import STEPS

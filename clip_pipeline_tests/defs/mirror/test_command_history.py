@@ -9,7 +9,7 @@ import pytest
 dg = pytest.importorskip("dagster")
 
 from clip_pipeline.api.run import run  # noqa: E402
-from clip_pipeline.defs.command_history import report_run  # noqa: E402
+from clip_pipeline.defs.mirror.command_history import report_run  # noqa: E402
 from clip_pipeline.errors import RunFailedError  # noqa: E402
 from clip_pipeline_tests.words.dumps import dump_xml, page_xml  # noqa: E402
 

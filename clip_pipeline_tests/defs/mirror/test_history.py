@@ -41,7 +41,7 @@ def disagreements(definitions, instance, workspace):
 
 
 def mirrored(instance, workspace):
-    from clip_pipeline.defs.history import History
+    from clip_pipeline.defs.mirror.history import History
 
     return History(instance, workspace).mirror(STEPS.values())
 

@@ -29,7 +29,7 @@ def report_run(workspace: Workspace, outcomes: Sequence[AssetOutcome]) -> None:
         return
     import dagster as dg
 
-    from clip_pipeline.defs.history import History
+    from clip_pipeline.defs.mirror.history import History
 
     # Dagster announces its beta features on stderr; the person at the terminal did not ask for them.
     with contextlib.redirect_stderr(io.StringIO()), dg.DagsterInstance.get() as instance:

@@ -1,6 +1,6 @@
 """A process that makes Dagster's history a mirror of the data folder before the page opens, so that its first button knows every partition.
 
-`python -m clip_pipeline.defs.opening_mirror`, with the environment of the page: a process of its own, since Dagster and what it loads
+`python -m clip_pipeline.defs.mirror.opening_mirror`, with the environment of the page: a process of its own, since Dagster and what it loads
 would stay with the one that watches the page for days.
 """
 
@@ -12,7 +12,7 @@ import sys
 
 import dagster as dg
 
-from clip_pipeline.defs.history import History
+from clip_pipeline.defs.mirror.history import History
 from clip_pipeline.defs.resources import page_workspace
 from clip_pipeline.errors import ClipPipelineError
 from clip_pipeline.pipeline.graph import STEPS
