@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -26,8 +27,6 @@ class OpenVinoRuntime:
     def __init__(self, name: str, graph: Any, threads: int, group: int = 0, photos_a_call: int = 0):
         """graph: a file, or OpenVINO's own model. group: numbers of a row of activations that share a scale in products with int8
         weights; 0 leaves them as they are. photos_a_call: every call has this many, filled up with blank ones; 0 takes what comes."""
-        import openvino
-
         self.name, self._photos_a_call = name, photos_a_call
         settings = {
             "INFERENCE_PRECISION_HINT": "bf16",  # where the processor has no bfloat16, fp32
@@ -35,7 +34,7 @@ class OpenVinoRuntime:
             "PERFORMANCE_HINT": "LATENCY",
             "DYNAMIC_QUANTIZATION_GROUP_SIZE": group,
         }
-        self._compiled = openvino.Core().compile_model(graph, "CPU", settings)
+        self._compiled = _core().compile_model(graph, "CPU", settings)
 
     def encode_images(self, pixels_NCHW: torch.Tensor) -> np.ndarray:
         import numpy as np
@@ -56,6 +55,15 @@ class OpenVinoRuntime:
         return np.array(self._compiled(pixels_NCHW)[0], dtype=np.float32)
 
 
+@functools.cache
+def _core() -> Any:
+    """One for the process, which stays. Each core gives the thread that makes it a stack for signals on a processor with AMX; where an
+    older one ends after a younger, that stack's memory is gone (2026.4.1), and Ctrl-C is a segmentation fault."""
+    import openvino
+
+    return openvino.Core()
+
+
 def _graph(name: str, model: Any, place: Place) -> Path:
     needs_package("openvino", name)
     if place.device != "cpu":
@@ -74,9 +82,7 @@ def openvino_int8(model: Any, place: Place) -> Runtime:
     Raises MissingRuntimeError as `openvino_bf16`, and where the encoder has no matrix products.
     """
     path = _graph("openvino_int8", model, place)
-    import openvino
-
-    graph = openvino.Core().read_model(path)
+    graph = _core().read_model(path)
     width = round_weights(graph)
     if not width:
         raise MissingRuntimeError("openvino_int8: the image encoder has no matrix products, so nothing would be int8.")

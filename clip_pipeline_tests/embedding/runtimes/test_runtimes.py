@@ -17,6 +17,7 @@ from clip_pipeline.errors import MissingRuntimeError, SettingsError
 from clip_pipeline.models.folder import load_model_folder
 from clip_pipeline.models.registry import build_model
 from clip_pipeline_tests.made.tiny_model import build_tiny_model
+from clip_pipeline_tests.made.warm_python import run_python
 
 PACKAGES = {"onnx_fp32": ("onnx", "onnxruntime"), "onnx_int8": ("onnx", "onnxruntime"), "openvino_bf16": ("onnx", "openvino"), "openvino_int8": ("onnx", "openvino")}  # fmt: skip
 ON_THE_CPU = ("torch_fp32", "torch_bf16", "onnx_fp32", "onnx_int8", "openvino_bf16", "openvino_int8")
@@ -91,6 +92,32 @@ def test_vectors_that_were_given_stay_as_they_are(model, cache, pixels):
         before = first.copy()
         runtime.encode_images(pixels[4:8])
         assert (first == before).all(), name
+
+
+SIGNAL_AFTERWARDS = """
+import gc, signal
+import numpy as np
+import openvino
+from openvino import opset13
+from clip_pipeline.embedding.runtimes.openvino_family import OpenVinoRuntime
+
+row = opset13.parameter([1, 8], np.float32)
+graph = openvino.Model([opset13.matmul(row, opset13.constant(np.ones((8, 8), np.float32)), False, False)], [row])
+first, second = (OpenVinoRuntime("openvino_bf16", graph, 1) for _ in range(2))
+del first
+gc.collect()
+del second
+gc.collect()
+signal.signal(signal.SIGINT, lambda number, frame: print("heard"))
+signal.raise_signal(signal.SIGINT)
+"""
+
+
+def test_a_signal_is_heard_after_runtimes_of_openvino_have_come_and_gone():
+    """With a core of OpenVINO's for each, Ctrl-C was a segmentation fault on a processor with AMX."""
+    pytest.importorskip("openvino")
+    ended = run_python(["-c", SIGNAL_AFTERWARDS])
+    assert (ended.returncode, ended.stdout) == (0, "heard\n"), ended.stderr
 
 
 def test_the_model_itself_stays_fp32(model, cache, pixels):
