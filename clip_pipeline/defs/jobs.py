@@ -1,5 +1,6 @@
 """The jobs: the whole graph, and the parts of it that schedules and sensors start."""
 
+from clip_pipeline.defs.automation.damage import verify_data
 from clip_pipeline.defs.walk import walk_job
 
 run_pipeline = walk_job("run_pipeline", "The whole graph, end to end; fresh artifacts are reused.")
@@ -16,4 +17,4 @@ evaluate_checkpoint = walk_job(
     "evaluate_checkpoint", "Embeddings, scores and report of a checkpoint.", "embedding,evaluation,adaptation"
 )
 
-JOBS = [run_pipeline, refresh_words, refresh_links, train, evaluate_checkpoint]
+JOBS = [run_pipeline, refresh_words, refresh_links, train, evaluate_checkpoint, verify_data]

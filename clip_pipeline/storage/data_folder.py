@@ -19,8 +19,8 @@ MAX_LEVELS = 2
 """Of folders that a partition's key has."""
 
 _PREVIOUS = re.compile(r"\.(.+)\.previous")
-_TEMPORARY = re.compile(r"\.?(.+)\.(\d+)")
-"""A file that is being written ends in the number of its process (`published.published_file`)."""
+_TEMPORARY = re.compile(r"\.(.+)\.(part|lock|\d+)")
+"""A file that is being written, or its lock (`published.published_file`); before 0.3 it ended in the number of its process."""
 
 
 @dataclass(frozen=True)
@@ -125,20 +125,17 @@ def _strange(root: Path, paths: list[Path]) -> Iterator[Finding]:
         elif path.is_dir():
             yield _finding(Kind.UNKNOWN, root, path, "a folder that nothing in here knows", _LOOK)
         else:
-            (ours if _left_by_a_process(path.name) else others).append(path)
+            (ours if _TEMPORARY.fullmatch(path.name) else others).append(path)
     for path in ours:
-        yield _finding(Kind.LEFTOVER, root, path, "begun by a process that has ended", "remove it")
+        lock = path.with_name(f".{_TEMPORARY.fullmatch(path.name)[1]}.lock")  # type: ignore[index]
+        if not is_locked(lock):
+            yield _finding(Kind.LEFTOVER, root, path, "begun by a process that has ended", "remove it")
     if others:
         more = f", and {len(others) - 1:,} more beside it" if len(others) > 1 else ""
         yield _finding(Kind.UNKNOWN, root, others[0], f"a file that no manifest knows{more}", _LOOK)
 
 
 _LOOK = "look at what it is; nothing reads it, so remove it or move it out of the data folder"
-
-
-def _left_by_a_process(name: str) -> bool:
-    temporary = _TEMPORARY.fullmatch(name)
-    return temporary is not None and name.startswith(".") and not Path("/proc", temporary[2]).exists()
 
 
 def link_finding(root: Path, path: Path) -> list[Finding]:

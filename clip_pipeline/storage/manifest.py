@@ -124,7 +124,7 @@ def make_manifest(
     key: ArtifactKey, wanted: Wanted, built: Built, folder: Path, began: datetime, finished: datetime
 ) -> dict[str, Any]:
     """The manifest of the files in `folder`. version: of clip_pipeline; those made before 0.2 have none."""
-    files = _describe_files(folder, built.sidecars)
+    files = describe_files(folder, built.sidecars)
     return {
         "asset": key.asset,
         "partition": key.partition,
@@ -145,7 +145,8 @@ def make_manifest(
     }
 
 
-def _describe_files(folder: Path, sidecars: tuple[str, ...]) -> dict[str, dict[str, Any]]:
+def describe_files(folder: Path, sidecars: tuple[str, ...] = ()) -> dict[str, dict[str, Any]]:
+    """Hash, size, modification time of each file below a folder, by its name, and whether it is one of the sidecars."""
     files = {}
     for path in sorted(p for p in folder.rglob("*") if p.is_file()):
         name, stat = path.relative_to(folder).as_posix(), path.stat()

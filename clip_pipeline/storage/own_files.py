@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
-import json
 import os
+import time
 from pathlib import Path
+from typing import Any
 
 from clip_pipeline.machine.progress import waiting
 from clip_pipeline.storage.disk import hash_file, hash_json
 from clip_pipeline.storage.disk_faults import disk_errors
+from clip_pipeline.storage.remembered import recall, remember
+
+MOMENT_NS = 2 * 10**9
+"""Within which two changes of a file may show the same time, on the coarsest disks there are (FAT)."""
+
+TICK_NS = 2 * 10**7
+"""The same on disks that count nanoseconds: the system's clock moves every 1 to 10 ms."""
+
+
+MAX_LISTS = 10
+"""Of a folder that changes all the time."""
 
 
 class OwnFiles:
@@ -20,31 +32,49 @@ class OwnFiles:
         self._folders: dict[Path, str] = {}
 
     def hash_file(self, path: Path) -> str:
-        """sha256 of a file, remembered by its size and modification time."""
-        stat = path.stat()
+        """sha256 of a file, remembered by its size and modification time.
+
+        One that was changed in the moment before is not remembered: another change in the same moment would not show (git calls such
+        a file racily clean).
+        """
+        began, state = time.time_ns(), path.stat()
         memory_path = self.root / ".cache" / "file_hashes.json"
-        try:
-            memory = json.loads(memory_path.read_text())
-        except (FileNotFoundError, json.JSONDecodeError):
-            memory = {}
+        memory = recall(memory_path, _are_hashes)
         name = str(path.absolute())
         known = memory.get(name)
-        if known and known[:2] == [stat.st_size, stat.st_mtime_ns]:
+        if known and known[:2] == [state.st_size, state.st_mtime_ns]:
             return known[2]
         with waiting(f"Hashing {path.name}"):
-            memory[name] = [stat.st_size, stat.st_mtime_ns, hash_file(path)]
-        with disk_errors(self.root):
-            memory_path.parent.mkdir(parents=True, exist_ok=True)
-            temporary = memory_path.with_suffix(f".{os.getpid()}")
-            temporary.write_text(json.dumps(memory, indent=1, sort_keys=True))
-            temporary.replace(memory_path)
-        return memory[name][2]
+            found = hash_file(path)
+        if state.st_mtime_ns < began - MOMENT_NS and path.stat().st_mtime_ns == state.st_mtime_ns:
+            with disk_errors(self.root):
+                remember(memory_path, {**memory, name: [state.st_size, state.st_mtime_ns, found]})
+        return found
 
     def hash_folder(self, folder: Path) -> str:
         """A hash of the names, sizes and times of all files below a folder."""
         if folder not in self._folders:
-            self._folders[folder] = hash_json(_entries(folder))
+            self._folders[folder] = hash_json(_settled_entries(folder))
         return self._folders[folder]
+
+
+def _are_hashes(memory: dict[str, Any]) -> bool:
+    return all(
+        type(known) is list and list(map(type, known)) == [int, int, str] and len(known[2]) == 64
+        for known in memory.values()
+    )
+
+
+def _settled_entries(folder: Path) -> list[list[str | int]]:
+    """The entries, listed again where a file was changed in the moment of the list: what is changed after it shows another time."""
+    entries = []
+    for _ in range(MAX_LISTS):
+        began, entries = time.time_ns(), _entries(folder)
+        newest = max((int(entry[2]) for entry in entries), default=0)
+        if not began - TICK_NS <= newest <= time.time_ns():
+            break
+        time.sleep(TICK_NS / 1e9)
+    return entries
 
 
 def _entries(folder: Path) -> list[list[str | int]]:

@@ -53,7 +53,7 @@ def damage(path: Path, kind: str) -> None:
             file.truncate(2**40)  # takes no room
     else:
         path.write_bytes(KINDS[kind])
-    kept.unlink()
+    remove(kept)
 
 
 def remove(path: Path) -> None:

@@ -8,6 +8,8 @@ import time
 import pytest
 
 from clip_pipeline.storage.cache import cached_folder
+from clip_pipeline_tests.made.damage import KINDS, damage
+from clip_pipeline_tests.made.small_data import flip_bit
 
 
 def test_a_folder_is_made_once_for_an_identity(tmp_path):
@@ -55,3 +57,36 @@ def test_the_newest_two_are_kept(tmp_path):
         cached_folder(tmp_path, "links", name, lambda folder: (folder / "file").write_text(""))
         time.sleep(0.01)
     assert sorted(path.name for path in (tmp_path / ".cache" / "links").iterdir() if path.is_dir()) == ["b", "c"]
+
+
+def made(tmp_path, built: list):
+    def build(folder):
+        built.append(folder)
+        (folder / "choice.json").write_text('{"runtime": "torch"}')
+
+    return cached_folder(tmp_path, "runtimes", "a", build)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_damaged_file_of_a_cache_is_made_anew(tmp_path, caplog, kind):
+    built: list = []
+    damage(made(tmp_path, built) / "choice.json", kind)
+    assert (made(tmp_path, built) / "choice.json").read_text() == '{"runtime": "torch"}'
+    assert len(built) == 2 and "is made anew: choice.json" in caplog.text
+    made(tmp_path, built)
+    assert len(built) == 2
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("place", ["a", "a.json"])
+def test_whatever_lies_in_the_place_of_a_cache_is_replaced(tmp_path, place, kind):
+    built: list = []
+    damage(made(tmp_path, built).with_name(place), kind)
+    assert (made(tmp_path, built) / "choice.json").read_text() == '{"runtime": "torch"}'
+    assert len(built) == 2
+
+
+def test_a_flipped_bit_of_a_small_file_is_noticed_although_size_and_time_are_kept(tmp_path):
+    built: list = []
+    flip_bit(made(tmp_path, built) / "choice.json", 12)
+    assert (made(tmp_path, built) / "choice.json").read_text() == '{"runtime": "torch"}'

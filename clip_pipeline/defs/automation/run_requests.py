@@ -5,6 +5,7 @@ from typing import Any
 
 import dagster as dg
 
+from clip_pipeline.defs.automation.damage import LOOK
 from clip_pipeline.defs.walk import CHOICE
 from clip_pipeline.settings.environment import data_folder, starting_recipe
 
@@ -13,6 +14,11 @@ def run_tags(variants: Sequence[str] = ()) -> dict[str, str]:
     """Tags of a run: the recipe and the data folder that the page is of, and the training variants that it is about."""
     tags = {"recipe": starting_recipe().name, "data_folder": str(data_folder().absolute())}
     return tags | ({"variant": ",".join(variants)} if variants else {})
+
+
+def verify_request(run_key: str, **settings: Any) -> dg.RunRequest:
+    """A run of the job that looks for damage. settings: as in its launchpad (`defs/automation/damage.py`)."""
+    return dg.RunRequest(run_key=run_key, run_config={"ops": {LOOK: {"config": settings}}}, tags=run_tags())
 
 
 def walk_request(

@@ -5,14 +5,17 @@ Each run goes through to the end of its part of the flow, and what is fresh is a
 
 import dagster as dg
 
-from clip_pipeline.defs.automation.run_requests import walk_request
-from clip_pipeline.defs.jobs import refresh_links, refresh_words, train
+from clip_pipeline.defs.automation.run_requests import verify_request, walk_request
+from clip_pipeline.defs.jobs import refresh_links, refresh_words, train, verify_data
 from clip_pipeline.defs.page.sentences import page_sentence
 from clip_pipeline.defs.resources import page_workspace
 from clip_pipeline.errors import ClipPipelineError
 from clip_pipeline.pipeline.partitions import variant_names
 
 STOPPED = dg.DefaultScheduleStatus.STOPPED
+
+NIGHTLY_PERCENT = 3.0
+"""Of the bytes that are read each night: all but a third of them in the course of 36 nights."""
 
 
 # Wikimedia publishes dumps from the 1st and the 20th of the month on; a few days later they are complete.
@@ -54,8 +57,31 @@ def weekly_training(context: dg.ScheduleEvaluationContext) -> list[dg.RunRequest
     return [walk_request(f"{_key(context)} {name}", variants=[name]) for name in names]
 
 
+@dg.schedule(
+    job=verify_data,
+    cron_schedule="30 1 * * *",
+    default_status=STOPPED,
+    description=f"Each night at 1:30: looks for damage, and reads {NIGHTLY_PERCENT:g} % of the bytes, each night others.",
+)
+def nightly_sample(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
+    """A run a night. The seed is its date, so that a run that is repeated reads the same files."""
+    seed = int(f"{context.scheduled_execution_time:%Y%m%d}")
+    return verify_request(_key(context), sample=NIGHTLY_PERCENT, seed=seed)
+
+
+@dg.schedule(
+    job=verify_data,
+    cron_schedule="0 2 * * 0",
+    default_status=STOPPED,
+    description="On Sundays at 2:00: reads all bytes of the data folder. Hours of a disk for a terabyte.",
+)
+def weekly_deep_look(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
+    """A run a week."""
+    return verify_request(_key(context), deep=True)
+
+
 def _key(context: dg.ScheduleEvaluationContext) -> str:
     return f"{context.scheduled_execution_time:%Y-%m-%d %H:%M}"
 
 
-SCHEDULES = [monthly_words, monthly_links, weekly_training]
+SCHEDULES = [monthly_words, monthly_links, weekly_training, nightly_sample, weekly_deep_look]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import shutil
 from dataclasses import asdict, dataclass
@@ -19,7 +18,7 @@ from clip_pipeline.settings import SECTIONS, fingerprinted
 from clip_pipeline.storage.artifacts import Store
 from clip_pipeline.storage.disk import hash_json
 from clip_pipeline.storage.manifest import Artifact, ArtifactKey
-from clip_pipeline.storage.published import published_file
+from clip_pipeline.storage.remembered import recall, remember
 from clip_pipeline.version import __version__
 
 logger = logging.getLogger(__name__)
@@ -120,13 +119,9 @@ def _path(store: Store, key: ArtifactKey) -> Path:
 
 
 def _remembered(store: Store, key: ArtifactKey, decided_by: str) -> dict[str, dict[str, Any]]:
-    try:
-        content = json.loads(_path(store, key).read_text(encoding="utf-8"))
-    except (FileNotFoundError, json.JSONDecodeError):
-        return {}
-    return content["found"] if content["decided_by"] == decided_by else {}
+    content = recall(_path(store, key), lambda value: value.keys() == {"decided_by", "found"})
+    return content["found"] if content.get("decided_by") == decided_by else {}
 
 
 def _remember(store: Store, key: ArtifactKey, content: dict[str, Any]) -> None:
-    with published_file(_path(store, key)) as path:
-        path.write_text(json.dumps(content, indent=1, sort_keys=True), encoding="utf-8")
+    remember(_path(store, key), content)

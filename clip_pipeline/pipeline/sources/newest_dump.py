@@ -6,14 +6,14 @@ would download 20 GB on the day that a dump appears. Once the mirror was asked, 
 
 from __future__ import annotations
 
-import json
 import re
 from pathlib import Path
+from typing import Any
 
 from clip_pipeline.pipeline.stages import artifact_key
 from clip_pipeline.pipeline.workspace import Workspace
 from clip_pipeline.settings import WikipediaSettings
-from clip_pipeline.storage.published import published_file
+from clip_pipeline.storage.remembered import recall, remember
 
 SANDBOX_MIRROR = "http://dumps.sandbox.test"
 INPUT = "the newest dump"
@@ -37,8 +37,7 @@ def ask_newest_dump(workspace: Workspace) -> str:
         asked, hosts = replace(settings, mirror=SANDBOX_MIRROR), workspace.sandbox_hosts()
     date = find_remote_dump(asked, hosts, workspace.recipe.download.contact).date
     if date != known_newest_dump(workspace):
-        with published_file(_memory(workspace)) as path:
-            path.write_text(json.dumps({**_place(settings), "date": date}, indent=1, sort_keys=True) + "\n")
+        remember(_memory(workspace), {**_place(settings), "date": date})
     return date
 
 
@@ -47,11 +46,13 @@ def known_newest_dump(workspace: Workspace) -> str:
     settings = workspace.recipe.wikipedia
     if settings.date != "latest":
         return ""
-    try:
-        known = json.loads(_memory(workspace).read_text())
-    except (FileNotFoundError, json.JSONDecodeError):
-        return ""
-    return str(known.pop("date", "")) if known.items() >= _place(settings).items() else ""
+    known = recall(_memory(workspace), _is_answer, old=True)
+    return known["date"] if known and known.items() >= _place(settings).items() else ""
+
+
+def _is_answer(value: dict[str, Any]) -> bool:
+    named = value.keys() == {"dump", "mirror", "wiki", "date"} and all(type(text) is str for text in value.values())
+    return named and re.fullmatch(r"\d{8}", value["date"]) is not None
 
 
 def newest_dump_input(workspace: Workspace) -> dict[str, str]:

@@ -13,7 +13,7 @@ from clip_pipeline.pipeline.workspace import Workspace  # noqa: E402
 from clip_pipeline.settings.recipes import find_recipe  # noqa: E402
 from clip_pipeline_tests.defs.conftest import load_definitions  # noqa: E402
 
-NAMES = ("monthly_words", "monthly_links", "weekly_training")
+NAMES = ("monthly_words", "monthly_links", "weekly_training", "nightly_sample", "weekly_deep_look")
 
 
 def requests(definitions, instance, name):

@@ -18,6 +18,7 @@ from clip_pipeline.pipeline.step import Step
 from clip_pipeline.pipeline.workspace import Workspace
 from clip_pipeline.settings.recipes import find_recipe
 from clip_pipeline.storage.manifest import Built
+from clip_pipeline_tests.made.damage import KINDS, damage
 
 
 def made_step(asset: str, words: int = 1, *inputs: str) -> Step:
@@ -146,3 +147,19 @@ def test_the_whole_tiny_run_was_checked_by_partition(tiny_data):
     assert {result.check.name for result in scores} == {
         "perfect_classifier_scores_one", "predictions_belong_to_their_ids", "shuffled_labels_score_chance",
     }  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_damaged_memory_of_checks_is_not_believed_and_the_checks_are_made_again(workspace, kind):
+    assert not any(remembered(workspace))
+    (memory,) = (workspace.store.root / REMEMBERED).rglob("vocabulary.json")
+    damage(memory, kind)
+    assert not any(remembered(workspace))
+    assert all(remembered(workspace))
+
+
+def test_a_memory_of_checks_in_which_a_failure_was_changed_into_a_success_is_not_believed(workspace):
+    remembered(workspace, words=0)
+    (memory,) = (workspace.store.root / REMEMBERED).rglob("vocabulary.json")
+    memory.write_text(memory.read_text().replace('"passed": false', '"passed": true'))
+    assert not any(remembered(workspace, words=0))

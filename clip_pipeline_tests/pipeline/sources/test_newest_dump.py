@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-
 import pytest
 
 from clip_pipeline.pipeline.graph import STEPS
@@ -12,6 +10,7 @@ from clip_pipeline.pipeline.sources.newest_dump import ask_newest_dump, known_ne
 from clip_pipeline.pipeline.workspace import Workspace
 from clip_pipeline.settings import with_settings
 from clip_pipeline.settings.recipes import find_recipe
+from clip_pipeline.storage.checked_json import checked_text, read_checked
 
 DUMP = STEPS["wikipedia_dump"]
 
@@ -33,7 +32,7 @@ def why_stale(workspace):
 def answered(workspace, date):
     """As if the mirror had answered."""
     memory = workspace.store.root / ".cache" / "newest_dump.json"
-    memory.write_text(json.dumps({**json.loads(memory.read_text()), "date": date}))
+    memory.write_text(checked_text({**read_checked(memory).value, "date": date}))
 
 
 def test_a_newer_dump_makes_the_old_one_stale_until_it_is_built_and_asking_alone_does_not(workspace):
