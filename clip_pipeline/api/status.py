@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Sequence
 from pathlib import Path
 
-from clip_pipeline.errors import StoreError
 from clip_pipeline.machine.progress import shown_progress
 from clip_pipeline.pipeline.checks.data_folder import Verification, verify_data_folder
 from clip_pipeline.pipeline.graph import STEPS
@@ -55,10 +53,6 @@ def verify(
     all is well. Raises StoreError for a folder that is none, SettingsError for unknown names.
     """
     root = Path(data).expanduser().absolute()
-    if not root.is_dir():
-        raise StoreError(f"{root} is no folder, a data folder was expected. Name it with --data.")
-    if seed is None:
-        seed = secrets.randbelow(2**31)
     assets = [step.name for step in steps_of(select)] if select else []
     with shown_progress(progress):
         return verify_data_folder(

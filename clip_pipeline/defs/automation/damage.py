@@ -9,7 +9,7 @@ from clip_pipeline.defs.page.run_log import package_lines_in
 from clip_pipeline.defs.page.sentences import page_failure
 from clip_pipeline.defs.resources import PipelineResource
 from clip_pipeline.errors import ClipPipelineError
-from clip_pipeline.pipeline.checks.data_folder import NOTES, Verification
+from clip_pipeline.pipeline.checks.data_folder import NOTES, Verification, verify_data_folder
 from clip_pipeline.storage.damage import Finding
 
 LOOK = "look_for_damage"
@@ -30,13 +30,11 @@ class VerifySettings(dg.Config):
 @dg.op(name=LOOK, out=dg.Out(dg.Nothing))
 def look_for_damage(context: dg.OpExecutionContext, config: VerifySettings, pipeline: PipelineResource) -> None:
     """Fails, with the list, where something is damaged. Changes nothing unless it is asked to repair."""
-    from clip_pipeline.api.status import verify
-
     seed = None if config.seed < 0 else config.seed
     try:
         with package_lines_in(context.log), pipeline.workspace() as workspace:
             root = workspace.store.root
-            found = verify(root, deep=config.deep, sample=config.sample, seed=seed, repair=config.repair)
+            found = verify_data_folder(root, deep=config.deep, percent=config.sample, seed=seed, repair=config.repair)
     except ClipPipelineError as error:
         raise page_failure(error, allow_retries=False) from error
     context.log.info(_looked_text(found))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import secrets
 import time
 from collections import Counter
 from collections.abc import Callable, Collection, Sequence
@@ -10,7 +11,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from clip_pipeline.errors import DamagedFileError, SettingsError
+from clip_pipeline.errors import DamagedFileError, SettingsError, StoreError
 from clip_pipeline.evaluation.datasets.added import FOLDER as DATASETS
 from clip_pipeline.images.takedown import TAKEDOWNS_FILE
 from clip_pipeline.machine.progress import progress
@@ -78,16 +79,19 @@ def verify_data_folder(
     *,
     deep: bool = False,
     percent: float = 0.0,
-    seed: int = 0,
+    seed: int | None = None,
     assets: Collection[str] = (),
     partition: str = "",
     repair: bool = False,
 ) -> Verification:
     """Looks at a data folder; changes nothing but for `repair`, which sets aside the artifacts that are damaged.
 
-    deep: read all bytes. percent, seed: read that share of the bytes, of files drawn by chance. assets, partition: only these artifacts,
-    and nothing beside them. Raises SettingsError for an unknown asset or a share that is none.
+    deep: read all bytes. percent, seed: read that share of the bytes, of files drawn by chance; None draws a seed. assets, partition: only these artifacts,
+    and nothing beside them. Raises StoreError for a folder that is none, SettingsError for an unknown asset or a share that is none.
     """
+    if not root.is_dir():
+        raise StoreError(f"{root} is no folder, a data folder was expected. Name it with --data.")
+    seed = secrets.randbelow(2**31) if seed is None else seed
     if not 0 <= percent <= 100:
         raise SettingsError(f"A sample of {percent:g} % was asked for, 0 to 100 can be read.")
     for name in assets:
