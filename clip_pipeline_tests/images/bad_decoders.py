@@ -13,7 +13,7 @@ from typing import Any
 from clip_pipeline.images.download.check_photo import check_photo
 from clip_pipeline.settings import DownloadSettings
 
-CRASH, HANG, ONCE, HUNGRY, LOUD, WRONG = b"CRASH", b"HANG!", b"ONCE:", b"HUNGRY", b"LOUD!", b"WRONG"
+CRASH, HANG, BUSY, ONCE, HUNGRY, LOUD, WRONG = b"CRASH", b"HANG!", b"BUSY!", b"ONCE:", b"HUNGRY", b"LOUD!", b"WRONG"
 
 
 def check(content: bytes, settings: DownloadSettings) -> Any:
@@ -23,6 +23,9 @@ def check(content: bytes, settings: DownloadSettings) -> Any:
     if content.endswith(HANG):
         while True:
             time.sleep(1)
+    if content.endswith(BUSY):
+        while True:
+            pass
     if content.endswith(LOUD):
         os.write(2, b"libnoise: your photo is bad\n")
         warnings.warn("your photo is bad", stacklevel=1)

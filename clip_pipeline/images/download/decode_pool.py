@@ -62,7 +62,7 @@ class DecodePool:
         self.check, self.seconds, self.idle_seconds = check, seconds, idle_seconds
         lock = threading.RLock()
         self.free, self.finished = threading.Condition(lock), threading.Condition(lock)
-        self._held = 0
+        self.held = 0
         self._large: Photo | None = None
         self._jobs: set[Job] = set()
         self.families: list[subprocess.Popen] = []
@@ -109,7 +109,7 @@ class DecodePool:
                         raise photo.job.failure
                     worker = min(self._workers, key=lambda worker: worker.load)
                     if worker.load < PHOTOS_AHEAD and self._large in (None, photo):
-                        if self._held == 0 or self._held + photo.memory <= limits_of(photo.job.settings).memory:
+                        if self.held == 0 or self.held + photo.memory <= limits_of(photo.job.settings).memory:
                             break
                         self._large = photo
                     self.free.wait()
@@ -117,7 +117,7 @@ class DecodePool:
                 if self._large is photo:
                     self._large = None
                     self.free.notify_all()
-            self._held += photo.memory
+            self.held += photo.memory
             worker.load += 1
             photo.job.open += 1
             if not any(worker.running for worker in self._workers):
@@ -148,7 +148,7 @@ class DecodePool:
         with self.free:
             worker.load = max(worker.load - 1, 0)
             photo.job.open -= 1
-            self._held = max(self._held - photo.memory, 0)
+            self.held = max(self.held - photo.memory, 0)
             self.free.notify(1 if self._large is None else len(self._workers) * PHOTOS_AHEAD)
             if photo.job.open == 0:
                 self.finished.notify_all()
@@ -160,7 +160,7 @@ class DecodePool:
                 job.failure = error
             for worker in self._workers:
                 worker.load = 0
-            self._held = 0
+            self.held = 0
             self.free.notify_all()
             self.finished.notify_all()
 

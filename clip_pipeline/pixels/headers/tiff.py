@@ -49,8 +49,8 @@ def read_tiff(content: bytes) -> ImageHeader:
 
 def _tags(content: bytes) -> dict[int, int]:
     """The first number of each tag that has one."""
-    order = {b"II": "<", b"MM": ">"}[content[:2]]
-    if len(content) < 8:
+    order = {b"II": "<", b"MM": ">"}.get(content[:2])
+    if order is None or len(content) < 8:
         raise ValueError("it ends within its header")
     place = struct.unpack_from(f"{order}I", content, 4)[0]
     if place + 2 > len(content):
