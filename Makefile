@@ -20,6 +20,9 @@ test: $(VENV)/installed-dev ## all tests, on all cores
 page-test: $(VENV)/installed-dev ## a day on the Dagster page in a browser, with screenshots in page-test/, and thirty kills: an hour
 	CLIP_PIPELINE_PAGE_TEST=$(CURDIR)/page-test $(BIN)/python -m pytest -n0 clip_pipeline_tests/browser
 
+crash-test: $(VENV)/installed-dev ## commands killed before every change that they make on the disk, then run again: an hour; POINTS=20 for a sample
+	rm -rf $(CURDIR)/crash-test && $(BIN)/python -m clip_pipeline_tests.crash_points.walk all $(CURDIR)/crash-test $(if $(POINTS),--points $(POINTS))
+
 check: lint ## style, types and the quick tests: a minute
 	$(BIN)/python -m pytest $(ON_ALL_CORES) -m "not slow and not signals"
 
@@ -50,4 +53,4 @@ $(VENV)/installed-dev: $(VENV)/installed
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
 
-.PHONY: demo test page-test check dev lint docs clean help
+.PHONY: demo test page-test crash-test check dev lint docs clean help

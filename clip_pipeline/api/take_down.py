@@ -6,8 +6,6 @@ from collections.abc import Callable, Sequence
 from datetime import date
 from pathlib import Path
 
-from clip_pipeline.errors import InputError, PhotosError
-from clip_pipeline.images.takedown import Found
 from clip_pipeline.pipeline import takedown
 from clip_pipeline.pipeline.outcomes import AssetOutcome
 from clip_pipeline.pipeline.takedown import TakedownOutcome
@@ -35,27 +33,9 @@ def take_down(
     folder was made with other settings.
     """
     if shards is not None:
-        return TakedownOutcome(_from_shards(Path(shards), names, reason), [], ())
+        from clip_pipeline.images.download.folder_takedown import take_down_from_shards
+
+        found = take_down_from_shards(Path(shards).expanduser(), names, date.today().isoformat(), reason)
+        return TakedownOutcome(found, [], ())
     with Workspace(data, recipe_of(recipe, settings)) as workspace:
         return takedown.take_down(workspace, names, reason, on_done)
-
-
-def _from_shards(folder: Path, names: Sequence[str], reason: str) -> Found:
-    import pyarrow.parquet as pq
-
-    from clip_pipeline.images.download.catalog import finished_shards, remove_photos
-    from clip_pipeline.images.takedown import ATTEMPT_COLUMNS, TAKEDOWNS_FILE, add_takedowns, find_photos
-
-    shards = finished_shards(folder)
-    if not shards:
-        raise PhotosError(f"{folder} holds no shards that clip-pipeline download wrote. Give the folder of 00000.tar.")
-    tables = [pq.read_table(folder / f"{shard}.parquet", columns=ATTEMPT_COLUMNS) for shard in shards]
-    found = find_photos(tables, names, date.today().isoformat(), reason)
-    if found.unknown:
-        raise InputError(
-            f"No photo in {folder} has the id, url or sha256 {', '.join(found.unknown[:5])}. "
-            "Look it up in the column id of its .parquet files; nothing was changed."
-        )
-    together = add_takedowns(folder / TAKEDOWNS_FILE, found.photos)
-    remove_photos(folder, together.ids)
-    return found

@@ -232,8 +232,7 @@ def _shard_keys(shards: int):
 
 
 def _with_keys(photos: pa.Table, shards: int) -> pa.Table:
-    """PHOTO_CATALOG of whole shards, sorted. Places have four digits, all of them more in a shard of more than 10,000: keys
-    sort as text."""
+    """PHOTO_CATALOG of whole shards, sorted."""
     import pyarrow as pa
 
     photos = photos.sort_by("id")
@@ -241,10 +240,23 @@ def _with_keys(photos: pa.Table, shards: int) -> pa.Table:
     order = np.argsort(shard_of, kind="stable")
     numbers, counts = np.unique(shard_of, return_counts=True)
     keys = [
-        f"{shard:05d}{place:0{max(4, len(str(count - 1)))}d}"
-        for shard, count in zip(numbers.tolist(), counts.tolist(), strict=True)
-        for place in range(count)
+        key for number, count in zip(numbers.tolist(), counts.tolist(), strict=True) for key in _keys(number, count)
     ]
     names = [f"{shard:05d}" for shard in shard_of[order].tolist()]
     columns = [*photos.take(order).columns, pa.array(names), pa.array(keys)]
     return pa.Table.from_arrays(columns, schema=PHOTO_CATALOG)
+
+
+def with_own_keys(photos: pa.Table) -> pa.Table:
+    """PHOTO_CATALOG of one shard, sorted, with the keys of a shard that holds these photos alone."""
+    import pyarrow as pa
+
+    if len(photos) == 0:
+        return photos
+    keys = _keys(int(photos["shard"][0].as_py()), len(photos))
+    return photos.set_column(photos.schema.get_field_index("key"), PHOTO_CATALOG.field("key"), pa.array(keys))
+
+
+def _keys(shard: int, count: int) -> list[str]:
+    """Places have four digits, all of them more in a shard of more than 10,000: keys sort as text."""
+    return [f"{shard:05d}{place:0{max(4, len(str(count - 1)))}d}" for place in range(count)]

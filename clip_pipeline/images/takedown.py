@@ -15,13 +15,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from clip_pipeline.errors import InputError
-from clip_pipeline.storage.disk import hash_json
+from clip_pipeline.images.catalog import plain_url
+from clip_pipeline.storage.disk import hash_json, sync_path
 from clip_pipeline.storage.published import published_file
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 TAKEDOWNS_FILE = "takedowns.jsonl"
+BEGUN_FILE = ".takedown-begun.jsonl"
+"""What a take-down has taken upon itself; there until the photos are nowhere any more, so that any later command ends it."""
+
 ATTEMPT_COLUMNS = ["id", "url", "sha256", "phash"]
 """Columns of SHARD_ATTEMPTS that a photo is found by."""
 _SHA256 = re.compile(r"[0-9a-f]{64}")
@@ -30,12 +34,13 @@ _SHA256 = re.compile(r"[0-9a-f]{64}")
 @dataclass(frozen=True)
 class Takedown:
     """One photo that must not be kept. `sha256` is of the bytes as downloaded, "" where they were never here; `date`
-    is YYYY-MM-DD; `reason` is what the person who asked wants remembered."""
+    is YYYY-MM-DD; `reason` is what the person who asked wants remembered; `url` is where it was, "" in older lists."""
 
     id: str
     sha256: str = ""
     date: str = ""
     reason: str = ""
+    url: str = ""
 
 
 @dataclass(frozen=True)
@@ -65,7 +70,7 @@ def read_takedowns(path: Path) -> Takedowns:
     except FileNotFoundError:
         return Takedowns()
     photos = []
-    for number, line in enumerate(text.splitlines(), start=1):
+    for number, line in enumerate(text.split("\n"), start=1):  # an id or a reason may hold other ends of lines
         if not line.strip():
             continue
         try:
@@ -83,15 +88,46 @@ _FIELDS = dataclasses.fields(Takedown)
 
 
 def add_takedowns(path: Path, photos: Iterable[Takedown]) -> Takedowns:
-    """Adds photos to the list, each once, and returns the whole list."""
-    known = read_takedowns(path)
-    have = {(photo.id, photo.sha256) for photo in known.photos}
-    new = [photo for photo in dict.fromkeys(photos) if (photo.id, photo.sha256) not in have]
-    together = Takedowns((*known.photos, *new))
+    """Adds photos to the list, each once, and returns the whole list, which is on the disk then. One process at a time."""
     with published_file(path) as temporary:
-        lines = (json.dumps(dataclasses.asdict(photo), ensure_ascii=False) for photo in together.photos)
-        temporary.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+        known = read_takedowns(path)
+        have = {(photo.id, photo.sha256) for photo in known.photos}
+        new = [photo for photo in dict.fromkeys(photos) if (photo.id, photo.sha256) not in have]
+        together = Takedowns((*known.photos, *new))
+        _write(temporary, together)
+    sync_path(path.parent)
     return together
+
+
+def _write(path: Path, takedowns: Takedowns) -> None:
+    lines = (json.dumps(dataclasses.asdict(photo), ensure_ascii=False) for photo in takedowns.photos)
+    path.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8", newline="\n")
+
+
+# ---- a take-down that has begun
+
+
+def begin_take_down(folder: Path, photos: Sequence[Takedown]) -> None:
+    """Writes down what is to go from `folder`, a data folder or a folder of shards, before anything is changed there."""
+    with published_file(folder / BEGUN_FILE) as temporary:
+        _write(temporary, Takedowns(tuple(photos)))
+
+
+def begun_take_down(folder: Path) -> Takedowns | None:
+    """What a take-down that has not come to its end took upon itself; None where there is none. Its photos are on the list then."""
+    if not (folder / BEGUN_FILE).exists():
+        return None
+    begun = read_takedowns(folder / BEGUN_FILE)
+    add_takedowns(folder / TAKEDOWNS_FILE, begun.photos)
+    return begun
+
+
+def end_take_down(folder: Path) -> None:
+    """The photos are nowhere in the folder any more."""
+    (folder / BEGUN_FILE).unlink(missing_ok=True)
+
+
+# ---- what a name leads to
 
 
 @dataclass(frozen=True)
@@ -104,25 +140,42 @@ class Found:
     unknown: tuple[str, ...]
 
 
-def find_photos(attempts: Sequence[pa.Table], names: Sequence[str], date: str, reason: str) -> Found:
+def find_photos(
+    attempts: Sequence[pa.Table], names: Sequence[str], date: str, reason: str, known: Takedowns | None = None
+) -> Found:
     """The photos that `names` mean: each is an id, a url, or the sha256 of the bytes as downloaded.
 
     attempts: SHARD_ATTEMPTS of every shard (columns id, url, sha256, phash). A sha256 that no photo has is taken down all
-    the same, so that its bytes are refused when they come.
+    the same, so that its bytes are refused when they come. known: what was taken down before, which the names may mean too.
     """
     rows = [row for table in attempts for row in table.select(ATTEMPT_COLUMNS).to_pylist()]
-    wanted = set(names)
-    named = [row for row in rows if wanted & {row["id"], row["url"], row["sha256"]}]
-    bytes_of_named = {row["sha256"] for row in named if row["sha256"]}
+    before = known.photos if known else ()
+    wanted = {alias for name in names for alias in _aliases(name)}
+    named = [row for row in rows if not wanted.isdisjoint(_names_of(row["id"], row["url"], row["sha256"]))]
+    again = [photo for photo in before if not wanted.isdisjoint(_names_of(photo.id, photo.url, photo.sha256))]
+    bytes_of_named = {row["sha256"] for row in named if row["sha256"]} | {
+        photo.sha256 for photo in again if photo.sha256
+    }
     going = {row["id"]: row for row in rows if row["sha256"] in bytes_of_named} | {row["id"]: row for row in named}
-    seen = {value for row in going.values() for value in (row["id"], row["url"], row["sha256"])}
-    unknown = [name for name in names if name not in seen]
-    photos = [Takedown(row["id"], row["sha256"] or "", date, reason) for row in going.values()]
-    photos += [Takedown("", name, date, reason) for name in unknown if _SHA256.fullmatch(name)]
+    seen = {name for row in going.values() for name in _names_of(row["id"], row["url"], row["sha256"])}
+    seen |= {name for photo in again for name in _names_of(photo.id, photo.url, photo.sha256)}
+    unknown = [name for name in names if seen.isdisjoint(_aliases(name))]
+    photos = [Takedown(row["id"], row["sha256"] or "", date, reason, row["url"]) for row in going.values()]
+    photos += [photo for photo in again if photo.id not in going]
+    photos += [Takedown("", name.lower(), date, reason) for name in unknown if _SHA256.fullmatch(name.lower())]
     looks = {row["phash"] for row in going.values() if row["phash"] is not None}
     alike = sorted(row["id"] for row in rows if row["phash"] in looks and row["id"] not in going)
     return Found(
         tuple(sorted(photos, key=lambda photo: (photo.id, photo.sha256))),
         tuple(alike),
-        tuple(name for name in unknown if not _SHA256.fullmatch(name)),
+        tuple(name for name in unknown if not _SHA256.fullmatch(name.lower())),
     )
+
+
+def _aliases(name: str) -> set[str]:
+    """A name as people write it: the hexadecimal digits in capitals, the scheme and host of a url in other case."""
+    return {name, plain_url(name), *([name.lower()] if _SHA256.fullmatch(name.lower()) else [])}
+
+
+def _names_of(photo: str, url: str | None, sha256: str | None) -> set[str]:
+    return {photo, url or photo, plain_url(url or photo), sha256 or photo} - {""}

@@ -1,13 +1,11 @@
-"""Results that go where the user says instead of the data folder: a file, a folder or shards, whole or not there."""
+"""Results that go where the user says instead of the data folder: a file or a folder, whole or not there, one writer at a time."""
 
 from __future__ import annotations
 
 import contextlib
-import json
 import shutil
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 from clip_pipeline.errors import StoreError
 from clip_pipeline.storage.disk import restore_previous, swap_in, sync_path, sync_tree, write_synced
@@ -72,73 +70,3 @@ def _check_place(target: Path) -> None:
         raise StoreError(
             f"{target} holds files that clip-pipeline did not write. Choose an empty or new folder with -o."
         )
-
-
-def published_shard(
-    output: Path,
-    shard: str,
-    plan: str,
-    settings: str,
-    build: Callable[[Path, Path, bool], dict[str, Any]],
-    again: Callable[[dict[str, Any]], bool] = lambda stats: False,
-) -> dict[str, Any]:
-    """The stats of one shard below `output`, building it unless it is finished for the same plan.
-
-    plan: a hash of all that decides its bytes; settings: of all but the list of photos. build(folder, work, reusable): writes
-    NNNNN.tar, NNNNN.parquet and NNNNN_stats.json into `folder`; `work` outlives a crash; `reusable` says that the old shard in
-    `output` was made with the same settings. The files are put in place with the stats last: their presence means that the
-    shard is complete. again(stats): whether to build a finished shard once more. Raises StoreError when `output` is a file.
-    """
-    if output.is_file():
-        raise StoreError(f"{output} is a file, a folder was expected. Choose another place with -o.")
-    with disk_errors(output):
-        old = shard_stats(output, shard)
-        staging, works = output / f".{shard}.staging", output / f".{shard}.work"
-        if old.get("plan") == plan and not again(old):
-            for rest in (staging, works):  # of a run that was killed after it had put the files in place
-                shutil.rmtree(rest, ignore_errors=True)
-            return old
-        work = works / settings[:16]
-        shutil.rmtree(staging, ignore_errors=True)
-        staging.mkdir(parents=True)
-        for other in works.iterdir() if works.exists() else ():
-            if other != work:
-                shutil.rmtree(
-                    other, ignore_errors=True
-                )  # what a decoder that outlives a killed run adds meanwhile goes with all of it
-        work.mkdir(parents=True, exist_ok=True)
-        stats = build(staging, work, old.get("settings") == settings) | {"plan": plan, "settings": settings}
-        name = f"{shard}_stats.json"
-        write_synced(staging / name, json.dumps(stats, indent=1, sort_keys=True) + "\n")
-        sync_tree(staging)
-        (output / name).unlink(missing_ok=True)
-        for path in sorted(staging.iterdir(), key=lambda path: path.name == name):
-            path.replace(output / path.name)
-        sync_path(output)
-        # Under its name a decoder that outlives a killed run by a photo may still begin a file while the folder is emptied.
-        works.replace(staging)
-        shutil.rmtree(staging)
-    return stats
-
-
-def shard_stats(output: Path, shard: str) -> dict[str, Any]:
-    """What the stats of a shard below `output` say; empty when it is not complete or is not ours."""
-    try:
-        stats = json.loads((output / f"{shard}_stats.json").read_text())
-    except (FileNotFoundError, json.JSONDecodeError):
-        return {}
-    whole = all((output / f"{shard}{ending}").is_file() for ending in (".tar", ".parquet"))
-    return stats if whole and isinstance(stats, dict) and "plan" in stats else {}
-
-
-def remove_other_shards(output: Path, shards: Collection[str]) -> list[str]:
-    """Removes the shards that an earlier, longer list left below `output`; returns their names. Other files stay."""
-    removed = []
-    for path in sorted(output.glob("*_stats.json")):
-        shard = path.name.removesuffix("_stats.json")
-        if shard not in shards and shard_stats(output, shard):
-            path.unlink()
-            for ending in (".tar", ".parquet"):
-                (output / f"{shard}{ending}").unlink()
-            removed.append(shard)
-    return removed

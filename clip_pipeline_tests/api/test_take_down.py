@@ -16,6 +16,7 @@ from clip_pipeline.errors import InputError, PhotosError
 from clip_pipeline.settings import Recipe
 from clip_pipeline.sources.photos.formats.tar_index import read_shard
 from clip_pipeline_tests.images.photos import jpeg, scene
+from clip_pipeline_tests.made.warm_python import start_python
 from clip_pipeline_tests.sources.loopback import Answer, loopback
 
 RECIPE = Recipe()
@@ -78,3 +79,40 @@ def test_a_folder_without_shards_and_an_unknown_name_are_sentences(tmp_path, sit
     with pytest.raises(InputError, match="No photo in .* has the id, url or sha256 cat"):
         take_down(["cat"], shards=tmp_path / "shards")
     assert not (tmp_path / "shards" / "takedowns.jsonl").exists()
+
+
+TAKE_DOWN = """
+import sys
+from clip_pipeline.api.take_down import take_down
+take_down([sys.argv[2]], shards=sys.argv[1])
+"""
+
+
+@pytest.mark.slow
+def test_six_take_downs_at_once_all_hold_and_one_may_be_asked_for_twice(tmp_path, site):
+    download(tmp_path, site)
+    gone = ["3.jpg", "http://photos.test/4.jpg", "5.jpg", "6.jpg", "3.jpg", "http://photos.test/4.jpg"]
+    commands = [start_python(["-c", TAKE_DOWN, tmp_path / "shards", name]) for name in gone]
+    assert [command.wait() for command in commands] == [0] * 6
+    assert ids(tmp_path / "shards") == {f"{n}.jpg" for n in range(PHOTOS) if n not in (3, 4, 5, 6)}
+    asked = len(site.requests)
+    download(tmp_path, site)
+    assert len(site.requests) == asked
+    assert ids(tmp_path / "shards") == {f"{n}.jpg" for n in range(PHOTOS) if n not in (3, 4, 5, 6)}
+
+
+DOWNLOAD = """
+import sys
+from clip_pipeline.api.download import download
+from clip_pipeline_tests.api.test_take_down import RECIPE
+download(sys.argv[1], sys.argv[2], recipe=RECIPE, hosts={"photos.test": ("127.0.0.1", int(sys.argv[3]))})
+"""
+
+
+@pytest.mark.slow
+def test_three_downloads_into_one_folder_take_turns_and_ask_once(tmp_path, site):
+    arguments = ["-c", DOWNLOAD, url_list(tmp_path, site), tmp_path / "shards", site.port]
+    downloads = [start_python(arguments) for _ in range(3)]
+    assert [one.wait() for one in downloads] == [0] * 3
+    assert len(site.requests) == PHOTOS
+    assert not [path.name for path in (tmp_path / "shards").iterdir() if path.name.startswith(".")]

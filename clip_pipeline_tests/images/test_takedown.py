@@ -7,6 +7,7 @@ import pytest
 
 from clip_pipeline.errors import InputError
 from clip_pipeline.images.takedown import Takedown, Takedowns, add_takedowns, find_photos, read_takedowns
+from clip_pipeline_tests.made.warm_python import start_python
 
 
 def attempts(*rows: tuple[str, str | None, int | None]) -> pa.Table:
@@ -43,7 +44,7 @@ def test_photos_that_only_look_the_same_are_told_and_left():
 
 
 def test_a_photo_that_was_never_stored_is_known_by_its_id():
-    assert find_photos(SHARDS, ["gone"], "d", "r").photos == (Takedown("gone", "", "d", "r"),)
+    assert find_photos(SHARDS, ["gone"], "d", "r").photos == (Takedown("gone", "", "d", "r", "http://photos/gone"),)
 
 
 def test_a_name_that_leads_nowhere_is_told_but_a_sha256_is_kept_for_the_day_its_bytes_come():
@@ -72,3 +73,37 @@ def test_a_line_that_cannot_be_read_stops_everything(tmp_path):
     path.write_text('{"id": "cat"}\n{"id": "do\n')
     with pytest.raises(InputError, match="Line 2 of .* is no record of a photo"):
         read_takedowns(path)
+
+
+@pytest.mark.parametrize("name", ["HTTP://PHOTOS/cat", "http://photos/cat#top", A.upper()])
+def test_a_name_is_found_as_people_write_it(name):
+    assert ids([name]) == ["cat", "cat again"]
+
+
+def test_what_was_taken_down_before_is_no_unknown_name_whatever_it_is_called(tmp_path):
+    known = add_takedowns(tmp_path / "takedowns.jsonl", find_photos(SHARDS, ["cat"], "d", "r").photos)
+    rest = [table.slice(2) for table in SHARDS[:1]]
+    for name in ("cat", "http://photos/cat again", A):
+        found = find_photos(rest, [name], "later", "again", known)
+        assert found.unknown == () and {photo.date for photo in found.photos} == {"d"}
+        assert add_takedowns(tmp_path / "takedowns.jsonl", found.photos) == known
+
+
+@pytest.mark.parametrize("odd", ["a\u2028b", "a\u0085b", "-\x1cid"])
+def test_an_id_with_another_end_of_line_in_it_is_read_as_it_was_written(tmp_path, odd):
+    add_takedowns(tmp_path / "takedowns.jsonl", [Takedown(odd, A, "d", odd)])
+    assert read_takedowns(tmp_path / "takedowns.jsonl").ids == {odd}
+    assert (tmp_path / "takedowns.jsonl").read_bytes().count(b"\n") == 1
+
+
+def test_six_who_add_to_the_list_at_once_lose_nothing(tmp_path):
+    code = """
+import sys
+from pathlib import Path
+from clip_pipeline.images.takedown import Takedown, add_takedowns
+for number in range(20):
+    add_takedowns(Path(sys.argv[1]), [Takedown(f"{sys.argv[2]} {number}")])
+"""
+    writers = [start_python(["-c", code, tmp_path / "takedowns.jsonl", writer]) for writer in range(6)]
+    assert [writer.wait() for writer in writers] == [0] * 6
+    assert len(read_takedowns(tmp_path / "takedowns.jsonl").ids) == 120

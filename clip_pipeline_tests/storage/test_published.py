@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import subprocess
 import sys
-import threading
-from pathlib import Path
 
 import pytest
 
 from clip_pipeline.errors import StoreError
-from clip_pipeline.storage.published import published_file, published_folder, published_shard, shard_stats
+from clip_pipeline.storage.published import published_file, published_folder
 
 
 def test_a_published_file_is_whole_or_not_there(tmp_path):
@@ -67,46 +64,3 @@ def test_what_a_killed_writer_left_is_gone_after_the_next_and_its_lock_is_free(t
     assert (tmp_path / ".folder.lock").exists()
     assert subprocess.run([sys.executable, "-c", WRITER, tmp_path, "y"], check=False).returncode == 0
     assert {path.name for path in tmp_path.iterdir()} == {"folder", "file"}
-
-
-def write_shard(folder: Path, work: Path, reusable: bool) -> dict[str, int]:
-    for ending in (".tar", ".parquet"):
-        (folder / f"00000{ending}").write_text("x")
-    (folder / "00000_stats.json").write_text(json.dumps({"count": 1}))
-    (work / "1.journal").write_text("x")
-    return {"count": 1}
-
-
-def test_a_finished_shard_loses_what_a_killed_run_left_behind_it(tmp_path):
-    published_shard(tmp_path, "00000", "plan", "settings", write_shard)
-    for rest in (".00000.work/settings", ".00000.staging"):
-        (tmp_path / rest).mkdir(parents=True)
-        (tmp_path / rest / "1.journal").touch()
-    assert published_shard(tmp_path, "00000", "plan", "settings", write_shard)["count"] == 1
-    assert {path.name for path in tmp_path.iterdir()} == {"00000.tar", "00000.parquet", "00000_stats.json"}
-
-
-@pytest.mark.slow
-def test_a_shard_is_published_although_someone_still_writes_into_its_work_folder(tmp_path):
-    for run in range(20):
-        output = tmp_path / str(run)
-        started = threading.Event()
-
-        def keep_writing(work: Path, started: threading.Event) -> None:
-            number = 0
-            while work.is_dir():
-                started.set()
-                try:
-                    (work / f"{number}.journal").touch()
-                except FileNotFoundError:
-                    return
-                number += 1
-
-        def build(folder: Path, work: Path, reusable: bool, started: threading.Event = started) -> dict[str, int]:
-            threading.Thread(target=keep_writing, args=(work, started), daemon=True).start()
-            started.wait()
-            return write_shard(folder, work, reusable)
-
-        published_shard(output, "00000", "plan", "settings", build)
-        assert shard_stats(output, "00000")["count"] == 1
-        assert len(list(output.iterdir())) == 3

@@ -16,14 +16,12 @@ from clip_pipeline.images.download.reuse import SHARDS_VERSION, PreviousShard
 from clip_pipeline.images.download.shard import download_shard
 from clip_pipeline.machine.memory import give_memory_back, use_few_arenas
 from clip_pipeline.machine.progress import progress
-from clip_pipeline.records import PHOTO_CATALOG
 from clip_pipeline.settings import DownloadSettings, fingerprinted
 from clip_pipeline.storage.disk import hash_json
-from clip_pipeline.storage.published import published_file, published_shard, remove_other_shards, shard_stats
+from clip_pipeline.storage.published import published_file
+from clip_pipeline.storage.shard_folder import finished_shards, published_shard, remove_other_shards, shard_stats
 
 if TYPE_CHECKING:
-    import pyarrow as pa
-
     from clip_pipeline.sources.fetch import PhotoFetcher
 
 logger = logging.getLogger(__name__)
@@ -97,66 +95,24 @@ def download_catalog(
     removed = remove_other_shards(output, tables)
     if removed:
         logger.info("Removed %d shards that the list has no more", len(removed))
-    _write_sizes(output, stats_of)
+    write_sizes(output, stats_of)
     statuses: Counter[str] = Counter()
     for stats in stats_of.values():
         statuses.update(stats["status"])
     return statuses
 
 
-def _write_sizes(output: Path, stats_of: Mapping[str, dict[str, Any]]) -> None:
+def write_sizes(output: Path, stats_of: Mapping[str, dict[str, Any]]) -> None:
     """sizes.json, where open_clip's trainer looks for the number of photos of each tar."""
     with published_file(output / "sizes.json") as path:
         sizes = {f"{shard}.tar": stats["successes"] for shard, stats in stats_of.items()}
         path.write_text(json.dumps(sizes, indent=1, sort_keys=True) + "\n")
 
 
-def finished_shards(output: Path) -> dict[str, dict[str, Any]]:
-    """Shard -> its stats, of the finished shards in a folder of `download_catalog`."""
-    names = sorted(path.name.removesuffix("_stats.json") for path in output.glob("*_stats.json"))
-    return {shard: stats for shard in names if (stats := shard_stats(output, shard))}
-
-
 def lacking(output: Path) -> dict[str, Lack]:
     """Shard -> what it lacks for now, of the finished shards that lack photos."""
     found = {shard: lack_of(stats) for shard, stats in finished_shards(output).items()}
     return {shard: lack for shard, lack in found.items() if lack is not None}
-
-
-def remove_photos(output: Path, ids: Collection[str]) -> list[str]:
-    """Writes those shards again, without these photos and from what they hold, that have one; returns their names."""
-    import pyarrow as pa
-    import pyarrow.compute as pc
-    import pyarrow.parquet as pq
-
-    changed = []
-    stats_of = finished_shards(output)
-    for shard, old in stats_of.items():
-        rows = pq.read_table(output / f"{shard}.parquet", schema=PHOTO_CATALOG)  # columns that it lacks are null
-        kept = rows.filter(pc.invert(pc.is_in(rows["id"], pa.array(sorted(ids), pa.string()))))
-        if len(kept) == len(rows):
-            continue
-        if len(kept) == 0:
-            remove_other_shards(output, stats_of.keys() - {shard})
-        else:
-            _write_without(output, shard, kept, old["settings"])
-        changed.append(shard)
-    _write_sizes(output, finished_shards(output))
-    return changed
-
-
-def _write_without(output: Path, shard: str, kept: pa.Table, made_with: str) -> None:
-    """Publishes the shard with the photos that are kept. Its plan is of no list, so the next download looks it through."""
-    from clip_pipeline.sources.fetch import PhotoFetcher
-
-    def build(folder: Path, work: Path, reusable: bool) -> dict[str, Any]:
-        old = PreviousShard(output, shard, DownloadSettings(), as_it_is=True)
-        with PhotoFetcher(DownloadSettings(), {}) as fetcher:  # never asked: the old shard knows all of them
-            stats = download_shard(kept, folder, DownloadSettings(), fetcher, previous=old)
-        add_tries(stats, lack_of(shard_stats(output, shard)), asked=False)
-        return stats
-
-    published_shard(output, shard, f"without {hash_json(kept['id'].to_pylist())}", made_with, build)
 
 
 def _holds(output: Path, shard: str, taken_down: Collection[str]) -> bool:

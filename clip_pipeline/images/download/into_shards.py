@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING
 
 from clip_pipeline.images.catalog import write_catalog
 from clip_pipeline.images.download.catalog import download_catalog
+from clip_pipeline.images.download.folder_takedown import end_begun_take_down
 from clip_pipeline.images.links.listed import links_without_word
 from clip_pipeline.images.takedown import TAKEDOWNS_FILE, read_takedowns
 from clip_pipeline.settings import DownloadSettings
 from clip_pipeline.storage.scratch import scratch_folder
+from clip_pipeline.storage.shard_folder import only_writer_of_shards
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -32,8 +34,9 @@ def download_listed(
 
     workers: processes that decode, 0 is one a core. retry: whether failures that may have passed are tried again.
     """
-    gone = read_takedowns(output / TAKEDOWNS_FILE)
-    with scratch_folder("catalog") as scratch:
+    with only_writer_of_shards(output), scratch_folder("catalog") as scratch:
+        end_begun_take_down(output)
+        gone = read_takedowns(output / TAKEDOWNS_FILE)
         catalog = scratch / "catalog"
         write_catalog(map(links_without_word, photos), settings.photos_per_shard, catalog, gone.ids)
         return download_catalog(catalog, output, settings, fetcher, workers, retry, gone.sha256s)

@@ -17,6 +17,8 @@ from pathlib import Path
 from threading import Lock
 from typing import Any
 
+from clip_pipeline.storage.disk import sync_path
+
 MARK = b"CPJ1"
 HEADER = struct.Struct("<4sIII")
 
@@ -137,3 +139,25 @@ def _whole_records(path: Path) -> Iterator[tuple[Entry, dict[str, Any]]]:
                 return
             yield Entry(int(path.stem), offset, about_bytes, photo_bytes), json.loads(record[:about_bytes])
             offset += HEADER.size + len(record)
+
+
+def journal_attempts(path: Path) -> list[dict[str, Any]]:
+    """The attempts in one segment."""
+    return [about for _, about in _whole_records(path)]
+
+
+def without_records(path: Path, gone: Callable[[dict[str, Any]], bool]) -> None:
+    """Writes a segment anew without the records that gone(attempt) names and without what was cut at its end, in one step; leaves
+    alone one that has neither."""
+    records = list(_whole_records(path))
+    kept = [entry for entry, about in records if not gone(about)]
+    whole = sum(HEADER.size + entry.about_bytes + entry.photo_bytes for entry in kept)
+    if whole == path.stat().st_size:
+        return
+    temporary = path.with_suffix(".part")
+    with path.open("rb") as old, temporary.open("wb") as new:
+        for entry in kept:
+            old.seek(entry.offset)
+            new.write(old.read(HEADER.size + entry.about_bytes + entry.photo_bytes))
+    sync_path(temporary)
+    temporary.replace(path)

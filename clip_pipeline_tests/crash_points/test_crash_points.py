@@ -1,0 +1,17 @@
+"""Commands killed before changes of the disk that chance chooses; `make crash-test` kills before every one."""
+
+from __future__ import annotations
+
+import pytest
+
+from clip_pipeline_tests.made.warm_python import run_python
+
+SAMPLES = {"download": 4, "takedown_folder": 6, "takedown_unfinished": 4}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("case", SAMPLES)
+def test_a_command_that_was_killed_and_run_again_leaves_what_a_calm_one_leaves(case, tmp_path):
+    arguments = ["-m", "clip_pipeline_tests.crash_points.walk", case, tmp_path / "walk", "--points", SAMPLES[case]]
+    done = run_python(arguments)
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
