@@ -42,6 +42,44 @@ def test_a_function_is_kept_in_the_folder_of_the_environment(tmp_path):
     assert hits == ["0\n", "1\n"]
 
 
+TRIED = """
+import functools, pathlib, sys
+from numba import config, njit
+config.CACHE_DIR = sys.argv[1]
+from clip_pipeline.machine.numba_cache import cached
+from clip_pipeline_tests.made.damage import damage, remove
+import clip_pipeline_tests.made.doubled as doubled
+
+def hits():
+    function = cached(functools.partial(njit, "int64(int64)"))(doubled.double)
+    assert function(21) == 42
+    return sum(function.stats.cache_hits.values())
+
+assert (hits(), hits()) == (0, 1)
+files = sorted(path for path in pathlib.Path(sys.argv[1]).rglob("*") if path.is_file())
+assert [path.suffix for path in files] == [".nbc", ".nbi"], files
+for path in files:
+    whole = path.read_bytes()
+    for kind in ("empty", "random bytes", "a folder", "a pipe", "a bit"):
+        if kind == "a bit":
+            path.write_bytes(whole[:-20] + bytes([whole[-20] ^ 1]) + whole[-19:])
+        else:
+            damage(path, kind)
+        assert hits() == 0, (path.name, kind)
+        for left in path.parent.iterdir():
+            remove(left)
+        assert (hits(), hits()) == (0, 1)
+print("all")
+"""
+
+
+@pytest.mark.slow
+def test_damaged_files_are_compiled_again_and_never_run(tmp_path):
+    done = subprocess.run([sys.executable, "-c", TRIED, str(tmp_path)], capture_output=True, text=True)
+    assert done.stdout == "all\n", done.stderr
+    assert "is damaged and is not used: the function is compiled again" in done.stderr
+
+
 @pytest.mark.slow
 def test_photos_are_resized_without_a_folder_for_it():
     code = (
