@@ -1,7 +1,8 @@
 """Code that the files of a model or tokenizer bring along or ask for: never run, and refused with a sentence.
 
 A folder of the Hugging Face hub may name Python files of its own (`auto_map`), which transformers runs where it is allowed to
-(`trust_remote_code`), or asks at the terminal whether it may. A pickle may call any function. What is read of a model is its weights,
+(`trust_remote_code`), or asks at the terminal whether it may; it may name a kernel, which is compiled code of a repository. A pickle may call any
+function. What is read of a model is its weights,
 its JSON and its tokenizer.json; its classes are those of the installed open_clip, timm and transformers.
 """
 
@@ -19,8 +20,12 @@ from typing import Any
 
 from clip_pipeline.errors import ModelError
 
-ASKS_FOR_CODE = {"trustremotecode", "automap", "coderevision", "custompipelines"}
+ASKS_FOR_CODE = {"trustremotecode", "automap", "coderevision", "custompipelines", "usekernels", "kernelconfig"}
 """Keys of transformers, without case and signs."""
+
+ATTENTION = {"attnimplementation", "attnimplementationinternal", "expertsimplementation"}
+PLAIN_NAME = re.compile(r"[A-Za-z0-9_|]*")
+"""Of an attention that comes with transformers; one with a slash is a repository of compiled code."""
 
 READ_BY_TRANSFORMERS = ("config.json", "tokenizer_config.json", "special_tokens_map.json", "processor_config.json")
 """Settings beside a tokenizer or text encoder; what else is JSON there holds tokens, whose names mean nothing."""
@@ -63,7 +68,7 @@ def refuse_code(content: Any, where: str) -> None:
         value = waiting.pop()
         if isinstance(value, dict):
             for key in value:
-                if _bare(key) in ASKS_FOR_CODE:
+                if _bare(key) in ASKS_FOR_CODE or (_bare(key) in ATTENTION and not _all_plain(value[key])):
                     raise ModelError(
                         f"{where} asks for code of its own, with {str(key)[:40]}. Models are read as weights, JSON and tokenizer.json "
                         "here, and no code of theirs is run. Use a model without it; where this one needs none, remove the entry."
@@ -76,8 +81,8 @@ def refuse_code(content: Any, where: str) -> None:
 def refuse_code_of_folder(folder: Path) -> None:
     """Raises ModelError where the settings of a tokenizer or text encoder in a folder ask for code, or are no JSON."""
     for name in READ_BY_TRANSFORMERS:
-        if (folder / name).exists():
-            read_settings_file(folder / name)
+        if (folder / name).exists() and not isinstance(read_settings_file(folder / name), dict):
+            raise ModelError(f"{folder / name} is no JSON object of settings. Copy the whole folder again.")
 
 
 @contextlib.contextmanager
@@ -87,26 +92,35 @@ def without_foreign_code(what: str) -> Iterator[None]:
 
     Loading takes turns in it: it changes transformers' own functions, and puts them back.
     """
-    from transformers import dynamic_module_utils
+    from transformers import dynamic_module_utils as modules
+    from transformers.integrations import hub_kernels as kernels
+
+    refused = []
 
     def refuse(*_: Any, **__: Any) -> None:
-        raise ModelError(_needs_code(what))
+        refused.append(ModelError(_needs_code(what)))
+        raise refused[-1]
 
-    changes = {"get_class_in_module": refuse, "get_cached_module_file": refuse, "TIME_OUT_REMOTE_CODE": 0}
+    changes: list[tuple[Any, str, Any]] = [
+        (modules, "get_class_in_module", refuse),
+        (modules, "get_cached_module_file", refuse),
+        (modules, "TIME_OUT_REMOTE_CODE", 0),
+        (kernels, "get_kernel", refuse),
+    ]
     variables = {"TORCH_FORCE_WEIGHTS_ONLY_LOAD": "1", "TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD": None}
     with _loading:
-        before = {name: getattr(dynamic_module_utils, name) for name in changes}
+        before = [(module, name, getattr(module, name)) for module, name, _ in changes]
         environment = {name: os.environ.get(name) for name in variables}
         try:
-            _set(dynamic_module_utils, changes)
+            _set(changes)
             _set_variables(variables)
             yield
-        except ValueError as error:
-            if "trust_remote_code" in str(error):
+        except Exception as error:
+            if refused or "trust_remote_code" in str(error):  # transformers may have made another error of ours
                 raise ModelError(_needs_code(what)) from error
             raise
         finally:
-            _set(dynamic_module_utils, before)
+            _set(before)
             _set_variables(environment)
 
 
@@ -120,8 +134,8 @@ def loading_reason(error: BaseException) -> str:
             f"it is a pickle that asks for more than weights{which}, and no code of a file is run. Save the weights as safetensors, or "
             "with torch.save(model.state_dict(), FILE)."
         )
-    reason = text.strip().splitlines()[0] if text.strip() else type(error).__name__
-    return reason[:MAX_REASON_LETTERS]
+    reason = " ".join(text.split()) or type(error).__name__
+    return reason if len(reason) <= MAX_REASON_LETTERS else f"{reason[:MAX_REASON_LETTERS]} …"
 
 
 @contextlib.contextmanager
@@ -147,8 +161,14 @@ def _bare(key: object) -> str:
     return "".join(letter for letter in folded if letter.isalnum())
 
 
-def _set(module: Any, values: dict[str, Any]) -> None:
-    for name, value in values.items():
+def _all_plain(value: Any) -> bool:
+    """Whether all texts in it name something that is installed."""
+    values = list(value.values()) if isinstance(value, dict) else [value]
+    return all(one is None or (isinstance(one, str) and PLAIN_NAME.fullmatch(one)) for one in values)
+
+
+def _set(values: list[tuple[Any, str, Any]]) -> None:
+    for module, name, value in values:
         setattr(module, name, value)
 
 

@@ -113,13 +113,13 @@ def load_model_folder(
         with waiting(f"Loading the model {folder}"), without_foreign_code(str(folder)), panics_are_errors():
             model, _, preprocess = open_clip.create_model_and_transforms(f"local-dir:{folder}", device=device)
             tokenizer = open_clip_tokenizer(f"local-dir:{folder}", config)
+            _check_tokenizer(folder, model, tokenizer)
     except ModelError:
         raise
     except Exception as error:
         raise ModelError(
             f"open_clip cannot load the model in {folder}: {loading_reason(error)} Train it again, or copy the whole folder again."
         ) from error
-    _check_tokenizer(folder, model, tokenizer)
     model.eval()
     return model, preprocess, tokenizer
 

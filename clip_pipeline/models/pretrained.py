@@ -136,7 +136,9 @@ def open_clip_tokenizer(name: str, config: dict[str, Any]) -> Callable[..., torc
     import open_clip
 
     from_transformers = bool(config["text_cfg"].get("hf_tokenizer_name"))  # the others know no such argument
-    return open_clip.get_tokenizer(name, **({"trust_remote_code": False} if from_transformers else {}))
+    tokenizer = open_clip.get_tokenizer(name, **({"trust_remote_code": False} if from_transformers else {}))
+    tokenizer(["a photo", ""])  # one whose files contradict each other fails now, where its name is known
+    return tokenizer
 
 
 def _unknown_architecture(name: str, architecture: str) -> str:

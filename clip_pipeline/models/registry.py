@@ -64,6 +64,8 @@ def check_config(config: Any, where: str) -> None:
     wrong = [key for key in ("vision_cfg", "text_cfg") if not isinstance(config[key], dict)]
     if wrong:
         raise ModelError(f"{where}: {' and '.join(wrong)} is no table of settings. Expected open_clip's format.")
+    if not isinstance(config["text_cfg"].get("tokenizer_kwargs") or {}, dict):
+        raise ModelError(f"{where}: tokenizer_kwargs is no table of settings. Expected open_clip's format.")
     refuse_code(config, where)
     timm_name, text_name = config["vision_cfg"].get("timm_model_name"), config["text_cfg"].get("hf_model_name")
     if timm_name and not (isinstance(timm_name, str) and TIMM_NAME.fullmatch(timm_name)):

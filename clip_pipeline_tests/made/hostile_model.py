@@ -85,6 +85,14 @@ def _text_encoder_elsewhere(folder: Path, line: str) -> None:
     _text(folder, hf_model_name=str(link), hf_pooler_type="mean_pooler")
 
 
+def _kernel(folder: Path, line: str) -> None:
+    """Compiled code of a repository in the place of the attention, where the package `kernels` is installed."""
+    (folder / "config.json").write_text(
+        json.dumps({"model_type": "bert", "_attn_implementation": "evil/kernel:attention"})
+    )
+    _text(folder, hf_model_name=str(folder), hf_pooler_type="mean_pooler")
+
+
 def _timm_folder(folder: Path, line: str) -> None:
     change(
         folder / CONFIG, lambda config: config["model_cfg"]["vision_cfg"].update(timm_model_name=f"local-dir:{folder}")
@@ -139,6 +147,7 @@ ATTACKS: dict[str, Callable[[Path, str], None]] = {
     "auto_map of a config.json beside it": _config_beside,
     "hf_model_name of the folder itself": _text_encoder,
     "hf_model_name of a link to another folder": _text_encoder_elsewhere,
+    "a kernel of a repository": _kernel,
     "timm's local-dir": _timm_folder,
     "a zipped pickle": _pickle("open_clip_pytorch_model.bin", zipped=True),
     "a bare pickle": _pickle("open_clip_pytorch_model.bin", zipped=False),

@@ -139,6 +139,41 @@ def test_code_is_refused_wherever_the_wish_for_it_comes_from(model, tmp_path):
     assert not canary.exists()
 
 
+def test_no_kernel_is_fetched_for_a_name_of_the_hub(monkeypatch):
+    """Of a repository's files nothing is read beforehand: the lock around the loading holds."""
+    from transformers.integrations import hub_kernels
+
+    monkeypatch.setattr(hub_kernels, "is_kernels_available", lambda: True)
+    with pytest.raises(ModelError, match="needs Python code"), without_foreign_code("The encoder evil/encoder"):
+        hub_kernels.load_and_register_attn_kernel("evil/kernel:attention")
+
+
+def test_a_text_encoder_of_a_known_class_is_loaded_from_local_files(model, tmp_path):
+    from safetensors.torch import save_file
+
+    shutil.copytree(model, tmp_path / "bert")
+    encoder = tmp_path / "encoder"
+    encoder.mkdir()
+    sizes = {
+        "hidden_size": 32,
+        "num_hidden_layers": 1,
+        "num_attention_heads": 2,
+        "intermediate_size": 64,
+        "vocab_size": 300,
+    }
+    (encoder / "config.json").write_text(json.dumps({"model_type": "bert", **sizes}))
+    text = {"hf_model_name": str(encoder), "hf_pooler_type": "mean_pooler", "hf_proj_type": "linear"}
+    change(tmp_path / "bert/open_clip_config.json", lambda config: config["model_cfg"]["text_cfg"].update(text))
+    built = build_model(load_config(tmp_path / "bert"))
+    save_file(
+        {name: weight.contiguous() for name, weight in built.state_dict().items()},
+        tmp_path / "bert/open_clip_model.safetensors",
+    )
+    loaded, _, tokenizer = open_model(tmp_path / "bert")
+    with torch.no_grad():
+        assert torch.equal(loaded.encode_text(tokenizer(["a cup"])), built.eval().encode_text(tokenizer(["a cup"])))
+
+
 def test_transformers_is_as_it_was_afterwards(model, monkeypatch):
     from transformers import dynamic_module_utils
 
@@ -183,6 +218,14 @@ def test_an_odd_configuration_is_a_sentence(content, model, tmp_path):
     shutil.copytree(model, tmp_path / "odd")
     (tmp_path / "odd/open_clip_config.json").write_text(content, encoding="latin-1")
     with pytest.raises(ModelError):
+        open_model(tmp_path / "odd")
+
+
+def test_a_tokenizer_whose_parts_contradict_each_other_is_a_sentence(model, tmp_path):
+    """Its library panics at the first text."""
+    shutil.copytree(model, tmp_path / "odd")
+    change(tmp_path / "odd/tokenizer.json", lambda content: content["post_processor"].update(special_tokens={}))
+    with pytest.raises(ModelError, match="its contents contradict each other"):
         open_model(tmp_path / "odd")
 
 
