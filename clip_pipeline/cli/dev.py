@@ -34,7 +34,7 @@ PATIENCE = {"DAGSTER_BACKFILL_RETRY_DEFINITION_CHANGED_ERROR": "1"}
 @click.option("--port", default=3000, show_default=True, type=click.IntRange(1, 65535), help="Port of the page.")
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address of the page. Whoever reaches it can start runs, so it is this machine's own.")  # fmt: skip
 @click.option("--allow-host", "allowed", multiple=True, metavar="NAME", help="A name or address that the page is opened by, besides those of loopback and of --host. May be repeated.")  # fmt: skip
-@click.option("--root", "roots", multiple=True, type=click.Path(exists=True, file_okay=False), help="A folder below which files may be named on the page. May be repeated. [default: the data folder and the current folder]")  # fmt: skip
+@click.option("--root", "roots", multiple=True, envvar="CLIP_PIPELINE_ROOTS", type=click.Path(exists=True, file_okay=False), help="A folder below which files may be named on the page. May be repeated. [default: the data folder and the current folder]")  # fmt: skip
 @click.option("--read-only", is_flag=True, help="The page shows everything and changes nothing.")
 def dev(
     recipe: str,

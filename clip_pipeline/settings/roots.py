@@ -20,7 +20,10 @@ def check_below(text: str, roots: Collection[Path] | None, what: str) -> None:
     """
     if roots is None:
         return
-    paths = [Path(one).expanduser().resolve() for one in text.split("::")]
+    try:
+        paths = [Path(one).expanduser().resolve() for one in text.split("::")]
+    except (OSError, RuntimeError, ValueError):  # a home that is nobody's, links in a circle, a zero byte
+        raise SettingsError(f"{what} is no path that can be followed: {text[:200]!r}.") from None
     if ".." not in PARTS.split(text) and all(any(path.is_relative_to(root) for root in roots) for path in paths):
         return
     raise SettingsError(
