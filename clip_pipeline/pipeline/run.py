@@ -18,6 +18,7 @@ from clip_pipeline.errors import (
     WithheldArtifactError,
     nearest_name,
 )
+from clip_pipeline.pipeline.checks.damaged_inputs import damaged_inputs, may_be_damage
 from clip_pipeline.pipeline.checks.evaluate import check_artifact
 from clip_pipeline.pipeline.outcomes import AssetOutcome, PartitionDone, raise_failures
 from clip_pipeline.pipeline.retries import WAITS_SECONDS, Patience
@@ -155,6 +156,7 @@ def _build(
 ) -> None:
     first = not outcome.built
     workspace.release(step.key(partition))
+    workspace.was_read.clear()
     try:
         outcome.partitions[partition] = patience.try_again(
             str(step.key(partition)), lambda: step.materialise(workspace, partition, force, first, on_progress)
@@ -172,6 +174,8 @@ def _note_problem(workspace: Workspace, step: Step, partition: str, problem: Exc
         outcome.skipped[partition] = problem.reason
         workspace.withhold(key, problem.reason)
         return
+    if may_be_damage(problem):
+        problem = damaged_inputs(workspace.store, [*workspace.was_read, key], str(key), problem)
     outcome.failures[partition] = problem
     workspace.withhold(key, f"{key} failed")
     # What was foreseen has a sentence, which the outcome holds; of the rest somebody will want to know where it happened.

@@ -81,6 +81,8 @@ class Workspace:
         self.own_recipe = recipe
         self._world = world or SandboxWorld()
         self._closes_world = world is None
+        # what `get` gave since it was last cleared, in that order; one dictionary for the workspaces of all variants
+        self.was_read: dict[ArtifactKey, None] = {}
         self._withheld = {} if withheld is None else withheld  # one dictionary for the workspaces of all variants
         self._variants: dict[str, tuple[Variant, Workspace]] = {}
 
@@ -113,6 +115,7 @@ class Workspace:
                 reason = self._withheld[withheld]
                 raise WithheldArtifactError(f"{key} is needed, but {reason} earlier in this run.", reason)
         artifact = self.store.get(key)
+        self.was_read[key] = None
         older = older_version(artifact.manifest)
         if older and artifact.manifest["code_version"] != find_asset(asset).code_version:
             raise OldArtifactError(
