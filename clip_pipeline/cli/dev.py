@@ -82,7 +82,8 @@ def dev(
         )
         _mirror(environment)
         with scratch_folder("dev") as scratch:
-            shown = names[0] if host in ANY_ADDRESS and names else host
+            shown = (names or LOOPBACK_NAMES)[0] if host in ANY_ADDRESS else host
+            shown = f"[{shown}]" if ":" in shown else shown
             _serve(dagster_programs(scratch, host, port, read_only), environment, host, port, shown)
 
 

@@ -108,6 +108,37 @@ def test_no_command_runs_it(attack, model, photos, tmp_path):
         assert "Traceback" not in result.output and "Do you wish" not in result.output, name
 
 
+@pytest.mark.parametrize("attack", ["tokenizer_kwargs.trust_remote_code", "auto_map of the tokenizer alone", "hf_model_name of the folder itself", "a zipped pickle"])  # fmt: skip
+def test_no_repository_of_the_hub_runs_it(attack, model, tmp_path, monkeypatch):
+    """As the cache holds it after a download, or after somebody else's."""
+    from huggingface_hub import constants
+
+    folder, canary = attack_folder(attack, model, tmp_path / "attack")
+    repository = tmp_path / "hub/models--evil--model"
+    (repository / "refs").mkdir(parents=True)
+    (repository / "refs/main").write_text("0" * 40)
+    shutil.copytree(folder, repository / "snapshots" / ("0" * 40))
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    with pytest.raises(ModelError) as caught:
+        open_model("hf-hub:evil/model")
+    assert not canary.exists() and "trust_remote_code=True" not in str(caught.value)
+
+
+def test_the_page_reads_no_code_of_the_model_that_it_is_to_train(model, tmp_path):
+    from clip_pipeline.pipeline.partitions import image_formats
+    from clip_pipeline.pipeline.workspace import Workspace
+    from clip_pipeline.settings import with_settings
+    from clip_pipeline.settings.recipes import find_recipe
+
+    folder, canary = attack_folder("tokenizer_kwargs.trust_remote_code", model, tmp_path / "attack")
+    settings = [f"training.model={folder}", f"training.init_from={folder}", "training.cache_decoded_images=true"]
+    workspace = Workspace(tmp_path / "data", with_settings(find_recipe("tiny"), settings))
+    with pytest.raises(ModelError, match="asks for code of its own"):
+        image_formats(workspace)
+    assert not canary.exists()
+
+
 def test_a_tokenizer_with_code_is_refused_as_a_kind(model, tmp_path):
     from clip_pipeline.text.ready_tokenizers import hugging_face_tokenizer
 
