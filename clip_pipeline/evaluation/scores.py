@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from clip_pipeline.bounded import read_json
 from clip_pipeline.errors import InputError
 from clip_pipeline.evaluation.clip_benchmark_form import write_clip_benchmark_files
 from clip_pipeline.evaluation.provenance import Scored, with_provenance
@@ -87,10 +88,7 @@ def write_scores_csv(rows: Iterable[Mapping[str, Any]], path: Path) -> None:
 
 def read_scores(path: Path) -> list[dict[str, Any]]:
     """The rows of a scores.json. Raises InputError when the file is something else."""
-    try:
-        rows = json.loads(Path(path).read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise InputError(f"{path} cannot be read as scores: {error}.") from error
+    rows = read_json(Path(path), InputError)
     wanted = set(SCORES.names)
     if not isinstance(rows, list) or not all(isinstance(row, dict) and wanted <= row.keys() for row in rows):
         raise InputError(f"{path} holds no list of scores. Expected rows with {', '.join(SCORES.names)}.")

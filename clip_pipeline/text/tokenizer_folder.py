@@ -18,6 +18,7 @@ from clip_pipeline.text.tokenizer import CONFIG_FILE, TOKENIZER_FILE, load_token
 from clip_pipeline.text.tokenizer_report import describe_tokenizer
 
 SPECIAL_TOKENS_FILE = "special_tokens_map.json"
+MAX_CAPTION_LETTERS = 1 << 22
 MIN_CONTEXT = 3
 """Both ends and one token between them."""
 
@@ -52,7 +53,11 @@ def _corpus_lines(path: Path) -> Iterator[str]:
     found = False
     try:
         with path.open(encoding="utf-8") as stream:
-            for line in stream:
+            for line in iter(lambda: stream.readline(MAX_CAPTION_LETTERS), ""):
+                if len(line) >= MAX_CAPTION_LETTERS:
+                    raise CaptionsError(
+                        f"The caption file {path} holds a line of {MAX_CAPTION_LETTERS:,} letters or more. Write one caption a line."
+                    )
                 if line.strip():
                     found = True
                     yield line.rstrip("\n")

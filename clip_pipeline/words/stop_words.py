@@ -6,6 +6,7 @@ import functools
 from pathlib import Path
 
 from clip_pipeline.errors import InputError, SettingsError
+from clip_pipeline.sources.tables.text_files import read_text
 
 _LISTS = Path(__file__).parent / "stop_word_lists"
 
@@ -47,8 +48,5 @@ def choose_stop_words(choice: str) -> frozenset[str]:
             )
         languages = [code.strip().lower() for code in choice.split(",") if code.strip()]
         return frozenset().union(*map(stop_words_of, languages))
-    try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
-    except UnicodeDecodeError as error:
-        raise InputError(f"{path} (words.stop_words) is no UTF-8 text ({error.reason}). Save it as UTF-8.") from error
+    lines = read_text(path, InputError).splitlines()
     return frozenset(line.strip().lower().replace("’", "'") for line in lines if line.strip())

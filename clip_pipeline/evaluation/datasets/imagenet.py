@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import csv
+import io
 import re
 from functools import partial
 from pathlib import Path
 
+from clip_pipeline.bounded import read_bytes
 from clip_pipeline.errors import DatasetError
 from clip_pipeline.evaluation.datasets.dataset import Dataset
 from clip_pipeline.evaluation.datasets.entry import Entry
 from clip_pipeline.evaluation.datasets.folders import labelled, unjoined
 from clip_pipeline.evaluation.datasets.names import imagenet_names
 from clip_pipeline.sources.photos.open import open_photos
+from clip_pipeline.sources.tables.text_files import read_text
 
 PHOTO = re.compile(r"ILSVRC2012_val_(\d{8})")
 DEVKIT = "ILSVRC2012_devkit_t12/data"
@@ -69,8 +72,9 @@ def _read_labels(place: Path) -> tuple[Path, dict[int, str]]:
 
 def _read_list(file: Path) -> dict[int, str]:
     synsets = list(imagenet_names())
+    text = read_text(file, DatasetError)
     try:
-        with file.open(encoding="utf-8", newline="") as stream:
+        with io.StringIO(text, newline="") as stream:
             if file.suffix == ".csv":
                 named = {row["ImageId"]: row["PredictionString"].split()[0] for row in csv.DictReader(stream)}
             else:
@@ -78,7 +82,7 @@ def _read_list(file: Path) -> dict[int, str]:
                 if all(len(line) == 1 for line in lines):
                     return dict(enumerate((line[0] for line in lines), start=1))
                 named = {line[0]: synsets[int(line[1])] for line in lines}
-    except (KeyError, IndexError, ValueError) as error:
+    except (AttributeError, KeyError, IndexError, ValueError, csv.Error) as error:
         raise DatasetError(
             f"{file} is no list of ImageNet's labels ({type(error).__name__}: {error}). A WordNet id a line, NAME.JPEG and a "
             "number from 0 to 999, or Kaggle's ImageId,PredictionString were expected. Get it again."
@@ -86,11 +90,21 @@ def _read_list(file: Path) -> dict[int, str]:
     return {int(found[1]): wnid for name, wnid in named.items() if (found := PHOTO.search(name))}
 
 
+MAX_META_BYTES = 1_000_000
+"""The published file has 10 kB; what zlib makes of a megabyte is a gigabyte at most."""
+
+
 def _read_devkit(folder: Path) -> dict[int, str]:
     """The devkit numbers the classes in an order of its own, which meta.mat has."""
     from scipy.io import loadmat
 
-    synsets = loadmat(folder / "meta.mat", squeeze_me=True)["synsets"]
-    wnid_of = {int(one["ILSVRC2012_ID"]): str(one["WNID"]) for one in synsets}
-    lines = (folder / "ILSVRC2012_validation_ground_truth.txt").read_text("ascii").split()
-    return {number: wnid_of[int(line)] for number, line in enumerate(lines, start=1)}
+    content = read_bytes(folder / "meta.mat", DatasetError, MAX_META_BYTES)
+    lines = read_text(folder / "ILSVRC2012_validation_ground_truth.txt", DatasetError).split()
+    try:
+        synsets = loadmat(io.BytesIO(content), squeeze_me=True, variable_names=["synsets"])["synsets"]
+        wnid_of = {int(one["ILSVRC2012_ID"]): str(one["WNID"]) for one in synsets}
+        return {number: wnid_of[int(line)] for number, line in enumerate(lines, start=1)}
+    except Exception as error:  # scipy raises whatever it meets in a damaged file
+        raise DatasetError(
+            f"{folder} is no devkit of ImageNet ({type(error).__name__}: {str(error)[:100]}). Unpack ILSVRC2012_devkit_t12.tar.gz again."
+        ) from error

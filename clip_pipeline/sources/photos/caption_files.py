@@ -15,7 +15,7 @@ from clip_pipeline.sources.photos.coco import COCO_KEYS, read_coco
 from clip_pipeline.sources.photos.metadata import fact_columns, read_fact, text_of
 from clip_pipeline.sources.photos.names import is_photo_name
 from clip_pipeline.sources.tables.open_table import StreamedTable, stream_table_file
-from clip_pipeline.sources.tables.text_files import open_json, plain_ending, read_text
+from clip_pipeline.sources.tables.text_files import open_json, plain_ending, text_lines
 from clip_pipeline.sources.tables.values import texts_of
 
 CAPTION_FILES = (
@@ -98,11 +98,9 @@ def read_caption_file(path: Path, file_key: str = "", caption_keys: str = "") ->
     left out. Raises CaptionsError with the columns found where no file or no caption column is known.
     """
     ending = plain_ending(path)
-    if ending in (".txt", ".token") and path.is_file():
-        rows = _token_rows(path)
-        if rows:
-            yield from rows
-            return
+    if ending in (".txt", ".token") and path.is_file() and _holds_tokens(path):
+        yield from _token_rows(path)
+        return
     if ending == ".json" and path.is_file() and _is_coco(path):
         with open_json(path, CaptionsError) as stream:
             for row in read_coco(path, stream):
@@ -169,17 +167,25 @@ def _is_coco(path: Path) -> bool:
     return False
 
 
-def _token_rows(path: Path) -> list[Captioned]:
-    lines = [line.rstrip("\r") for line in read_text(path, CaptionsError).split("\n")]
-    found = {number: TOKEN_LINE.fullmatch(line) for number, line in enumerate(lines, start=1) if line.strip()}
-    if next(iter(found.values()), None) is None:
-        return []
-    for number, match in found.items():
+def _token_lines(path: Path) -> Iterator[str]:
+    return (line.rstrip("\r\n") for line in text_lines(path, CaptionsError))
+
+
+def _holds_tokens(path: Path) -> bool:
+    first = next((line for line in _token_lines(path) if line.strip()), "")
+    return TOKEN_LINE.fullmatch(first) is not None
+
+
+def _token_rows(path: Path) -> Iterator[Captioned]:
+    for number, line in enumerate(_token_lines(path), start=1):
+        if not line.strip():
+            continue
+        match = TOKEN_LINE.fullmatch(line)
         if match is None:
             raise CaptionsError(
                 f"{path}: line {number:,} is not name.jpg#0, a tab and the caption, as those before. Mend that line."
             )
-    return [Captioned(match["file"].strip(), texts_of(match["caption"])) for match in found.values() if match]
+        yield Captioned(match["file"].strip(), texts_of(match["caption"]))
 
 
 def _columns_of_data(cells: list[str]) -> list[str] | None:
