@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 from clip_pipeline.errors import InputError
 from clip_pipeline.machine.child_process import PROGRAM_ENVIRONMENT, child_environment
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
     import pyarrow.parquet as pq
 
 ROWS_AT_A_TIME = 1000
+MAX_IDLE = 2
 MAX_FOOTER_BYTES, FOOTER_SHARE = 8_000_000, 50
 """Of the description at the end of a file, which takes some 50 times as much memory: 8 MB, or a fiftieth of a larger file."""
 
@@ -67,40 +70,108 @@ def parquet_batches(
     columns: Sequence[str] | None = None,
     rows: int = ROWS_AT_A_TIME,
     group: int | None = None,
+    max_ratio: int = MAX_TABLE_RATIO,
 ) -> Iterator[pa.RecordBatch]:
     """The content of some columns, or of all, in batches of at most so many rows, fewer where rows are large.
 
-    group: the number of a group of rows, None for all. Raises `error` for what is no Parquet, cut, damaged, or needs more
+    group: the number of a group of rows, None for all. max_ratio: bytes of the content to those of the file (`RatioLimit`). Raises `error` for what is no Parquet, cut, damaged, or needs more
     memory for a few rows than any table does.
     """
     import pyarrow as pa
 
-    job = json.dumps({"path": str(path), "columns": columns and list(columns), "rows": rows, "group": group})
-    limit = RatioLimit(str(path), error, MAX_TABLE_RATIO)
+    job = {"path": str(path.absolute()), "columns": columns and list(columns), "rows": rows, "group": group}
+    limit = RatioLimit(str(path), error, max_ratio)
     limit.count(path.stat().st_size, 0)
-    command = [sys.executable, "-m", "clip_pipeline.sources.tables.parquet_worker", job]
-    environment = child_environment(PROGRAM_ENVIRONMENT)
-    with subprocess.Popen(
-        command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment
-    ) as process:
-        assert process.stdout is not None and process.stderr is not None
-        problem, ended = "", False
+    reader = _take()
+    ended = False
+    try:
         try:
-            with pa.ipc.open_stream(process.stdout) as batches:
-                for batch in batches:
-                    limit.count(0, batch.nbytes)
-                    yield batch
+            for batch in reader.batches(job):
+                limit.count(0, batch.nbytes)
+                yield batch
             ended = True
-        except (pa.ArrowException, OSError) as broken:  # the process has ended within a batch
-            problem = str(broken)
-        finally:
-            if not ended and not problem:  # nobody asks for the rest
-                process.kill()
-            said = process.stderr.read(4000).decode("utf-8", "replace").strip()
-            with contextlib.suppress(BrokenPipeError):
-                process.wait()
-    if process.returncode or problem:
-        raise _broken(path, said.splitlines()[-1] if said else problem or "its reader crashed", error)
+        except (pa.ArrowException, OSError) as problem:  # it has ended within a batch
+            raise _broken(path, reader.last_words() or str(problem) or "its reader crashed", error) from None
+    finally:
+        if ended:
+            _give_back(reader)
+        else:
+            reader.end()
+
+
+class _Reader:
+    """A process that reads one file after the other."""
+
+    def __init__(self) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "clip_pipeline.sources.tables.parquet_worker"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env=child_environment(PROGRAM_ENVIRONMENT),
+        )
+
+    def batches(self, job: dict[str, Any]) -> Iterator[pa.RecordBatch]:
+        """Raises what Arrow does, and OSError, where the process ends."""
+        import pyarrow as pa
+
+        assert self._process.stdin is not None and self._process.stdout is not None
+        self._process.stdin.write(json.dumps(job).encode() + b"\n")
+        self._process.stdin.flush()
+        yield from pa.ipc.open_stream(_Kept(self._process.stdout))
+
+    def last_words(self) -> str:
+        """What it says of its end."""
+        assert self._process.stderr is not None
+        lines = self._process.stderr.read(4000).decode("utf-8", "replace").strip().splitlines()
+        return lines[-1] if lines else ""
+
+    def end(self) -> None:
+        """Ends it, whatever it does."""
+        self._process.kill()
+        self._process.wait()
+        for pipe in (self._process.stdin, self._process.stdout, self._process.stderr):
+            with contextlib.suppress(OSError):  # what was not written to it
+                pipe.close()  # type: ignore[union-attr]
+
+
+class _Kept:
+    """A pipe that Arrow reads and does not close."""
+
+    closed = False
+
+    def __init__(self, pipe: IO[bytes]):
+        self.read = pipe.read
+
+    def close(self) -> None:
+        """Leaves the pipe open."""
+
+
+_idle: dict[int, list[_Reader]] = {}
+"""Readers that wait for the next file, by the process that has started them; they end with it. Starting one takes 0.3 s."""
+_idle_lock = threading.Lock()
+
+
+def _take() -> _Reader:
+    with _idle_lock:
+        waiting = _idle.get(os.getpid())
+        if waiting:
+            return waiting.pop()
+    return _Reader()
+
+
+def _give_back(reader: _Reader) -> None:
+    with _idle_lock:
+        waiting = _idle.setdefault(os.getpid(), [])
+        if len(waiting) < MAX_IDLE:
+            waiting.append(reader)
+            return
+    reader.end()
+
+
+def column_values(path: Path, error: type[InputError], column: str) -> Iterator[Any]:
+    """The values of one column. Raises `error` as `parquet_batches`."""
+    return (row[column] for batch in parquet_batches(path, error, [column]) for row in _rows(path, batch, error))
 
 
 def _rows(path: Path, batch: pa.RecordBatch, error: type[InputError]) -> list[dict[str, Any]]:

@@ -1,5 +1,5 @@
-"""The process that reads a Parquet file for `parquet_rows.py`: batches as an Arrow stream to standard output, or one line of what
-is wrong to standard error. It ends when nobody reads them."""
+"""The process that reads Parquet files for `parquet_rows.py`: a job a line from standard input, its batches as an Arrow stream to
+standard output. At the first trouble it says so in a line to standard error and ends; it ends when there are no more jobs, too."""
 
 from __future__ import annotations
 
@@ -23,10 +23,8 @@ MAX_ITEMS_OF_FOOTER = 100_000
 TOO_LARGE = "a few of its rows take more than 700 MB of memory, which no table's do"
 
 
-def main(job: dict[str, Any]) -> None:
-    """Writes the batches of a job (see `parquet_batches`)."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # whoever started it ends it
-    _limit_memory()
+def write_batches(job: dict[str, Any]) -> None:
+    """The batches of one job (see `parquet_batches`)."""
     groups = None if job["group"] is None else [job["group"]]
     with pq.ParquetFile(
         job["path"], pre_buffer=False, buffer_size=1 << 20, thrift_container_size_limit=MAX_ITEMS_OF_FOOTER
@@ -37,12 +35,14 @@ def main(job: dict[str, Any]) -> None:
             schema = file.schema_arrow
             schema = pa.schema([schema.field(name) for name in job["columns"]]) if job["columns"] else schema
             pa.ipc.new_stream(sys.stdout.buffer, schema).close()
+            sys.stdout.buffer.flush()
             return
         with pa.ipc.new_stream(sys.stdout.buffer, first.schema) as stream:
             _write(stream, first)
             first = None
             for batch in batches:
                 _write(stream, batch)
+    sys.stdout.buffer.flush()
 
 
 def _rows_of(file: pq.ParquetFile, most: int) -> int:
@@ -75,9 +75,12 @@ def _limit_memory() -> None:
 
 
 def run() -> None:
-    """The job in the first argument. Ends with status 1 and a line on standard error where it cannot be done."""
+    """All jobs. Ends with status 1 and a line on standard error where one cannot be done."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # whoever started it ends it
+    _limit_memory()
     try:
-        main(json.loads(sys.argv[1]))
+        for line in sys.stdin:
+            write_batches(json.loads(line))
     except BrokenPipeError:
         os._exit(0)
     except MemoryError:  # Arrow's own is one too

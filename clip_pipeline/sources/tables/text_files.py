@@ -17,7 +17,7 @@ from clip_pipeline.sources.tables.json_stream import JsonStream
 from clip_pipeline.sources.wikimedia.compression import ByteStream, RatioLimit, decompressed
 
 COMPRESSED = {".gz": "gzip", ".bz2": "bz2", ".xz": "xz", ".zst": "zstd"}
-UNPACKING_ERRORS = (EOFError, OSError, zlib.error, lzma.LZMAError)
+UNPACKING_ERRORS = (EOFError, OSError, MemoryError, zlib.error, lzma.LZMAError)
 CHUNK_BYTES, BUFFER_BYTES = 1 << 18, 1 << 16
 MAX_LINE_CHARS = 1 << 24
 """Of a line of a table: with a photo in it as base64 it has some 10 million."""

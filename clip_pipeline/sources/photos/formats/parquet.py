@@ -14,6 +14,7 @@ from clip_pipeline.errors import PhotosError, nearest_name
 from clip_pipeline.sources.photos.formats.parquet_metadata import metadata_of_tables
 from clip_pipeline.sources.photos.names import NumberedNames
 from clip_pipeline.sources.photos.photos import Metadata, Photo, StoredPhotos
+from clip_pipeline.sources.tables.parquet_rows import column_values, open_parquet, parquet_batches
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -30,6 +31,8 @@ ID_NAMES = (
 )
 PHOTOS_AT_A_TIME = 16
 ROW_GROUPS_KEPT = 2
+MAX_PHOTO_RATIO = 8
+"""Bytes of photos to bytes of their table, after the first 64 MB: photos pack hardly, and some stand in it more than once."""
 
 
 class ParquetPhotos(StoredPhotos):
@@ -42,20 +45,18 @@ class ParquetPhotos(StoredPhotos):
     """
 
     def __init__(self, tables: Mapping[str, Path], image_column: str = "", id_column: str = ""):
-        import pyarrow as pa
-        import pyarrow.parquet as pq
-
         self._tables, paths = tables, list(tables.values())
-        counts = []
+        counts, schemas = [], []
         for path in paths:
-            try:
-                counts.append(pq.read_metadata(path).num_rows)
-            except (pa.ArrowException, OSError) as error:
-                raise PhotosError(f"{path} cannot be read as Parquet ({str(error)[:100]}). Make it again.") from None
+            with open_parquet(path, PhotosError) as file:
+                counts.append(file.metadata.num_rows)
+                schemas.append(file.schema_arrow)
         self._ends = list(accumulate(counts))
         if not self._ends[-1]:
             raise PhotosError(f"{paths[0]} holds no rows. Give a table with a photo a row.")
-        columns = [_choose_columns(path, pq.read_schema(path), image_column, id_column) for path in paths]
+        columns = [
+            _choose_columns(path, schema, image_column, id_column) for path, schema in zip(paths, schemas, strict=True)
+        ]
         if any(key for _, key in columns) and _repeats(paths, [key for _, key in columns]):
             if id_column:
                 raise PhotosError(
@@ -95,77 +96,61 @@ class ParquetPhotos(StoredPhotos):
     def read(self, row: int) -> bytes:
         """See `Photos`. Reads the whole group of rows that the photo lies in, and keeps the last two: to go through all photos,
         iterate."""
-        import pyarrow as pa
-        import pyarrow.parquet as pq
-
         number = bisect_right(self._ends, row)
         path = list(self._tables.values())[number]
         inside = row - (self._ends[number - 1] if number else 0)
         try:
-            sizes = pq.read_metadata(path)
-            ends = list(accumulate(sizes.row_group(group).num_rows for group in range(sizes.num_row_groups)))
+            with open_parquet(path, PhotosError) as file:
+                groups = range(file.metadata.num_row_groups)
+                ends = list(accumulate(file.metadata.row_group(group).num_rows for group in groups))
             group = bisect_right(ends, inside)
             contents = self._contents(number, group)
-        except pa.ArrowException as error:
-            raise OSError(f"{path} cannot be read: {str(error)[:100]}") from None
-        return _Content(contents[inside - (ends[group - 1] if group else 0)])()
+            row_of_group = inside - (ends[group - 1] if group else 0)
+            if row_of_group >= len(contents):
+                raise OSError(f"{path} has fewer rows than it says")
+        except PhotosError as error:
+            raise OSError(str(error)) from None
+        return _Content(contents[row_of_group])()
 
     def _read_group(self, number: int, group: int) -> list[bytes | None]:
-        import pyarrow.parquet as pq
-
         image, _ = self._columns[number]
-        with pq.ParquetFile(list(self._tables.values())[number]) as file:
-            return _bytes_of(file.read_row_group(group, [image]).column(image).combine_chunks())
+        batches = parquet_batches(
+            list(self._tables.values())[number], PhotosError, [image], PHOTOS_AT_A_TIME, group, MAX_PHOTO_RATIO
+        )
+        return [content for batch in batches for content in _bytes_of(batch.column(0))]
 
 
 def _names(path: Path, key: str | None, before: str) -> Sequence[str]:
-    import pyarrow.parquet as pq
-
     if key is None:
-        return NumberedNames(pq.read_metadata(path).num_rows, before)
-    return [str(one) for one in pq.read_table(path, columns=[key])[key].to_pylist()]
+        with open_parquet(path, PhotosError) as file:
+            return NumberedNames(file.metadata.num_rows, before)
+    return [str(one) for one in column_values(path, PhotosError, key)]
 
 
 def _repeats(paths: Sequence[Path], keys: Sequence[str | None]) -> bool:
     """Whether an id comes twice, or one file has none of them; with 8 bytes an id."""
     import numpy as np
-    import pyarrow.parquet as pq
 
     parts = []
     for path, key in zip(paths, keys, strict=True):
         if key is None:
             return True
-        with pq.ParquetFile(path) as file:
-            parts += [
-                np.fromiter(map(hash, batch.column(0).to_pylist()), np.int64)
-                for batch in file.iter_batches(columns=[key])
-            ]
+        parts.append(np.fromiter(map(hash, column_values(path, PhotosError, key)), np.int64))
     hashes = np.sort(np.concatenate(parts)) if parts else np.zeros(0, np.int64)
     return bool((hashes[1:] == hashes[:-1]).any())
 
 
 def _rows(path: Path, image: str, key: str | None, before: str) -> Iterator[Photo]:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
     row = 0
-    try:
-        # without pre_buffer and with a small buffer, memory holds some pages and not a group of rows
-        with pq.ParquetFile(path, pre_buffer=False, buffer_size=1 << 20) as file:
-            for batch in file.iter_batches(
-                PHOTOS_AT_A_TIME, columns=[image, key] if key else [image], use_threads=False
-            ):
-                contents = _bytes_of(batch.column(batch.schema.get_field_index(image)))
-                ids = batch.column(batch.schema.get_field_index(key)).to_pylist() if key else [None] * len(contents)
-                for content, one in zip(contents, ids, strict=True):
-                    if key and one is None:
-                        raise PhotosError(
-                            f"{path}: row {row:,} has no {key}. Give every photo one, or name another column."
-                        )
-                    yield Photo(str(one) if key else f"{before}{row}", f"{path}#{row}", _Content(content))
-                    row += 1
-    except (pa.ArrowException, OSError) as error:
-        raise PhotosError(f"{path} breaks off after row {row:,} ({str(error)[:100]}). Make it again.") from None
+    columns = [image, key] if key else [image]
+    for batch in parquet_batches(path, PhotosError, columns, PHOTOS_AT_A_TIME, max_ratio=MAX_PHOTO_RATIO):
+        contents = _bytes_of(batch.column(batch.schema.get_field_index(image)))
+        ids = batch.column(batch.schema.get_field_index(key)).to_pylist() if key else [None] * len(contents)
+        for content, one in zip(contents, ids, strict=True):
+            if key and one is None:
+                raise PhotosError(f"{path}: row {row:,} has no {key}. Give every photo one, or name another column.")
+            yield Photo(str(one) if key else f"{before}{row}", f"{path}#{row}", _Content(content))
+            row += 1
 
 
 class _Content:

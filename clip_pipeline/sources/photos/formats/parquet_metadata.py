@@ -12,6 +12,7 @@ from clip_pipeline.sources.photos.caption_files import CAPTION_COLUMNS
 from clip_pipeline.sources.photos.classes import read_class_names
 from clip_pipeline.sources.photos.photos import Metadata
 from clip_pipeline.sources.photos.splits import split_in
+from clip_pipeline.sources.tables.parquet_rows import column_values, open_parquet
 from clip_pipeline.sources.tables.values import texts_of
 
 if TYPE_CHECKING:
@@ -29,13 +30,14 @@ def metadata_of_tables(tables: Mapping[str, Path], image_columns: Sequence[str])
 
     Raises PhotosError for a row without a label where others have one, and for tables that name their classes otherwise.
     """
-    import pyarrow.parquet as pq
-
-    schemas = {name: pq.read_schema(path) for name, path in tables.items()}
+    schemas, rows = {}, []
+    for name, path in tables.items():
+        with open_parquet(path, PhotosError) as file:
+            schemas[name] = file.schema_arrow
+            rows.append(file.metadata.num_rows)
     labels = _column_of_all(schemas, image_columns, LABEL_COLUMNS, _is_label)
     captions = _column_of_all(schemas, image_columns, CAPTION_COLUMNS, _is_text)
     said = {name: split_in(name) for name in tables}
-    rows = [pq.read_metadata(path).num_rows for path in tables.values()]
     numbers, class_names = _labels(tables, schemas, labels) if labels else (None, None)
     return Metadata(
         labels=numbers,
@@ -77,12 +79,10 @@ def _is_text(kind: pa.DataType) -> bool:
 
 
 def _values(tables: Mapping[str, Path], columns: Sequence[str]) -> list[Any]:
-    import pyarrow.parquet as pq
-
     return [
         value
         for path, column in zip(tables.values(), columns, strict=True)
-        for value in pq.read_table(path, columns=[column])[column].to_pylist()
+        for value in column_values(path, PhotosError, column)
     ]
 
 

@@ -91,5 +91,5 @@ def test_a_table_that_is_cut_is_told(tmp_path):
     with pytest.raises(PhotosError, match="cannot be read as Parquet"):
         open_photos(tmp_path / "x.parquet")
     (tmp_path / "x.parquet").write_bytes(content[:4] + b"\xff" * 60 + content[64:])
-    with pytest.raises(PhotosError, match="breaks off after row 0"):
+    with pytest.raises(PhotosError, match="cannot be read as Parquet"):
         read_all(open_photos(tmp_path / "x.parquet"))
