@@ -53,6 +53,7 @@ def within_the_machine(settings: DownloadSettings) -> DownloadSettings:
 class DecodePool:
     """A number of worker processes, started when the first photo comes. Safe to use from many threads.
 
+    held: memory of the photos that were handed over, by their headers, in bytes; waiting: bytes of those that are not yet.
     workers: processes; 0 is one a core. check: "module:function" with the arguments and result of `check_photo.check_photo`.
     """
 
@@ -62,7 +63,7 @@ class DecodePool:
         self.check, self.seconds, self.idle_seconds = check, seconds, idle_seconds
         lock = threading.RLock()
         self.free, self.finished = threading.Condition(lock), threading.Condition(lock)
-        self.held = 0
+        self.held = self.waiting = 0
         self._large: Photo | None = None
         self._jobs: set[Job] = set()
         self.families: list[subprocess.Popen] = []
@@ -103,17 +104,20 @@ class DecodePool:
         """Hands a photo to the process with the least to do; waits while all have enough, or while those that were handed over take the
         memory that it needs. Then others wait behind it, so that its turn comes. Raises what ended its job."""
         with self.free:
+            self.waiting += len(photo.content)
             try:
                 while True:
                     if photo.job.failure is not None:
                         raise photo.job.failure
                     worker = min(self._workers, key=lambda worker: worker.load)
                     if worker.load < PHOTOS_AHEAD and self._large in (None, photo):
-                        if self.held == 0 or self.held + photo.memory <= limits_of(photo.job.settings).memory:
+                        others = self.held + self.waiting - len(photo.content)
+                        if self.held == 0 or others + photo.memory <= limits_of(photo.job.settings).memory:
                             break
                         self._large = photo
                     self.free.wait()
             finally:
+                self.waiting -= len(photo.content)
                 if self._large is photo:
                     self._large = None
                     self.free.notify_all()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections import Counter
 from collections.abc import Collection, Iterator
 from pathlib import Path
@@ -16,6 +17,8 @@ from clip_pipeline.records import RATING_FIELDS, SHARD_ATTEMPTS
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+logger = logging.getLogger(__name__)
 
 ROWS_AT_A_TIME = 1000
 FAILED_TO_RESIZE = (
@@ -50,6 +53,7 @@ def write_files(
     import pyarrow.parquet as pq
 
     statuses: Counter[str] = Counter()
+    costly = ""
     stored_bytes = lacking = 0
     example = ""
     table = folder / f"{shard}.parquet"
@@ -69,10 +73,20 @@ def write_files(
                     tar.add(row["key"], _members(row, photo, ending))
                     stored_bytes += len(photo)
                 statuses[row["status"]] += 1
+                if row["status"] == "too_costly":
+                    costly = costly or f"{row['id']!r}, {row['error_message']}"
                 if wants_another_try(row):
                     lacking, example = lacking + 1, example or example_of(row)
                 rows.append(row)
             writer.write_table(pa.Table.from_pylist(rows, schema=SHARD_ATTEMPTS))
+    if costly:
+        logger.warning(
+            "Shard %s: %s photos were refused for what decoding them would take, such as %s. The limits are "
+            "download.max_decode_memory and download.max_decode_seconds.",
+            shard,
+            f"{statuses['too_costly']:,}",
+            costly,
+        )
     stats = _stats(shard, statuses, stored_bytes)
     if lacking:
         stats[INCOMPLETE] = {"photos": lacking, "example": example}
