@@ -153,7 +153,10 @@ class DecodePool:
             worker.load = max(worker.load - 1, 0)
             photo.job.open -= 1
             self.held = max(self.held - photo.memory, 0)
-            self.free.notify(1 if self._large is None else len(self._workers) * PHOTOS_AHEAD)
+            if self._large is None:
+                self.free.notify()
+            else:  # it may be any of those that wait
+                self.free.notify_all()
             if photo.job.open == 0:
                 self.finished.notify_all()
 

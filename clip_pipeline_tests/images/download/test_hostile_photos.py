@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import itertools
+import json
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from clip_pipeline.images.download import decode_pool
+from clip_pipeline.images.download import decode_job, decode_pool
 from clip_pipeline.images.download.check_photo import RejectedPhoto, check_photo, limits_of, planned_memory
 from clip_pipeline.images.download.decode_pool import DecodePool
+from clip_pipeline.images.download.journal import Entry, Journal
 from clip_pipeline.settings import DownloadSettings
 from clip_pipeline_tests.images.bad_decoders import BUSY
 from clip_pipeline_tests.images.download.test_decode_pool import decode_all
@@ -93,6 +97,26 @@ def test_large_photos_wait_for_their_turn_instead_of_being_refused(tmp_path):
         assert decoders.held == 0
     assert [attempt["status"] for attempt in attempts] == ["success"] * len(photos)
     assert max(held) <= limits_of(tight).memory
+
+
+@pytest.mark.slow
+def test_many_threads_with_photos_of_all_sizes_all_get_their_turn(tmp_path, monkeypatch):
+    contents = [jpeg(scene(seed)) for seed in range(6)]
+    sizes = itertools.cycle([90_000_000, 1_000_000, 60_000_000, 100_000_000, 20_000_000])
+    monkeypatch.setattr(decode_job, "planned_memory", lambda content, settings: next(sizes))
+    finished: list[Entry | None] = []
+    with (
+        DecodePool(2, check="clip_pipeline_tests.images.bad_decoders:light") as decoders,
+        decoders.job(Journal(tmp_path).folder, replace(SETTINGS, max_decode_memory=300)) as job,
+        ThreadPoolExecutor(24) as threads,
+    ):
+        for number in range(240):
+            about = json.dumps({"id": str(number), "url": "u"}).encode()
+            threads.submit(job.submit, about, contents[number % 6], finished.append)
+        threads.shutdown()
+        job.wait()
+        assert (decoders.held, decoders.waiting) == (0, 0)
+    assert len(finished) == 240
 
 
 @pytest.mark.slow
