@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from clip_pipeline.errors import InputError
 from clip_pipeline.images.catalog import plain_url
@@ -64,24 +64,46 @@ class Takedowns:
 
 def read_takedowns(path: Path) -> Takedowns:
     """The list at `path`, empty where there is none. Raises InputError for a line that cannot be read: photos that were
-    taken down must not come back because of a slip in an editor."""
-    try:
-        text = path.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        return Takedowns()
+    taken down must not come back because of a slip in an editor, or of damage."""
+    text = _read(path)
     photos = []
     for number, line in enumerate(text.split("\n"), start=1):  # an id or a reason may hold other ends of lines
         if not line.strip():
             continue
         try:
-            record = json.loads(line)
-            photos.append(Takedown(**{field.name: str(record.get(field.name, "")) for field in _FIELDS}))
-        except (ValueError, AttributeError):
+            photos.append(_takedown(json.loads(line)))
+        except (ValueError, AttributeError, RecursionError):
             raise InputError(
                 f'Line {number} of {path} is no record of a photo, expected {{"id": "...", "sha256": "..."}}. '
                 "Mend the line; nothing is built until then, as a photo that was taken down could come back."
             ) from None
     return Takedowns(tuple(photos))
+
+
+def _read(path: Path) -> str:
+    try:
+        if not path.is_file() and path.exists():
+            raise InputError(f"{path} is no file, the list of photos that were taken down was expected. {_MEND}")
+        return path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return ""
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path} is damaged: byte {error.start + 1:,} is not UTF-8. {_MEND}") from None
+
+
+_MEND = (
+    "Take it from a backup, or mend it; nothing is built until then, as a photo that was taken down could come back."
+)
+
+
+def _takedown(record: dict[str, Any]) -> Takedown:
+    """The photo of a line. Raises ValueError where it names none, or something in it is no text."""
+    values = {field.name: record.get(field.name, "") for field in _FIELDS}
+    if not all(isinstance(value, str) for value in values.values()) or not (values["id"] or values["sha256"]):
+        raise ValueError("no photo")
+    if values["sha256"] and not _SHA256.fullmatch(values["sha256"]):
+        raise ValueError("no sha256")
+    return Takedown(**values)
 
 
 _FIELDS = dataclasses.fields(Takedown)

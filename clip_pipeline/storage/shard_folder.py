@@ -17,7 +17,8 @@ from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 from typing import Any
 
-from clip_pipeline.errors import StoreError
+from clip_pipeline.errors import DamagedFileError, StoreError
+from clip_pipeline.storage.checked_json import read_own_file
 from clip_pipeline.storage.disk import sync_path, sync_tree, write_synced
 from clip_pipeline.storage.disk_faults import disk_errors
 from clip_pipeline.storage.lock import exclusive_lock
@@ -111,8 +112,9 @@ def _put_in_place(output: Path, shard: str) -> None:
 def shard_stats(output: Path, shard: str) -> dict[str, Any]:
     """What the stats of a shard below `output` say; empty when it is not complete or is not ours."""
     try:
-        stats = json.loads((output / _stats_name(shard)).read_text())
-    except (FileNotFoundError, ValueError):
+        content, _ = read_own_file(output / _stats_name(shard))
+        stats = json.loads(content)
+    except (FileNotFoundError, ValueError, RecursionError, DamagedFileError):
         return {}
     whole = all((output / f"{shard}{ending}").is_file() for ending in ENDINGS)
     return stats if whole and isinstance(stats, dict) and "plan" in stats else {}

@@ -7,6 +7,7 @@ import pytest
 
 from clip_pipeline.errors import InputError
 from clip_pipeline.images.takedown import Takedown, Takedowns, add_takedowns, find_photos, read_takedowns
+from clip_pipeline_tests.made.damage import KINDS, damage
 from clip_pipeline_tests.made.warm_python import start_python
 
 
@@ -107,3 +108,20 @@ for number in range(20):
     writers = [start_python(["-c", code, tmp_path / "takedowns.jsonl", writer]) for writer in range(6)]
     assert [writer.wait() for writer in writers] == [0] * 6
     assert len(read_takedowns(tmp_path / "takedowns.jsonl").ids) == 120
+
+
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind not in ("empty", "a dead link", "a link", "huge")])
+def test_a_damaged_list_stops_everything_with_a_sentence(tmp_path, kind):
+    path = tmp_path / "takedowns.jsonl"
+    add_takedowns(path, [Takedown("a", "ab" * 32)])
+    damage(path, kind)
+    with pytest.raises(InputError, match="nothing is built until then, as a photo that was taken down could come back"):
+        read_takedowns(path)
+
+
+@pytest.mark.parametrize("line", ['{"idd": "a"}', '{"id": ["a"]}', '{"id": "a", "sha256": "abc"}', '{"id": 7}', "{}"])
+def test_a_line_that_names_no_photo_is_not_passed_over(tmp_path, line):
+    path = tmp_path / "takedowns.jsonl"
+    path.write_text(line + "\n")
+    with pytest.raises(InputError, match="Line 1 of .* is no record of a photo"):
+        read_takedowns(path)

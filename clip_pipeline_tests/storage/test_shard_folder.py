@@ -15,6 +15,7 @@ from clip_pipeline.storage.shard_folder import (
     remove_other_shards,
     shard_stats,
 )
+from clip_pipeline_tests.made.damage import KINDS, damage
 
 
 def write_shard(folder: Path, work: Path, reusable: bool) -> dict[str, int]:
@@ -84,3 +85,13 @@ def test_a_file_in_the_place_of_the_folder_is_a_sentence(tmp_path):
     (tmp_path / "out").write_text("")
     with pytest.raises(StoreError, match="is a file, a folder was expected"), only_writer_of_shards(tmp_path / "out"):
         pass
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_shard_with_damaged_stats_is_not_complete(tmp_path, kind):
+    for ending in (".tar", ".parquet"):
+        (tmp_path / f"00000{ending}").write_bytes(b"x")
+    (tmp_path / "00000_stats.json").write_text('{"plan": "a", "settings": "b"}')
+    assert shard_stats(tmp_path, "00000")["plan"] == "a"
+    damage(tmp_path / "00000_stats.json", kind)
+    assert shard_stats(tmp_path, "00000") == {}

@@ -127,12 +127,14 @@ class Journal:
 
 
 def _whole_records(path: Path) -> Iterator[tuple[Entry, dict[str, Any]]]:
-    """The records of a segment up to the first that is cut or damaged."""
-    offset = 0
+    """The records of a segment up to the first that is cut or damaged; none of what is no segment."""
+    if not path.is_file() or not path.stem.isdecimal():
+        return
+    offset, size = 0, path.stat().st_size
     with path.open("rb") as file:
         while len(header := file.read(HEADER.size)) == HEADER.size:
             mark, about_bytes, photo_bytes, checksum = HEADER.unpack(header)
-            if mark != MARK:
+            if mark != MARK or about_bytes + photo_bytes > size:  # which is not asked for: it would take memory
                 return
             record = file.read(about_bytes + photo_bytes)
             if len(record) < about_bytes + photo_bytes or zlib.crc32(record) != checksum:

@@ -13,7 +13,7 @@ from typing import Any
 
 from clip_pipeline.errors import DamagedFileError, SettingsError, StoreError
 from clip_pipeline.evaluation.datasets.added import FOLDER as DATASETS
-from clip_pipeline.images.takedown import TAKEDOWNS_FILE
+from clip_pipeline.images.takedown import BEGUN_FILE, TAKEDOWNS_FILE
 from clip_pipeline.machine.progress import progress
 from clip_pipeline.pipeline.asset import Partitions
 from clip_pipeline.pipeline.assets import ASSETS
@@ -40,7 +40,7 @@ LAYOUT = Layout(
     stages=STAGES.keys(),
     levels={asset.name: LEVELS.get(asset.partitions, 1) for asset in ASSETS},
     old_assets=RENAMED.keys(),
-    known_files=(TAKEDOWNS_FILE,),
+    known_files=(TAKEDOWNS_FILE, BEGUN_FILE),
     known_folders=(*OWN_FOLDERS, VARIANTS, DATASETS),
 )
 

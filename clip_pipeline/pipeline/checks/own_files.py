@@ -9,7 +9,7 @@ from pathlib import Path
 
 from clip_pipeline.errors import ClipPipelineError, DamagedFileError
 from clip_pipeline.evaluation.datasets.added import FOLDER as DATASETS
-from clip_pipeline.images.takedown import TAKEDOWNS_FILE, read_takedowns
+from clip_pipeline.images.takedown import BEGUN_FILE, TAKEDOWNS_FILE, read_takedowns
 from clip_pipeline.settings.variants import FOLDER as VARIANTS
 from clip_pipeline.storage.checked_json import read_checked, read_own_file
 from clip_pipeline.storage.damage import Finding, Kind
@@ -24,6 +24,9 @@ SQLITE = b"SQLite format 3\0"
 def look_at_own_files(root: Path, deep: bool) -> Iterator[Finding]:
     """Everything of them that is damaged, left over, or may be removed. deep: read databases whole."""
     yield from _each(root, [root / TAKEDOWNS_FILE], lambda path: read_takedowns(path), "mend the line that the sentence names, or take the file from a backup: without it photos that were taken down come back")  # fmt: skip
+    if (root / BEGUN_FILE).exists():
+        found = "a take-down has begun and not ended"
+        yield Finding(Kind.LEFTOVER, BEGUN_FILE, found, "give the same command again: it ends it")
     for folder, what in ((VARIANTS, "variants"), (DATASETS, "datasets")):
         todo = f"write the file anew, or remove it (clip-pipeline {what} --help)"
         yield from _each(root, _files(root / folder, "*.toml"), _read_toml, todo)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import stat
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -52,6 +53,8 @@ class LedgerFile:
         if self._connection is not None and self._process == os.getpid():
             return self._connection
         self.path.parent.mkdir(parents=True, exist_ok=True)
+        if problem := _no_database(self.path):
+            raise _damaged(self.path, problem)
         connection = sqlite3.connect(self.path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
         try:
             self._prepare(connection)
@@ -62,6 +65,9 @@ class LedgerFile:
         return connection
 
     def _prepare(self, connection: sqlite3.Connection) -> None:
+        (found,) = connection.execute("PRAGMA quick_check(1)").fetchone()  # 1 ms for 10,000 requests
+        if found != "ok":
+            raise _damaged(self.path, found)
         (version,) = connection.execute("PRAGMA user_version").fetchone()
         if version not in (0, self._version):
             raise DamagedArtifactError(
@@ -95,6 +101,28 @@ class LedgerFile:
             raise _damaged(self.path, problem) from error
         except sqlite3.DatabaseError as error:
             raise _damaged(self.path, str(error)) from error
+        except (sqlite3.Warning, OverflowError) as error:
+            raise _damaged(self.path, str(error)) from error
+
+    def damaged(self, problem: str) -> DamagedArtifactError:
+        """The error for values that no ledger of ours holds."""
+        return _damaged(self.path, problem)
+
+
+def _no_database(path: Path) -> str:
+    """Why what lies there is no database, as far as SQLite does not say so itself: it waits for a pipe, and takes an empty file, or a
+    few bytes, for a new one, so that the requests of the last hour would be forgotten."""
+    try:
+        state = path.stat()
+    except FileNotFoundError:
+        return ""
+    if not (stat.S_ISREG(state.st_mode) or stat.S_ISDIR(state.st_mode)):
+        return "it is a pipe or a device"
+    if (
+        state.st_size == 0 and time.time() - state.st_mtime > BUSY_SECONDS
+    ):  # else another process may be about to fill it
+        return "it is empty"
+    return "it is too short" if 0 < state.st_size < 512 and path.is_file() else ""
 
 
 def _wait_while_locked(change: Callable[[], object]) -> None:

@@ -81,6 +81,7 @@ class RequestLedger:
         self.path, self.clock, self.window = Path(path).expanduser(), clock, window
         self._file = LedgerFile(self.path, TABLES, LEDGER_VERSION)
         self.transaction, self.close = self._file.transaction, self._file.close
+        self.damaged = self._file.damaged
 
     def budget(self, key: str, requests_per_hour: int = 0) -> Budget:
         """The budget of an access key, known by its hash. requests_per_hour: the limit, 0 to believe the service."""
@@ -196,6 +197,8 @@ class Budget:
         free_at = state.closed_until
         place = (self._key, state.last_number + 1 - self._limit(state))
         row = sql.execute("SELECT at FROM requests WHERE key = ? AND number = ?", place).fetchone()
+        if row is not None and type(row[0]) is not float:
+            raise self.ledger.damaged("the time of a request is no number")
         if row is not None:
             free_at = max(free_at, row[0] + self.ledger.window)
         if state.answered_number and state.last_number + 1 > state.top_number:
@@ -210,6 +213,8 @@ class Budget:
         """
         now = self.ledger.clock()
         row = sql.execute("SELECT * FROM keys WHERE key = ?", (self._key,)).fetchone()
+        if row and not all(type(value) in (int, float) and abs(value) < 1e15 for value in row[1:]):
+            raise self.ledger.damaged("the row of a key holds something else than numbers")
         state = _Key(*row[1:]) if row else _Key()
         if state.last_at > now + self.ledger.window:
             sql.execute("UPDATE requests SET at = ? WHERE key = ? AND at > ?", (now, self._key, now))

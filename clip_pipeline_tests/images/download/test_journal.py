@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from clip_pipeline.images.download.journal import Journal
+from clip_pipeline.images.download.journal import HEADER, MARK, Journal
+from clip_pipeline_tests.made.damage import KINDS, damage
 
 ATTEMPTS = [({"id": f"p{n}", "url": f"http://x/{n}", "status": "success"}, bytes([n]) * (n * 300)) for n in range(6)]
 
@@ -64,3 +66,16 @@ def test_a_damaged_byte_hides_what_follows_and_changes_nothing(tmp_path_factory,
     attempts = found(folder)
     assert len(attempts) < len(ATTEMPTS)
     assert attempts == ATTEMPTS[: len(attempts)]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_whatever_lies_in_the_place_of_a_segment_is_as_if_it_had_never_been(tmp_path, kind):
+    damage(written(tmp_path / "journal"), kind)
+    assert found(tmp_path / "journal") == (ATTEMPTS if kind == "a link" else [])
+
+
+def test_a_header_that_asks_for_gigabytes_gets_none_and_a_file_of_another_name_is_no_segment(tmp_path):
+    path = written(tmp_path / "journal")
+    path.write_bytes(HEADER.pack(MARK, 2**32 - 1, 2**32 - 1, 0))
+    path.with_name("notes.journal").write_bytes(b"x" * 100)
+    assert found(tmp_path / "journal") == []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sqlite3
 import subprocess
@@ -16,6 +17,7 @@ from hypothesis import strategies as st
 
 from clip_pipeline.errors import DamagedArtifactError, DiskError
 from clip_pipeline.sources.web.request_ledger import DEMO_LIMIT, HOUR_SECONDS, RequestLedger
+from clip_pipeline_tests.made.damage import KINDS, damage
 
 NOW = 1_700_000_000.0
 
@@ -399,3 +401,48 @@ def test_a_ledger_that_cannot_be_made_is_a_sentence(tmp_path):
     (tmp_path / "folder").mkdir()
     with pytest.raises(DiskError, match=r"cannot be written.*links\.ledger"):
         RequestLedger(tmp_path / "folder").budget("key").reserve()
+
+
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind not in ("a link", "a dead link")])
+def test_whatever_lies_in_the_place_of_the_ledger_is_a_sentence(ledger, clock, kind):
+    """A link leads to a ledger, so it is none of them."""
+    ledger.budget("key").reserve()
+    ledger.close()
+    damage(ledger.path, kind)
+    if kind == "empty":
+        os.utime(ledger.path, (1, 1))  # one that was made just now may be another process's, which is about to fill it
+    says = "is no request ledger, or is damaged .* a new one is begun|cannot be written"
+    with pytest.raises((DamagedArtifactError, DiskError), match=says):
+        RequestLedger(ledger.path, clock=clock).budget("key").reserve()
+
+
+@pytest.mark.parametrize("value", ["'soon'", "x'ff'", "1e400", "-1e300"])
+@pytest.mark.parametrize("column", ["last_number", "last_at", "hourly", "top_since", "closed_until"])
+def test_a_row_of_the_ledger_that_holds_no_number_is_a_sentence(ledger, column, value):
+    ledger.budget("key").reserve()
+    ledger.close()
+    with sqlite3.connect(ledger.path) as sql:
+        sql.execute(f"UPDATE keys SET {column} = {value}")
+    with pytest.raises(DamagedArtifactError, match="holds something else than numbers"):
+        ledger.budget("key").state()
+
+
+def test_a_ledger_with_changed_bytes_says_what_it_said_or_is_a_sentence(ledger, clock):
+    import random
+
+    for _ in range(20):
+        ledger.budget("key").reserve()
+    expected = ledger.budget("key").state()
+    ledger.close()
+    whole, chance = ledger.path.read_bytes(), random.Random(3)
+    for _ in range(60):
+        changed = bytearray(whole)
+        at = chance.randrange(len(changed))
+        changed[at : at + 200] = chance.randbytes(len(changed[at : at + 200]))
+        ledger.path.write_bytes(changed)
+        other = RequestLedger(ledger.path, clock=clock)
+        try:
+            assert other.budget("key").state().limit == expected.limit
+        except (DamagedArtifactError, DiskError) as error:
+            assert "ledger" in str(error)
+        other.close()
