@@ -218,7 +218,15 @@ def test_a_changed_limit_of_fetching_leaves_what_is_stored_alone_while_the_host_
 def test_every_setting_of_the_download_has_its_place():
     """A new one must be thought through: does it decide the bytes of a photo, or whether one is taken, or neither?"""
     speed = {name.partition(".")[2] for name in speed_settings("download")}
-    limits = {"min_side", "max_bytes", "max_pixels", "robots_txt", "robots_header"}
+    limits = {
+        "min_side",
+        "max_bytes",
+        "max_pixels",
+        "max_decode_memory",
+        "max_decode_seconds",
+        "robots_txt",
+        "robots_header",
+    }
     everything = {field.name for field in fields_of("download")}
     assert everything == speed | limits | set(FORM) | {"photos_per_shard"}
     assert not speed & set(FORM)
