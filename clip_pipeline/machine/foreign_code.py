@@ -116,7 +116,8 @@ def without_foreign_code(what: str) -> Iterator[None]:
             _set_variables(variables)
             yield
         except Exception as error:
-            if refused or "trust_remote_code" in str(error):  # transformers may have made another error of ours
+            asks = "trust_remote_code" in str(error) and not isinstance(error, ModelError)
+            if refused or asks:  # transformers may have made another error of ours
                 raise ModelError(_needs_code(what)) from error
             raise
         finally:
@@ -124,10 +125,15 @@ def without_foreign_code(what: str) -> Iterator[None]:
             _set_variables(environment)
 
 
+def is_refused_pickle(error: BaseException) -> bool:
+    """Whether torch would not unpickle a file, for it asks for more than weights."""
+    return "weights_only" in str(error) or "Weights only load failed" in str(error)
+
+
 def loading_reason(error: BaseException) -> str:
     """Why a library could not read a file of others, in a line: of a pickle what it asked for, never the advice to trust it."""
     text = str(error)
-    if "weights_only" in text or "Weights only load failed" in text:
+    if is_refused_pickle(error):
         asked = PICKLE_GLOBAL.search(text)
         which = f" ({asked[1]})" if asked else ""
         return (

@@ -18,7 +18,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from clip_pipeline.errors import ModelError
-from clip_pipeline.machine.foreign_code import loading_reason, panics_are_errors, without_foreign_code
+from clip_pipeline.machine.foreign_code import (
+    is_refused_pickle,
+    loading_reason,
+    panics_are_errors,
+    without_foreign_code,
+)
 from clip_pipeline.machine.progress import waiting
 from clip_pipeline.models.registry import CONFIG_FOLDER, ClipModel, check_config, list_models, load_config
 from clip_pipeline.models.torchvision_operators import define_missing_operators
@@ -92,6 +97,8 @@ def _load_downloaded(name: str, tag: str | None, device: str, repository: str) -
         raise
     except Exception as error:
         reason = loading_reason(error)
+        if is_refused_pickle(error):
+            raise ModelError(f"The weights of {whole} are not read: {reason}") from error
         source = repository or open_clip.get_pretrained_cfg(name, tag or "").get("url", "")
         advice = (
             f"run `hf download {source} --local-dir FOLDER`, copy FOLDER here and give it as the model"

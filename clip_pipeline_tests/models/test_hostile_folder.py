@@ -29,8 +29,10 @@ def _no_network_and_nobody_at_the_terminal():
     def asked(*_):
         raise AssertionError("a question at the terminal")
 
+    from huggingface_hub import constants
+
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("HF_HUB_OFFLINE", "1")
+        patch.setattr(constants, "HF_HUB_OFFLINE", True)
         patch.setattr("builtins.input", asked)
         yield
 
@@ -119,10 +121,14 @@ def test_no_repository_of_the_hub_runs_it(attack, model, tmp_path, monkeypatch):
     (repository / "refs/main").write_text("0" * 40)
     shutil.copytree(folder, repository / "snapshots" / ("0" * 40))
     monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
-    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
     with pytest.raises(ModelError) as caught:
         open_model("hf-hub:evil/model")
     assert not canary.exists() and "trust_remote_code=True" not in str(caught.value)
+    known = {
+        "a zipped pickle": "asks for more than weights",
+        "tokenizer_kwargs.trust_remote_code": "code of its own, with trust",
+    }
+    assert known.get(attack, "") in str(caught.value)
 
 
 def test_the_page_reads_no_code_of_the_model_that_it_is_to_train(model, tmp_path):
