@@ -19,6 +19,7 @@ from clip_pipeline.pipeline.variants import check_variant
 from clip_pipeline.pipeline.workspace import Workspace
 from clip_pipeline.settings import Recipe
 from clip_pipeline.settings.chosen_recipe import Settings, recipe_of
+from clip_pipeline.storage.scratch import sweep_scratch
 
 logger = logging.getLogger(__name__)
 
@@ -51,6 +52,7 @@ def run(
     built where that can be known; RunFailedError at the end where something failed: what does not depend on it is done by then.
     """
     chosen, steps = recipe_of(recipe, settings), selected_steps(select)
+    sweep_scratch()
     with shown_progress(progress), Workspace(data, chosen, variants=variants) as workspace:
         for name in variants:
             workspace.of_variant(name).keep_variant()

@@ -9,6 +9,7 @@ from clip_pipeline.machine.progress import shown_progress
 from clip_pipeline.pipeline.checks.data_folder import Verification, verify_data_folder
 from clip_pipeline.pipeline.graph import STEPS
 from clip_pipeline.pipeline.graph import select as steps_of
+from clip_pipeline.pipeline.removal import end_begun_take_down
 from clip_pipeline.pipeline.status import ArtifactStatus, pipeline_status
 from clip_pipeline.pipeline.workspace import Workspace
 from clip_pipeline.settings import Recipe
@@ -22,13 +23,15 @@ def status(
     settings: Settings = (),
     variants: Sequence[str] = (),
 ) -> list[ArtifactStatus]:
-    """One entry an artifact that exists or that the recipe would make, in the order of the flow. Builds nothing.
+    """One entry an artifact that exists or that the recipe would make, in the order of the flow. Builds nothing; a
+    take-down that was killed is brought to its end.
 
     recipe, data, settings, variants: as for `run`. Raises SettingsError for unknown names.
     """
     with Workspace(data, recipe_of(recipe, settings), variants=variants) as workspace:
         for name in variants:
             workspace.find_variant(name)
+        end_begun_take_down(workspace, rebuild=False)
         return pipeline_status(workspace, list(STEPS.values()))
 
 

@@ -204,10 +204,6 @@ def say_taken_down(outcome: TakedownOutcome) -> None:
     look_alikes = outcome.found.look_alikes
     if look_alikes:
         click.echo(f"{len(look_alikes)} more look the same and were left: {', '.join(look_alikes[:10])}")
-    for folder in outcome.left:
-        click.echo(
-            f"May hold the photo, and cannot be built again, for its variant or dataset is not defined: remove {folder}"
-        )
     if outcome.stale:
         click.echo(f"Learnt with the photo, until the next clip-pipeline run: {', '.join(outcome.stale)}")
 

@@ -60,15 +60,15 @@ def write_catalog(
                 counts["shards"] += 1
             waiting.append(rows)
             if sum(map(len, waiting)) >= max_rows:
-                _write_rows(whole, waiting)
-        _write_rows(whole, waiting)
+                write_rows(whole, waiting)
+        write_rows(whole, waiting)
     shutil.rmtree(work, ignore_errors=True)
     pa.default_memory_pool().release_unused()
     logger.info("The catalog: %s", counts)
     return counts
 
 
-def _write_rows(file: pq.ParquetWriter, waiting: list[pa.Table]) -> None:
+def write_rows(file: pq.ParquetWriter, waiting: list[pa.Table]) -> None:
     """Writes the rows that wait as one group of the file, and empties the list."""
     import pyarrow as pa
 

@@ -135,9 +135,14 @@ def begin_take_down(folder: Path, photos: Sequence[Takedown]) -> None:
         _write(temporary, Takedowns(tuple(photos)))
 
 
+def has_begun_take_down(folder: Path) -> bool:
+    """Whether a take-down has begun there that has not come to its end: one that was killed, or one that is at work."""
+    return (folder / BEGUN_FILE).exists()
+
+
 def begun_take_down(folder: Path) -> Takedowns | None:
     """What a take-down that has not come to its end took upon itself; None where there is none. Its photos are on the list then."""
-    if not (folder / BEGUN_FILE).exists():
+    if not has_begun_take_down(folder):
         return None
     begun = read_takedowns(folder / BEGUN_FILE)
     add_takedowns(folder / TAKEDOWNS_FILE, begun.photos)

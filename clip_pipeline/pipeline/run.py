@@ -21,6 +21,7 @@ from clip_pipeline.errors import (
 from clip_pipeline.pipeline.checks.damaged_inputs import damaged_inputs, may_be_damage
 from clip_pipeline.pipeline.checks.evaluate import check_artifact
 from clip_pipeline.pipeline.outcomes import AssetOutcome, PartitionDone, raise_failures
+from clip_pipeline.pipeline.removal import end_begun_take_down
 from clip_pipeline.pipeline.retries import WAITS_SECONDS, Patience
 from clip_pipeline.pipeline.step import OnProgress, Step
 from clip_pipeline.pipeline.workspace import Workspace
@@ -109,6 +110,7 @@ def run_step(
     withheld from the steps that come after in the same workspace.
     """
     started = time.monotonic()
+    end_begun_take_down(workspace)
     workspace.release(step.key())  # its partitions are known
     outcome, pace = AssetOutcome(step.name), _Pace(step.name, len(partitions))
     patience = Patience(waits if step.asset.pool == "network" else (), sleep)

@@ -93,7 +93,7 @@ class Step:
             return incomplete.sentence if incomplete is not None and incomplete.is_due else ""
 
         materialised = workspace.store.materialise(
-            self.key(partition), self.wanted(workspace, partition), build, force, why_again
+            self.key(partition), self.wanted(workspace, partition), build, force, why_again, self.asset.holds_photos
         )
         self.builder.follow_up(workspace, materialised.artifact)
         return materialised

@@ -16,7 +16,7 @@ import contextlib
 import logging
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -61,6 +61,7 @@ class Store:
     def __init__(self, root: Path | str):
         self.root = Path(root).expanduser().absolute()
         self._manifests = KnownManifests()
+        self._alone = False
 
     # ---- reading
 
@@ -145,13 +146,14 @@ class Store:
         build: Callable[[Path, Path], Built],
         force: bool = False,
         why_again: Callable[[Artifact], str] = lambda artifact: "",
+        holds_photos: bool = False,
     ) -> Materialised:
         """Returns the fresh artifact, building it where it is not there.
 
         build(folder, work_folder): writes the artifact's files into `folder`, which is new and empty; `work_folder`
         survives a crash and is handed to the next try with the same fingerprint. Two processes that want the same
         artifact take turns, and the second finds it ready. why_again(artifact): why a fresh one is to be built once more, "" where it
-        is not. Raises DiskError where the disk is full or read-only.
+        is not. holds_photos: a take-down waits until it is built, or it waits for the take-down. Raises DiskError where the disk is full or read-only.
         """
 
         def why() -> str:
@@ -160,7 +162,7 @@ class Store:
         started = time.monotonic()
         if not force and not why():
             return Materialised(self.get(key), True, "", time.monotonic() - started)
-        with disk_errors(self.root), self._lock(key, wait=True):
+        with disk_errors(self.root), self._beside_others(holds_photos), self._lock(key, wait=True):
             restore_previous(self.folder(key), MANIFEST)
             reason = why()
             if not reason and not force:
@@ -170,13 +172,17 @@ class Store:
         return Materialised(artifact, False, reason or "asked to", time.monotonic() - started)
 
     def _build_and_publish(self, key: ArtifactKey, wanted: Wanted, build: Callable[[Path, Path], Built]) -> Artifact:
+        work = self._work_folder(key, wanted.fingerprint(key))
+        artifact = self._publish(key, wanted, lambda staging: build(staging, work))
+        shutil.rmtree(work.parent, ignore_errors=True)
+        return artifact
+
+    def _publish(self, key: ArtifactKey, wanted: Wanted, build: Callable[[Path], Built]) -> Artifact:
         began = datetime.now(UTC)
-        staging = self.root / ".staging" / key.relative
+        staging = self._staging(key)
         shutil.rmtree(staging, ignore_errors=True)
         staging.mkdir(parents=True)
-        work = self._work_folder(key, wanted.fingerprint(key))
-        built = build(staging, work)
-        manifest = make_manifest(key, wanted, built, staging, began, datetime.now(UTC))
+        manifest = make_manifest(key, wanted, build(staging), staging, began, datetime.now(UTC))
         # manifest last: its presence means the artifact is complete
         try:
             write_synced(staging / MANIFEST, checked_text(manifest))
@@ -184,8 +190,55 @@ class Store:
             raise StoreError(f"The manifest of {key}, of {len(manifest['files']):,} files, {error}.") from error
         sync_tree(staging)
         swap_in(staging, self.folder(key))
-        shutil.rmtree(work.parent, ignore_errors=True)
         return self._read(key)  # as the next run reads it: JSON's keys are strings
+
+    # ---- changing what is stored
+
+    @contextlib.contextmanager
+    def alone(self) -> Iterator[None]:
+        """Nobody else builds an artifact with photos in the data folder meanwhile; those who do are waited for. Ends what killed
+        publications left half, so that all that is there is found by its name."""
+        with disk_errors(self.root), exclusive_lock(self._photos_lock, f"photos in {self.root}"):
+            self._alone = True
+            try:
+                for previous in [path for path in self.root.glob("[!.]*/*/**/.*.previous") if path.is_dir()]:
+                    restore_previous(previous.with_name(previous.name[1:].removesuffix(".previous")), MANIFEST)
+                for previous in [path for path in self.root.glob("[!.]*/.*.previous") if path.is_dir()]:
+                    restore_previous(previous.with_name(previous.name[1:].removesuffix(".previous")), MANIFEST)
+                yield
+            finally:
+                self._alone = False
+
+    def rewrite(self, old: Artifact, inputs: Mapping[str, str], build: Callable[[Path], Built]) -> Artifact:
+        """The artifact written anew by build(folder) from what it holds. Its settings and its code version stay, and so do the
+        pieces of an unfinished one; inputs: those that changed."""
+        wanted = Wanted(old.manifest["code_version"], old.manifest["config"], {**old.manifest["inputs"], **inputs})
+        with self._lock(old.key, wait=True):
+            return self._publish(old.key, wanted, build)
+
+    def remove(self, key: ArtifactKey) -> None:
+        """Removes an artifact, whole or damaged, in one step."""
+        with self._lock(key, wait=True):
+            staging = self._staging(key)
+            shutil.rmtree(staging, ignore_errors=True)
+            staging.parent.mkdir(parents=True, exist_ok=True)
+            with contextlib.suppress(FileNotFoundError):
+                self.folder(key).rename(staging)
+            shutil.rmtree(staging, ignore_errors=True)
+
+    def _staging(self, key: ArtifactKey) -> Path:
+        return self.root / ".staging" / key.relative
+
+    @property
+    def _photos_lock(self) -> Path:
+        return self.root / ".locks" / "photos.lock"
+
+    def _beside_others(self, holds_photos: bool) -> contextlib.AbstractContextManager[object]:
+        if self._alone or not holds_photos:
+            return contextlib.nullcontext()
+        return exclusive_lock(self._photos_lock, f"photos in {self.root}", shared=True)
+
+    # ---- pieces of what is not finished
 
     def pieces_folder(self, key: ArtifactKey) -> Path:
         """Where the pieces of the unfinished artifact lie; removed when it is published."""
@@ -203,8 +256,18 @@ class Store:
         return work
 
     def forget_pieces(self, key: ArtifactKey) -> None:
-        """Removes the pieces of unfinished builds of an asset, all partitions: a killed one starts anew."""
-        shutil.rmtree(self.root / ".work" / key.relative, ignore_errors=True)
+        """Removes the pieces of unfinished builds of an artifact, of all partitions for a key without one: a killed one starts anew. One
+        that is being built now keeps them."""
+        place = self.root / ".work" / key.relative
+        for pieces in sorted(place.rglob("pieces")):
+            parts = pieces.parent.relative_to(self.root / ".work" / key.stage / key.asset).parts
+            with self._lock(ArtifactKey(key.stage, key.asset, "|".join(parts)), wait=False) as nobody_builds_it:
+                if nobody_builds_it:
+                    shutil.rmtree(pieces, ignore_errors=True)
+
+    def forget_staging(self, key: ArtifactKey) -> None:
+        """Removes what killed builds of an asset had written so far, all partitions. Call it `alone`."""
+        shutil.rmtree(self._staging(key), ignore_errors=True)
 
     def _lock(self, key: ArtifactKey, wait: bool) -> contextlib.AbstractContextManager[bool]:
         """Holds the artifact's lock. Without `wait`, yields False when another process has it."""

@@ -1,4 +1,4 @@
-"""Temporary folders that a killed process does not leave for ever: the next one of the same name removes them."""
+"""Temporary folders that a killed process does not leave for ever: the next command removes them."""
 
 from __future__ import annotations
 
@@ -14,19 +14,37 @@ from clip_pipeline.storage.lock import exclusive_lock
 
 @contextlib.contextmanager
 def scratch_folder(name: str) -> Iterator[Path]:
-    """An empty folder below the system's folder for temporary files, removed at the end.
+    """An empty folder below the system's folder for temporary files, removed at the end; name: what it is for, as part of a file name.
 
-    Those of the same name and user whose processes were killed are removed first; name: what it is for, as part of a file name.
+    What processes of the same user left that were killed is removed first.
     """
-    place = Path(tempfile.gettempdir(), f"clip_pipeline_{os.getuid()}")
+    place = _place()
     with contextlib.ExitStack() as held:
-        with exclusive_lock(place / f"{name}.lock", str(place)):  # between its making and its lock a folder looks left
-            for left in place.glob(f"{name}-*"):
-                with exclusive_lock(left / "lock", "", wait=False) as nobody_uses_it:
-                    if nobody_uses_it:
-                        shutil.rmtree(left, ignore_errors=True)
+        with _looked_through(place):
             folder = Path(held.enter_context(tempfile.TemporaryDirectory(prefix=f"{name}-", dir=place)))
             held.enter_context(exclusive_lock(folder / "lock", str(folder)))
         files = folder / "files"
         files.mkdir()
         yield files
+
+
+def sweep_scratch() -> None:
+    """Removes what killed processes left, for commands that may make no temporary folder themselves."""
+    if _place().exists():
+        with _looked_through(_place()):
+            pass
+
+
+def _place() -> Path:
+    return Path(tempfile.gettempdir(), f"clip_pipeline_{os.getuid()}")
+
+
+@contextlib.contextmanager
+def _looked_through(place: Path) -> Iterator[None]:
+    """Without the folders of killed processes; one process at a time, for between its making and its lock a folder looks left."""
+    with exclusive_lock(place / "lock", str(place)):
+        for left in place.glob("*-*/"):
+            with exclusive_lock(left / "lock", "", wait=False) as nobody_uses_it:
+                if nobody_uses_it:
+                    shutil.rmtree(left, ignore_errors=True)
+        yield

@@ -22,7 +22,8 @@ import time
 import traceback
 from pathlib import Path
 
-from clip_pipeline_tests.crash_points.cases import CASES, Case
+from clip_pipeline_tests.crash_points.case import Case
+from clip_pipeline_tests.crash_points.cases import CASES
 from clip_pipeline_tests.crash_points.points import kill_before, points_of
 from clip_pipeline_tests.made.chance import TEST_SEED
 

@@ -4,18 +4,25 @@ from __future__ import annotations
 
 import shutil
 import tarfile
+import threading
 from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
 
+from clip_pipeline.api.status import status
 from clip_pipeline.errors import InputError, SettingsError
+from clip_pipeline.images.download.journal import Journal
+from clip_pipeline.images.takedown import BEGUN_FILE, Takedown, begin_take_down
 from clip_pipeline.pipeline.graph import STEPS
 from clip_pipeline.pipeline.run import run_steps
 from clip_pipeline.pipeline.takedown import take_down
 from clip_pipeline.pipeline.workspace import Workspace
 from clip_pipeline.settings.recipes import find_recipe
 from clip_pipeline.sources.fetch import PhotoFetcher
+from clip_pipeline.storage.artifacts import Store
+from clip_pipeline.storage.lock import exclusive_lock
+from clip_pipeline.storage.manifest import Artifact, ArtifactKey, Built, Wanted
 
 
 @pytest.fixture(scope="module")
@@ -34,7 +41,8 @@ def ids_in(folder: Path) -> set[str]:
     tables = [folder / "images/photo_catalog/photos.parquet", *(folder / "images/image_shards").glob("*/*.parquet")]
     pairs = folder / "images/image_text_pairs/pairs.parquet"
     found = {photo for path in tables for photo in pq.read_table(path)["id"].to_pylist()}
-    found |= set(pq.read_table(pairs)["photo_id"].to_pylist())
+    if pairs.exists():
+        found |= set(pq.read_table(pairs)["photo_id"].to_pylist())
     for keys in (folder / "embedding/image_embeddings/held_out").rglob("*.parquet"):
         found |= set(pq.read_table(keys)["id"].to_pylist())
     return found
@@ -69,8 +77,10 @@ def test_a_photo_is_taken_out_everywhere_and_stays_out(copied, monkeypatch):
     after = shard_bytes(copied)
     assert {shard for shard in before if before[shard] != after[shard]} == {photo["shard"]}
     assert next((copied / "embedding/image_embeddings/sandbox").rglob("*.npy")).read_bytes() == sandbox_vectors
+    catalog = {path: path.read_bytes() for path in (copied / "images/photo_catalog").rglob("*.parquet")}
     with Workspace(copied, find_recipe("tiny")) as workspace:
         run_steps(workspace, [STEPS["photo_catalog"], STEPS["image_shards"]], force=True)
+    assert {path: path.read_bytes() for path in catalog} == catalog, "as a run without the photo makes it"
     assert photo["photo_id"] not in ids_in(copied)
     assert shard_bytes(copied) == after
 
@@ -87,15 +97,92 @@ def test_a_variant_that_cannot_be_read_stops_it_before_anything_changes(copied):
     assert (copied / "takedowns.jsonl").read_bytes() == before
 
 
-def test_what_a_removed_variant_left_is_named_for_it_may_hold_the_photo(copied):
-    vectors = copied / "embedding/image_embeddings/sandbox"
-    shutil.copytree(vectors / "tiny_test", vectors / "removed")
-    try:
-        with Workspace(copied, find_recipe("tiny")) as workspace:
-            outcome = take_down(workspace, [workspace.takedowns().photos[0].id], "asked again")
-        assert outcome.left == (vectors / "removed",)
-    finally:
-        shutil.rmtree(vectors / "removed")
+def copied_as(folder: Path, store: Store, key: ArtifactKey, partition: str) -> Path:
+    """The artifact once more, under another partition, as a variant that was removed since leaves it."""
+    old = store.get(key)
+    other = Artifact(ArtifactKey(key.stage, key.asset, partition), folder, {})
+    wanted = Wanted(old.manifest["code_version"], old.manifest["config"], old.manifest["inputs"])
+
+    def build(staging: Path, work: Path) -> Built:
+        shutil.copytree(old.folder, staging, dirs_exist_ok=True, ignore=shutil.ignore_patterns("manifest.json"))
+        return Built(old.rows, old.facts)
+
+    return store.materialise(other.key, wanted, build).artifact.folder
+
+
+def test_what_cannot_be_built_again_is_removed_where_it_was_made_of_the_photos_alone(copied):
+    store = Store(copied)
+    name = store.partitions("embedding", "image_embeddings")[0].partition("|")[2]
+    of_photos, of_others = (
+        copied_as(
+            copied, store, ArtifactKey("embedding", "image_embeddings", f"{dataset}|{name}"), f"{dataset}|removed"
+        )
+        for dataset in ("held_out", "sandbox")
+    )
+    with Workspace(copied, find_recipe("tiny")) as workspace:
+        take_down(workspace, [workspace.takedowns().photos[0].id], "asked again")
+    assert not of_photos.exists() and of_others.exists()
+    shutil.rmtree(of_others)
+
+
+def begin(folder: Path) -> str:
+    """A take-down that was killed as soon as it had begun; the id of its photo."""
+    photo = sorted(ids_in(folder))[3]
+    begin_take_down(folder, [Takedown(photo)])
+    return photo
+
+
+def test_a_run_ends_a_take_down_that_was_killed(copied):
+    photo = begin(copied)
+    with Workspace(copied, find_recipe("tiny")) as workspace:
+        run_steps(workspace, [STEPS["vocabulary"]])
+        assert workspace.takedowns().ids >= {photo}
+    assert photo not in ids_in(copied) | set(texts_in_tars(copied).split('"'))
+    assert not (copied / BEGUN_FILE).exists()
+
+
+def test_status_ends_it_too_and_builds_nothing(copied):
+    photo = begin(copied)
+    states = {entry.asset: entry.state for entry in status("tiny", copied)}
+    assert photo not in ids_in(copied) | set(texts_in_tars(copied).split('"'))
+    assert states["image_shards"] == states["photo_catalog"] == "fresh"
+    assert not (copied / "images/image_text_pairs").exists()
+    with Workspace(copied, find_recipe("tiny")) as workspace:
+        run_steps(workspace, [STEPS["image_text_pairs"], STEPS["decoded_images"]])
+
+
+def test_a_shard_that_lies_aside_and_a_journal_of_a_killed_run_lose_the_photo_as_well(copied):
+    folder = copied / "images/image_shards"
+    shutil.copytree(folder / "00001", folder / ".00009.previous")
+    photo = pq.read_table(folder / "00001/00001.parquet").to_pylist()[2]["id"]
+    journal = Journal(copied / ".work/images/image_shards/00001/pieces/shared-form")
+    for name in (photo, "another"):
+        journal.write({"id": name, "url": name, "status": "success", "sha256": name}, name.encode() * 100)
+    journal.close()
+    with Workspace(copied, find_recipe("tiny")) as workspace:
+        take_down(workspace, [photo])
+    assert photo not in ids_in(copied) | set(texts_in_tars(copied).split('"'))
+    assert not [path for path in copied.rglob("*.journal") if photo.encode() in path.read_bytes()]
+    assert ("another", "another") in Journal(journal.folder)
+    assert not list(copied.rglob(".*.previous"))
+    for rest in (folder / "00009", journal.folder.parent):
+        shutil.rmtree(rest, ignore_errors=True)
+
+
+def test_who_builds_something_with_photos_is_waited_for(copied):
+    store, order = Store(copied), []
+    with exclusive_lock(copied / ".locks/photos.lock", "", shared=True):
+
+        def alone() -> None:
+            with store.alone():
+                order.append("alone")
+
+        waiting = threading.Thread(target=alone)
+        waiting.start()
+        waiting.join(0.3)
+        order.append("built")
+    waiting.join()
+    assert order == ["built", "alone"]
 
 
 def test_its_bytes_are_refused_under_another_name(copied):

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from clip_pipeline.storage.scratch import scratch_folder
+from clip_pipeline.storage.scratch import scratch_folder, sweep_scratch
 
 LONG = """
 import time
@@ -47,10 +47,17 @@ def test_what_a_killed_process_left_is_removed_and_what_others_use_is_not(tmp_pa
     killed.kill()
     killed.wait()
     assert (left / "file").exists()
-    with scratch_folder("other"):
-        assert left.exists(), "another name"
     with scratch_folder("test") as one, scratch_folder("test") as two:
         assert one != two and not left.exists() and (used / "file").exists()
         assert len(folders(tmp_path)) == 3
     living.kill()
     living.wait()
+
+
+def test_a_command_without_such_folders_removes_those_of_all_names(tmp_path):
+    killed = subprocess.Popen([sys.executable, "-c", LONG], stdout=subprocess.PIPE, text=True)
+    left = Path(killed.stdout.readline().strip())
+    killed.kill()
+    killed.wait()
+    sweep_scratch()
+    assert not left.exists() and folders(tmp_path) == []

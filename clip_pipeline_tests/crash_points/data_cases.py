@@ -1,0 +1,120 @@
+"""Cases on a data folder: runs of the recipe tiny, and take-downs."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from clip_pipeline_tests.crash_points.case import Case, bytes_of, scratch_left
+
+
+def artifacts_of(folder: Path) -> dict[str, str]:
+    """`bytes_of`, without what says when something was made and by whom."""
+    found = bytes_of(folder)
+    for path in folder.rglob("manifest.json"):
+        content = path.read_text()
+        if path.stat().st_size and "fingerprint" in content:
+            found[path.relative_to(folder).as_posix()] = _what(json.loads(content))
+    passing = ("data/.locks/", "data/.staging", "data/.checks/", "data/.work", "data/.ledger/", "data/.cache/")
+    return {name: value for name, value in found.items() if not name.startswith(passing)}
+
+
+def _what(manifest: dict) -> str:
+    manifest = manifest.get("content", manifest) if isinstance(manifest.get("content"), dict) else manifest
+    return json.dumps([manifest.get("fingerprint"), manifest.get("content"), manifest.get("rows")], sort_keys=True)
+
+
+def unfinished_in(folder: Path) -> list[str]:
+    """What killed builds left in the data folder."""
+    data = folder / "data"
+    left = [path for place in (".staging", ".work") for path in (data / place).rglob("*") if path.is_file()]
+    left += data.rglob(".*.previous")
+    left += [path for path in data.glob(".*") if path.is_file()]
+    return [f"{path.relative_to(folder)} is left" for path in left] + scratch_left(folder)
+
+
+def tiny_without(folder: Path, *stages: str) -> None:
+    """A copy of a finished run of the recipe tiny, without the stages that only take time."""
+    import shutil
+
+    finished = os.environ.get("CLIP_PIPELINE_CRASH_DATA")
+    if finished:
+        shutil.copytree(finished, folder / "data", ignore=shutil.ignore_patterns(*stages))
+    else:
+        run_in_fork(folder, "")
+        for stage in stages:
+            shutil.rmtree(folder / "data" / stage)
+
+
+def run_in_fork(folder: Path, selected: str) -> None:
+    """The recipe tiny, in a process that ends."""
+    child = os.fork()
+    if child == 0:
+        run_tiny(folder, selected)
+        os._exit(0)
+    if os.waitpid(child, 0)[1]:
+        raise RuntimeError("the run that comes before failed")
+
+
+def run_tiny(folder: Path, selected: str) -> None:
+    """As `clip-pipeline run --recipe tiny --select …`."""
+    from clip_pipeline.api.run import run
+
+    run("tiny", folder / "data", select=selected)
+
+
+def a_photo_of(folder: Path) -> dict:
+    """One that is there in every stage: of the smaller shard, so that it is quick, and the same before and after."""
+    import pyarrow.parquet as pq
+
+    pairs = pq.read_table(folder / "data/images/image_text_pairs/pairs.parquet").to_pylist()
+    return next(row for row in pairs if row["split"] == "test")
+
+
+@contextmanager
+def takedown_of_data(name: str, *left_out: str) -> Iterator[Case]:
+    """left_out: the stages that the folder does not have."""
+
+    def prepare(folder: Path) -> None:
+        tiny_without(folder, *left_out)
+        (folder / "photo").write_text(a_photo_of(folder)["photo_id"])
+
+    def command(folder: Path) -> None:
+        from clip_pipeline.api.take_down import take_down
+
+        take_down([(folder / "photo").read_text()], folder / "data", recipe="tiny")
+
+    def promises(folder: Path) -> list[str]:
+        import pyarrow.parquet as pq
+
+        photo, found = (folder / "photo").read_text(), []
+        for path in (folder / "data").rglob("*.parquet"):
+            table = pq.read_table(path)
+            held = {
+                value
+                for column in ("id", "photo_id")
+                if column in table.column_names
+                for value in table[column].to_pylist()
+            }
+            if photo in held and "image_links" not in path.parts:
+                found.append(f"{path.relative_to(folder)} still lists the photo")
+        for path in (folder / "data").rglob("*.tar"):
+            if f'"{photo}"'.encode() in path.read_bytes():
+                found.append(f"{path.relative_to(folder)} still holds the photo")
+        return found + unfinished_in(folder)
+
+    yield Case(name, prepare, command, artifacts_of, promises)
+
+
+@contextmanager
+def run_of(name: str, selected: str, *left_out: str) -> Iterator[Case]:
+    """selected: the assets. left_out: the stages that are made; those before lie there. None: all is made from nothing."""
+
+    def prepare(folder: Path) -> None:
+        if left_out:
+            tiny_without(folder, *left_out)
+
+    yield Case(name, prepare, lambda folder: run_tiny(folder, selected), artifacts_of, unfinished_in)
