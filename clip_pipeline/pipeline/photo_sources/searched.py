@@ -18,12 +18,17 @@ from clip_pipeline.pipeline.workspace import Hosts
 from clip_pipeline.settings import LinksSettings
 from clip_pipeline.storage.artifacts import shared_pieces
 from clip_pipeline.storage.disk import hash_json
+from clip_pipeline.storage.freshness import wrong_file
 from clip_pipeline.storage.manifest import Artifact
 
 if TYPE_CHECKING:
     from clip_pipeline.sources.fetch import PhotoFetcher
     from clip_pipeline.sources.unsplash.api_client import UnsplashClient
     from clip_pipeline.sources.web.request_ledger import Budget, RequestLedger
+
+
+PAGES = ("pages.jsonl.gz", "pages.tsv")
+"""Files of a bucket with the answers of the service."""
 
 
 @dataclass(frozen=True)
@@ -137,9 +142,14 @@ class SearchedPhotos(PhotoSource):
         return shared_pieces(pieces, hash_json(self.query_config())[:16])
 
     def pages_artifact(self, bucket: str) -> Artifact | None:
-        """The bucket as it was built before, where its pages are answers to the same queries."""
-        old = self.workspace.store.find(artifact_key("image_links", bucket))
-        if old is None or not {"pages.jsonl.gz", "pages.tsv"} <= old.manifest["files"].keys():
+        """The bucket as it was built before, where its pages are answers to the same queries, and whole. Pages cost requests, so
+        those of an artifact that was set aside, as others of its files were damaged, are used too."""
+        store, key = self.workspace.store, artifact_key("image_links", bucket)
+        found = store.find(key)
+        old = found or store.find_set_aside(key)
+        if old is None or not set(PAGES) <= old.manifest["files"].keys():
+            return None
+        if any(wrong_file(old, name, deep=found is None) for name in PAGES):
             return None
         same = all(old.manifest["config"].get(name) == value for name, value in self.query_config().items())
         return old if same else None

@@ -10,6 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 from click.testing import CliRunner
 
+from clip_pipeline.api.status import verify
 from clip_pipeline.cli import commands
 from clip_pipeline.errors import (
     BudgetSpentError,
@@ -27,6 +28,7 @@ from clip_pipeline.pipeline.workspace import Workspace
 from clip_pipeline.settings import Recipe, with_settings
 from clip_pipeline.settings.recipes import find_recipe
 from clip_pipeline_tests.made.first_error import first_error
+from clip_pipeline_tests.made.small_data import flip_bit
 from clip_pipeline_tests.pipeline.unsplash_site import unsplash_site
 
 KEY = "access-key-of-a-test"
@@ -142,6 +144,21 @@ def test_a_word_that_goes_and_another_order_ask_for_nothing(dump, unsplash, tmp_
     write_dump(dump, {"house": 9, "tree": 8, "ball": 2, "cup": 1})
     assert run(tmp_path / "data", unsplash, recipe_for(dump)) == [f"{bucket_of('lamp', 4):03d}"]
     assert unsplash.searched == []
+
+
+@pytest.mark.parametrize(("name", "requests"), [("links.parquet", 0), ("pages.jsonl.gz", 1)])
+def test_a_damaged_bucket_that_was_set_aside_uses_its_pages_where_they_are_whole(
+    dump, unsplash, tmp_path, name, requests
+):
+    data = tmp_path / "data"
+    run(data, unsplash, recipe_for(dump))
+    expected, bucket = contents(data), f"{bucket_of('lamp', 4):03d}"
+    flip_bit(data / "images/image_links" / bucket / name, 99)
+    assert verify(data, deep=True, repair=True).repaired == (f"image_links[{bucket}]",)
+    unsplash.searched.clear()
+    assert run(data, unsplash, recipe_for(dump)) == [bucket]
+    assert bool(unsplash.searched) == bool(requests)
+    assert contents(data) == expected
 
 
 def test_force_asks_anew(dump, unsplash, tmp_path):
