@@ -260,8 +260,11 @@ def test_a_body_that_is_always_cut_is_a_connection_error(site, fetcher):
     assert not may_pass("connection_error", message)
 
 
-def test_a_body_that_is_cut_elsewhere_each_time_is_a_trouble_of_the_connection_not_of_the_file(site, fetcher):
-    site.in_turn("/a.jpg", *(Answer(body=PHOTO[:count], length=len(PHOTO)) for count in (5, 9, 7)))
+@pytest.mark.parametrize("lengths", [(5, 9, 7), (0, 0, 0)])
+def test_a_body_that_is_cut_elsewhere_each_time_or_before_its_first_byte_is_a_trouble_of_the_connection_not_of_the_file(
+    site, fetcher, lengths
+):
+    site.in_turn("/a.jpg", *(Answer(body=PHOTO[:count], length=len(PHOTO)) for count in lengths))
     message = "the connection ended before all announced bytes came"
     assert fetcher.fetch("http://photos.test/a.jpg") == Fetched("connection_error", None, message)
     assert may_pass("connection_error", message)

@@ -17,6 +17,9 @@ from clip_pipeline.sources.web.http_response import CUT
 MAX_RETRY_MINUTES = 7 * 24 * 60.0
 """The longest wait between two tries at an incomplete shard."""
 
+MAX_EXAMPLE = 200
+"""Characters of the example, whose host and reason a stranger wrote."""
+
 INCOMPLETE = "incomplete"
 """Under this name stats and facts say what a shard lacks: photos, example, tries, tried. A complete shard has no such entry."""
 
@@ -55,7 +58,8 @@ def example_of(attempt: Mapping[str, Any]) -> str:
         host = urlsplit(attempt["url"]).hostname
     except ValueError:
         host = None
-    return f"{host or attempt['url'][:80]}: {attempt['error_message']}"
+    text = f"{host or attempt['url']}: {attempt['error_message']}"
+    return "".join(letter if letter.isprintable() else "?" for letter in text[:MAX_EXAMPLE])
 
 
 class OutageWatch:
@@ -112,7 +116,7 @@ class Lack:
 
     def is_due(self, retry_minutes: float, now: datetime) -> bool:
         """Whether a run tries again now; also where the clock was set back since."""
-        return now >= self.due_at(retry_minutes) or now < self.tried
+        return now < self.tried or now >= self.due_at(retry_minutes)
 
     def sentence(self, retry_minutes: float, now: datetime) -> str:
         """Such as "lacks 12 photos for now (photos.test: HTTP 503); the next run tries again"."""
@@ -130,7 +134,11 @@ def lack_of(stats: Mapping[str, Any]) -> Lack | None:
     told = stats.get(INCOMPLETE)
     if not told:
         return None
-    return Lack(told["photos"], told["example"], told["tries"], datetime.fromisoformat(told["tried"]))
+    try:
+        tried = datetime.fromisoformat(told["tried"])
+        return Lack(int(told["photos"]), str(told["example"]), int(told["tries"]), tried.astimezone(UTC))
+    except (KeyError, TypeError, ValueError, OverflowError):
+        return Lack(1, f"the entry {INCOMPLETE} of its stats cannot be read", 1, now_utc())
 
 
 def add_tries(stats: dict[str, Any], before: Lack | None, asked: bool = True) -> None:

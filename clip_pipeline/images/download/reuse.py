@@ -9,6 +9,8 @@ from typing import Any
 
 from clip_pipeline.images.download.limits import judged
 from clip_pipeline.images.download.outage import standing_in, wants_another_try
+from clip_pipeline.pixels.headers.jpeg import read_jpeg
+from clip_pipeline.pixels.headers.jpeg_alone import jpeg_alone
 from clip_pipeline.settings import DownloadSettings
 from clip_pipeline.sources.photos.formats.tar_index import ENDINGS, read_tar_index
 
@@ -96,9 +98,18 @@ class PreviousShard:
         about = judged(known[0], len(known[1]), self._settings)
         if about is None or about["status"] != "success":
             return None
-        if not self._same_form or old["error_message"]:
-            about = about | {"error_message": standing_in(failure)}
-        return about, known[1]
+        if self._same_form and not old["error_message"]:
+            return known
+        return about | {"error_message": standing_in(failure)}, self._alone(about["ending"], known[1])
+
+    def _alone(self, ending: str, photo: bytes) -> bytes:
+        """A photo that is kept, without what an older version may have stored beside the picture."""
+        if self._settings.resize == "original" or ending != "jpg":
+            return photo
+        try:
+            return jpeg_alone(read_jpeg(photo)) or photo
+        except ValueError:  # an older version took it for a photo; nobody asks for it in vain
+            return photo
 
     def _stored(self, row: Mapping[str, Any], old: Mapping[str, Any]) -> Attempt | None:
         about = {"id": row["id"], "url": row["url"], "status": old["status"]}

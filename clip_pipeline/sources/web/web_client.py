@@ -242,8 +242,9 @@ class WebClient:
 
 
 def _is_cut_there(cuts: list[int]) -> bool:
-    """Whether all tries, of which there are several, were cut at the same byte: then it is the file, not the connection."""
-    return len(cuts) > 1 and len(set(cuts)) == 1
+    """Whether all tries, of which there are several, were cut at the same byte: then it is the file, not the connection. Not before its
+    first byte: so ends an answer whose server lost what stands behind it."""
+    return len(cuts) > 1 and cuts[0] > 0 and len(set(cuts)) == 1
 
 
 def _read_body(connection: Connection, head: HttpHeaders, request: Request) -> bytes:

@@ -22,6 +22,7 @@ from clip_pipeline.images.catalog import write_catalog
 from clip_pipeline.images.download.catalog import download_catalog, lacking
 from clip_pipeline.images.download.outage import now_utc
 from clip_pipeline.images.download.shard import download_shard
+from clip_pipeline.images.shards.tar import ShardWriter
 from clip_pipeline.settings import DownloadSettings
 from clip_pipeline.settings.fields import fields_of, speed_settings
 from clip_pipeline.settings.sections.download import FORM
@@ -267,6 +268,26 @@ def test_a_photo_that_cannot_be_had_in_a_new_size_stays_as_it_was_until_it_can(t
         assert download(site, rows, tmp_path / "a", smaller) == {"success": 15}
         assert set(asked(site)) == {"/4.jpg", "/5.jpg"}
         assert {row["height"] for row in attempts(tmp_path / "a").values()} == {24, 32}, "one is gone from its host"
+
+
+def test_a_photo_that_stays_as_it_was_keeps_nothing_beside_its_picture(tmp_path):
+    """A shard of an older version may hold a comment or a place in a JPEG that was small enough to be kept."""
+    with loopback() as site:
+        rows = photos_at(site, 15)
+        download(site, rows, tmp_path / "a")
+        tar = tmp_path / "a/00000.tar"
+        samples = dict(read_shard(tar))
+        with ShardWriter(tar) as writer:
+            for key, members in samples.items():
+                content = members["jpg"]
+                noted = content[:2] + b"\xff\xfe\x00\x0aat 48N  " + content[2:]
+                writer.add(key, {"jpg": noted, "txt": members["txt"], "json": members["json"]})
+        failing_from(site, (4, 5), Answer(503))
+        download(site, rows, tmp_path / "a", replace(SETTINGS, quality=91))
+        found = attempts(tmp_path / "a")
+        kept = dict(read_shard(tar))[found["p0004"]["key"]]["jpg"]
+        assert found["p0004"]["error_message"] and b"48N" not in kept
+        assert kept == samples[found["p0004"]["key"]]["jpg"]
 
 
 def test_what_a_limit_forbids_now_goes_by_what_is_known_of_it_and_what_it_allows_now_is_asked_for(tmp_path):

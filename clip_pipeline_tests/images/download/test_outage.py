@@ -14,6 +14,7 @@ from clip_pipeline.images.download.outage import (
     Lack,
     OutageWatch,
     add_tries,
+    example_of,
     lack_of,
     may_pass,
     wants_another_try,
@@ -116,6 +117,29 @@ def test_the_sentence_says_what_is_lacking_and_when_it_is_tried_again():
     waiting = lack(3).sentence(2.0, NOON + timedelta(minutes=1))
     due = (NOON + timedelta(minutes=4)).astimezone()
     assert f"tried 3 times, again from {due:%H:%M} on, or at once with download.retry_minutes=0" in waiting
+
+
+def test_what_a_stranger_wrote_is_shown_without_its_signs_for_the_terminal():
+    url, reason = "http://a\x1b[2J\u202eb.test/x.jpg", "x\x07" * 500
+    shown = example_of({"url": url, "error_message": reason})
+    assert shown.isprintable() and len(shown) <= 200
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        {"photos": 3},
+        "three",
+        ["x"],
+        {"photos": "many", "example": "", "tries": 1, "tried": "2026-12-01T12:00:00+00:00"},
+        {"photos": 3, "example": "", "tries": 1, "tried": "yesterday"},
+        {"photos": 3, "example": "", "tries": 1, "tried": None},
+    ],
+)
+def test_an_entry_that_cannot_be_read_is_tried_again(told):
+    found = lack_of({INCOMPLETE: told})
+    assert found.is_due(2.0, NOON + timedelta(days=36500))
+    assert "cannot be read" in found.sentence(2.0, NOON)
 
 
 def test_tries_count_those_in_a_row_that_brought_nothing():
