@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from clip_pipeline.errors import PhotosError
 from clip_pipeline.images.download.limits import judged
 from clip_pipeline.images.download.outage import standing_in, wants_another_try
 from clip_pipeline.pixels.headers.jpeg import read_jpeg
 from clip_pipeline.pixels.headers.jpeg_alone import jpeg_alone
 from clip_pipeline.settings import DownloadSettings
 from clip_pipeline.sources.photos.formats.tar_index import ENDINGS, read_tar_index
+
+logger = logging.getLogger(__name__)
 
 SHARDS_VERSION = "3"
 """Raised when other bytes are written from the same photos; a shard of another version is not reused. A column that comes from
@@ -54,6 +58,22 @@ class PreviousShard:
         self._asks_all = ask_again or not same_form
 
     def __enter__(self) -> PreviousShard:
+        import pyarrow as pa
+
+        self._rows, self._tar = {}, None
+        try:
+            self._read()
+        except (OSError, pa.ArrowException, PhotosError) as error:
+            if self._as_it_is:
+                raise
+            self._rows = {}
+            name = self._folder / f"{self._shard}.tar"
+            logger.warning(
+                "%s is damaged (%s): nothing is taken from it, and its photos are asked for again.", name, error
+            )
+        return self
+
+    def _read(self) -> None:
         import pyarrow.parquet as pq
 
         tar = self._folder / f"{self._shard}.tar"
@@ -64,10 +84,10 @@ class PreviousShard:
         self._rows = {row["url"]: row for row in rows}
         self._members = read_tar_index(tar, ended=True)
         self._tar = tar.open("rb")
-        return self
 
     def __exit__(self, *_: object) -> None:
-        self._tar.close()
+        if self._tar is not None:
+            self._tar.close()
 
     def attempt(self, row: Mapping[str, Any]) -> Attempt | None:
         """What is known of the photo with the same url as that row of the catalog, None where it is to be asked for."""

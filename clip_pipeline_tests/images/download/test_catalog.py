@@ -290,6 +290,20 @@ def test_a_photo_that_stays_as_it_was_keeps_nothing_beside_its_picture(tmp_path)
         assert kept == samples[found["p0004"]["key"]]["jpg"]
 
 
+@pytest.mark.parametrize("name", ["00000.tar", "00000.parquet"])
+def test_nothing_is_taken_from_a_damaged_shard(tmp_path, name, caplog):
+    with loopback() as site:
+        rows = photos_at(site, 12)
+        more = [*rows, *photos_at(site, 1, 12)]
+        download(site, rows, tmp_path / "a")
+        damaged = tmp_path / "a" / name
+        damaged.write_bytes(damaged.read_bytes()[:-2000])
+        assert download(site, more, tmp_path / "a") == {"success": 13}
+        assert "00000.tar is damaged" in caplog.text
+        download(site, more, tmp_path / "b")
+        assert files(tmp_path / "a") == files(tmp_path / "b")
+
+
 def test_what_a_limit_forbids_now_goes_by_what_is_known_of_it_and_what_it_allows_now_is_asked_for(tmp_path):
     with loopback() as site:
         rows = photos_at(site, 12)
