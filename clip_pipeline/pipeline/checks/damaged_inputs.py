@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 from collections.abc import Iterable
 
@@ -18,8 +19,11 @@ MAX_BYTES = 20e9
 
 
 def may_be_damage(problem: Exception) -> bool:
-    """Whether damaged files may have been the reason: errors that nobody foresaw, and those of contents."""
-    return isinstance(problem, (InputError, ShapeError)) or not isinstance(problem, (ClipPipelineError, OSError))
+    """Whether damaged files may have been the reason: errors that nobody foresaw, those of contents, and those of a disk that cannot
+    read, or of a library that says so of what it read (pyarrow: an OSError without a number)."""
+    if isinstance(problem, OSError):
+        return problem.errno in (None, errno.EIO)
+    return isinstance(problem, (InputError, ShapeError)) or not isinstance(problem, ClipPipelineError)
 
 
 def damaged_inputs(store: Store, keys: Iterable[ArtifactKey], failed: str, problem: Exception) -> Exception:

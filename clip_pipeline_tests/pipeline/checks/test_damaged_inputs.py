@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import json
 
 import pytest
 
-from clip_pipeline.errors import DamagedArtifactError
+from clip_pipeline.errors import DamagedArtifactError, PhotosError, SettingsError, UnavailableError
 from clip_pipeline.pipeline.builder import BuildContext, Builder
+from clip_pipeline.pipeline.checks.damaged_inputs import may_be_damage
 from clip_pipeline.pipeline.graph import STEPS
 from clip_pipeline.pipeline.run import walk
 from clip_pipeline.pipeline.step import Step
@@ -57,6 +59,22 @@ def test_a_build_that_fails_on_damaged_bytes_names_them_and_the_next_run_mends(w
     assert "Traceback" not in caplog.text
     mended = walk(workspace, [VOCABULARY, corpus("2")], checks=False)
     assert [(outcome.built, outcome.failures) for outcome in mended] == [(1, {}), (1, {})]
+
+
+@pytest.mark.parametrize(
+    ("problem", "may_be"),
+    [
+        (ValueError("x"), True),
+        (OSError("Unexpected end of stream"), True),  # of pyarrow
+        (OSError(errno.EIO, "Input/output error"), True),
+        (OSError(errno.ENOSPC, "No space left"), False),
+        (PhotosError("x"), True),
+        (UnavailableError("x"), False),
+        (SettingsError("x"), False),
+    ],
+)
+def test_bytes_are_read_again_after_errors_that_damage_may_cause(problem, may_be):
+    assert may_be_damage(problem) == may_be
 
 
 def test_a_build_that_fails_by_itself_leaves_whole_inputs_alone(workspace, caplog):
