@@ -316,6 +316,10 @@ def tiffs() -> dict[str, bytes]:
             + [(322, 4, 1, 16), (323, 4, 1, 16), (324, 4, 316_969, 200), (325, 4, 316_969, 200)],
             bytes(1_300_000),
         ),
+        "strips_of_one_row.tif": tiff_of(
+            [*tiff_tags(40, 1_000_000), (273, 4, 1_000_000, 200), (278, 4, 1, 1), (279, 4, 1_000_000, 4_000_200)],
+            bytes(8_000_400),
+        ),
         "40_000_tags_of_the_same_bytes.tif": tiff_of(many, bytes(600_000)),
         "folders_in_a_circle.tif": tiff_of(folder, bytes(8000), 8),
         "10_000_folders.tif": chain(folder, 10_000),

@@ -14,6 +14,7 @@ from clip_pipeline.pixels.headers.header import CostlyImage, ImageHeader
 from clip_pipeline.settings import DownloadSettings
 from clip_pipeline_tests.images.photos import jpeg, scene
 from clip_pipeline_tests.made.hostile_photos import many_scans, webps, whole_png
+from clip_pipeline_tests.made.image_files import encoded
 
 
 def test_the_limits_of_downloads_and_of_all_other_doors_are_the_same_by_default():
@@ -88,3 +89,9 @@ def test_the_memory_of_an_image_is_held_while_its_pixels_are_used_and_given_back
 def test_embeddings_evaluation_and_training_refuse_what_downloads_refuse(content, why):
     with pytest.raises(ImageError, match=why):
         decode(content, 64)
+
+
+@pytest.mark.parametrize("kind", ["EPS", "ICO", "PCX", "TGA"])
+def test_kinds_whose_cost_nobody_knows_are_not_tried(kind):
+    with pytest.raises(ImageError, match="its bytes are no image of a known kind"):
+        decode(encoded(scene(1, size=(64, 64)), kind))

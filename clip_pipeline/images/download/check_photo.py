@@ -6,6 +6,7 @@ Runs in processes of its own (`decode_worker`), so what is imported here is kept
 from __future__ import annotations
 
 import contextlib
+import functools
 import json
 import math
 from dataclasses import dataclass
@@ -105,6 +106,7 @@ def check_photo(content: bytes, settings: DownloadSettings) -> CheckedPhoto | Re
         return RejectedPhoto("broken_image", f"{kind}: {error}"[:MAX_EXIF_VALUE])
 
 
+@functools.lru_cache(maxsize=8)
 def limits_of(settings: DownloadSettings) -> DecodeLimits:
     """What one photo may take."""
     return DecodeLimits(

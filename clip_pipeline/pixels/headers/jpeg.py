@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from clip_pipeline.pixels.headers.exif import MAX_EXIF_BYTES, is_bounded
 from clip_pipeline.pixels.headers.header import CostlyImage, ImageHeader, too_many_parts
 
+MARK = 0xFF
 SOI, EOI, SOS, DQT, DHT, DAC, DRI, DNL, COM = 0xD8, 0xD9, 0xDA, 0xDB, 0xC4, 0xCC, 0xDD, 0xDC, 0xFE
 APP0, APP1, APP2, APP14, APP15 = 0xE0, 0xE1, 0xE2, 0xEE, 0xEF
 FRAMES = frozenset(range(0xC0, 0xD0)) - {DHT, 0xC8, DAC}
@@ -16,6 +17,9 @@ PROGRESSIVE = (0xC2, 0xC6, 0xCA, 0xCE)
 ARITHMETIC = (0xC9, 0xCA, 0xCB, 0xCD, 0xCE, 0xCF)
 BARE = frozenset((0x01, SOI, *range(0xD0, 0xD8)))
 """Markers without a segment behind them."""
+
+UNKNOWN = frozenset((*range(0x02, 0xC0), 0xC8, *range(0xF0, COM)))
+"""Markers over which libjpeg gives up."""
 
 NEEDED = frozenset((DQT, DHT, DAC, DRI, *FRAMES))
 """Segments without which no pixel comes out."""
@@ -76,14 +80,20 @@ class JpegHeader(ImageHeader):
 def segments_of(content: bytes, at: int) -> Iterator[tuple[int, int, int]]:
     """(marker, start, end) from `at` on, bare markers left out; between them anything is skipped, as libjpeg does. Ends with the end
     of the image or of the bytes. Raises ValueError for a segment that is cut, or of a kind that no JPEG has."""
-    while found := _MARKER.search(content, at):
-        start, marker = found.start(), content[found.start() + 1]
+    last = len(content) - 4
+    while at <= last:
+        start, marker = at, content[at + 1]
+        if content[at] != MARK or marker in (0, MARK):  # stray or fill bytes
+            found = _MARKER.search(content, at)
+            if found is None:
+                return
+            start, marker = found.start(), content[found.start() + 1]
         if marker == EOI:
             return
         if marker in BARE:
             at = start + 2
             continue
-        if marker < 0xC0 or marker in (0xC8, *range(0xF0, COM)):
+        if marker in UNKNOWN:
             raise ValueError(f"it holds a segment of an unknown kind (0x{marker:02x})")
         end = start + 2 + int.from_bytes(content[start + 2 : start + 4], "big")
         if end < start + 4 or end > len(content):
@@ -170,6 +180,10 @@ def _coefficients(frame: Frame) -> int:
 def _for_the_decoder(content: bytes, segments: list[tuple[int, int, int]], first_scan: int) -> bytes:
     """The file with that metadata alone that Pillow may read: colours and how the picture lies. The very bytes where nothing else is
     in it; from the first scan on they are untouched."""
+    ends = [2, *(end for _, _, end in segments)]
+    without_gaps = ends == [*(start for _, start, _ in segments), first_scan]
+    if without_gaps and all(marker in NEEDED or _is_colour(content, marker, start) for marker, start, _ in segments):
+        return content
     exif = b"".join(content[start + 10 : end] for marker, start, end in segments if is_exif(content, marker, start))
     profile = sum(end - start for marker, start, end in segments if is_profile(content, marker, start))
     bounded = len(exif) <= MAX_EXIF_BYTES and is_bounded(exif)
@@ -181,8 +195,6 @@ def _for_the_decoder(content: bytes, segments: list[tuple[int, int, int]], first
             return profile <= MAX_PROFILE_BYTES
         return _is_read(content, marker, start)
 
-    ends = [2, *(end for _, _, end in segments)]
-    without_gaps = ends == [*(start for _, start, _ in segments), first_scan]
     if without_gaps and all(harmless(marker, start) for marker, start, _ in segments):
         return content
     kept = [content[start:end] for marker, start, end in segments if harmless(marker, start)]
@@ -199,8 +211,12 @@ def is_profile(content: bytes, marker: int, start: int) -> bool:
     return marker == APP2 and content.startswith(ICC, start + 4)
 
 
-def _is_read(content: bytes, marker: int, start: int) -> bool:
-    if marker in NEEDED:
-        return True
-    head = {APP0: JFIF, APP14: ADOBE, APP1: XMP}.get(marker)
+def _is_colour(content: bytes, marker: int, start: int) -> bool:
+    head = JFIF if marker == APP0 else ADOBE if marker == APP14 else None
     return head is not None and content.startswith(head, start + 4)
+
+
+def _is_read(content: bytes, marker: int, start: int) -> bool:
+    if marker in NEEDED or _is_colour(content, marker, start):
+        return True
+    return marker == APP1 and content.startswith(XMP, start + 4)

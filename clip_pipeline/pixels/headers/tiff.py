@@ -17,6 +17,8 @@ WIDE_PIXEL_BYTES, PIXEL_BYTES = 22, 11
 and the array."""
 
 BYTES_A_SECOND = 60e6
+PART_SECONDS = 50e-6
+"""Of each strip or tile, which Pillow reads one by one where they are not compressed. A colour may have strips of its own."""
 
 
 def read_tiff(content: bytes) -> ImageHeader:
@@ -31,10 +33,9 @@ def read_tiff(content: bytes) -> ImageHeader:
         raise CostlyImage("it is compressed with LZMA, whose memory nothing bounds")
     bits, samples = tags.get(BITS, 1), max(tags.get(SAMPLES, 1), 1)
     raw = bits * samples / 8
-    if TILE_WIDTH in tags:
-        part = tags[TILE_WIDTH] * tags.get(TILE_HEIGHT, 1)
-    else:
-        part = width * min(tags.get(ROWS_A_STRIP, height), height)
+    wide_part = max(tags.get(TILE_WIDTH, width), 1)
+    high_part = max(tags.get(TILE_HEIGHT, 1) if TILE_WIDTH in tags else min(tags.get(ROWS_A_STRIP, height), height), 1)
+    parts = -(-width // wide_part) * -(-height // high_part) * samples
     wide = bits >= 32 or (bits == 16 and samples == 1) or tags.get(SAMPLE_FORMAT, 1) == 3
     return ImageHeader(
         kind="TIFF",
@@ -42,8 +43,8 @@ def read_tiff(content: bytes) -> ImageHeader:
         height=height,
         pixel_bytes=WIDE_PIXEL_BYTES if wide else PIXEL_BYTES,
         content=content,
-        seconds=width * height * raw / BYTES_A_SECOND,
-        fixed_bytes=int(2 * part * raw),
+        seconds=width * height * raw / BYTES_A_SECOND + parts * PART_SECONDS,
+        fixed_bytes=int(2 * wide_part * high_part * raw),
     )
 
 
