@@ -35,12 +35,18 @@ def ignore_interrupts() -> None:
 
 def signal_of(error: BaseException) -> int:
     """The number of the signal that an interruption, or what was raised from one, came by."""
+    interruption = interruption_behind(error)
+    return interruption.number if isinstance(interruption, Interrupted) else signal.SIGINT
+
+
+def interruption_behind(error: BaseException) -> KeyboardInterrupt | None:
+    """The interruption in whose course an error was raised, as by a clean-up that met a full disk; None where there is none."""
     seen: BaseException | None = error
     while seen is not None:
-        if isinstance(seen, Interrupted):
-            return seen.number
+        if isinstance(seen, KeyboardInterrupt):
+            return seen
         seen = seen.__cause__ or seen.__context__
-    return signal.SIGINT
+    return None
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:

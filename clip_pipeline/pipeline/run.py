@@ -18,6 +18,7 @@ from clip_pipeline.errors import (
     WithheldArtifactError,
     nearest_name,
 )
+from clip_pipeline.machine.interrupts import interruption_behind
 from clip_pipeline.pipeline.checks.damaged_inputs import damaged_inputs, may_be_damage
 from clip_pipeline.pipeline.checks.evaluate import check_artifact
 from clip_pipeline.pipeline.outcomes import AssetOutcome, PartitionDone, raise_failures
@@ -167,6 +168,8 @@ def _build(
         if incomplete is not None:
             outcome.incomplete[partition] = incomplete
     except Exception as error:  # noqa: BLE001 - whatever it is, the other partitions can do without it, and the end of the run says it
+        if interruption := interruption_behind(error):
+            raise interruption from None
         _note_problem(workspace, step, partition, error, outcome)
 
 

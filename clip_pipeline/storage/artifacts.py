@@ -161,6 +161,10 @@ class Store:
 
         started = time.monotonic()
         if not force and not why():
+            if self._staging(key).exists():  # of a run that was killed after it had published, or built for nothing
+                with self._lock(key, wait=False) as nobody_builds_it:
+                    if nobody_builds_it:
+                        self._empty_staging(key)
             return Materialised(self.get(key), True, "", time.monotonic() - started)
         with disk_errors(self.root), self._beside_others(holds_photos), self._lock(key, wait=True):
             restore_previous(self.folder(key), MANIFEST)
@@ -174,7 +178,11 @@ class Store:
     def _build_and_publish(self, key: ArtifactKey, wanted: Wanted, build: Callable[[Path, Path], Built]) -> Artifact:
         work = self._work_folder(key, wanted.fingerprint(key))
         artifact = self._publish(key, wanted, lambda staging: build(staging, work))
-        shutil.rmtree(work.parent, ignore_errors=True)
+        with contextlib.suppress(FileNotFoundError):
+            work.parent.rename(
+                self._staging(key)
+            )  # in one step: half of them would be left for ever by a run that is killed here
+        self._empty_staging(key)
         return artifact
 
     def _publish(self, key: ArtifactKey, wanted: Wanted, build: Callable[[Path], Built]) -> Artifact:
@@ -225,6 +233,9 @@ class Store:
             with contextlib.suppress(FileNotFoundError):
                 self.folder(key).rename(staging)
             shutil.rmtree(staging, ignore_errors=True)
+
+    def _empty_staging(self, key: ArtifactKey) -> None:
+        shutil.rmtree(self._staging(key), ignore_errors=True)
 
     def _staging(self, key: ArtifactKey) -> Path:
         return self.root / ".staging" / key.relative

@@ -68,7 +68,7 @@ def training() -> Iterator[Case]:
         train(folder / "photos", folder / "model", recipe="tiny", settings=settings, device="cpu")
 
     def snapshot(folder: Path) -> dict[str, str]:
-        timed = ("model/training.json", "model/train_log.csv", "model/loss.png")
+        timed = ("model/training.json", "model/train_log.csv", "model/train_log.parquet", "model/loss.png")
         return {name: "" if name in timed else value for name, value in bytes_of(folder).items()}
 
     yield Case("train", prepare, command, snapshot)

@@ -164,6 +164,17 @@ def test_ctrl_c_stops_at_once(workspace):
     assert workspace.store.find(corpus().key()) is None
 
 
+def test_ctrl_c_stops_at_once_too_where_the_clean_up_after_it_meets_a_full_disk(workspace):
+    def interrupt(partition: str) -> None:
+        try:
+            raise KeyboardInterrupt
+        finally:
+            raise DiskError("The disk is full.")
+
+    with pytest.raises(KeyboardInterrupt):
+        walk(workspace, [vocabulary(), links(interrupt)], checks=False)
+
+
 def test_a_full_disk_ends_the_asset(workspace):
     tried: list[str] = []
 

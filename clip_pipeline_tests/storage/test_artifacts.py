@@ -246,3 +246,12 @@ def test_a_folder_without_the_right_to_write_is_a_sentence(tmp_path):
 def test_an_error_elsewhere_on_the_disk_is_not_blamed_on_the_data_folder(tmp_path):
     with pytest.raises(PermissionError), disk_errors(tmp_path / "data"):
         raise PermissionError(13, "Permission denied", "/etc/shadow")
+
+
+def test_what_a_killed_run_left_of_a_finished_artifact_goes_with_the_next_hit(tmp_path):
+    store = Store(tmp_path)
+    store.materialise(KEY, wanted(), build_text("a"))
+    assert not store.pieces_folder(KEY).exists() and not (tmp_path / ".staging" / KEY.relative).exists()
+    left = tmp_path / ".staging" / KEY.relative / "piece"
+    left.mkdir(parents=True)
+    assert store.materialise(KEY, wanted(), build_text("a")).hit and not left.parent.exists()
