@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
 
+from clip_pipeline.printable import printable_line
+
 
 def text_table(
     rows: Iterable[Sequence[str]],
@@ -36,7 +38,7 @@ def markdown_table(rows: Iterable[Sequence[str]], header: Sequence[str], right: 
 
 
 def _lines(rows: Iterable[Sequence[str]], header: Sequence[str]) -> list[Sequence[str]]:
-    return [*([header] if header else []), *rows]
+    return [[printable_line(cell) for cell in line] for line in [*([header] if header else []), *rows]]
 
 
 def _widths(lines: Sequence[Sequence[str]]) -> list[int]:

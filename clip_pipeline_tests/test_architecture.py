@@ -14,7 +14,18 @@ import pytest
 import clip_pipeline
 
 PACKAGE = Path(clip_pipeline.__file__).parent
-GROUND = {"bounded", "errors", "machine", "records", "remedies", "settings", "storage", "text_table", "version"}
+GROUND = {
+    "bounded",
+    "printable",
+    "errors",
+    "machine",
+    "records",
+    "remedies",
+    "settings",
+    "storage",
+    "text_table",
+    "version",
+}
 STAGES_IN_ORDER = (
     *(
         "pixels",

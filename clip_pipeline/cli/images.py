@@ -1,4 +1,4 @@
-"""The command `download`."""
+"""The commands `download` and `ledger`."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from clip_pipeline.cli.options import CONTEXT, output_option, settings_option
+from clip_pipeline.cli.options import CONTEXT, data_option, output_option, recipe_options, settings_option
 
 
 @click.command(context_settings=CONTEXT)
@@ -39,3 +39,27 @@ def download(links: str, output: str, retry: bool, settings: tuple[str, ...]) ->
         )
     if lacking := lacking_sentence(Path(output), settings):
         click.echo(lacking)
+
+
+@click.command(context_settings=CONTEXT)
+@click.option("--forget", is_flag=True, help="Forget the limits and pauses that the service has told; its own count of the last hour stays.")  # fmt: skip
+@recipe_options
+@data_option
+def ledger(forget: bool, recipe: str, settings: tuple[str, ...], data: str) -> None:
+    """Show how many requests to the photo search are left, or forget what the service said of it.
+
+    A service that asks for a pause is believed for six hours at most. Where it was wrong, or the account has a higher limit
+    now, --forget ends the pause. Requests of the last hour still count.
+    """
+    from clip_pipeline.api.request_budget import forget_answers, request_budgets
+    from clip_pipeline.text_table import text_table
+
+    if forget:
+        click.echo(f"Forgot what was told of {forget_answers(data, recipe, settings):,} keys.")
+    rows = [
+        (f"{state.limit:,}", f"{state.used:,}", f"{state.left:,}", f"{state.wait:,.0f} s")
+        for state in request_budgets(data, recipe, settings)
+    ]
+    click.echo(
+        text_table(rows, ("limit an hour", "used", "left", "wait"), right=range(4)) if rows else "No requests yet."
+    )

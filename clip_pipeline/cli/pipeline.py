@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from clip_pipeline.cli.ids import TakesIds
 from clip_pipeline.cli.options import CONTEXT, data_option, recipe_options, variants_option
 
 
@@ -105,7 +106,7 @@ def verify(recipe: str, settings: tuple[str, ...], data: str, as_json: bool, **o
         raise click.exceptions.Exit(1)
 
 
-@click.command(context_settings=CONTEXT)
+@click.command(cls=TakesIds, context_settings=CONTEXT)
 @click.argument("names", nargs=-1, metavar="[ID|URL|SHA256]...")
 @click.option("--reason", default="", help="Why, and who asked: kept with the record.")
 @click.option("--list", "only_list", is_flag=True, help="Show what was taken down so far, and change nothing.")

@@ -13,7 +13,7 @@ from clip_pipeline.cli.datasets import datasets
 from clip_pipeline.cli.dev import dev
 from clip_pipeline.cli.embedding import embed
 from clip_pipeline.cli.evaluation import classify, compare_scores, evaluate, probe
-from clip_pipeline.cli.images import download
+from clip_pipeline.cli.images import download, ledger
 from clip_pipeline.cli.models import models
 from clip_pipeline.cli.options import CONTEXT
 from clip_pipeline.cli.pipeline import plan, run, status, takedown, verify
@@ -26,6 +26,7 @@ from clip_pipeline.cli.words import words
 from clip_pipeline.errors import ClipPipelineError
 from clip_pipeline.machine.child_process import PROGRAM_ENVIRONMENT
 from clip_pipeline.machine.interrupts import end_as_ctrl_c_does, signal_of
+from clip_pipeline.printable import PrintableStream
 from clip_pipeline.settings.renamed import renamed_option
 from clip_pipeline.storage.disk_faults import disk_sentence
 from clip_pipeline.version import __version__
@@ -36,6 +37,7 @@ def main() -> None:
     for name, value in PROGRAM_ENVIRONMENT.items():
         os.environ.setdefault(name, value)
     end_as_ctrl_c_does()
+    sys.stdout, sys.stderr = PrintableStream(sys.stdout), PrintableStream(sys.stderr)
     try:
         status = commands(prog_name="clip-pipeline", standalone_mode=False)
         if isinstance(status, int):  # of a command that ends by `click.exceptions.Exit`
@@ -71,7 +73,7 @@ def _stop(sentence: str, status: int) -> None:
 GROUPS: dict[str, tuple[click.Command, ...]] = {
     "Pipeline": (run, status, plan, verify, takedown, dev),
     "Words": (words,),
-    "Photos": (download, datasets),
+    "Photos": (download, ledger, datasets),
     "Text": (tokenizer,),
     "Training": (models, variants, train, launch, compare),
     "Embedding": (embed,),

@@ -22,6 +22,7 @@ from clip_pipeline.pipeline.status import ArtifactStatus
 from clip_pipeline.pipeline.step import Step
 from clip_pipeline.pipeline.takedown import TakedownOutcome
 from clip_pipeline.pipeline.workspace import Workspace
+from clip_pipeline.printable import terminal_of
 from clip_pipeline.text_table import text_table
 
 MAX_LISTED = 5
@@ -54,7 +55,7 @@ class RunOutput:
         if not sys.stdout.isatty():
             self._say_pace(done)
         elif done.total > 1 and done.per_minute is not None:
-            click.echo(f"\r  {done.asset:<20} {done.pace} …\x1b[K", nl=False)
+            click.echo(f"\r  {done.asset:<20} {done.pace} …\x1b[K", terminal_of(sys.stdout), nl=False)
 
     def done(self, outcome: AssetOutcome) -> None:
         say_done(outcome)
@@ -74,7 +75,7 @@ class RunOutput:
 def say_done(outcome: AssetOutcome) -> None:
     """Prints the line of one asset: what was built, in what time, how many rows."""
     if sys.stdout.isatty():
-        click.echo("\r\x1b[K", nl=False)
+        click.echo("\r\x1b[K", terminal_of(sys.stdout), nl=False)
     done = "cache: hit" if outcome.hits and not outcome.built else f"{outcome.built} built"
     if outcome.built and outcome.hits:
         done += f", {outcome.hits} cache: hit"

@@ -18,6 +18,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from clip_pipeline.bounded import parse_json
 from clip_pipeline.errors import ModelError
 
 ASKS_FOR_CODE = {"trustremotecode", "automap", "coderevision", "custompipelines", "usekernels", "kernelconfig"}
@@ -51,14 +52,16 @@ def read_settings_file(path: Path) -> Any:
     if len(raw) > MAX_SETTINGS_BYTES:
         raise ModelError(f"{path} is larger than {MAX_SETTINGS_BYTES // 1024**2} MB, expected a few lines of settings.")
     try:
-        content = json.loads(raw)
-    except RecursionError:
-        raise ModelError(f"{path} cannot be read as JSON: its brackets are nested too deep.") from None
+        content = parse_json(raw, MAX_SETTINGS_BYTES)
     except ValueError as error:
-        what = f"{error.msg}, line {error.lineno}" if isinstance(error, json.JSONDecodeError) else "it is not UTF-8"
+        what = f"{error.msg}, line {error.lineno}" if isinstance(error, json.JSONDecodeError) else _reason(error)
         raise ModelError(f"{path} cannot be read as JSON: {what}. Copy the whole folder again.") from error
     refuse_code(content, str(path))
     return content
+
+
+def _reason(error: ValueError) -> str:
+    return "it is not UTF-8" if isinstance(error, UnicodeError) else str(error)
 
 
 def refuse_code(content: Any, where: str) -> None:

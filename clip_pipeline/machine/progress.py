@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 
+from clip_pipeline.printable import printable, terminal_of
+
 logger = logging.getLogger(__name__)
 
 SECONDS_BETWEEN_LOG_LINES = 10.0
@@ -31,7 +33,15 @@ class ProgressBar:
         if _SHOWN.get() and sys.stderr.isatty():
             from tqdm import tqdm
 
-            self._bar = tqdm(total=total, unit=unit, desc=what, leave=False, dynamic_ncols=True, unit_scale=True)
+            self._bar = tqdm(
+                total=total,
+                unit=unit,
+                desc=printable(what),
+                leave=False,
+                dynamic_ncols=True,
+                unit_scale=True,
+                file=terminal_of(sys.stderr),
+            )
 
     def advance(self, count: int = 1, note: str = "") -> None:
         """Adds `count` finished units; `note` is a short text shown beside the bar, such as `loss 1.23`."""

@@ -26,6 +26,8 @@ from clip_pipeline.models.pretrained import load_named_model, open_clip_tokenize
 from clip_pipeline.models.registry import FOLDER_CONFIG_FILE as CONFIG_FILE
 from clip_pipeline.models.registry import check_config, image_size_of
 from clip_pipeline.models.torchvision_operators import define_missing_operators
+from clip_pipeline.models.weights_file import check_weights_file
+from clip_pipeline.text.tokenizer import check_tokenizer_size
 
 if TYPE_CHECKING:
     import torch
@@ -139,6 +141,10 @@ def _check_folder(folder: Path) -> dict[str, Any]:
         raise ModelError(f"{folder / CONFIG_FILE} has no model_cfg. Expected open_clip's format.")
     check_config(config["model_cfg"], str(folder / CONFIG_FILE))
     refuse_code_of_folder(folder)
+    for path in folder.glob("*.safetensors"):
+        check_weights_file(path)
+    if (folder / TOKENIZER_FILES[0]).exists():
+        check_tokenizer_size(folder / TOKENIZER_FILES[0])
     return config["model_cfg"]
 
 

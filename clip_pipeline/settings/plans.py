@@ -11,10 +11,12 @@ import json
 from pathlib import Path
 from typing import Any
 
+from clip_pipeline.bounded import parse_json, read_bytes
 from clip_pipeline.errors import SettingsError, nearest_name
 
 PLAN_FOLDER = Path(__file__).parents[1] / "training" / "plans"
 KEYS = ("about", "settings")
+MAX_PLAN_BYTES = 1_000_000
 
 
 def list_plans() -> list[str]:
@@ -43,13 +45,13 @@ def _read(name_or_path: str) -> dict[str, Any]:
     path = PLAN_FOLDER / f"{name_or_path}.json"
     if not path.is_file():
         path = Path(name_or_path)
+        if path.suffix == ".json" and not path.exists():
+            raise SettingsError(f"The plan {path} does not exist.")
         if path.suffix != ".json":
             raise SettingsError(f'There is no plan "{name_or_path}". {nearest_name(name_or_path, list_plans())}')
     try:
-        plan = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise SettingsError(f"The plan {path} does not exist.") from None
-    except (ValueError, OSError) as error:
+        plan = parse_json(read_bytes(path, SettingsError, MAX_PLAN_BYTES).decode())
+    except ValueError as error:
         raise SettingsError(f"The plan {path} cannot be read as JSON: {error}.") from error
     if not isinstance(plan, dict):
         raise SettingsError(f'The plan {path} is no JSON object. Expected {{"about": ..., "settings": {{...}}}}.')

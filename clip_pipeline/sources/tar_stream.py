@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import sys
 import tarfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,7 +13,11 @@ PIECE_BYTES, MAX_READ_BYTES = 1 << 20, 1 << 24
 """Bytes that tarfile may ask for at once. It takes the names and facts that stand before a member whole into memory, in whatever
 size the header says; those of an honest one have some hundred bytes."""
 
-TAR_ERRORS = (tarfile.TarError, EOFError, OverflowError, ValueError, RecursionError, MemoryError)
+MAX_PLACE = 1 << 50
+ENTRIES_OF_ANY_FILE, BYTES_OF_AN_ENTRY = 20_000, 64
+"""A packed tar's entries: as many, and one more for so many of its bytes, which a name, a time and a checksum take at least."""
+
+TAR_ERRORS = (tarfile.TarError, EOFError, LookupError, OverflowError, ValueError, RecursionError, MemoryError)
 """What tarfile raises over damage; the last four over numbers that are none, and over headers of headers of headers."""
 
 
@@ -35,6 +40,8 @@ class _Limited(io.RawIOBase):
     def seek(self, place: int, whence: int = io.SEEK_SET) -> int:
         if whence != io.SEEK_SET or place < 0:
             raise tarfile.ReadError("a header leads back")
+        if place > MAX_PLACE:
+            raise tarfile.ReadError(f"a header leads to byte {place:,}")
         if self._seekable:
             return self._stream.seek(place)
         if place < self._place:
@@ -59,15 +66,23 @@ def read_member(stream: IO[bytes], max_bytes: int) -> bytes:
 
 
 @contextmanager
-def tar_entries(stream: BinaryIO) -> Iterator[tuple[tarfile.TarFile, Iterator[tarfile.TarInfo]]]:
-    """The tar in a stream that is not packed, and its entries. Raises TAR_ERRORS, now and while they are read, also for an entry
-    that leads back to what was before it."""
+def tar_entries(
+    stream: BinaryIO, packed_bytes: int | None = None
+) -> Iterator[tuple[tarfile.TarFile, Iterator[tarfile.TarInfo]]]:
+    """The tar in a stream that unpacks itself, and its entries. packed_bytes: of the file, where it is packed.
+
+    Raises TAR_ERRORS, now and while they are read, also for an entry that leads back to what was before it and for more entries
+    than a packed file can hold.
+    """
+    most = sys.maxsize if packed_bytes is None else ENTRIES_OF_ANY_FILE + packed_bytes // BYTES_OF_AN_ENTRY
     with tarfile.open(fileobj=_Limited(stream), mode="r:") as tar:
-        yield tar, _forward(tar)
+        yield tar, _forward(tar, most)
 
 
-def _forward(tar: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:
-    for entry in tar:
+def _forward(tar: tarfile.TarFile, most: int) -> Iterator[tarfile.TarInfo]:
+    for number, entry in enumerate(tar):
+        if number >= most:
+            raise tarfile.ReadError(f"it holds more than {most:,} entries, which no file of its size does")
         tar.members = []  # type: ignore[attr-defined]  # tarfile keeps every header it has read: 1 KB each
         if entry.size < 0:
             raise tarfile.ReadError("a member of a negative size")

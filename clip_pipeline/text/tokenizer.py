@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 TOKENIZER_FILE, CONFIG_FILE = "tokenizer.json", "tokenizer_config.json"
 TEXTS_AT_A_TIME = 10_000
+MAX_TOKENIZER_BYTES = 64_000_000
+"""Of tokenizer.json: one of 256,000 tokens has 34 MB."""
 
 
 class CaptionTokenizer:
@@ -68,6 +70,15 @@ class CaptionTokenizer:
         return self._tokenizer.decode(kept)
 
 
+def check_tokenizer_size(path: Path) -> None:
+    """Raises ModelError for a tokenizer.json that is larger than any: the library takes some ten times as much memory."""
+    size = path.stat().st_size
+    if size > MAX_TOKENIZER_BYTES:
+        raise ModelError(
+            f"{path} has {size:,} bytes, the most that are read are {MAX_TOKENIZER_BYTES:,}. Copy it again."
+        )
+
+
 def load_tokenizer(folder: Path) -> CaptionTokenizer:
     """The tokenizer that `train_tokenizer` wrote. Raises ModelError when it is absent, broken or not one of ours."""
     from tokenizers import Tokenizer
@@ -77,6 +88,7 @@ def load_tokenizer(folder: Path) -> CaptionTokenizer:
         raise ModelError(
             f"{folder} holds no tokenizer.json. Expected a folder of bpe_tokenizer, or of `clip-pipeline tokenizer`."
         )
+    check_tokenizer_size(path)
     try:
         with panics_are_errors():
             tokenizer = Tokenizer.from_file(str(path))

@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
+from clip_pipeline.errors import DumpError
 from clip_pipeline.machine.cores import usable_cores
 from clip_pipeline.machine.parent_process import end_with_multiprocessing_parent
 from clip_pipeline.machine.progress import progress
@@ -30,6 +31,8 @@ logger = logging.getLogger(__name__)
 MIN_PARALLEL_BYTES = 8_000_000
 """Bytes of a file below which one process is done before others have started (about 0.5 s each, 2026-11)."""
 BATCH_CHARACTERS = 4_000_000
+MAX_PROSE_BYTES = 8_000_000
+"""Of an article without its markup. The counter takes some 50 bytes of memory for each."""
 
 
 def count_html_part(
@@ -77,6 +80,8 @@ def count_html_part(
 
 def _add_text(table: WordTable, text: str) -> None:
     data = text.encode("utf-8", "replace")
+    if len(data) > MAX_PROSE_BYTES:
+        raise DumpError(f"An article has a text of {len(data):,} bytes, which no wiki has. Get the dump again.")
     table.scan(np.frombuffer(data + bytes(PADDING), np.uint8), 0, len(data), PLAIN_TEXT)
 
 

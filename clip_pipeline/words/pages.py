@@ -13,7 +13,7 @@ from xml.parsers import expat
 
 from clip_pipeline.errors import DumpError
 
-MAX_TEXT, MAX_NAME = 16_000_000, 10_000
+MAX_TEXT, MAX_NAME = 4_000_000, 10_000
 """Characters of an article, whose limit in MediaWiki is 2 MiB, and of a title or a number, whose limit is 255 bytes."""
 MAX_TOKEN_BYTES = 16_000_000
 """Of one tag with its attributes, or one comment: expat keeps it whole."""

@@ -19,7 +19,7 @@ QUICK_ENCODINGS = ("utf-8", "us-ascii")
 MIN_CHUNK_BYTES = 4_000_000
 """Decompression and the tables of words drive each other out of the processor's cache, so turns are long: 33.0 ms of CPU a
 MB of XML with 4 MB, 33.8 with a stream at a time (2026-11-21)."""
-MAX_CHUNK_BYTES = 16_000_000
+MAX_CHUNK_BYTES = 8_000_000
 """A chunk without the end of a page is passed on when it is this large."""
 LABEL_LESS = {-2: SOUND, 6: IMAGE, 14: CATEGORY}
 ENGLISH_LINK_NAMES = {"File": IMAGE, "Image": IMAGE, "Media": SOUND, "Category": CATEGORY}

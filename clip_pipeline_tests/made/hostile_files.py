@@ -251,8 +251,8 @@ def _tars(folder: Path) -> Iterator[tuple[Path, str]]:
     old = _header("a.jpg", 512, tarfile.GNUTYPE_SPARSE)
     old[482] = 1
     yield from _write(folder / "old_sparse.tar", bytes(_summed(old)) + (b"0" * 504 + b"\1" + bytes(7)) * 2000, *both)
-    yield from _write(folder / "members.tar", bytes(_header("a.jpg", 0)) * 100_000 + bytes(1024), "photos")
-    yield from _write(folder / "members.tar.gz", gzip.compress(bytes(_header("a.jpg", 0)) * 200_000) * 20, "archive")
+    yield from _write(folder / "members.tar", bytes(_header("a.jpg", 0)) * 50_000 + bytes(1024), "photos")
+    yield from _write(folder / "members.tar.gz", gzip.compress(bytes(_header("a.jpg", 0)) * 200_000) * 10, "archive")
     yield from _write(
         folder / "zeros.tar.gz", gzip.compress(bytes(_header("a.jpg", 2_000 * MB))) + _gz_zeros(2_000 * MB), "archive"
     )
@@ -290,7 +290,7 @@ def _zips(folder: Path) -> Iterator[tuple[Path, str]]:
     one = _zip(("a.jpg", bytes(1000)))
     start = one.index(b"PK\x01\x02")
     end = one.index(b"PK\x05\x06")
-    entries = 60_000
+    entries = 30_000
     tail = bytearray(one[end:])
     tail[8:12] = struct.pack("<HH", entries, entries)
     tail[12:16] = struct.pack("<I", (end - start) * entries)
@@ -435,7 +435,7 @@ def _dumps(folder: Path) -> Iterator[tuple[Path, str]]:
         folder / "spaces.xml.xz", lzma.compress(HEAD.encode()) + lzma.compress(b" " * (50 * MB)) * 40, "dump"
     )
     yield from _write(folder / "breaks.xml.gz", _gz_zeros(2_000 * MB, b"\n"), "dump")
-    yield from _sparse(folder / "holes.xml", begin, 4_000 * MB, "dump")
+    yield from _sparse(folder / "holes.xml", begin, 1_000 * MB, "dump")
 
 
 def _html(folder: Path) -> Iterator[tuple[Path, str]]:
@@ -464,7 +464,7 @@ def _html(folder: Path) -> Iterator[tuple[Path, str]]:
     yield from _sparse(folder / "holes.ndjson", b'{"html": "', 3_000 * MB, "html")
     yield from _write(folder / "pax.tar", bytes(_header("a", 1 << 40, tarfile.XHDTYPE)) + bytes(5000), "html")
     yield from _write(folder / "negative.tar", bytes(_header("a.html", -512)) + bytes(5000), "html")
-    yield from _write(folder / "members.tar.gz", gzip.compress(bytes(_header("a", 0)) * 200_000) * 20, "html")
+    yield from _write(folder / "members.tar.gz", gzip.compress(bytes(_header("a", 0)) * 200_000) * 10, "html")
     yield from _write(folder / "utf7.html", b'<meta charset="utf-7"><p>+AGEAYg-</p>', "html")
 
 

@@ -48,9 +48,8 @@ def _read_list(path: Path) -> None:
 
 
 def _read_captions(path: Path) -> None:
-    from clip_pipeline.sources.photos.caption_files import find_caption_files, read_caption_file
+    from clip_pipeline.sources.photos.caption_files import read_caption_file
 
-    find_caption_files(path.parent)
     _all(read_caption_file(path))
 
 

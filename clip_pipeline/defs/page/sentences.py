@@ -5,6 +5,7 @@ import re
 import dagster as dg
 
 from clip_pipeline.errors import MAX_LISTED, ClipPipelineError, RunFailedError
+from clip_pipeline.printable import printable
 from clip_pipeline.remedies import AnotherDataFolder, Command, Materialise, Remedy
 
 WHOLE_GRAPH_JOB = "run_pipeline"
@@ -14,7 +15,7 @@ def page_sentence(error: ClipPipelineError) -> str:
     """What was found, and what to do about it on the page."""
     if isinstance(error, RunFailedError):
         return error.text(page_sentence)
-    return f"{error.found} {_advice(error.remedy)}" if error.remedy else str(error)
+    return printable(f"{error.found} {_advice(error.remedy)}" if error.remedy else str(error))
 
 
 def page_failure(error: ClipPipelineError, allow_retries: bool = True) -> dg.Failure:

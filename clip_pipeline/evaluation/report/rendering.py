@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from clip_pipeline.evaluation.report.terminal_table import percent
+from clip_pipeline.printable import printable
 
 if TYPE_CHECKING:
     import jinja2
@@ -62,10 +63,16 @@ def _environment(autoescape: bool) -> jinja2.Environment:
     return jinja2.Environment(
         loader=jinja2.PackageLoader("clip_pipeline.evaluation.report"),
         undefined=jinja2.StrictUndefined,
+        finalize=_shown,
         autoescape=autoescape,
         trim_blocks=True,
         lstrip_blocks=True,
     )
+
+
+def _shown(value: Any) -> Any:
+    """What stands in the report: texts without what turns letters round, marked up as they were."""
+    return type(value)(printable(value)) if isinstance(value, str) else value
 
 
 def _embedded(folder: Path, path: str) -> str:

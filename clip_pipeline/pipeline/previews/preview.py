@@ -17,6 +17,7 @@ from clip_pipeline.pipeline.previews.scores import (
     score_table,
 )
 from clip_pipeline.pipeline.stages import find_asset
+from clip_pipeline.printable import printable_line
 from clip_pipeline.storage.manifest import Artifact
 
 ROWS_SHOWN = 8
@@ -131,7 +132,7 @@ def _first_rows(artifact: Artifact, table: StoredTable) -> list[list[str | int]]
 def _cell(value: object) -> str | int:
     if isinstance(value, int):
         return value
-    text = " / ".join(value) if isinstance(value, list) else str(value)
+    text = printable_line(" / ".join(value) if isinstance(value, list) else str(value))
     return text if len(text) <= MAX_TEXT else text[: MAX_TEXT - 1] + "…"
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fnmatch
+import functools
 import gzip
 import logging
 import lzma
@@ -58,6 +59,7 @@ def unpack(archive: Path, folder: Path, wanted: Sequence[str] = ("*",)) -> list[
     """
     written: list[Path] = []
     left_out: list[str] = []
+    _leads_inside.cache_clear()  # a link may have come into the folder since
     limit = RatioLimit(archive.name, InputError)
     limit.count(archive.stat().st_size, 0)
     try:
@@ -97,7 +99,13 @@ def _path_inside(folder: Path, name: str) -> Path | None:
     if plain.startswith(("/", "../")) or plain in ("..", ".") or "\0" in plain or ":" in plain.split("/")[0]:
         return None
     path = folder / plain
-    return path if path.resolve().is_relative_to(folder.resolve()) and not path.is_symlink() else None
+    return path if not path.is_symlink() and _leads_inside(folder, path.parent) else None
+
+
+@functools.lru_cache(maxsize=64)
+def _leads_inside(folder: Path, place: Path) -> bool:
+    """No link is ever unpacked, so what is true of a folder stays so."""
+    return place.resolve().is_relative_to(folder.resolve())
 
 
 def _write(member: _Member, path: Path) -> None:

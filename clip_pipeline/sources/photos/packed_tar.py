@@ -30,5 +30,6 @@ def open_tar(path: Path, error: type[InputError]) -> Iterator[tuple[tarfile.TarF
                 yield entries
             return
         pieces = decompressed(read_range(path, 0, path.stat().st_size), kind, str(path), error)
-        with tar_entries(io.BufferedReader(ByteStream(pieces, path.name), BUFFER_BYTES)) as entries:
+        unpacked = io.BufferedReader(ByteStream(pieces, path.name), BUFFER_BYTES)
+        with tar_entries(unpacked, path.stat().st_size) as entries:
             yield entries

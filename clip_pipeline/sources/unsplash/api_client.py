@@ -15,6 +15,7 @@ from clip_pipeline.sources.web.answer import Answer, read_answer
 from clip_pipeline.sources.web.api_session import Hosts, http_session
 from clip_pipeline.sources.web.request_ledger import Budget
 from clip_pipeline.sources.web.retries import MAX_TRIES, Retries, may_pass, retry_after_seconds
+from clip_pipeline.sources.web.secrets import without_secret
 
 logger = logging.getLogger(__name__)
 
@@ -28,6 +29,8 @@ SPAM_STATUS = 410
 
 MAX_ANSWER_BYTES, ANSWER_SECONDS = 8_000_000, 120.0
 """Of an answer. A page of thirty photos has some 150 kB; nothing of the service comes near to this, or drips for so long."""
+
+MAX_REFUSAL_LETTERS = 300
 
 GONE_STATUSES = (404, 410)
 
@@ -54,6 +57,7 @@ class UnsplashClient:
         clock: Callable[[], float] = time.time,
     ):
         self._base_url, self._per_page, self._longest_wait = base_url.rstrip("/"), per_page, max_wait
+        self._key = key
         self._budget, self._sleep, self._clock = budget, sleep, clock
         self._session = http_session(contact, hosts)
         self._session.headers.update({"Authorization": f"Client-ID {key}", "Accept-Version": "v1"})
@@ -77,7 +81,7 @@ class UnsplashClient:
         query = {"query": word, "page": number, "per_page": self._per_page}
         about = f'for "{word}", page {number}'
         content = self._get(f"{self._base_url}/search/photos", query, about, _is_search_page, (SPAM_STATUS,))
-        return content.decode("utf-8", "replace")
+        return without_secret(content.decode("utf-8", "replace"), self._key)
 
     def photo_row(self, photo: dict[str, Any]) -> dict[str, Any] | None:
         """The PHOTO_FIELDS of a search result, None for one that is left out."""
@@ -126,7 +130,7 @@ class UnsplashClient:
             elif may_pass(response.status_code):
                 problem = f"HTTP {response.status_code}"
             else:
-                raise _refusal(response, about)
+                raise _refusal(response, about, self._key)
             retries.failed(problem)
         raise UnavailableError(
             f"The search at {self._base_url} failed {MAX_TRIES} times {about} (last: {retries.problem}). "
@@ -213,13 +217,14 @@ def _spent_sentence(limit: int, about: str, at: float, wait: float, longest: flo
     )
 
 
-def _refusal(response: Answer, about: str) -> SourceError:
+def _refusal(response: Answer, about: str, key: str) -> SourceError:
     """An error for a status that trying again does not mend; never with the key in it."""
     try:
         answer = parse_json(response.content)
         errors = "; ".join(str(error) for error in answer["errors"])
     except (ValueError, KeyError, TypeError):
-        errors = response.content[:100].decode("utf-8", "replace").strip()
+        errors = response.content[:1000].decode("utf-8", "replace").strip()
+    errors = without_secret(errors, key)[:MAX_REFUSAL_LETTERS]
     if response.status_code == 401:
         return MissingKeyError(
             f"The photo search refuses the key (401: {errors}). Check the access key in UNSPLASH_ACCESS_KEY; "

@@ -20,6 +20,7 @@ from clip_pipeline.sources.tables.text_files import UNPACKING_ERRORS, open_bytes
 
 PART_NAME = re.compile(r"(photos|keywords)\.(?:tsv|csv)(\d*)(?:\.(?:gz|bz2|xz|zst))?", re.IGNORECASE)
 LINES_OF_A_QUOTE = 50
+MAX_LINE_BYTES = 4_000_000
 
 
 @dataclass(frozen=True)
@@ -75,7 +76,11 @@ def _open_part(path: Path, first: Part | None, needed: tuple[str, ...]) -> Part:
 
 def _lines(path: Path, stream: BinaryIO, counts: Counter[str]) -> Iterator[str]:
     try:
-        for line in stream:
+        for line in iter(lambda: stream.readline(MAX_LINE_BYTES), b""):
+            if len(line) >= MAX_LINE_BYTES:
+                raise PhotosError(
+                    f"{path} holds a line of {MAX_LINE_BYTES:,} bytes or more, which no row of the dataset has. Get the file again."
+                )
             try:
                 yield line.decode().rstrip("\r\n")
             except UnicodeDecodeError:

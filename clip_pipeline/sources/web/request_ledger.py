@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from clip_pipeline.sources.web.ledger_file import LedgerFile
+from clip_pipeline.sources.web.retries import MAX_RETRY_AFTER_SECONDS
 
 HOUR_SECONDS = 3600.0
 DEMO_LIMIT, PRODUCTION_LIMIT = 50, 5000
@@ -86,6 +87,21 @@ class RequestLedger:
     def budget(self, key: str, requests_per_hour: int = 0) -> Budget:
         """The budget of an access key, known by its hash. requests_per_hour: the limit, 0 to believe the service."""
         return Budget(self, hashlib.sha256(f"clip_pipeline {key}".encode()).hexdigest()[:32], requests_per_hour)
+
+    def forget_answers(self) -> int:
+        """Forgets what the service said of limits and pauses, for every key; returns how many keys there are. The requests of the
+        last hour stay, as the service counts them too."""
+        with self.transaction() as sql:
+            sql.execute(
+                "UPDATE keys SET hourly = 0, answered_number = 0, top_number = 0, top_since = 0, closed_until = 0"
+            )
+            return sql.execute("SELECT COUNT(*) FROM keys").fetchone()[0]
+
+    def states(self) -> list[BudgetState]:
+        """What is left now, of every key."""
+        with self.transaction() as sql:
+            keys = [key for (key,) in sql.execute("SELECT key FROM keys ORDER BY last_at DESC")]
+        return [Budget(self, key, 0).state() for key in keys]
 
     # ---- downloads that were reported to the service, each once
 
@@ -172,6 +188,7 @@ class Budget:
                 since = (self._key, now - self.ledger.window)
                 (oldest,) = sql.execute("SELECT MIN(at) FROM requests WHERE key = ? AND at > ?", since).fetchone()
                 retry_after = (now if oldest is None else oldest) + self.ledger.window - now
+            retry_after = min(retry_after, MAX_RETRY_AFTER_SECONDS)
             state.closed_until = max(state.closed_until, now + retry_after)
             self._save(sql, state)
         return retry_after
@@ -216,6 +233,8 @@ class Budget:
         if row and not all(type(value) in (int, float) and abs(value) < 1e15 for value in row[1:]):
             raise self.ledger.damaged("the row of a key holds something else than numbers")
         state = _Key(*row[1:]) if row else _Key()
+        # an older version kept pauses of years
+        state.closed_until = min(state.closed_until, now + max(MAX_RETRY_AFTER_SECONDS, self.ledger.window))
         if state.last_at > now + self.ledger.window:
             sql.execute("UPDATE requests SET at = ? WHERE key = ? AND at > ?", (now, self._key, now))
             state.last_at, state.top_since = now, min(state.top_since, now)

@@ -32,6 +32,12 @@ MAX_LINE_BYTES, MAX_TAGS = 64_000_000, 2_000_000
 200 bytes of memory while an article is read."""
 MIN_PART_BYTES = 1 << 16
 MAX_TITLE_LETTERS = 1000
+MAX_PAGE_BYTES = 30_000_000
+LINES_OF_ANY_DUMP = 250_000
+"""Beside one for every byte of it: packed line ends are no lines."""
+MAX_ATTRIBUTES, LONG_TAG = 5000, 40_000
+"""Of a tag, and the length from which they are counted: the parser compares each with each."""
+QUOTED = re.compile(r"""=\s*(?:"[^"]*"|'[^']*')""")
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +115,7 @@ def _open_range(path: Path, start: int, end: int) -> io.BufferedReader:
 def _articles_of_lines(stream: BinaryIO, name: str, end: int | None) -> Iterator[HtmlArticle]:
     """end: lines that begin at or after so many bytes are another part's; None reads all."""
     place = number = 0
+    most = LINES_OF_ANY_DUMP + (end or 0)
     compressed = name.lower().endswith(PACKED_SUFFIXES)
     while end is None or compressed or place < end:
         line = stream.readline(MAX_LINE_BYTES)
@@ -116,6 +123,8 @@ def _articles_of_lines(stream: BinaryIO, name: str, end: int | None) -> Iterator
             return
         number += 1
         place += len(line)
+        if number > most:
+            raise DumpError(f"{name} has more than {most:,} lines, which no dump of its size has. Get it again.")
         if len(line) >= MAX_LINE_BYTES:
             raise DumpError(f"Line {number:,} of {name} is longer than {MAX_LINE_BYTES:,} bytes, expected one article.")
         if line.strip():
@@ -151,6 +160,11 @@ def _article_of_line(line: bytes, number: int, name: str) -> HtmlArticle:
 def _with_few_tags(html: str, what: str) -> str:
     if html.count("<") > MAX_TAGS:
         raise DumpError(f"{what} is an article of more than {MAX_TAGS:,} tags, which no wiki has. Get the dump again.")
+    long_tags = (tag for piece in html.split("<") if len(tag := piece.partition(">")[0]) > LONG_TAG)
+    if any(len(QUOTED.sub("", tag).split()) > MAX_ATTRIBUTES for tag in long_tags):
+        raise DumpError(
+            f"{what} has a tag with more than {MAX_ATTRIBUTES:,} attributes, which no wiki has. Get the dump again."
+        )
     return html
 
 
@@ -166,7 +180,8 @@ def _articles_of_tar(path: Path) -> Iterator[HtmlArticle]:
     stream = _open_range(path, 0, path.stat().st_size)
     found = False
     try:
-        with tar_entries(stream) as (archive, members):
+        packed_bytes = None if compression_of(path) == "none" else path.stat().st_size
+        with tar_entries(stream, packed_bytes) as (archive, members):
             for member in members:
                 content = archive.extractfile(member) if member.isfile() else None
                 name = f"{path.name}:{member.name}"
@@ -185,7 +200,11 @@ def _articles_of_tar(path: Path) -> Iterator[HtmlArticle]:
 
 
 def _article_of_page(stream: BinaryIO, title: str, name: str) -> HtmlArticle:
-    content = read_member(stream, MAX_LINE_BYTES)
+    content = read_member(stream, MAX_PAGE_BYTES + 1)
+    if len(content) > MAX_PAGE_BYTES or content.count(b"\0") > 0.6 * len(content):
+        raise DumpError(
+            f"{name} is no HTML of an article: it has more than {MAX_PAGE_BYTES:,} bytes, or is made of zeros. Give one article."
+        )
     if b"<" not in content[:4096]:
         raise DumpError(f"{name} is no HTML, it looks like {looks_like(content[:64])}. Give the HTML of an article.")
     from bs4 import UnicodeDammit

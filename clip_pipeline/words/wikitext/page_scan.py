@@ -12,7 +12,7 @@ import numpy as np
 
 from clip_pipeline.words.wikitext.characters import kernel
 
-MAX_TEXT = 16_000_000
+MAX_TEXT = 4_000_000
 MAX_ELEMENTS = 12
 MAX_ATTRIBUTES = 6
 OPEN = 2 * MAX_ATTRIBUTES

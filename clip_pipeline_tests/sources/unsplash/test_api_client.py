@@ -124,6 +124,15 @@ def test_a_refused_key_is_said_at_once_and_without_the_key(site, client):
     assert len(site.requests) == 1
 
 
+@pytest.mark.parametrize("form", ["my-key", "MY-KEY", "bXkta2V5", "6d792d6b6579"])
+def test_an_answer_that_repeats_the_key_is_neither_printed_nor_kept(site, client, form):
+    site.always("/search/photos", Answer(400, f"no such key: {form}".encode()))
+    with pytest.raises(SourceError, match=r"no such key: \[the key\]"):
+        client.get_page("cat", 1)
+    site.always("/search/photos", Answer(body=json.dumps({"results": [], "you": form}).encode()))
+    assert form not in client.get_page("cat", 1)
+
+
 def test_every_request_is_in_the_ledger_before_it_is_sent(site, client, budget):
     used = []
 

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 
 from clip_pipeline.errors import DamagedArtifactError, DiskError
 from clip_pipeline.sources.web.request_ledger import DEMO_LIMIT, HOUR_SECONDS, RequestLedger
+from clip_pipeline.sources.web.retries import MAX_RETRY_AFTER_SECONDS
 from clip_pipeline_tests.made.damage import KINDS, damage
 
 NOW = 1_700_000_000.0
@@ -446,3 +447,18 @@ def test_a_ledger_with_changed_bytes_says_what_it_said_or_is_a_sentence(ledger, 
         except (DamagedArtifactError, DiskError) as error:
             assert "ledger" in str(error)
         other.close()
+
+
+def test_a_pause_of_years_is_one_of_hours_and_can_be_forgotten(tmp_path):
+    ledger = RequestLedger(tmp_path / "requests.sqlite", clock=lambda: 1e9)
+    budget = ledger.budget("a key of ours")
+    number, _ = budget.reserve()
+    assert budget.refused(number, 1e9) == MAX_RETRY_AFTER_SECONDS == 6 * 3600
+    with ledger.transaction() as sql:  # as an older version kept it
+        sql.execute("UPDATE keys SET closed_until = 2e9")
+    assert budget.reserve() == (0, MAX_RETRY_AFTER_SECONDS)
+    assert [state.left for state in ledger.states()] == [0]
+    assert ledger.forget_answers() == 1
+    (state,) = ledger.states()
+    assert (state.used, state.wait) == (1, 0) and budget.reserve()[0] == 2
+    ledger.close()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import tokenize
 import zipfile
 from functools import partial
 from pathlib import Path
@@ -27,6 +28,7 @@ HEADER_ERRORS = (
     MemoryError,
     LookupError,
     zipfile.BadZipFile,
+    tokenize.TokenError,
 )
 """What numpy raises over a header that is none; it is written as Python is."""
 
