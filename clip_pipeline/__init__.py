@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from clip_pipeline.api.load import load
     from clip_pipeline.api.plan import plan
     from clip_pipeline.api.probe import probe
+    from clip_pipeline.api.request_budget import forget_answers, request_budgets
     from clip_pipeline.api.run import run
     from clip_pipeline.api.status import status, verify
     from clip_pipeline.api.take_down import take_down
@@ -52,6 +53,7 @@ __all__ = [
     "download_dataset",
     "embed",
     "evaluate",
+    "forget_answers",
     "launch",
     "list_models",
     "list_variants",
@@ -61,6 +63,7 @@ __all__ = [
     "read_table",
     "remove_dataset",
     "remove_variant",
+    "request_budgets",
     "run",
     "status",
     "take_down",
@@ -75,6 +78,7 @@ _HOMES = {
     **dict.fromkeys(("add_dataset", "download_dataset", "remove_dataset"), "api.datasets"),
     **dict.fromkeys(("add_variant", "list_variants", "remove_variant"), "api.variants"),
     "verify": "api.status",
+    **dict.fromkeys(("forget_answers", "request_budgets"), "api.request_budget"),
     **dict.fromkeys(("compare_scores", "compare_trainings"), "api.compare"),
 }
 """Where a function is that shares its file with others; the rest have files of their own names in `api/`."""
