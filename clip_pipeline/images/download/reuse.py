@@ -104,6 +104,10 @@ class PreviousShard:
         """Whether the shard has a photo of that url."""
         return url in self._rows and self._rows[url]["status"] == "success"
 
+    def lacks(self, url: str) -> bool:
+        """Whether the shard already lacks the photo of that url for now: another try in vain makes nothing worse."""
+        return url in self._rows and wants_another_try(self._rows[url])
+
     def stand_in(self, row: Mapping[str, Any], failure: Mapping[str, Any]) -> Attempt | None:
         """The stored photo that a failure must not replace; None where there is none, or where the failure is an answer.
 

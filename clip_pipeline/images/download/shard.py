@@ -53,7 +53,8 @@ def download_shard(
     Returns what the stats say. A photo that cannot be had is a row with its reason. The bytes of the three files depend
     on what was fetched, not on how many connections or processes there were or which answer came first. Only the table of
     the photos is held in memory, not the photos. Where failures may pass, the stats have an entry `incomplete`; with it the
-    photos are asked for again. Raises OutageError, and writes nothing, where there are more of them than `max_outage_percent`.
+    photos are asked for again. Raises OutageError, and writes nothing, where there are more of them than `max_outage_percent`,
+    those left aside that the older shard lacks as well.
     """
     shard = photos["shard"][0].as_py()
     with scratch_folder("journal") if work is None else nullcontext(work) as journal_folder:
@@ -187,9 +188,10 @@ class _Fetching:
 
     def _fail(self, failure: dict[str, Any]) -> None:
         """Writes down a failure, or the photo of an older shard that it must not replace."""
-        self._outage.add(failure)
-        if self._outage.too_many:
-            self._turns.end()
+        if self._previous is None or not self._previous.lacks(failure["url"]):
+            self._outage.add(failure)
+            if self._outage.too_many:
+                self._turns.end()
         known = self._previous.stand_in(failure, failure) if self._previous is not None else None
         with self._lock:
             self._journal.write(*(known or (failure, b"")))

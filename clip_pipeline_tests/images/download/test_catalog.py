@@ -172,6 +172,23 @@ def test_an_outage_stops_the_run_with_a_sentence_and_replaces_nothing(tmp_path):
         assert files(tmp_path / "a") == files(tmp_path / "calm") == files(tmp_path / "all")
 
 
+def test_what_was_taken_with_its_holes_is_tried_again_and_stops_no_later_run(tmp_path):
+    with loopback() as site:
+        rows = photos_at(site, 15)
+        good = dict(site.routes)
+        failing_from(site, range(10), Answer(503))
+        everything = replace(SETTINGS, max_outage_percent=100)
+        assert download(site, rows, tmp_path / "a", everything) == {"success": 5, "http_error": 10}
+        assert download(site, rows, tmp_path / "a") == {"success": 5, "http_error": 10}
+        assert lacking(tmp_path / "a")["00000"].tries == 2
+        more = [*rows, *photos_at(site, 5, 15)]
+        failing_from(site, range(15, 20), Answer(503))
+        with pytest.raises(OutageError, match="5 of 20 photos"):
+            download(site, more, tmp_path / "a")
+        site.routes.update(good)
+        assert download(site, rows, tmp_path / "a", retry=True) == {"success": 15}
+
+
 def test_a_shard_completed_later_is_the_same_bytes_as_one_made_without_an_outage(tmp_path):
     with loopback() as site:
         rows = photos_at(site, 20)
