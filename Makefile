@@ -20,7 +20,7 @@ test: $(VENV)/installed-dev ## all tests, on all cores
 page-test: $(VENV)/installed-dev ## a day on the Dagster page in a browser, with screenshots in page-test/, and thirty kills: an hour
 	CLIP_PIPELINE_PAGE_TEST=$(CURDIR)/page-test $(BIN)/python -m pytest -n0 clip_pipeline_tests/browser
 
-crash-test: $(VENV)/installed-dev ## commands killed before every change that they make on the disk, then run again: an hour; POINTS=20 for a sample
+crash-test: $(VENV)/installed-dev ## commands killed before every change that they make on the disk, then run again: hours; POINTS=20 for a sample of each
 	rm -rf $(CURDIR)/crash-test && $(BIN)/python -m clip_pipeline_tests.crash_points.walk all $(CURDIR)/crash-test $(if $(POINTS),--points $(POINTS))
 
 check: lint ## style, types and the quick tests: a minute

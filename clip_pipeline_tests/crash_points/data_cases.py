@@ -45,8 +45,8 @@ def tiny_without(folder: Path, *stages: str) -> None:
         shutil.copytree(finished, folder / "data", ignore=shutil.ignore_patterns(*stages))
     else:
         run_in_fork(folder, "")
-        for stage in stages:
-            shutil.rmtree(folder / "data" / stage)
+        for path in [path for stage in stages for path in (folder / "data").rglob(stage)]:
+            shutil.rmtree(path, ignore_errors=True)
 
 
 def run_in_fork(folder: Path, selected: str) -> None:
