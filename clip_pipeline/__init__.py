@@ -31,9 +31,8 @@ if TYPE_CHECKING:
     from clip_pipeline.api.load import load
     from clip_pipeline.api.plan import plan
     from clip_pipeline.api.probe import probe
-    from clip_pipeline.api.request_budget import forget_answers, request_budgets
     from clip_pipeline.api.run import run
-    from clip_pipeline.api.status import status, verify
+    from clip_pipeline.api.status import forget_answers, request_budgets, status, verify
     from clip_pipeline.api.take_down import take_down
     from clip_pipeline.api.train import train
     from clip_pipeline.api.train_tokenizer import train_tokenizer
@@ -77,8 +76,7 @@ _HOMES = {
     "read_table": "storage.tables",
     **dict.fromkeys(("add_dataset", "download_dataset", "remove_dataset"), "api.datasets"),
     **dict.fromkeys(("add_variant", "list_variants", "remove_variant"), "api.variants"),
-    "verify": "api.status",
-    **dict.fromkeys(("forget_answers", "request_budgets"), "api.request_budget"),
+    **dict.fromkeys(("forget_answers", "request_budgets", "verify"), "api.status"),
     **dict.fromkeys(("compare_scores", "compare_trainings"), "api.compare"),
 }
 """Where a function is that shares its file with others; the rest have files of their own names in `api/`."""

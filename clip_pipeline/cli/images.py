@@ -51,7 +51,7 @@ def ledger(forget: bool, recipe: str, settings: tuple[str, ...], data: str) -> N
     A service that asks for a pause is believed for six hours at most. Where it was wrong, or the account has a higher limit
     now, --forget ends the pause. Requests of the last hour still count.
     """
-    from clip_pipeline.api.request_budget import forget_answers, request_budgets
+    from clip_pipeline.api.status import forget_answers, request_budgets
     from clip_pipeline.text_table import text_table
 
     if forget:

@@ -10,12 +10,12 @@ from urllib.parse import urlsplit
 
 from clip_pipeline.bounded import parse_json
 from clip_pipeline.errors import BudgetSpentError, MissingKeyError, SourceError, UnavailableError
+from clip_pipeline.sources.secrets import without_secret
 from clip_pipeline.sources.unsplash.api_photo import photo_row
 from clip_pipeline.sources.web.answer import Answer, read_answer
 from clip_pipeline.sources.web.api_session import Hosts, http_session
 from clip_pipeline.sources.web.request_ledger import Budget
 from clip_pipeline.sources.web.retries import MAX_TRIES, Retries, may_pass, retry_after_seconds
-from clip_pipeline.sources.web.secrets import without_secret
 
 logger = logging.getLogger(__name__)
 

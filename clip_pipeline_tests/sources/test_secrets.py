@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clip_pipeline.sources.web.secrets import HIDDEN, without_secret
+from clip_pipeline.sources.secrets import HIDDEN, without_secret
 
 KEY = "ab+/Cd 12%34_x-y"
 
