@@ -46,7 +46,7 @@ def _tokens(path):
     from clip_pipeline.sources.photos.caption_files import _token_rows
 
     path.write_text(f"a.jpg#0\ta red cup\n{SECRET}\n")
-    _token_rows(path)
+    list(_token_rows(path))
 
 
 def _idx(path):
