@@ -57,7 +57,7 @@ def read_png(content: bytes) -> ImageHeader:
 def _pixel_bytes(color: int, depth: int) -> float:
     if color == 0 and depth == 16:
         return 8  # Pillow's two, its copy as an array, and what is made of that
-    return (1 if color in (0, 3) else 4) + 3
+    return (1 if color in (0, 3) else 4) + 3.5
 
 
 def _for_the_decoder(content: bytes) -> bytes:
