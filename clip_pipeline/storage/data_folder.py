@@ -49,7 +49,10 @@ def walk_data_folder(root: Path, layout: Layout) -> Walked:
     stack: list[tuple[Path, int]] = [(root, 0)]
     while stack:
         folder, depth = stack.pop()
-        state = folder.stat()
+        try:
+            state = folder.stat()
+        except FileNotFoundError:  # a run has replaced it since it was listed
+            continue
         if (state.st_dev, state.st_ino) in seen:  # a link to a folder above it would lead round and round
             continue
         seen.add((state.st_dev, state.st_ino))
