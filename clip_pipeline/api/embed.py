@@ -22,7 +22,7 @@ from clip_pipeline.machine.progress import shown_progress
 from clip_pipeline.settings import ComputeSettings, EmbeddingSettings
 from clip_pipeline.settings.chosen_recipe import DEFAULTS
 from clip_pipeline.sources.photos.open import Columns, open_photos
-from clip_pipeline.sources.tables.text_files import read_text
+from clip_pipeline.sources.tables.text_files import lines_of, read_text
 from clip_pipeline.storage.published import published_folder
 
 OWN_LAYOUT, CLIP_RETRIEVAL = LAYOUTS
@@ -160,11 +160,14 @@ def _embed_text_file(
 
 
 def _text_table(path: Path, templates: Sequence[str]) -> pa.Table:
-    """One row a line (id: its number, from 0; text), or a line and template (`prompt_table`); empty lines are left out."""
+    """One row a line (id: the line's number in the file, from 0; text), or a line and template (`prompt_table`); empty lines are
+    left out."""
     if not path.is_file():
         raise CaptionsError(f"There is no file {path}. Give a text file with a text a line.")
-    lines = [line.strip() for line in read_text(path, CaptionsError).splitlines() if line.strip()]
-    if not lines:
+    texts = {
+        str(row): line.strip() for row, line in enumerate(lines_of(read_text(path, CaptionsError))) if line.strip()
+    }
+    if not texts:
         raise CaptionsError(f"{path} holds no text. Write one a line.")
     for template in templates:
         if "{c}" not in template and "{}" not in template:
@@ -172,5 +175,5 @@ def _text_table(path: Path, templates: Sequence[str]) -> pa.Table:
                 f'The template "{template}" has no place for the text. Write {{c}} where it goes, as in "a photo of a {{c}}".'
             )
     if templates:
-        return prompt_table(lines, templates)
-    return pa.table({"id": pa.array(map(str, range(len(lines))), pa.string()), "text": pa.array(lines, pa.string())})
+        return prompt_table(list(texts.values()), templates)
+    return pa.table({"id": pa.array(texts, pa.string()), "text": pa.array(texts.values(), pa.string())})

@@ -6,7 +6,7 @@ import functools
 from pathlib import Path
 
 from clip_pipeline.errors import InputError, SettingsError
-from clip_pipeline.sources.tables.text_files import read_text
+from clip_pipeline.sources.tables.text_files import lines_of, read_text
 
 _LISTS = Path(__file__).parent / "stop_word_lists"
 
@@ -48,5 +48,5 @@ def choose_stop_words(choice: str) -> frozenset[str]:
             )
         languages = [code.strip().lower() for code in choice.split(",") if code.strip()]
         return frozenset().union(*map(stop_words_of, languages))
-    lines = read_text(path, InputError).splitlines()
+    lines = lines_of(read_text(path, InputError))
     return frozenset(line.strip().lower().replace("’", "'") for line in lines if line.strip())

@@ -18,7 +18,7 @@ from clip_pipeline.errors import DatasetError
 from clip_pipeline.evaluation.datasets.dataset import TEMPLATES, Dataset, captioned_dataset, labelled_dataset
 from clip_pipeline.sources.photos.classes import NAMES_FILE
 from clip_pipeline.sources.photos.open import open_photos
-from clip_pipeline.sources.tables.text_files import read_text
+from clip_pipeline.sources.tables.text_files import lines_of, read_text
 
 logger = logging.getLogger(__name__)
 
@@ -83,7 +83,7 @@ def _name_missing_classes(folder: Path, splits: Sequence[str], labels: Sequence[
 def _lines(path: Path) -> list[str]:
     if not path.is_file():
         return []
-    return [line.strip() for line in read_text(path, DatasetError).splitlines() if line.strip()]
+    return [line.strip() for line in lines_of(read_text(path, DatasetError)) if line.strip()]
 
 
 def readable_class_name(folder_name: str) -> str:

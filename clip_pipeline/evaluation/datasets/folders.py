@@ -15,7 +15,7 @@ from clip_pipeline.evaluation.datasets.names import class_names, imagenet_names,
 from clip_pipeline.sources.photos.classes import NAMES_FILE
 from clip_pipeline.sources.photos.open import open_photos
 from clip_pipeline.sources.photos.splits import SPLIT_NAMES
-from clip_pipeline.sources.tables.text_files import read_text
+from clip_pipeline.sources.tables.text_files import lines_of, read_text
 
 if TYPE_CHECKING:
     import numpy as np
@@ -179,7 +179,7 @@ def _words(file: Path) -> dict[str, str]:
 
 
 def _lines(file: Path) -> list[str]:
-    return [line.strip() for line in read_text(file, DatasetError).splitlines() if line.strip()]
+    return [line.strip() for line in lines_of(read_text(file, DatasetError)) if line.strip()]
 
 
 def unjoined(file: Path, listed: int, missing: Sequence[str], folder: Path) -> DatasetError:

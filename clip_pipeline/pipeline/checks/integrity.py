@@ -113,7 +113,12 @@ def tokenizer_round_trips(workspace: Workspace, partition: str) -> CheckOutcome:
     from clip_pipeline.text.tokenizer import load_tokenizer
 
     tokenizer = load_tokenizer(workspace.get("bpe_tokenizer").folder)
-    captions = workspace.get("caption_corpus").file("captions.txt").read_text().splitlines()[:CAPTIONS_TRIED]
+    captions = (
+        workspace.get("caption_corpus")
+        .file("captions.txt")
+        .read_text(encoding="utf-8")
+        .split("\n")[:-1][:CAPTIONS_TRIED]
+    )
     longest = 4 * max((len(text.encode()) for text in captions), default=0) + 3  # both ends, and nothing is cut
     rows = tokenizer.encode(captions, longest)
     back = [tokenizer.decode(ids) for ids in rows]

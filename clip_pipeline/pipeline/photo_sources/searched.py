@@ -203,8 +203,9 @@ def _plans_of(words_file: Path, sha256: str, settings: LinksSettings) -> dict[st
     """Bucket -> word -> most pages. Every bucket of a run asks for the plan of all; sha256 says which words the file holds."""
     from clip_pipeline.images.links.buckets import bucket_of
     from clip_pipeline.images.links.search_plan import plan_requests
+    from clip_pipeline.sources.tables.text_files import lines_of
 
-    words = words_file.read_text(encoding="utf-8").splitlines()
+    words = lines_of(words_file.read_text(encoding="utf-8"))
     plans: dict[str, dict[str, int]] = {}
     plan = plan_requests(words, settings.photos_per_word, settings.per_page, settings.max_requests)
     for word, pages in plan.items():

@@ -24,7 +24,7 @@ from clip_pipeline.sources.photos.caption_files import (
 from clip_pipeline.sources.photos.metadata import FACT_COLUMNS
 from clip_pipeline.sources.photos.names import PhotoFinder, path_inside, photo_ids
 from clip_pipeline.sources.photos.splits import find_split_lists, parse_splits, read_split_lists, splits_of_files
-from clip_pipeline.sources.tables.text_files import read_text
+from clip_pipeline.sources.tables.text_files import lines_of, read_text
 from clip_pipeline.sources.tables.values import texts_of
 
 logger = logging.getLogger(__name__)
@@ -164,7 +164,7 @@ def _captions_beside(folder: Path, names: list[str]) -> dict[str, _Said]:
     for name in names:
         file = (folder / name).with_suffix(".txt")
         if file.is_file() and file.resolve().is_relative_to(root):
-            found[name] = _Said(texts_of(read_text(file, CaptionsError).splitlines()))
+            found[name] = _Said(texts_of(lines_of(read_text(file, CaptionsError))))
     return found
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from clip_pipeline.errors import PhotosError
 from clip_pipeline.sources.photos.photos import Metadata
 from clip_pipeline.sources.photos.splits import splits_of_folders
-from clip_pipeline.sources.tables.text_files import read_text
+from clip_pipeline.sources.tables.text_files import lines_of, read_text
 
 NAMES_FILE = "classnames.txt"
 
@@ -61,7 +61,7 @@ def read_class_names(path: Path, labels: Sequence[int]) -> list[str] | None:
     file = next((place / NAMES_FILE for place in places if (place / NAMES_FILE).is_file()), None)
     if file is None:
         return None
-    names = [line.strip() for line in read_text(file, PhotosError).splitlines() if line.strip()]
+    names = [line.strip() for line in lines_of(read_text(file, PhotosError)) if line.strip()]
     if min(labels) < 0 or max(labels) >= len(names):
         raise PhotosError(
             f"{file} has {len(names)} names and the labels run from {min(labels)} to {max(labels)}. A label is the "

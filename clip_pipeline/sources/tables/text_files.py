@@ -93,6 +93,13 @@ def read_text(path: Path, error: type[InputError]) -> str:
     return text
 
 
+def lines_of(text: str) -> list[str]:
+    """The lines of a text that is in memory, without their ends: \\n or \\r\\n, and nothing else. What `str.splitlines` takes for an
+    end as well (U+2028, U+2029, U+0085, form feeds) stands inside of captions, names and ids."""
+    lines = text.split("\n")
+    return [line.removesuffix("\r") for line in (lines if lines[-1] else lines[:-1])]
+
+
 def text_lines(path: Path, error: type[InputError]) -> Iterator[str]:
     """Lines of a UTF-8 or (with its byte order mark) UTF-16 file, unpacked, with their ends. Raises `error` for what is no text."""
     number = 0

@@ -10,7 +10,7 @@ from typing import Any
 from clip_pipeline.errors import InputError, SourceError
 from clip_pipeline.machine.progress import progress
 from clip_pipeline.settings import WikipediaSettings
-from clip_pipeline.sources.tables.text_files import read_text
+from clip_pipeline.sources.tables.text_files import lines_of, read_text
 from clip_pipeline.sources.wikimedia.api_client import Answer, MediaWikiClient
 from clip_pipeline.sources.wikimedia.export_file import CATEGORY_NAMESPACE, category_prefix
 
@@ -51,7 +51,7 @@ def read_titles(settings: WikipediaSettings) -> list[str]:
         if settings.titles.endswith((".txt", ".csv", ".tsv")):
             raise InputError(f"There is no file {settings.titles} (wikipedia.titles). Give one with one title a line.")
         return [title for title in map(_tidy_title, settings.titles.split("|")) if title]
-    lines = read_text(path, InputError).splitlines()
+    lines = lines_of(read_text(path, InputError))
     titles = []
     for number, line in enumerate(lines, start=1):
         if "|" in line or len(_tidy_title(line).encode()) > MAX_TITLE_BYTES:

@@ -121,7 +121,7 @@ def _remote_file(name: str, entry: Mapping[str, Any], folder: str) -> RemoteFile
 
 def _from_sums(sums: bytes, kind: str, folder: str, date: str) -> RemoteDump | None:
     """Lines `checksum  name`."""
-    lines = (line.split() for line in sums.decode("utf-8", "replace").splitlines())
+    lines = (line.split() for line in sums.decode("utf-8", "replace").split("\n"))
     known = {
         line[1]: RemoteFile(line[1], f"{folder}/{line[1]}", None, kind, line[0].lower())
         for line in lines

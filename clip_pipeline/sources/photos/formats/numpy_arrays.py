@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from clip_pipeline.errors import PhotosError
 from clip_pipeline.sources.photos.names import NumberedNames
 from clip_pipeline.sources.photos.photos import StoredPhotos
-from clip_pipeline.sources.tables.text_files import read_text
+from clip_pipeline.sources.tables.text_files import lines_of, read_text
 
 if TYPE_CHECKING:
     import numpy as np
@@ -140,7 +140,7 @@ def _advice_on_numbers(array: np.ndarray) -> str:
 def _read_keys(file: Path, path: Path, rows: int) -> list[str]:
     if not file.is_file():
         raise PhotosError(f"There is no file of keys {file}. Give a text file with an id a line.")
-    ids = read_text(file, PhotosError).splitlines()
+    ids = lines_of(read_text(file, PhotosError))
     if len(ids) != rows:
         raise PhotosError(f"{file} holds {len(ids):,} ids and {path} {rows:,} images. Give one id an image, in order.")
     return ids

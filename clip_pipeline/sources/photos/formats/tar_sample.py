@@ -9,6 +9,7 @@ from typing import Any
 from clip_pipeline.bounded import parse_json
 from clip_pipeline.sources.photos.formats.tar_index import TarPlace
 from clip_pipeline.sources.photos.metadata import facts_of, text_of
+from clip_pipeline.sources.tables.text_files import lines_of
 from clip_pipeline.sources.tables.values import keywords_of, texts_of
 
 CAPTION_MEMBERS = ("txt", "text", "caption", "captions")
@@ -55,7 +56,7 @@ def read_captions(
     for ending in CAPTION_MEMBERS:
         text = read_text_member(stream, members, ending)
         whole = texts_of(text)
-        texts += whole if whole and whole[0] in in_json else texts_of(text.splitlines())
+        texts += whole if whole and whole[0] in in_json else texts_of(lines_of(text))
     return list(dict.fromkeys([*texts, *in_json]))
 
 
@@ -63,7 +64,7 @@ def _texts_at(stream: Any, members: dict[str, TarPlace], said: dict[str, Any], k
     """Captions at one of links.caption_keys: a member, else a key of the JSON, with dots between levels."""
     name = key.lower().removeprefix(".")
     if name in members and name != "json":
-        return texts_of(read_text_member(stream, members, name).splitlines())
+        return texts_of(lines_of(read_text_member(stream, members, name)))
     value: Any = said
     for part in name.removeprefix("json.").split("."):
         value = {str(k).lower(): v for k, v in value.items()}.get(part) if isinstance(value, dict) else None
