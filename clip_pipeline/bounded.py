@@ -31,7 +31,8 @@ def parse_json(text: str | bytes | bytearray, max_bytes: int = MAX_JSON_BYTES) -
     1,000 levels), or has more than `max_bytes` (characters of a str) or MAX_JSON_VALUES values."""
     if len(text) > max_bytes:
         raise ValueError(f"it has {len(text):,} bytes, the most that is read is {max_bytes:,}")
-    if sum(text.count(mark) for mark in _JSON_MARKS[type(text)]) > MAX_JSON_VALUES:  # type: ignore[arg-type]
+    marks: Any = _JSON_MARKS[type(text)]
+    if sum(text.count(mark) for mark in marks) > MAX_JSON_VALUES:
         raise ValueError(f"it holds more than {MAX_JSON_VALUES:,} values")
     try:
         return json.loads(text)

@@ -22,7 +22,8 @@ class TakesIds(click.Command):
             for name in option.opts
         }
         ends = args.index("--") if "--" in args else len(args)
-        kept, ids = [], []
+        kept: list[str] = []
+        ids: list[str] = []
         for place, arg in enumerate(args[:ends]):
             before = args[place - 1] if place else ""
             (ids if before not in valued and _is_id(arg, options, valued) else kept).append(arg)

@@ -74,12 +74,12 @@ def _looked_text(found: Verification) -> str:
 
 
 def _say_table(findings: Sequence[Finding], header: Sequence[str] = (), more: int = 0) -> None:
-    rows = [
+    rows: list[tuple[str, ...]] = [
         (finding.asset or finding.place, finding.partition, finding.found, finding.todo)
+        if header
+        else (finding.place, finding.found, finding.todo)
         for finding in findings[:MAX_LISTED]
     ]
-    if not header:
-        rows = [(finding.place, finding.found, finding.todo) for finding in findings[:MAX_LISTED]]
     click.echo(text_table(rows, header, indent="  "))
     if (rest := len(findings) - MAX_LISTED + more) > 0:
         click.echo(f"  and {rest:,} more; --json names them")

@@ -108,7 +108,8 @@ def choose(context: dg.OpExecutionContext, config: LaunchedWalk, pipeline: Pipel
 
 
 def _asked(context: dg.OpExecutionContext) -> WalkSettings:
-    return LaunchedWalk(**context.run.run_config.get("ops", {}).get(CHOICE, {}).get("config", {}))
+    ops: Any = context.run_config.get("ops", {})
+    return LaunchedWalk(**ops.get(CHOICE, {}).get("config", {}))
 
 
 def _selected(context: dg.OpExecutionContext, asked: WalkSettings) -> list[str]:

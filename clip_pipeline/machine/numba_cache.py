@@ -50,16 +50,19 @@ def _checked_files() -> Iterator[None]:
     """
     from numba.core import caching
 
-    plain = getattr(caching, "IndexDataCacheFile", None)
-    if plain is None or not all(hasattr(plain, name) for name in ("_load_index", "_load_data", "_dump", "_data_path")):
+    name = "IndexDataCacheFile"
+    plain = getattr(caching, name, None)
+    if plain is None or not all(
+        hasattr(plain, method) for method in ("_load_index", "_load_data", "_dump", "_data_path")
+    ):
         yield
         return
     with _PATCHING:
-        caching.IndexDataCacheFile = _checked_file(plain)
+        setattr(caching, name, _checked_file(plain))
         try:
             yield
         finally:
-            caching.IndexDataCacheFile = plain
+            setattr(caching, name, plain)
 
 
 @cache

@@ -114,11 +114,11 @@ def decoded(content: bytes | np.ndarray, side: int | None = None) -> Iterator[Pi
     if isinstance(header, JpegHeader):
         times = _reduction(header, side)
         with _memory_for(header, times):
-            pixels = None
+            plain: Pixels | None = None
             with contextlib.suppress(ValueError):  # Pillow, below, forgives what is wrong with it or says it
-                pixels = _decode_plain_jpeg(header, times)
-            if pixels is not None:
-                yield pixels
+                plain = _decode_plain_jpeg(header, times)
+            if plain is not None:
+                yield plain
                 return
     with _memory_for(header):
         with decoder_errors():

@@ -189,7 +189,8 @@ def hash_from_disk(path: Path, on_bytes: Callable[[int], None]) -> str:
 
 def _strangers(root: Path, key: ArtifactKey, known: object) -> list[Finding]:
     """Files in an artifact's folder that its manifest does not name, a finding a folder."""
-    folder, by_folder = root / key.relative, {}
+    folder = root / key.relative
+    by_folder: dict[Path, tuple[int, str]] = {}
     for path in _files_below(folder):
         name = path.relative_to(folder).as_posix()
         if name in known or name == MANIFEST:  # type: ignore[operator]

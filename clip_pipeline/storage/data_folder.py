@@ -121,7 +121,8 @@ def _parts(relative: Path) -> tuple[str, str, str]:
 
 def _strange(root: Path, paths: list[Path]) -> Iterator[Finding]:
     """A finding for each folder, and one for the files of a folder together."""
-    ours, others = [], []
+    ours: list[Path] = []
+    others: list[Path] = []
     for path in paths:
         if path.is_symlink():
             yield from link_finding(root, path)
@@ -200,7 +201,8 @@ def size_below(folder: Path) -> tuple[int, int]:
 
 def _entries(folder: Path) -> tuple[list[Path], list[Path]]:
     """(files, folders) in a folder, sorted; links to folders are folders. Nothing where the folder went meanwhile."""
-    files, folders = [], []
+    files: list[Path] = []
+    folders: list[Path] = []
     try:
         with os.scandir(folder) as entries:
             for entry in entries:

@@ -6,7 +6,7 @@ import logging
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from clip_pipeline.errors import PhotosError
 from clip_pipeline.images.download.limits import judged
@@ -60,7 +60,8 @@ class PreviousShard:
     def __enter__(self) -> PreviousShard:
         import pyarrow as pa
 
-        self._rows, self._tar = {}, None
+        self._rows: dict[str, dict[str, Any]] = {}
+        self._tar: BinaryIO | None = None
         try:
             self._read()
         except (OSError, pa.ArrowException, PhotosError) as error:
@@ -143,7 +144,7 @@ class PreviousShard:
             return about | {"error_message": old["error_message"]}, b""
         members = self._members.get(old["key"], {})
         ending = next((ending for ending in ENDINGS.values() if ending in members), None)
-        if ending is None:
+        if ending is None or self._tar is None:
             return None
         offset, size = members[ending]
         found = {name: old[name] for name in FOUND} | {"thumbnail": old["thumbnail"].hex(), "ending": ending}

@@ -183,7 +183,9 @@ class _Fetching:
     def _keep_if_rejected(self, photo: tuple[str, str]) -> None:
         """Where a decoder refused what came, the photo of an older shard stays."""
         about, _ = self._journal.read(photo)
-        if about["status"] != "success" and (known := self._previous.stand_in(about, about)) is not None:
+        if about["status"] == "success" or self._previous is None:
+            return
+        if (known := self._previous.stand_in(about, about)) is not None:
             self._journal.write(*known)
 
     def _fail(self, failure: dict[str, Any]) -> None:

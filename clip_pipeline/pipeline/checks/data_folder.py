@@ -8,6 +8,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -109,7 +110,7 @@ def verify_data_folder(
     with progress(f"Verifying {root.name}", total=max(total // MEGABYTE, 1), unit="MB") as bar:
         advance = _in_megabytes(bar.advance)
         for key in keys:
-            looked = look_at_artifact(root, key, lambda name, key=key: chosen(key, name), advance)
+            looked = look_at_artifact(root, key, partial(chosen, key), advance)
             sums.update(files=looked.files, bytes=looked.bytes, read=looked.files_read, bytes_read=looked.bytes_read)
             findings = looked.findings
             if repair and any(finding.is_damage for finding in findings) and set_aside(root, key, looked.state):

@@ -123,10 +123,10 @@ def _build_shard(context: BuildContext) -> Built:
             fetcher,
             work=_journal(workspace, shard, context.work),
             decoders=shared_decode_pool(recipe.compute.workers),
-            previous=old and _previous_shard(workspace, shard, old),
+            previous=None if old is None else _previous_shard(workspace, shard, old),
             taken_down=workspace.takedowns().sha256s,
         )
-    add_tries(stats, old and lack_of(old.facts))
+    add_tries(stats, None if old is None else lack_of(old.facts))
     return Built(rows={"tried": len(rows), "photos": stats["status"].get("success", 0)}, facts=stats)
 
 
