@@ -12,7 +12,9 @@ from urllib.parse import urlsplit
 
 from clip_pipeline.errors import OutageError
 from clip_pipeline.sources.web import retries
+from clip_pipeline.sources.web.addresses import NO_ADDRESS
 from clip_pipeline.sources.web.http_response import CUT
+from clip_pipeline.sources.web.robots_cache import OF_ROBOTS
 
 MAX_RETRY_MINUTES = 7 * 24 * 60.0
 """The longest wait between two tries at an incomplete shard."""
@@ -27,15 +29,15 @@ INCOMPLETE = "incomplete"
 def may_pass(status: str, message: str | None) -> bool:
     """Whether a failure of that status and reason says nothing of the photo: its host, the way to it or a disk was in trouble.
 
-    404 does not pass, nor a url that makes no sense, nor an answer that is cut at the same byte each time it is asked for; 503
-    does, a pause that was too long to wait for, and a name that has no address.
+    404 does not pass, nor a url that makes no sense, a name that does not exist while others do, nor an answer that is cut at the same
+    byte each time it is asked for; 503 does, a pause that was too long to wait for, and a name that could not be looked up.
     """
     message = message or ""
     if status == "http_error":
         number = re.fullmatch(r"HTTP (\d+)", message)
         return "pause" in message if number is None else retries.may_pass(int(number[1]))
     if status == "connection_error":
-        return message != CUT and not message.startswith("the url ")
+        return message != CUT and not message.startswith(("the url ", NO_ADDRESS, OF_ROBOTS + NO_ADDRESS))
     return status in ("timeout", "missing_file")
 
 

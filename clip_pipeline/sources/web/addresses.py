@@ -13,8 +13,16 @@ SECONDS_KEPT = 60.0
 SECONDS_TROUBLE_KEPT = 1.0
 """Of the resolver itself, such as no answer from a name server."""
 
+WITNESS = "a.root-servers.net"
+"""A name that is there wherever the internet's names can be looked up. Asked for only while no name of the list was found."""
+
+NO_ADDRESS = "no address exists for "
+"""How the text of UnknownName begins. It lies in the tables of shards, where it tells a final answer from a trouble."""
+
 MAX_NAMES = 100_000
 MAX_ADDRESSES_TRIED = 4
+
+NO_SUCH_NAME = {socket.EAI_NONAME, getattr(socket, "EAI_NODATA", socket.EAI_NONAME)}
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Endpoint = tuple[str, int]
@@ -27,7 +35,10 @@ class ForbiddenAddress(Exception):
 
 
 class UnknownName(Exception):
-    """A name has no address."""
+    """A name has no address, although other names have theirs: the name servers' word, which is final."""
+
+    def __init__(self, name: str):
+        super().__init__(f"{NO_ADDRESS}{name}")
 
 
 class _Lookup:
@@ -46,6 +57,10 @@ class AddressBook:
     """Checked addresses of names, each asked for once a minute, refusals as well; safe to use from many threads.
 
     A connection goes to the address that was checked, so a name that changes its mind in between gains nothing.
+
+    Resolvers say "no such name" of their own troubles too, as where there is no network. So it is believed while a name that is known to
+    exist is found: one of the list, the last that was found, else WITNESS. Otherwise it is a trouble that may pass.
+
     hosts: names that stand for an address of ours. seconds_kept: what is found is not asked for again for so long;
     seconds_trouble_kept: a trouble of the resolver itself. max_names: remembered at a time.
     """
@@ -61,10 +76,13 @@ class AddressBook:
         self._seconds_kept, self._seconds_trouble_kept, self._max_names = seconds_kept, seconds_trouble_kept, max_names
         self._hosts = {name.lower(): place for name, place in hosts.items()}
         self._kept: dict[str, _Lookup] = {}
+        self._witness, self._seen_until, self._names_are_found = WITNESS, 0.0, False
+        self._witness_lock = threading.Lock()
         self._lock = threading.Lock()
 
     def find(self, name: str, port: int, seconds: float) -> list[Endpoint]:
-        """(address, port) to try in turn. Raises ForbiddenAddress, UnknownName, TimeoutError after `seconds`."""
+        """(address, port) to try in turn. Raises ForbiddenAddress, UnknownName, OSError of the resolver, TimeoutError after
+        `seconds`."""
         stand_in = self._hosts.get(name)
         if stand_in is not None:
             return [stand_in]
@@ -75,7 +93,7 @@ class AddressBook:
         if not lookup.known.wait(max(seconds, 0.001)):
             raise TimeoutError(f"no address for {name} in time")
         if lookup.error is not None:
-            raise type(lookup.error)(*lookup.error.args)
+            raise UnknownName(name) if isinstance(lookup.error, UnknownName) else type(lookup.error)(*lookup.error.args)
         return [(address, port) for address in lookup.addresses]
 
     def _ask(self, name: str) -> _Lookup:
@@ -99,23 +117,45 @@ class AddressBook:
             addresses = list(dict.fromkeys(str(entry[4][0]) for entry in found))
             public = [address for address in addresses if is_public(address)]
             lookup.addresses = public[:MAX_ADDRESSES_TRIED]
-            if not addresses:
-                lookup.error = UnknownName(f"{name} has no address")
-            elif not public:
+            if not public:
                 # The smallest: a name server may give them in another order each time.
-                lookup.error = ForbiddenAddress(
-                    f"{name} leads to {min(addresses)}, which is not on the public internet"
+                lookup.error = (
+                    ForbiddenAddress(f"{name} leads to {min(addresses)}, which is not on the public internet")
+                    if addresses
+                    else UnknownName(name)
                 )
-        except socket.gaierror as error:
-            if error.errno == socket.EAI_AGAIN:
-                lookup.error, kept = error, self._seconds_trouble_kept
+            elif not is_address(name):
+                self._witness = name
+        except UnicodeError:
+            lookup.error = UnknownName(name)
+        except OSError as error:
+            if isinstance(error, socket.gaierror) and error.errno in NO_SUCH_NAME and self._names_found():
+                lookup.error = UnknownName(name)
             else:
-                lookup.error = UnknownName(f"{name} has no address")
-        except (OSError, UnicodeError):
-            lookup.error = UnknownName(f"{name} has no address")
+                lookup.error, kept = error, self._seconds_trouble_kept
         finally:
             lookup.until = time.monotonic() + kept
             lookup.known.set()
+
+    def _names_found(self) -> bool:
+        """Whether a name that exists is found now, asked for at most once in `seconds_trouble_kept`."""
+        with self._witness_lock:
+            if time.monotonic() >= self._seen_until:
+                try:
+                    self._names_are_found = bool(socket.getaddrinfo(self._witness, None, type=socket.SOCK_STREAM))
+                except (OSError, UnicodeError):
+                    self._names_are_found = False
+                self._seen_until = time.monotonic() + self._seconds_trouble_kept
+            return self._names_are_found
+
+
+def is_address(text: str) -> bool:
+    """Whether a url's host is an address itself, so that nobody is asked for it."""
+    try:
+        ipaddress.ip_address(text.partition("%")[0])
+    except ValueError:
+        return False
+    return True
 
 
 def is_public(text: str) -> bool:

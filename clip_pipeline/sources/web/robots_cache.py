@@ -21,6 +21,9 @@ MAX_BYTES = 512_000
 MAX_CRAWL_DELAY_SECONDS = 10.0
 MAX_SITES = 10_000
 
+OF_ROBOTS = "robots.txt: "
+"""How the reason of a photo begins whose site's robots.txt could not be had."""
+
 REQUEST = Request(accept="text/plain, */*;q=0.5", max_bytes=MAX_BYTES, beginning=True)
 
 
@@ -67,7 +70,7 @@ class RobotsCache:
             rules = self._read(url.site)
         if rules.failure is not None:
             status = "connection_error" if rules.failure.status == "http_error" else rules.failure.status
-            raise Failure(status, f"robots.txt: {rules.failure}")
+            raise Failure(status, f"{OF_ROBOTS}{rules.failure}")
         if not rules.robots.allows(url.target):
             raise Failure("robots_txt", "robots.txt forbids it")
         return min(rules.robots.crawl_delay, self._max_crawl_delay_seconds)

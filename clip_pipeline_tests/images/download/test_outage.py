@@ -19,6 +19,7 @@ from clip_pipeline.images.download.outage import (
     may_pass,
     wants_another_try,
 )
+from clip_pipeline.sources.web.addresses import UnknownName
 from clip_pipeline.sources.web.http_response import CUT
 from clip_pipeline.sources.web.web_client import CUT_ONCE
 
@@ -28,7 +29,6 @@ PASSING = [
     ("timeout", "no complete answer in time (deadline 20 s)"),
     ("connection_error", "the connection was refused or broke"),
     ("connection_error", "the name could not be looked up for now"),
-    ("connection_error", "gone.test has no address"),
     ("connection_error", "no TLS connection came about"),
     ("connection_error", "robots.txt: HTTP 503"),
     ("connection_error", CUT_ONCE),
@@ -44,6 +44,8 @@ FINAL = [
     ("http_error", "HTTP 403"),
     ("http_error", "the redirects lead in a circle"),
     ("connection_error", CUT),
+    ("connection_error", str(UnknownName("gone.test"))),
+    ("connection_error", f"robots.txt: {UnknownName('gone.test')}"),
     ("connection_error", "the url makes no sense"),
     ("not_an_image", "the first bytes are b'<html>'"),
     ("too_small", "8 x 8 pixels"),

@@ -4,7 +4,7 @@ import socket
 
 import pytest
 
-from clip_pipeline.sources.web.addresses import AddressBook, ForbiddenAddress, UnknownName, is_public
+from clip_pipeline.sources.web.addresses import WITNESS, AddressBook, ForbiddenAddress, UnknownName, is_public
 
 
 @pytest.mark.parametrize(
@@ -29,7 +29,7 @@ def test_public_addresses_are_known(address):
 
 @pytest.mark.parametrize("name", ["localhost", "127.0.0.1", "2130706433", "0x7f.1", "127.1", "0", "::1", "localhost."])
 def test_every_spelling_of_loopback_is_refused(name):
-    with pytest.raises((ForbiddenAddress, UnknownName)):
+    with pytest.raises((ForbiddenAddress, UnknownName, socket.gaierror)):
         AddressBook({}).find(name, 80, 5)
 
 
@@ -95,8 +95,11 @@ def test_a_name_is_looked_up_once_by_many_threads_and_refusals_are_kept(monkeypa
 
     with ThreadPoolExecutor(8) as pool:
         told = set(pool.map(find, ["gone.test", "inside.test"] * 10))
-    assert told == {"gone.test has no address", "inside.test leads to 10.0.0.1, which is not on the public internet"}
-    assert sorted(asked) == ["gone.test", "inside.test"]
+    assert told == {
+        "no address exists for gone.test",
+        "inside.test leads to 10.0.0.1, which is not on the public internet",
+    }
+    assert sorted(set(asked) - {WITNESS}) == ["gone.test", "inside.test"] and asked.count("gone.test") == 1
 
 
 def test_a_trouble_of_the_resolver_passes(monkeypatch):
@@ -113,6 +116,63 @@ def test_a_trouble_of_the_resolver_passes(monkeypatch):
     with pytest.raises(socket.gaierror):
         book.find("flaky.test", 80, 5)
     assert book.find("flaky.test", 443, 5) == [("1.1.1.1", 443)]
+
+
+NO_SUCH_NAME = socket.gaierror(socket.EAI_NONAME, "no such name")
+
+
+def resolver_of(monkeypatch, found, error=NO_SUCH_NAME):
+    """A resolver that finds the names in `found`, which may change, and says `error` of every other. Returns the names it was asked for."""
+    asked = []
+
+    def resolve(name, *_, **__):
+        asked.append(name)
+        if name not in found:
+            raise error
+        return [(2, 1, 6, "", ("1.1.1.1", 0))]
+
+    monkeypatch.setattr(socket, "getaddrinfo", resolve)
+    return asked
+
+
+def what_is_said_of(book, name):
+    with pytest.raises((UnknownName, OSError)) as raised:
+        book.find(name, 80, 5)
+    return type(raised.value)
+
+
+def test_a_name_that_does_not_exist_is_final_where_others_are_found(monkeypatch):
+    asked = resolver_of(monkeypatch, {"there.test"})
+    book = AddressBook({})
+    book.find("there.test", 80, 5)
+    assert {what_is_said_of(book, f"gone{number}.test") for number in range(50)} == {UnknownName}
+    assert WITNESS not in asked, "a name of the list bears witness"
+    assert asked.count("there.test") == 2, "once for itself, once for all fifty"
+
+
+def test_a_list_of_dead_names_alone_is_final_too(monkeypatch):
+    resolver_of(monkeypatch, {WITNESS})
+    assert what_is_said_of(AddressBook({}), "gone.test") is UnknownName
+
+
+def test_where_no_name_is_found_it_is_a_trouble_that_may_pass(monkeypatch):
+    found = {"there.test", WITNESS}
+    resolver_of(monkeypatch, found)
+    book = AddressBook({}, seconds_kept=0.0, seconds_trouble_kept=0.0)
+    book.find("there.test", 80, 5)
+    found.clear()  # the network goes
+    assert what_is_said_of(book, "gone.test") is socket.gaierror
+    assert what_is_said_of(book, "there.test") is socket.gaierror
+    found.add("there.test")
+    assert what_is_said_of(book, "gone.test") is UnknownName
+
+
+@pytest.mark.parametrize(
+    "error", [socket.gaierror(socket.EAI_FAIL, "name server failed"), OSError(24, "Too many open files")]
+)
+def test_troubles_of_the_resolver_are_no_word_about_the_name(monkeypatch, error):
+    resolver_of(monkeypatch, {WITNESS}, error)
+    assert what_is_said_of(AddressBook({}), "there.test") is not UnknownName
 
 
 def test_the_number_of_names_kept_is_bounded(monkeypatch):
