@@ -24,7 +24,8 @@ RUN_LENGTHS = (1, 2)
 
 def read_avif(content: bytes) -> ImageHeader:
     """The largest of the sizes (`ispe`) that the file speaks of. Raises ValueError without any."""
-    sizes, at = [], content.find(b"ispe")
+    sizes: list[tuple[int, int]] = []
+    at = content.find(b"ispe")
     while at >= 0 and len(sizes) <= MAX_PARTS:
         if at + 16 <= len(content):
             sizes.append(struct.unpack_from(">II", content, at + 8))
