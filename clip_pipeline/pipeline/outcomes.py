@@ -78,7 +78,7 @@ class PartitionDone:
 
 
 def skipped_sentence(outcome: AssetOutcome) -> str:
-    """How many partitions of an asset were left out, why, and one of them; "" where none was."""
+    """How many partitions of an asset were left out, why, and one of them, without a full stop; "" where none was."""
     if not outcome.skipped:
         return ""
     partition, reason = next(iter(outcome.skipped.items()))
@@ -86,7 +86,7 @@ def skipped_sentence(outcome: AssetOutcome) -> str:
     of_all = len(outcome.skipped) + len(outcome.partitions) + len(outcome.failures)
     example = f", such as {partition}" if partition and of_all > 1 else ""
     count = "" if whole else f" {len(outcome.skipped):,} of {of_all:,}"
-    return f"{outcome.asset} skipped{count}{example}, since {reason}"
+    return f"{outcome.asset} skipped{count}{example}, since {reason.removesuffix('.')}"
 
 
 def incomplete_sentence(outcomes: Iterable[AssetOutcome]) -> str:
