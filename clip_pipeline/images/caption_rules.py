@@ -13,6 +13,22 @@ from clip_pipeline.words.tokens import find_tokens
 SCRIPT_NAMES = {"HIRAGANA": "kana", "KATAKANA": "kana", "CJK": "han"}
 """Where the first word of a letter's Unicode name is not the name of its script."""
 
+SCRIPTS_WITHOUT_SPACES = (
+    *(
+        "CJK ",
+        "IDEOGRAPHIC ",
+        "HIRAGANA ",
+        "KATAKANA",
+        "HALFWIDTH KATAKANA ",
+        "HENTAIGANA ",
+        "BOPOMOFO ",
+        "YI ",
+        "TANGUT ",
+    ),
+    *("THAI ", "LAO ", "KHMER ", "MYANMAR ", "TIBETAN ", "TAI ", "NEW TAI LUE ", "JAVANESE ", "BALINESE ", "AHOM "),
+)
+"""How the Unicode names of letters begin whose scripts write words, or syllables, without spaces between them."""
+
 CLEARLY_MORE = 2
 """Function words that another language must have more: "man" and "men" are such words in Swedish."""
 
@@ -31,16 +47,44 @@ class CaptionRules:
 
     def reason(self, caption: str) -> str:
         """too_few_words, too_many_words, other_script or other_language; "" for a caption that is kept."""
-        settings, words = self._settings, len(caption.split())
+        settings, words = self._settings, count_words(caption)
         if words < settings.min_caption_words:
             return "too_few_words"
-        if settings.max_caption_words and words > settings.max_caption_words:
+        # with spaces it may be cut into words already, and is not dropped for its characters
+        pieces = len(caption.split())
+        if settings.max_caption_words and (words if pieces == 1 else pieces) > settings.max_caption_words:
             return "too_many_words"
         if settings.caption_script != "any" and main_script(caption) != settings.caption_script:
             return "other_script"
         if settings.caption_language != "any" and not may_be_in(caption, settings.caption_language):
             return "other_language"
         return ""
+
+
+def count_words(caption: str) -> int:
+    """What stands between spaces; of a script that writes no spaces between words, each letter (marks above and below it are
+    no letters): "red cup" 2, "一只棕色的狗" 6, "iPhone手机" 3."""
+    words = caption.split()
+    if caption.isascii():
+        return len(words)
+    return sum(_words_in(word) for word in words)
+
+
+def _words_in(piece: str) -> int:
+    count, inside = 0, False
+    for letter in piece:
+        if _script_without_spaces(letter):
+            count += unicodedata.category(letter)[0] == "L"
+            inside = False
+        elif not inside:
+            inside = letter.isalnum()
+            count += inside
+    return count or 1
+
+
+@lru_cache(10_000)
+def _script_without_spaces(letter: str) -> bool:
+    return letter > "\u0dff" and unicodedata.name(letter, "").startswith(SCRIPTS_WITHOUT_SPACES)
 
 
 def main_script(text: str) -> str:

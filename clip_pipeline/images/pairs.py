@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import itertools
 import logging
-from collections import Counter
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
@@ -14,6 +13,7 @@ import numpy as np
 from clip_pipeline.errors import PhotosError
 from clip_pipeline.images.caption_rules import CaptionRules
 from clip_pipeline.images.dedupe import near_duplicate_groups
+from clip_pipeline.images.left_out import LeftOut
 from clip_pipeline.records import IMAGE_TEXT_PAIRS, SPLITS
 from clip_pipeline.settings import PairsSettings
 from clip_pipeline.sources.photos.rating_filters import unfit_ratings
@@ -26,8 +26,8 @@ logger = logging.getLogger(__name__)
 
 def build_pairs(
     attempts: Iterable[pa.Table], settings: PairsSettings, clean_caption: Callable[[str], str]
-) -> tuple[pa.Table, dict[str, int]]:
-    """(IMAGE_TEXT_PAIRS sorted by photo id and caption, number of things dropped by reason).
+) -> tuple[pa.Table, LeftOut]:
+    """(IMAGE_TEXT_PAIRS sorted by photo id and caption, what was dropped by reason, which is said as warnings too).
 
     attempts: SHARD_ATTEMPTS of every shard. Dropped are photos with a status other than success, of a size, shape, share
     of text or rating that the settings exclude, or without any caption left; and captions that after cleaning have too few or too many
@@ -41,12 +41,11 @@ def build_pairs(
 
     Raises PhotosError when no pair is left, SettingsError for a language that has no list of function words.
     """
-    dropped: Counter[str] = Counter()
+    dropped = LeftOut()
     photos = _valid_photos(attempts, settings, clean_caption, dropped)
     if not len(photos):
-        raise PhotosError(
-            f"No valid pair of photo and caption is left: {dict(dropped)}. Look at the statuses of image_shards."
-        )
+        found = {reason: count for reason, count in sorted(dropped.items()) if count}
+        raise PhotosError(f"No valid pair of photo and caption is left: {found}. {dropped.advice()}")
     sha256 = photos["sha256"].to_pylist()
     groups = near_duplicate_groups(
         photos["phash"].to_numpy(), photos["thumbnail"].to_pylist(), [sha256], settings.duplicate_bits
@@ -57,14 +56,15 @@ def build_pairs(
     names = {"split": [splits[groups[row]] for row in kept], "group": [ids[groups[row]] for row in kept]}
     table = _pair_rows(photos, kept, copies, names)
     logger.info("Kept %s pairs of %s photos in %s groups", f"{len(table):,}", f"{len(kept):,}", f"{len(set(groups)):,}")
-    return table, dict(sorted(dropped.items()))
+    dropped.say()
+    return table, dropped
 
 
 def _valid_photos(
     attempts: Iterable[pa.Table],
     settings: PairsSettings,
     clean_caption: Callable[[str], str],
-    dropped: Counter[str],
+    dropped: LeftOut,
 ) -> pa.Table:
     """Stored photos with cleaned captions, sorted by id: the first of a group is then the one that names it."""
     import pyarrow as pa
@@ -84,7 +84,7 @@ def _valid_photos(
     return _with_captions(photos, dropped).sort_by("id").combine_chunks()
 
 
-def _photos_that_fit(table: pa.Table, settings: PairsSettings, dropped: Counter[str]) -> pa.Table:
+def _photos_that_fit(table: pa.Table, settings: PairsSettings, dropped: LeftOut) -> pa.Table:
     """The columns that pairs need of the photos whose status, size, shape, share of text and ratings are right."""
     import pyarrow.compute as pc
 
@@ -101,26 +101,28 @@ def _photos_that_fit(table: pa.Table, settings: PairsSettings, dropped: Counter[
     reasons |= unfit_ratings(photos, settings)
     fits = np.ones(len(photos), bool)
     for reason, wrong in reasons.items():
-        dropped[f"photo {reason}"] += int((fits & wrong).sum())
+        left_out = fits & wrong
+        example = photos["id"][int(left_out.argmax())].as_py() if left_out.any() else ""
+        dropped.add(f"photo {reason}", int(left_out.sum()), example)
         fits &= ~wrong
     columns = ["id", "shard", "key", "captions", "width", "height", "sha256", "phash", "thumbnail", "split"]
     return photos.select(columns).filter(fits)
 
 
 def _cleaned(
-    captions: list[str], clean_caption: Callable[[str], str], rules: CaptionRules, dropped: Counter[str]
+    captions: list[str], clean_caption: Callable[[str], str], rules: CaptionRules, dropped: LeftOut
 ) -> list[str]:
     kept = []
     for caption in dict.fromkeys(clean_caption(text) for text in captions):
         reason = rules.reason(caption)
         if reason:
-            dropped[f"caption {reason}"] += 1
+            dropped.add(f"caption {reason}", 1, caption)
         else:
             kept.append(caption)
     return kept
 
 
-def _without_repeated(photos: pa.Table, most_photos: int, dropped: Counter[str]) -> pa.Table:
+def _without_repeated(photos: pa.Table, most_photos: int, dropped: LeftOut) -> pa.Table:
     """Without the captions that stand with more photos than that, upper and lower case being the same."""
     import pyarrow as pa
     import pyarrow.compute as pc
@@ -132,14 +134,15 @@ def _without_repeated(photos: pa.Table, most_photos: int, dropped: Counter[str])
     counts = once["caption"].value_counts()
     repeated = counts.field("values").filter(pc.greater(counts.field("counts"), most_photos))
     few = pc.invert(pc.is_in(folded, value_set=repeated)).to_numpy(zero_copy_only=False)
-    dropped["caption on_many_photos"] += int((~few).sum())
+    example = repeated[0].as_py() if len(repeated) else ""
+    dropped.add("caption on_many_photos", int((~few).sum()), example)
     sizes = np.bincount(owners.to_numpy()[few], minlength=len(photos))
     offsets = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int32)
     left = pa.ListArray.from_arrays(offsets, captions.flatten().filter(pa.array(few)))
     return photos.set_column(photos.schema.get_field_index("captions"), "captions", left)
 
 
-def _with_captions(photos: pa.Table, dropped: Counter[str]) -> pa.Table:
+def _with_captions(photos: pa.Table, dropped: LeftOut) -> pa.Table:
     import pyarrow.compute as pc
 
     captioned = pc.greater(pc.list_value_length(photos["captions"]), 0)
@@ -149,7 +152,7 @@ def _with_captions(photos: pa.Table, dropped: Counter[str]) -> pa.Table:
 
 
 def _kept_rows(
-    sha256: list[str], given: list[str | None], splits: list[str], dropped: Counter[str]
+    sha256: list[str], given: list[str | None], splits: list[str], dropped: LeftOut
 ) -> tuple[list[int], dict[int, list[int]]]:
     """(the photos kept, the byte-for-byte copies of each that has some). Not kept either: a near-duplicate of a photo that
     the source put into another split."""

@@ -14,8 +14,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from clip_pipeline.errors import PhotosError, SettingsError
-from clip_pipeline.images.caption_rules import main_script, may_be_in
+from clip_pipeline.images.caption_rules import count_words, main_script, may_be_in
 from clip_pipeline.images.dedupe import THUMBNAIL_BYTES
+from clip_pipeline.images.left_out import SETTING_OF
 from clip_pipeline.images.pairs import build_pairs
 from clip_pipeline.records import IMAGE_TEXT_PAIRS, SHARD_ATTEMPTS
 from clip_pipeline.settings import PairsSettings
@@ -316,3 +317,75 @@ def test_real_english_captions_are_in_english_and_in_latin_letters(shared_data):
     captions = [re.split(r"[\t,|]", line, maxsplit=1)[-1] for line in lines]
     assert sum(may_be_in(caption, "en") for caption in captions) > 0.99 * len(captions)
     assert all(main_script(caption) == "latin" for caption in captions if any(map(str.isalpha, caption)))
+
+
+@pytest.mark.parametrize(
+    ("caption", "words"),
+    [
+        ("a red cup", 3),
+        ("don't e-mail me", 3),
+        ("a - b", 3),
+        ("", 0),
+        ("кошка на столе", 3),
+        ("강아지가 잔디에서 달린다", 3),
+        ("سگ در چمن", 3),
+        ("एक लाल कप", 3),
+        ("一只棕色的狗", 6),
+        ("一个 人 骑 自行车", 7),
+        ("草の上を走る犬", 7),
+        ("イヌ", 2),
+        ("iPhone手机", 3),
+        ("3只狗", 3),
+        ("หมา", 3),
+        ("ໝາແດງ", 5),
+        ("ឆ្កែក្រហម", 6),
+        ("ခွေးနီ", 2),
+        ("犬", 1),
+        ("!?", 1),
+    ],
+)
+def test_words_are_counted_by_script(caption, words):
+    assert count_words(caption) == words
+
+
+def test_the_most_words_of_a_caption_are_its_characters_only_where_it_has_no_spaces():
+    captions = ["一只棕色的狗", "赤い カップ", "二只狗"]
+    rows, _ = pairs_of(attempt("a", captions=captions), settings=PairsSettings(max_caption_words=4))
+    assert [row["caption"] for row in rows] == captions[1:]
+
+
+def test_captions_without_spaces_are_kept_and_what_is_left_out_is_said(caplog):
+    captions = ["一只棕色的狗在草地上奔跑", "二只狗", "หมาวิ่งบนสนามหญ้า", "cup", "ball", "犬"]
+    rows, dropped = pairs_of(attempt("a", captions=captions))
+    assert [row["caption"] for row in rows] == captions[:3]
+    assert dropped.by_settings() == [("caption too_few_words", 3, "pairs.min_caption_words", "cup")]
+    assert 'Left out of the pairs: 3 of "caption too_few_words" (pairs.min_caption_words), such as "cup"' in caplog.text
+
+
+def test_what_settings_leave_out_of_photos_has_an_example_too():
+    settings = PairsSettings(min_side=50, max_caption_photos=1, caption_script="latin", max_caption_words=4)
+    _, dropped = pairs_of(
+        attempt("a", original_width=64, original_height=48),
+        attempt(
+            "b", original_width=64, original_height=64, captions=["a fine photo", "a cup on a table", "красная чашка"]
+        ),
+        attempt("c", original_width=64, original_height=64, captions=["A fine photo", "a ball of wool"]),
+        settings=settings,
+    )
+    assert sorted(dropped.by_settings()) == [
+        ("caption on_many_photos", 2, "pairs.max_caption_photos", "a fine photo"),
+        ("caption other_script", 1, "pairs.caption_script", "красная чашка"),
+        ("caption too_many_words", 1, "pairs.max_caption_words", "a cup on a table"),
+        ("photo small", 1, "pairs.min_side", "a"),
+    ]
+
+
+def test_where_nothing_is_left_the_setting_that_took_most_is_named():
+    with pytest.raises(
+        PhotosError, match=r'No valid pair .*2 are of "caption too_few_words", such as "cup", which pairs\.min'
+    ):
+        pairs_of(attempt("a", captions=["cup", "ball"]))
+
+
+def test_every_reason_with_a_setting_names_one_that_there_is():
+    assert {name.removeprefix("pairs.") for name in SETTING_OF.values()} <= set(PairsSettings.__dataclass_fields__)

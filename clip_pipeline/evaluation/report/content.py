@@ -77,10 +77,20 @@ def report_content(
             (heading, Table(columns, count_rows(facts[key])))
             for key, heading, columns in COUNT_TABLES
             if facts.get(key)
-        ],
+        ]
+        + _left_out(facts.get("left_out") or []),
         "recipe": (facts.get("recipe") or "").strip(),
         "machine": facts.get("machine") or "",
     }
+
+
+def _left_out(rows: Sequence[Sequence[Any]]) -> list[tuple[str, Table]]:
+    cells = [(what, f"{count:,}", setting, example) for what, count, setting, example in rows]
+    return (
+        [("What settings left out of the pairs", Table(("what", "count", "setting", "example"), cells))]
+        if cells
+        else []
+    )
 
 
 def adaptations_of(facts: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:

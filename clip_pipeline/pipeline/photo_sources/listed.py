@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from clip_pipeline.images.links.listed import Listing
     from clip_pipeline.sources.fetch import PhotoFetcher
 
-LISTED_VERSION = 3
+LISTED_VERSION = 4
 """Raised when the links of listed photos are written another way."""
 
 COUNTS = "counts.json"

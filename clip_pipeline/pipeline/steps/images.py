@@ -192,14 +192,17 @@ def _build_pairs(context: BuildContext) -> Built:
         for shard in shard_keys(workspace)
     )
     settings = workspace.recipe.pairs
-    pairs, reasons = build_pairs(tables, settings, lambda text: clean_caption(text, settings.max_caption_chars))
+    pairs, left_out = build_pairs(tables, settings, lambda text: clean_caption(text, settings.max_caption_chars))
     pq.write_table(pairs, folder / "pairs.parquet", compression="zstd")
     pyarrow.csv.write_csv(pairs, folder / "pairs.csv")
     # open_clip's trainer looks for it beside the first tar it is given: copy it there, or add the numbers up for
     # --train-num-samples. It cannot lie there by itself, for a shard that changes must leave the others as they are.
     sizes = {f"{shard}.tar": workspace.get("image_shards", shard).rows["photos"] for shard in shard_keys(workspace)}
     (folder / "sizes.json").write_text(json.dumps(sizes, indent=1, sort_keys=True) + "\n")
-    return Built(rows=_rows_by_split(pairs), facts={"dropped": reasons})
+    facts: dict[str, Any] = {"dropped": dict(sorted(left_out.items()))}
+    if rows := left_out.by_settings():
+        facts["left_out"] = rows
+    return Built(rows=_rows_by_split(pairs), facts=facts)
 
 
 def _rows_by_split(pairs: pa.Table) -> dict[str, int]:

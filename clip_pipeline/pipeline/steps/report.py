@@ -59,6 +59,7 @@ def report_facts(workspace: Workspace) -> dict[str, Any]:
             for split, count in workspace.get("image_text_pairs").rows.items()
             if split in ("train", "validation", "test")
         },
+        "left_out": workspace.get("image_text_pairs").facts.get("left_out", []),
         "training_log": checkpoint.file("train_log.csv"),
         "training_settings": recipe.training,
         "zero_shot": _folders(with_scores, "zero_shot_scores"),

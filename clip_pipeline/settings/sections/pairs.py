@@ -13,8 +13,18 @@ class PairsSettings(CheckedSettings):
 
     validation_percent: float = setting(4.0, "Share of the photos for validation, in percent.", low=0, high=50)
     test_percent: float = setting(8.0, "Share of the photos for the test, in percent.", low=0, high=50)
-    min_caption_words: int = setting(2, "Captions with fewer words are dropped.", low=1)
-    max_caption_words: int = setting(0, "Captions with more words are dropped; 0 keeps all.", low=0)
+    min_caption_words: int = setting(
+        2,
+        "Captions with fewer words are dropped. Of a script without spaces between words (Chinese, Japanese, Thai, Lao, Khmer, "
+        "Burmese, Tibetan) each character counts as a word.",
+        low=1,
+    )
+    max_caption_words: int = setting(
+        0,
+        "Captions with more words are dropped; 0 keeps all. A caption without any space counts the characters of such scripts, one "
+        "with spaces what stands between them.",
+        low=0,
+    )
     max_caption_chars: int = setting(400, "Longer captions are cut at a word, in characters.", low=10)
     caption_script: str = setting(
         "any",
