@@ -206,10 +206,20 @@ def _entries(folder: Path) -> tuple[list[Path], list[Path]]:
     try:
         with os.scandir(folder) as entries:
             for entry in entries:
-                (folders if entry.is_dir() else files).append(Path(entry.path))
+                (folders if _is_folder(entry) else files).append(Path(entry.path))
     except (FileNotFoundError, NotADirectoryError):
         return [], []
     return sorted(files), sorted(folders)
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    """A link that leads to itself, or to a place that does not answer, is a file that nothing knows."""
+    try:
+        return entry.is_dir()
+    except OSError:
+        if entry.is_symlink():
+            return False
+        raise
 
 
 def _finding(kind: Kind, root: Path, path: Path, found: str, todo: str) -> Finding:

@@ -169,6 +169,12 @@ def test_a_link_that_goes_round_does_not_end_in_a_loop(store):
     assert found(store) == []
 
 
+def test_a_link_to_itself_is_named_and_stops_no_look(store):
+    (store.root / "images/image_shards/loop").symlink_to("loop")
+    assert found(store) == []
+    assert [place for place, _ in found(store, Kind.UNKNOWN)] == ["images/image_shards/loop"]
+
+
 def test_pieces_of_killed_builds_are_named_and_those_of_builds_that_go_on_are_not(store):
     pieces = store.pieces_folder(SHARD) / "0123"
     pieces.mkdir(parents=True)
