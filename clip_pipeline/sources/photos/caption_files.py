@@ -150,8 +150,8 @@ def chosen_columns(table: StreamedTable, keys: str, path: Path, error: type[Inpu
             raise error(
                 f'{path} has no column "{key}". {nearest_name(key, table.columns)} See links.file_key, links.caption_keys.'
             )
-        chosen.append(column)
-    return chosen
+        chosen += [column, *(one for one in table.repeats(column) if re.fullmatch(re.escape(column) + r" \d+", one))]
+    return list(dict.fromkeys(chosen))
 
 
 def _is_coco(path: Path) -> bool:
@@ -198,4 +198,5 @@ def _columns_of_data(cells: list[str]) -> list[str] | None:
 def _caption_columns(table: StreamedTable) -> list[str]:
     numbered = [column for column in table.columns if NUMBERED_CAPTION.fullmatch(column.strip())]
     one = table.column(CAPTION_COLUMNS)
-    return ([one] if one is not None else []) + numbered
+    named = [one, *table.repeats(one)] if one is not None else []
+    return list(dict.fromkeys([*named, *numbered]))

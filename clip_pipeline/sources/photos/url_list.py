@@ -90,7 +90,13 @@ def _photos(path: Path, counts: Counter[str], caption_keys: str) -> Iterator[lis
     facts = {field: column for field, column in fact_columns(table).items() if column != url_column}
     id_column = table.column(ID_COLUMNS)
     first = table.column(LIST_CAPTION_COLUMNS)
-    captions = chosen_columns(table, caption_keys, path, PhotosError) if caption_keys else [first] if first else []
+    captions = (
+        chosen_columns(table, caption_keys, path, PhotosError)
+        if caption_keys
+        else [first, *table.repeats(first)]
+        if first
+        else []
+    )
     nothing: dict[str, Any] = {field.name: None for field in PHOTO_FIELDS} | {"words": [], "source": "url_list"}
     rows, any_url = [], False
     for row in table.rows:
@@ -104,7 +110,7 @@ def _photos(path: Path, counts: Counter[str], caption_keys: str) -> Iterator[lis
         about = {
             "id": photo_id or hashlib.sha256(url.encode()).hexdigest()[:16],
             "url": url,
-            "captions": list(dict.fromkeys(texts_of([row.get(column) for column in captions]))),
+            "captions": list(dict.fromkeys(text for column in captions for text in texts_of(row.get(column)))),
         }
         rows.append(nothing | said | about)
         if len(rows) >= ROWS_AT_A_TIME:

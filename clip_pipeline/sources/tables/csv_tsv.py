@@ -62,8 +62,19 @@ def open_delimited(
     if first_cells is None:  # nothing but commas
         raise empty
     names = headerless(first_cells)
-    columns = names or [cell.strip() for cell in first_cells]
+    columns = names or _distinct([cell.strip() for cell in first_cells])
     return columns, rows(columns, itertools.chain([first_cells], split) if names else split)
+
+
+def _distinct(names: list[str]) -> list[str]:
+    """The second column `caption` becomes `caption 2`, so that none hides another."""
+    columns: list[str] = []
+    for name in names:
+        number = 1
+        while name and (name if number == 1 else f"{name} {number}") in columns:
+            number += 1
+        columns.append(name if number == 1 else f"{name} {number}")
+    return columns
 
 
 MAX_LINES_OF_A_ROW = 50

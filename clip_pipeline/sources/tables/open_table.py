@@ -35,8 +35,17 @@ class StreamedTable:
 
     def column(self, names: Sequence[str]) -> str | None:
         """The column that is called by the first of `names` there is; case, spaces and hyphens do not matter."""
-        by_name = {re.sub(r"[\s\-]+", "_", column.strip().lower()): column for column in reversed(self.columns)}
+        by_name = {_plain_name(column): column for column in reversed(self.columns)}
         return next((by_name[name] for name in names if name in by_name), None)
+
+    def repeats(self, column: str) -> list[str]:
+        """The further columns of that name: `Caption` beside `caption`, and `caption 2` of a file that has it twice."""
+        name = re.compile(rf"{re.escape(_plain_name(column))}(_\d+)?")
+        return [one for one in self.columns if one != column and name.fullmatch(_plain_name(one))]
+
+
+def _plain_name(column: str) -> str:
+    return re.sub(r"[\s\-]+", "_", column.strip().lower())
 
 
 def stream_table_file(path: Path, headerless: Headerless, error: type[InputError]) -> StreamedTable:

@@ -93,6 +93,15 @@ def test_a_table_that_does_not_fit_says_what_was_found_expected_and_near(tmp_pat
         list_folder(tmp_path, "c.csv", **keys)
 
 
+@pytest.mark.parametrize("header", ["file,caption,caption", "file,Caption,caption", "file,prompt,prompt"])
+def test_two_columns_of_one_name_are_both_read(tmp_path, header):
+    make(tmp_path, "1.jpg")
+    (tmp_path / "captions.csv").write_text(f"{header}\n1.jpg,A cup,A mug\n")
+    assert captions_of(list_folder(tmp_path)) == {"1": ["A cup", "A mug"]}
+    (tmp_path / "captions.csv").write_text("file,caption,caption\n1.jpg,A cup,A mug\n")
+    assert captions_of(list_folder(tmp_path, caption_keys="caption")) == {"1": ["A cup", "A mug"]}
+
+
 def test_an_empty_caption_is_a_row_without_one(tmp_path):
     make(tmp_path, "1.jpg", "2.jpg")
     (tmp_path / "c.csv").write_text('file,caption\n1.jpg,A cup\n1.jpg,\n2.jpg,"  "\n')
