@@ -143,12 +143,14 @@ _LOOK = "look at what it is; nothing reads it, so remove it or move it out of th
 
 
 def link_finding(root: Path, path: Path) -> list[Finding]:
-    """Of a symbolic link that leads out of the data folder or nowhere; nothing of all else."""
+    """Of a symbolic link that leads out of the data folder, to itself or nowhere; nothing of all else."""
     if not path.is_symlink():
         return []
     target = Path(os.path.realpath(path))
     if not os.path.lexists(target):
         return [_finding(Kind.UNKNOWN, root, path, f"a link to {target}, which is not there", "remove it")]
+    if target.is_symlink():
+        return [_finding(Kind.UNKNOWN, root, path, "a link that leads to itself", "remove it")]
     if target.is_relative_to(os.path.realpath(root)):
         return []
     found = f"a link that leads out of the data folder, to {target}"
