@@ -89,7 +89,7 @@ def _header(path: Path) -> tuple[np.dtype, tuple[int, ...], int]:
         shape = struct.unpack(f">{start[3]}I", start[4 : 4 + 4 * start[3]])
         if math.prod(shape) > MAX_NUMBERS:
             raise PhotosError(
-                f"{path} says that it holds {math.prod(shape):,} numbers, which is none of ours. Get it again."
+                f"{path} says that it holds more than {MAX_NUMBERS:,} numbers, which is none of ours. Get it again."
             )
         return np.dtype(TYPES[start[2]]), shape, 4 + 4 * start[3]
     raise PhotosError(
