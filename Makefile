@@ -23,6 +23,9 @@ page-test: $(VENV)/installed-dev ## a day on the Dagster page in a browser, with
 crash-test: $(VENV)/installed-dev ## commands killed before every change that they make on the disk, then run again: hours; POINTS=20 for a sample of each
 	rm -rf $(CURDIR)/crash-test && $(BIN)/python -m clip_pipeline_tests.crash_points.walk all $(CURDIR)/crash-test $(if $(POINTS),--points $(POINTS))
 
+hostile-test: $(VENV)/installed-dev ## every hostile file through its reader: three minutes
+	CLIP_PIPELINE_HOSTILE_FILES=1 $(BIN)/python -m pytest -n0 clip_pipeline_tests/test_hostile_files.py
+
 check: lint ## style, types and the quick tests: a minute
 	$(BIN)/python -m pytest $(ON_ALL_CORES) -m "not slow and not signals"
 
@@ -53,4 +56,4 @@ $(VENV)/installed-dev: $(VENV)/installed
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
 
-.PHONY: demo test page-test crash-test check dev lint docs clean help
+.PHONY: demo test page-test crash-test hostile-test check dev lint docs clean help

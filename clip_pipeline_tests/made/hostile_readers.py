@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from clip_pipeline.errors import ClipPipelineError
+from clip_pipeline_tests.made.chance import TEST_SEED
 from clip_pipeline_tests.made.hostile_files import MAKERS
 
 MAX_BYTES, MAX_SECONDS, MAX_WALL_SECONDS = 1 << 30, 10, 100
@@ -214,8 +215,8 @@ def _in_copy(read: Callable[[Path], None], path: Path) -> dict[str, Any]:
     return {"error": "killed", "ours": False, "text": f"status {status}", "seconds": seconds, "bytes": 0}
 
 
-def main(folder: Path, makers: list[str]) -> None:
-    """Makes the files of some makers, reads each with its reader, and removes it."""
+def main(folder: Path, every: int, makers: list[str]) -> None:
+    """Makes the files of some makers, reads every so many-th with its reader, and removes them."""
     for module in LOADED:
         importlib.import_module(module)
     import pyarrow as pa
@@ -233,7 +234,7 @@ def main(folder: Path, makers: list[str]) -> None:
     for name in makers or MAKERS:
         place = folder / name
         place.mkdir(parents=True)
-        for path, reader in MAKERS[name](place):
+        for path, reader in list(MAKERS[name](place))[TEST_SEED % every :: every]:
             found = _in_copy(READ[reader], path)
             sys.stdout.write(json.dumps({"file": f"{name}/{path.name}", "reader": reader, **found}) + "\n")
             sys.stdout.flush()
@@ -241,4 +242,4 @@ def main(folder: Path, makers: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), sys.argv[2:])
+    main(Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3:])
