@@ -16,7 +16,7 @@ from clip_pipeline.pipeline.sources.declared import SOURCES  # noqa: E402
 from clip_pipeline.pipeline.workspace import Workspace  # noqa: E402
 from clip_pipeline.settings.environment import data_folder, starting_recipe  # noqa: E402
 from clip_pipeline_tests.defs.automation.made import write_dump, write_photo  # noqa: E402
-from clip_pipeline_tests.defs.test_history import disagreements, mirrored, states  # noqa: E402
+from clip_pipeline_tests.defs.mirror.test_history import disagreements, mirrored, states  # noqa: E402
 
 
 def workspace() -> Workspace:
