@@ -17,6 +17,12 @@ from clip_pipeline.sources.tables.text_files import text_lines
 logger = logging.getLogger(__name__)
 
 ODD_DELIMITER = re.compile(r"[A-Za-z_]\w*(?P<mark>[^\w\s.\-/'\"]{1,3})[A-Za-z_]\w*((?P=mark)[A-Za-z_]\w*)*")
+SAID_DELIMITER = re.compile(r'\s*"?sep=(?P<mark>[^\r\n"])"?[ ,;\t]*\r?\n?', re.IGNORECASE)
+"""The line by which Excel says, and is told, what stands between cells."""
+
+DELIMITERS = ("\t", "|", ";", ",")
+LINES_LOOKED_AT, CHARS_LOOKED_AT = 200, 1_000_000
+MANY_LOST = 0.1
 TOO_FEW = "rows with too few columns"
 
 Headerless = Callable[[list[str]], "list[str] | None"]
@@ -38,7 +44,20 @@ def open_delimited(
     empty = error(f"{path} is empty. Give a file with a line for each photo.")
     if not first:
         raise empty
-    delimiter = sniff_delimiter(first, plain_lines=ending == ".txt" and "://" in first)
+    head = [first]
+    if said := SAID_DELIMITER.fullmatch(first):
+        delimiter = said["mark"]
+        head = list(itertools.islice((line for line in lines if line.strip()), 1))
+        if not head:
+            raise empty
+    else:
+        chars = len(first)
+        for line in itertools.islice(lines, LINES_LOOKED_AT):
+            head.append(line)
+            chars += len(line)
+            if chars > CHARS_LOOKED_AT:
+                break
+        delimiter = choose_delimiter(head, plain_lines=ending == ".txt" and "://" in first)
 
     def broken(problem: csv.Error) -> InputError:
         return error(f"{path} cannot be read as CSV ({problem}). Check its quotes.")
@@ -54,7 +73,7 @@ def open_delimited(
         if dropped:
             logger.warning("%s: left out %d %s, kept %d", path.name, dropped[TOO_FEW], TOO_FEW, kept)
 
-    split = _split_lines(itertools.chain([first], lines), delimiter)
+    split = _split_lines(itertools.chain(head, lines), delimiter)
     try:
         first_cells = next(split, None)
     except csv.Error as problem:
@@ -79,6 +98,34 @@ def _distinct(names: list[str]) -> list[str]:
 
 MAX_LINES_OF_A_ROW = 50
 """Quoted captions may hold line breaks; a quote that is never closed would swallow rows without a word."""
+
+
+def choose_delimiter(lines: list[str], plain_lines: bool = False) -> str:
+    """The delimiter of the first line (`sniff_delimiter`), unless many of the lines have fewer cells by it than the first, and
+    few by another that stands in the first: then the other; or "" where lines are urls that no delimiter fits.
+
+    lines: the first of a file, the first of them not blank.
+    """
+    found = sniff_delimiter(lines[0], plain_lines)
+    if not found or plain_lines:
+        return found
+    others = [mark for mark in DELIMITERS if mark != found and mark in lines[0]]
+    lost = {mark: _lost_share(lines, mark) for mark in (found, *others)}
+    best = min(lost, key=lambda mark: lost[mark])  # the first of equals
+    if lost[found] <= MANY_LOST or lost[best] > lost[found] / 3:
+        best = found
+    if lost[best] > MANY_LOST and all("://" in line[:12] for line in lines if line.strip()):
+        return ""
+    return best
+
+
+def _lost_share(lines: list[str], delimiter: str) -> float:
+    """Of the rows after the first, how many have fewer cells than it."""
+    try:
+        sizes = [len(cells) for cells in _split_lines(lines, delimiter)]
+    except csv.Error:
+        return 1.0
+    return sum(size < sizes[0] for size in sizes) / max(len(sizes) - 1, 1) if sizes else 1.0
 
 
 def sniff_delimiter(first_line: str, plain_lines: bool = False) -> str:
