@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import itertools
+import os
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -14,19 +15,23 @@ from clip_pipeline.errors import CaptionsError, InputError, nearest_name
 from clip_pipeline.sources.photos.coco import COCO_KEYS, read_coco
 from clip_pipeline.sources.photos.metadata import fact_columns, read_fact, text_of
 from clip_pipeline.sources.photos.names import is_photo_name
+from clip_pipeline.sources.photos.splits import split_of_folder
 from clip_pipeline.sources.tables.open_table import StreamedTable, stream_table_file
 from clip_pipeline.sources.tables.text_files import open_json, plain_ending, text_lines
 from clip_pipeline.sources.tables.values import texts_of
 
 CAPTION_FILES = (
     *(f"captions.{ending}" for ending in ("csv", "tsv", "jsonl", "json", "txt", "parquet")),
-    *(f"metadata.{ending}" for ending in ("csv", "tsv", "jsonl", "parquet")),
+    *(f"metadata.{ending}" for ending in ("csv", "tsv", "jsonl", "json", "parquet")),
     *("results.csv", "results_20130124.token", "captions.token.txt"),
 )
 """Names looked for, in this order; after them any *.token.txt (Flickr8k's), without lemmas before with."""
 
 CAPTION_PLACES = ("", "text", "annotations")
 """Folders, from that of the photos, in which they are looked for."""
+
+MAX_FOLDERS_LOOKED_INTO = 20
+"""In which folders of splits are looked for; more are classes."""
 
 TABLE_ENDINGS = (".csv", ".tsv", ".jsonl", ".parquet")
 PUBLISHED_JSON = re.compile(r"(?:captions|dataset)_(?P<images>\w+)\.json")
@@ -55,22 +60,59 @@ class Captioned:
 def find_caption_files(folder: Path) -> list[Path]:
     """The caption files at the top of the folder, or in its `text` or `annotations` folder: one of a name that is known;
     else all captions_*.json and dataset_*.json there (COCO's, Karpathy's); else all tables with a column for the file and
-    one for the caption, such as train.csv and val.csv. Empty where there is none."""
-    for place in _places(folder):
+    one for the caption, such as train.csv and val.csv. Besides, those in folders of splits (train/metadata.jsonl), there or a
+    folder below. Empty where there is none."""
+    files = _files_in(_places(folder))
+    above, inside = _split_places(folder)
+    files = files or [file for file in _files_in(above) if _reads_as_captions(file)]
+    for place in inside:
+        files += [file for file in _files_in([place]) if _reads_as_captions(file)]
+    return files
+
+
+def _files_in(places: Sequence[Path]) -> list[Path]:
+    for place in places:
         files = {path.name.lower(): path for path in sorted(place.iterdir()) if path.is_file()}
         tokens = sorted((n for n in files if n.endswith((".token.txt", ".token"))), key=lambda n: ("lemma" in n, n))
         for name in (*CAPTION_FILES, *tokens):
-            if name in files:
+            # much else is called metadata.json
+            if name in files and (name != "metadata.json" or _reads_as_captions(files[name])):
                 return [files[name]]
-    for place in _places(folder):
+    for place in places:
         published = [path for path in sorted(place.iterdir()) if PUBLISHED_JSON.fullmatch(path.name.lower())]
         if published:
             return [path for path in published if path.is_file()]
-    for place in _places(folder):
+    for place in places:
         tables = [path for path in sorted(place.iterdir()) if path.is_file() and _may_hold_captions(path)]
         if tables:
             return tables
     return []
+
+
+def _reads_as_captions(path: Path) -> bool:
+    try:
+        return next(read_caption_file(path), None) is not None
+    except CaptionsError:
+        return False
+
+
+def _split_places(folder: Path) -> tuple[list[Path], list[Path]]:
+    """(folders that hold folders of splits, the folders of splits), in the folder or one below it."""
+    above, inside = [], []
+    tops = _folders_in(folder)
+    for parent in (folder, *(tops if len(tops) <= MAX_FOLDERS_LOOKED_INTO else ())):
+        found = [place for place in (tops if parent is folder else _folders_in(parent)) if split_of_folder(place.name)]
+        inside += found if parent is folder or not split_of_folder(parent.name) else []
+        if found and parent is not folder:
+            above.append(parent)
+    return above, inside
+
+
+def _folders_in(folder: Path) -> list[Path]:
+    """Those that may be looked into, without hidden ones and links."""
+    with os.scandir(folder) as entries:
+        found = [Path(one.path) for one in entries if one.is_dir(follow_symlinks=False) and one.name[0] != "."]
+    return sorted(place for place in found if os.access(place, os.R_OK | os.X_OK))
 
 
 def _places(folder: Path) -> list[Path]:

@@ -23,7 +23,13 @@ from clip_pipeline.sources.photos.caption_files import (
 )
 from clip_pipeline.sources.photos.metadata import FACT_COLUMNS
 from clip_pipeline.sources.photos.names import PhotoFinder, path_inside, photo_ids
-from clip_pipeline.sources.photos.splits import find_split_lists, parse_splits, read_split_lists, splits_of_files
+from clip_pipeline.sources.photos.splits import (
+    find_split_lists,
+    parse_splits,
+    read_split_lists,
+    splits_of_files,
+    splits_of_paths,
+)
 from clip_pipeline.sources.tables.text_files import lines_of, read_text
 from clip_pipeline.sources.tables.values import texts_of
 
@@ -65,7 +71,7 @@ def captioned_photos(
     photos of Flickr8k).
 
     Splits are those of lists, else of the caption files: a column, Karpathy's splits, or their names (captions_train2014.json,
-    captions_val2014.json). A photo without one gets a null split, so that the pipeline splits it as it does any other.
+    captions_val2014.json), else of folders called so (train/, test/). A photo without one gets a null split, so that the pipeline splits it as it does any other.
 
     A photo without a caption keeps its row; so does a captioned file that is not there or lies outside of the folder, which
     the download then marks missing_file. `url` is `file:` and the path inside the folder, `id` that path without its ending.
@@ -144,7 +150,11 @@ def _said_of(folder: Path, names: list[str], files: Sequence[Path], options: Cap
             written = [path_inside(folder, row.name), posixpath.join(below, row.name), row.name]
             if images:
                 written.insert(0, posixpath.join(images["images"], row.name))
-            one = said.setdefault(finder.find(*written) or path_inside(folder, row.name), _Said())
+            if below in (".", *CAPTION_PLACES):
+                name = finder.find(*written) or path_inside(folder, row.name)
+            else:
+                name = _name_below(below, row.name, written[0], finder)
+            one = said.setdefault(name, _Said())
             one.captions.extend(row.captions)
             one.facts = row.facts | one.facts
             one.named_split = one.named_split or split_of.get(file)
@@ -155,6 +165,16 @@ def _said_of(folder: Path, names: list[str], files: Sequence[Path], options: Cap
             f"{next(iter(said), 'none')}. Write names relative to the folder of photos, or give the folder that they are in."
         )
     return said
+
+
+def _name_below(below: str, written: str, inside: str, finder: PhotoFinder) -> str:
+    """The photo that a caption file in a folder of its own means: one there, as train/0.jpg and test/0.jpg may both be; or by a
+    path from the folder of all."""
+    here = [posixpath.normpath(posixpath.join(below, place, written)) for place in ("", "images", "image")]
+    found = finder.find(*here, *([inside, written] if "/" in inside else []))
+    if found is None and (other := finder.find(written)) and other.startswith(f"{below}/"):
+        return other
+    return found or here[0]
 
 
 def _captions_beside(folder: Path, names: list[str]) -> dict[str, _Said]:
@@ -176,11 +196,13 @@ def _splits_of(
     said: dict[str, _Said],
     counts: Counter[str],
 ) -> dict[str, str]:
-    """The split of each photo that has one: of lists, of a column, of the caption files' names, in this order."""
+    """The split of each photo that has one: of lists, of a column, of the caption files' names, of the folder it
+    lies in (train/, test/), in this order."""
     if options.splits.strip().lower() == "none":
         return {}
     lists = parse_splits(options.splits) or find_split_lists(files)
     if lists:
         return read_split_lists(folder, lists, rows, counts)
     named = {name: one.facts.get("split") or one.named_split for name, one in said.items()}
-    return {name: split for name, split in named.items() if split}
+    of_folders = splits_of_paths([name for name in rows if name in said and said[name].captions])
+    return of_folders | {name: split for name, split in named.items() if split}

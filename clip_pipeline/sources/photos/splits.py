@@ -22,6 +22,7 @@ SPLIT_NAMES = (
 )
 """What people call the splits, and what this program calls them. COCO's restval is what Karpathy trains on besides train."""
 
+SPLIT_FOLDER = re.compile(rf"(?P<split>{'|'.join(SPLIT_NAMES)})[ _\-]?(set|split|images|imgs|photos|data|\d{{4}})?")
 SPLIT_LIST = re.compile(r"flickr_?(8|30)k[._](?P<split>train|dev|val|test)images\.txt")
 
 
@@ -41,6 +42,22 @@ def splits_of_folders(names: Sequence[str]) -> list[str] | None:
     """The first folder of each photo, as it is called, where all of them are called as splits are; else None."""
     tops = [name.partition("/")[0] if "/" in name else "" for name in names]
     return tops if all(top.lower() in SPLIT_NAMES for top in tops) else None
+
+
+def split_of_folder(name: str) -> str | None:
+    """The split that a folder is called after: train, test_set, val2014; None for any other name."""
+    found = SPLIT_FOLDER.fullmatch(name.lower())
+    return SPLIT_NAMES[found["split"]] if found else None
+
+
+def splits_of_paths(names: Sequence[str]) -> dict[str, str]:
+    """The split of each photo by the first folder of its path that is called after one. Empty where this tells no photos apart:
+    where all lie in one split, or in train/ and elsewhere, as a class of vehicles may be."""
+    found = {name: next(filter(None, map(split_of_folder, name.split("/")[:-1])), None) for name in names}
+    splits = set(found.values())
+    if len(splits) < 2 or splits == {None, "train"}:
+        return {}
+    return {name: split for name, split in found.items() if split}
 
 
 def find_split_lists(files: Sequence[Path]) -> dict[str, Path]:
