@@ -17,7 +17,7 @@ from clip_pipeline.cli.program import GROUPS
 from clip_pipeline.settings.fields import fields_of, find_field
 from clip_pipeline.settings.tree import SECTIONS
 
-VERB_OF = {"words": "count_words", "tokenizer": "train_tokenizer", "compare": "compare_trainings", "takedown": "take_down",
+VERB_OF = {"words": "count_words", "tokenizer": "train_tokenizer", "compare": "compare_trainings", "takedown": "take_down", "ledger": "request_budgets",
            "models": "list_models", "compare-scores": "compare_scores", "datasets download": "download_dataset",
            "datasets add": "add_dataset", "datasets remove": "remove_dataset", "variants add": "add_variant", "variants remove": "remove_variant"}  # fmt: skip
 """Where a verb is named otherwise than its command."""
@@ -79,7 +79,7 @@ def test_no_other_option_is_a_setting_under_its_name():
         ("train", "photos"), ("launch", "photos"), ("embed", "templates"), ("datasets download", "accept_terms"),("datasets download", "mirror"), ("sandbox serve", "port"), ("classify", "dataset"), ("classify", "templates"),
              ("evaluate", "dataset"), ("probe", "dataset"), ("adapt", "dataset"), ("tokenizer", "context_length"),
              ("train", "model"), ("embed", "model"), ("evaluate", "model"), ("probe", "model"), ("classify", "model"),
-             ("adapt", "model"), ("compare-scores", "samples")}  # fmt: skip
+             ("adapt", "model"), ("compare-scores", "samples"), ("verify", "seed")}  # fmt: skip
     names = {field.name for section in SECTIONS for field in fields_of(section)}
     plain = {
         (path, option.name)

@@ -142,7 +142,7 @@ def test_broken_folders_get_a_sentence(model_folder, tmp_path):
     shutil.copytree(model_folder, copy)
     weights = (copy / WEIGHTS_FILE).read_bytes()
     (copy / WEIGHTS_FILE).write_bytes(weights[: len(weights) // 2])
-    with pytest.raises(ModelError, match="open_clip cannot load the model in"):
+    with pytest.raises(ModelError, match="is cut: its weights end at byte"):
         load_model_folder(copy)
     (copy / WEIGHTS_FILE).write_bytes(weights)
     (copy / "open_clip_config.json").write_text("{}")

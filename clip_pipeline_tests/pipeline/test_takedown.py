@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import shutil
 import tarfile
 import threading
@@ -157,7 +158,10 @@ def test_a_shard_that_lies_aside_and_a_journal_of_a_killed_run_lose_the_photo_as
     photo = pq.read_table(folder / "00001/00001.parquet").to_pylist()[2]["id"]
     journal = Journal(copied / ".work/images/image_shards/00001/pieces/shared-form")
     for name in (photo, "another"):
-        journal.write({"id": name, "url": name, "status": "success", "sha256": name}, name.encode() * 100)
+        journal.write(
+            {"id": name, "url": name, "status": "success", "sha256": hashlib.sha256(name.encode()).hexdigest()},
+            name.encode() * 100,
+        )
     journal.close()
     with Workspace(copied, find_recipe("tiny")) as workspace:
         take_down(workspace, [photo])

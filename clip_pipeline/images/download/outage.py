@@ -11,6 +11,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from clip_pipeline.errors import OutageError
+from clip_pipeline.sources.photos.local_photos import UNREADABLE
 from clip_pipeline.sources.web import retries
 from clip_pipeline.sources.web.addresses import NO_ADDRESS
 from clip_pipeline.sources.web.http_response import CUT
@@ -38,7 +39,11 @@ def may_pass(status: str, message: str | None) -> bool:
         return "pause" in message if number is None else retries.may_pass(int(number[1]))
     if status == "connection_error":
         return message != CUT and not message.startswith(("the url ", NO_ADDRESS, OF_ROBOTS + NO_ADDRESS))
-    return status in ("timeout", "missing_file")
+    if (
+        status == "missing_file"
+    ):  # a disk that gives an error may be there again; a file that is not there comes with another list of them
+        return UNREADABLE in message
+    return status == "timeout"
 
 
 def wants_another_try(attempt: Mapping[str, Any]) -> bool:

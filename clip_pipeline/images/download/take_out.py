@@ -15,6 +15,7 @@ from clip_pipeline.images.takedown import ATTEMPT_COLUMNS, Takedowns
 from clip_pipeline.records import PHOTO_CATALOG, SHARD_ATTEMPTS
 from clip_pipeline.settings import DownloadSettings
 from clip_pipeline.sources.fetch import Fetched, PhotoFetcher
+from clip_pipeline.sources.photos.local_photos import UNREADABLE
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -31,7 +32,9 @@ class NobodyToAsk(PhotoFetcher):
 
     def fetch(self, url: str) -> Fetched:
         """The row's status and reason."""
-        return Fetched("missing_file", None, "its bytes were missing in the shard when another photo was taken down")
+        return Fetched(
+            "missing_file", None, f"its bytes in the shard {UNREADABLE}; found when another photo was taken down"
+        )
 
 
 def without(rows: pa.Table, gone: Takedowns) -> pa.Table:

@@ -8,6 +8,9 @@ from clip_pipeline.errors import PhotosError
 from clip_pipeline.sources.photos.formats.tar_index import find_photo, read_place
 from clip_pipeline.sources.photos.formats.tars import parse_tar_url
 
+UNREADABLE = "cannot be read"
+"""In the reason of a file that is there."""
+
 
 class LocalPhotoError(Exception):
     """A file cannot be given; `status` is one of records.PHOTO_STATUSES."""
@@ -34,7 +37,7 @@ class LocalPhotos:
                 return self._read_member(*parse_tar_url(url))
             return self._read_file(self._inside(url.removeprefix("file:")))
         except OSError as error:
-            raise LocalPhotoError("missing_file", f"{url} cannot be read: {error.strerror or error}") from error
+            raise LocalPhotoError("missing_file", f"{url} {UNREADABLE}: {error.strerror or error}") from error
         except (PhotosError, ValueError) as error:
             raise LocalPhotoError("missing_file", str(error)) from error
 

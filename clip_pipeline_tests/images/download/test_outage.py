@@ -40,6 +40,7 @@ PASSING = [
 ]
 FINAL = [
     ("success", None),
+    ("missing_file", "There is no file a.jpg in /photos"),
     ("not_found", "HTTP 404"),
     ("http_error", "HTTP 403"),
     ("http_error", "the redirects lead in a circle"),

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import struct
+import zlib
 
 import numpy as np
 import pytest
@@ -123,12 +125,13 @@ def test_absent_and_broken_photos_get_a_sentence(tmp_path):
         store_images([("a", b"no image")], ["a"], SQUARE, tmp_path)
 
 
-def test_a_photo_that_would_fill_the_memory_gets_a_sentence(tmp_path, monkeypatch):
-    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)
+def test_a_photo_that_would_fill_the_memory_gets_a_sentence(tmp_path):
     stream = io.BytesIO()
     Image.new("RGB", (20, 20)).save(stream, "PNG")
-    with pytest.raises(PhotosError, match="Photo a in the shards cannot be decoded: .*exceeds limit of 200 pixels"):
-        store_images([("a", stream.getvalue())], ["a"], SQUARE, tmp_path)
+    header = b"IHDR" + struct.pack(">IIBBBBB", 60_000, 60_000, 8, 2, 0, 0, 0)
+    photo = stream.getvalue()[:12] + header + struct.pack(">I", zlib.crc32(header)) + stream.getvalue()[33:]
+    with pytest.raises(PhotosError, match="Photo a in the shards cannot be decoded: .*60000"):
+        store_images([("a", photo)], ["a"], SQUARE, tmp_path)
 
 
 def test_the_format_is_the_models_or_a_larger_one_and_has_a_name():
