@@ -13,9 +13,10 @@ from PIL import Image
 
 import clip_pipeline
 from clip_pipeline.errors import ModelError, SettingsError
+from clip_pipeline.sources.web.request_ledger import BudgetState
 from clip_pipeline_tests.made.tiny_model import build_tiny_model
 
-TYPES_FOR_CHECKERS = {"torch": torch, "pd": pd, "Hosts": dict}
+TYPES_FOR_CHECKERS = {"torch": torch, "pd": pd, "Hosts": dict, "BudgetState": BudgetState}
 """What the verbs import for types alone."""
 
 

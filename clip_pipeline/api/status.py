@@ -74,14 +74,17 @@ LEDGER_PLACE = Path(".ledger") / "requests.sqlite"
 def request_budgets(data: str | Path, recipe: str | Recipe = "", settings: Settings = ()) -> list[BudgetState]:
     """What is left of the budget of each key, the last used first; empty where no request was made.
 
-    data: the data folder, whose ledger is read unless `links.ledger` names another.
+    data: the data folder, whose ledger is read unless `links.ledger` names another. Raises as `forget_answers`.
     """
     with _ledger(data, recipe, settings) as ledger:
         return ledger.states() if ledger else []
 
 
 def forget_answers(data: str | Path, recipe: str | Recipe = "", settings: Settings = ()) -> int:
-    """Forgets the limits and pauses that the service has told, and returns for how many keys. Requests of the last hour count on."""
+    """Forgets the limits and pauses that the service has told, and returns for how many keys. Requests of the last hour count on.
+
+    Raises SettingsError for unknown settings, and DamagedArtifactError for a file that is no ledger.
+    """
     with _ledger(data, recipe, settings) as ledger:
         return ledger.forget_answers() if ledger else 0
 

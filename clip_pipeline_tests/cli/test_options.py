@@ -147,4 +147,4 @@ def test_every_file_of_the_command_line_calls_one_verb_a_command():
         if path not in WITHOUT_VERB:
             verb = VERB_OF.get(path, path)
             source = inspect.getsource(LEAVES[path].callback)
-            assert re.search(rf"from clip_pipeline\.api\.\w+ import {verb}\b", source), path
+            assert re.search(rf"from clip_pipeline\.api\.\w+ import .*\b{verb}\b", source), path
