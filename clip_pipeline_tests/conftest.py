@@ -8,12 +8,16 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 from clip_pipeline_tests.made.chance import TEST_SEED
 from clip_pipeline_tests.made.installed_wheel import installed_wheel, run_tiny_recipe
 from clip_pipeline_tests.made.once import made_once
 from clip_pipeline_tests.made.tiny_model import build_tiny_model
+
+hypothesis.settings.register_profile("any machine", deadline=None)  # a test that waits for a busy one is not wrong
+hypothesis.settings.load_profile("any machine")
 
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 
@@ -23,7 +27,9 @@ if "PYTEST_XDIST_WORKER" in os.environ:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Hypothesis draws with the seed of all other tests."""
+    """Hypothesis draws with the seed of all other tests; SIGINT is heard, also in a shell's background job, which ignores it."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     if config.getoption("hypothesis_seed") is None:
         config.option.hypothesis_seed = str(TEST_SEED)
 
