@@ -30,10 +30,14 @@ def damaged_inputs(store: Store, keys: Iterable[ArtifactKey], failed: str, probl
     """The problem, or, where artifacts that were read are damaged, a sentence that names them. They are set aside: the next run builds
     them."""
     found, left = [], MAX_BYTES
+    not_read: list[str] = []
     with waiting(f"Looking whether what {failed} read is damaged"):
         for key in keys:
             artifact = store.find(key)
-            if artifact is None or artifact.size_bytes > left:
+            if artifact is None:
+                continue
+            if artifact.size_bytes > left:
+                not_read.append(str(key))
                 continue
             left -= artifact.size_bytes
             looked = look_at_artifact(store.root, key, lambda name: True)
@@ -41,6 +45,11 @@ def damaged_inputs(store: Store, keys: Iterable[ArtifactKey], failed: str, probl
             if damage is not None:
                 set_aside(store.root, key, looked.state)
                 found.append(f"{key}: {damage.found}")
+    if not_read:
+        logger.warning(
+            "%d artifacts that %s read were not looked at, such as %s: together they have more than %d GB. Look at them with clip-pipeline verify --deep.",
+            *(len(not_read), failed, not_read[0], MAX_BYTES / 1e9),
+        )
     if not found:
         return problem
     logger.debug("%s failed", failed, exc_info=problem)

@@ -9,6 +9,7 @@ import pytest
 
 from clip_pipeline.errors import DamagedArtifactError, PhotosError, SettingsError, UnavailableError
 from clip_pipeline.pipeline.builder import BuildContext, Builder
+from clip_pipeline.pipeline.checks import damaged_inputs
 from clip_pipeline.pipeline.checks.damaged_inputs import may_be_damage
 from clip_pipeline.pipeline.graph import STEPS
 from clip_pipeline.pipeline.run import walk
@@ -87,3 +88,12 @@ def test_a_build_that_fails_by_itself_leaves_whole_inputs_alone(workspace, caplo
     assert [str(error) for error in failed.failures.values()] == ["a fault of its own"]
     assert vocabulary.hits == 1 and workspace.get("vocabulary")
     assert "Traceback" in caplog.text
+
+
+def test_what_is_too_large_to_be_looked_at_is_named(workspace, monkeypatch, caplog):
+    flip_bit(workspace.get("vocabulary").file("words.json"), 3)
+    monkeypatch.setattr(damaged_inputs, "MAX_BYTES", 3)
+    (failed,) = walk(workspace, [corpus("2")], checks=False)
+    assert not isinstance(failed.failures[""], DamagedArtifactError)
+    assert "that caption_corpus read were not looked at, such as vocabulary" in caplog.text
+    assert "clip-pipeline verify --deep" in caplog.text
