@@ -96,40 +96,26 @@ def _attempt_all(
             for row in rows_of(photos):
                 if identity(row) not in journal and (known := previous.attempt(row)) is not None:
                     journal.write(*known)
-        _fetch_missing(photos, journal, settings, fetcher, decoders, previous, taken_down, threads, bar)
-
-
-def _fetch_missing(
-    photos: pa.Table,
-    journal: Journal,
-    settings: DownloadSettings,
-    fetcher: PhotoFetcher,
-    decoders: DecodePool | None,
-    previous: PreviousShard | None,
-    taken_down: Collection[str],
-    threads: Executor | None,
-    bar: ProgressBar,
-) -> None:
-    identities = zip(photos["id"].to_pylist(), photos["url"].to_pylist(), strict=True)
-    missing = [photo for photo in identities if photo not in journal]
-    bar.advance(len(photos) - len(missing))
-    if not missing:
-        return
-    crew = threads or ThreadPoolExecutor(settings.connections, thread_name_prefix="download")
-    decoders = decoders or shared_decode_pool(0)
-    try:
-        with decoders.job(journal.folder, settings, taken_down) as job:
-            turns = FairQueue([url for _, url in missing], settings.connections, settings.connections_per_host)
-            outage = OutageWatch(photos["shard"][0].as_py(), len(photos), settings.max_outage_percent)
-            fetching = _Fetching(missing, turns, journal, fetcher, job, previous, outage, bar)
-            running = [crew.submit(fetching.run) for _ in range(min(settings.connections, len(missing)))]
-            for one in running:
-                one.result()
-            job.wait()
-            outage.check()
-    finally:
-        if threads is None:
-            crew.shutdown()
+        identities = zip(photos["id"].to_pylist(), photos["url"].to_pylist(), strict=True)
+        missing = [photo for photo in identities if photo not in journal]
+        bar.advance(len(photos) - len(missing))
+        if not missing:
+            return
+        crew = threads or ThreadPoolExecutor(settings.connections, thread_name_prefix="download")
+        decoders = decoders or shared_decode_pool(0)
+        try:
+            with decoders.job(journal.folder, settings, taken_down) as job:
+                turns = FairQueue([url for _, url in missing], settings.connections, settings.connections_per_host)
+                outage = OutageWatch(photos["shard"][0].as_py(), len(photos), settings.max_outage_percent)
+                fetching = _Fetching(missing, turns, journal, fetcher, job, previous, outage, bar)
+                running = [crew.submit(fetching.run) for _ in range(min(settings.connections, len(missing)))]
+                for one in running:
+                    one.result()
+                job.wait()
+                outage.check()
+        finally:
+            if threads is None:
+                crew.shutdown()
 
 
 class _Fetching:
