@@ -32,7 +32,7 @@
     └── RunFailedError         the end of a run in which something failed: the list of it
 
 Each message is one to three sentences: what was found, what was expected, what to do. Where what to do depends on where
-it is read, at a terminal or on a page in a browser, the error holds a remedy (`remedies.py`) instead of the last sentence.
+it is read, at a terminal or on a page in a browser, the error holds a remedy instead of the last sentence.
 The command line prints the message and exits with status 1; it never prints a traceback for one of these. A dead link or
 a broken photo is no error: it is a row with a status (see `records.py`).
 """
@@ -41,10 +41,49 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
 
-if TYPE_CHECKING:
-    from clip_pipeline.remedies import Remedy
+
+@dataclass(frozen=True)
+class Materialise:
+    """An artifact is to be built. partition: "" for an asset without. again: although it is fresh. alone: what it reads is there."""
+
+    asset: str
+    partition: str = ""
+    again: bool = False
+    alone: bool = False
+
+    @property
+    def artifact(self) -> str:
+        """`clip_checkpoint[tiny_test]`."""
+        return f"{self.asset}[{self.partition}]" if self.partition else self.asset
+
+    def __str__(self) -> str:
+        return f"Materialise {self.artifact} {'again' if self.again else 'first'}."
+
+
+@dataclass(frozen=True)
+class AnotherDataFolder:
+    """Another data folder is to be chosen. otherwise: what would help too, as the beginning of the sentence."""
+
+    otherwise: str
+
+    def __str__(self) -> str:
+        return f"{self.otherwise}, or choose another data folder."
+
+
+@dataclass(frozen=True)
+class Command:
+    """Something that only a command of the terminal does. purpose: what it does, as the beginning of the sentence."""
+
+    purpose: str
+    command: str
+
+    def __str__(self) -> str:
+        return f"{self.purpose} with: {self.command}"
+
+
+Remedy = Materialise | AnotherDataFolder | Command
 
 
 class ClipPipelineError(Exception):

@@ -12,9 +12,10 @@ import click
 import pytest
 from PIL import Image
 
+from clip_pipeline import version as renamed
 from clip_pipeline.cli import commands
 from clip_pipeline.pipeline.assets import ASSETS
-from clip_pipeline.settings import SECTIONS, renamed
+from clip_pipeline.settings import SECTIONS
 from clip_pipeline.settings.fields import fields_of
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -135,6 +135,7 @@ def code_page() -> str:
 
 
 _FLOW = (
+    "display",
     "machine",
     "storage",
     "settings",

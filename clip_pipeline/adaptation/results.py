@@ -19,8 +19,8 @@ import numpy as np
 from clip_pipeline.adaptation import figures
 from clip_pipeline.adaptation.data import OUT_OF_DOMAIN
 from clip_pipeline.adaptation.learning_curve import Point, falls, read_points
+from clip_pipeline.display.text_table import text_table
 from clip_pipeline.evaluation.scores import SCORES_FILE
-from clip_pipeline.text_table import text_table
 
 TABLE_FILE, CLASSES_FILE, FALLS_FILE = "table.csv", "per_class.csv", "falls.json"
 

@@ -15,7 +15,7 @@ from clip_pipeline.pipeline.partitions import variant_names
 from clip_pipeline.pipeline.photo_sources.registry import photo_source
 from clip_pipeline.pipeline.run import OnPartition, walk
 from clip_pipeline.pipeline.step import Step
-from clip_pipeline.pipeline.variants import check_variant
+from clip_pipeline.pipeline.variants.defined import check_variant
 from clip_pipeline.pipeline.workspace import Workspace
 from clip_pipeline.settings import Recipe
 from clip_pipeline.settings.chosen_recipe import Settings, recipe_of

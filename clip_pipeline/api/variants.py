@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from clip_pipeline.pipeline.variants import VariantStatus, describe_variants
-from clip_pipeline.pipeline.variants import add_variant as define
-from clip_pipeline.pipeline.variants import remove_variant as remove
+from clip_pipeline.pipeline.variants.defined import VariantStatus, describe_variants
+from clip_pipeline.pipeline.variants.defined import add_variant as define
+from clip_pipeline.pipeline.variants.defined import remove_variant as remove
 from clip_pipeline.pipeline.workspace import Workspace
 from clip_pipeline.settings import Recipe
 from clip_pipeline.settings.chosen_recipe import Settings, assignments_of, recipe_of

@@ -8,7 +8,7 @@ import click
 
 from clip_pipeline.cli.options import CONTEXT, data_option, recipe_options
 from clip_pipeline.cli.variants import say_removed
-from clip_pipeline.text_table import text_table
+from clip_pipeline.display.text_table import text_table
 
 if TYPE_CHECKING:
     from clip_pipeline.evaluation.datasets.entry import Entry

@@ -62,9 +62,9 @@ def dev(
     from clip_pipeline.defs.services import dagster_programs
     from clip_pipeline.defs.web_server import ALLOWED_HOSTS
     from clip_pipeline.machine.child_process import child_environment
+    from clip_pipeline.pipeline.asset_settings import settings_version
     from clip_pipeline.settings.chosen_recipe import recipe_of
     from clip_pipeline.settings.environment import ROOTS, environment_of, roots_text, starting_settings
-    from clip_pipeline.settings.profiles import settings_version
     from clip_pipeline.storage.scratch import scratch_folder
 
     settings = (*starting_settings(), *settings)

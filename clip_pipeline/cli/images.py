@@ -29,7 +29,7 @@ def download(links: str, output: str, retry: bool, settings: tuple[str, ...]) ->
     a longer list and it adds what is new.
     """
     from clip_pipeline.api.download import download, lacking_sentence
-    from clip_pipeline.text_table import text_table
+    from clip_pipeline.display.text_table import text_table
 
     counts = download(links, output, retry=retry, settings=settings, progress=True)
     click.echo(f"{counts.get('success', 0):,} of {sum(counts.values()):,} photos are in {output}")
@@ -52,7 +52,7 @@ def ledger(forget: bool, recipe: str, settings: tuple[str, ...], data: str) -> N
     now, --forget ends the pause. Requests of the last hour still count.
     """
     from clip_pipeline.api.status import forget_answers, request_budgets
-    from clip_pipeline.text_table import text_table
+    from clip_pipeline.display.text_table import text_table
 
     if forget:
         click.echo(f"Forgot what was told of {forget_answers(data, recipe, settings):,} keys.")

@@ -65,7 +65,7 @@ def status(recipe: str, data: str, settings: tuple[str, ...], variants: tuple[st
 def plan(recipe: str, data: str, settings: tuple[str, ...]) -> None:
     """Show what the photo search of the vocabulary will cost: requests, budget, time. Sends nothing."""
     from clip_pipeline.api.plan import plan
-    from clip_pipeline.text_table import text_table
+    from clip_pipeline.display.text_table import text_table
 
     click.echo(text_table(plan(recipe, data, settings=settings)))
 

@@ -23,13 +23,12 @@ from clip_pipeline.cli.text import tokenizer
 from clip_pipeline.cli.training import compare, launch, train
 from clip_pipeline.cli.variants import variants
 from clip_pipeline.cli.words import words
+from clip_pipeline.display.printable import PrintableStream
 from clip_pipeline.errors import ClipPipelineError
 from clip_pipeline.machine.child_process import PROGRAM_ENVIRONMENT
 from clip_pipeline.machine.interrupts import end_as_ctrl_c_does, signal_of
-from clip_pipeline.printable import PrintableStream
-from clip_pipeline.settings.renamed import renamed_option
 from clip_pipeline.storage.disk_faults import disk_sentence
-from clip_pipeline.version import __version__
+from clip_pipeline.version import __version__, renamed_option
 
 
 def main() -> None:

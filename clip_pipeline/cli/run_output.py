@@ -12,6 +12,8 @@ from typing import Any
 import click
 
 from clip_pipeline.cli.sentences import terminal_sentence
+from clip_pipeline.display.printable import terminal_of
+from clip_pipeline.display.text_table import text_table
 from clip_pipeline.errors import error_sentence
 from clip_pipeline.images.takedown import TAKEDOWNS_FILE, read_takedowns
 from clip_pipeline.pipeline.checks.evaluate import CheckResult
@@ -22,8 +24,6 @@ from clip_pipeline.pipeline.status import ArtifactStatus
 from clip_pipeline.pipeline.step import Step
 from clip_pipeline.pipeline.takedown import TakedownOutcome
 from clip_pipeline.pipeline.workspace import Workspace
-from clip_pipeline.printable import terminal_of
-from clip_pipeline.text_table import text_table
 
 MAX_LISTED = 5
 EXPLAINED = ("stale", "waiting", "unreadable", "old", "incomplete")

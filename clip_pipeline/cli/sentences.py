@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from clip_pipeline.errors import ClipPipelineError, RunFailedError
-from clip_pipeline.remedies import AnotherDataFolder, Materialise, Remedy
+from clip_pipeline.errors import AnotherDataFolder, ClipPipelineError, Materialise, Remedy, RunFailedError
 
 
 def terminal_sentence(error: ClipPipelineError) -> str:

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from clip_pipeline.cli.options import CONTEXT, data_option, recipe_options
-from clip_pipeline.text_table import text_table
+from clip_pipeline.display.text_table import text_table
 
 if TYPE_CHECKING:
-    from clip_pipeline.pipeline.variants import VariantStatus
+    from clip_pipeline.pipeline.variants.defined import VariantStatus
 
 
 @click.group(context_settings=CONTEXT, invoke_without_command=True)

@@ -8,9 +8,9 @@ from collections.abc import Sequence
 
 import click
 
+from clip_pipeline.display.text_table import text_table
 from clip_pipeline.pipeline.checks.data_folder import NOTES, Verification, damaged_assets
 from clip_pipeline.storage.damage import Finding, Kind
-from clip_pipeline.text_table import text_table
 
 MAX_LISTED = 50
 

@@ -39,7 +39,7 @@ def words(dumps: tuple[str, ...], output: str, **options: Any) -> None:
       clip-pipeline words enwiki_namespace_0.tar.gz -o words.parquet --order captioned --max-words 20000
     """
     from clip_pipeline.api.count_words import count_words
-    from clip_pipeline.text_table import text_table
+    from clip_pipeline.display.text_table import text_table
 
     counted = count_words(dumps, output, **options, progress=True)
     click.echo(f"Kept {len(counted.table):,} of {counted.found:,} words. Wrote {output}")

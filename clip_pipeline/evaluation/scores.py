@@ -8,10 +8,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from clip_pipeline.bounded import read_json
 from clip_pipeline.errors import InputError
 from clip_pipeline.evaluation.clip_benchmark_form import write_clip_benchmark_files
 from clip_pipeline.evaluation.provenance import Scored, with_provenance
+from clip_pipeline.machine.bounded import read_json
 from clip_pipeline.records import PROVENANCE_FIELDS, SCORES
 from clip_pipeline.settings import EvaluationSettings
 

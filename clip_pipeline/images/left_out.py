@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections import Counter
 
-from clip_pipeline.printable import printable_line
+from clip_pipeline.display.printable import printable_line
 
 logger = logging.getLogger(__name__)
 

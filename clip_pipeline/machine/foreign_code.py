@@ -18,8 +18,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from clip_pipeline.bounded import parse_json
 from clip_pipeline.errors import ModelError
+from clip_pipeline.machine.bounded import parse_json
 
 ASKS_FOR_CODE = {"trustremotecode", "automap", "coderevision", "custompipelines", "usekernels", "kernelconfig"}
 """Keys of transformers, without case and signs."""

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 
-from clip_pipeline.printable import printable, terminal_of
+from clip_pipeline.display.printable import printable, terminal_of
 
 logger = logging.getLogger(__name__)
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from clip_pipeline.bounded import parse_json
 from clip_pipeline.errors import ModelError
+from clip_pipeline.machine.bounded import parse_json
 
 MAX_HEADER_BYTES = 16_000_000
 """Of safetensors: a model of 10,000 tensors has 1 MB; the library itself reads 100 MB, which take gigabytes."""

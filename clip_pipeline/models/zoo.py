@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from clip_pipeline.display.text_table import markdown_table
 from clip_pipeline.errors import ModelError
 from clip_pipeline.models.registry import (
     ClipModel,
@@ -18,7 +19,6 @@ from clip_pipeline.models.registry import (
     load_config,
 )
 from clip_pipeline.storage.disk import hash_json
-from clip_pipeline.text_table import markdown_table
 
 FACTS_FILE = Path(__file__).parent / "known_facts.json"
 """The facts of the package's models, so that a list of them need not load torch and build them all: 0.3 s instead of 14."""

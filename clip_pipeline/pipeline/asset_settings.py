@@ -9,7 +9,9 @@ from clip_pipeline.errors import ClipPipelineError
 from clip_pipeline.pipeline.step import Step
 from clip_pipeline.pipeline.workspace import Workspace
 from clip_pipeline.settings import SECTIONS, Recipe
+from clip_pipeline.settings.checked import fingerprinted
 from clip_pipeline.settings.fields import SettingField, fields_of
+from clip_pipeline.storage.disk import hash_json
 
 
 class _ReadSections:
@@ -41,3 +43,8 @@ def fingerprinted_settings(step: Step, workspace: Workspace) -> list[SettingFiel
         for field in fields_of(section)
         if field.full_name in names or (section in recipe.sections and field.name in names)
     ]
+
+
+def settings_version(recipe: Recipe) -> str:
+    """Eight letters that change when a setting changes that can change an artifact's bytes: the version of a recipe's content."""
+    return hash_json({section: fingerprinted(getattr(recipe, section)) for section in SECTIONS})[:8]

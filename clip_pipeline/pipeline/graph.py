@@ -11,7 +11,7 @@ from clip_pipeline.pipeline.assets import ASSETS
 from clip_pipeline.pipeline.builder import Builder
 from clip_pipeline.pipeline.stages import STAGES
 from clip_pipeline.pipeline.step import Step
-from clip_pipeline.settings.renamed import renamed_asset
+from clip_pipeline.version import renamed_asset
 
 
 def make_steps(assets: Iterable[Asset]) -> dict[str, Step]:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from clip_pipeline.pipeline.asset import Partitions
 from clip_pipeline.pipeline.assets import ASSETS as TODAY
-from clip_pipeline.settings.renamed import ASSETS, renamed_asset
 from clip_pipeline.storage.artifacts import Store
 from clip_pipeline.storage.freshness import older_version
 from clip_pipeline.storage.manifest import Artifact, ArtifactKey
+from clip_pipeline.version import ASSETS, renamed_asset
 
 OF_VARIANTS = (Partitions.TRIALS_BY_VARIANT, Partitions.ADAPTED_VARIANTS)
 """What the adaptation is divided by; it had one model before, and keys "method|010"."""

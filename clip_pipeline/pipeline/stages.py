@@ -5,8 +5,8 @@ from __future__ import annotations
 from clip_pipeline.errors import SettingsError, nearest_name
 from clip_pipeline.pipeline.asset import Asset
 from clip_pipeline.pipeline.assets import ASSETS
-from clip_pipeline.settings.renamed import renamed_asset
 from clip_pipeline.storage.manifest import ArtifactKey
+from clip_pipeline.version import renamed_asset
 
 BY_NAME: dict[str, Asset] = {asset.name: asset for asset in ASSETS}
 """In the order of the flow."""

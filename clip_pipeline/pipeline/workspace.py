@@ -11,6 +11,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING
 
 from clip_pipeline.errors import (
+    Materialise,
     MissingArtifactError,
     OldArtifactError,
     UnreadableArtifactError,
@@ -19,9 +20,9 @@ from clip_pipeline.errors import (
 from clip_pipeline.images.takedown import TAKEDOWNS_FILE, Takedowns, read_takedowns
 from clip_pipeline.models.registry import list_models
 from clip_pipeline.pipeline.stages import artifact_key, find_asset
-from clip_pipeline.remedies import Materialise
+from clip_pipeline.pipeline.variants.file import keep_definition
 from clip_pipeline.settings import Recipe
-from clip_pipeline.settings.variants import Variant, find_variant, keep_definition, own_variant_name
+from clip_pipeline.settings.variants import Variant, find_variant, own_variant_name
 from clip_pipeline.storage.artifacts import Store
 from clip_pipeline.storage.freshness import older_version
 from clip_pipeline.storage.manifest import Artifact, ArtifactKey

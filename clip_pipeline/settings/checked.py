@@ -8,7 +8,7 @@ from dataclasses import field
 from typing import Any, Self
 
 from clip_pipeline.errors import SettingsError, nearest_name
-from clip_pipeline.settings.renamed import renamed_choice, renamed_setting
+from clip_pipeline.version import renamed_choice, renamed_setting
 
 
 def setting(default: Any, help: str, *, choices: tuple[str, ...] = (), low=None, high=None, speed: bool = False) -> Any:

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import re
 import tomllib
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
 from clip_pipeline.errors import SettingsError, nearest_name
-from clip_pipeline.storage.published import published_file
 
 MAX_FILE_BYTES = 64 * 1024
 MAX_NAME_LETTERS = 120
@@ -60,22 +58,3 @@ def read_definition(file: Path, keys: Collection[str]) -> dict[str, Any]:
         if key not in keys:
             raise SettingsError(f'{file} has the unknown key "{key}". {nearest_name(key, keys)}')
     return content
-
-
-def write_definition(file: Path, content: Mapping[str, Any]) -> None:
-    """Writes such a file, whole or not at all. content: texts, numbers and booleans, and last mappings of them, which become tables."""
-    lines = []
-    for name, value in content.items():
-        if isinstance(value, Mapping):
-            lines += ["", f"[{name}]", *(f"{key} = {_toml(inner)}" for key, inner in value.items())]
-        else:
-            lines.append(f"{name} = {_toml(value)}")
-    with published_file(file) as path:
-        path.write_text("\n".join(lines) + "\n", encoding="utf-8")
-
-
-def _toml(value: str | bool | int | float) -> str:
-    """JSON's strings are TOML's, but for the letter that deletes."""
-    if isinstance(value, str):
-        return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
-    return str(value).lower()

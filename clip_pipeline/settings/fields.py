@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from clip_pipeline.errors import SettingsError, nearest_name
-from clip_pipeline.settings.renamed import renamed_setting
 from clip_pipeline.settings.tree import SECTIONS
+from clip_pipeline.version import renamed_setting
 
 
 @dataclass(frozen=True)

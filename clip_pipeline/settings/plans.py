@@ -11,8 +11,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-from clip_pipeline.bounded import parse_json, read_bytes
 from clip_pipeline.errors import SettingsError, nearest_name
+from clip_pipeline.machine.bounded import parse_json, read_bytes
 
 PLAN_FOLDER = Path(__file__).parents[1] / "training" / "plans"
 KEYS = ("about", "settings")

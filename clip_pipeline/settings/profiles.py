@@ -22,12 +22,10 @@ from typing import Any
 
 from clip_pipeline.errors import SettingsError, nearest_name
 from clip_pipeline.settings.assignments import with_settings
-from clip_pipeline.settings.checked import fingerprinted
 from clip_pipeline.settings.definitions import read_definition
 from clip_pipeline.settings.fields import find_field
 from clip_pipeline.settings.recipes import RECIPES
 from clip_pipeline.settings.tree import SECTIONS, Recipe
-from clip_pipeline.storage.disk import hash_json
 
 SUFFIX = ".toml"
 
@@ -57,11 +55,6 @@ def read_profile(path: str | Path) -> Recipe:
     except SettingsError as error:
         raise SettingsError(f"{file}: {error}") from None
     return replace(recipe, name=file.stem, about=about or recipe.about)
-
-
-def settings_version(recipe: Recipe) -> str:
-    """Eight letters that change when a setting changes that can change an artifact's bytes: the version of a recipe's content."""
-    return hash_json({section: fingerprinted(getattr(recipe, section)) for section in SECTIONS})[:8]
 
 
 def _assignments(tables: dict[str, Any]) -> Iterator[str]:

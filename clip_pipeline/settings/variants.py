@@ -20,8 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from clip_pipeline.errors import SettingsError, nearest_name
-from clip_pipeline.remedies import Command
+from clip_pipeline.errors import Command, SettingsError, nearest_name
 from clip_pipeline.settings.assignments import with_settings
 from clip_pipeline.settings.checked import fingerprinted
 from clip_pipeline.settings.definitions import (
@@ -29,7 +28,6 @@ from clip_pipeline.settings.definitions import (
     checked_name,
     defined_names,
     read_definition,
-    write_definition,
 )
 from clip_pipeline.settings.plans import list_plans
 from clip_pipeline.settings.roots import check_below
@@ -135,10 +133,14 @@ def new_variant(
     return variant
 
 
-def keep_definition(data: Path, variant: Variant) -> None:
-    """Writes the file of a variant, so that what its key means is on the disk; does nothing where there is one."""
-    if not variant.own and not (file := variant_file(data, variant.name)).exists():
-        _write(file, variant)
+def definition_of(variant: Variant) -> dict[str, Any]:
+    """What the file of a variant holds."""
+    table = {}
+    for assignment in variant.assignments:
+        name, _, text = assignment.partition("=")
+        field = name.strip().removeprefix(f"{SECTION}.")
+        table[field] = text.strip() if field == "plan" else getattr(variant.training, field)
+    return {"about": variant.about, SECTION: table}
 
 
 def differing_settings(variant: Variant, recipe: Recipe) -> dict[str, Any]:
@@ -210,12 +212,3 @@ def _text(file: Path, name: str, value: Any) -> str:
     if not isinstance(value, (str, int, float)):
         raise SettingsError(f"{file}: {name} is neither a text nor a number nor true or false.")
     return str(value)
-
-
-def _write(file: Path, variant: Variant) -> None:
-    table = {}
-    for assignment in variant.assignments:
-        name, _, text = assignment.partition("=")
-        field = name.strip().removeprefix(f"{SECTION}.")
-        table[field] = text.strip() if field == "plan" else getattr(variant.training, field)
-    write_definition(file, {"about": variant.about, SECTION: table})

@@ -21,8 +21,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from clip_pipeline.errors import DamagedFileError, MissingArtifactError, StoreError, UnreadableArtifactError
-from clip_pipeline.remedies import Materialise
+from clip_pipeline.errors import (
+    DamagedFileError,
+    Materialise,
+    MissingArtifactError,
+    StoreError,
+    UnreadableArtifactError,
+)
 from clip_pipeline.storage.checked_json import checked_text
 from clip_pipeline.storage.disk import (
     previous_of,

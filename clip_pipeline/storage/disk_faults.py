@@ -12,8 +12,7 @@ import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
-from clip_pipeline.errors import ClipPipelineError, DiskError
-from clip_pipeline.remedies import AnotherDataFolder
+from clip_pipeline.errors import AnotherDataFolder, ClipPipelineError, DiskError
 
 FULL = (errno.ENOSPC, errno.EDQUOT)
 FORBIDDEN = (errno.EROFS, errno.EACCES, errno.EPERM)

@@ -8,10 +8,9 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from clip_pipeline.settings.renamed import new_asset_name, new_setting_name
 from clip_pipeline.storage.disk import hash_file
 from clip_pipeline.storage.manifest import Artifact, Wanted
-from clip_pipeline.version import __version__
+from clip_pipeline.version import __version__, new_asset_name, new_setting_name
 
 FIRST_VERSION = "0.1"
 """Made the manifests that name no version."""

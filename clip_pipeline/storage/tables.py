@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from clip_pipeline.errors import MissingArtifactError, OldArtifactError, StoreError, nearest_name
-from clip_pipeline.settings.renamed import renamed_asset
 from clip_pipeline.storage.artifacts import Store
 from clip_pipeline.storage.freshness import older_version
 from clip_pipeline.storage.manifest import Artifact, ArtifactKey
+from clip_pipeline.version import renamed_asset
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from html import unescape
 from typing import Any
 
-from clip_pipeline.bounded import parse_json
+from clip_pipeline.machine.bounded import parse_json
 from clip_pipeline.words.wikitext.links import CAPTION_BEGINS, CAPTION_ENDS
 
 DROPPED_TAGS = frozenset((

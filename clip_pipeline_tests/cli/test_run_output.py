@@ -9,9 +9,8 @@ from click.testing import CliRunner
 from clip_pipeline.cli import commands
 from clip_pipeline.cli.run_output import say_done
 from clip_pipeline.cli.sentences import terminal_sentence
-from clip_pipeline.errors import MissingArtifactError, RunFailedError, SourceError
+from clip_pipeline.errors import Materialise, MissingArtifactError, RunFailedError, SourceError
 from clip_pipeline.pipeline.outcomes import AssetOutcome
-from clip_pipeline.remedies import Materialise
 from clip_pipeline_tests.words.dumps import dump_xml, page_xml
 
 

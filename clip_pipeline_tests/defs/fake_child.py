@@ -10,12 +10,11 @@ import time
 import warnings
 
 from clip_pipeline.defs.own_process_child import serve
-from clip_pipeline.errors import DumpError
+from clip_pipeline.errors import DumpError, Materialise
 from clip_pipeline.machine.interrupts import deferred_interrupt
 from clip_pipeline.pipeline.builder import BuildContext, Builder
 from clip_pipeline.pipeline.stages import find_asset
 from clip_pipeline.pipeline.step import Step
-from clip_pipeline.remedies import Materialise
 from clip_pipeline.storage.manifest import Built
 
 SECONDS = 60

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from clip_pipeline.errors import DiskError, RunFailedError
+from clip_pipeline.errors import AnotherDataFolder, DiskError, RunFailedError
 from clip_pipeline.pipeline.outcomes import AssetOutcome, skipped_sentence
-from clip_pipeline.remedies import AnotherDataFolder
 
 
 def test_a_reason_that_is_a_sentence_itself_ends_with_one_full_stop():

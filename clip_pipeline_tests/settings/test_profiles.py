@@ -7,9 +7,9 @@ from dataclasses import replace
 import pytest
 
 from clip_pipeline.errors import SettingsError
+from clip_pipeline.pipeline.asset_settings import settings_version
 from clip_pipeline.settings.chosen_recipe import recipe_of
 from clip_pipeline.settings.definitions import MAX_FILE_BYTES
-from clip_pipeline.settings.profiles import settings_version
 from clip_pipeline.settings.recipes import find_recipe
 
 MINE = """

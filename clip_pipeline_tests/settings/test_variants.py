@@ -5,12 +5,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from clip_pipeline.errors import SettingsError
+from clip_pipeline.pipeline.variants.file import keep_definition
 from clip_pipeline.settings import with_settings
 from clip_pipeline.settings.recipes import TINY
 from clip_pipeline.settings.variants import (
     differing_settings,
     find_variant,
-    keep_definition,
     list_variants,
     new_variant,
 )

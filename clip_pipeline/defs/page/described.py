@@ -9,12 +9,11 @@ import dagster as dg
 from clip_pipeline.defs.page.columns import columns
 from clip_pipeline.pipeline import declared
 from clip_pipeline.pipeline.asset import Asset, Page, Partitions
-from clip_pipeline.pipeline.asset_settings import fingerprinted_settings
+from clip_pipeline.pipeline.asset_settings import fingerprinted_settings, settings_version
 from clip_pipeline.pipeline.stages import STAGES
 from clip_pipeline.pipeline.step import Step
 from clip_pipeline.pipeline.workspace import Workspace
 from clip_pipeline.settings.fields import SettingField
-from clip_pipeline.settings.profiles import settings_version
 
 GROUPS = {stage: f"{number}_{stage}" for number, stage in enumerate(STAGES, start=1)}
 """Dagster sorts groups by name: the number puts them in the order of the flow."""

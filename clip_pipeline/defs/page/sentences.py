@@ -4,9 +4,16 @@ import re
 
 import dagster as dg
 
-from clip_pipeline.errors import MAX_LISTED, ClipPipelineError, RunFailedError
-from clip_pipeline.printable import printable
-from clip_pipeline.remedies import AnotherDataFolder, Command, Materialise, Remedy
+from clip_pipeline.display.printable import printable
+from clip_pipeline.errors import (
+    MAX_LISTED,
+    AnotherDataFolder,
+    ClipPipelineError,
+    Command,
+    Materialise,
+    Remedy,
+    RunFailedError,
+)
 
 WHOLE_GRAPH_JOB = "run_pipeline"
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from clip_pipeline.display.text_table import text_table
 from clip_pipeline.evaluation.comparison.models import SIGNIFICANCE, Comparison, Difference
 from clip_pipeline.evaluation.report.terminal_table import metric_name, percent
-from clip_pipeline.text_table import text_table
 
 HEADER = ("", "metric", "first", "second", "difference", "95 % interval", "p", "p (Holm)", "")
 

@@ -13,11 +13,11 @@ import shlex
 from dataclasses import replace
 from pathlib import Path
 
-from clip_pipeline.errors import DatasetError, SettingsError, nearest_name
+from clip_pipeline.errors import Command, DatasetError, SettingsError, nearest_name
 from clip_pipeline.evaluation.datasets.choice import HELD_OUT, Choice, parse_choice, parse_choices, path_of
 from clip_pipeline.evaluation.datasets.entry import entries
-from clip_pipeline.remedies import Command
-from clip_pipeline.settings.definitions import checked_name, defined_names, read_definition, write_definition
+from clip_pipeline.settings.definitions import checked_name, defined_names, read_definition
+from clip_pipeline.storage.definition_file import write_definition
 
 FOLDER, KEY = "datasets", "dataset"
 

@@ -7,9 +7,8 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from clip_pipeline.errors import DatasetError, SettingsError, nearest_name
+from clip_pipeline.errors import Command, DatasetError, SettingsError, nearest_name
 from clip_pipeline.evaluation.datasets.entry import entries, find_entry
-from clip_pipeline.remedies import Command
 from clip_pipeline.sources.photos.formats.tar_paths import is_tar_pattern
 
 HELD_OUT = "held_out"

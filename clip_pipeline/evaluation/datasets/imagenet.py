@@ -8,12 +8,12 @@ import re
 from functools import partial
 from pathlib import Path
 
-from clip_pipeline.bounded import read_bytes
 from clip_pipeline.errors import DatasetError
 from clip_pipeline.evaluation.datasets.dataset import Dataset
 from clip_pipeline.evaluation.datasets.entry import Entry
 from clip_pipeline.evaluation.datasets.folders import labelled, unjoined
 from clip_pipeline.evaluation.datasets.names import imagenet_names
+from clip_pipeline.machine.bounded import read_bytes
 from clip_pipeline.sources.photos.open import open_photos
 from clip_pipeline.sources.tables.text_files import read_text
 

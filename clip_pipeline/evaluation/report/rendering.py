@@ -13,8 +13,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from clip_pipeline.display.printable import printable
 from clip_pipeline.evaluation.report.terminal_table import percent
-from clip_pipeline.printable import printable
 
 if TYPE_CHECKING:
     import jinja2

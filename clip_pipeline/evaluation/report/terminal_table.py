@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from clip_pipeline.display.text_table import text_table
 from clip_pipeline.evaluation.templates import OWN
-from clip_pipeline.text_table import text_table
 
 HEADLINES = (
     "top1",

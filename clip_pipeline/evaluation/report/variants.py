@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from clip_pipeline.display.text_table import text_table
 from clip_pipeline.evaluation.comparison.models import KEY, Comparison, Difference, ScoredModel, compare_models
 from clip_pipeline.evaluation.comparison.text import conclusion, p_text, points
 from clip_pipeline.evaluation.report.table import Table
@@ -18,7 +19,6 @@ from clip_pipeline.evaluation.report.terminal_table import (
     percent,
     scores_at_a_glance,
 )
-from clip_pipeline.text_table import text_table
 
 HOW_TO_READ = (
     "Each variant is compared with the first one on the same photos: McNemar’s exact test where every photo is right or wrong, "

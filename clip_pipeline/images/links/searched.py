@@ -10,9 +10,9 @@ from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
-from clip_pipeline.bounded import parse_json
 from clip_pipeline.images.links.listed import links_table
 from clip_pipeline.images.links.search_pages import WordPages
+from clip_pipeline.machine.bounded import parse_json
 from clip_pipeline.machine.progress import progress
 from clip_pipeline.records import IMAGE_LINKS
 

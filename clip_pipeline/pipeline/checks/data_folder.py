@@ -20,12 +20,12 @@ from clip_pipeline.pipeline.asset import Partitions
 from clip_pipeline.pipeline.assets import ASSETS
 from clip_pipeline.pipeline.checks.own_files import OWN_FOLDERS, look_at_own_files
 from clip_pipeline.pipeline.stages import BY_NAME, STAGES, find_asset
-from clip_pipeline.settings.renamed import ASSETS as RENAMED
 from clip_pipeline.settings.variants import FOLDER as VARIANTS
 from clip_pipeline.storage.damage import Finding, Kind, look_at_artifact, set_aside
 from clip_pipeline.storage.data_folder import Layout, walk_data_folder
 from clip_pipeline.storage.manifest import MANIFEST, ArtifactKey
 from clip_pipeline.storage.manifest_file import read_artifact
+from clip_pipeline.version import ASSETS as RENAMED
 
 MAX_FINDINGS = 10_000
 """That are kept; the rest is counted."""

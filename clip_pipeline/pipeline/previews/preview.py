@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from clip_pipeline.display.printable import printable_line
 from clip_pipeline.pipeline.asset import ContactSheet, Figures, LearningCurve, Page, PreviewKind, Scores, StoredTable
 from clip_pipeline.pipeline.previews.scores import (
     comparison_table,
@@ -17,7 +18,6 @@ from clip_pipeline.pipeline.previews.scores import (
     score_table,
 )
 from clip_pipeline.pipeline.stages import find_asset
-from clip_pipeline.printable import printable_line
 from clip_pipeline.storage.manifest import Artifact
 
 ROWS_SHOWN = 8

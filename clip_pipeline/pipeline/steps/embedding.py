@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any
 
 from clip_pipeline.embedding.runtimes.choice import MEASURING, Measuring, write_choice
-from clip_pipeline.errors import MissingRuntimeError
+from clip_pipeline.errors import Materialise, MissingRuntimeError
 from clip_pipeline.evaluation.runtime_choice import (
     CHOICE_FILE,
     REFERENCE,
@@ -23,7 +23,6 @@ from clip_pipeline.pipeline.builder import BuildContext, Builder
 from clip_pipeline.pipeline.partitions import dataset_names, halves
 from clip_pipeline.pipeline.steps.benchmark_datasets import stored_dataset
 from clip_pipeline.pipeline.workspace import Workspace
-from clip_pipeline.remedies import Materialise
 from clip_pipeline.settings import fingerprinted
 from clip_pipeline.settings.fields import speed_settings
 from clip_pipeline.storage.manifest import Built

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from clip_pipeline.errors import InputError, StoreError
+from clip_pipeline.errors import InputError, Materialise, StoreError
 from clip_pipeline.pipeline.assets import ASSETS
 from clip_pipeline.pipeline.builder import BuildContext, Builder
 from clip_pipeline.pipeline.partitions import (
@@ -22,7 +22,6 @@ from clip_pipeline.pipeline.steps.benchmark_datasets import stored_dataset
 from clip_pipeline.pipeline.steps.evaluation import SCORES
 from clip_pipeline.pipeline.steps.score_states import ScoreState, not_scored, score_keys, score_states, sound_variants
 from clip_pipeline.pipeline.workspace import Workspace
-from clip_pipeline.remedies import Materialise
 from clip_pipeline.settings import settings_text
 from clip_pipeline.settings.variants import differing_settings
 from clip_pipeline.storage.manifest import Artifact, Built

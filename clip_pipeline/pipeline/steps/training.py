@@ -7,14 +7,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from clip_pipeline.errors import StoreError
+from clip_pipeline.errors import Materialise, StoreError
 from clip_pipeline.pipeline.builder import BuildContext, Builder
 from clip_pipeline.pipeline.partitions import shard_keys, variant_image_format
 from clip_pipeline.pipeline.stages import find_asset
 from clip_pipeline.pipeline.step import Step
 from clip_pipeline.pipeline.steps.images import shard_hashes
 from clip_pipeline.pipeline.workspace import Workspace
-from clip_pipeline.remedies import Materialise
 from clip_pipeline.settings import fingerprinted
 from clip_pipeline.settings.fields import speed_settings
 from clip_pipeline.storage.manifest import Built

@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from clip_pipeline.bounded import parse_json
 from clip_pipeline.errors import InputError
+from clip_pipeline.machine.bounded import parse_json
 from clip_pipeline.sources.tables.csv_tsv import Headerless, open_delimited
 from clip_pipeline.sources.tables.parquet_rows import open_parquet_rows
 from clip_pipeline.sources.tables.text_files import open_json, plain_ending, text_lines

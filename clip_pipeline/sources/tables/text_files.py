@@ -11,8 +11,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
-from clip_pipeline.bounded import MAX_TEXT_LINES, read_bytes
 from clip_pipeline.errors import InputError
+from clip_pipeline.machine.bounded import MAX_TEXT_LINES, read_bytes
 from clip_pipeline.sources.tables.json_stream import JsonStream
 from clip_pipeline.sources.wikimedia.compression import ByteStream, RatioLimit, decompressed
 

@@ -8,7 +8,7 @@ import re
 from decimal import Decimal
 from typing import Any
 
-from clip_pipeline.bounded import parse_json
+from clip_pipeline.machine.bounded import parse_json
 
 KEYWORD_ENDS = re.compile("[,;|]")
 UNWRITABLE = re.compile("[\ud800-\udfff]")

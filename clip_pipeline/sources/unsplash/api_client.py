@@ -8,8 +8,8 @@ from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
-from clip_pipeline.bounded import parse_json
 from clip_pipeline.errors import BudgetSpentError, MissingKeyError, SourceError, UnavailableError
+from clip_pipeline.machine.bounded import parse_json
 from clip_pipeline.sources.secrets import without_secret
 from clip_pipeline.sources.unsplash.api_photo import photo_row
 from clip_pipeline.sources.web.answer import Answer, read_answer

@@ -16,8 +16,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from clip_pipeline.bounded import parse_json
 from clip_pipeline.errors import SettingsError, SourceError, UnavailableError
+from clip_pipeline.machine.bounded import parse_json
 from clip_pipeline.sources.web.answer import Answer as HttpAnswer
 from clip_pipeline.sources.web.answer import read_answer
 from clip_pipeline.sources.web.api_session import Hosts, http_session

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from clip_pipeline.bounded import parse_json
 from clip_pipeline.errors import DumpError
+from clip_pipeline.machine.bounded import parse_json
 from clip_pipeline.machine.file_kinds import looks_like
 from clip_pipeline.machine.progress import progress
 from clip_pipeline.sources.tar_stream import TAR_ERRORS, read_member, tar_entries

@@ -12,8 +12,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from clip_pipeline.bounded import parse_json
 from clip_pipeline.errors import SettingsError, SourceError
+from clip_pipeline.machine.bounded import parse_json
 from clip_pipeline.settings import WikipediaSettings
 from clip_pipeline.sources.web.api_session import Hosts, http_session
 from clip_pipeline.sources.web.file_download import RemoteFile

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from clip_pipeline.display.text_table import text_table
 from clip_pipeline.errors import InputError
-from clip_pipeline.settings.renamed import with_new_names
-from clip_pipeline.text_table import text_table
 from clip_pipeline.training.reports.log import LOG_FILE, read_log
+from clip_pipeline.version import with_new_names
 
 COLOURS = ("#1f5fa8", "#d1603d", "#3c8d5a", "#7b5ea7", "#b8860b", "#2a9d9d", "#8c564b", "#555555")
 NOT_COMPARED = ("plan", "init_from")

@@ -9,7 +9,7 @@ import pytest
 from clip_pipeline.pipeline.stages import artifact_key
 from clip_pipeline.pipeline.steps.evaluation import SCORES
 from clip_pipeline.pipeline.steps.score_states import not_scored, score_states
-from clip_pipeline.pipeline.variants import add_variant
+from clip_pipeline.pipeline.variants.defined import add_variant
 from clip_pipeline.pipeline.workspace import Workspace
 from clip_pipeline.settings import AdaptationSettings, with_settings
 from clip_pipeline.settings.recipes import TINY

@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from clip_pipeline.bounded import read_bytes
 from clip_pipeline.errors import PhotosError
+from clip_pipeline.machine.bounded import read_bytes
 from clip_pipeline.sources.photos.packed_tar import open_tar
 from clip_pipeline.sources.tar_stream import TAR_ERRORS, read_member
 

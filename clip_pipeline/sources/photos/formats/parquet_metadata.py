@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from clip_pipeline.bounded import parse_json
 from clip_pipeline.errors import PhotosError
+from clip_pipeline.machine.bounded import parse_json
 from clip_pipeline.sources.photos.caption_files import CAPTION_COLUMNS
 from clip_pipeline.sources.photos.classes import read_class_names
 from clip_pipeline.sources.photos.photos import Metadata

@@ -6,7 +6,7 @@ import os
 from collections.abc import Sequence
 from typing import Any
 
-from clip_pipeline.bounded import parse_json
+from clip_pipeline.machine.bounded import parse_json
 from clip_pipeline.sources.photos.formats.tar_index import TarPlace
 from clip_pipeline.sources.photos.metadata import facts_of, text_of
 from clip_pipeline.sources.tables.text_files import lines_of

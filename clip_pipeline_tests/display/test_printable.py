@@ -8,10 +8,10 @@ import sys
 
 import pytest
 
+from clip_pipeline.display.printable import PrintableStream, printable, printable_line, terminal_of
+from clip_pipeline.display.text_table import text_table
 from clip_pipeline.evaluation.report.rendering import _environment
 from clip_pipeline.machine.child_process import child_environment
-from clip_pipeline.printable import PrintableStream, printable, printable_line, terminal_of
-from clip_pipeline.text_table import text_table
 
 EVIL = "a\x1b[2J\x1b]0;x\x07b\u202egpj.exe\x9b\r"
 

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from clip_pipeline.text_table import markdown_table, text_table
+from clip_pipeline.display.text_table import markdown_table, text_table
 
 ROWS = [("cup", "3", ""), ("ball", "1,200", "may be chance")]
 

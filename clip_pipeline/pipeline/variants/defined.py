@@ -12,12 +12,12 @@ from clip_pipeline.pipeline.graph import STEPS
 from clip_pipeline.pipeline.leftovers import artifacts_of_variant, undefined_artifacts
 from clip_pipeline.pipeline.partitions import variant_image_format, variant_names, variant_of
 from clip_pipeline.pipeline.stages import find_asset
+from clip_pipeline.pipeline.variants.file import keep_definition
 from clip_pipeline.pipeline.workspace import Workspace
 from clip_pipeline.settings import Recipe
 from clip_pipeline.settings.variants import (
     Variant,
     differing_settings,
-    keep_definition,
     new_variant,
     own_variant_name,
     variant_file,

@@ -6,8 +6,8 @@ import os
 
 import pytest
 
-from clip_pipeline.bounded import MAX_JSON_VALUES, parse_json, read_bytes, read_json
 from clip_pipeline.errors import ModelError
+from clip_pipeline.machine.bounded import MAX_JSON_VALUES, parse_json, read_bytes, read_json
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
 
-from clip_pipeline.printable import printable_line
+from clip_pipeline.display.printable import printable_line
 
 
 def text_table(

@@ -11,7 +11,7 @@ from clip_pipeline.cli import program
 from clip_pipeline.errors import SettingsError
 from clip_pipeline.settings import SECTIONS, Recipe, with_settings
 from clip_pipeline.settings.fields import find_field
-from clip_pipeline.settings.renamed import CHOICES, OPTIONS, SETTINGS
+from clip_pipeline.version import CHOICES, OPTIONS, SETTINGS
 
 
 @pytest.mark.parametrize(("old", "new"), [(old, renamed.now) for old, renamed in SETTINGS.items()])

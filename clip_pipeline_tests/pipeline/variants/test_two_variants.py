@@ -14,7 +14,7 @@ from clip_pipeline.evaluation.scores import read_scores
 from clip_pipeline.pipeline.graph import STEPS, select
 from clip_pipeline.pipeline.partitions import variant_of
 from clip_pipeline.pipeline.run import run_steps
-from clip_pipeline.pipeline.variants import add_variant, describe_variants
+from clip_pipeline.pipeline.variants.defined import add_variant, describe_variants
 from clip_pipeline.pipeline.workspace import Workspace
 from clip_pipeline.settings.recipes import TINY
 

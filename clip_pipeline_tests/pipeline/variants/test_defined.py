@@ -13,7 +13,7 @@ from clip_pipeline.pipeline.leftovers import artifacts_of_dataset, artifacts_of_
 from clip_pipeline.pipeline.partitions import image_formats, trials_by_variant, variant_names
 from clip_pipeline.pipeline.stages import artifact_key
 from clip_pipeline.pipeline.steps.training import BUILDERS
-from clip_pipeline.pipeline.variants import add_variant, describe_variants, remove_variant
+from clip_pipeline.pipeline.variants.defined import add_variant, describe_variants, remove_variant
 from clip_pipeline.pipeline.workspace import Workspace
 from clip_pipeline.settings import fingerprinted, with_settings
 from clip_pipeline.settings.recipes import TINY

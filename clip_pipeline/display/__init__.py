@@ -1,0 +1,1 @@
+"""Texts as people see them, at a terminal and on a page."""

@@ -1,0 +1,1 @@
+"""The training variants of a data folder."""
