@@ -143,7 +143,8 @@ def train_theirs(options: argparse.Namespace, photos: Sequence[Photo], scratch: 
 
 def write_folder(config: dict[str, Any], weights: dict[str, Any], tokenizer: Path, folder: Path) -> None:
     """A model folder of weights that open_clip_train trained with its own preprocessing."""
-    from clip_pipeline.models.folder import preprocess_config, save_model_folder
+    from clip_pipeline.models.folder import save_model_folder
+    from clip_pipeline.models.preprocessing import preprocess_config
     from clip_pipeline.models.registry import build_model
     from clip_pipeline.models.torchvision_operators import define_missing_operators
 

@@ -155,7 +155,10 @@ def our_batches(cached: bool, folder: Path, side: int) -> Iterator[Any]:
     table = CaptionTable(np.arange(len(samples) + 1), texts, tokens)
     batches = Batches(table, BATCH, 0)
     steps = 1_000_000_000
-    reader, augmentation = PairReader(source, table, SETS[side], workers=0), Augmentation(crop_scale=MIN_CROP)
+    reader, augmentation = (
+        PairReader(source, table, (SETS[side], SETS[side]), workers=0),
+        Augmentation(crop_scale=MIN_CROP),
+    )
     with Loader(reader, batches, steps, augmentation=augmentation) as loader:
         for step in range(steps):
             batch = loader.batch(step)
@@ -164,7 +167,7 @@ def our_batches(cached: bool, folder: Path, side: int) -> Iterator[Any]:
 
 
 def stored_format(side: int) -> Any:
-    from clip_pipeline.training.data.decoded_images import ImageFormat
+    from clip_pipeline.training.data.image_format import ImageFormat
 
     return ImageFormat(side, "shortest")
 

@@ -422,7 +422,7 @@ def compare(options: argparse.Namespace, scratch: Path) -> None:
     tokenizer, config = write_model(options.model, splits["train"], scratch)
     plan = make_plan(options, len(splits["train"]), scratch)
     images, tokens = validation_arrays(
-        splits["validation"], image_size_of(config), tokenizer, context_length_of(config)
+        splits["validation"], image_size_of(config)[0], tokenizer, context_length_of(config)
     )
     threads = plan.threads or "all"
     print(

@@ -12,6 +12,7 @@ import numpy as np
 from clip_pipeline.embedding.photo_stream import Content, check_rows, embed_blocks
 from clip_pipeline.embedding.runtimes.runtime import REFERENCE, Runtime
 from clip_pipeline.embedding.runtimes.torch_family import TorchRuntime
+from clip_pipeline.errors import ModelError
 from clip_pipeline.machine.progress import progress
 from clip_pipeline.pixels.preprocess import preprocessing_of
 
@@ -85,6 +86,7 @@ def embed_texts(
     with progress("Embedding texts", len(unique), "text") as bar, torch.inference_mode():
         for start in range(0, len(unique), rows):
             tokens = tokenizer(unique[start : start + rows]).to(device)
+            _check_tokens(tokens, model)
             rows_ND = model.encode_text(tokens).float().cpu().numpy()
             check_rows(rows_ND, "texts")
             parts.append(rows_ND)
@@ -92,6 +94,16 @@ def embed_texts(
     row_of = {text: row for row, text in enumerate(unique)}
     matrix_ND = np.concatenate(parts)[[row_of[text] for text in texts]] if parts else np.zeros((0, 0), np.float32)
     return unit_rows(matrix_ND, "texts") if unit_length else matrix_ND
+
+
+def _check_tokens(tokens: torch.Tensor, model: Any) -> None:
+    """Raises ModelError for an id beyond the token table: it would be an IndexError deep inside torch."""
+    largest, rows = int(tokens.max()), int(getattr(model, "vocab_size", 0) or 0)
+    if rows and largest >= rows:
+        raise ModelError(
+            f"The tokenizer gives the token {largest:,}, the model's vocabulary ends at {rows - 1:,}: it is not the model's own. Give "
+            "the model as a folder with its tokenizer."
+        )
 
 
 def unit_rows(rows_ND: np.ndarray, what: str) -> np.ndarray:

@@ -24,9 +24,10 @@ from clip_pipeline.machine.foreign_code import (
 from clip_pipeline.machine.progress import waiting
 from clip_pipeline.models.pretrained import load_named_model, open_clip_tokenizer
 from clip_pipeline.models.registry import FOLDER_CONFIG_FILE as CONFIG_FILE
-from clip_pipeline.models.registry import check_config, image_size_of
+from clip_pipeline.models.registry import LOCAL_DIR, check_config
+from clip_pipeline.models.takes_images import check_takes_images
 from clip_pipeline.models.torchvision_operators import define_missing_operators
-from clip_pipeline.models.weights_file import check_weights_file
+from clip_pipeline.models.weights_file import check_weights_file, misfit_reason
 from clip_pipeline.text.tokenizer import check_tokenizer_size
 
 if TYPE_CHECKING:
@@ -36,48 +37,38 @@ WEIGHTS_FILE = "open_clip_model.safetensors"
 OTHER_WEIGHTS_FILES = ("*.safetensors", "*.bin", "*.pth")
 """Of folders that others wrote; open_clip takes the likeliest of them."""
 
-TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json")
-
-MAX_SQUASHED_PX = 111
-"""Images up to this size are squashed to a square: at 48 or 64 pixels a centre crop would lose whole objects. Larger
-models keep the proportions and crop the centre, as CLIP does."""
-
-
-def preprocess_config(config: dict[str, Any]) -> dict[str, Any]:
-    """How an image is prepared for a model, in open_clip's words: size in pixels, mean, std, interpolation, resize mode."""
-    size = image_size_of(config)
-    return {
-        "size": [size, size],
-        "mode": "RGB",
-        "mean": [0.5, 0.5, 0.5],
-        "std": [0.5, 0.5, 0.5],
-        "interpolation": "bicubic",
-        "resize_mode": "squash" if size <= MAX_SQUASHED_PX else "shortest",
-    }
+TOKENIZER_FILES = (
+    *("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json"),
+    *("vocab.json", "merges.txt", "vocab.txt", "added_tokens.json", "config.json"),
+    *("spiece.model", "sentencepiece.bpe.model", "sentencepiece.model", "tokenizer.model"),
+)
+"""Those that transformers may read of a tokenizer, the first three being all of one of ours."""
 
 
 def save_model_folder(
     model: torch.nn.Module,
     config: dict[str, Any],
     preprocess: dict[str, Any],
-    tokenizer_folder: Path,
+    tokenizer_folder: Path | None,
     folder: Path,
 ) -> None:
     """Writes the open_clip folder; the same weights give the same bytes.
 
-    config: the fitted configuration (`registry.with_tokenizer`). preprocess: of `preprocess_config`.
-    Raises ModelError when the tokenizer's folder lacks tokenizer.json.
+    config: the fitted configuration (`registry.with_tokenizer`). preprocess: of `preprocess_config`. tokenizer_folder: None for a
+    model whose tokenizer is open_clip's own, which has no files.
+    Raises ModelError when the tokenizer's folder lacks the tokenizer.
     """
     from safetensors.torch import save_file
 
     folder.mkdir(parents=True, exist_ok=True)
-    if not (tokenizer_folder / "tokenizer.json").is_file():
+    of_tokenizer = [tokenizer_folder / name for name in TOKENIZER_FILES] if tokenizer_folder else []
+    if of_tokenizer and not any(path.is_file() for path in of_tokenizer):
         raise ModelError(f"{tokenizer_folder} holds no tokenizer.json. Materialise bpe_tokenizer first.")
     weights = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in sorted(model.state_dict().items())}
     save_file(weights, folder / WEIGHTS_FILE, metadata={"format": "pt"})
-    for name in TOKENIZER_FILES:
-        if (tokenizer_folder / name).is_file():
-            shutil.copyfile(tokenizer_folder / name, folder / name)
+    for path in of_tokenizer:
+        if path.is_file():
+            shutil.copyfile(path, folder / path.name)
     described = {"model_cfg": config, "preprocess_cfg": preprocess}
     (folder / CONFIG_FILE).write_text(json.dumps(described, indent=2) + "\n", encoding="utf-8")
 
@@ -90,11 +81,11 @@ def open_model(
     name: a folder of open_clip's form, ours or another's (with or without `local-dir:` before it), or a name as in
     `pretrained`: ARCHITECTURE/TAG, ARCHITECTURE/FILE, hf-hub:OWNER/NAME. Raises ModelError with what to do instead.
     """
-    name = str(name).removeprefix("local-dir:")
+    name = str(name).removeprefix(LOCAL_DIR)
     folder = Path(name).expanduser()
     if folder.is_dir():
         return load_model_folder(folder, device)
-    return load_named_model(name, device, preprocess_config)
+    return load_named_model(name, device)
 
 
 def load_model_folder(
@@ -106,7 +97,7 @@ def load_model_folder(
     together, or asks for code of its own.
     """
     folder = Path(folder)
-    config = _check_folder(folder)
+    config = read_folder_config(folder)["model_cfg"]
     define_missing_operators()
     with waiting("Loading open_clip"):
         import open_clip
@@ -120,14 +111,17 @@ def load_model_folder(
         raise
     except Exception as error:
         raise ModelError(
-            f"open_clip cannot load the model in {folder}: {loading_reason(error)} Train it again, or copy the whole folder again."
+            f"open_clip cannot load the model in {folder}: {misfit_reason(error) or loading_reason(error)} Train it again, or copy the "
+            "whole folder again."
         ) from error
+    check_takes_images(model, config, str(folder))
     model.eval()
     return model, preprocess, tokenizer
 
 
-def _check_folder(folder: Path) -> dict[str, Any]:
-    """The model's configuration."""
+def read_folder_config(folder: Path) -> dict[str, Any]:
+    """What open_clip_config.json says (model_cfg, preprocess_cfg), once the folder is looked through: that it is complete, and asks for
+    no code. Raises ModelError."""
     if not folder.is_dir():
         raise ModelError(f"{folder} is no folder. Expected a model folder, such as `clip-pipeline train` writes.")
     weights = any(path for pattern in OTHER_WEIGHTS_FILES for path in folder.glob(pattern))
@@ -145,7 +139,7 @@ def _check_folder(folder: Path) -> dict[str, Any]:
         check_weights_file(path)
     if (folder / TOKENIZER_FILES[0]).exists():
         check_tokenizer_size(folder / TOKENIZER_FILES[0])
-    return config["model_cfg"]
+    return config
 
 
 def _check_tokenizer(folder: Path, model: torch.nn.Module, tokenizer: Any) -> None:

@@ -13,6 +13,9 @@ from clip_pipeline.storage.disk import hash_file
 if TYPE_CHECKING:
     import torch
 
+OF_MODELS = (".json", ".safetensors", ".bin", ".pt", ".pth", ".txt", ".model")
+"""Endings of weights, settings and tokenizers."""
+
 
 def hash_weights(model: torch.nn.Module) -> str:
     """sha256 of a model's weights: names, kinds, shapes and values, whatever file they came from and whatever device they
@@ -50,4 +53,4 @@ def hash_model_files(model: str | Path) -> str | dict[str, str]:
 
 
 def _files(folder: Path) -> Iterator[Path]:
-    return (path for path in sorted(folder.iterdir()) if path.suffix in (".json", ".safetensors", ".bin", ".pt"))
+    return (path for path in sorted(folder.iterdir()) if path.suffix in OF_MODELS)

@@ -25,8 +25,18 @@ from clip_pipeline.machine.foreign_code import (
     without_foreign_code,
 )
 from clip_pipeline.machine.progress import waiting
-from clip_pipeline.models.registry import CONFIG_FOLDER, ClipModel, check_config, list_models, load_config
+from clip_pipeline.models.preprocessing import others_preprocess_config, preprocess_config
+from clip_pipeline.models.registry import (
+    CONFIG_FOLDER,
+    ClipModel,
+    check_config,
+    context_length_of,
+    list_models,
+    load_config,
+)
+from clip_pipeline.models.takes_images import check_takes_images
 from clip_pipeline.models.torchvision_operators import define_missing_operators
+from clip_pipeline.models.weights_file import check_weights_file, misfit_reason
 from clip_pipeline.sources.web.reachable import is_reachable
 
 if TYPE_CHECKING:
@@ -41,27 +51,66 @@ PREPARED = ("mean", "std", "interpolation", "resize_mode")
 Loaded = tuple["ClipModel", Callable[[Any], "torch.Tensor"], Callable[..., "torch.Tensor"]]
 
 
-def load_named_model(name: str, device: str, preprocess_of: Callable[[dict[str, Any]], dict[str, Any]]) -> Loaded:
+def load_named_model(name: str, device: str) -> Loaded:
     """(model, preprocess, tokenizer) for one of the names above, as open_clip makes them.
 
-    preprocess_of: how images are prepared for a configuration of ours, in open_clip's words (`folder.preprocess_config`).
     Raises ModelError for a name that means nothing (with those nearest to it), for weights that are not here and cannot be
     downloaded, and for a file of weights that does not fit.
     """
     define_missing_operators()
     with waiting("Loading open_clip"):
-        import open_clip
+        import open_clip  # noqa: F401
 
     with waiting(f"Loading the model {name}"):
-        return _load_named(open_clip, name, device, preprocess_of)
+        if name.startswith(HUB):
+            with _without_waiting():
+                return _load_downloaded(name, None, device, name.removeprefix(HUB))
+        architecture, weights, tagged = _parts(name)
+        if tagged is not None:
+            _warn_of_other_activation(architecture, weights, tagged)
+            with _without_waiting():
+                return _load_downloaded(architecture, weights, device, tagged.get("hf_hub", "").strip("/"))
+        return _load_file(architecture, Path(weights).expanduser(), device)
 
 
-def _load_named(
-    open_clip: Any, name: str, device: str, preprocess_of: Callable[[dict[str, Any]], dict[str, Any]]
-) -> Loaded:
+def named_config(name: str) -> tuple[str, dict[str, Any], dict[str, Any]]:
+    """(open_clip's name of it, the configuration, how images are prepared) of one of the names above; no weights are read.
+
+    Raises ModelError for a name that means nothing, and for a configuration that is not here and cannot be downloaded.
+    """
+    define_missing_operators()
+    with waiting("Loading open_clip"):
+        import open_clip
+
     if name.startswith(HUB):
         with _without_waiting():
-            return _load_downloaded(name, None, device, name.removeprefix(HUB))
+            said = _hub_config(name)
+        return name, said["model_cfg"], others_preprocess_config(said["model_cfg"], said.get("preprocess_cfg"))
+    architecture, _, tagged = _parts(name)
+    config = open_clip.get_model_config(architecture)
+    check_config(config, f"The configuration of {name}")
+    own = _own_preprocess(architecture) if tagged is None else {}
+    return architecture, config, own or others_preprocess_config(config, tagged)
+
+
+def _hub_config(name: str) -> dict[str, Any]:
+    from open_clip.factory import _get_hf_config
+
+    repository = name.removeprefix(HUB)
+    try:
+        said = _get_hf_config(repository)
+    except Exception as error:
+        raise ModelError(_not_here(name, repository, "", error)) from error
+    if not isinstance(said, dict) or "model_cfg" not in said:
+        raise ModelError(f"open_clip_config.json of {name} has no model_cfg. Expected open_clip's format.")
+    check_config(said["model_cfg"], f"The configuration of {name}")
+    return said
+
+
+def _parts(name: str) -> tuple[str, str, dict[str, Any] | None]:
+    """(architecture, tag or file, what open_clip knows of the tag, None for a file). Raises ModelError for what is neither."""
+    import open_clip
+
     architecture, _, weights = name.partition("/")
     own = CONFIG_FOLDER / f"{architecture}.json"
     if own.is_file():
@@ -70,14 +119,39 @@ def _load_named(
         raise ModelError(_unknown_architecture(name, architecture))
     tags = open_clip.list_pretrained_tags_by_model(architecture)
     if weights in tags:
-        repository = open_clip.get_pretrained_cfg(architecture, weights).get("hf_hub", "").strip("/")
-        with _without_waiting():
-            return _load_downloaded(architecture, weights, device, repository)
-    file = Path(weights).expanduser()
-    if not weights or not file.is_file():
+        return architecture, weights, open_clip.get_pretrained_cfg(architecture, weights)
+    if not weights or not Path(weights).expanduser().is_file():
         raise ModelError(_unknown_weights(architecture, weights, tags))
-    prepared = preprocess_of(load_config(architecture)) if own.is_file() else {}
-    return _load_file(architecture, file, device, prepared)
+    return architecture, weights, None
+
+
+def _own_preprocess(architecture: str) -> dict[str, Any]:
+    """How a training here prepares images for an architecture of the package; empty for open_clip's, which prepares as CLIP does."""
+    own = (CONFIG_FOLDER / f"{architecture}.json").is_file()
+    return preprocess_config(load_config(architecture)) if own else {}
+
+
+def _warn_of_other_activation(architecture: str, tag: str, known: dict[str, Any]) -> None:
+    """open_clip builds what the architecture says, and warns where only a developer sees it."""
+    import open_clip
+
+    wanted, has = (
+        bool(known.get("quick_gelu")),
+        bool((open_clip.get_model_config(architecture) or {}).get("quick_gelu")),
+    )
+    if wanted == has:
+        return
+    other = f"{architecture}-quickgelu" if wanted else architecture.removesuffix("-quickgelu")
+    instead = f" Give {other}/{tag}." if tag in open_clip.list_pretrained_tags_by_model(other) else ""
+    logger.warning(
+        "The weights %s were trained with %s, the architecture %s computes %s: as open_clip does, it gives other vectors than they "
+        "were made for.%s",
+        tag,
+        "QuickGELU" if wanted else "GELU",
+        architecture,
+        "GELU" if wanted else "QuickGELU",
+        instead,
+    )
 
 
 def _load_downloaded(name: str, tag: str | None, device: str, repository: str) -> Loaded:
@@ -96,56 +170,81 @@ def _load_downloaded(name: str, tag: str | None, device: str, repository: str) -
     except ModelError:
         raise
     except Exception as error:
-        reason = loading_reason(error)
         if is_refused_pickle(error):
-            raise ModelError(f"The weights of {whole} are not read: {reason}") from error
-        source = repository or open_clip.get_pretrained_cfg(name, tag or "").get("url", "")
-        advice = (
-            f"run `hf download {source} --local-dir FOLDER`, copy FOLDER here and give it as the model"
-            if repository
-            else f"download {source}, copy it here and give {name}/FILE as the model"
-        )
-        if is_reachable(_hub_address()):
-            raise ModelError(f"{whole} could not be downloaded: {reason} Or {advice}.") from error
-        raise ModelError(
-            f"The weights of {whole} are not on this machine, and {_hub_address()} cannot be reached. Where there is network, "
-            f"{advice}. A model trained here works too: give its folder."
-        ) from error
+            raise ModelError(f"The weights of {whole} are not read: {loading_reason(error)}") from error
+        url = open_clip.get_pretrained_cfg(name, tag or "").get("url", "")
+        raise ModelError(_not_here(whole, repository, url, error)) from error
+    check_takes_images(model, config, whole)
     return model.eval(), preprocess, tokenizer
 
 
-def _load_file(architecture: str, file: Path, device: str, prepared: dict[str, Any]) -> Loaded:
-    """prepared: of images, where it is not as CLIP's."""
+def _not_here(whole: str, repository: str, url: str, error: Exception) -> str:
+    """Why a model of the network could not be had, and what to do."""
+    advice = (
+        f"run `hf download {repository} --local-dir FOLDER`, copy FOLDER here and give it as the model"
+        if repository
+        else f"download {url}, copy it here and give {whole.partition('/')[0]}/FILE as the model"
+    )
+    if is_reachable(_hub_address()):
+        return f"{whole} could not be downloaded: {loading_reason(error)} Or {advice}."
+    return (
+        f"The weights of {whole} are not on this machine, and {_hub_address()} cannot be reached. Where there is network, "
+        f"{advice}. A model trained here works too: give its folder."
+    )
+
+
+def _load_file(architecture: str, file: Path, device: str) -> Loaded:
     import open_clip
 
+    prepared = _own_preprocess(architecture)
     options: dict[str, Any] = {f"image_{key}": prepared[key] for key in PREPARED if key in prepared}
+    config = open_clip.get_model_config(architecture)
+    check_weights_file(file)
     try:
         with without_foreign_code(str(file)), panics_are_errors():
             model, _, preprocess = open_clip.create_model_and_transforms(
                 architecture, pretrained=str(file), device=device, require_pretrained=True, **options
             )
-            tokenizer = open_clip_tokenizer(architecture, open_clip.get_model_config(architecture))
+            tokenizer = open_clip_tokenizer(architecture, config)
     except ModelError:
         raise
     except Exception as error:
         raise ModelError(
-            f"The weights in {file} do not load into {architecture}: {loading_reason(error)} Give the architecture that they were "
-            "trained with, and a whole file."
+            f"The weights in {file} do not load into {architecture}: {misfit_reason(error) or loading_reason(error)} Give the "
+            "architecture that they were trained with, and a whole file."
         ) from error
+    check_takes_images(model, config, f"{architecture}/{file}")
     return model.eval(), preprocess, tokenizer
 
 
-def open_clip_tokenizer(name: str, config: dict[str, Any]) -> Callable[..., torch.Tensor]:
-    """open_clip's tokenizer of a model, which runs no code of the model's. config: the model's.
+def open_clip_tokenizer(name: str, config: dict[str, Any], files: Path | None = None) -> Callable[..., torch.Tensor]:
+    """open_clip's tokenizer of a model, which runs no code of the model's. config: the model's. files: a folder of a tokenizer of
+    transformers that is to be read instead of the model's, in the model's way.
 
     To be called in `without_foreign_code`: open_clip hands the model's own `tokenizer_kwargs` on to transformers.
     """
     import open_clip
 
     from_transformers = bool(config["text_cfg"].get("hf_tokenizer_name"))  # the others know no such argument
-    tokenizer = open_clip.get_tokenizer(name, **({"trust_remote_code": False} if from_transformers else {}))
+    if files is not None:
+        tokenizer = _tokenizer_of_files(config, files)
+    else:
+        tokenizer = open_clip.get_tokenizer(name, **({"trust_remote_code": False} if from_transformers else {}))
     tokenizer(["a photo", ""])  # one whose files contradict each other fails now, where its name is known
     return tokenizer
+
+
+def _tokenizer_of_files(config: dict[str, Any], files: Path) -> Callable[..., torch.Tensor]:
+    from open_clip.tokenizer import HFTokenizer
+
+    text = config["text_cfg"]
+    return HFTokenizer(
+        str(files),
+        context_length=context_length_of(config),
+        tokenizer_mode=text.get("tokenizer_mode"),
+        trust_remote_code=False,
+        **(text.get("tokenizer_kwargs") or {}),
+    )
 
 
 def _unknown_architecture(name: str, architecture: str) -> str:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import copy
+import difflib
+import importlib.util
 import re
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -24,7 +26,12 @@ ClipModel: TypeAlias = Any
 CONFIG_FOLDER = Path(__file__).parent / "configs"
 NEEDED_KEYS = ("embed_dim", "vision_cfg", "text_cfg")
 FOLDER_CONFIG_FILE = "open_clip_config.json"
+LOCAL_DIR = "local-dir:"
 TIMM_NAME = re.compile(r"[A-Za-z0-9_.+-]+")
+
+
+OF_TOKENIZER = ("vocab_size", "pad_id", "eos_id", "pool_type", "hf_tokenizer_name")
+"""What `with_tokenizer` writes into text_cfg."""
 
 
 def list_models() -> list[str]:
@@ -35,16 +42,17 @@ def list_models() -> list[str]:
 def load_config(name_or_path: str | Path) -> dict[str, Any]:
     """An open_clip model configuration: `embed_dim`, `vision_cfg`, `text_cfg`.
 
-    name_or_path: a name of `list_models()`, a JSON file, or a model folder. Raises ModelError for an unknown name, a file
-    that is no JSON, or one that lacks a part.
+    name_or_path: a name of `list_models()`, an architecture of open_clip, a JSON file, or a model folder. Raises ModelError for
+    an unknown name, a file that is no JSON, or one that lacks a part.
     """
-    path = CONFIG_FOLDER / f"{name_or_path}.json"
+    name = str(name_or_path).removeprefix(LOCAL_DIR)
+    path = CONFIG_FOLDER / f"{name}.json"
     if not path.is_file():
-        path = Path(name_or_path).expanduser()
+        path = Path(name).expanduser()
         if path.is_dir():
             path /= FOLDER_CONFIG_FILE
         if path.suffix != ".json":
-            raise ModelError(f'There is no model "{name_or_path}". {nearest_name(str(name_or_path), list_models())}')
+            path = _open_clip_config(name)
     if not path.exists():
         raise ModelError(f"The model configuration {path} does not exist.")
     config = read_settings_file(path)
@@ -52,6 +60,28 @@ def load_config(name_or_path: str | Path) -> dict[str, Any]:
         config = config.get("model_cfg", config)  # of a model folder, beside its preprocessing
     check_config(config, f"The model configuration {path}")
     return config
+
+
+def is_architecture(name: str) -> bool:
+    """Whether it is a configuration of the package or of open_clip, by its plain name."""
+    return (CONFIG_FOLDER / f"{name}.json").is_file() or name in open_clip_architectures()
+
+
+def open_clip_architectures() -> dict[str, Path]:
+    """The files of open_clip's own configurations by their names; open_clip, and torch with it, is not imported for it."""
+    spec = importlib.util.find_spec("open_clip")
+    if spec is None or spec.origin is None:
+        return {}
+    return {path.stem: path for path in sorted((Path(spec.origin).parent / "model_configs").glob("*.json"))}
+
+
+def _open_clip_config(name: str) -> Path:
+    known = open_clip_architectures()
+    if name not in known:
+        close = difflib.get_close_matches(name, [*list_models(), *known], n=1, cutoff=0.5)
+        near = nearest_name(name, close or list_models())
+        raise ModelError(f'There is no model "{name}". {near} The names of open_clip are known too.')
+    return known[name]
 
 
 def check_config(config: Any, where: str) -> None:
@@ -79,10 +109,20 @@ def check_config(config: Any, where: str) -> None:
         refuse_code_of_folder(Path(text_name).expanduser())
 
 
-def image_size_of(config: dict[str, Any]) -> int:
-    """Side of the square images that the model sees, in pixels."""
+def image_size_of(config: dict[str, Any]) -> tuple[int, int]:
+    """(height, width) in pixels of the images that the model sees. Raises ModelError for a size that is none."""
     size = config["vision_cfg"].get("image_size", 224)
-    return int(size if isinstance(size, int) else size[0])
+    sides = [size, size] if isinstance(size, int) else size
+    if not (isinstance(sides, (list, tuple)) and len(sides) == 2 and all(isinstance(s, int) and s > 0 for s in sides)):
+        raise ModelError(
+            f"image_size of vision_cfg is {str(size)[:80]}, expected pixels of a side, or [height, width]. Correct the configuration."
+        )
+    return sides[0], sides[1]
+
+
+def vocab_size_of(config: dict[str, Any]) -> int:
+    """Rows of the token table of open_clip's own text encoder; that of transformers brings its own along."""
+    return int(config["text_cfg"].get("vocab_size", 49_408))
 
 
 def context_length_of(config: dict[str, Any]) -> int:
@@ -96,7 +136,8 @@ def with_tokenizer(
     """The configuration fitted to a tokenizer, as it is published beside the weights.
 
     Where the end token has the highest id, as in our own tokenizers, open_clip's default pooling (argmax of the ids)
-    finds it in every version. `hf_tokenizer_name` makes open_clip read the tokenizer files of the model's own folder.
+    finds it in every version. `hf_tokenizer_name` makes open_clip read the tokenizer files of the model's own folder; how
+    another tokenizer wanted its texts cleaned goes.
     context_length: tokens that the tokenizer was made for, where it says so. Raises ModelError when the model sees fewer.
     """
     positions = context_length_of(config)
@@ -106,6 +147,8 @@ def with_tokenizer(
             f"again with a context length of {positions:,}, or set training.context_length to {context_length:,}."
         )
     fitted = copy.deepcopy(config)
+    for of_another in ("tokenizer_kwargs", "tokenizer_mode"):
+        fitted["text_cfg"].pop(of_another, None)
     pooling = "argmax" if eos_id == vocab_size - 1 else "eos"
     fitted["text_cfg"].update(
         vocab_size=vocab_size, pad_id=pad_id, eos_id=eos_id, pool_type=pooling, hf_tokenizer_name="."
@@ -123,6 +166,11 @@ def build_model(config: dict[str, Any]) -> ClipModel:
     with waiting("Loading open_clip"):
         from open_clip.model import CLIP, CustomTextCLIP
 
+    if "multimodal_cfg" in config:
+        raise ModelError(
+            "The model is a CoCa, which has a decoder of texts beside CLIP's two encoders. It can embed, evaluate, probe and classify; "
+            "what is trained here is CLIP: choose another model."
+        )
     arguments = copy.deepcopy(config)
     from_transformers = bool(arguments["text_cfg"].get("hf_model_name"))
     kind = CustomTextCLIP if arguments.pop("custom_text", False) or from_transformers else CLIP

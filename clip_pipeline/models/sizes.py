@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from clip_pipeline.errors import SettingsError
-from clip_pipeline.models.registry import load_config
 
 HEAD_WIDTH = 64
 """Of open_clip's image encoders whose configuration names none."""
@@ -25,13 +24,13 @@ class Sizes:
     context_length: int = 0
 
 
-def resized_config(model: str, sizes: Sizes) -> dict[str, Any]:
-    """The configuration of `model` in those sizes.
+def resized_config(config: dict[str, Any], model: str, sizes: Sizes) -> dict[str, Any]:
+    """The configuration in those sizes. model: its name, for the sentences.
 
-    Heads keep their width, so a wider encoder has more of them; MLPs keep their ratio. Raises ModelError for an unknown
-    model, SettingsError for a size that its encoders cannot have.
+    Heads keep their width, so a wider encoder has more of them; MLPs keep their ratio. Raises SettingsError for a size that its
+    encoders cannot have.
     """
-    config = copy.deepcopy(load_config(model))
+    config = copy.deepcopy(config)
     if sizes.embedding_size:
         config["embed_dim"] = sizes.embedding_size
     if sizes.context_length:

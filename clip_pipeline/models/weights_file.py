@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from clip_pipeline.errors import ModelError
@@ -40,3 +41,42 @@ def check_weights_file(path: Path) -> int:
             f"{path} is cut: its weights end at byte {8 + length + max(ends):,}, it has {size:,}. Copy or download it again."
         )
     return size - 8 - length
+
+
+NAMES_SHOWN = 4
+_MISSING = re.compile(r"Missing key\(s\) in state_dict: (.+?)\. *(?:\n|$)")
+_UNKNOWN = re.compile(r"Unexpected key\(s\) in state_dict: (.+?)\. *(?:\n|$)")
+_QUOTED = re.compile(r'"([^"]+)"')
+_RESIZED = re.compile(
+    r"size mismatch for (\S+): copying a param with shape (.+?) from checkpoint, the shape in current model is (.+)\."
+)
+
+
+def misfit_reason(error: BaseException) -> str:
+    """Which weights are missing, unknown or of another size, where that is why torch did not load a file; else empty."""
+    text = str(error)
+    if "loading state_dict" not in text:
+        return ""
+    parts = []
+    for what, pattern in (("lacks", _MISSING), ("has the unknown", _UNKNOWN)):
+        if found := pattern.search(text):
+            parts.append(f"the file {what} {_some(_QUOTED.findall(found[1]))}")
+    resized = [(name, _size(found), _size(wanted)) for name, found, wanted in _RESIZED.findall(text)]
+    for name, found, wanted in resized:
+        if name.endswith("token_embedding.weight"):
+            return (
+                f"its weights have {found.split('×')[0]} tokens, its configuration says {wanted.split('×')[0]}. They belong to different "
+                "models: copy both from one training."
+            )
+    if resized:
+        parts.append(_some([f"{name} is {found} instead of {wanted}" for name, found, wanted in resized]))
+    return "; ".join(parts) + "." if parts else ""
+
+
+def _some(names: list[str]) -> str:
+    more = len(names) - NAMES_SHOWN
+    return ", ".join(names[:NAMES_SHOWN]) + (f" and {more} more" if more > 0 else "")
+
+
+def _size(shape: str) -> str:
+    return "×".join(re.findall(r"\d+", shape)) or "one number"

@@ -10,6 +10,7 @@ from typing import Any
 
 from clip_pipeline.display.text_table import markdown_table
 from clip_pipeline.errors import ModelError
+from clip_pipeline.models.form import any_config
 from clip_pipeline.models.registry import (
     ClipModel,
     build_model,
@@ -29,13 +30,13 @@ COUNTED_ROWS = 2
 
 @dataclass(frozen=True)
 class ModelFacts:
-    """One model. image_size: pixels of a side. context_length: tokens. GFLOPs are of one image or one text, forward
+    """One model. image_size: pixels of a side, or (height, width). context_length: tokens. GFLOPs are of one image or one text, forward
     only, a multiply and an add counted as two (open_clip's own tables count them as one)."""
 
     name: str
     image_encoder: str
     text_encoder: str
-    image_size: int
+    image_size: int | tuple[int, int]
     context_length: int
     embedding: int
     parameters: int
@@ -47,22 +48,22 @@ class ModelFacts:
 def describe_model(name_or_path: str | Path, config: dict[str, Any] | None = None) -> ModelFacts:
     """The facts of one configuration, counted on open_clip's model on torch's meta device: no memory, no weights.
 
-    name_or_path: as of `registry.load_config`. config: the configuration to describe under that name, where it is not the
+    name_or_path: as of `form.any_config`. config: the configuration to describe under that name, where it is not the
     model's own. Raises ModelError for an unknown or unusable configuration.
     """
     import torch
 
-    config = load_config(name_or_path) if config is None else config
-    size, length = image_size_of(config), context_length_of(config)
+    config = any_config(name_or_path) if config is None else config
+    (height, width), length = image_size_of(config), context_length_of(config)
     with torch.device("meta"):
         model = build_model(config)
-        images = torch.empty(COUNTED_ROWS, 3, size, size)
+        images = torch.empty(COUNTED_ROWS, 3, height, width)
         texts = torch.empty(COUNTED_ROWS, length, dtype=torch.long)
     return ModelFacts(
         name=Path(name_or_path).stem if str(name_or_path).endswith(".json") else str(name_or_path),
         image_encoder=_image_encoder(model, config["vision_cfg"]),
         text_encoder=_text_encoder(config["text_cfg"]),
-        image_size=size,
+        image_size=height if height == width else (height, width),
         context_length=length,
         embedding=config["embed_dim"],
         parameters=sum(p.numel() for p in model.parameters()),
@@ -104,6 +105,10 @@ def _text_encoder(text: dict[str, Any]) -> str:
     return f"{text.get('layers', 12)} × {width}, {text.get('heads', 8)} heads, MLP {mlp}"
 
 
+def _size_text(size: int | tuple[int, int]) -> str:
+    return f"{size}" if isinstance(size, int) else f"{size[0]}×{size[1]}"
+
+
 def known_facts(name: str | Path) -> ModelFacts | None:
     """The facts of a model of the package as they were counted; None for any other, and for one whose configuration changed."""
     entry = json.loads(FACTS_FILE.read_text(encoding="utf-8")).get(str(name))
@@ -136,7 +141,7 @@ def zoo_table(models: Iterable[ModelFacts]) -> str:
     )
     rows = [
         (
-            *(fact.name, f"{fact.image_size}", fact.image_encoder, fact.text_encoder),
+            *(fact.name, _size_text(fact.image_size), fact.image_encoder, fact.text_encoder),
             *(f"{fact.context_length}", f"{fact.embedding}", f"{fact.parameters / 1e6:.2f} M"),
             *(f"{fact.image_gflops:.3g}", f"{fact.text_gflops:.3g}"),
         )

@@ -13,7 +13,7 @@ from clip_pipeline.settings import Recipe, TrainingSettings
 from clip_pipeline.settings.variants import list_variants
 
 if TYPE_CHECKING:
-    from clip_pipeline.training.data.decoded_images import ImageFormat
+    from clip_pipeline.training.data.image_format import ImageFormat
 
 
 def partition_keys(workspace: Workspace, asset: Asset) -> list[str]:
@@ -110,7 +110,7 @@ def variant_image_format(settings: TrainingSettings) -> list[str]:
 
 
 def _image_format(settings: TrainingSettings) -> ImageFormat:
-    from clip_pipeline.training.data.decoded_images import image_format
+    from clip_pipeline.training.data.image_format import image_format
     from clip_pipeline.training.model.initial_model import initial_preprocess
     from clip_pipeline.training.options import architecture_of
 

@@ -43,6 +43,11 @@ class CaptionTokenizer:
         self.vocab_size: int = max(tokenizer.get_vocab().values()) + 1
 
     @property
+    def kept_ids(self) -> tuple[int, ...]:
+        """First what stands in the place of a token that is left out of a caption, then the tokens that never are: its ends."""
+        return self.pad_id, self.start_id, self.end_id
+
+    @property
     def backend(self) -> Any:
         """The `tokenizers.Tokenizer`, without truncation."""
         self._tokenizer.no_truncation()

@@ -85,7 +85,7 @@ def activation_bytes(learner: GradCacheStep, images: torch.Tensor, tokens: torch
     images, tokens: at least two pairs.
     """
     state = RandomState(learner.device)
-    training_mode(learner.model, learner.frozen)
+    training_mode(learner.model, learner.frozen, learner.keeps_statistics)
     half = len(images) // 2
     try:
         with quiet_statistics(learner.model):

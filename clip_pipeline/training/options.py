@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 from clip_pipeline.errors import SettingsError, TrainingError
+from clip_pipeline.models.form import form_of, names_weights
+from clip_pipeline.models.registry import OF_TOKENIZER, context_length_of, load_config
 from clip_pipeline.models.sizes import Sizes, resized_config
 from clip_pipeline.settings import TrainingSettings
 from clip_pipeline.training.checkpoint import Saving
@@ -17,9 +21,11 @@ from clip_pipeline.training.optim.schedule import Schedule, count_steps, count_w
 
 
 def architecture_of(settings: TrainingSettings) -> dict[str, Any]:
-    """The configuration of the model, of open_clip's form, in the sizes of the settings.
+    """The configuration of the model, of open_clip's form: that of the model that is gone on from, else `training.model` in the sizes
+    of the settings.
 
-    Raises ModelError for an unknown model, SettingsError for a size that its encoders cannot have.
+    Raises ModelError for an unknown model, SettingsError for a size that its encoders cannot have, or that the model gone on from
+    has not.
     """
     sizes = Sizes(
         settings.vision_layers,
@@ -29,7 +35,39 @@ def architecture_of(settings: TrainingSettings) -> dict[str, Any]:
         settings.embedding_size,
         settings.context_length,
     )
-    return resized_config(settings.model, sizes)
+    if not settings.init_from:
+        return resized_config(_random_config(settings.model), settings.model, sizes)
+    config = form_of(settings.init_from).config
+    _check_own_sizes(config, sizes, settings.init_from)
+    return config
+
+
+def _random_config(model: str) -> dict[str, Any]:
+    if names_weights(model):
+        raise SettingsError(
+            f"training.model is {model}, which names weights; it takes an architecture, whose weights are then random. Set "
+            f"training.init_from to {model} to go on from them."
+        )
+    return load_config(model)
+
+
+def _check_own_sizes(config: dict[str, Any], sizes: Sizes, model: str) -> None:
+    """Weights have the sizes that they have."""
+    vision, text = config["vision_cfg"], config["text_cfg"]
+    own = {
+        "vision_layers": vision.get("layers", 12),
+        "vision_width": vision.get("width", 768),
+        "text_layers": text.get("layers", 12),
+        "text_width": text.get("width", 512),
+        "embedding_size": config["embed_dim"],
+        "context_length": context_length_of(config),
+    }
+    other = [f"training.{name} is {size}" for name, size in asdict(sizes).items() if size and size != own[name]]
+    if other:
+        raise SettingsError(
+            f"{' and '.join(other)}, but the weights of {model}, which the training goes on from, have sizes of their own. Set "
+            f"{'it' if len(other) == 1 else 'them'} to 0."
+        )
 
 
 def schedule_of(settings: TrainingSettings, photos: int) -> Schedule:
@@ -56,7 +94,7 @@ def schedule_of(settings: TrainingSettings, photos: int) -> Schedule:
 def initial_model_of(settings: TrainingSettings) -> InitialModel:
     """What the model is before its first step."""
     return InitialModel(
-        name=settings.model,
+        name=settings.init_from or settings.model,
         init_from=settings.init_from,
         loss=settings.loss,
         temperature=settings.temperature,
@@ -65,6 +103,7 @@ def initial_model_of(settings: TrainingSettings) -> InitialModel:
         frozen=None if settings.freeze == "none" else FrozenEncoder(settings.freeze, settings.freeze_norms),
         gradient_checkpointing=settings.gradient_checkpointing,
         compile=settings.compile,
+        batch_norms=settings.batch_norms,
     )
 
 
@@ -125,3 +164,28 @@ def odd_settings(settings: TrainingSettings, has_batch_norms: bool, processes: i
     if settings.init_from and not settings.steps:
         found.append("training.init_from without training.steps trains for whole epochs; a step limit is usual.")
     return found
+
+
+def about_model(settings: TrainingSettings) -> list[str]:
+    """Sentences about a model that is not the one that may be meant: `training.model` beside init_from, or a folder without it.
+    Raises ModelError."""
+    model, init_from = settings.model, settings.init_from
+    if not init_from:
+        return [_only_architecture(model)] if Path(model).expanduser().is_dir() else []
+    if model == init_from:
+        return []
+    if not names_weights(model) and _encoders(load_config(model)) == _encoders(form_of(init_from).config):
+        return []
+    return [
+        f"The model is {init_from}, with its own architecture, tokenizer and preprocessing; training.model, {model}, has no part in it."
+    ]
+
+
+def _only_architecture(folder: str) -> str:
+    return f"training.model is a folder, {folder}: its architecture is taken, with random weights. training.init_from goes on from its weights."
+
+
+def _encoders(config: dict[str, Any]) -> tuple[Any, ...]:
+    """What two configurations must share to be of one architecture, whatever their tokenizers."""
+    text = {name: value for name, value in config["text_cfg"].items() if name not in OF_TOKENIZER}
+    return config["embed_dim"], config["vision_cfg"], text, bool(config.get("quick_gelu"))

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import logging
-from typing import Any
 
 import numpy as np
 
 from clip_pipeline.errors import ModelError, TrainingError
-from clip_pipeline.text.tokenizer import CaptionTokenizer
+from clip_pipeline.text.own_tokenizer import TrainingTokenizer
 from clip_pipeline.training.data.batches import CaptionTable
 from clip_pipeline.training.data.pairs import SplitPairs
 from clip_pipeline.training.memory import PAIRS_MEASURED, estimate_memory, free_bytes
@@ -22,12 +21,13 @@ WORTH_SAYING = 0.05
 ESTIMATE_ERROR = 1.5
 
 
-def check_tokens(table: CaptionTable, config: dict[str, Any]) -> None:
-    """Raises ModelError where the tokenizer gives ids that the model has no embedding for."""
-    largest, size = int(table.tokens.max()), int(config["text_cfg"]["vocab_size"])
-    if largest >= size:
+def check_tokens(table: CaptionTable, rows: int | None) -> None:
+    """Raises ModelError where the tokenizer gives ids that the model has no embedding for. rows: of its token table, None where only
+    the model itself knows."""
+    largest = int(table.tokens.max())
+    if rows is not None and largest >= rows:
         raise ModelError(
-            f"The tokenizer gives the token {largest:,}, the model's vocabulary ends at {size - 1:,}. Use the tokenizer "
+            f"The tokenizer gives the token {largest:,}, the model's vocabulary ends at {rows - 1:,}. Use the tokenizer "
             "that belongs to the model."
         )
 
@@ -35,7 +35,7 @@ def check_tokens(table: CaptionTable, config: dict[str, Any]) -> None:
 def look_at_data(
     training: SplitPairs,
     table: CaptionTable,
-    tokenizer: CaptionTokenizer,
+    tokenizer: TrainingTokenizer,
     batch_size: int,
     captions_per_photo: int = 1,
     repeat_captions: str = "never",
@@ -102,17 +102,17 @@ def look_at_memory(trainer: Trainer) -> str | None:
     return f"{sentence} If it stops for want of memory: {advice}"
 
 
-def share_of_cut_captions(training: SplitPairs, tokenizer: CaptionTokenizer, length: int) -> float:
+def share_of_cut_captions(training: SplitPairs, tokenizer: TrainingTokenizer, length: int) -> float:
     """Share of the captions, of up to 2,000 evenly chosen ones, with more tokens than `length`."""
     chosen = training.captions[:: max(1, len(training.captions) // CAPTIONS_MEASURED)]
     rows = tokenizer.encode(chosen.to_pylist(), 4 * length)
-    return float((_lengths(rows, tokenizer.pad_id) > length).mean())
+    return float((_lengths(rows, tokenizer.pad_id, tokenizer.end_id) > length).mean())
 
 
-def _lengths(rows: np.ndarray, pad_id: int) -> np.ndarray:
-    """Tokens of each row up to the last that is no padding."""
+def _lengths(rows: np.ndarray, pad_id: int, end_id: int) -> np.ndarray:
+    """Tokens of each row up to the last that is no padding; the end is one of them where rows are filled up with it."""
     places = np.arange(1, rows.shape[1] + 1)
-    return np.where(rows != pad_id, places, 0).max(axis=1)
+    return np.where(rows != pad_id, places, 0).max(axis=1) + (pad_id == end_id)
 
 
 def _photos_by_text(table: CaptionTable) -> np.ndarray:

@@ -14,19 +14,12 @@ from typing import TYPE_CHECKING, Any
 from clip_pipeline.machine.cores import usable_cores
 from clip_pipeline.machine.device import choose_device
 from clip_pipeline.models.folder import save_model_folder
-from clip_pipeline.models.registry import context_length_of, image_size_of, with_tokenizer
 from clip_pipeline.settings import ComputeSettings, TrainingSettings, fingerprinted
 from clip_pipeline.storage.disk import hash_json
-from clip_pipeline.text.tokenizer import load_tokenizer
 from clip_pipeline.training.checkpoint import remove_states
 from clip_pipeline.training.data.batches import Batches, CaptionTable, shuffled_captions
-from clip_pipeline.training.data.decoded_images import (
-    ImageFormat,
-    ImageSource,
-    StoredImages,
-    image_format,
-    store_images,
-)
+from clip_pipeline.training.data.decoded_images import ImageSource, StoredImages, store_images
+from clip_pipeline.training.data.image_format import ImageFormat, image_format
 from clip_pipeline.training.data.loader import Loader
 from clip_pipeline.training.data.mixup import check_circles
 from clip_pipeline.training.data.pair_reader import PairReader
@@ -38,9 +31,8 @@ from clip_pipeline.training.loss_watch import DivergenceDetector, memory_explain
 from clip_pipeline.training.model.batch_norms import has_batch_norms, share_batch_norms
 from clip_pipeline.training.model.initial_model import (
     hash_initial_weights,
-    initial_preprocess,
+    largest_logit_scale,
     make_model,
-    with_loss,
 )
 from clip_pipeline.training.model.precision import (
     choose_precision,
@@ -53,6 +45,7 @@ from clip_pipeline.training.objective.grad_cache import GradCacheStep
 from clip_pipeline.training.optim.optimizer import AveragedWeights, ClipOptimizer
 from clip_pipeline.training.optim.schedule import Schedule
 from clip_pipeline.training.options import (
+    about_model,
     architecture_of,
     augmentation_of,
     initial_model_of,
@@ -67,6 +60,7 @@ from clip_pipeline.training.reports.log import LOG_FILE, TABLE_FILE, read_log, w
 from clip_pipeline.training.reports.log_plot import plot_log
 from clip_pipeline.training.reports.summary import summarise
 from clip_pipeline.training.reports.tensorboard import FOLDER as TENSORBOARD_FOLDER
+from clip_pipeline.training.starting_point import starting_point
 from clip_pipeline.training.trainer import OnRow, Trainer, nothing_on_row
 from clip_pipeline.training.validation import ValidationSet
 
@@ -106,25 +100,21 @@ def train_clip(
     device = choose_device(compute.device)
     threads = count_threads(compute.threads, processes.on_this_machine)
     settings = replace(settings, precision=choose_precision(settings.precision, device))
-    config = architecture_of(settings)
-    preprocess = initial_preprocess(config, settings.init_from)
-    if settings.init_from:
-        tokenizer_folder = Path(settings.init_from)  # the weights know no other one's tokens
-    tokenizer = load_tokenizer(tokenizer_folder)
-    config = with_tokenizer(config, tokenizer.vocab_size, tokenizer.pad_id, tokenizer.end_id, tokenizer.context_length)
-    config = with_loss(config, settings.loss)
+    work_folder.mkdir(parents=True, exist_ok=True)
+    begun = architecture_of(settings), settings.init_from, settings.loss
+    start = starting_point(*begun, tokenizer_folder, work_folder)
+    config, preprocess, tokenizer = start.config, start.preprocess, start.tokenizer
     training, validation = read_split(pairs, "train"), read_split(pairs, "validation")
     check_enough_photos(training, settings.batch_size)
     schedule = schedule_of(settings, len(training))
-    work_folder.mkdir(parents=True, exist_ok=True)
 
     wanted = image_format(preprocess, settings.cached_image_size)
     with processes.first_goes_ahead():  # the others find the file that it made
         sources = _open_images(photos, [training.photo_ids, validation.photo_ids], wanted, work_folder, compute.workers)
-    length = context_length_of(config)
+    length = start.context_length
     captions = training.table(tokenizer, length)
-    check_tokens(captions, config)
-    warnings = []
+    check_tokens(captions, start.token_rows)
+    warnings = about_model(settings)
     if processes.first:
         compared = settings.batch_size, settings.captions_per_photo, settings.repeat_captions
         warnings += look_at_data(training, captions, tokenizer, *compared)
@@ -138,7 +128,7 @@ def train_clip(
     workers = max(1, (compute.workers or usable_cores()) // processes.on_this_machine)
 
     def reader(source: ImageSource, table: CaptionTable, split: str) -> PairReader:
-        return PairReader(source, table, image_size_of(config), split, workers, undecodable_images, device == "cuda")
+        return PairReader(source, table, start.image_size, split, workers, undecodable_images, device == "cuda")
 
     held_out = None
     if len(validation):
@@ -152,15 +142,16 @@ def train_clip(
             settings.precision,
         )
     # another thread count or device would finish with other bytes than an undisturbed run
-    plan_parts = [fingerprinted(settings), config, hash_data(training, validation, tokenizer_folder=tokenizer_folder)]
+    plan_parts = [fingerprinted(settings), config, hash_data(training, validation, tokenizer=start.tokenizer_bytes)]
     plan = hash_json([*plan_parts, hash_initial_weights(settings.init_from), device, threads, processes.count])
     explained = memory_explained(settings.batch_size, settings.chunk_size)
     with reproducible_arithmetic(settings.seed, device, threads), explained:
         pairs_read = reader(sources[0], captions, "train")
         trainer = make_trainer(
-            settings, schedule, config, preprocess, pairs_read, held_out, device, tokenizer.pad_id, processes
+            settings, schedule, config, preprocess, pairs_read, held_out, device, tokenizer.kept_ids, processes
         )
-        warnings += odd_settings(settings, has_batch_norms(trainer.model), processes.count)
+        by_batch = has_batch_norms(trainer.model) and not trainer.learner.keeps_statistics
+        warnings += odd_settings(settings, by_batch, processes.count)
         about_memory = look_at_memory(trainer)  # by all of them: batch norms that share a batch wait for one another
         if processes.first:
             _warn(warnings, about_memory)
@@ -174,7 +165,7 @@ def train_clip(
             return {}
         trainer.load_published_weights(work_folder)
     folder.mkdir(parents=True, exist_ok=True)
-    save_model_folder(trainer.model, config, preprocess, tokenizer_folder, folder)
+    save_model_folder(trainer.model, config, preprocess, start.tokenizer_folder, folder)
     bad = publish_undecodable_images(work_folder, folder)
     summary = (
         {"settings": fingerprinted(settings)}
@@ -190,7 +181,7 @@ def train_clip(
     shutil.copyfile(work_folder / LOG_FILE, folder / LOG_FILE)
     log = read_log(folder / LOG_FILE)
     write_log_table(log, folder / TABLE_FILE)
-    title = f"Training {Path(settings.model).stem}"
+    title = f"Training {Path(settings.init_from or settings.model).stem}"
     plot_log(log, folder / PLOT_FILE, settings.batch_size, settings.loss, title)
     if settings.tensorboard:
         shutil.copytree(work_folder / TENSORBOARD_FOLDER, folder / TENSORBOARD_FOLDER)
@@ -207,18 +198,17 @@ def make_trainer(
     pairs: PairReader,
     held_out: ValidationSet | None,
     device: str,
-    pad_id: int,
+    kept_ids: tuple[int, ...],
     processes: Processes = ONE_PROCESS,
 ) -> Trainer:
     """The parts of a training, each made of what the settings say of it, put together before the first step.
 
-    config: with the tokenizer's and the loss's entries. preprocess: of `initial_preprocess`. pairs: of the training. Raises
-    SettingsError for what does not go together, ModelError for weights that do not fit.
+    config: with the tokenizer's and the loss's entries. preprocess: of images. pairs: of the training. kept_ids: of the
+    tokenizer. Raises SettingsError for what does not go together, ModelError for weights that do not fit.
     """
     initial, augmentation, objective = initial_model_of(settings), augmentation_of(settings), objective_of(settings)
     optimizer, saving = optimizer_of(settings), saving_of(settings)
     check_circles(augmentation.mixup_alpha, settings.batch_size, processes.count)
-    kept_ids = (pad_id, int(pairs.table.tokens[0, 0]), config["text_cfg"]["eos_id"])
     batches = Batches(pairs.table, settings.batch_size, settings.seed, settings.repeat_captions)
     share = processes.share(settings.batch_size)
     data = Loader(pairs, batches, schedule.steps, share, augmentation, settings.captions_per_photo, kept_ids)
@@ -226,21 +216,22 @@ def make_trainer(
     share_batch_norms(model, processes)
     word_head = None
     if objective.bag_of_words:
-        weights = token_weights(pairs.table, config["text_cfg"]["vocab_size"], kept_ids)
+        weights = token_weights(pairs.table, model.vocab_size, kept_ids)
         word_head = make_word_head(config["embed_dim"], weights).to(device)
     learner = GradCacheStep(
         model,
         word_head,
         objective,
         device,
-        pad_id,
         settings.precision,
         settings.chunk_size,
         settings.gradient_checkpointing,
         initial.frozen,
         make_scaler(device, settings.precision),
         processes,
+        initial.keeps_statistics,
     )
+    optimizer = replace(optimizer, max_logit_scale=largest_logit_scale(model, initial, optimizer.max_logit_scale))
     return Trainer(
         learner,
         data,

@@ -140,7 +140,7 @@ class Trainer:
         saved = time.monotonic()
         throughput = Throughput(time.monotonic, self.learner.device)
         first_step = self.step
-        training_mode(self.model, self.learner.frozen)
+        training_mode(self.model, self.learner.frozen, self.learner.keeps_statistics)
         wanted = self.saving.tensorboard and first
         with (
             tensorboard_log(work_folder / TENSORBOARD_FOLDER, work_folder / LOG_FILE, wanted) as board,
@@ -184,8 +184,8 @@ class Trainer:
 
     def _validate(self, work_folder: Path) -> None:
         assert self.held_out is not None
-        self.validation_loss = self.held_out.loss(self.model, self.averaged, self.learner.device, self.learner.pad_id)
-        training_mode(self.model, self.learner.frozen)
+        self.validation_loss = self.held_out.loss(self.model, self.averaged, self.learner.device)
+        training_mode(self.model, self.learner.frozen, self.learner.keeps_statistics)
         if self.validation_loss < self.best_loss:
             self.best_loss, self.best_step = self.validation_loss, self.step
             save_best(self.published_weights(), work_folder)
@@ -212,8 +212,7 @@ class Trainer:
 
     def pairs_to_measure(self, count: int) -> tuple[torch.Tensor, torch.Tensor]:
         """Blank images and the longest captions, on the device: something to measure memory with."""
-        size = self.data.reader.size
-        blank = np.zeros((count, size, size, 3), np.uint8)
+        blank = np.zeros((count, *self.data.reader.shape, 3), np.uint8)
         return self._images_on_device(blank), self._tokens_on_device(self.data.longest_captions(count))
 
     def _images_on_device(self, images: np.ndarray) -> torch.Tensor:

@@ -35,7 +35,7 @@ class ValidationSet:
         self.mean, self.std, self.loss_name, self.precision = mean, std, loss, precision
         self.batches = validation_pairs(self.captions, batch_size, seed)
 
-    def loss(self, model: ClipModel, averaged: AveragedWeights | None, device: str, pad_id: int) -> float:
+    def loss(self, model: ClipModel, averaged: AveragedWeights | None, device: str) -> float:
         """Mean loss in nats over all pairs, without augmentation or dropout, of the weights that would be published.
 
         Leaves the model in evaluation mode.
@@ -55,7 +55,7 @@ class ValidationSet:
                 self.reader.give_back(batch.images)
                 tokens = torch.from_numpy(self.captions.tokens[batch.captions]).long().to(device)
                 image_ND = encode_images(model, images)
-                caption_ND = encode_captions(model, tokens, pad_id)
+                caption_ND = encode_captions(model, tokens)
                 loss = contrastive_loss(model, image_ND, caption_ND, self.loss_name)
                 total += float(loss) * len(photo_rows)
         if trained is not None:

@@ -13,7 +13,8 @@ def build_tiny_model(folder: Path, seed: int = 0) -> Path:
     """Writes the model folder `folder`/model and returns it; 16-pixel images, 32 dimensions."""
     import torch
 
-    from clip_pipeline.models.folder import preprocess_config, save_model_folder
+    from clip_pipeline.models.folder import save_model_folder
+    from clip_pipeline.models.preprocessing import preprocess_config
     from clip_pipeline.models.registry import build_model, load_config, with_tokenizer
     from clip_pipeline.settings import TokenizerSettings
     from clip_pipeline.text.tokenizer import load_tokenizer

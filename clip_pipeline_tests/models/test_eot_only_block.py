@@ -41,7 +41,7 @@ def test_embeddings_and_gradients_are_those_of_open_clip(layers, text):
     ours, theirs = model_of(layers, **text), model_of(layers, **text)
     tokens = captions_of(ours)
     assert is_plain(ours.transformer)
-    found = encode_captions(ours, tokens, PAD)
+    found = encode_captions(ours, tokens)
     expected = torch.nn.functional.normalize(theirs.encode_text(tokens).float(), dim=-1)
     assert torch.allclose(found, expected, atol=1e-6)
     weights = torch.randn(found.shape, generator=torch.Generator().manual_seed(1))
@@ -64,9 +64,9 @@ def test_each_row_is_that_of_the_whole_block():
 def test_products_in_half_precision_err_no_more_than_in_open_clips_own_encoder(dtype):
     model = model_of().float()
     tokens = captions_of(model)
-    full = encode_captions(model, tokens, PAD)
+    full = encode_captions(model, tokens)
     with torch.autocast("cpu", dtype):
-        ours = encode_captions(model, tokens, PAD)
+        ours = encode_captions(model, tokens)
         theirs = torch.nn.functional.normalize(model.encode_text(tokens).float(), dim=-1)
     assert ours.dtype == torch.float32 and not torch.equal(ours, full)
     assert (ours - full).abs().mean() < 1.5 * (theirs - full).abs().mean()

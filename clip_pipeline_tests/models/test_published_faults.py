@@ -11,7 +11,7 @@ import pytest
 import torch
 from PIL import Image
 
-from clip_pipeline.models.folder import preprocess_config
+from clip_pipeline.models.preprocessing import preprocess_config
 from clip_pipeline.models.registry import build_model, load_config
 from clip_pipeline.settings import TrainingSettings
 from clip_pipeline.training.objective.loss import clip_loss

@@ -24,7 +24,7 @@ def built(*assignments: str) -> torch.nn.Module:
 
 @pytest.mark.parametrize("name", list_models())
 def test_without_sizes_the_model_is_the_named_one(name):
-    assert resized_config(name, Sizes()) == load_config(name)
+    assert resized_config(load_config(name), name, Sizes()) == load_config(name)
 
 
 def test_every_size_can_be_set_without_writing_a_file():

@@ -71,7 +71,7 @@ def plain_resnet_parameters(row: Row, encoder: PlainResNet) -> int:
 @pytest.mark.parametrize("name", TABLE)
 def test_encoders_have_the_published_sizes(name, models):
     row, config, model = TABLE[name], load_config(name), models[name]
-    assert (image_size_of(config), context_length_of(config)) == (row.px, row.tokens)
+    assert (image_size_of(config), context_length_of(config)) == ((row.px, row.px), row.tokens)
     assert model.token_embedding.weight.shape == (row.vocabulary, row.text.width)
     assert model.positional_embedding.shape == (row.tokens, row.text.width)
     encoders = [(model.transformer.resblocks, row.text)]

@@ -20,7 +20,8 @@ from clip_pipeline.models.torchvision_operators import define_missing_operators
 from clip_pipeline.pixels.decode import decode
 from clip_pipeline.pixels.preprocess import preprocessing_of
 from clip_pipeline.settings import DownloadSettings
-from clip_pipeline.training.data.decoded_images import ImageFormat, StoredImages, store_images
+from clip_pipeline.training.data.decoded_images import StoredImages, store_images
+from clip_pipeline.training.data.image_format import ImageFormat
 from clip_pipeline.training.data.shard_images import ShardPhotos, StreamedImages
 from clip_pipeline_tests.made.image_files import encoded, png, tiff, ycck_jpeg
 

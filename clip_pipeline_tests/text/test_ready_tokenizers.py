@@ -170,7 +170,7 @@ def test_an_exclamation_mark_inside_a_text_is_not_taken_for_padding(both_clips):
     model = build_model(with_tokenizer(load_config("tiny_test"), tokenizer.vocab_size, 0, tokenizer.end_id)).eval()
     ids = torch.from_numpy(row).long()
     with torch.no_grad():
-        assert torch.allclose(encode_captions(model, ids, 0), model.encode_text(ids, normalize=True), atol=1e-6)
+        assert torch.allclose(encode_captions(model, ids), model.encode_text(ids, normalize=True), atol=1e-6)
 
 
 def test_transformers_gives_clips_ids_but_for_the_padding(clip_folder):
@@ -230,7 +230,8 @@ def test_a_model_reads_its_texts_at_their_end_in_training_and_in_open_clip(kind,
     import torch
 
     import clip_pipeline
-    from clip_pipeline.models.folder import preprocess_config, save_model_folder
+    from clip_pipeline.models.folder import save_model_folder
+    from clip_pipeline.models.preprocessing import preprocess_config
     from clip_pipeline.models.registry import build_model, load_config, with_tokenizer
     from clip_pipeline.training.model.encode import encode_captions
 
@@ -250,13 +251,13 @@ def test_a_model_reads_its_texts_at_their_end_in_training_and_in_open_clip(kind,
     ids = torch.from_numpy(tokenizer.encode(texts, 24)).long()
     with torch.no_grad():
         theirs = model.encode_text(published(texts), normalize=True)
-        assert torch.allclose(theirs, encode_captions(model, ids, tokenizer.pad_id), atol=1e-5)
+        assert torch.allclose(theirs, encode_captions(model, ids), atol=1e-5)
         for row, features in zip(ids, theirs, strict=True):
             end = int((row == tokenizer.end_id).int().argmax())
             row[end + 1 :] = 9  # padding is never read
-            assert torch.allclose(features, encode_captions(model, row[None], tokenizer.pad_id)[0], atol=1e-5)
+            assert torch.allclose(features, encode_captions(model, row[None])[0], atol=1e-5)
             row[end - 1] = 11 if row[end - 1] == 12 else 12  # the last token of the text is
-            assert not torch.allclose(features, encode_captions(model, row[None], tokenizer.pad_id)[0], atol=1e-4)
+            assert not torch.allclose(features, encode_captions(model, row[None])[0], atol=1e-4)
 
 
 @pytest.mark.slow

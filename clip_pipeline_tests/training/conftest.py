@@ -36,7 +36,7 @@ class Images:
     """A source of images that lie in an array, (N, side, side, 3) uint8."""
 
     def __init__(self, images: np.ndarray):
-        self.images, self.side, self.nbytes = images, images.shape[1], images.nbytes
+        self.images, self.shape, self.nbytes = images, images.shape[1:3], images.nbytes
         self.photo_ids = [f"photo{row}" for row in range(len(images))]
 
     def __len__(self) -> int:

@@ -73,6 +73,7 @@ SAME_MODEL = {"chunk_size": 3, "gradient_checkpointing": True}
 ELSEWHERE = {
     "plan": "test_plans",
     "init_from": "model/test_initial_model",
+    "batch_norms": "test_any_model",
     "compile": "model/test_initial_model, where it is asked of both encoders",
     "export_weights": "below",
 }

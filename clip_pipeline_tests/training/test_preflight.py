@@ -25,7 +25,7 @@ from clip_pipeline_tests.training.conftest import SETTINGS
 class LetterTokenizer:
     """A token a letter, between a start and an end."""
 
-    pad_id = 0
+    pad_id, end_id = 0, 2
 
     def encode(self, texts, length):
         rows = np.zeros((len(texts), length), dtype=np.int32)
@@ -77,7 +77,7 @@ def test_captions_that_are_cut_are_counted():
 def test_a_token_beyond_the_vocabulary_is_an_error():
     _, table, _ = data_of([["abc"]])
     with pytest.raises(ModelError, match=r"gives the token 101, the model's vocabulary ends at 99. Use the tokenizer"):
-        check_tokens(table, {"text_cfg": {"vocab_size": 100}})
+        check_tokens(table, 100)
 
 
 @pytest.mark.slow

@@ -157,12 +157,12 @@ def test_evaluation_crops_and_varies_nothing(monkeypatch):
     table = make_caption_table([[str(i)] for i in range(12)], tokens)
     mean = std = [0.5] * 3
     model.train()
-    reader = PairReader(Images(images), table, 16, "validation")
+    reader = PairReader(Images(images), table, (16, 16), "validation")
     held_out = ValidationSet(reader, 8, 0, mean, std)
-    losses = {held_out.loss(model, None, "cpu", 0) for _ in range(3)}
+    losses = {held_out.loss(model, None, "cpu") for _ in range(3)}
     unvaried = make_model(load_config("tiny_test"), initial_model_of(SETTINGS), "cpu")
     unvaried.load_state_dict(model.state_dict())
-    assert losses == {held_out.loss(unvaried, None, "cpu", 0)}
+    assert losses == {held_out.loss(unvaried, None, "cpu")}
     assert not hasattr(validation, "draw_augmentation")
 
 

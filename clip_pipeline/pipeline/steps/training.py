@@ -35,7 +35,8 @@ def _images_inputs(workspace: Workspace, partition: str) -> dict[str, str]:
 def _build_images(context: BuildContext) -> Built:
     import pyarrow.parquet as pq
 
-    from clip_pipeline.training.data.decoded_images import ImageFormat, store_images
+    from clip_pipeline.training.data.decoded_images import store_images
+    from clip_pipeline.training.data.image_format import ImageFormat
     from clip_pipeline.training.data.pairs import read_split
 
     workspace = context.workspace
@@ -43,7 +44,7 @@ def _build_images(context: BuildContext) -> Built:
     pairs = pq.read_table(workspace.get("image_text_pairs").file("pairs.parquet"))
     photo_ids = [photo_id for split in ("train", "validation") for photo_id in read_split(pairs, split).photo_ids]
     store_images(_photos_of(workspace, pairs), photo_ids, wanted, context.folder, workspace.recipe.compute.workers)
-    return Built(rows={"images": len(photo_ids)}, facts={"side": wanted.side, "resize_mode": wanted.resize_mode})
+    return Built(rows={"images": len(photo_ids)}, facts=wanted.described())
 
 
 def _photos_of(workspace: Workspace, pairs: pa.Table) -> Iterator[tuple[str, bytes]]:

@@ -23,7 +23,6 @@ from clip_pipeline.settings.variants import (
     variant_file,
 )
 from clip_pipeline.storage.manifest import Artifact
-from clip_pipeline.training.model.initial_model import check_initial_model
 from clip_pipeline.training.options import architecture_of
 
 CHECKPOINT = "clip_checkpoint"
@@ -105,7 +104,6 @@ def check_variant(recipe: Recipe, variant: Variant) -> None:
     """Raises SettingsError or ModelError for a variant that could not be trained, as far as that shows before the training."""
     training = variant.training
     config = architecture_of(training)
-    check_initial_model(config, training.init_from)
     if training.init_from:  # which brings its own tokenizer, and resizes as it is used to
         return
     variant_image_format(training)

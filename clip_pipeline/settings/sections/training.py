@@ -116,7 +116,15 @@ class TrainingSettings(CheckedSettings):
     )
     freeze_norms: bool = setting(True, "Freeze the normalisation layers of that encoder too.")
     init_from: str = setting(
-        "", "Model folder to go on from, with its tokenizer and preprocessing, instead of random weights."
+        "",
+        "Model to go on from, with its architecture, tokenizer and preprocessing, instead of random weights: any that --model "
+        "takes elsewhere, a folder, ARCHITECTURE/TAG, ARCHITECTURE/FILE or hf-hub:OWNER/NAME.",
+    )
+    batch_norms: str = setting(
+        "auto",
+        "Means and variances of batch norms: update takes those of each batch, keep those that the model has; auto keeps them "
+        "with init_from, for batches of a fine-tuning are few and small.",
+        choices=("auto", "update", "keep"),
     )
     crop_scale: float = setting(
         1.0, "Smallest area of the random crop, as a fraction; 1 is no crop.", low=0.05, high=1.0

@@ -73,12 +73,13 @@ class DrawnAugmentation:
     covered: NDArray[np.float64]
 
     def apply(self, place: int, stored: np.ndarray, image: np.ndarray) -> None:
-        """Makes `image`, (S, S, 3), of a stored one, (side, side, 3), as the `place`-th of the batch."""
-        box = self.boxes[place] * stored.shape[0]
-        if image.shape == stored.shape and box[0] == box[1] == 0 and box[2] == box[3] == stored.shape[0]:
+        """Makes `image`, (H, W, 3), of a stored one, of that size or larger, as the `place`-th of the batch."""
+        height, width = stored.shape[:2]
+        box = self.boxes[place] * np.array([width, height, width, height])
+        if image.shape == stored.shape and box[0] == box[1] == 0 and box[2] == width and box[3] == height:
             image[...] = stored[:, ::-1] if self.mirrored[place] else stored
         else:
-            resize_square(stored, box, image, bool(self.mirrored[place]))
+            resize_box(stored, box, image, bool(self.mirrored[place]))
         if self.contrast[place] or self.brightness[place]:
             from clip_pipeline.pixels.color_kernels import jitter_colours
 
@@ -87,7 +88,8 @@ class DrawnAugmentation:
             from clip_pipeline.pixels.color_kernels import saturate_colours
 
             saturate_colours(image, self.saturation[place])
-        left, top, right, bottom = (self.covered[place] * image.shape[0]).round().astype(int).tolist()
+        sides = np.array([image.shape[1], image.shape[0]] * 2)
+        left, top, right, bottom = (self.covered[place] * sides).round().astype(int).tolist()
         if left < right and top < bottom:
             image[top:bottom, left:right] = COVER
 
@@ -136,9 +138,9 @@ def crop_boxes(draws: NDArray[np.float64], smallest: float) -> NDArray[np.float6
     return np.concatenate([starts, np.minimum(starts + sides, 1.0)], axis=1)
 
 
-def resize_square(stored: np.ndarray, box: NDArray[np.float64], image: np.ndarray, mirrored: bool = False) -> None:
-    """Fills `image`, (S, S, 3) uint8, with a box of `stored`, in its pixels, as Pillow's resize(BICUBIC, box) does."""
+def resize_box(stored: np.ndarray, box: NDArray[np.float64], image: np.ndarray, mirrored: bool = False) -> None:
+    """Fills `image`, (H, W, 3) uint8, with a box of `stored`, in its pixels, as Pillow's resize(BICUBIC, box) does."""
     from clip_pipeline.pixels.resize_kernels import resample
 
-    side = image.shape[0]
-    resample(stored, box, np.array([side, side, 0, 0]), image, mirrored, AS_PILLOW)
+    height, width = image.shape[:2]
+    resample(stored, box, np.array([width, height, 0, 0]), image, mirrored, AS_PILLOW)

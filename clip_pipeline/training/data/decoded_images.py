@@ -8,17 +8,15 @@ import logging
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from clip_pipeline.errors import ImageError, PhotosError, SettingsError, TrainingError
+from clip_pipeline.errors import ImageError, PhotosError, TrainingError
 from clip_pipeline.machine.cores import usable_cores
 from clip_pipeline.machine.progress import progress
-from clip_pipeline.pixels.decode import decoded
-from clip_pipeline.pixels.resize import Square, fit_square
 from clip_pipeline.storage.disk import sync_path, write_synced
+from clip_pipeline.training.data.image_format import ImageFormat, prepared_image
 
 if TYPE_CHECKING:
     import numpy as np
@@ -26,50 +24,20 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 IMAGES_FILE, IDS_FILE, ABOUT_FILE = "images.npy", "photo_ids.parquet", "images.json"
-RESIZE_MODES = ("shortest", "squash")
 PHOTOS_AT_A_TIME = 256
-
-
-@dataclass(frozen=True)
-class ImageFormat(Square):
-    """How images are kept. side: of the square, in pixels. resize_mode: squash, or shortest (then the centre is cropped)."""
-
-    @property
-    def name(self) -> str:
-        """Such as 112px_shortest: a folder name and a partition."""
-        return f"{self.side}px_{self.resize_mode}"
-
-    @classmethod
-    def named(cls, name: str) -> ImageFormat:
-        """The format of a `name`. Raises SettingsError for another text."""
-        side, _, resize_mode = name.partition("px_")
-        if not side.isdigit() or resize_mode not in RESIZE_MODES:
-            raise SettingsError(f'"{name}" is no format of images. Expected one such as 112px_shortest or 64px_squash.')
-        return cls(int(side), resize_mode)
-
-
-def image_format(preprocess: dict[str, Any], cached_image_size: int = 0) -> ImageFormat:
-    """The format for a model's preprocessing: its own side, or `training.cached_image_size`. Raises SettingsError for a smaller one."""
-    side = preprocess["size"][0]
-    if cached_image_size and cached_image_size < side:
-        raise SettingsError(
-            f"training.cached_image_size is {cached_image_size}, less than the {side} pixels that the model sees. Set it to "
-            f"{side} or more, such as {round(side * 8 / 7)}, or to 0."
-        )
-    return ImageFormat(cached_image_size or side, preprocess["resize_mode"])
 
 
 class ImageSource(Protocol):
     """Images in rows, each read alone, from any thread."""
 
-    side: int
+    shape: tuple[int, int]
     nbytes: int
     photo_ids: Sequence[str]
 
     def __len__(self) -> int: ...
 
     def read_into(self, row: int, image: np.ndarray) -> None:
-        """Fills `image`, (side, side, 3) uint8. Raises PhotosError for a photo that cannot be decoded."""
+        """Fills `image`, (H, W, 3) uint8. Raises PhotosError for a photo that cannot be decoded."""
 
 
 class StoredImages:
@@ -83,19 +51,19 @@ class StoredImages:
         import numpy as np
 
         about = _read_about(folder)
-        if about is None or about["format"] != asdict(wanted):
+        if about is None or about["format"] != wanted.described():
             found = "nothing that is whole" if about is None else f"images as {ImageFormat(**about['format']).name}"
             raise TrainingError(
                 f"{folder} holds {found}, expected images as {wanted.name}. Materialise decoded_images again."
             )
-        self.side, self.photo_ids = wanted.side, photo_ids
+        self.shape, self.photo_ids = wanted.shape, photo_ids
         self._rows = _rows_of(folder / IDS_FILE, photo_ids)
         self.path = folder / IMAGES_FILE
         with self.path.open("rb") as stream:
             np.lib.format.read_magic(stream)
             np.lib.format.read_array_header_1_0(stream)
             self._first = stream.tell()
-        self._image_bytes = self.side * self.side * 3
+        self._image_bytes = wanted.nbytes
         self.nbytes = self._image_bytes * len(photo_ids)
         self._file = os.open(self.path, os.O_RDONLY)
 
@@ -107,7 +75,7 @@ class StoredImages:
             os.close(self._file)
 
     def read_into(self, row: int, image: np.ndarray) -> None:
-        """Fills `image`, (side, side, 3) uint8, contiguous. Raises TrainingError where the file ends too early."""
+        """Fills `image`, (H, W, 3) uint8, contiguous. Raises TrainingError where the file ends too early."""
         place = self._first + int(self._rows[row]) * self._image_bytes
         if os.preadv(self._file, [image.data], place) != self._image_bytes:
             raise TrainingError(f"{self.path} ends before its {len(self):,} images. Materialise decoded_images again.")
@@ -133,7 +101,7 @@ def _rows_of(stored: Path, photo_ids: Sequence[str]) -> np.ndarray:
 def store_images(
     photos: Iterable[tuple[str, bytes]], photo_ids: Sequence[str], wanted: ImageFormat, folder: Path, workers: int = 0
 ) -> None:
-    """Writes images.npy, (N, side, side, 3) uint8, row i the image of `photo_ids[i]`, and the ids beside it.
+    """Writes images.npy, (N, H, W, 3) uint8, row i the image of `photo_ids[i]`, and the ids beside it.
 
     photos: (id, JPEG bytes) in any order; others than `photo_ids` are passed over. workers: decoding threads, 0 is one a
     core. What a finished, then killed run left is used again, and then `photos` is not read at all.
@@ -144,7 +112,7 @@ def store_images(
     import pyarrow.parquet as pq
 
     about = {
-        "format": asdict(wanted),
+        "format": wanted.described(),
         "photos": len(photo_ids),
         "ids": hashlib.sha256("\n".join(photo_ids).encode()).hexdigest(),
     }
@@ -155,10 +123,10 @@ def store_images(
     path = folder / IMAGES_FILE
     rows = {photo_id: row for row, photo_id in enumerate(photo_ids)}
     with path.open("wb") as stream:
-        shape = (len(rows), wanted.side, wanted.side, 3)
+        shape = (len(rows), *wanted.shape, 3)
         np.lib.format.write_array_header_1_0(stream, {"descr": "|u1", "fortran_order": False, "shape": shape})
         first = stream.tell()
-    image_bytes = wanted.side * wanted.side * 3
+    image_bytes = wanted.nbytes
     _reserve_disk(path, first + image_bytes * len(rows))
     missing = set(rows)
     chosen = ((photo_id, content) for photo_id, content in photos if photo_id in rows)
@@ -171,8 +139,7 @@ def store_images(
 
         def store(photo: tuple[str, bytes]) -> None:
             try:
-                with decoded(photo[1]) as pixels:
-                    image = fit_square(pixels, wanted)
+                image = prepared_image(photo[1], wanted)
             except ImageError as error:
                 raise PhotosError(f"Photo {photo[0]} in the shards cannot be decoded: {error}.") from error
             os.pwrite(images.fileno(), np.ascontiguousarray(image).data, first + rows[photo[0]] * image_bytes)

@@ -28,7 +28,7 @@ BATCHES_AHEAD = 2
 
 @dataclass(frozen=True)
 class TrainingBatch:
-    """A share of B pairs of a training's batch. images: (B, S, S, 3) uint8. captions: rows of the caption table, (B, K).
+    """A share of B pairs of a training's batch. images: (B, H, W, 3) uint8. captions: rows of the caption table, (B, K).
 
     tokens: (B, K, L) of those captions; shown: what the text encoder sees of them, where tokens are left out. mixup_weight:
     the share of its own that each image keeps when it is mixed with the next.
@@ -88,7 +88,7 @@ class Loader:
     def longest_captions(self, count: int) -> NDArray[np.int32]:
         """(count, K, L) tokens of the longest captions, those that take the most memory."""
         tokens = self.reader.table.tokens
-        longest = (tokens != self.kept_ids[0]).sum(1).argsort()[-count:]
+        longest = (tokens != tokens[:, -1:]).sum(1).argsort()[-count:]  # a row that is not full ends in padding
         return tokens[np.repeat(longest[:, None], self.captions_per_photo, axis=1)]
 
     def _start(self, step: int) -> PendingBatch:

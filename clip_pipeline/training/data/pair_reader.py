@@ -11,7 +11,7 @@ import numpy as np
 
 from clip_pipeline.errors import PhotosError, TrainingError
 from clip_pipeline.machine.cores import usable_cores
-from clip_pipeline.training.data.augmentation import DrawnAugmentation, resize_square
+from clip_pipeline.training.data.augmentation import DrawnAugmentation, resize_box
 from clip_pipeline.training.data.batches import CaptionTable
 from clip_pipeline.training.data.decoded_images import ImageSource
 from clip_pipeline.training.data.undecodable_images import BadPhoto, UndecodableImages
@@ -25,26 +25,26 @@ WHOLE = slice(None)
 
 @dataclass(frozen=True)
 class Batch:
-    """images: (B, S, S, 3) uint8. captions: rows of the caption table, (B,)."""
+    """images: (B, H, W, 3) uint8. captions: rows of the caption table, (B,)."""
 
     images: NDArray[np.uint8]
     captions: NDArray[np.int64]
 
 
 class PairReader:
-    """Reads pairs of one split with a number of threads. size: side of the images it gives, in pixels."""
+    """Reads pairs of one split with a number of threads. shape: (height, width) of the images it gives, in pixels."""
 
     def __init__(
         self,
         source: ImageSource,
         table: CaptionTable,
-        size: int,
+        shape: tuple[int, int],
         split: str = "train",
         workers: int = 1,
         undecodable_images: UndecodableImages | None = None,
         pinned: bool = False,
     ):
-        self.source, self.table, self.size, self.split = source, table, size, split
+        self.source, self.table, self.shape, self.split = source, table, shape, split
         self.undecodable_images, self.pinned = undecodable_images, pinned
         self._pool = ThreadPoolExecutor(workers or usable_cores(), thread_name_prefix="images")
         self._free: list[NDArray[np.uint8]] = []
@@ -109,7 +109,7 @@ class PairReader:
         for number, images in enumerate(self._free):
             if len(images) == count:
                 return self._free.pop(number)
-        shape = (count, self.size, self.size, 3)
+        shape = (count, *self.shape, 3)
         if self.pinned:
             import torch
 
@@ -125,7 +125,7 @@ class PairReader:
     ) -> list[tuple[int, str]]:
         """Fills `images` with those of `places`; returns the places that cannot be decoded, and why."""
         bad = []
-        stored = np.empty((self.source.side, self.source.side, 3), np.uint8)
+        stored = np.empty((*self.source.shape, 3), np.uint8)
         for image, place in zip(images, places, strict=True):
             try:
                 self.read_one(int(photos[place]), place, image, augmentation, stored)
@@ -141,15 +141,16 @@ class PairReader:
         augmentation: DrawnAugmentation | None,
         stored: NDArray[np.uint8],
     ) -> None:
-        """Fills `image`, (S, S, 3), with a photo, varied as the `place`-th of the batch. stored: room for one as stored."""
-        if augmentation is None and self.source.side == self.size:
+        """Fills `image`, (H, W, 3), with a photo, varied as the `place`-th of the batch. stored: room for one as stored."""
+        if augmentation is None and self.source.shape == self.shape:
             self.source.read_into(row, image)
             return
         self.source.read_into(row, stored)
         if augmentation is not None:
             augmentation.apply(place, stored, image)
         else:
-            resize_square(stored, np.array([0.0, 0.0, self.source.side, self.source.side]), image)
+            height, width = self.source.shape
+            resize_box(stored, np.array([0.0, 0.0, width, height]), image)
 
 
 @dataclass(frozen=True)
@@ -178,7 +179,7 @@ class _Replacements:
     def find(self, place: int) -> tuple[int, int]:
         """(photo row, caption row) for the place, the image filled. See `undecodable_images.BAD_PHOTOS_FILE` for the rule."""
         reader, pending = self.reader, self.pending
-        stored = np.empty((reader.source.side, reader.source.side, 3), np.uint8)
+        stored = np.empty((*reader.source.shape, 3), np.uint8)
         image = pending.images[place - pending.places.start]
         for row, caption in self._candidates(int(pending.photos[place])):
             try:

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from clip_pipeline.errors import TrainingError
 from clip_pipeline.storage.disk import hash_json
-from clip_pipeline.text.tokenizer import CaptionTokenizer
+from clip_pipeline.text.own_tokenizer import TrainingTokenizer
 from clip_pipeline.training.data.batches import CaptionTable
 
 if TYPE_CHECKING:
@@ -35,7 +34,7 @@ class SplitPairs:
     def __len__(self) -> int:
         return len(self.photo_ids)
 
-    def table(self, tokenizer: CaptionTokenizer, context_length: int) -> CaptionTable:
+    def table(self, tokenizer: TrainingTokenizer, context_length: int) -> CaptionTable:
         """The captions as token ids, tokenised once for the whole training."""
         import numpy as np
 
@@ -89,9 +88,9 @@ def check_enough_photos(training: SplitPairs, batch_size: int) -> None:
         )
 
 
-def hash_data(*splits: SplitPairs, tokenizer_folder: Path) -> str:
-    """sha256 of what is trained on: a saved state of other data must not be resumed."""
-    digest = hashlib.sha256((tokenizer_folder / "tokenizer.json").read_bytes())
+def hash_data(*splits: SplitPairs, tokenizer: bytes) -> str:
+    """sha256 of what is trained on: a saved state of other data must not be resumed. tokenizer: what tells it from others."""
+    digest = hashlib.sha256(tokenizer)
     for pairs in splits:
         digest.update(hash_json(pairs.photo_ids).encode())
         digest.update(pairs.first.tobytes())

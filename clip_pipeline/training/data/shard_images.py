@@ -9,9 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from clip_pipeline.errors import ImageError, PhotosError, TrainingError
-from clip_pipeline.pixels.decode import decoded
-from clip_pipeline.pixels.resize import fit_square
-from clip_pipeline.training.data.decoded_images import ImageFormat
+from clip_pipeline.training.data.image_format import ImageFormat, prepared_image
 
 if TYPE_CHECKING:
     import numpy as np
@@ -42,7 +40,7 @@ class StreamedImages:
     def __init__(self, photos: ShardPhotos, photo_ids: Sequence[str], wanted: ImageFormat):
         import numpy as np
 
-        self.photo_ids, self.format, self.side, self.nbytes = photo_ids, wanted, wanted.side, 0
+        self.photo_ids, self.format, self.shape, self.nbytes = photo_ids, wanted, wanted.shape, 0
         self._tars = [photos.tars[shard] for shard in sorted(photos.tars)]
         numbers = {shard: number for number, shard in enumerate(sorted(photos.tars))}
         places = [photos.place_of[photo_id] for photo_id in photo_ids]
@@ -66,7 +64,7 @@ class StreamedImages:
         return len(self.photo_ids)
 
     def read_into(self, row: int, image: np.ndarray) -> None:
-        """Fills `image`, (side, side, 3) uint8. Raises PhotosError for a photo that cannot be decoded, TrainingError for a
+        """Fills `image`, (H, W, 3) uint8. Raises PhotosError for a photo that cannot be decoded, TrainingError for a
         tar that has become shorter."""
         path, size = self._tars[self._tar_of[row]], int(self._sizes[row])
         file = os.open(path, os.O_RDONLY)
@@ -77,8 +75,7 @@ class StreamedImages:
         if len(content) != size:
             raise TrainingError(f"{path} became shorter while it was read. Make or download it again.")
         try:
-            with decoded(content) as pixels:
-                image[...] = fit_square(pixels, self.format)
+            image[...] = prepared_image(content, self.format)
         except ImageError as error:
             raise PhotosError(f"Photo {self.photo_ids[row]} in {path.name} cannot be decoded: {error}.") from error
 

@@ -17,10 +17,10 @@ def encode_images(model: ClipModel, images_BCHW: torch.Tensor) -> torch.Tensor:
     return F.normalize(model.encode_image(images_BCHW).float(), dim=-1)
 
 
-def encode_captions(model: ClipModel, tokens_BL: torch.Tensor, pad_id: int) -> torch.Tensor:
+def encode_captions(model: ClipModel, tokens_BL: torch.Tensor) -> torch.Tensor:
     """(B, D) float32 unit-length embeddings of token ids, as `model.encode_text` gives them.
 
-    The columns that hold nothing but padding are left out: no token looks to its right, so they change no feature, and
+    The columns behind the last end token are left out: no token looks to its right, so they change no feature, and
     the text encoder's time is proportional to the columns. Of the last block only the end token's row is computed, the only
     one that is looked at (`block_at`).
     """
@@ -33,11 +33,11 @@ def encode_captions(model: ClipModel, tokens_BL: torch.Tensor, pad_id: int) -> t
 
     if type(model) is not CLIP or model.attn_mask is None:
         return F.normalize(model.encode_text(tokens_BL).float(), dim=-1)
-    used = int((tokens_BL != pad_id).any(dim=0).nonzero().max()) + 1  # CLIP pads with an id that is also a letter
+    ends = ends_of_captions(model, tokens_BL)
+    used = tokens_BL.shape[1] if ends is None else int(ends.max()) + 1
     tokens_BL = tokens_BL[:, :used]
     x = model.token_embedding(tokens_BL) + model.positional_embedding[:used]
     mask = model.attn_mask[:used, :used]
-    ends = ends_of_captions(model, tokens_BL)
     if ends is not None and is_plain(model.transformer):
         *others, last = model.transformer.resblocks
         for block in others:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from clip_pipeline.models.registry import ClipModel
+from clip_pipeline.training.model.batch_norms import batch_norms_of
 
 if TYPE_CHECKING:
     import torch
@@ -27,9 +28,15 @@ def freeze_encoder(model: ClipModel, frozen: FrozenEncoder) -> None:
             parameter.requires_grad_(False)
 
 
-def training_mode(model: ClipModel, frozen: FrozenEncoder | None = None) -> None:
-    """Dropout and batch statistics on, but off in a frozen encoder: its features must not change."""
+def training_mode(model: ClipModel, frozen: FrozenEncoder | None = None, keeps_statistics: bool = False) -> None:
+    """Dropout and batch statistics on, but off in a frozen encoder: its features must not change.
+
+    keeps_statistics: whether all batch norms go by the means and variances that they have, and leave them.
+    """
     model.train()
+    if keeps_statistics:
+        for norm in batch_norms_of(model):
+            norm.training = False
     if frozen is None:
         return
     for name, module in model.named_modules():

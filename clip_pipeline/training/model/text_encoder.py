@@ -8,6 +8,7 @@ transformer that started as the mean, 27.2 and 27.7 % of a mean with a linear la
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING
 
 from clip_pipeline.errors import SettingsError
@@ -15,6 +16,8 @@ from clip_pipeline.models.registry import ClipModel
 
 if TYPE_CHECKING:
     import torch
+
+logger = logging.getLogger(__name__)
 
 OPEN_CLIP, STARTS_AS_MEAN, STAYS_MEAN = "open_clip", "starts_as_mean", "stays_mean"
 
@@ -33,6 +36,38 @@ def prepare_text_encoder(model: ClipModel, kind: str, name: str) -> None:
     start_as_mean(model)
     if kind == STAYS_MEAN:
         stay_mean(model)
+
+
+def go_on_with_text_encoder(model: ClipModel, kind: str, name: str) -> None:
+    """What `training.text_encoder` means to a model that has learnt: nothing is put into it. One that is a mean stays it where the
+    setting says so, any other learns whole, and a line says that. name: of the model.
+    """
+    if kind == STAYS_MEAN and _is_mean(model):
+        _leave_out_places(model)
+    elif kind != OPEN_CLIP:
+        logger.warning(
+            "training.text_encoder=%s is for random weights: the text encoder of %s is trained already, stays as it is, and learns whole.",
+            kind,
+            name,
+        )
+
+
+def _is_mean(model: ClipModel) -> bool:
+    """Whether nothing in the text encoder tells places in a caption apart, as `stay_mean` leaves it."""
+    blocks = getattr(getattr(model, "transformer", None), "resblocks", ())
+    if not len(blocks) or bool(model.positional_embedding.any()):
+        return False
+    return not any(
+        bool(part.any())
+        for block in blocks
+        for width in (block.attn.embed_dim,)
+        for part in (
+            block.attn.in_proj_weight[:width],
+            block.attn.in_proj_bias[:width],
+            block.mlp.c_proj.weight,
+            block.mlp.c_proj.bias,
+        )
+    )
 
 
 def start_as_mean(model: ClipModel) -> None:
@@ -58,6 +93,10 @@ def stay_mean(model: ClipModel) -> None:
 
     with torch.no_grad():
         model.positional_embedding.zero_()
+    _leave_out_places(model)
+
+
+def _leave_out_places(model: ClipModel) -> None:
     model.positional_embedding.requires_grad_(False)
     for block in model.transformer.resblocks:
         for part in (block.ln_2, block.mlp):

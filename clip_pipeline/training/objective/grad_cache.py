@@ -32,19 +32,19 @@ if TYPE_CHECKING:
 class GradCacheStep:
     """What takes part in a step. word_head: None without the bag-of-words loss. chunk_size: pairs at a time, 0 for the batch at
     once. gradient_checkpointing: whether the model computes activations a second time. frozen: the encoder that does not
-    learn. scaler: of fp16 gradients, or None."""
+    learn. scaler: of fp16 gradients, or None. keeps_statistics: whether batch norms keep their means and variances."""
 
     model: ClipModel
     word_head: Any
     objective: Objective
     device: str
-    pad_id: int
     precision: str = "fp32"
     chunk_size: int = 0
     gradient_checkpointing: bool = False
     frozen: FrozenEncoder | None = None
     scaler: Any = None
     processes: Processes = ONE_PROCESS
+    keeps_statistics: bool = False
 
     def trained(self) -> torch.nn.ModuleList:
         """The model, and the head of the bag-of-words loss where there is one."""
@@ -59,7 +59,7 @@ class GradCacheStep:
         """
         with autocast(self.device, self.precision):
             features_ND = self.model.encode_image(images).float()
-            captions_MD = encode_captions(self.model, tokens.flatten(0, 1), self.pad_id)
+            captions_MD = encode_captions(self.model, tokens.flatten(0, 1))
         return features_ND, captions_MD.unflatten(0, tokens.shape[:2])
 
     def losses(

@@ -19,7 +19,8 @@ from clip_pipeline.pipeline.takedown import take_down
 from clip_pipeline.pipeline.workspace import Workspace
 from clip_pipeline.settings import with_settings
 from clip_pipeline.settings.recipes import Recipe, find_recipe
-from clip_pipeline.training.data.decoded_images import ImageFormat, StoredImages
+from clip_pipeline.training.data.decoded_images import StoredImages
+from clip_pipeline.training.data.image_format import ImageFormat
 
 IMAGES, CHECKPOINT = STEPS["decoded_images"], STEPS["clip_checkpoint"]
 

@@ -15,12 +15,8 @@ from clip_pipeline.models.torchvision_operators import define_missing_operators
 from clip_pipeline.pixels.decode import decode
 from clip_pipeline.pixels.normalise import normalised_images
 from clip_pipeline.pixels.resize import Square, fit_square
-from clip_pipeline.training.data.decoded_images import (
-    ImageFormat,
-    StoredImages,
-    image_format,
-    store_images,
-)
+from clip_pipeline.training.data.decoded_images import StoredImages, store_images
+from clip_pipeline.training.data.image_format import ImageFormat, image_format
 
 
 def jpeg(width: int, height: int, seed: int = 0, mode: str = "RGB") -> bytes:
@@ -65,7 +61,7 @@ SQUARE = ImageFormat(16, "squash")
 
 def read(folder, photo_ids, wanted=SQUARE) -> np.ndarray:
     source = StoredImages(folder, photo_ids, wanted)
-    images = np.empty((len(source), source.side, source.side, 3), np.uint8)
+    images = np.empty((len(source), *source.shape, 3), np.uint8)
     for row, image in enumerate(images):
         source.read_into(row, image)
     return images

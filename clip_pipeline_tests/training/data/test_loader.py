@@ -15,7 +15,8 @@ from clip_pipeline.pixels.decode import decode
 from clip_pipeline.pixels.resize import fit_square
 from clip_pipeline.training.data.augmentation import NO_AUGMENTATION, Augmentation
 from clip_pipeline.training.data.batches import Batches
-from clip_pipeline.training.data.decoded_images import ImageFormat, StoredImages, store_images
+from clip_pipeline.training.data.decoded_images import StoredImages, store_images
+from clip_pipeline.training.data.image_format import ImageFormat
 from clip_pipeline.training.data.loader import BATCHES_AHEAD, Loader
 from clip_pipeline.training.data.pair_reader import PairReader
 from clip_pipeline.training.data.shard_images import ShardPhotos, StreamedImages
@@ -78,7 +79,7 @@ def batches_of(
     batch_size=8,
     captions=1,
 ):
-    reader = PairReader(source, table, size, workers=workers, undecodable_images=undecodable_images)
+    reader = PairReader(source, table, (size, size), workers=workers, undecodable_images=undecodable_images)
     batches = Batches(table, batch_size, SEED)
     with Loader(reader, batches, steps[-1] + 1, share, augmentation, captions) as loader:
         found = [(batch.images.copy(), batch.captions.copy()) for batch in map(loader.batch, steps)]
@@ -102,7 +103,7 @@ def test_stored_and_streamed_batches_are_the_same_whatever_the_number_of_threads
 def test_every_image_is_that_of_its_caption(shards):
     for images, captions in batches_of(shards.streamed(), shards.table):
         photos = np.searchsorted(shards.table.first, captions, "right") - 1
-        expected = [fit_square(decode(photo(int(number))), ImageFormat(20, "squash")) for number in photos]
+        expected = [fit_square(decode(photo(int(number))), ImageFormat(20, "squash").square) for number in photos]
         assert np.array_equal(images, expected)
 
 
@@ -170,7 +171,7 @@ class Counted(Images):
 def test_only_a_few_batches_are_read_ahead_and_their_memory_is_used_again():
     table = make_caption_table([[str(row)] for row in range(400)], np.zeros((400, 1), np.int32))
     source = Counted(np.zeros((400, 8, 8, 3), np.uint8))
-    reader = PairReader(source, table, 8)
+    reader = PairReader(source, table, (8, 8))
     addresses = set()
     with Loader(reader, Batches(table, 8, 0), 50) as loader:
         for step in range(50):
@@ -191,7 +192,7 @@ def test_opening_a_set_and_taking_batches_needs_no_memory_for_the_set(tmp_path):
     tracemalloc.start()
     batches_of(StoredImages(tmp_path, ids, ImageFormat(256, "squash")), table, PLAIN, range(2), size=256)
     with Loader(
-        PairReader(StoredImages(tmp_path, ids, ImageFormat(256, "squash")), table, 256),
+        PairReader(StoredImages(tmp_path, ids, ImageFormat(256, "squash")), table, (256, 256)),
         Batches(table, 8, 0),
         50,
     ) as loader:

@@ -34,7 +34,6 @@ def learner_of(settings: TrainingSettings, layers: int = 1) -> GradCacheStep:
         make_word_head(config["embed_dim"], weights),
         objective_of(settings),
         "cpu",
-        pad_id=0,
         precision=settings.precision,
         chunk_size=settings.chunk_size,
         gradient_checkpointing=settings.gradient_checkpointing,
