@@ -6,45 +6,42 @@ process is killed, the artifact is as after a killed run. Why so: `docs/decision
 
 import base64
 import json
-import os
 import pickle
 import queue
 import signal
 import subprocess
-import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import IO, Any
 
 import dagster as dg
 
+from clip_pipeline.defs.waiting_child import WaitingChild
 from clip_pipeline.errors import BuildProcessError, SettingsError
-from clip_pipeline.machine.child_process import PROGRAM_ENVIRONMENT, child_environment
 from clip_pipeline.pipeline.step import OnProgress, Step
 from clip_pipeline.pipeline.workspace import Workspace
 from clip_pipeline.settings import Recipe, recipe_of_text, settings_text
 from clip_pipeline.storage.artifacts import Materialised
 
-CHILD = "clip_pipeline.defs.own_process_child"
 SECONDS_TO_STOP = 60.0
 """After a cancellation: for the training step that is under way, and for writing its state. Then the process is killed."""
 
 Context = dg.AssetExecutionContext | dg.OpExecutionContext
 
 
-def in_own_process(step: Step, context: Context) -> Step:
-    """The step as Dagster takes it: in a process of its own where its declaration says so, else as it is."""
-    return OwnProcessStep(step.asset, step.builder, context) if step.asset.own_process else step
+def in_own_process(step: Step, context: Context, start: Callable[[], WaitingChild] = WaitingChild) -> Step:
+    """The step as Dagster takes it: in a process of its own where its declaration says so, else as it is. start(): the process."""
+    return OwnProcessStep(step.asset, step.builder, context, start) if step.asset.own_process else step
 
 
 @dataclass(frozen=True)
 class OwnProcessStep(Step):
-    """A step whose artifacts are built in processes of their own. context: of the Dagster step. child: the module that they run."""
+    """A step whose artifacts are built in processes of their own. context: of the Dagster step. start(): one of the processes."""
 
     context: Any = None
-    child: str = CHILD
+    start: Callable[[], WaitingChild] = WaitingChild
 
     def materialise(
         self,
@@ -62,7 +59,6 @@ class OwnProcessStep(Step):
         if not force and not workspace.store.why_stale(self.key(partition), self.wanted(workspace, partition)):
             return super().materialise(workspace, partition, force, first, on_progress)
         asked = {
-            "parent": os.getpid(),
             "data_folder": str(workspace.store.root),
             "recipe": _text_of(workspace.recipe),
             "asset": self.name,
@@ -72,7 +68,7 @@ class OwnProcessStep(Step):
             "watched": on_progress is not None,
         }
         outcome: dict[str, Any] = {}
-        with _running_child(self.context, self.child, asked) as (messages, handle, process):
+        with _running_child(self.context, self.start(), asked) as (messages, handle, process):
             for message in messages:
                 said = message["params"]["payload"] if message["method"] == "report_custom_message" else {}
                 if not said:
@@ -128,36 +124,31 @@ class _Pipe(dg.PipesMessageReader):
 
 
 @contextmanager
-def _running_child(context: Context, module: str, asked: dict[str, Any]) -> Iterator[tuple[Iterator[Any], Any, Any]]:
+def _running_child(
+    context: Context, child: WaitingChild, asked: dict[str, Any]
+) -> Iterator[tuple[Iterator[Any], Any, Any]]:
     """(messages, Dagster's own way with a message, process): the process is stopped at the end, where it has not ended."""
-    reading, writing = os.pipe()
-    with (
-        os.fdopen(reading, encoding="utf-8") as stream,
-        os.fdopen(writing, "wb") as other_end,
-        dg.open_pipes_session(context, dg.PipesEnvContextInjector(), _Pipe(writing), asked) as session,
-    ):
-        environment = child_environment({**PROGRAM_ENVIRONMENT, **os.environ, **session.get_bootstrap_env_vars()})
-        process = subprocess.Popen(
-            [sys.executable, "-m", module],
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            pass_fds=[writing],
-            start_new_session=True,  # Ctrl-C in the terminal of `dagster dev` reaches it once, from here
-        )
-        other_end.close()
-        lines: queue.SimpleQueue[str] = queue.SimpleQueue()
-        threading.Thread(target=_read_lines, args=(stream, lines), daemon=True).start()
-        messages = map(
-            json.loads, iter(lines.get, "")
-        )  # no generator: after an interruption it would give nothing more
-        handle = session.message_handler.handle_message
-        try:
-            yield messages, handle, process
-        finally:
-            if process.poll() is None:
-                _stop(process)
-                for message in messages:
-                    handle(message)
+    process = child.process
+    try:
+        with (
+            child.messages as stream,
+            dg.open_pipes_session(context, dg.PipesEnvContextInjector(), _Pipe(child.descriptor), asked) as session,
+        ):
+            child.tell(session.get_bootstrap_env_vars())
+            lines: queue.SimpleQueue[str] = queue.SimpleQueue()
+            threading.Thread(target=_read_lines, args=(stream, lines), daemon=True).start()
+            # no generator: after an interruption it would give nothing more
+            messages = map(json.loads, iter(lines.get, ""))
+            handle = session.message_handler.handle_message
+            try:
+                yield messages, handle, process
+            finally:
+                if process.poll() is None:
+                    _stop(process)
+                    for message in messages:
+                        handle(message)
+    finally:
+        child.close()
 
 
 def _read_lines(stream: IO[str], lines: queue.SimpleQueue[str]) -> None:

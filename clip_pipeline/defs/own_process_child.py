@@ -6,6 +6,7 @@ It imports no more of Dagster than `dagster_pipes`, and ends when the process th
 from __future__ import annotations
 
 import base64
+import json
 import logging
 import os
 import pickle
@@ -70,21 +71,33 @@ class _RunLog(logging.Handler):
         self._pipes.log.log(record.levelno, "%s", record.getMessage())
 
 
-def serve(find_step: Callable[[str], Step]) -> None:
-    """Builds what the other side asks for, and exits. find_step(asset): builds it."""
-    status = 0
+def serve(find_step: Callable[[str], Step], load: Callable[[], object] = lambda: None) -> None:
+    """Builds what the other side asks for, and exits. find_step(asset): builds it. load(): what can be done before it is asked."""
+    end_with_process(int(sys.argv[1]))
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job hands an ignored one on
+    end_as_ctrl_c_does()
+    try:
+        load()
+        asked = sys.stdin.readline()  # "" where nobody needs this process any more
+        if asked:
+            os.environ.update(json.loads(asked))
+            _build(find_step)
+    except KeyboardInterrupt as interruption:
+        sys.exit(128 + signal_of(interruption))
+
+
+def _build(find_step: Callable[[str], Step]) -> None:
+    interruption = None
     with open_dagster_pipes(params_loader=PipesEnvVarParamsLoader(), message_writer=_Descriptor()) as pipes:
-        end_with_process(pipes.get_extra("parent"))
-        signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job hands an ignored one on
-        end_as_ctrl_c_does()
         _log_to(pipes)
         try:
             _materialise(pipes, find_step(pipes.get_extra("asset")))
         except ClipPipelineError as error:
             pipes.report_custom_message({"error": base64.b64encode(pickle.dumps(error)).decode()})
-        except KeyboardInterrupt as interruption:
-            status = 128 + signal_of(interruption)
-    sys.exit(status)
+        except KeyboardInterrupt as pressed:  # the other side is told of an end in order
+            interruption = pressed
+    if interruption is not None:
+        raise interruption
 
 
 def _materialise(pipes: PipesContext, step: Step) -> None:
@@ -106,6 +119,7 @@ def _log_to(pipes: PipesContext) -> None:
 
 
 if __name__ == "__main__":
+    from clip_pipeline.models.torchvision_operators import load_open_clip
     from clip_pipeline.pipeline.graph import STEPS
 
-    serve(STEPS.__getitem__)
+    serve(STEPS.__getitem__, load_open_clip)

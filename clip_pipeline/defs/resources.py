@@ -12,6 +12,7 @@ import dagster as dg
 from pydantic import Field, PrivateAttr, create_model
 
 from clip_pipeline.defs.page.sentences import page_failure
+from clip_pipeline.defs.waiting_child import NextChild
 from clip_pipeline.errors import SettingsError
 from clip_pipeline.machine.parent_process import end_with_multiprocessing_parent
 from clip_pipeline.pipeline.workspace import SandboxWorld, Workspace
@@ -24,19 +25,27 @@ from clip_pipeline.storage.manifest import ArtifactKey
 
 class PipelineResource(dg.ConfigurableResource):
     """The recipe and the data folder of the page, as the workspace that the steps are handed. All steps of a run in one process share
-    a sandbox world, which takes 1 s to start on a quiet machine and 4 on a busy one, and what is not to be used after a failure."""
+    a sandbox world, which takes 1 s to start on a quiet machine and 4 on a busy one, what is not to be used after a failure, and the
+    process that the next training gets."""
 
     _world: SandboxWorld = PrivateAttr(default_factory=SandboxWorld)
     _withheld: dict[ArtifactKey, str] = PrivateAttr(default_factory=dict)
+    _next_child: NextChild = PrivateAttr(default_factory=NextChild)
 
     def teardown_after_execution(self, context: dg.InitResourceContext) -> None:
         """At the end of a run, failed ones too."""
         self._world.close()
+        self._next_child.close()
 
     @property
     def withheld(self) -> dict[ArtifactKey, str]:
         """What the steps of this run are not to use after a failure, and why."""
         return self._withheld
+
+    @property
+    def next_child(self) -> NextChild:
+        """The process for the next step of this run that is built in one of its own."""
+        return self._next_child
 
     def workspace(
         self,

@@ -12,6 +12,7 @@ from typing import Any
 import dagster as dg
 from pydantic import Field
 
+from clip_pipeline.defs.load_ahead import load_ahead
 from clip_pipeline.defs.mirror.check_events import check_evaluation
 from clip_pipeline.defs.mirror.history import History
 from clip_pipeline.defs.own_process import in_own_process
@@ -180,9 +181,10 @@ def _walk(
     opened = pipeline.workspace(asked.given(), asked.variants, pipeline.withheld)
     with package_lines_in(context.log), opened as workspace:
         history = History(context.instance, workspace, context.log_event)  # type: ignore[arg-type]  # checks are taken too, see `_tell_rest`
+        load_ahead(pipeline.next_child, workspace, step, [STEPS[name] for name in selected], _forced(asked))
         outcomes = walk(
             workspace,
-            [in_own_process(step, context)],
+            [in_own_process(step, context, pipeline.next_child.take)],
             force=step.name in _forced(asked),
             on_progress=show,
             on_partition=tell,

@@ -35,3 +35,11 @@ def define_missing_operators() -> bool:
         "qnms(Tensor dets, Tensor scores, float iou_threshold, float sigma, float score_threshold) -> Tensor"
     )
     return True
+
+
+def load_open_clip() -> Any:
+    """The module open_clip. Its import takes seconds; a wait is said."""
+    define_missing_operators()
+    with waiting("Loading open_clip"):
+        import open_clip
+    return open_clip

@@ -11,6 +11,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,7 @@ import pytest
 dg = pytest.importorskip("dagster")
 
 from clip_pipeline.defs.own_process import OwnProcessStep, in_own_process  # noqa: E402
+from clip_pipeline.defs.waiting_child import NextChild, WaitingChild  # noqa: E402
 from clip_pipeline.errors import BuildProcessError, DumpError  # noqa: E402
 from clip_pipeline.pipeline.graph import STEPS  # noqa: E402
 from clip_pipeline.pipeline.workspace import Workspace  # noqa: E402
@@ -44,7 +46,7 @@ class Run:
                 made = (
                     in_own_process(step, context)
                     if step is not STEP
-                    else OwnProcessStep(step.asset, step.builder, context, CHILD)
+                    else OwnProcessStep(step.asset, step.builder, context, partial(WaitingChild, CHILD))
                 )
                 try:
                     self.outcome = made.materialise(
@@ -173,6 +175,45 @@ def test_kill_9_takes_the_process_along_and_frees_the_lock(tmp_path):
     parent.wait()
     wait_for(lambda: not is_running(pid), 3)
     assert is_free(tmp_path)
+
+
+def test_a_process_that_waits_is_taken_once_and_one_that_nobody_takes_is_ended():
+    next_child = NextChild()
+    next_child.prepare()
+    next_child.prepare()
+    first, second = next_child.take(), next_child.take()
+    assert first.process.pid != second.process.pid
+    for child in (first, second):
+        child.close()
+    next_child.prepare()
+    waiting = next_child._waiting
+    next_child.close()
+    assert waiting.process.returncode == -signal.SIGKILL
+    next_child.close()
+
+
+def test_a_process_ends_by_itself_when_it_is_told_nothing():
+    child = WaitingChild(CHILD)
+    child.process.stdin.close()
+    assert child.process.wait(60) == 0
+    child.close()
+
+
+WAITING = """
+import time
+from clip_pipeline.defs.waiting_child import WaitingChild
+print(WaitingChild("clip_pipeline_tests.defs.fake_child").process.pid, flush=True)
+time.sleep(60)
+"""
+
+
+def test_kill_9_takes_a_process_along_that_still_waits():
+    parent = subprocess.Popen([sys.executable, "-c", WAITING], stdout=subprocess.PIPE, text=True)
+    pid = int(parent.stdout.readline())
+    assert is_running(pid)
+    parent.kill()
+    parent.communicate()
+    wait_for(lambda: not is_running(pid), 30)
 
 
 @pytest.mark.slow
