@@ -139,12 +139,14 @@ PROVENANCE_FIELDS = [
     pa.field("seed", pa.int64()),
     pa.field("bootstrap_samples", pa.int32()),
     pa.field("shuffled_labels", pa.bool_()),
+    pa.field("photos_left_out", pa.int64()),
     pa.field("predictions", pa.string()),
     pa.field("predictions_sha256", pa.string()),
     pa.field("libraries", pa.map_(pa.string(), pa.string())),
 ]
 """Where a score comes from. The model's hash covers weights, configuration and tokenizer; the dataset's the photos' bytes, ids,
-splits and labels or captions. `runtime` made the photos' vectors. The templates' hash is "" where no prompts were made. `predictions` is the file with the outcome
+splits and labels or captions. `runtime` made the photos' vectors. The templates' hash is "" where no prompts were made.
+`photos_left_out`: photos of the split that could not be read or decoded, of which the score knows nothing. `predictions` is the file with the outcome
 of every sample, beside the scores. `libraries` are versions by name."""
 
 SCORES_COLUMNS = (

@@ -9,11 +9,9 @@ from time import perf_counter
 
 import numpy as np
 
-from clip_pipeline.embedding.encode import embed_texts
-from clip_pipeline.embedding.texts import prompt_table
 from clip_pipeline.errors import DatasetError, PhotosError, SettingsError
+from clip_pipeline.evaluation.class_vector_cache import vectors_of_classes
 from clip_pipeline.evaluation.single_photo import SinglePhotos
-from clip_pipeline.evaluation.zero_shot import class_vectors
 from clip_pipeline.machine.device import choose_device
 from clip_pipeline.machine.progress import shown_progress
 from clip_pipeline.pixels.decode import decode
@@ -29,7 +27,7 @@ class Classified:
     """path: the photo. ranked: (label, probability) from likeliest to least; the probabilities sum to 1.
 
     prepare_ms, image_ms: for decoding and preprocessing this photo, and for the image encoder. text_ms: for all prompts, which
-    is done once for all photos. prompts: how many.
+    is done once for all photos. prompts: how many. remembered: whether they were encoded by an earlier call.
     """
 
     path: Path
@@ -38,6 +36,7 @@ class Classified:
     image_ms: float
     text_ms: float
     prompts: int = 0
+    remembered: bool = False
 
 
 def classify(
@@ -45,6 +44,7 @@ def classify(
     images: str | Path | Sequence[str | Path],
     labels: Sequence[str] | None = None,
     *,
+    labels_file: str | Path = "",
     dataset: str = "",
     templates: str | Sequence[str] = "",
     device: str = DEFAULTS.compute.device,
@@ -53,33 +53,35 @@ def classify(
     """Which label fits each photo best: softmax over the labels of logit scale × cosine (Radford et al. 2021), one result a photo.
 
     model: a folder, or a name as `load` takes it. images: one photo or several; they go through the model one at a time. labels:
-    what to choose from; or dataset: its classes and prompts instead. templates: prompts with `{c}` where the label goes, or names of
-    sets (cifar18, imagenet80) with commas between; by default the label itself is the prompt, or the dataset's prompts are taken.
+    what to choose from; or labels_file: a file with one a line; or dataset: its classes and prompts instead. templates: prompts with `{c}`
+    or `{}` where the label goes, or names of sets (cifar18, imagenet80) with commas between; by default the label itself is the prompt, or
+    the dataset's prompts are taken. Of 500 prompts or more the vectors are kept in the user's cache.
     device: of compute.device. Times are those of a warm model: the first photo is answered once before. Raises SettingsError
-    for both or neither of labels and dataset, DatasetError for fewer than two labels or a repeated one, PhotosError for a path
+    for more or less than one of labels, labels_file and dataset and a template without a place for the label, DatasetError for fewer than two labels or a repeated one, PhotosError for a path
     that is no photo, ModelError.
     """
-    labels, prompts = _labels_and_prompts(labels, dataset, templates)
+    labels, prompts = _labels_and_prompts(labels, labels_file, dataset, templates)
     images = [images] if isinstance(images, str | Path) else images
     with shown_progress(progress):
         return _classify(model, [Path(path) for path in images], labels, prompts, device)
 
 
 def _labels_and_prompts(
-    labels: Sequence[str] | None, dataset: str, templates: str | Sequence[str]
+    labels: Sequence[str] | None, labels_file: str | Path, dataset: str, templates: str | Sequence[str]
 ) -> tuple[list[str], Sequence[str]]:
     from clip_pipeline.evaluation.datasets.classes import classes_of
-    from clip_pipeline.evaluation.templates import template_sets
+    from clip_pipeline.evaluation.labels import chosen_templates, read_labels
 
-    if (labels is None) == (not dataset):
-        raise SettingsError('Give either labels, as in --labels "a dog, a cat", or a dataset, as in --dataset cifar10.')
-    names, own = (list(labels), LABELS_AS_THEY_ARE) if labels is not None else classes_of(dataset)
-    if not isinstance(templates, str):
-        return names, templates
-    if "{c}" in templates:
-        return names, (templates,)
-    sets = template_sets(templates, own).values() if templates else [own]
-    return names, tuple(template for one in sets for template in one)
+    if sum((labels is not None, bool(labels_file), bool(dataset))) != 1:
+        raise SettingsError(
+            'Give either labels, as in --labels "a dog, a cat", or a file of them with --labels-file, or a dataset, as in --dataset '
+            "cifar10."
+        )
+    if dataset:
+        names, own = classes_of(dataset)
+    else:
+        names, own = list(labels) if labels is not None else read_labels(Path(labels_file)), LABELS_AS_THEY_ARE
+    return names, chosen_templates(templates, own)
 
 
 def _classify(
@@ -95,11 +97,9 @@ def _classify(
     contents = [(path, _read_photo(path)) for path in paths]
     device = choose_device(device)
     loaded, preprocess, tokenizer = open_model(model, device)
-    prompts = prompt_table(labels, templates)
     begun = perf_counter()
-    prompts_PD = embed_texts(loaded, tokenizer, prompts["text"].to_pylist(), device=device)
+    classes_CD, prompts, remembered = vectors_of_classes(model, loaded, tokenizer, labels, templates, device)
     text_ms = _milliseconds(begun)
-    classes_CD = class_vectors(prompts_PD, prompts["class_index"].to_numpy(), len(labels))
     logit_scale = float(loaded.get_parameter("logit_scale").detach().exp())
     photos = SinglePhotos(loaded, preprocess, tokenizer, device)
     for path, content in contents[:1]:
@@ -113,7 +113,11 @@ def _classify(
         image_ms = _milliseconds(begun)
         results.append(
             Classified(
-                path, _ranked(labels, logit_scale * (classes_CD @ image_D)), prepare_ms, image_ms, text_ms, len(prompts)
+                path,
+                _ranked(labels, logit_scale * (classes_CD @ image_D)),
+                *(prepare_ms, image_ms, text_ms),
+                prompts,
+                remembered,
             )
         )
     return results

@@ -11,6 +11,7 @@ from typing import Any
 from clip_pipeline.embedding.dataset import MakeRuntime, embed_dataset_images, embed_dataset_texts
 from clip_pipeline.evaluation.clip_benchmark_form import write_clip_benchmark_files
 from clip_pipeline.evaluation.datasets import Dataset, only_split, open_dataset, splits_of
+from clip_pipeline.evaluation.datasets.scored_splits import scored_splits
 from clip_pipeline.evaluation.fingerprints import dataset_fingerprint
 from clip_pipeline.evaluation.prompts import texts_to_embed
 from clip_pipeline.evaluation.provenance import Scored
@@ -54,7 +55,8 @@ def evaluate(
     killed run goes on where it was. Raises DatasetError, ModelError, SettingsError with a sentence for the user.
     """
     chosen = recipe_of(recipe, settings, device)
-    with shown_progress(progress), _opened(dataset) as opened:
+    with shown_progress(progress), _opened(dataset) as found:
+        opened = scored_splits(found)
         texts_to_embed(
             opened, chosen.evaluation.templates
         )  # an unknown set of prompts is said before the model is loaded

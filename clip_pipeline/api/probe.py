@@ -19,6 +19,7 @@ from clip_pipeline.errors import ShapeError
 from clip_pipeline.evaluation.datasets import Dataset, open_dataset
 from clip_pipeline.evaluation.datasets.choice import parse_choice, path_of
 from clip_pipeline.evaluation.datasets.entry import find_entry
+from clip_pipeline.evaluation.datasets.scored_splits import scored_splits
 from clip_pipeline.evaluation.fingerprints import dataset_fingerprint
 from clip_pipeline.evaluation.probes.scoring import probe_scores
 from clip_pipeline.evaluation.prompts import texts_to_embed
@@ -71,7 +72,7 @@ def probe(
     dataset without labels, a single class, or a class that is never trained on; ModelError, SettingsError.
     """
     chosen = recipe_of(recipe, settings, device)
-    opened = open_dataset(dataset)
+    opened = scored_splits(open_dataset(dataset))
     truth = opened.truth()
     texts = texts_to_embed(opened, chosen.evaluation.templates)
     runtime = runtime_for_dataset(model, opened, chosen.embedding, chosen.compute)

@@ -58,11 +58,14 @@ def probe(model: str, dataset: str, output: str, **options: Any) -> None:
 
 @click.command(context_settings=CONTEXT)
 @click.argument("images", nargs=-1, required=True, metavar="IMAGE...", type=click.Path())
-@click.option("--labels", default="", help='Labels separated by commas: "a dog, a cat".')
+@click.option("--labels", default="", help="Labels with commas between; one with a comma in it in quotation marks, as in CSV.")  # fmt: skip
+@click.option("--labels-file", default="", type=click.Path(), help="A file with a label a line.")
 @click.option(
     "--dataset", default="", help="Take the classes and prompts of a dataset instead: a name, NAME=PATH or a path."
 )
-@click.option("--templates", default="", help="Prompts: cifar18, imagenet80, or one with {c} where the label goes.")
+@click.option(
+    "--templates", default="", help="Prompts: cifar18, imagenet80, or one with {} or {c} where the label goes."
+)
 @click.option("--model", required=True, help="Model folder, or a pretrained name such as ViT-B-32/openai.")
 @click.option("--top", default=10, show_default=True, type=click.IntRange(1), help="Labels shown for each photo.")
 @click.option("--figure", type=click.Path(), help="Draw photos and bars into this PNG.")
@@ -70,6 +73,7 @@ def probe(model: str, dataset: str, output: str, **options: Any) -> None:
 def classify(
     images: tuple[str, ...],
     labels: str,
+    labels_file: str,
     dataset: str,
     templates: str,
     model: str,
@@ -77,18 +81,29 @@ def classify(
     figure: str | None,
     device: str,
 ) -> None:
-    """Say which label fits each photo best, with probabilities and milliseconds."""
-    from clip_pipeline.api.classify import classify, draw_classified
+    """Say which label fits each photo best, with probabilities and milliseconds.
 
-    names = [label.strip() for label in labels.split(",") if label.strip()] or None
-    results = classify(model, images, names, dataset=dataset.strip(), templates=templates, device=device, progress=True)
+    \b
+    Examples:
+      clip-pipeline classify a.jpg --model model/ --labels 'a dog, "a cup, empty"' --templates 'a photo of {}'
+      clip-pipeline classify a.jpg --model model/ --labels-file labels.txt
+      clip-pipeline classify a.jpg --model model/ --dataset imagenet
+    """
+    from clip_pipeline.api.classify import classify, draw_classified
+    from clip_pipeline.evaluation.labels import split_labels
+
+    chosen = {"labels_file": labels_file, "dataset": dataset.strip(), "templates": templates}
+    results = classify(model, images, split_labels(labels) or None, **chosen, device=device, progress=True)
     for result in results:
         click.echo(result.path)
         for label, probability in result.ranked[:top]:
             click.echo(f"  {probability:6.1%}  {'█' * round(30 * probability):<30}  {label}")
         click.echo(f"  {result.prepare_ms:.1f} ms to decode and prepare, {result.image_ms:.1f} ms in the image encoder")
     first = results[0]
-    click.echo(f"{first.prompts:,} prompts took {first.text_ms:,.0f} ms in the text encoder, once for all photos")
+    if first.remembered:
+        click.echo(f"{first.prompts:,} prompts were encoded before and came from the cache in {first.text_ms:,.0f} ms")
+    else:
+        click.echo(f"{first.prompts:,} prompts took {first.text_ms:,.0f} ms in the text encoder, once for all photos")
     if figure:
         draw_classified(results, figure, min(top, 5))
         click.echo(f"Wrote {figure}")

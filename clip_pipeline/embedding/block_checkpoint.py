@@ -108,7 +108,7 @@ class Blocks:
 
 @dataclass(frozen=True)
 class Merged:
-    """photos: vectors written. failed: photos without one. first_failure: its message."""
+    """photos: vectors written. failed: photos without one. first_failure: its id and message."""
 
     photos: int
     failed: int
@@ -124,7 +124,7 @@ def merge_blocks(blocks: Blocks, layout: Layout, about: Mapping[str, str]) -> Me
     """
     sizes = [(len(block.ids), len(block.failures), block.matrix_ND.shape[1]) for block in blocks]
     dimensions = max((size[2] for size in sizes), default=0)
-    first = next((block.failures[0][2] for block in blocks if block.failures), "")
+    first = next((f"{failed[0]}: {failed[2]}" for block in blocks for failed in block.failures), "")
     merged = Merged(sum(size[0] for size in sizes), sum(size[1] for size in sizes), dimensions, first)
     if not merged.photos:
         return merged

@@ -98,7 +98,10 @@ def embed_dataset_images(
         reason = f" The first failed with: {merged.first_failure}." if merged.first_failure else ""
         raise PhotosError(f"None of {merged.failed} photos could be embedded.{reason} Expected image files.")
     if merged.failed:
-        logger.info("Embedded %s photos, %s could not be decoded", f"{merged.photos:,}", f"{merged.failed:,}")
+        logger.warning(
+            "Left out %s of %s photos, which could not be read or decoded, the first: %s (%s names each)",
+            *(f"{merged.failed:,}", f"{merged.photos + merged.failed:,}", merged.first_failure, files.failures.name),
+        )
     return {
         "photos": merged.photos,
         "failed": merged.failed,

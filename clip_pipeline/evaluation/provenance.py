@@ -67,6 +67,7 @@ def with_provenance(
             "seed": None if settings is None else settings.seed,
             "bootstrap_samples": None if settings is None else settings.bootstrap_samples,
             "shuffled_labels": bool(settings and settings.shuffle_labels),
+            "photos_left_out": row["provenance"].get("photos_left_out", 0),
             "predictions": file,
             "predictions_sha256": hashes[file],
             "libraries": libraries,

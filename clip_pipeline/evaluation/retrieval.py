@@ -133,7 +133,8 @@ def retrieval_scores(
         photo_of_text_M = photo_of_text_M[rng.permutation(len(photo_of_text_M))]
     ranks_M, best_photos_MK = text_to_image_ranks(images_ND, texts_MD, photo_of_text_M)
     ranks_N, best_texts_NK = image_to_text_ranks(images_ND, texts_MD, photo_of_text_M)
-    rows = _rows(dataset, split, ranks_N, ranks_M, photo_of_text_M, settings)
+    left_out = len(captioned) - len(photo_ids)
+    rows = _rows(dataset, split, ranks_N, ranks_M, photo_of_text_M, settings, left_out)
     folder.mkdir(parents=True, exist_ok=True)
     _write_results(folder, photo_ids, texts, photo_of_text_M, ranks_M, best_photos_MK, ranks_N, best_texts_NK)
     scored = replace(scored or Scored(), runtime=about_embeddings(image_keys).get("runtime", ""))
@@ -156,13 +157,16 @@ def _rows(
     ranks_M: np.ndarray,
     photo_of_text_M: np.ndarray,
     settings: EvaluationSettings,
+    left_out: int,
 ) -> list[dict[str, Any]]:
     captions_of_photo_N = np.bincount(photo_of_text_M, minlength=len(ranks_N))
     samples, seed = settings.bootstrap_samples, settings.seed
     asked = [k for k in RECALL_AT if k < len(ranks_N)]
 
     def row(metric: str, value: float, limits: tuple[float, float], n: int, chance: float, file: str) -> dict[str, Any]:
-        return score_row("retrieval", dataset, split, metric, value, limits, n, chance, predictions=file)
+        return score_row(
+            "retrieval", dataset, split, metric, value, limits, n, chance, predictions=file, left_out=left_out
+        )
 
     rows = []
     for k in asked:

@@ -33,16 +33,18 @@ def score_row(
     chance: float | None,
     templates: str = "",
     predictions: str = PREDICTIONS_FILE,
+    left_out: int = 0,
 ) -> dict[str, Any]:
     """One score. value and interval: fractions in 0..1. n: samples behind it. chance: what guessing gives.
 
     templates: name of the set of prompts. predictions: the file in the scores' folder that holds the outcome of every
-    sample. `write_scores` completes the provenance.
+    sample. left_out: photos that could not be embedded. `write_scores` completes the provenance.
     """
     numbers = {"value": value, "low": interval[0], "high": interval[1], "chance": chance}
     rounded = {name: None if number is None else round(float(number), 6) for name, number in numbers.items()}
     row = {"task": task, "dataset": dataset, "split": split, "templates": templates, "metric": metric, "n": int(n)}
-    row |= rounded | {"provenance": {"predictions": predictions}}
+    block = {"predictions": predictions} | ({"photos_left_out": int(left_out)} if left_out else {})
+    row |= rounded | {"provenance": block}
     return {name: row[name] for name in SCORES.names}
 
 

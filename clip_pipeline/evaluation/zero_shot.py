@@ -87,21 +87,20 @@ def zero_shot_scores(
 
     The candidates of a split are the classes that occur in it. Where the dataset has more, `top1_all_classes` is the
     accuracy with all of them as candidates. Where the model's logit scale is known, `ece` is the calibration's error.
-    Photos that could not be embedded have no row in the images and are left out. Raises ShapeError when ids do not
-    agree, DatasetError for a split with a single class.
+    Photos that could not be embedded have no row in the images and are left out, and counted in each row's provenance; so is
+    a split with a single class, with a warning. Raises ShapeError when ids do not agree, DatasetError where no split has two.
     """
     image_keys, stored_ND = read_embeddings(images_folder, IMAGES)
     scored = replace(scored or Scored(), runtime=about_embeddings(image_keys).get("runtime", ""))
     prompts, prompts_PD = read_embeddings(texts_folder, TEXTS)
     check_comparable(image_keys, stored_ND, prompts, prompts_PD)
     embedded_ids = image_keys["id"].to_pylist()
-    if len(embedded_ids) < len(truth.ids):
-        logger.info("%s: %s of %s photos have an embedding", truth.dataset, len(embedded_ids), len(truth.ids))
     truth_row = aligned_rows(f"{truth.dataset}: labels of the photos", embedded_ids, truth.ids)
     labels_N = np.asarray(truth.labels)[truth_row]
     splits_N = np.asarray(truth.splits)[truth_row]
     if settings.shuffle_labels:
         labels_N = _shuffled_within(labels_N, splits_N, settings.seed)
+    of_splits = _rows_of_splits(truth, labels_N, splits_N)
     rows: list[dict[str, Any]] = []
     tables: list[pa.Table] = []
     templates: dict[str, list[str]] = {}
@@ -111,15 +110,41 @@ def zero_shot_scores(
         templates[name] = _templates_of(of_set)
         class_index_P = of_set["class_index"].to_numpy()
         classes_CD = class_vectors(np.asarray(prompts_PD[prompt_rows]), class_index_P, len(truth.class_names))
-        for split in sorted(set(splits_N.tolist())):
-            chosen = np.flatnonzero(splits_N == split)
-            part = _Part(truth, split, name, [embedded_ids[row] for row in chosen], stored_ND[chosen], labels_N[chosen])
+        for split, chosen in of_splits.items():
+            left_out = truth.splits.count(split) - len(chosen)
+            ids = [embedded_ids[row] for row in chosen]
+            part = _Part(truth, split, name, ids, stored_ND[chosen], labels_N[chosen], left_out)
             split_rows, table = _score_part(part, classes_CD, scored.logit_scale, settings)
             rows += split_rows
             tables.append(table)
     folder.mkdir(parents=True, exist_ok=True)
     pq.write_table(pa.concat_tables(tables), folder / PREDICTIONS_FILE, compression="zstd")
     return write_scores(rows, folder, scored, settings, templates)
+
+
+def _rows_of_splits(truth: LabelTruth, labels_N: np.ndarray, splits_N: np.ndarray) -> dict[str, np.ndarray]:
+    """The rows of each split that has two classes. Raises DatasetError where none has."""
+    found, single = {}, {}
+    for split in sorted(set(splits_N.tolist())):
+        chosen = np.flatnonzero(splits_N == split)
+        classes = np.unique(labels_N[chosen])
+        if len(classes) > 1:
+            found[split] = chosen
+        else:
+            single[split] = truth.class_names[classes[0]]
+    if not found:
+        split, only = next(iter(single.items()))
+        others = f"; so have the other {len(single) - 1} splits" if len(single) > 1 else ""
+        raise DatasetError(
+            f"The split {split} of {truth.dataset} has photos of one class only ({only}). Zero-shot needs at least two classes to "
+            f"choose between{others}."
+        )
+    for split, only in single.items():
+        logger.warning(
+            "%s: the split %s is not scored, as the photos of it that have an embedding are of one class only (%s)",
+            *(truth.dataset, split, only),
+        )
+    return found
 
 
 def _rows_by_set(prompts: pa.Table) -> dict[str, np.ndarray]:
@@ -161,7 +186,7 @@ def _shuffled_within(labels_N: np.ndarray, splits_N: np.ndarray, seed: int) -> n
 
 @dataclass(frozen=True)
 class _Part:
-    """The photos of one split, for one set of prompts: ids, vectors (N, D) and labels, row by row."""
+    """The photos of one split, for one set of prompts: ids, vectors (N, D) and labels, row by row. left_out: photos without one."""
 
     truth: LabelTruth
     split: str
@@ -169,17 +194,13 @@ class _Part:
     ids: list[str]
     images_ND: np.ndarray
     labels_N: np.ndarray
+    left_out: int = 0
 
 
 def _score_part(
     part: _Part, classes_CD: np.ndarray, logit_scale: float | None, settings: EvaluationSettings
 ) -> tuple[list[dict[str, Any]], pa.Table]:
     candidates = np.unique(part.labels_N)
-    if len(candidates) < 2:
-        raise DatasetError(
-            f"The split {part.split} of {part.truth.dataset} has photos of one class only "
-            f"({part.truth.class_names[candidates[0]]}). Zero-shot needs at least two classes to choose between."
-        )
     target_N = np.searchsorted(candidates, part.labels_N)
     ranked = rank_classes(part.images_ND, classes_CD[candidates], target_N, logit_scale)
     samples, seed = settings.bootstrap_samples, settings.seed
@@ -187,7 +208,7 @@ def _score_part(
 
     def row(metric: str, value: float, limits: tuple[float, float], chance: float | None) -> dict[str, Any]:
         about = ("zero_shot", part.truth.dataset, part.split, metric)
-        return score_row(*about, value, limits, len(part.ids), chance, part.templates)
+        return score_row(*about, value, limits, len(part.ids), chance, part.templates, left_out=part.left_out)
 
     def share(metric: str, hit_N: np.ndarray, chance: float) -> dict[str, Any]:
         return row(metric, float(hit_N.mean()), mean_interval(hit_N, samples, seed), chance)

@@ -73,11 +73,38 @@ def test_the_figure_is_written_by_the_command(model, photo, tmp_path):
     assert (tmp_path / "out" / "bars.png").read_bytes().startswith(b"\x89PNG")
 
 
+def test_labels_may_have_commas_and_lie_in_a_file(model, photo, tmp_path):
+    (tmp_path / "labels.txt").write_text("a cup, empty\na ball\n")
+    quoted = asked(photo, "--labels", '"a cup, empty", a ball', "--model", model)
+    of_file = asked(photo, "--labels-file", tmp_path / "labels.txt", "--templates", "{}", "--model", model)
+    percent = [[line for line in one.output.splitlines() if "%" in line] for one in (quoted, of_file)]
+    assert percent[0] == percent[1] and any(line.endswith("  a cup, empty") for line in percent[0])
+
+
+def test_vectors_of_many_prompts_are_encoded_once_for_a_model(model, photo, tmp_path, monkeypatch):
+    monkeypatch.setenv("CLIP_PIPELINE_CACHE", str(tmp_path / "cache"))
+    arguments = {"labels": [f"cup {n}" for n in range(260)], "templates": ["a {}", "the {}"], "device": "cpu"}
+    first, again = (classify(model, photo, **arguments)[0] for _ in range(2))
+    assert (first.remembered, again.remembered, first.prompts) == (False, True, 520)
+    assert first.ranked == again.ranked
+    other = classify(model, photo, **arguments | {"templates": ["a {}", "one {}"]})[0]
+    assert not other.remembered and other.ranked != first.ranked
+    (tmp_path / "other").mkdir()
+    weights = build_tiny_model(tmp_path / "other", seed=3)
+    assert not classify(weights, photo, **arguments)[0].remembered
+    said = asked(photo, "--dataset", "imagenet", "--templates", "{}", "--model", model).output
+    assert "998 prompts took" in said
+    said = asked(photo, "--dataset", "imagenet", "--templates", "{}", "--model", model).output
+    assert "998 prompts were encoded before and came from the cache" in said
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
         ([], "Give either labels"),
         (["--labels", "a,b", "--dataset", "cifar10"], "Give either labels"),
+        (["--labels", "a,b", "--labels-file", "labels.txt"], "Give either labels"),
+        (["--labels", '"a, b'], "cannot be read as CSV"),
         (["--labels", "a, b", "--templates", "cifar8"], 'names the set "cifar8". Did you mean "cifar18"'),
     ],
 )

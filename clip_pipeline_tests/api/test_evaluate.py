@@ -12,8 +12,10 @@ from clip_pipeline.evaluation.comparison.models import compare_scores
 from clip_pipeline.evaluation.datasets import Dataset, open_dataset
 from clip_pipeline.evaluation.fingerprints import dataset_fingerprint
 from clip_pipeline.evaluation.provenance import missing_provenance
+from clip_pipeline.evaluation.report.terminal_table import scoreboard
 from clip_pipeline.models.identity import model_facts
 from clip_pipeline.settings import ComputeSettings, EvaluationSettings, Recipe
+from clip_pipeline_tests.evaluation.datasets.forms import write_photos
 from clip_pipeline_tests.evaluation.datasets.test_files import benchmark_folder
 from clip_pipeline_tests.made.tiny_model import build_tiny_model, jpeg
 
@@ -39,6 +41,41 @@ def test_a_labelled_dataset_is_scored_by_zero_shot(model, tmp_path):
     assert json.loads((tmp_path / "out" / "scores.json").read_text()) == rows
     assert {(row["task"], row["dataset"], row["split"]) for row in rows} == {("zero_shot", "things", "test")}
     assert rows[0]["n"] == 3
+
+
+def test_photos_that_cannot_be_decoded_are_counted_in_each_score_and_said(model, tmp_path, caplog):
+    folder = write_photos(
+        tmp_path / "pets",
+        [f"{split}/{one}/{n}.jpg" for split in ("train", "val") for one in ("cat", "dog") for n in range(3)],
+    )
+    (folder / "train/cat/0.jpg").write_bytes(b"<html>")
+    (folder / "train/dog/2.jpg").write_bytes(b"")
+    rows = evaluate(model, folder, tmp_path / "scores.json", recipe=RECIPE)
+    counts = {(row["split"], row["n"], row["provenance"]["photos_left_out"]) for row in rows}
+    assert counts == {("train", 4, 2), ("val", 6, 0)}
+    assert "Left out 2 of 12 photos, which could not be read or decoded, the first: train/cat/0: " in caplog.text
+    assert scoreboard(rows).endswith(
+        "zero-shot, pets train: 2 photos could not be read or decoded and are in none of these numbers."
+    )
+    assert "photos_left_out" in (tmp_path / "scores_predictions" / "scores.csv").read_text()
+
+
+def test_captioned_photos_that_cannot_be_decoded_are_counted_too(model, tmp_path):
+    folder = write_photos(tmp_path / "cups", [f"{n}.jpg" for n in range(4)])
+    (folder / "3.jpg").write_bytes(b"nothing")
+    (folder / "captions.csv").write_text("file,caption\n" + "".join(f"{n}.jpg,cup number {n}\n" for n in range(4)))
+    rows = evaluate(model, folder, tmp_path / "scores.json", recipe=RECIPE)
+    assert {(row["n"], row["provenance"]["photos_left_out"]) for row in rows} == {(3, 1)}
+
+
+def test_a_split_of_one_class_is_left_out_before_anything_is_embedded(model, tmp_path, caplog):
+    folder = write_photos(tmp_path / "pets", ["train/cat/1.jpg", "train/dog/1.jpg", "val/cat/1.jpg"])
+    rows = evaluate(model, folder, tmp_path / "scores.json", recipe=RECIPE)
+    assert {(row["split"], row["n"]) for row in rows} == {("train", 2)}
+    assert "left out the split val (1 photos), which has photos of one class only" in caplog.text
+    write_photos(tmp_path / "x", ["train/cat/1.jpg", "val/dog/1.jpg"])
+    with pytest.raises(DatasetError, match="one class only in each of its splits"):
+        evaluate("no/such/model", tmp_path / "x", tmp_path / "scores.json", recipe=RECIPE)
 
 
 def test_every_score_tells_its_origin_and_predictions_lie_beside_the_scores(model, tmp_path):

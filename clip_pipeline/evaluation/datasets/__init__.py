@@ -9,7 +9,7 @@ from clip_pipeline.evaluation.datasets.dataset import (
     only_split,
     splits_of,
 )
-from clip_pipeline.evaluation.datasets.files import readable_class_name
+from clip_pipeline.evaluation.datasets.folder_names import readable_class_name
 from clip_pipeline.evaluation.datasets.opening import open_dataset
 
 __all__ = [

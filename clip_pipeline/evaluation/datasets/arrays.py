@@ -25,7 +25,7 @@ DIGITS_TRAINING = 1347
 def _dataset(entry: Entry, photos: PixelPhotos) -> Dataset:
     labels = photos.metadata.labels or []
     names = tuple(class_names(entry).values())
-    strange = next((label for label in labels if not 0 <= label < len(names)), None)
+    strange = next((label for label in labels if label is not None and not 0 <= label < len(names)), None)
     if strange is not None:
         raise DatasetError(
             f"{entry.title} has the classes 0 to {len(names) - 1}, and a label here is {strange}. Get the files again, or give "

@@ -16,7 +16,7 @@ def open_captions(entry: Entry, path: Path) -> Dataset:
 
     Raises DatasetError where no photo has a caption; PhotosError, CaptionsError for files that cannot be read.
     """
-    photos = open_photos(path, CaptionOptions(first=entry.files))
+    photos = open_photos(path, CaptionOptions(first=entry.files, captions_wanted=True))
     captions, splits = photos.metadata.captions, photos.metadata.splits
     if captions is None or not any(captions):
         raise DatasetError(

@@ -31,7 +31,7 @@ class Choice:
 def parse_choices(text: str) -> dict[str, Choice]:
     """The datasets of a setting by the names that scores call them; nothing on the disk is looked at.
 
-    Raises SettingsError where two would have one name, DatasetError for a name that is a slip of another.
+    Raises SettingsError where two would have one name, DatasetError for files under a name that needs none.
     """
     found: dict[str, Choice] = {}
     for part in filter(None, (one.strip() for one in text.split(","))):
@@ -57,12 +57,12 @@ def parse_choice(text: str) -> Choice:
         raise DatasetError(f"{name} is read from no files of yours. Write {name} alone, or another name for {path}.")
     if name in entries():
         return Choice(name, name, path)
-    close = difflib.get_close_matches(name, entries(), n=1, cutoff=MEANT)
-    if close:
-        raise DatasetError(
-            f'There is no dataset "{name}". Did you mean "{close[0]}"? A name for files of your own must be less like it.'
-        )
     return Choice(name, "", path)
+
+
+def near_entry(name: str) -> str:
+    """The name of the registry that one for files of the user's own is like, "" for none: emnist is mnist's, and no slip of it."""
+    return next(iter(difflib.get_close_matches(name, entries(), n=1, cutoff=MEANT)), "")
 
 
 def _name_of(path: str) -> str:
@@ -93,6 +93,10 @@ def path_of(choice: Choice) -> Path | None:
                 expected, Command("Download it", f"clip-pipeline datasets download {entry.name} FOLDER.")
             )
     if not is_tar_pattern(given) and not given.exists():
+        if not choice.entry and choice.path and (close := near_entry(choice.name)):
+            raise DatasetError(
+                f'There is no dataset "{choice.name}". Did you mean "{close}"? And there is nothing at {choice.path}.'
+            )
         beside = [one.name for one in given.parent.iterdir() if one.is_dir()] if given.parent.is_dir() else []
         near = nearest_name(given.name, [HELD_OUT, *entries(), *(name for name in beside if not name.startswith("."))])
         raise DatasetError(

@@ -77,15 +77,16 @@ class Dataset:
 def labelled_dataset(
     name: str, photos: Photos, class_names: Sequence[str], templates: Sequence[str] = TEMPLATES
 ) -> Dataset:
-    """All photos with their labels; where no splits are known they are the test split."""
-    known = photos.metadata
-    splits = known.splits or ["test"] * len(photos)
+    """The photos that have a label; where no splits are known they are the test split."""
+    known, names = photos.metadata, list(photos.names)
+    labelled = [(row, label) for row, label in enumerate(known.labels or ()) if label is not None]
+    rows = [row for row, _ in labelled]
     return Dataset(
         name,
-        list(photos.names),
-        splits,
-        lambda row: file_bytes(photos.read(row)),
-        known.labels,
+        [names[row] for row in rows],
+        [known.splits[row] for row in rows] if known.splits else ["test"] * len(rows),
+        lambda row: file_bytes(photos.read(rows[row])),
+        [label for _, label in labelled],
         tuple(class_names),
         tuple(templates),
     )
@@ -130,10 +131,15 @@ def only_split(dataset: Dataset, split: str) -> Dataset:
     rows = [row for row, one in enumerate(dataset.splits) if one == split]
     if not rows:
         raise DatasetError(f'{dataset.name} has no split "{split}". {nearest_name(split, set(dataset.splits))}')
+    return chosen_rows(dataset, rows)
+
+
+def chosen_rows(dataset: Dataset, rows: Sequence[int]) -> Dataset:
+    """Some of the photos, in the order of `rows`."""
     return replace(
         dataset,
         ids=[dataset.ids[row] for row in rows],
-        splits=[split] * len(rows),
+        splits=[dataset.splits[row] for row in rows],
         read=lambda row: dataset.read(rows[row]),
         labels=None if dataset.labels is None else [dataset.labels[row] for row in rows],
         captions=None if dataset.captions is None else [dataset.captions[row] for row in rows],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
@@ -12,10 +13,11 @@ from clip_pipeline.errors import DatasetError, nearest_name
 from clip_pipeline.evaluation.datasets.dataset import Dataset, file_bytes, labelled_dataset
 from clip_pipeline.evaluation.datasets.entry import Entry
 from clip_pipeline.evaluation.datasets.names import class_names, imagenet_names, matching_folder
-from clip_pipeline.sources.photos.classes import NAMES_FILE
 from clip_pipeline.sources.photos.open import open_photos
 from clip_pipeline.sources.photos.splits import SPLIT_NAMES
 from clip_pipeline.sources.tables.text_files import lines_of, read_text
+
+logger = logging.getLogger(__name__)
 
 if TYPE_CHECKING:
     import numpy as np
@@ -64,8 +66,7 @@ def open_class_folders(entry: Entry, path: Path) -> Dataset:
         raise DatasetError(
             f"{place} holds {len(photos):,} photos that are in no class folders. {entry.title} is read from: {entry.expects}."
         )
-    beside = (place,) if place.is_dir() else (place.parent, place.parent.parent)
-    if any((one / NAMES_FILE).is_file() for one in beside) and len(known.class_names) == entry.classes:
+    if known.names_from and len(known.class_names) == entry.classes:
         return labelled_dataset(entry.name, photos, known.class_names)
     splits = known.splits or ["test"] * len(photos)
     names = class_names(entry) or {folder: folder for folder in known.class_names}
@@ -73,7 +74,7 @@ def open_class_folders(entry: Entry, path: Path) -> Dataset:
     rows = [
         (name, splits[row], partial(photos.read, row), folder)
         for row, (name, label) in enumerate(zip(photos.names, known.labels, strict=True))
-        if (folder := folder_of[known.class_names[label]]) is not None
+        if label is not None and (folder := folder_of[known.class_names[label]]) is not None
     ]
     return labelled(entry, rows, names)
 
@@ -140,6 +141,8 @@ def open_tiny_imagenet(entry: Entry, path: Path) -> Dataset | None:
         return None
     known, words = imagenet_names(), _words(root / "words.txt")
     names = {wnid: known.get(wnid) or words.get(wnid, wnid) for wnid in sorted(_lines(root / "wnids.txt"))}
+    if (root / "test" / "images").is_dir():
+        logger.info("%s: test/ is left out, as its labels are not published", root)
     validation = _annotated if (root / "val" / "images").is_dir() else _below_wnids
     return labelled(entry, [*_below_wnids(root, "train", names), *validation(root, "val", names)], names)
 

@@ -10,7 +10,7 @@ from clip_pipeline.errors import CaptionsError, DatasetError, PhotosError
 from clip_pipeline.evaluation.datasets.arrays import open_cifar, open_digits, open_idx
 from clip_pipeline.evaluation.datasets.captions import open_captions
 from clip_pipeline.evaluation.datasets.checks import check_dataset
-from clip_pipeline.evaluation.datasets.choice import Choice, parse_choice, path_of
+from clip_pipeline.evaluation.datasets.choice import Choice, near_entry, parse_choice, path_of
 from clip_pipeline.evaluation.datasets.dataset import Dataset
 from clip_pipeline.evaluation.datasets.entry import Entry, find_entry
 from clip_pipeline.evaluation.datasets.files import open_files
@@ -51,6 +51,11 @@ def open_dataset(given: Path | str, name: str = "") -> Dataset:
 def open_choice(choice: Choice) -> Dataset:
     """As `open_dataset`."""
     path = path_of(choice)
+    near = near_entry(choice.name)
+    if path is not None and not choice.entry and near and choice.name != path.absolute().name.removesuffix(".tar"):
+        logger.warning(
+            '"%s" is no name of the registry, though %s is: %s is read as files of your own', choice.name, near, path
+        )
     try:
         if choice.entry:
             return open_entry(find_entry(choice.entry), path, choice.name)

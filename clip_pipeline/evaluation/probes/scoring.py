@@ -97,7 +97,7 @@ def probe_scores(
     tested: list[_Tested] = []
     folder.mkdir(parents=True, exist_ok=True)
     for split in probe_splits(truth.dataset, labels_N, splits_N.tolist(), truth.class_names, probe):
-        part = _Part(truth.dataset, split, features_ND, labels_N, settings, probe)
+        part = _Part(truth.dataset, split, features_ND, labels_N, settings, probe, len(truth.ids) - len(ids))
         for some_rows, some_tested in (*part.full_probes(folder), part.few_shot_probes()):
             rows += some_rows
             tested += some_tested
@@ -108,7 +108,7 @@ def probe_scores(
 
 
 class _Part:
-    """One split's probes. features_ND, labels_N: of all photos of the dataset."""
+    """One split's probes. features_ND, labels_N: of all photos of the dataset. left_out: of all splits, as a probe learns from several."""
 
     def __init__(
         self,
@@ -118,7 +118,9 @@ class _Part:
         labels_N: np.ndarray,
         settings: EvaluationSettings,
         probe: ProbeSettings,
+        left_out: int,
     ):
+        self.left_out = left_out
         self.dataset, self.split, self.settings, self.probe = dataset, split, settings, probe
         self.features_ND, self.labels_N = features_ND, labels_N
         self.classes = np.unique(labels_N[split.learnt])
@@ -190,7 +192,7 @@ class _Part:
         self, probe: str, metric: str, value: float, limits: tuple[float, float], n: int, guesses: int
     ) -> dict[str, Any]:
         chance = guesses / len(self.classes)
-        return score_row(probe, self.dataset, self.split.name, metric, value, limits, n, chance)
+        return score_row(probe, self.dataset, self.split.name, metric, value, limits, n, chance, left_out=self.left_out)
 
 
 def among_best(scores_MC: np.ndarray, target_M: np.ndarray, count: int) -> np.ndarray:

@@ -117,4 +117,15 @@ def _table(rows: Sequence[Mapping[str, Any]]) -> str:
         numbers = (percent(row["value"]), interval_text(row), chance, f"{row['n']:,}")
         table.append(("" if group == last else group, metric_name(row["metric"]), *numbers, mark(row)))
         last = group
-    return text_table(table, ("", "metric", "score", "95 % interval", "chance", "n", ""), right=(2, 3, 4, 5), rule=True)
+    heads = ("", "metric", "score", "95 % interval", "chance", "n", "")
+    return "\n".join([text_table(table, heads, right=(2, 3, 4, 5), rule=True), *_left_out(rows)])
+
+
+def _left_out(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    """A line for each group of scores that rest on fewer photos than there are."""
+    counts = {group_name(row): row["provenance"].get("photos_left_out") or 0 for row in rows}
+    return [
+        f"{group}: {count:,} photos could not be read or decoded and are in none of these numbers."
+        for group, count in counts.items()
+        if count
+    ]

@@ -64,10 +64,18 @@ def find_caption_files(folder: Path) -> list[Path]:
     folder below. Empty where there is none."""
     files = _files_in(_places(folder))
     above, inside = _split_places(folder)
-    files = files or [file for file in _files_in(above) if _reads_as_captions(file)]
+    files = files or [file for file in _files_in(above) if reads_as_captions(file)]
     for place in inside:
-        files += [file for file in _files_in([place]) if _reads_as_captions(file)]
+        files += [file for file in _files_in([place]) if reads_as_captions(file)]
     return files
+
+
+def names_captions(files: Sequence[Path]) -> bool:
+    """Whether files are called after captions: captions.csv, COCO's and Karpathy's, Flickr8k's and Flickr30k's."""
+    return all(
+        name.startswith("captions.") or PUBLISHED_JSON.fullmatch(name) or name.endswith((".token", ".token.txt"))
+        for name in (file.name.lower() for file in files)
+    )
 
 
 def _files_in(places: Sequence[Path]) -> list[Path]:
@@ -76,7 +84,7 @@ def _files_in(places: Sequence[Path]) -> list[Path]:
         tokens = sorted((n for n in files if n.endswith((".token.txt", ".token"))), key=lambda n: ("lemma" in n, n))
         for name in (*CAPTION_FILES, *tokens):
             # much else is called metadata.json
-            if name in files and (name != "metadata.json" or _reads_as_captions(files[name])):
+            if name in files and (name != "metadata.json" or reads_as_captions(files[name])):
                 return [files[name]]
     for place in places:
         published = [path for path in sorted(place.iterdir()) if PUBLISHED_JSON.fullmatch(path.name.lower())]
@@ -89,7 +97,8 @@ def _files_in(places: Sequence[Path]) -> list[Path]:
     return []
 
 
-def _reads_as_captions(path: Path) -> bool:
+def reads_as_captions(path: Path) -> bool:
+    """Whether the file is a table or list that gives a photo a caption, by its first row."""
     try:
         return next(read_caption_file(path), None) is not None
     except CaptionsError:

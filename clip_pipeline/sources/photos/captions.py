@@ -42,7 +42,7 @@ class CaptionOptions:
 
     files: caption files, with commas between. first: names of caption files that are taken before all others where they are
     there, such as dataset_coco.json. splits: "train=FILE,validation=FILE,test=FILE", lists of file names, one a line; "none"
-    takes no split. file_key, caption_keys: columns of caption files; of tars members and keys (txt, json.prompt).
+    takes no split. captions_wanted: also where class folders could be meant. file_key, caption_keys: columns of caption files; of tars members and keys (txt, json.prompt).
     """
 
     files: str = ""
@@ -50,6 +50,11 @@ class CaptionOptions:
     splits: str = ""
     file_key: str = ""
     caption_keys: str = ""
+    captions_wanted: bool = False
+
+    def named(self) -> bool:
+        """Whether somebody has said which the caption files are."""
+        return bool(self.files.strip(" ,"))
 
 
 @dataclass

@@ -1,70 +1,123 @@
-"""The class of a photo: folders with one class each, and labels with a list of the classes' names."""
+"""What is known of the photos of a folder: their classes by folders or tables, or their captions, and what is left aside for that."""
 
 from __future__ import annotations
 
-import posixpath
-from collections.abc import Sequence
+import logging
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from clip_pipeline.errors import PhotosError
+from clip_pipeline.sources.photos.caption_files import names_captions, reads_as_captions
+from clip_pipeline.sources.photos.captions import CaptionOptions, caption_files_of, captioned_photos, has_captions
+from clip_pipeline.sources.photos.class_folders import ClassFolders, sort_into_classes
+from clip_pipeline.sources.photos.class_names import names_by_files
+from clip_pipeline.sources.photos.label_tables import labels_by_tables
 from clip_pipeline.sources.photos.photos import Metadata
 from clip_pipeline.sources.photos.splits import splits_of_folders
-from clip_pipeline.sources.tables.text_files import lines_of, read_text
 
-NAMES_FILE = "classnames.txt"
+logger = logging.getLogger(__name__)
 
 
-def metadata_of_folders(names: Sequence[str]) -> Metadata:
-    """What the folders of photos say, by their paths: classes, and splits where the folders above the classes are called so.
+def metadata_of_folder(folder: Path, paths: list[str], options: CaptionOptions) -> Metadata:
+    """What is known of the photos of a folder, in the order of `paths`. folder: where its tables and lists lie.
 
-    Without labels where a photo lies in no class folder.
+    Captions where a file is named for them (captions.csv, COCO's, `options`); else classes, by the folders that the photos lie in,
+    then by a table or list of labels; else captions of any other table, and of NAME.txt beside NAME.jpg. What is left aside for that,
+    and the photos that no class or caption is known of, are warnings.
     """
-    splits = splits_of_folders(names)
-    classes = [posixpath.dirname(name.partition("/")[2] if splits else name) for name in names]
-    # below a split any depth is a class (fruit/apple/gala); without one, deeper folders are as likely years and months
-    if not all(classes) or (splits is None and any("/" in one for one in classes)):
-        return Metadata(splits=splits)
-    class_of = _short_class_names(classes, splits or [""] * len(classes))
-    class_names = sorted(set(class_of.values()))
-    number = {name: place for place, name in enumerate(class_names)}
-    return Metadata([number[class_of[one]] for one in classes], class_names, splits=splits)
+    sorted_in = sort_into_classes(paths)
+    files = caption_files_of(folder, options)
+    meant = bool(files) and (options.named() or names_captions(files))
+    beside = (folder / paths[0]).with_suffix(".txt").is_file()
+    if meant or options.captions_wanted:
+        if len(sorted_in.names) > 1 and files:
+            logger.warning(
+                "%s: %s gives the photos captions, so its %d class folders are left aside. Take the file away to have them as classes",
+                *(folder, files[0].name, len(sorted_in.names)),
+            )
+        return _captioned(folder, paths, options)
+    if len(sorted_in.names) > 1:
+        if files or beside:
+            aside = files[0].name if files else f"{paths[0].rpartition('.')[0]}.txt"
+            advice = (
+                f". Its captions count when it is called captions{files[0].suffix}"
+                if any(map(reads_as_captions, files))
+                else ""
+            )
+            logger.warning(
+                "%s: the class folders (%s) say what is on the photos, so %s is left aside%s",
+                *(folder, _some(sorted_in.names), aside, advice),
+            )
+        return _of_class_folders(folder, paths, sorted_in)
+    if labelled := _of_tables(folder, paths):
+        return labelled
+    if files or beside:
+        return _captioned(folder, paths, options)
+    if sorted_in.classes:
+        return _of_class_folders(folder, paths, sorted_in)
+    return Metadata(splits=sorted_in.splits, why_unknown=sorted_in.why_none)
 
 
-def _short_class_names(classes: Sequence[str], splits: Sequence[str]) -> dict[str, str]:
-    """The last folder of each class's path where no two classes of a split have the same, else the whole paths.
-
-    A class that lies elsewhere in another split is the same one (groceries: train/Vegetables/X, test/Vegetables/Mushroom/X).
-    """
-    paths = sorted(set(zip(splits, classes, strict=True)))
-    short = {(split, posixpath.basename(path)) for split, path in paths}
-    return {path: posixpath.basename(path) if len(short) == len(paths) else path for _, path in paths}
-
-
-def label_of(tar: Path, key: str, text: str) -> int | None:
-    """The label in a sample's KEY.cls, None for an empty one. Raises PhotosError for what is no number."""
-    if not text.strip():
-        return None
-    try:
-        return int(text)
-    except ValueError:
-        raise PhotosError(
-            f"{tar}: {key}.cls holds no number, the number of a class was expected. Make the tar again."
-        ) from None
-
-
-def read_class_names(path: Path, labels: Sequence[int]) -> list[str] | None:
-    """Names from classnames.txt in a folder, or beside or above a file; None where there is no such file.
-
-    Raises PhotosError where a label has no name.
-    """
-    places = [path] if path.is_dir() else [path.parent, path.parent.parent]
-    file = next((place / NAMES_FILE for place in places if (place / NAMES_FILE).is_file()), None)
-    if file is None:
-        return None
-    names = [line.strip() for line in lines_of(read_text(file, PhotosError)) if line.strip()]
-    if min(labels) < 0 or max(labels) >= len(names):
-        raise PhotosError(
-            f"{file} has {len(names)} names and the labels run from {min(labels)} to {max(labels)}. A label is the "
-            "place of its name in that file, from 0."
+def _of_class_folders(folder: Path, paths: Sequence[str], found: ClassFolders) -> Metadata:
+    total = sum(map(len, found.left_out.values()))
+    for why, photos in found.left_out.items():
+        logger.warning(
+            "%s: left out %d of %d photos that %s, the first is %s", folder, len(photos), len(paths), why, min(photos)
         )
-    return names
+    if total:
+        logger.info("%s: read %d photos of %d classes", folder, len(paths) - total, len(found.names))
+    if found.below:
+        logger.info("%s: the classes are the folders in %s", folder, found.below)
+    assert found.classes is not None
+    return _labelled(folder, found.classes, found.names, found.splits, [found.below] if found.below else [])
+
+
+def _of_tables(folder: Path, paths: Sequence[str]) -> Metadata | None:
+    found = labels_by_tables(folder, paths)
+    if found is None:
+        return None
+    files = ", ".join(file.relative_to(folder).as_posix() for file in found.files)
+    without = [path for path, label in zip(paths, found.labels, strict=True) if label is None]
+    if without:
+        logger.warning(
+            "%s: left out %d of %d photos, which %s gives no label, the first is %s",
+            *(folder, len(without), len(paths), files, without[0]),
+        )
+    logger.warning("%s: the classes of the photos are those of %s", folder, files)
+    names = sorted({label for label in found.labels if label is not None}, key=_in_numbers)
+    return _labelled(
+        folder, found.labels, names, found.splits if any(found.splits) else None, ["annotations", "labels", "meta"]
+    )
+
+
+def _labelled(
+    folder: Path, classes: Sequence[str | None], keys: list[str], splits: list[str] | None, below: Iterable[str]
+) -> Metadata:
+    number = {key: place for place, key in enumerate(keys)}
+    labels = [None if one is None else number[one] for one in classes]
+    named = names_by_files([folder, *(folder / place for place in below)], keys)
+    if splits is not None:
+        unsplit = [row for row, label in enumerate(labels) if label is not None and not splits[row]]
+        if unsplit:
+            logger.warning("%s: left out %d labelled photos that are in none of its splits", folder, len(unsplit))
+        labels = [None if row in set(unsplit) else label for row, label in enumerate(labels)]
+    return Metadata(labels, named[0] if named else keys, splits=splits, names_from=str(named[1]) if named else "")
+
+
+def _in_numbers(label: str) -> tuple[int, str]:
+    return (int(label), label) if label.isdecimal() and label.isascii() else (-1, label)
+
+
+def _captioned(folder: Path, paths: list[str], options: CaptionOptions) -> Metadata:
+    table = captioned_photos(folder, paths, options, Counter(), repeats=True)
+    row_of = {url: row for row, url in enumerate(table["url"].to_pylist())}
+    rows = table.take([row_of[f"file:{path}"] for path in paths])
+    splits = rows["split"].to_pylist()
+    return Metadata(
+        captions=rows["captions"].to_pylist() if has_captions(table) else None,
+        splits=[split or "" for split in splits] if any(splits) else splits_of_folders(paths),
+    )
+
+
+def _some(names: Sequence[str]) -> str:
+    return ", ".join(names[:3]) + (", ..." if len(names) > 3 else "")

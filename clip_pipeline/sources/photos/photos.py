@@ -30,14 +30,17 @@ class Photo(NamedTuple):
 class Metadata:
     """What is known of photos besides their bytes; each list has one entry a photo, and is None where nothing is known.
 
-    labels: indices into class_names, which is None for labels without names. splits: as folders, lists or columns call them, ""
-    for a photo that they leave out.
+    labels: indices into class_names, which is None for labels without names; None for a photo that is left out. splits: as folders,
+    lists or columns call them, "" for a photo that they leave out. names_from: the file that names the classes, "" where they are
+    names of folders. why_unknown: why there are neither labels nor captions.
     """
 
-    labels: list[int] | None = None
+    labels: Sequence[int | None] | None = None
     class_names: list[str] | None = None
     captions: list[list[str]] | None = None
     splits: list[str] | None = None
+    names_from: str = ""
+    why_unknown: str = ""
 
 
 class Photos(Protocol):

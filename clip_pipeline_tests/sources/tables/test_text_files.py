@@ -8,7 +8,7 @@ import pytest
 
 from clip_pipeline.api.embed import _text_table
 from clip_pipeline.errors import PhotosError
-from clip_pipeline.sources.photos.classes import read_class_names
+from clip_pipeline.sources.photos.class_names import read_class_names
 from clip_pipeline.sources.tables.open_table import stream_table_file
 from clip_pipeline.sources.tables.text_files import lines_of
 from clip_pipeline.words.stop_words import choose_stop_words

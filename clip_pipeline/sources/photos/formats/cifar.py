@@ -1,4 +1,4 @@
-"""CIFAR's Python version: batches pickled by Python 2, with nothing run that is in them."""
+"""CIFAR's Python version, batches pickled by Python 2 with nothing run that is in them, and its binary version."""
 
 from __future__ import annotations
 
@@ -23,6 +23,7 @@ BATCHES: dict[int, dict[str, tuple[str, ...]]] = {
 }
 """Names of the files by number of classes and split."""
 
+VERSIONS, BINARY = ("python", "binary"), ".bin"
 LABELS = {10: b"labels", 100: b"fine_labels"}
 PIXELS = 3 * 32 * 32
 ALLOWED = {
@@ -59,21 +60,23 @@ class CifarBatch:
 def has_cifar_batches(path: Path, classes: int) -> bool:
     """Whether a folder, or one in it, holds the files; or the path is a .tar.gz or .tar of that name."""
     if path.is_file():
-        return path.name.lower().endswith((".tar.gz", ".tgz", ".tar")) and "python" in path.name.lower()
+        name = path.name.lower()
+        return name.endswith((".tar.gz", ".tgz", ".tar")) and any(version in name for version in VERSIONS)
     return _folder_of(path, classes) is not None
 
 
 def cifar_classes(path: Path) -> int:
     """Which CIFAR lies at a path, as its authors publish it: 10 or 100 classes, 0 for neither."""
     if path.is_file():
-        return next((classes for classes in BATCHES if f"cifar-{classes}-python" in path.name.lower()), 0)
+        name = path.name.lower()
+        return next((n for n in BATCHES for version in VERSIONS if f"cifar-{n}-{version}" in name), 0)
     return next((classes for classes in BATCHES if has_cifar_batches(path, classes)), 0)
 
 
 def cifar_files(path: Path, classes: int) -> list[Path]:
     """The files that `read_cifar` reads."""
     folder = None if path.is_file() else _folder_of(path, classes)
-    return [path] if folder is None else [folder / name for name in _all_names(classes) if (folder / name).is_file()]
+    return [path] if folder is None else list(_files_in(folder, classes).values())
 
 
 def read_cifar(path: Path, classes: int) -> list[CifarBatch]:
@@ -89,7 +92,7 @@ def read_cifar(path: Path, classes: int) -> list[CifarBatch]:
         folder = _folder_of(path, classes)
         if folder is None:
             raise PhotosError(f"{path} holds no {BATCHES[classes]['train'][0]}. Give the folder of the Python version.")
-        contents = {name: folder / name for name in _all_names(classes) if (folder / name).is_file()}
+        contents = dict(_files_in(folder, classes))
     for split, names in BATCHES[classes].items():
         present = [name for name in names if name in contents]
         if present and len(present) < len(names):
@@ -100,8 +103,20 @@ def read_cifar(path: Path, classes: int) -> list[CifarBatch]:
 
 
 def _folder_of(path: Path, classes: int) -> Path | None:
-    places = (path, path / f"cifar-{classes}-batches-py", path / f"cifar-{classes}-python")
-    return next((place for place in places if (place / BATCHES[classes]["test"][0]).is_file()), None)
+    names = ("batches-py", "python", "batches-bin", "binary")
+    places = (path, *(path / f"cifar-{classes}-{name}" for name in names))
+    test = BATCHES[classes]["test"][0]
+    return next((place for place in places if (place / test).is_file() or (place / f"{test}{BINARY}").is_file()), None)
+
+
+def _files_in(folder: Path, classes: int) -> dict[str, Path]:
+    """The batches by name; the Python version where both are there."""
+    found = {}
+    for name in _all_names(classes):
+        file = next((one for one in (folder / name, folder / f"{name}{BINARY}") if one.is_file()), None)
+        if file is not None:
+            found[name] = file
+    return found
 
 
 def _all_names(classes: int) -> list[str]:
@@ -115,15 +130,21 @@ def _tar_members(path: Path, classes: int) -> dict[str, Path | bytes]:
         with open_tar(path, PhotosError) as (tar, entries):
             for entry in entries:
                 name = entry.name.rpartition("/")[2]
+                binary, name = name.endswith(BINARY), name.removesuffix(BINARY)
                 if name in wanted and entry.isfile() and (stream := tar.extractfile(entry)):
                     if entry.size > MAX_BATCH_BYTES:
                         raise PhotosError(f"{path}: {name} has {entry.size:,} bytes, and is no batch. Get it again.")
-                    found[name] = read_member(stream, entry.size)
+                    content = read_member(stream, entry.size)
+                    found[name] = _Binary(content) if binary else content
     except (OSError, *TAR_ERRORS) as error:
         raise PhotosError(f"{path} is no whole tar ({str(error)[:100]}). Get it again.") from error
     if not found:
         raise PhotosError(f"{path} holds none of {', '.join(sorted(wanted))}. Give the Python version of CIFAR.")
     return found
+
+
+class _Binary(bytes):
+    """A batch of the binary version that was in a tar."""
 
 
 class _ArraysOnly(pickle._Unpickler):  # type: ignore[name-defined]
@@ -144,7 +165,32 @@ def _encode(text: str, encoding: str) -> bytes:
     return text.encode("latin-1")
 
 
+def _read_binary(source: Path | bytes, name: str, split: str, classes: int) -> CifarBatch:
+    """A record is the label (of 100 classes the coarse one before it) and the pixels."""
+    of_label = 2 if classes == 100 else 1
+    if isinstance(source, Path):
+        size = source.stat().st_size
+        if not size % (of_label + PIXELS):
+            rows = np.memmap(source, np.uint8, "r") if size else np.zeros(0, np.uint8)
+    else:
+        size, rows = len(source), np.frombuffer(source, np.uint8)
+    if size % (of_label + PIXELS):
+        raise PhotosError(
+            f"{name}{BINARY} has {size:,} bytes, which are no whole photos of CIFAR-{classes} ({of_label + PIXELS:,} bytes each). Get it "
+            "again."
+        )
+    records = rows.reshape(-1, of_label + PIXELS)
+    labels = [int(label) for label in records[:, of_label - 1]]
+    if labels and max(labels) >= classes:
+        raise PhotosError(
+            f"{name}{BINARY} has the label {max(labels)}, and CIFAR-{classes} none above {classes - 1}. Get it again."
+        )
+    return CifarBatch(split, labels, [], lambda: records[:, of_label:])
+
+
 def _read_batch(source: Path | bytes, name: str, split: str, classes: int) -> CifarBatch:
+    if isinstance(source, _Binary) or (isinstance(source, Path) and source.suffix == BINARY):
+        return _read_binary(source, name, split, classes)
     try:
         content = source if isinstance(source, bytes) else read_bytes(source, PhotosError, MAX_BATCH_BYTES)
         batch = _ArraysOnly(io.BytesIO(content), encoding="bytes").load()

@@ -15,10 +15,9 @@ import pyarrow as pa
 from clip_pipeline.errors import CaptionsError, PhotosError
 from clip_pipeline.sources.photos.caption_files import find_caption_files
 from clip_pipeline.sources.photos.captions import CaptionOptions, caption_files_of, captioned_photos, has_captions
-from clip_pipeline.sources.photos.classes import metadata_of_folders
+from clip_pipeline.sources.photos.classes import metadata_of_folder
 from clip_pipeline.sources.photos.names import PHOTO_ENDINGS, is_photo_name, photo_ids
 from clip_pipeline.sources.photos.photos import Metadata, StoredPhotos
-from clip_pipeline.sources.photos.splits import splits_of_folders
 
 logger = logging.getLogger(__name__)
 
@@ -32,8 +31,7 @@ BESIDE_PHOTOS = (
 class FolderPhotos(StoredPhotos):
     """Photos at any depth below a folder (`find_photos`), named by their paths inside it, without endings.
 
-    Metadata: captions and splits of its caption files or of NAME.txt beside NAME.jpg; else labels of class folders, with
-    splits where those lie in folders called train, val, test. Raises PhotosError for a folder without photos.
+    Metadata: classes, captions and splits (`metadata_of_folder`). Raises PhotosError for a folder without photos.
     """
 
     def __init__(self, folder: Path, options: CaptionOptions | None = None):
@@ -76,21 +74,6 @@ class OnePhoto(StoredPhotos):
     def read(self, row: int) -> bytes:
         """See `Photos`."""
         return self._path.read_bytes()
-
-
-def metadata_of_folder(folder: Path, paths: list[str], options: CaptionOptions) -> Metadata:
-    """What is known of the photos of a folder, in the order of `paths`. folder: where its caption files lie."""
-    captioned = bool(caption_files_of(folder, options)) or (folder / paths[0]).with_suffix(".txt").is_file()
-    if all("/" in path for path in paths) and not captioned:
-        return metadata_of_folders(paths)
-    table = captioned_photos(folder, paths, options, Counter(), repeats=True)
-    row_of = {url: row for row, url in enumerate(table["url"].to_pylist())}
-    rows = table.take([row_of[f"file:{path}"] for path in paths])
-    splits = rows["split"].to_pylist()
-    return Metadata(
-        captions=rows["captions"].to_pylist() if has_captions(table) else None,
-        splits=[split or "" for split in splits] if any(splits) else splits_of_folders(paths),
-    )
 
 
 def check_captions(photos: Sequence[pa.Table], folder: Path, options: CaptionOptions) -> None:
@@ -149,5 +132,13 @@ def find_photos(folder: Path) -> list[str]:
     if unnameable:
         logger.warning("Left out %d photos in %s whose names are no UTF-8", unnameable, folder)
     if not names:
-        raise PhotosError(f"{folder} holds no photos. Files that end in {', '.join(PHOTO_ENDINGS)} count.")
+        raise PhotosError(
+            f"{folder} holds no photos. Files that end in {', '.join(PHOTO_ENDINGS)} count.{_instead(folder)}"
+        )
     return sorted(names)
+
+
+def _instead(folder: Path) -> str:
+    """The files of a folder without photos: archives to unpack, arrays of a form that is not known."""
+    files = [path.name for path in sorted(folder.iterdir()) if path.is_file() and not path.name.startswith(".")]
+    return f" In it lie {', '.join(files[:5])}{', ...' if len(files) > 5 else ''}." if files else ""

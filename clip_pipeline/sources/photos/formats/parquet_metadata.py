@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from clip_pipeline.errors import PhotosError
 from clip_pipeline.machine.bounded import parse_json
 from clip_pipeline.sources.photos.caption_files import CAPTION_COLUMNS
-from clip_pipeline.sources.photos.classes import read_class_names
+from clip_pipeline.sources.photos.class_names import find_names_file, read_class_names
 from clip_pipeline.sources.photos.photos import Metadata
 from clip_pipeline.sources.photos.splits import split_in
 from clip_pipeline.sources.tables.parquet_rows import column_values, open_parquet
@@ -42,6 +42,7 @@ def metadata_of_tables(tables: Mapping[str, Path], image_columns: Sequence[str])
     return Metadata(
         labels=numbers,
         class_names=class_names,
+        names_from=str(find_names_file(next(iter(tables.values()))) or ""),
         captions=[texts_of(one) for one in _values(tables, captions)] if captions else None,
         splits=[split or "" for split, count in zip(said.values(), rows, strict=True) for _ in range(count)]
         if all(said.values())

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from clip_pipeline.errors import PhotosError
+from clip_pipeline.sources.photos.class_names import find_names_file, read_class_names
 from clip_pipeline.sources.photos.formats.cifar import cifar_files, read_cifar
 from clip_pipeline.sources.photos.formats.idx import idx_files, idx_shape, read_idx
 from clip_pipeline.sources.photos.photos import Metadata, StoredPhotos
@@ -30,7 +31,7 @@ class PixelBlock(NamedTuple):
 class PixelPhotos(StoredPhotos):
     """Photos of several arrays, one after the other, named SPLIT/NUMBER, with their labels and splits.
 
-    as_image: what makes (H, W) or (H, W, 3) of a row of them. files: where they are from.
+    as_image: what makes (H, W) or (H, W, 3) of a row of them. files: where they are from. place: the folder or file whose classnames.txt names the labels.
     """
 
     def __init__(
@@ -38,12 +39,16 @@ class PixelPhotos(StoredPhotos):
         blocks: Sequence[PixelBlock],
         files: Sequence[Path] = (),
         as_image: Callable[[np.ndarray], np.ndarray] = lambda image: image,
+        place: Path | None = None,
     ):
         labels = [label for block in blocks for label in block.labels]
         splits = [block.split for block in blocks for _ in block.labels]
         first = {split: splits.index(split) for split in dict.fromkeys(splits)}
         self.names = [f"{split}/{row - first[split]:05d}" for row, split in enumerate(splits)]
-        self._metadata, self._files = Metadata(labels, splits=splits), files
+        file = find_names_file(place) if place and labels else None
+        names = read_class_names(place, labels) if place and file else None
+        self._metadata = Metadata(labels, names, splits=splits, names_from=str(file or ""))
+        self._files = files
         self._ends = list(accumulate(len(block.labels) for block in blocks))
         self._arrays = [functools.cache(block.images) for block in blocks]
         self._as_image = as_image
@@ -81,14 +86,17 @@ def open_idx(path: Path) -> PixelPhotos:
             )
         blocks.append(PixelBlock(split, found, partial(read_idx, images)))
         files += [images, labels]
-    return PixelPhotos(blocks, files)
+    return PixelPhotos(blocks, files, place=path)
 
 
 def open_cifar(path: Path, classes: int) -> PixelPhotos:
     """The images of CIFAR's Python version. classes: 10 or 100. Raises PhotosError for damaged files."""
     batches = read_cifar(path, classes)
     return PixelPhotos(
-        [PixelBlock(one.split, one.labels, one.pixels) for one in batches], cifar_files(path, classes), _cifar_image
+        [PixelBlock(one.split, one.labels, one.pixels) for one in batches],
+        cifar_files(path, classes),
+        _cifar_image,
+        path,
     )
 
 

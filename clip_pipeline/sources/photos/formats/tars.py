@@ -21,7 +21,7 @@ import pyarrow as pa
 from clip_pipeline.errors import CaptionsError, PhotosError, nearest_name
 from clip_pipeline.machine.progress import progress
 from clip_pipeline.sources.photos.captions import photo_table
-from clip_pipeline.sources.photos.classes import label_of, read_class_names
+from clip_pipeline.sources.photos.class_names import find_names_file, label_of, read_class_names
 from clip_pipeline.sources.photos.formats.tar_index import (
     TarIndex,
     TarPlace,
@@ -186,6 +186,7 @@ class TarPhotos(StoredPhotos):
         found = Metadata(
             labels=known if labelled else None,
             class_names=read_class_names(self._path, known) if labelled else None,
+            names_from=str(find_names_file(self._path) or ""),
             captions=captions if any(captions) else None,
             splits=splits if all(splits) else None,
         )
