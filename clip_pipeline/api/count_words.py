@@ -24,7 +24,7 @@ SCRIPT_OF_LANGUAGE = {"en": "english", "ru": "cyrillic"}
 """Of the languages with stop words; all others are written in Latin letters."""
 OUTPUT_SUFFIXES = (".parquet", ".txt")
 
-UNFILTERED = replace(DEFAULTS.words, script="any", stop_words="none", digits=True, min_length=1)
+UNFILTERED = replace(DEFAULTS.words, script="any", stop_words="none", digits=True, min_length=1, possessives=True)
 """The defaults here: a dump may be of any language, so that what is left out is what was asked for. The pipeline's own are
 for English (docs/decisions/0014)."""
 
@@ -32,11 +32,12 @@ for English (docs/decisions/0014)."""
 @dataclass(frozen=True)
 class CountedWords:
     """table: the words that are kept, records.WORD_COUNTS. found: different words in the dumps. dropped: how many each filter
-    left out, by reason."""
+    left out, by reason. possessives: occurrences of lincoln's and the like that counted for lincoln."""
 
     table: pa.Table
     found: int
     dropped: dict[str, int]
+    possessives: int = 0
 
 
 def count_words(
@@ -45,6 +46,8 @@ def count_words(
     *,
     language: str = "",
     rules: str = UNFILTERED.rules,
+    possessives: bool = UNFILTERED.possessives,
+    segmentation: str = UNFILTERED.segmentation,
     min_count: int = UNFILTERED.min_count,
     min_documents: int = UNFILTERED.min_documents,
     min_length: int = UNFILTERED.min_length,
@@ -60,7 +63,8 @@ def count_words(
     """Counts the dumps together and keeps the words that pass the filters.
 
     dumps: a file, folder or pattern, or several; XML and HTML may be mixed. output: a file to write, .parquet
-    (records.WORD_COUNTS) or .txt (one word a line). language: sets script and stop words for it, such as de. The filters are
+    (records.WORD_COUNTS) or .txt (one word a line). language: sets script and stop words for it, such as de, and for en
+    that possessives count for their words. The filters are
     the settings of `words`. workers: threads, or processes for HTML; 0 is one a core. progress: show bars on a terminal. The rules
     of "wikipedia-word-frequency" are those of the list of that name. Raises DumpError for dumps that cannot be read or
     hold no article, SettingsError for an output of another kind and for stop words or a value that there are not.
@@ -69,8 +73,11 @@ def count_words(
 
     if language:
         script, stop_words = _settings_of_language(language)
+        possessives = possessives and language != "en"
     settings = WordsSettings(
         rules=rules,
+        possessives=possessives,
+        segmentation=segmentation,
         min_count=min_count,
         min_documents=min_documents,
         min_length=min_length,
@@ -86,12 +93,12 @@ def count_words(
         raise SettingsError(f"{output} is neither .parquet (words with their counts) nor .txt (one word a line).")
     choose_stop_words(settings.stop_words)  # a wrong name is said before hours of counting
     with shown_progress(progress):
-        counts = _count_dumps([dumps] if isinstance(dumps, str | Path) else dumps, workers, settings)
+        counts, merged = _count_dumps([dumps] if isinstance(dumps, str | Path) else dumps, workers, settings)
     kept, dropped = select_words(counts.table, settings)
     dropped["too_rare"] += counts.words - len(counts.table)
     if output is not None:
         _write(kept, output)
-    return CountedWords(kept, counts.words, dict(dropped))
+    return CountedWords(kept, counts.words, dict(dropped), merged)
 
 
 def _settings_of_language(language: str) -> tuple[str, str]:
@@ -110,28 +117,44 @@ def _write(kept: pa.Table, output: Path) -> None:
             path.write_text("".join(f"{word}\n" for word in kept["word"].to_pylist()), encoding="utf-8", newline="\n")
 
 
-def _count_dumps(dumps: Sequence[str | Path], workers: int, settings: WordsSettings) -> MergedCounts:
+def _count_dumps(dumps: Sequence[str | Path], workers: int, settings: WordsSettings) -> tuple[MergedCounts, int]:
+    """The counts of all dumps, and how many possessives counted for their words."""
     from clip_pipeline.sources.wikimedia.dump_files import DumpPart, check_dump
     from clip_pipeline.sources.wikimedia.dump_set import find_dump_files
     from clip_pipeline.sources.wikimedia.html_dumps import is_html_dump
     from clip_pipeline.words.count import count_part
     from clip_pipeline.words.html_count import count_html_part
+    from clip_pipeline.words.left_out import LeftOutPages
     from clip_pipeline.words.sorted_runs import merge_counts
 
     paths = [path for dump in dumps for path in find_dump_files(str(dump))]
     runs = []
+    possessives = 0
+    left_out = LeftOutPages()
     with scratch_folder("counts") as work:
         for number, path in enumerate(paths):
             runs.append(work / f"{number}.parquet")
             html = is_html_dump(path)
             part = DumpPart("part-000", 0, path.stat().st_size) if html else check_dump(path)
             count = count_html_part if html else count_part
-            count(path, part, runs[-1], workers=workers, rules=settings.rules, work=work)
+            counted = count(
+                path,
+                part,
+                runs[-1],
+                workers=workers,
+                rules=settings.rules,
+                possessives=settings.possessives,
+                segmentation=settings.segmentation,
+                work=work,
+            )
+            possessives += counted.possessives
+            left_out.update(counted.left_out)
+            left_out.examples |= counted.left_out.examples
         counts = merge_counts(runs, settings.min_count)
     if not counts.occurrences:
         names = ", ".join(path.name for path in paths[:5])
         raise DumpError(
             f"{names} holds no article (namespace 0, no redirect, no disambiguation), so there are no words. "
-            "Give a pages-articles dump, or HTML of articles."
+            f"{left_out.sentence() + '. ' if left_out else ''}Give a pages-articles dump, or HTML of articles."
         )
-    return counts
+    return counts, possessives

@@ -13,10 +13,12 @@ from clip_pipeline.cli.options import CONTEXT, output_option, setting_option
 @click.argument("dumps", nargs=-1, required=True, metavar="DUMP...")
 @output_option("Parquet file to write (word, count, documents, capitalised, captioned), or .txt for the words alone.")
 @setting_option("words.rules")
+@setting_option("words.possessives", default=True)
+@setting_option("words.segmentation")
 @setting_option("words.min_count")
 @setting_option("words.min_documents")
 @setting_option("words.min_length", default=1)
-@click.option("--language", default="", metavar="CODE", help="Set script and stop words for a language: en, de, fr, es, it, pt, nl, sv, ru or pl.")  # fmt: skip
+@click.option("--language", default="", metavar="CODE", help="Set script and stop words for a language, and possessives for English: en, de, fr, es, it, pt, nl, sv, ru or pl.")  # fmt: skip
 @setting_option("words.script", default="any")
 @setting_option("words.stop_words", default="none")
 @setting_option("words.digits", default=True)
@@ -43,6 +45,8 @@ def words(dumps: tuple[str, ...], output: str, **options: Any) -> None:
 
     counted = count_words(dumps, output, **options, progress=True)
     click.echo(f"Kept {len(counted.table):,} of {counted.found:,} words. Wrote {output}")
+    if counted.possessives:
+        click.echo(f"  {counted.possessives:,} possessives counted for their words (--possessives keeps them)")
     if counted.dropped:
         rows = [(reason, f"{number:,}") for reason, number in counted.dropped.items()]
         click.echo(text_table(rows, right=(1,), indent="  "))

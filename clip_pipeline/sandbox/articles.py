@@ -182,7 +182,7 @@ def _table(prose: Prose) -> str:
 
 
 def _gallery(prose: Prose) -> str:
-    lines = "\n".join(f"File:{prose.name()}.jpg|{MARKUP_WORD} [[{prose.noun()}]]" for _ in range(3))
+    lines = "\n".join(f"File:{prose.name()}.jpg|alt={MARKUP_WORD} {prose.noun()}" for _ in range(3))
     return f'<gallery mode="packed">\n{lines}\n</gallery>'
 
 

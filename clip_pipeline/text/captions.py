@@ -8,6 +8,8 @@ import unicodedata
 from collections.abc import Iterable
 from pathlib import Path
 
+from clip_pipeline.words.tokens import JOINERS, drop_unseen
+
 _WHITESPACE = re.compile(r"\s+")
 _TAG = re.compile(r"</?[a-zA-Z][^<>]{0,200}>")
 _QUOTES = str.maketrans({"‘": "'", "’": "'", "‚": "'", "‛": "'", "“": '"', "”": '"', "„": '"', "‟": '"'})
@@ -17,7 +19,8 @@ def clean_caption(text: str, max_chars: int = 400) -> str:
     """One caption as one line of plain text; "" where nothing is left.
 
     HTML entities are resolved (twice: `&amp;quot;` is common) and tags removed, the characters put into Unicode's NFKC
-    form, curly quotes straightened, control characters dropped, white space folded. A caption longer than `max_chars`
+    form, curly quotes straightened, control characters dropped, white space folded. What cannot be seen goes by the rule of words
+    (`words/tokens.py`): joiners stay where a script is written with them, the zero-width space becomes a blank. A caption longer than `max_chars`
     is cut at the last word that fits. Cleaning a clean caption changes nothing.
     """
     if "&" in text:
@@ -25,10 +28,13 @@ def clean_caption(text: str, max_chars: int = 400) -> str:
     if "<" in text:
         text = _TAG.sub(" ", text)
     if not text.isascii():
-        text = unicodedata.normalize("NFKC", text).translate(_QUOTES)
+        text = drop_unseen(text.replace("\u200b", " "))
+        text = drop_unseen(unicodedata.normalize("NFKC", text)).translate(_QUOTES)
     if not text.isprintable():
         # Cc control, Cf invisible format marks, Cs lone surrogates, Co private use, Cn unassigned
-        text = "".join(" " if c.isspace() else c for c in text if c.isspace() or unicodedata.category(c)[0] != "C")
+        text = "".join(
+            " " if c.isspace() else c for c in text if c.isspace() or c in JOINERS or unicodedata.category(c)[0] != "C"
+        )
     text = _WHITESPACE.sub(" ", text).strip()
     return text if len(text) <= max_chars else _cut_at_word(text, max_chars)
 

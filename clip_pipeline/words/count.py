@@ -13,7 +13,7 @@ import tempfile
 import threading
 from collections.abc import Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pyarrow as pa
@@ -22,15 +22,24 @@ from clip_pipeline.errors import DumpError
 from clip_pipeline.machine.cores import usable_cores
 from clip_pipeline.machine.progress import progress
 from clip_pipeline.sources.wikimedia.dump_files import DumpPart, part_pieces, split_part
-from clip_pipeline.words.pages import CANONICAL_NAMESPACES
-from clip_pipeline.words.reading import PageCounter, link_names, page_chunks, read_namespaces
+from clip_pipeline.words.left_out import LeftOutPages
+from clip_pipeline.words.reading import PageCounter, page_chunks, read_site
+from clip_pipeline.words.segmentation import segmenter_of
 from clip_pipeline.words.sorted_runs import MAX_ROWS, MIN_ROWS, merge_runs, sum_counts, write_run
 from clip_pipeline.words.table import MAX_ENTRIES, MIN_ENTRIES, WordTable
-from clip_pipeline.words.wikitext.word_counter import PLAIN, WORD_FREQUENCY
+from clip_pipeline.words.wiki_names import Site, image_options, link_names
+from clip_pipeline.words.wikitext.word_counter import PLAIN, POSSESSIVES_MERGED, WORD_FREQUENCY
 
 logger = logging.getLogger(__name__)
 
 RULES = {"plain": PLAIN, "wikipedia-word-frequency": WORD_FREQUENCY}
+
+
+def number_of_rules(rules: str, possessives: bool) -> int:
+    """What the scanner calls them. possessives: whether lincoln's is a word of its own; the rules of the list leave them."""
+    return POSSESSIVES_MERGED if rules == "plain" and not possessives else RULES[rules]
+
+
 MIN_PARALLEL_BYTES = 1_000_000
 """Compressed bytes below which one thread is done before a second one is worth its table."""
 MAX_RANGE_BYTES = 16_000_000
@@ -55,11 +64,16 @@ class CountLimits:
 
 @dataclass(frozen=True)
 class PartCounts:
-    """What was counted: words are distinct, occurrences are not."""
+    """What was counted: words are distinct, occurrences are not.
+
+    possessives: occurrences of lincoln's and the like that counted for lincoln. left_out: articles that were not counted.
+    """
 
     articles: int
     words: int
     occurrences: int
+    possessives: int = 0
+    left_out: LeftOutPages = field(default_factory=LeftOutPages)
 
 
 def count_part(
@@ -69,20 +83,30 @@ def count_part(
     *,
     workers: int = 1,
     rules: str = "plain",
+    possessives: bool = True,
+    segmentation: str = "auto",
     work: Path | None = None,
     limits: CountLimits | None = None,
 ) -> PartCounts:
     """Writes the words of one part's articles to `output`: Parquet of WORD_COUNTS, sorted by word.
 
-    Words that stand only in the captions of galleries are there too, with a count of 0: galleries are no prose, so they
-    add to `captioned` alone. workers: threads, 0 for one a core; the bytes are the same for any number of them.
-    rules: a name of RULES. work: folder for what does not fit into memory, a temporary one by default. limits: of memory and of
+    workers: threads, 0 for one a core; the bytes are the same for any number of them.
+    rules: a name of RULES. possessives: whether lincoln's is a word beside lincoln. segmentation: auto cuts the text of wikis whose
+    language is written without spaces, none leaves it. work: folder for what does not fit into memory, a temporary one by default. limits: of memory and of
     parallel work; they change no count.
-    Raises DumpError where the part is cut, damaged or no MediaWiki export.
+    Raises DumpError where the part is cut, damaged or no MediaWiki export; SettingsError where the text cannot be cut into words here.
     """
-    with _Counting(rules, workers, work, limits or CountLimits()) as counting:
+    number = number_of_rules(rules, possessives)
+    with _Counting(number, segmentation, workers, work, limits or CountLimits()) as counting:
         counting.add_part(Path(path), part)
-        counts = PartCounts(counting.articles, write_run(counting.merged(), output), counting.occurrences)
+        counts = PartCounts(
+            counting.articles,
+            write_run(counting.merged(), output),
+            counting.occurrences,
+            counting.possessives,
+            counting.left_out,
+        )
+    counts.left_out.say(part.key)
     logger.info("%s: %s articles, %s words", part.key, f"{counts.articles:,}", f"{counts.occurrences:,}")
     return counts
 
@@ -90,9 +114,12 @@ def count_part(
 class _Counting:
     """The tables of all threads, and the folder for their runs."""
 
-    def __init__(self, rules: str, workers: int, work: Path | None, limits: CountLimits):
+    def __init__(self, rules: int, segmentation: str, workers: int, work: Path | None, limits: CountLimits):
         self.limits = limits
-        self.rules = RULES[rules]
+        self.rules = rules
+        self.segmentation = segmentation
+        self.possessives = 0
+        self.left_out = LeftOutPages()
         self.workers = workers or usable_cores()
         self.articles = 0
         self.occurrences = 0
@@ -108,8 +135,7 @@ class _Counting:
 
     def add_part(self, path: Path, part: DumpPart) -> None:
         """Counts one part of a dump."""
-        namespaces = _read_namespaces(path, part)
-        names = link_names(namespaces)
+        source = _Source(path, _read_site(path, part), self.segmentation, self.left_out)
         workers = self.workers if part.end - part.start >= self.limits.min_parallel_bytes else 1
         pieces = max(2 * workers, (part.end - part.start) // MAX_RANGE_BYTES)
         ranges = split_part(path, part, pieces) if workers > 1 else [part]
@@ -117,19 +143,21 @@ class _Counting:
         entries = max(self.limits.max_entries // 8, 2 * self.limits.max_entries // workers)
         folder = Path(self._temporary.name)
         try:
-            tables = [self._table(names, folder, entries) for _ in range(workers)]
+            tables = [self._table(source.site, folder, entries) for _ in range(workers)]
             if len(ranges) == 1 and workers > 1:
-                _count_one_stream(path, part, namespaces, tables)
+                _count_one_stream(source, part, tables)
             else:
-                _count_ranges(path, ranges, namespaces, tables)
+                _count_ranges(source, ranges, tables)
         except _NotSplittable:
-            tables = [self._table(names, folder, entries)]
-            _count_ranges(path, [part], namespaces, tables)
+            self.left_out.clear()
+            tables = [self._table(source.site, folder, entries)]
+            _count_ranges(source, [part], tables)
         for table in tables:
             self._tables.append(table.finish())
             self._runs += table.runs
             self.articles += table.articles
             self.occurrences += table.words
+            self.possessives += table.possessives
 
     def merged(self) -> Iterator[pa.Table]:
         """All counts as tables that follow each other by word."""
@@ -142,30 +170,42 @@ class _Counting:
         self._tables = []
         return merge_runs(self._runs, self.limits.max_rows, self.limits.min_rows)
 
-    def _table(self, names: dict[str, int], folder: Path, entries: int) -> WordTable:
-        return WordTable(names, self.rules, folder, entries, self.limits.min_entries)
+    def _table(self, site: Site, folder: Path, entries: int) -> WordTable:
+        return WordTable(link_names(site), self.rules, folder, entries, self.limits.min_entries, image_options(site))
+
+
+@dataclass(frozen=True)
+class _Source:
+    """Where the pages come from. left_out: of all counters."""
+
+    path: Path
+    site: Site
+    segmentation: str
+    left_out: LeftOutPages
+
+    def counter(self, table: WordTable, at_pages: bool = False) -> PageCounter:
+        segmenter = segmenter_of(self.site.language, self.segmentation)
+        return PageCounter(self.path.name, table, self.site, at_pages, segmenter, self.left_out)
 
 
 class _NotSplittable(Exception):
     """A page could not be read from its chunk alone, so that one thread must read the document from its beginning."""
 
 
-def _read_namespaces(path: Path, part: DumpPart) -> dict[int, str]:
+def _read_site(path: Path, part: DumpPart) -> Site:
     """They stand at the head of the file, not of each part."""
     try:
-        return read_namespaces(part_pieces(path, DumpPart("head", 0, path.stat().st_size)), path.name)
+        return read_site(part_pieces(path, DumpPart("head", 0, path.stat().st_size)), path.name)
     except DumpError:
         if part.start == 0:
             raise
         # A damaged head is the first part's error; this part's own pages can still be counted.
-        return dict(CANONICAL_NAMESPACES)
+        return Site()
 
 
-def _count_range(
-    path: Path, part: DumpPart, namespaces: dict[int, str], table: WordTable, stop: threading.Event
-) -> None:
-    counter = PageCounter(path.name, table, namespaces)
-    chunks = page_chunks(part_pieces(path, part))
+def _count_range(source: _Source, part: DumpPart, table: WordTable, stop: threading.Event) -> None:
+    counter = source.counter(table)
+    chunks = page_chunks(part_pieces(source.path, part))
     while not stop.is_set():
         try:
             chunk = next(chunks, None)
@@ -177,7 +217,7 @@ def _count_range(
         counter.add(chunk)
 
 
-def _count_ranges(path: Path, ranges: list[DumpPart], namespaces: dict[int, str], tables: list[WordTable]) -> None:
+def _count_ranges(source: _Source, ranges: list[DumpPart], tables: list[WordTable]) -> None:
     """Each thread reads, decompresses and counts ranges of streams of its own; the first error stops them all."""
     free = _free_tables(tables)
     stop = threading.Event()
@@ -185,7 +225,7 @@ def _count_ranges(path: Path, ranges: list[DumpPart], namespaces: dict[int, str]
     def count(part: DumpPart) -> int:
         table = free.get()
         try:
-            _count_range(path, part, namespaces, table, stop)
+            _count_range(source, part, table, stop)
         finally:
             free.put(table)
         return part.end - part.start
@@ -199,7 +239,7 @@ def _count_ranges(path: Path, ranges: list[DumpPart], namespaces: dict[int, str]
             stop.set()
 
 
-def _count_one_stream(path: Path, part: DumpPart, namespaces: dict[int, str], tables: list[WordTable]) -> None:
+def _count_one_stream(source: _Source, part: DumpPart, tables: list[WordTable]) -> None:
     """This thread decompresses the one stream there is; the others count its chunks.
 
     The first and the last chunk are this thread's too: the head and the end of the document are in them. Raises
@@ -208,12 +248,12 @@ def _count_one_stream(path: Path, part: DumpPart, namespaces: dict[int, str], ta
     own = WordTable({}, tables[0].rules, min_entries=tables[0].min_entries)
     own.language = tables[0].language
     free = _free_tables(tables)
-    counter = PageCounter(path.name, own, namespaces)
+    counter = source.counter(own)
 
     def count(chunk: bytes) -> int:
         table = free.get()
         try:
-            _count_chunk(PageCounter(path.name, table, namespaces, at_pages=True), chunk)
+            _count_chunk(source.counter(table, at_pages=True), chunk)
         finally:
             free.put(table)
         return len(chunk)
@@ -221,7 +261,7 @@ def _count_one_stream(path: Path, part: DumpPart, namespaces: dict[int, str], ta
     waiting: set[Future[int]] = set()
     with ThreadPoolExecutor(len(tables)) as pool, progress(f"Counting words of {part.key}", unit="byte") as bar:
         try:
-            chunks = page_chunks(part_pieces(path, part))
+            chunks = page_chunks(part_pieces(source.path, part))
             _count_chunk(counter, next(chunks))
             last = next(chunks, b"")
             for chunk in chunks:

@@ -38,6 +38,7 @@ DROPPED_IDS = frozenset(("toc", "coordinates", "catlinks", "siteSub", "contentSu
 KEPT_EXTENSIONS = frozenset(("poem", "section", "langconvert"))
 """Extension tags whose content is prose; that of all others (ref, math, gallery, source, ...) is not."""
 
+_HIDING = re.compile(r"(?:^|;)\s*(?:display\s*:\s*none|visibility\s*:\s*hidden)", re.IGNORECASE)
 _EXTENSION = re.compile(r"mw:Extension/([\w-]+)")
 _URL = re.compile(r"(?:http|https|ftp)://[^\s\[\]<>\"|{}]++")
 _BLANKS = re.compile(r"[^\S\n]+")
@@ -48,13 +49,10 @@ _BEGIN, _END = chr(CAPTION_BEGINS), chr(CAPTION_ENDS)
 
 @dataclass(frozen=True)
 class HtmlText:
-    """marked: the prose, a paragraph, heading or list item a line; captions stand between the marks of `words/wikitext/links.py`.
-
-    galleries: the captions of galleries, which are no prose.
-    """
+    """marked: the prose, a paragraph, heading or list item a line, and at its end the captions of galleries; captions stand between
+    the marks of `words/wikitext/links.py`."""
 
     marked: str
-    galleries: str
 
     @property
     def text(self) -> str:
@@ -74,7 +72,7 @@ def html_text(html: str) -> HtmlText:
     parser = etree.HTMLParser(encoding="utf-8", remove_comments=True, remove_pis=True, huge_tree=True)
     root = etree.fromstring(html.encode("utf-8", "replace"), parser) if html.strip() else None
     if root is None:
-        return HtmlText("", "")
+        return HtmlText("")
     pieces: list[str] = []
     galleries: list[str] = []
     templates: set[str] = set()
@@ -83,8 +81,9 @@ def html_text(html: str) -> HtmlText:
     for event, element in walk:
         tag = element.tag
         if event == "start":
-            if dropped is None and _is_dropped(element, templates):
+            if dropped is None and (_is_dropped(element, templates) or _is_variant(element)):
                 dropped = element
+                pieces.append(_variant_text(element))
                 galleries += _gallery_captions(element)
                 walk.skip_subtree()
                 continue
@@ -97,8 +96,9 @@ def html_text(html: str) -> HtmlText:
             continue
         if element is dropped:
             dropped = None
-            # A space: what stood on both sides are different words.
-            pieces.append(" ")
+            if not _is_variant(element):
+                # A space: what stood on both sides are different words.
+                pieces.append(" ")
         else:
             if _is_caption(element):
                 pieces.append(_END)
@@ -106,7 +106,7 @@ def html_text(html: str) -> HtmlText:
                 pieces.append("\n")
         if element.tail:
             pieces.append(_unmarked(element.tail))
-    return HtmlText(_tidy_lines("".join(pieces)), _tidy_lines("".join(galleries)))
+    return HtmlText(_tidy_lines("".join((*pieces, "\n", *galleries))))
 
 
 def is_disambiguation_html(html: str) -> bool:
@@ -142,15 +142,38 @@ def _is_dropped(element: Any, templates: set[str]) -> bool:
     # A bare address shows itself; one with a label shows words.
     if not DROPPED_CLASSES.isdisjoint(classes) or (tag == "a" and "free" in classes):
         return True
-    return attributes.get("id") in DROPPED_IDS
+    return attributes.get("id") in DROPPED_IDS or _is_hidden(attributes)
+
+
+def _is_hidden(attributes: Any) -> bool:
+    """Whether no reader sees the element: hidden by its style or by the attribute. ("until-found" shows it to a search.)"""
+    return "hidden" in attributes or ("style" in attributes and _HIDING.search(attributes["style"]) is not None)
+
+
+def _is_variant(element: Any) -> bool:
+    """Whether it is Parsoid's mark of -{...}-."""
+    return "mw:LanguageVariant" in element.get("typeof", "")
+
+
+def _variant_text(element: Any) -> str:
+    """What a reader of the first variant sees of -{...}-; "" for any other element, and for rules that show nothing."""
+    if not _is_variant(element) or element.tag == "meta":
+        return ""
+    try:
+        rule = parse_json(element.get("data-mw-variant", "{}"))
+        shown = [*rule.get("twoway", []), *rule.get("oneway", []), rule.get("disabled"), rule.get("filter")]
+        text = next((str(one["t"]) for one in shown if isinstance(one, dict) and "t" in one), "")
+    except (ValueError, AttributeError, TypeError):
+        return ""
+    return html_text(text).text if "<" in text else text
 
 
 def _gallery_captions(element: Any) -> list[str]:
-    """The captions of a gallery, each with a line's end; nothing for any other element."""
+    """The captions of a gallery, each on a line of its own; nothing for any other element."""
     if "gallery" not in element.get("class", "").split():
         return []
     boxes = element.iterfind(".//li")
-    return ["".join(box.itertext()) + "\n" for box in boxes]
+    return [f"{_BEGIN}{_unmarked(''.join(box.itertext()))}{_END}\n" for box in boxes]
 
 
 def _is_all_template(data: str) -> bool:

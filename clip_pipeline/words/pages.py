@@ -7,11 +7,14 @@ and gives it the beginning of the document, every page that is written in an unu
 
 from __future__ import annotations
 
+import functools
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from xml.parsers import expat
 
 from clip_pipeline.errors import DumpError
+from clip_pipeline.words.wiki_names import Site, all_names, namespace_keys
 
 MAX_TEXT, MAX_NAME = 4_000_000, 10_000
 """Characters of an article, whose limit in MediaWiki is 2 MiB, and of a title or a number, whose limit is 255 bytes."""
@@ -20,54 +23,51 @@ MAX_TOKEN_BYTES = 16_000_000
 MAX_DEPTH = 64
 """Elements within each other; an export has six."""
 
-CANONICAL_NAMESPACES = {
-    -2: "Media", -1: "Special", 1: "Talk", 2: "User", 3: "User talk", 4: "Project", 5: "Project talk", 6: "File",
-    7: "File talk", 8: "MediaWiki", 9: "MediaWiki talk", 10: "Template", 11: "Template talk", 12: "Help",
-    13: "Help talk", 14: "Category", 15: "Category talk",
-}  # fmt: skip
-"""Known to every wiki beside its own names."""
+WIKITEXT_MODEL = "wikitext"
+BEGINS_AGAIN = tuple(
+    expat.errors.codes[code]
+    for code in (expat.errors.XML_ERROR_JUNK_AFTER_DOC_ELEMENT, expat.errors.XML_ERROR_MISPLACED_XML_PI)
+)
+"""How expat finds a second document behind the first one."""
 
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """One page with the text of its newest revision, as wikitext (XML entities decoded, HTML entities not yet)."""
+    """One page with the text of its newest revision, as wikitext (XML entities decoded, HTML entities not yet).
+
+    model: what the text is, wikitext in nearly all pages: MediaWiki's content model.
+    """
 
     id: int
     title: str
     namespace: int
     redirect: bool
     text: str
+    model: str = WIKITEXT_MODEL
 
 
 class ExportReader:
-    """Reads an export document that arrives in pieces; any version of the export format, UTF-8 or UTF-16.
+    """Reads an export document that arrives in pieces, or several after each other; any version of the export format, UTF-8 or UTF-16.
 
     Versions before 0.5 name no namespace, it is then looked up from the title's prefix.
-    name: of the file, for errors. namespaces: the wiki's own names, where the head that lists them is not in the document.
+    name: of the file, for errors. site: the wiki's own names, where the head that lists them is not in the document.
     """
 
-    def __init__(self, name: str, namespaces: dict[int, str] | None = None, last_title: str | None = None):
+    def __init__(self, name: str, site: Site | None = None, last_title: str | None = None):
         self.name = name
-        self.namespaces = dict(namespaces or CANONICAL_NAMESPACES)
+        self.namespaces = dict((site or Site()).namespaces)
+        self.language = (site or Site()).language
         self.last_title = last_title
         self.encoding = "utf-8"
         self._namespace_keys: dict[str, int] = {}
         self._pages: list[Page] = []
         self._fed = 0
         self._page_end = -1
-        self._depth = 0
-        self._root_closed = False
         self._in_page = False
         self._pieces: list[str] = []
         self._length = self._most = 0
         self._fields: dict[str, str] = {}
-        self._parser = expat.ParserCreate()
-        self._parser.buffer_text = True
-        self._parser.buffer_size = 1 << 20
-        self._parser.StartElementHandler = self._start
-        self._parser.EndElementHandler = self._end
-        self._parser.StartDoctypeDeclHandler = self._refuse_doctype
-        self._parser.XmlDeclHandler = self._read_encoding
+        self._begin_document()
 
     def feed(self, data: bytes) -> Iterator[Page]:
         """The pages that end in the next bytes. Raises DumpError where they are no export, after the pages before that."""
@@ -94,7 +94,35 @@ class ExportReader:
             return "No whole page was read."
         return f'The last whole page read is "{self.last_title}".'
 
+    @property
+    def site(self) -> Site:
+        """What is known of the wiki so far."""
+        return Site(dict(self.namespaces), self.language)
+
+    def _begin_document(self) -> None:
+        self._begun = self._fed
+        self._depth = 0
+        self._root_closed = False
+        self._tail = b""
+        self._parser = expat.ParserCreate()
+        self._parser.buffer_text = True
+        self._parser.buffer_size = 1 << 20
+        self._parser.StartElementHandler = self._start
+        self._parser.EndElementHandler = self._end
+        self._parser.StartDoctypeDeclHandler = self._refuse_doctype
+        self._parser.XmlDeclHandler = self._read_encoding
+
+    def _begin_next_document(self, rest: bytes) -> None:
+        self._fed -= len(rest)
+        self._begin_document()
+        self._fed += len(rest)
+
     def _parse(self, data: bytes, final: bool) -> Iterator[Page]:
+        if self._root_closed and data:
+            # Several exports in one file, as `cat` makes it: what follows is the next one.
+            data = (self._tail + data).lstrip()
+            if data.startswith(b"<") and not data.startswith(b"<!"):
+                self._begin_next_document(data)
         error: expat.ExpatError | None = None
         encoding_error = ""
         try:
@@ -108,6 +136,14 @@ class ExportReader:
             encoding_error = str(found)
         pages, self._pages = self._pages, []
         yield from pages
+        if error is not None and self._root_closed and error.code in BEGINS_AGAIN:
+            rest = data[self._parser.ErrorByteIndex + self._begun - self._fed + len(data) :]
+            if rest.startswith(b"<"):
+                self._begin_next_document(rest)
+                yield from self._parse(rest, final)
+                return
+        if self._root_closed:
+            self._tail = data[data.rfind(b">") + 1 :]  # the beginning of a tag, which the next bytes go on with
         if error is not None:
             raise DumpError(self._explain(error)) from error
         if encoding_error:
@@ -115,7 +151,7 @@ class ExportReader:
                 f'{self.name} says that it is written in "{self.encoding[:40]}", which is not read ({encoding_error[:80]}). '
                 "Convert it to UTF-8."
             )
-        if self._fed - self._parser.CurrentByteIndex > MAX_TOKEN_BYTES:
+        if self._fed - self._begun - self._parser.CurrentByteIndex > MAX_TOKEN_BYTES:
             raise DumpError(
                 f"{self.name} holds a tag or comment of more than {MAX_TOKEN_BYTES:,} bytes, which no export has. "
                 f"{self.reached()} Download the dump again."
@@ -154,7 +190,10 @@ class ExportReader:
         tag = tag.rpartition(":")[2]
         if self._depth == 1 and tag != "mediawiki":
             raise DumpError(f"{self.name} is XML but no MediaWiki export: its root is <{tag}>, expected <mediawiki>.")
-        if self._depth == 2:
+        if self._depth == 1:
+            self.language = attributes.get("xml:lang", "") or self.language
+            self._namespace_keys = {}
+        elif self._depth == 2:
             self._in_page = tag == "page"
             self._fields = {}
         elif self._depth == 3 and self._in_page:
@@ -165,12 +204,22 @@ class ExportReader:
         elif self._depth == 4:
             if self._in_page and tag == "text":
                 self._capture(MAX_TEXT)
+            elif self._in_page and tag == "model":
+                self._capture(MAX_NAME)
             elif tag == "namespace":
                 self._fields["key"] = attributes.get("key", "")
                 self._capture(MAX_NAME)
+        elif self._capturing:
+            # Tags that somebody has not escaped, such as <br /> in a text, are those of its markup.
+            self._text(f"<{tag}>")
+
+    @property
+    def _capturing(self) -> bool:
+        return self._parser.CharacterDataHandler is not None
 
     def _capture(self, most: int) -> None:
         """most: characters that the element may hold."""
+        self._captured_depth = self._depth
         self._pieces = []
         self._length, self._most = 0, most
         self._parser.CharacterDataHandler = self._text
@@ -187,7 +236,9 @@ class ExportReader:
 
     def _end(self, tag: str) -> None:
         tag = tag.rpartition(":")[2]
-        if self._parser.CharacterDataHandler is not None:
+        if self._capturing and self._depth > self._captured_depth:
+            self._text(f"</{tag}>")
+        elif self._capturing:
             self._parser.CharacterDataHandler = None
             text = "".join(self._pieces)
             if tag == "namespace" and not self._in_page:
@@ -200,7 +251,7 @@ class ExportReader:
         elif self._depth == 2 and self._in_page:
             self._pages.append(self._make_page())
             self.last_title = self._pages[-1].title
-            self._page_end = self._parser.CurrentByteIndex + len("</page>")
+            self._page_end = self._begun + self._parser.CurrentByteIndex + len("</page>")
         self._depth -= 1
         self._root_closed = self._depth == 0
 
@@ -218,17 +269,27 @@ class ExportReader:
             id=_number(fields.get("id", "")) or 0,
             title=title,
             namespace=namespace,
-            redirect="redirect" in fields or text[:20].lstrip()[:9].upper() == "#REDIRECT",
+            redirect="redirect" in fields or says_redirect(text),
             text=text,
+            model=fields.get("model", "").strip() or WIKITEXT_MODEL,
         )
 
     def _namespace_of(self, title: str) -> int:
         if not self._namespace_keys:
-            names = CANONICAL_NAMESPACES | {key: name for key, name in self.namespaces.items() if name}
-            self._namespace_keys = {name.lower(): key for key, name in CANONICAL_NAMESPACES.items()}
-            self._namespace_keys |= {name.lower(): key for key, name in names.items()}
+            self._namespace_keys = namespace_keys(self.site)
         prefix, colon, _ = title.partition(":")
-        return self._namespace_keys.get(prefix.strip().lower(), 0) if colon else 0
+        return self._namespace_keys.get(prefix.strip().lower().replace("_", " "), 0) if colon else 0
+
+
+@functools.cache
+def _redirect() -> re.Pattern[str]:
+    names = "|".join(re.escape(name) for name in all_names()["redirects"])
+    return re.compile(rf"\s{{0,11}}#(?:redirect|(?:{names})[\s:]*\[\[)", re.IGNORECASE)
+
+
+def says_redirect(text: str) -> bool:
+    """Whether the text begins with "#redirect", or with that word of any other language before a link."""
+    return _redirect().match(text.replace("İ", "i") if "İ" in text[:40] else text) is not None
 
 
 def _number(text: str) -> int | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -14,8 +14,9 @@ import pyarrow.compute as pc
 from clip_pipeline.machine.progress import waiting
 from clip_pipeline.records import WORD_COUNTS
 from clip_pipeline.words.sorted_runs import write_run
+from clip_pipeline.words.wiki_names import Site, all_names, image_options
 from clip_pipeline.words.wikitext.characters import character_tables
-from clip_pipeline.words.wikitext.elements import element_table
+from clip_pipeline.words.wikitext.elements import element_table, make_name_table
 from clip_pipeline.words.wikitext.entities import entity_table
 from clip_pipeline.words.wikitext.hash_table import (
     ARENA,
@@ -26,11 +27,16 @@ from clip_pipeline.words.wikitext.hash_table import (
     DOCUMENTS,
     ENTRIES,
     PLACE,
+    POSSESSIVES,
     SIZE_BITS,
     Table,
 )
-from clip_pipeline.words.wikitext.link_kinds import make_link_names, option_table
-from clip_pipeline.words.wikitext.scanner import GROW, PADDING, Language, Work, scan
+from clip_pipeline.words.wikitext.names import make_name_hashes, make_name_list
+from clip_pipeline.words.wikitext.normal_form import ROOM, normal_form
+from clip_pipeline.words.wikitext.page_scan import ENGLISH
+from clip_pipeline.words.wikitext.prose_templates import parameter_table, template_table
+from clip_pipeline.words.wikitext.quotes import CELLS
+from clip_pipeline.words.wikitext.scanner import GROW, PADDING, Language, Wiki, Work, scan
 
 MAX_ENTRIES = 1_000_000
 """Words that a table holds before it goes to disk: 56 bytes each, 8 for its slots and about 10 for its letters."""
@@ -39,9 +45,24 @@ _NO_DATA = np.frombuffer(bytes(PADDING), np.uint8)
 
 
 @functools.lru_cache(maxsize=4)
-def language_tables(names: tuple[tuple[str, int], ...]) -> Language:
-    """All tables that `scan` reads. names: (name of a namespace, IMAGE, SOUND or CATEGORY)."""
-    return Language(character_tables(), element_table(), option_table(), entity_table(), make_link_names(dict(names)))
+def language_tables(names: tuple[tuple[str, int], ...], options: tuple[str, ...]) -> Language:
+    """All tables that `scan` reads. names: (name of a namespace, IMAGE, SOUND or CATEGORY). options: of pictures."""
+    of_all = all_names()
+    return Language(
+        characters=character_tables(),
+        normal=normal_form(),
+        elements=element_table(),
+        entities=entity_table(),
+        templates=template_table(),
+        parameters=parameter_table(),
+        wiki=Wiki(
+            names=make_name_list(dict(names)),
+            options=make_name_list(dict.fromkeys(options, 0)),
+            redirects=make_name_list({name: int(name == "redirect") * ENGLISH for name in of_all["redirects"]}),
+            switches=make_name_hashes(of_all["switches"]),
+            codes=make_name_table(dict.fromkeys(of_all["codes"], 1)),
+        ),
+    )
 
 
 def make_work(size: int) -> Work:
@@ -51,6 +72,7 @@ def make_work(size: int) -> Work:
         prose=np.empty(8 * size + 2 * PADDING, np.uint8),
         captions=np.empty(8 * size + 2 * PADDING, np.uint8),
         stack=np.empty(4 * size + 2 * PADDING, np.int64),
+        marks=np.zeros(CELLS, np.int64),
         title=np.zeros(2, np.int64),
     )
 
@@ -66,7 +88,8 @@ class WordTable:
     """Counts words; `finish` gives them back. Not for several threads at a time.
 
     names: the wiki's names of namespaces whose links show no label, with what they are (`link_kinds.py`).
-    rules: PLAIN or WORD_FREQUENCY (`word_counter.py`). folder: where runs go; without it the table grows without a bound.
+    rules: PLAIN, WORD_FREQUENCY or POSSESSIVES_MERGED (`word_counter.py`). options: what the wiki calls the options of pictures, by
+    default in English. folder: where runs go; without it the table grows without a bound.
     max_entries: words that it holds before it goes there. min_entries: words that it has room for at first.
     """
 
@@ -77,14 +100,16 @@ class WordTable:
         folder: Path | None = None,
         max_entries: int = MAX_ENTRIES,
         min_entries: int = MIN_ENTRIES,
+        options: Sequence[str] = (),
     ):
-        self.language = language_tables(tuple(sorted(names.items())))
+        self.language = language_tables(tuple(sorted(names.items())), tuple(options) or image_options(Site()))
         self.rules = rules
         self.folder = folder
         self.max_entries, self.min_entries = max_entries, min_entries
         self.runs: list[Path] = []
         self.articles = 0
         self.words = 0
+        self.possessives = 0
         self.work = make_work(1 << 20)
         self._seed = np.frombuffer(os.urandom(8), np.uint64)
         self._table = self._empty_table(self.min_entries, 16 * self.min_entries)
@@ -119,7 +144,8 @@ class WordTable:
             more=np.empty((entries, 3), np.uint64),
             arena=np.empty(arena, np.uint8),
             token=np.empty(3 * self.work.text.size, np.uint8),
-            used=np.zeros(3, np.int64),
+            codes=np.empty(ROOM, np.int32),
+            used=np.zeros(4, np.int64),
             seed=self._seed,
         )
 
@@ -146,6 +172,7 @@ class WordTable:
     def _to_arrow(self) -> pa.Table:
         used = self._table.used
         self.articles += int(used[ARTICLES])
+        self.possessives += int(used[POSSESSIVES])
         rows = int(used[ENTRIES])
         entries, more = self._table.entries[:rows], self._table.more[:rows]
         self.words += int(entries[:, COUNT].sum())

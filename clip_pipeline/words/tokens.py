@@ -1,8 +1,13 @@
 """What a word is: the one definition that counts, captions and searches share.
 
-A word is a run of letters and digits of any script with at least one letter, in lower case; apostrophes and hyphens may
-stand inside it: don't, x-ray, mp3. Typographic apostrophes are made straight; dashes separate. Marks such as the vowel
-signs of हिन्दी and ไทย, and accents of their own, belong to the letter before them.
+A word is a run of letters and digits of any script with at least one letter, in lower case and in Unicode's form NFC;
+apostrophes and hyphens may stand inside it: don't, x-ray, mp3. Typographic apostrophes and hyphens are made plain; dashes
+separate. Marks such as the vowel signs of हिन्दी and ไทย, and accents of their own, belong to the letter before them.
+
+As in Unicode's rules for word boundaries (UAX #29), what cannot be seen cuts no word: soft hyphens, word joiners, marks of
+direction and variation selectors vanish; joiners (U+200C, U+200D) stay between letters of scripts that are written with them and
+vanish elsewhere; the zero-width space separates. A gershayim, also one typed as a quotation mark, stays inside a Hebrew word, and
+the middle dot of Catalan inside a Latin one.
 """
 
 from __future__ import annotations
@@ -11,23 +16,83 @@ import functools
 import re
 import unicodedata
 
-_ASCII_WORD = re.compile(r"\w+(?:['-]\w+)*")
-_DOTTED_I = re.compile("i\u0307+")
 LAST_MARK = 0x1FFFF
 """No script has marks above; the variation selectors there are none of a word."""
+GERSHAYIM = "\u05f4"
+APOSTROPHES = "\u2019\u2018\uff07\u05f3"
+"""Read as a plain apostrophe between letters: typographic ones, the full-width one and the Hebrew geresh."""
+HYPHENS = "\u2010\u2011"
+
+_SEPARATES = "\u200b"
+_NUMBER_SIGNS = frozenset("\u0600\u0601\u0602\u0603\u0604\u0605\u06dd\u070f\u0890\u0891\u08e2\U000110bd\U000110cd")
+"""Characters of format that are seen."""
+JOINERS = "\u200c\u200d"
+_JOINED_BLOCKS = (
+    (0x600, 0x109F), (0x1780, 0x18AF), (0x1900, 0x1CFF), (0xA800, 0xABFF), (0xFB50, 0xFDFF), (0xFE70, 0xFEFE),
+    (0x10A00, 0x10AFF), (0x11000, 0x11FFF),
+)  # fmt: skip
+"""Arabic and its kin, the scripts of India and of those around it, Mongolian: where a joiner makes another word of the same letters."""
+_ASCII_WORD = re.compile(r"\w+(?:['-]\w+)*")
+_DOTTED_I = re.compile("i\u0307+")
+_HEBREW = "\u05d0-\u05ea"
+_LATIN = "a-z\u00df-\u00f6\u00f8-\u024f\u1e00-\u1eff"
+_GERSHAYIM = re.compile(rf"(?<=[{_HEBREW}])[\"\u201c\u201d](?=[{_HEBREW}])")
+_CYRILLIC_APOSTROPHE = re.compile("(?<=[\u0400-\u052f])\u02bc(?=[\u0400-\u052f])")
+_PLAIN = str.maketrans(dict.fromkeys(APOSTROPHES, "'") | dict.fromkeys(HYPHENS, "-"))
 
 
 @functools.cache
 def combining_marks() -> str:
-    """All characters that continue a word but begin none: Unicode's Mn and Mc without the variation selectors (20 ms)."""
-    characters = map(chr, (*range(0x300, 0xFE00), *range(0xFE10, LAST_MARK + 1)))
-    return "".join(character for character in characters if unicodedata.category(character) in ("Mn", "Mc"))
+    """All characters that continue a word but begin none: Unicode's Mn and Mc without those that vanish (20 ms)."""
+    unseen = unseen_characters()
+    characters = map(chr, range(0x300, LAST_MARK + 1))
+    return "".join(
+        character
+        for character in characters
+        if unicodedata.category(character) in ("Mn", "Mc") and character not in unseen
+    )
+
+
+@functools.cache
+def unseen_characters() -> frozenset[str]:
+    """What vanishes from words: characters of format and variation selectors, but no joiner and no zero-width space."""
+    characters = map(chr, (*range(0xAD, 0x20000), *range(0xE0000, 0xE0200)))
+    kept = _NUMBER_SIGNS | frozenset(_SEPARATES + JOINERS)
+    selectors = frozenset(map(chr, (0x34F, *range(0x180B, 0x180E), *range(0xFE00, 0xFE10), *range(0xE0100, 0xE01F0))))
+    return selectors | {
+        character for character in characters if unicodedata.category(character) == "Cf" and character not in kept
+    }
+
+
+def keeps_joiners(character: str) -> bool:
+    """Whether a joiner beside this letter or mark is part of the word."""
+    return any(first <= ord(character) <= last for first, last in _JOINED_BLOCKS)
+
+
+@functools.cache
+def _unseen() -> re.Pattern[str]:
+    joined = "".join(f"{chr(first)}-{chr(last)}" for first, last in _JOINED_BLOCKS)
+    letter = rf"[{joined}]"
+    return re.compile(
+        rf"[{re.escape(''.join(sorted(unseen_characters())))}]+|(?<!{letter})[{JOINERS}]+|[{JOINERS}]+(?!{letter})"
+        rf"|(?<=[{JOINERS}])[{JOINERS}]+"
+    )
+
+
+def drop_unseen(text: str) -> str:
+    """Without what vanishes from words; joiners stay, one at a place, between letters of scripts that are written with them."""
+    if text.isascii():
+        return text
+    for _ in range(2):  # what stood between a joiner and its letter is gone in the second round
+        text = _unseen().sub("", text)
+    return text
 
 
 @functools.cache
 def _word() -> re.Pattern[str]:
-    letters = rf"\w[\w{combining_marks()}]*"
-    return re.compile(rf"{letters}(?:['-]{letters})*")
+    letters = rf"\w(?:[\w{combining_marks()}]|[{JOINERS}](?=[\w{combining_marks()}]))*"
+    inner = rf"['-]|(?<=[{_HEBREW}]){GERSHAYIM}(?=[{_HEBREW}])|(?<=[{_LATIN}])\u00b7(?=[{_LATIN}])"
+    return re.compile(rf"{letters}(?:(?:{inner}){letters})*")
 
 
 def find_tokens(text: str) -> list[str]:
@@ -38,7 +103,9 @@ def find_tokens(text: str) -> list[str]:
     if text.isascii():
         return _ASCII_WORD.findall(text)
     # The lower case of İ is an i and a dot above it; with the dot it would be another word than with a plain i.
-    return _word().findall(_DOTTED_I.sub("i", text).replace("’", "'"))
+    text = _DOTTED_I.sub("i", drop_unseen(text))
+    text = _CYRILLIC_APOSTROPHE.sub("'", _GERSHAYIM.sub(GERSHAYIM, text.translate(_PLAIN)))
+    return [unicodedata.normalize("NFC", token) for token in _word().findall(text)]
 
 
 def has_letter(token: str) -> bool:
@@ -48,3 +115,8 @@ def has_letter(token: str) -> bool:
 def split_words(text: str) -> list[str]:
     """The words of a text in order: split_words("Don't paint 3 x-rays!") == ["don't", "paint", "x-rays"]."""
     return [token for token in find_tokens(text) if has_letter(token)]
+
+
+def without_possessive(word: str) -> str:
+    """lincoln of lincoln's; every other word as it is."""
+    return word[:-2] if len(word) > 2 and word.endswith("'s") else word

@@ -18,6 +18,7 @@ from clip_pipeline.text.captions import clean_caption, write_corpus
         ("love <3 cats", "love <3 cats"),
         ("a ‘quoted’ “word”", "a 'quoted' \"word\""),
         ("ﬁne\u00a0\u200bart\x00", "fine art"),
+        ("می\u200cخواهد co\u00adop Auf\u200clage", "می\u200cخواهد coop Auflage"),
         ("half a surrogate \ud800 here", "half a surrogate here"),
         ("\u202e\x07", ""),
     ],

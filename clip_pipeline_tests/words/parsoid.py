@@ -71,7 +71,10 @@ def _formula(tex: str, parsoid: bool) -> str:
 
 def _gallery(rows: str, parsoid: bool) -> str:
     kind = 'typeof="mw:Extension/gallery"' if parsoid else ""
-    items = "".join(f'<li class="gallerybox">{row.rpartition("|")[2]}</li>' for row in rows.strip().splitlines())
+    captions = (row.rpartition("|")[2] for row in rows.strip().splitlines())
+    items = "".join(
+        f'<li class="gallerybox">{"" if caption.startswith("alt=") else caption}</li>' for caption in captions
+    )
     return f'<ul class="gallery" {kind}>{items}</ul>'
 
 

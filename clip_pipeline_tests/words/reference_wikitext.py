@@ -69,10 +69,11 @@ def plain_text(wikitext: str, link_names: Iterable[str] = ENGLISH_LINK_NAMES) ->
         text = _EXTERNAL_LINK.sub(r"\1", text)
         text = _URL.sub(" ", text)
     text = _replace_links(text, tuple(link_names))
+    text = "\n".join(map(_without_quotes, text.split("\n")))
     if "<" in text:
         text = _INLINE_TAG.sub("", text)
         text = _BLOCK_TAG.sub("\n", text)
-    text = _QUOTES.sub("", text).replace(_NOTHING, "")
+    text = text.replace(_NOTHING, "")
     if "__" in text:
         text = _MAGIC_WORD.sub(" ", text)
     for _ in range(2):
@@ -82,7 +83,41 @@ def plain_text(wikitext: str, link_names: Iterable[str] = ENGLISH_LINK_NAMES) ->
     return _tidy_lines(text.replace("\xa0", " ").replace("\xad", ""))
 
 
-def _drop_elements(text: str) -> str:
+def gallery_captions(wikitext: str, link_names: Iterable[str] = ENGLISH_LINK_NAMES) -> str:
+    """What the captions of the article's galleries show: each line of one is an image."""
+    images: list[str] = []
+    _drop_elements(wikitext, images)
+    return plain_text("\n".join(images), link_names) if images else ""
+
+
+def _without_quotes(line: str) -> str:
+    """MediaWiki's rules for runs of apostrophes, as its parser's doQuotes describes them."""
+    pieces = re.split(r"(''+)", line)
+    italics = bolds = 0
+    for place in range(1, len(pieces), 2):
+        size = len(pieces[place])
+        extra = 1 if size == 4 else max(0, size - 5)
+        pieces[place - 1] += "'" * extra
+        pieces[place] = "'" * (size - extra)
+        italics += size - extra in (2, 5)
+        bolds += size - extra in (3, 5)
+    single = many = spaced = -1
+    if italics % 2 and bolds % 2:
+        for place in range(1, len(pieces), 2):
+            if pieces[place] == "'''":
+                before = pieces[place - 1]
+                last, last_but_one = before[-1:], before[-2:-1] or before[-1:]
+                if last == " ":
+                    spaced = place if spaced < 0 else spaced
+                elif last_but_one == " ":
+                    single = place if single < 0 else single
+                elif many < 0:
+                    many = place
+    chosen = max(single, -1) if single >= 0 else many if many >= 0 else spaced
+    return "".join(piece if place % 2 == 0 else "'" if place == chosen else "" for place, piece in enumerate(pieces))
+
+
+def _drop_elements(text: str, images: list[str] | None = None) -> str:
     """Without comments and DROPPED_ELEMENTS; the content of <nowiki> stays, with its markup characters blanked.
 
     An opening tag without a closing one is dropped alone, its text stays. An unclosed comment reaches to the end, as in
@@ -105,6 +140,9 @@ def _drop_elements(text: str) -> str:
             if name == "nowiki":
                 pieces.append(_QUOTES.sub(" ", text[position : match.start()].translate(_NOWIKI_MARKUP)) + _NOTHING)
             else:
+                if name == "gallery" and images is not None:
+                    lines = text[position : match.start()].split("\n")
+                    images += [f"[[File:x|{line.partition('|')[2]}]]" for line in lines if "|" in line]
                 pieces.append(" ")
             waiting_for = ""
         else:

@@ -12,8 +12,8 @@ from collections.abc import Iterable, Mapping
 
 import numpy as np
 
-from clip_pipeline.words.reading import ENGLISH_LINK_NAMES
 from clip_pipeline.words.table import WordTable
+from clip_pipeline.words.wiki_names import ENGLISH_LINK_NAMES
 from clip_pipeline.words.wikitext.link_kinds import IMAGE
 from clip_pipeline.words.wikitext.links import CAPTION_BEGINS, CAPTION_ENDS
 from clip_pipeline.words.wikitext.scanner import CLEAN, PADDING
@@ -31,7 +31,7 @@ def plain_text(wikitext: str, link_names: Mapping[str, int] | Iterable[str] = ()
     """
     named = dict(link_names) if isinstance(link_names, Mapping) else dict.fromkeys(link_names, IMAGE)
     text, _ = _clean(wikitext, tuple(sorted((ENGLISH_LINK_NAMES | named).items())))
-    return _tidy_lines(text.translate(_CAPTION_MARKS))
+    return tidy_lines(text.translate(_CAPTION_MARKS))
 
 
 def is_disambiguation(wikitext: str) -> bool:
@@ -52,7 +52,7 @@ def _clean(wikitext: str, names: tuple[tuple[str, int], ...]) -> tuple[str, bool
         return table.work.prose[:size].tobytes().decode(), bool(marked)
 
 
-def _tidy_lines(text: str) -> str:
+def tidy_lines(text: str) -> str:
     """Without the marks of headings and lists, without rests of broken tables, without empty lines."""
     lines = []
     for line in text.split("\n"):

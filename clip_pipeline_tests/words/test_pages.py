@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from clip_pipeline.errors import DumpError
 from clip_pipeline.words.pages import Page
-from clip_pipeline.words.reading import read_namespaces
+from clip_pipeline.words.reading import read_site
 from clip_pipeline_tests.words.dumps import FOOT, HEAD, dump_xml, page_xml, read_pages
 
 
@@ -89,7 +89,7 @@ def test_what_is_no_export_is_refused_with_a_sentence(text, message):
 
 
 def test_the_wiki_s_own_namespace_names_are_read():
-    names = read_namespaces([dump_xml(page_xml("A", "x")).replace(">File<", ">Fails<").encode()], "x.xml")
+    names = read_site([dump_xml(page_xml("A", "x")).replace(">File<", ">Fails<").encode()], "x.xml").namespaces
     assert names[6] == "Fails" and names[14] == "Category"
 
 

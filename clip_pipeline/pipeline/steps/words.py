@@ -135,8 +135,23 @@ def _build_counts(context: BuildContext) -> Built:
     output = context.folder / "counts.parquet"
     recipe = workspace.recipe
     count = count_html_part if is_html_dump(path) else count_part
-    counts = count(path, part, output, workers=recipe.compute.workers, rules=recipe.words.rules, work=context.work)
-    return Built(rows={"words": counts.words}, facts={"occurrences": counts.occurrences, "articles": counts.articles})
+    words = recipe.words
+    counts = count(
+        path,
+        part,
+        output,
+        workers=recipe.compute.workers,
+        rules=words.rules,
+        possessives=words.possessives,
+        segmentation=words.segmentation,
+        work=context.work,
+    )
+    facts: dict[str, Any] = {"occurrences": counts.occurrences, "articles": counts.articles}
+    if counts.possessives:
+        facts["possessives_merged"] = counts.possessives
+    if counts.left_out:
+        facts["articles_left_out"] = dict(counts.left_out)
+    return Built(rows={"words": counts.words}, facts=facts)
 
 
 # ---- vocabulary: the words worth a search, and the same words by bucket
@@ -185,7 +200,9 @@ BUILDERS = {
         speed=("download.contact",),
     ),
     "word_counts": Builder(
-        config=lambda workspace: {"words.rules": workspace.recipe.words.rules},
+        config=lambda workspace: {
+            f"words.{name}": getattr(workspace.recipe.words, name) for name in ("rules", "possessives", "segmentation")
+        },
         inputs=lambda workspace, part: {
             f"wikipedia_dump/{part}": workspace.get("wikipedia_dump").file_hash(f"parts/{part}.json")
         },

@@ -16,6 +16,17 @@ class WordsSettings(CheckedSettings):
         "What a word is: plain, or wikipedia-word-frequency for the rules of the well-known list of that name.",
         choices=("plain", "wikipedia-word-frequency"),
     )
+    possessives: bool = setting(
+        False,
+        "Keep possessives such as lincoln's as words of their own. Off, they count for their word, lincoln; the rules of the "
+        "well-known list always keep them.",
+    )
+    segmentation: str = setting(
+        "auto",
+        "Text of languages that are written without spaces (zh, ja, th, km, lo, my, by the dump's language): auto has ICU cut it into "
+        "words, which the extra `segmentation` installs; none takes what stands between marks of punctuation.",
+        choices=("auto", "none"),
+    )
     min_count: int = setting(100, "Words that occur at most this often are dropped.", low=0)
     min_documents: int = setting(
         0, "Words that occur in fewer articles are dropped; the rules of the well-known list ask for 3.", low=0

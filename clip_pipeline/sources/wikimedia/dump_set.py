@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -11,9 +12,18 @@ from clip_pipeline.errors import DumpError
 from clip_pipeline.sources.wikimedia.dump_files import DumpDescription, describe_dump, require_dump_file
 from clip_pipeline.sources.wikimedia.html_dumps import HTML_SUFFIXES, describe_html_dump, is_html_dump
 
+logger = logging.getLogger(__name__)
+
 DUMP_SUFFIXES = (".xml", ".bz2", ".xz", ".lzma", ".gz", ".7z", *HTML_SUFFIXES)
 PATTERN_CHARACTERS = re.compile(r"[*?\[]")
-NOT_A_DUMP = re.compile(r"-index\d*\.txt|\.(?:part|txt|json|md5|sha1)$|sums\.txt")
+NOT_A_DUMP = re.compile(
+    r"-index\d*\.txt|\.(?:part|txt|json|md5|sha1)$|sums\.txt|\.sql(?:\.|$)|-rss\.xml$|-abstract\d*\.xml|-stub-|-all-titles|-titles|"
+    r"-site_?info-|siteinfo-namespaces|-langlinks|-logging|-pagelogs|-pages-logging|status\.html$"
+)
+FORMS = ("pages-articles-multistream", "pages-articles", "pages-meta-current", "pages-meta-history")
+"""Dumps of the same pages, the one that is read first. Of a name such as enwiki-20260101-pages-articles1.xml-p1p41242.bz2 the parts before
+and after the form tell whether two are of the same wiki, date and pages."""
+FORM = re.compile(rf"^(.*?)[-_]?({'|'.join(FORMS)})(\d*)(?=[.-])", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -43,6 +53,7 @@ def find_dump_files(place: str) -> list[Path]:
         return [require_dump_file(path)]
     if not found:
         raise DumpError(missing)
+    found = _one_form_of_each(found)
     names = [file.name for file in found]
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
@@ -67,6 +78,27 @@ def describe_dump_set(paths: Sequence[Path], parts: int) -> list[FileDescription
 
 def _is_dump_name(name: str) -> bool:
     return name.lower().endswith(DUMP_SUFFIXES) and not NOT_A_DUMP.search(name.lower())
+
+
+def _one_form_of_each(files: list[Path]) -> list[Path]:
+    """Of the same wiki and date only one form (FORMS), so that no page counts twice; says which files are left aside."""
+    best: dict[tuple[Path, str], tuple[int, bool]] = {}
+    form_of: dict[Path, tuple[tuple[Path, str], tuple[int, bool]]] = {}
+    for file in files:
+        match = FORM.match(file.name)
+        if match:
+            form_of[file] = (file.parent, match[1].lower()), (FORMS.index(match[2].lower()), bool(match[3]))
+            wiki, form = form_of[file]
+            best[wiki] = min(best.get(wiki, form), form)
+    kept = [file for file in files if file not in form_of or form_of[file][1] == best[form_of[file][0]]]
+    aside = sorted(file.name for file in files if file not in kept)
+    if aside:
+        logger.warning(
+            "%d files hold pages that others of the same wiki and date hold as well, and are left aside: %s. Name a file to have it read.",
+            len(aside),
+            ", ".join(aside[:3]) + (", ..." if len(aside) > 3 else ""),
+        )
+    return kept
 
 
 def _natural_order(path: Path) -> list[tuple[int, int | str]]:

@@ -1,7 +1,8 @@
 """Articles as HTML: JSON lines of Wikimedia Enterprise or of the REST API, tars of them, and single HTML files.
 
 A line is an object with `name`, `namespace.identifier` and `article_body.html`; the REST API's `title` and `html` are read
-too. Files may be packed by gzip, bz2 or xz.
+too, and the plain `text` of an article as WikiExtractor, Hugging Face's wikipedia and the search index (CirrusSearch) give it. Files may
+be packed by gzip, bz2 or xz.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from clip_pipeline.sources.tar_stream import TAR_ERRORS, read_member, tar_entrie
 from clip_pipeline.sources.wikimedia.compression import ByteStream, compression_of, decompressed, read_range
 from clip_pipeline.sources.wikimedia.dump_files import DumpDescription, DumpPart
 
-LINES_SUFFIXES = (".jsonl", ".ndjson")
+LINES_SUFFIXES = (".jsonl", ".ndjson", ".json")
 TAR_SUFFIXES = (".tar", ".tgz")
 PAGE_SUFFIXES = (".html", ".htm")
 HTML_SUFFIXES = (*LINES_SUFFIXES, *TAR_SUFFIXES, *PAGE_SUFFIXES)
@@ -37,16 +38,21 @@ LINES_OF_ANY_DUMP = 250_000
 """Beside one for every byte of it: packed line ends are no lines."""
 MAX_ATTRIBUTES, LONG_TAG = 5000, 40_000
 """Of a tag, and the length from which they are counted: the parser compares each with each."""
+LANGUAGE = re.compile(r"""<(?:html|body)\b[^>]*?\slang=["']?([A-Za-z-]{2,20})""")
+MAX_HEAD = 20_000
 QUOTED = re.compile(r"""=\s*(?:"[^"]*"|'[^']*')""")
 
 
 @dataclass(frozen=True, slots=True)
 class HtmlArticle:
-    """One article. html: a whole document or its body."""
+    """One article. html: a whole document or its body; plain: whether it is the text itself instead. language: its code, "" where
+    not told."""
 
     name: str
     namespace: int
     html: str
+    language: str = ""
+    plain: bool = False
 
 
 def is_html_dump(path: Path) -> bool:
@@ -127,11 +133,13 @@ def _articles_of_lines(stream: BinaryIO, name: str, end: int | None) -> Iterator
             raise DumpError(f"{name} has more than {most:,} lines, which no dump of its size has. Get it again.")
         if len(line) >= MAX_LINE_BYTES:
             raise DumpError(f"Line {number:,} of {name} is longer than {MAX_LINE_BYTES:,} bytes, expected one article.")
-        if line.strip():
-            yield _article_of_line(line, number, name)
+        article = _article_of_line(line, number, name) if line.strip() else None
+        if article is not None:
+            yield article
 
 
-def _article_of_line(line: bytes, number: int, name: str) -> HtmlArticle:
+def _article_of_line(line: bytes, number: int, name: str) -> HtmlArticle | None:
+    """None for the lines of a search index that only say where the next line goes."""
     try:
         record = parse_json(line, MAX_LINE_BYTES)
     except ValueError as error:
@@ -148,13 +156,20 @@ def _article_of_line(line: bytes, number: int, name: str) -> HtmlArticle:
         )
     body = record.get("article_body")
     html = body.get("html") if isinstance(body, dict) else record.get("html")
+    title = str(record.get("name", record.get("title", "")))[:MAX_TITLE_LETTERS]
+    text = record.get("text")
+    if not isinstance(html, str) and isinstance(text, str):
+        return HtmlArticle(title, _namespace(record), text, _language(record), plain=True)
+    if list(record) == ["index"]:
+        return None
     if not isinstance(html, str):
         raise DumpError(
-            f"Line {number:,} of {name} has no HTML: its keys are {', '.join(sorted(record)[:8])}, expected "
-            "article_body.html (Wikimedia Enterprise) or html."
+            f"Line {number:,} of {name} has no article: its keys are {', '.join(sorted(record)[:8])}, expected "
+            "article_body.html (Wikimedia Enterprise), html or text."
         )
-    title = str(record.get("name", record.get("title", "")))[:MAX_TITLE_LETTERS]
-    return HtmlArticle(title, _namespace(record), _with_few_tags(html, f"Line {number:,} of {name}"))
+    return HtmlArticle(
+        title, _namespace(record), _with_few_tags(html, f"Line {number:,} of {name}"), _language(record, html)
+    )
 
 
 def _with_few_tags(html: str, what: str) -> str:
@@ -173,6 +188,19 @@ def _namespace(record: dict[str, Any]) -> int:
     if isinstance(value, dict):
         value = value.get("identifier", 0)
     return value if isinstance(value, int) else 0
+
+
+def _language(record: dict[str, Any], html: str = "") -> str:
+    """Of a line by its own word (Enterprise's in_language, the search index's language), else of the document."""
+    told = record.get("in_language") or record.get("language") or record.get("lang")
+    told = told.get("identifier") if isinstance(told, dict) else told
+    return told if isinstance(told, str) else language_of(html)
+
+
+def language_of(html: str) -> str:
+    """The code that a document says it is written in, "" where it does not."""
+    found = LANGUAGE.search(html[:MAX_HEAD])
+    return found[1] if found else ""
 
 
 def _articles_of_tar(path: Path) -> Iterator[HtmlArticle]:
@@ -212,7 +240,7 @@ def _article_of_page(stream: BinaryIO, title: str, name: str) -> HtmlArticle:
     # A saved page says in itself how its letters are written, not always in UTF-8.
     html = UnicodeDammit(content, is_html=True).unicode_markup
     html = _with_few_tags(html or content.decode("utf-8", "replace"), name)
-    return HtmlArticle(title.replace("_", " "), 0, html)
+    return HtmlArticle(title.replace("_", " "), 0, html, language_of(html))
 
 
 def _cut_evenly(whole: DumpPart, parts: int) -> list[DumpPart]:

@@ -1,4 +1,4 @@
-"""What each character is, as tables that compiled code reads by code point; they are made from Python's own `str`.
+"""What each character is, as tables that compiled code reads by code point, made from Python's own `str`; what it becomes inside a word.
 
 Text is UTF-8 here, one byte a cell of a uint8 array, and valid: who writes such an array has checked it.
 """
@@ -8,30 +8,25 @@ from __future__ import annotations
 import functools
 import re
 import sys
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
-from clip_pipeline.words.tokens import combining_marks
+from clip_pipeline.words.tokens import combining_marks, keeps_joiners, unseen_characters
+from clip_pipeline.words.wikitext.code_points import code_point_at, kernel
+from clip_pipeline.words.wikitext.normal_form import composing_characters
 
-WORD, LETTER, CAPITAL, SPACE, DIGIT, MARK = 1, 2, 4, 8, 16, 32
-"""Bits of `Characters.flags`: str.isalnum, isalpha, isupper or istitle, isspace, isdecimal, and marks that go on a word but
-begin none. The underscore is no WORD."""
+WORD, LETTER, CAPITAL, SPACE, DIGIT, MARK, JOINS, COMPOSES, UNSEEN = 1, 2, 4, 8, 16, 32, 64, 128, 256
+"""Bits of `Characters.flags`: str.isalnum, isalpha, isupper or istitle, isspace, isdecimal, marks that go on a word but
+begin none, letters and marks between which a joiner is part of a word, characters that NFC may change together with others,
+and those that vanish from words. The underscore is no WORD."""
+GERSHAYIM, MIDDLE_DOT = 0x5F4, 0xB7
 LAST_CASED = 0x20000
 """No letter above has a lower case (checked when the table is made)."""
 
-kernel: Any = functools.partial(njit, error_model="numpy", _nrt=False, no_cpython_wrapper=True, no_cfunc_wrapper=True)
-"""What compiles a function that only compiled ones call: without the wrappers for callers in Python or C, and without
-arrays of its own.
-
-The loops that copy plain letters index by np.uint64: an index that may be negative is checked at each byte, which took
-half of the time (9.2 ms of CPU a MB of XML, 5.4 without, 2026-11-21).
-"""
-
 
 class Characters(NamedTuple):
-    """flags: uint8 a code point. lower: the lower case of each code point below LAST_CASED, as a code point."""
+    """flags: uint16 a code point. lower: the lower case of each code point below LAST_CASED, as a code point."""
 
     flags: np.ndarray
     lower: np.ndarray
@@ -40,7 +35,7 @@ class Characters(NamedTuple):
 @functools.cache
 def character_tables() -> Characters:
     """The tables, made once in a process (about 60 ms, 2026-11-21)."""
-    flags = np.zeros(sys.maxunicode + 1, np.uint8)
+    flags = np.zeros(sys.maxunicode + 1, np.uint16)
     lower = np.arange(LAST_CASED, dtype=np.int32)
     everything = "".join(map(chr, (*range(0xD800), *range(0xE000, 0x32400), *range(0xE0000, 0xE0200))))
     for match in re.finditer(r"[^\W_]+", everything):
@@ -61,42 +56,10 @@ def character_tables() -> Characters:
     for match in re.finditer(r"\s", everything):
         flags[ord(match.group())] |= SPACE
     flags[[ord(mark) for mark in combining_marks()]] |= MARK
+    flags[[ord(character) for character in unseen_characters()]] = UNSEEN
+    flags[composing_characters()] |= COMPOSES
+    flags[[code for code in np.flatnonzero(flags & (WORD | MARK)) if keeps_joiners(chr(code))]] |= JOINS
     return Characters(flags, lower)
-
-
-@kernel
-def code_point_at(text, i):
-    """The code point at byte i, where a character of two bytes or more begins, and the bytes that it has."""
-    first = np.int64(text[i])
-    if first < 0xE0:
-        return (first & 0x1F) << 6 | (np.int64(text[i + 1]) & 0x3F), 2
-    second = np.int64(text[i + 1]) & 0x3F
-    if first < 0xF0:
-        return (first & 0x0F) << 12 | second << 6 | (np.int64(text[i + 2]) & 0x3F), 3
-    third = np.int64(text[i + 2]) & 0x3F
-    return (first & 0x07) << 18 | second << 12 | third << 6 | (np.int64(text[i + 3]) & 0x3F), 4
-
-
-@kernel
-def write_code_point(text, w, code):
-    """Writes a character as UTF-8 at byte w; returns the byte after it."""
-    if code < 0x80:
-        text[w] = code
-        return w + 1
-    if code < 0x800:
-        text[w] = 0xC0 | code >> 6
-        text[w + 1] = 0x80 | code & 0x3F
-        return w + 2
-    if code < 0x10000:
-        text[w] = 0xE0 | code >> 12
-        text[w + 1] = 0x80 | code >> 6 & 0x3F
-        text[w + 2] = 0x80 | code & 0x3F
-        return w + 3
-    text[w] = 0xF0 | code >> 18
-    text[w + 1] = 0x80 | code >> 12 & 0x3F
-    text[w + 2] = 0x80 | code >> 6 & 0x3F
-    text[w + 3] = 0x80 | code & 0x3F
-    return w + 4
 
 
 @kernel
@@ -165,3 +128,78 @@ def copy_until(text, i, out, w, stops):
         i += 1
         c = text[np.uint64(i)]
     return i, w, c
+
+
+@kernel
+def code_after(text, i, n, flags):
+    """The next character from byte i on that does not vanish, 0 where there is none."""
+    while i < n:
+        if text[i] < 128:
+            return np.int64(text[i])
+        code, size = code_point_at(text, i)
+        if flags[code] != UNSEEN:
+            return code
+        i += size
+    return np.int64(0)
+
+
+@kernel
+def is_word_at(text, i, n, flags):
+    if i < n and text[i] < 128:
+        return flags[text[i]] & WORD != 0
+    return flags[code_after(text, i, n, flags)] & WORD != 0
+
+
+@kernel
+def last_code(token, length):
+    """The character that ends at byte `length` of a word."""
+    place = length - 1
+    while token[place] & 0xC0 == 0x80:
+        place -= 1
+    return np.int64(token[place]) if token[place] < 128 else code_point_at(token, place)[0]
+
+
+@kernel
+def _is_hebrew(code):
+    return 0x5D0 <= code <= 0x5EA
+
+
+@kernel
+def _is_latin(code, flags):
+    return flags[code] & LETTER != 0 and (code < 0x250 or 0x1E00 <= code < 0x1F00) and code != 0xAA and code != 0xBA
+
+
+@kernel
+def is_cyrillic(code):
+    return 0x400 <= code < 0x530
+
+
+@kernel
+def joins_words(text, i, n, code, token, length, flags):
+    """What the character whose next one is at i becomes inside the word token[:length]: see `tokens.py`.
+
+    0 where it vanishes, -1 where the word ends before it.
+    """
+    if code == 0x200C or code == 0x200D:  # joiners
+        after = code_after(text, i, n, flags)
+        while (after == 0x200C or after == 0x200D) and i < n:
+            i += 3
+            after = code_after(text, i, n, flags)
+        last = last_code(token, length)
+        if last == 0x200C or last == 0x200D or not flags[after] & JOINS or not flags[last] & JOINS:
+            return np.int64(0)
+        return code
+    if code == 0x2019 or code == 0x2018 or code == 0xFF07 or code == 0x5F3:
+        return np.int64(39) if is_word_at(text, i, n, flags) else np.int64(-1)
+    if code == 0x2010 or code == 0x2011:
+        return np.int64(45) if is_word_at(text, i, n, flags) else np.int64(-1)
+    if code == GERSHAYIM or code == 0x201C or code == 0x201D or code == 34:
+        if _is_hebrew(last_code(token, length)) and _is_hebrew(code_after(text, i, n, flags)):
+            return np.int64(GERSHAYIM)
+    elif (
+        code == MIDDLE_DOT
+        and _is_latin(last_code(token, length), flags)
+        and _is_latin(code_after(text, i, n, flags), flags)
+    ):
+        return code
+    return np.int64(-1)

@@ -9,17 +9,19 @@ from typing import NamedTuple
 
 import numpy as np
 
-from clip_pipeline.words.wikitext.characters import WORD, copy_until, flags_at, kernel, pack_name, short_name_at
+from clip_pipeline.words.wikitext.characters import WORD, copy_until, flags_at, pack_name, short_name_at
+from clip_pipeline.words.wikitext.code_points import kernel
 
 DROPPED_ELEMENTS = (
     "ref", "references", "math", "chem", "ce", "timeline", "source", "syntaxhighlight", "pre", "score", "hiero",
     "graph", "imagemap", "templatedata", "templatestyles", "mapframe", "maplink", "indicator", "inputbox",
-    "categorytree", "includeonly", "table", "style", "script",
+    "categorytree", "includeonly", "table", "style", "script", "dynamicpagelist", "rss", "quiz", "pagelist", "languages",
 )  # fmt: skip
 INLINE_TAGS = (
     "b", "i", "u", "s", "em", "strong", "big", "small", "sub", "sup", "span", "font", "code", "tt", "var", "kbd", "samp",
     "cite", "abbr", "acronym", "del", "ins", "bdi", "bdo", "q", "strike", "ruby", "rt", "rp", "rb", "dfn", "mark", "time",
-    "data", "wbr", "noinclude", "onlyinclude", "nobr", "section", "a", "charinsert",
+    "data", "wbr", "noinclude", "onlyinclude", "nobr", "section", "a", "charinsert", "phonos", "langconvert", "translate",
+    "tvar",
 )  # fmt: skip
 BLOCK_TAGS = (
     "br", "hr", "p", "div", "li", "ul", "ol", "dl", "dt", "dd", "tr", "td", "th", "caption", "tbody", "thead", "blockquote",

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from clip_pipeline.words.wikitext.characters import kernel, write_code_point
+from clip_pipeline.words.wikitext.code_points import kernel, write_code_point
 
 MAX_NAME = 32
 _HASH_FACTOR = np.uint64(0x100000001B3)

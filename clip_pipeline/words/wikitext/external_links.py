@@ -5,7 +5,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from clip_pipeline.words.wikitext.characters import SPACE, flags_at, kernel
+from clip_pipeline.words.wikitext.characters import SPACE, flags_at
+from clip_pipeline.words.wikitext.code_points import kernel
 
 _ENDS_URL = np.zeros(256, np.bool_)
 _ENDS_URL[[ord(c) for c in '[]<>"|{}\t\n\r\x0b\x0c\x1c\x1d\x1e\x1f ']] = True

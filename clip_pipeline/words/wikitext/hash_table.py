@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from clip_pipeline.words.wikitext.characters import kernel
+from clip_pipeline.words.wikitext.code_points import kernel
 
 FIRST, SECOND, COUNT, DOCUMENTS = range(4)
 """Columns of `Table.entries`: the word's first 16 bytes, its occurrences, and documents << 32 | the last document."""
@@ -20,7 +20,7 @@ PLACE, CAPITALISED, CAPTIONED = range(3)
 SIZE_BITS = 28
 ENTRY_BITS = 25
 """Of a slot; the text of one page may hold 32 million words. The other 7 bits are of the hash."""
-ENTRIES, ARENA, ARTICLES = range(3)
+ENTRIES, ARENA, ARTICLES, POSSESSIVES = range(4)
 """Cells of `Table.used`."""
 
 _FACTOR = np.uint64(0x9E3779B97F4A7C15)
@@ -30,7 +30,8 @@ _FACTOR_2 = np.uint64(0xC2B2AE3D27D4EB4F)
 class Table(NamedTuple):
     """slots: uint32, number of the entry + 1 and bits of the hash, a power of two of them, 0 where free.
     entries: uint64 (entries, 4). more: uint64 (entries, 3). arena: uint8, the bytes of all words. token: uint8, room for
-    the longest word. used: int64, entries and arena bytes in use, articles counted so far. seed: of the hash.
+    the longest word. codes: int32, room for the code points of a word that is brought into another form. used: int64, entries
+    and arena bytes in use, articles counted so far, possessives that counted for their words. seed: of the hash.
 
     What every word touches is small, 36 bytes: the time goes into waiting for memory. The functions that every word goes
     through are inlined, for a call hands over seven numbers an array: 7.4 ms a MB of XML with calls, 4.1 without (2026-11-21).
@@ -41,6 +42,7 @@ class Table(NamedTuple):
     more: np.ndarray
     arena: np.ndarray
     token: np.ndarray
+    codes: np.ndarray
     used: np.ndarray
     seed: np.ndarray
 
@@ -138,14 +140,10 @@ def fill_slots(table):
 
 
 @kernel(inline="always")
-def add_word(
-    slots, entries, more, arena, token, used, seed, first, second, size, document, capital, captioned, only_captioned
-):
+def add_word(slots, entries, more, arena, token, used, seed, first, second, size, document, capital, captioned):
     entry = _find_entry(slots, entries, more, arena, token, used, seed, first, second, size)
     if captioned:
         more[entry, CAPTIONED] += np.uint64(1)
-    if only_captioned:
-        return
     entries[entry, COUNT] += np.uint64(1)
     documents = entries[entry, DOCUMENTS]
     if documents & np.uint64(0xFFFFFFFF) != np.uint64(document):

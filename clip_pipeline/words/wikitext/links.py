@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from clip_pipeline.words.wikitext.characters import copy_until, kernel
+from clip_pipeline.words.wikitext.characters import copy_until
+from clip_pipeline.words.wikitext.code_points import kernel
 from clip_pipeline.words.wikitext.external_links import external_link, opens_link, scheme_before, url_end
 from clip_pipeline.words.wikitext.link_kinds import CATEGORY, IMAGE, is_language_link, is_option, special_prefix
 
@@ -45,23 +46,23 @@ def _write_caption(text, start, end, w, kind):
 
 
 @kernel
-def _close_link(text, start, w, names, options, characters):
+def _close_link(text, start, w, wiki, characters):
     """Writes what a reader sees of the link text[start + 2:w] to `start`; returns the byte after it."""
     begin = start + 2
     text[w] = 0  # was read already; ends the last name here
-    kind, after = special_prefix(text, begin, w, names, characters)
+    kind, after = special_prefix(text, begin, w, wiki.names, characters)
     if kind >= 0:
         stop = w
         j = w - 1
         while kind != CATEGORY and j >= after:
             if text[j] == 124:
-                if not is_option(text, j + 1, stop, characters.flags, options):
+                if not is_option(text, j + 1, stop, characters, wiki.options):
                     return _write_caption(text, j + 1, stop, start, kind)
                 stop = j
             j -= 1
         text[start] = 32
         return start + 1
-    if is_language_link(text, begin, w):
+    if is_language_link(text, begin, w, wiki.codes):
         text[start] = 32
         return start + 1
     label = begin
@@ -77,11 +78,11 @@ def _close_link(text, start, w, names, options, characters):
 
 
 @kernel
-def resolve_links(text, n, characters, names, options, stack):
+def resolve_links(text, n, characters, wiki, stack):
     """[[a|b]] to b, [[a]] to a, [http://a b] to b, an image to its caption, addresses and categories to nothing; in place.
 
-    Inner links come first, so that a caption has none left when its image's turn comes. stack: int64, DEEPEST_LINK
-    cells. Returns the new length.
+    Inner links come first, so that a caption has none left when its image's turn comes. wiki: its names (`scanner.py`).
+    stack: int64, DEEPEST_LINK cells. Returns the new length.
     """
     w = np.int64(0)
     i = np.int64(0)
@@ -122,7 +123,7 @@ def resolve_links(text, n, characters, names, options, stack):
                     w += 1
                 elif depth > 0:
                     depth -= 1
-                    w = _close_link(text, stack[depth], w, names, options, characters)
+                    w = _close_link(text, stack[depth], w, wiki, characters)
                 else:
                     text[w] = 32
                     w += 1

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from clip_pipeline.words.wikitext.characters import kernel
+from clip_pipeline.words.wikitext.code_points import kernel
+from clip_pipeline.words.wikitext.names import name_end
 
 MAX_TEXT = 4_000_000
 MAX_ELEMENTS = 12
@@ -19,6 +20,8 @@ OPEN = 2 * MAX_ATTRIBUTES
 """The cell of `stack` where the names of the open elements begin."""
 
 ODD = -1
+ENGLISH = 1
+"""The kind, among the names of redirects, of the one that needs no link behind it."""
 OTHER_NAMESPACE, REDIRECT, ARTICLE = 0, 1, 2
 
 _PLAIN = np.zeros(256, np.bool_)
@@ -33,7 +36,8 @@ _TITLE = np.frombuffer(b"title", np.uint8).copy()
 _NS = np.frombuffer(b"ns", np.uint8).copy()
 _REDIRECT = np.frombuffer(b"redirect", np.uint8).copy()
 _TEXT = np.frombuffer(b"text", np.uint8).copy()
-_HASH_REDIRECT = np.frombuffer(b"#redirect", np.uint8).copy()
+_MODEL = np.frombuffer(b"model", np.uint8).copy()
+_WIKITEXT = np.frombuffer(b"wikitext", np.uint8).copy()
 
 
 @kernel
@@ -182,11 +186,11 @@ def begins_page(data, i):
 
 
 @kernel
-def scan_page(data, i, out, title, stack):
+def scan_page(data, i, out, title, stack, redirects, characters):
     """Reads the page whose <page> is at byte i; `out` becomes the text of its newest revision, decoded.
 
     title: int64, becomes the place of the title, [start, end). stack: int64, where names begin and end: of the open
-    elements, behind those of a tag's attributes. Returns the byte after </page>, the kind of the page
+    elements, behind those of a tag's attributes. redirects: what stands for "redirect" in all languages. Returns the byte after </page>, the kind of the page
     (OTHER_NAMESPACE, REDIRECT, ARTICLE) and the size of the text; ODD in front where expat must read the page.
     """
     stack[OPEN], stack[OPEN + 1] = i + 1, i + 5
@@ -239,6 +243,7 @@ def scan_page(data, i, out, title, stack):
         depth += 1
         is_title = depth == 2 and _is_name(data, start, end, _TITLE)
         is_namespace = depth == 2 and _is_name(data, start, end, _NS)
+        is_model = depth == 3 and _is_name(data, start, end, _MODEL)
         if not (is_text or is_title or is_namespace):
             k = j
             while data[k] == 10 or data[k] == 32:
@@ -257,23 +262,33 @@ def scan_page(data, i, out, title, stack):
             title[0], title[1] = begin, j
         elif is_namespace:
             namespace = _number(data, begin, j)
+        elif is_model and namespace == 0 and not _is_name(data, begin, j, _WIKITEXT):
+            return ODD, 0, 0  # expat's reader says what was not counted
     if namespace == -(10**9) or size > MAX_TEXT:
         return ODD, 0, 0
     if namespace != 0:
         return j, OTHER_NAMESPACE, size
-    return j, REDIRECT if redirect or _says_redirect(out, size) else ARTICLE, size
+    return j, REDIRECT if redirect or says_redirect(out, size, redirects, characters) else ARTICLE, size
 
 
 @kernel
-def _says_redirect(text, n):
-    """Whether the text begins with #REDIRECT, after white space that leaves it within its first 20 characters."""
+def says_redirect(text, n, redirects, characters):
+    """Whether the text begins with "#redirect", or that in another language before a link; blanks in front leave it within 20 bytes."""
     i = 0
     while i < n and (text[i] == 32 or 9 <= text[i] <= 13):
         i += 1
-    if i > 11 or i + 9 > n:
+    if i > 11 or i >= n or text[i] != 35:
         return False
-    for j in range(9):
-        c = text[i + j]
-        if c != _HASH_REDIRECT[j] and c + 32 != _HASH_REDIRECT[j]:
-            return False
-    return True
+    first = 0
+    for name in range(redirects.ends.size):
+        last = redirects.ends[name]
+        j = name_end(text, i + 1, n, redirects.codes, first, last, characters)
+        if j >= 0 and redirects.kinds[name] == ENGLISH:
+            return True
+        if j >= 0:
+            while text[j] == 32 or text[j] == 58 or 9 <= text[j] <= 13:
+                j += 1
+            if text[j] == 91 and text[j + 1] == 91:
+                return True
+        first = last
+    return False

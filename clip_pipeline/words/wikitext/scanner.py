@@ -1,6 +1,6 @@
 """The compiled scanner: bytes of an export in, words counted in a hash table out, without the interpreter's lock.
 
-`scan` is the one function that is called from Python. It runs through a text six times, each time over what is left of
+`scan` is the one function that is called from Python. It runs through a text six times (seven where it holds language variants), each time over what is left of
 it: XML (`page_scan.py`), elements, templates and tables, links, prose, words (`word_counter.py`).
 """
 
@@ -14,16 +14,19 @@ from typing import NamedTuple
 import numpy as np
 
 from clip_pipeline.machine.numba_cache import cached
-from clip_pipeline.words.wikitext.characters import Characters, kernel
+from clip_pipeline.words.wikitext.characters import Characters
+from clip_pipeline.words.wikitext.code_points import kernel
 from clip_pipeline.words.wikitext.elements import NameTable, drop_elements
 from clip_pipeline.words.wikitext.entities import Entities
 from clip_pipeline.words.wikitext.hash_table import ARENA, ARTICLES, ENTRIES, fill_slots
-from clip_pipeline.words.wikitext.link_kinds import LinkNames
 from clip_pipeline.words.wikitext.links import resolve_links
+from clip_pipeline.words.wikitext.names import NameList
+from clip_pipeline.words.wikitext.normal_form import NormalForm
 from clip_pipeline.words.wikitext.page_scan import ARTICLE, ODD, begins_page, scan_page
 from clip_pipeline.words.wikitext.prose import write_prose
 from clip_pipeline.words.wikitext.templates import drop_templates_and_tables
-from clip_pipeline.words.wikitext.word_counter import WORD_FREQUENCY, count_runs, count_words
+from clip_pipeline.words.wikitext.variants import resolve_variants
+from clip_pipeline.words.wikitext.word_counter import POSSESSIVES_MERGED, WORD_FREQUENCY, count_runs, count_words
 
 PAGES, WIKITEXT, PLAIN_TEXT, CLEAN, GROW = 0, 1, 2, 3, 4
 """What `scan` is given and does: count XML pages, one wikitext, one plain text; turn a wikitext to prose and count nothing;
@@ -33,32 +36,57 @@ PADDING = 64
 """Bytes 0 that stand behind every text, so that looking ahead needs no check."""
 
 _KERNELS = (
-    *("characters", "elements", "entities", "external_links", "hash_table", "link_kinds", "links", "page_scan"),
-    *("prose", "scanner", "templates", "word_counter"),
+    *(
+        "characters",
+        "code_points",
+        "elements",
+        "entities",
+        "external_links",
+        "hash_table",
+        "hidden",
+        "link_kinds",
+        "links",
+    ),
+    *("names", "normal_form", "page_scan", "prose", "prose_templates", "quotes", "scanner", "templates", "variants"),
+    "word_counter",
 )
 """The files whose code `scan` is compiled of: all of this folder."""
+
+
+class Wiki(NamedTuple):
+    """Names of one wiki. names: of namespaces whose links show no label; options: of pictures; redirects, switches and codes (of
+    languages): of all wikis."""
+
+    names: NameList
+    options: NameList
+    redirects: NameList
+    switches: np.ndarray
+    codes: NameTable
 
 
 class Language(NamedTuple):
     """All tables that are only read."""
 
     characters: Characters
+    normal: NormalForm
     elements: NameTable
-    options: NameTable
     entities: Entities
-    names: LinkNames
+    templates: NameTable
+    parameters: NameTable
+    wiki: Wiki
 
 
 class Work(NamedTuple):
     """Room for one text at a time: of n bytes in `text`, so 2 n in `prose`, 8 n in `captions`, n / 2 cells in `stack`.
 
-    title: int64, where the title of the last page that was read is in the data, [start, end).
+    marks: int64, the cells of `quotes.py`. title: int64, where the title of the last page that was read is in the data, [start, end).
     """
 
     text: np.ndarray
     prose: np.ndarray
     captions: np.ndarray
     stack: np.ndarray
+    marks: np.ndarray
     title: np.ndarray
 
 
@@ -79,11 +107,23 @@ def _clean(text, n, work, language):
     flags = language.characters.flags
     n, filled = drop_elements(text, n, flags, language.elements, work.captions)
     _end_text(text, n)
-    n, marked = drop_templates_and_tables(text, n, flags, work.stack)
+    n, marked, variants = drop_templates_and_tables(text, n, flags, work.stack, language.templates, language.parameters)
     _end_text(text, n)
-    n = resolve_links(text, n, language.characters, language.names, language.options, work.stack)
+    if variants:
+        n = resolve_variants(text, n, language.wiki.codes, work.stack)
+        _end_text(text, n)
+    n = resolve_links(text, n, language.characters, language.wiki, work.stack)
     _end_text(text, n)
-    n, also_marked = write_prose(text, n, work.prose, flags, language.elements, language.entities)
+    n, also_marked = write_prose(
+        text,
+        n,
+        work.prose,
+        language.characters,
+        language.elements,
+        language.entities,
+        language.wiki.switches,
+        work.marks,
+    )
     _end_text(work.prose, n)
     return n, filled, marked or also_marked
 
@@ -119,7 +159,9 @@ def _make_scan(digest):
                     break
                 if not begins_page(data, i):
                     return ODD_PAGE, i, 0
-                end, kind, size = scan_page(data, i, work.text, work.title, work.stack)
+                end, kind, size = scan_page(
+                    data, i, work.text, work.title, work.stack, language.wiki.redirects, language.characters
+                )
                 if end == ODD:
                     return ODD_PAGE, i, 0
                 if kind != ARTICLE:
@@ -130,14 +172,15 @@ def _make_scan(digest):
                 for j in range(size):
                     work.text[j] = data[i + j]
             text, prose, filled, marked = work.text, work.text, 0, False
-            only_captioned = False
+            in_gallery = False
             while True:
                 _end_text(text, size)
                 if task != PLAIN_TEXT:
                     size, filled, marked = _clean(text, size, work, language)
                     prose = work.prose
-                if not only_captioned:
+                if not in_gallery:
                     if task == CLEAN:
+                        work.title[0], work.title[1] = filled, 0
                         return (1 if marked else 0), size, 0
                     if marked:
                         break
@@ -145,13 +188,14 @@ def _make_scan(digest):
                         return DONE, i, size + 2 * filled
                     table.used[ARTICLES] += 1
                 if rules == WORD_FREQUENCY:
-                    count_runs(prose, size, table, language.characters, table.used[ARTICLES], only_captioned)
+                    count_runs(prose, size, table, language.characters, table.used[ARTICLES])
                 else:
-                    count_words(prose, size, table, language.characters, table.used[ARTICLES], only_captioned)
-                if only_captioned or filled == 0:
+                    merge = rules == POSSESSIVES_MERGED
+                    count_words(prose, size, table, language.characters, language.normal, table.used[ARTICLES], merge)
+                if in_gallery or filled == 0:
                     break
                 # What galleries may be found in the captions of galleries goes nowhere: there is none left.
-                text, size, only_captioned = work.captions, filled, True
+                text, size, in_gallery = work.captions, filled, True
             i = end
             if task != PAGES:
                 break
@@ -165,5 +209,5 @@ scan = _make_scan(_digest())
 
 Returns DONE or ODD_PAGE (a page that expat must read), the byte up to which all is counted, and 0; or in place of 0 the
 bytes of prose for which the table needs more room before it goes on from that byte. For CLEAN: 1 where the page is a
-disambiguation page, and the size of the prose in work.prose.
+disambiguation page, the size of the prose in work.prose, and in work.title[0] the bytes of captions of galleries in work.captions.
 """

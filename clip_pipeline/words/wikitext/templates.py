@@ -8,7 +8,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from clip_pipeline.words.wikitext.characters import WORD, code_point_at, copy_until, kernel
+from clip_pipeline.words.wikitext.characters import WORD, copy_until
+from clip_pipeline.words.wikitext.code_points import code_point_at, kernel
+from clip_pipeline.words.wikitext.names import has_word
+from clip_pipeline.words.wikitext.prose_templates import write_template
 
 MAX_INDENT = 40
 """Colons and blanks that may stand before a table on its line."""
@@ -31,16 +34,6 @@ _PAGES = np.frombuffer(b"pages", np.uint8).copy()
 
 _STOPS = np.zeros(256, np.bool_)
 _STOPS[[ord(c) for c in "{}|[\n\0"]] = True
-
-
-@kernel
-def has_word(text, i, word):
-    """Whether the ASCII word (lower case) stands at byte i, in upper or lower case."""
-    for j in range(word.size):
-        c = text[i + j]
-        if c != word[j] and not (65 <= c <= 90 and c + 32 == word[j]):
-            return False
-    return True
 
 
 @kernel
@@ -156,11 +149,14 @@ def _begins_line(text, line_read, line_written, i, w):
 
 
 @kernel
-def drop_templates_and_tables(text, n, flags, stack):
+def drop_templates_and_tables(text, n, flags, stack, shown, parameters):
     """Takes {{...}} and {|...|}, nested ones included, out of text[:n], in place; a blank stands for each.
 
+    Of the few templates that show text of the article (shown, parameters: the tables of `prose_templates.py`) that text stays.
+
     Unclosed ones are left, their closed inner ones are dropped. Inside a template only its own braces count.
-    stack: int64, n / 2 + 1 cells at least. Returns the new length, and whether the page is marked as a disambiguation.
+    stack: int64, n / 2 + 1 cells at least. Returns the new length, whether the page is marked as a disambiguation, and whether
+    it may hold language variants, -{...}-.
     """
     w = np.int64(0)
     i = np.int64(0)
@@ -168,6 +164,7 @@ def drop_templates_and_tables(text, n, flags, stack):
     line_read = np.int64(0)
     line_written = np.int64(0)
     disambiguation = False
+    variants = False
     while i < n:
         i, w, c = copy_until(text, i, text, w, _STOPS)
         if i >= n:
@@ -190,9 +187,7 @@ def drop_templates_and_tables(text, n, flags, stack):
         elif c == 125 and d == 125:
             if inside_template:
                 depth -= 1
-                w = stack[depth]
-                text[w] = 32
-                w += 1
+                w = write_template(text, stack[depth], w, shown, parameters)
             else:
                 text[w] = c
                 text[w + 1] = d
@@ -202,6 +197,8 @@ def drop_templates_and_tables(text, n, flags, stack):
         elif c == 91 and d == 91:
             if not disambiguation:
                 disambiguation = _is_disambiguation_category(text, i, n)
+        elif c == 123 and w > 0 and text[w - 1] == 45:
+            variants = True
         elif c == 123 and d == 124 or (c == 124 and d == 125 and (i + 2 >= n or text[i + 2] != 125)):
             if not inside_template and _begins_line(text, line_read, line_written, i, w):
                 if c == 123:
@@ -222,4 +219,4 @@ def drop_templates_and_tables(text, n, flags, stack):
         text[w] = c
         w += 1
         i += 1
-    return w, disambiguation
+    return w, disambiguation, variants

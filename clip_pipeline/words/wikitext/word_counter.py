@@ -8,23 +8,32 @@ import numpy as np
 
 from clip_pipeline.words.wikitext.characters import (
     CAPITAL,
+    COMPOSES,
     DIGIT,
+    GERSHAYIM,
     LETTER,
     MARK,
     SPACE,
+    UNSEEN,
     WORD,
-    code_point_at,
+    code_after,
     flags_at,
-    kernel,
-    write_code_point,
+    is_cyrillic,
+    is_word_at,
+    joins_words,
+    last_code,
 )
-from clip_pipeline.words.wikitext.hash_table import add_word
+from clip_pipeline.words.wikitext.code_points import code_point_at, kernel, write_code_point
+from clip_pipeline.words.wikitext.hash_table import POSSESSIVES, add_word
 from clip_pipeline.words.wikitext.links import CAPTION_BEGINS, CAPTION_ENDS
+from clip_pipeline.words.wikitext.normal_form import MOST_BYTES, normalize
 
-PLAIN, WORD_FREQUENCY = 0, 1
-"""Rules of what a word is: see `tokens.py`."""
+PLAIN, WORD_FREQUENCY, POSSESSIVES_MERGED = 0, 1, 2
+"""Rules of what a word is: see `tokens.py`. With the last one "lincoln's" counts for "lincoln"."""
 
-DOT_ABOVE = 0x307
+REPACK = 1 << 20
+"""A bit beside the flags of a word's characters: its bytes have changed since they were packed."""
+DOT_ABOVE, LETTER_APOSTROPHE = 0x307, 0x2BC
 
 
 @kernel
@@ -65,20 +74,28 @@ def _small_sigma(text, i, flags, letters):
 
 
 @kernel
-def _is_word_at(text, i, n, flags):
-    if i >= n:
-        return False
-    if text[i] < 128:
-        return flags[text[i]] & WORD != 0
-    return flags[code_point_at(text, i)[0]] & WORD != 0
+def _packed(token, length):
+    """The first 16 bytes of a word as `add_word` wants them."""
+    first, second = np.uint64(0), np.uint64(0)
+    for j in range(min(length, 8)):
+        first |= np.uint64(token[j]) << np.uint64(8 * j)
+    for j in range(8, min(length, 16)):
+        second |= np.uint64(token[j]) << np.uint64(8 * (j - 8))
+    return first, second
 
 
 @kernel
-def count_words(text, n, table, characters, document, only_captioned):
-    """Adds the words of text[:n] to the table, as those of one document (its number, from 1).
+def _without_possessive(token, length, letters):
+    """The length of lincoln's without its 's, and `letters`: 0 where no letter is left (1990's)."""
+    for j in range(length - 2):
+        if token[j] >= 97:
+            return length - 2, letters
+    return length - 2, 0
 
-    only_captioned: count nothing but words in captions, and those as captioned only.
-    """
+
+@kernel
+def count_words(text, n, table, characters, normal, document, merge_possessives):
+    """Adds the words of text[:n] to the table, as those of one document (its number, from 1)."""
     flags, lower = characters.flags, characters.lower
     slots, entries, more, arena = table.slots, table.entries, table.more, table.arena
     token, used, seed = table.token, table.used, table.seed[0]
@@ -107,18 +124,26 @@ def count_words(text, n, table, characters, document, only_captioned):
         first, second = np.uint64(0), np.uint64(0)
         length = np.int64(0)
         letters = np.int64(0)
+        before = np.int64(0)
         capital = False
         while i < n:
             c = text[np.uint64(i)]
             if c < 128:
-                flag = flags[c]
+                flag = np.int64(flags[c])
                 if flag & WORD:
                     if flag & CAPITAL:
                         c |= np.uint8(32)
                         if length == 0:
                             capital = True
-                elif not (c == 39 or c == 45) or not _is_word_at(text, i + 1, n, flags):
-                    break
+                elif not (c == 39 or c == 45) or not is_word_at(text, i + 1, n, flags):
+                    if c != 34 or token[length - 1] < 128:
+                        break
+                    if joins_words(text, i + 1, n, np.int64(34), token, length, flags) < 0:
+                        break
+                    length = write_code_point(token, length, np.int64(GERSHAYIM))
+                    letters |= REPACK
+                    i += 1
+                    continue
                 letters |= flag
                 token[np.uint64(length)] = c
                 if length < 8:
@@ -130,22 +155,33 @@ def count_words(text, n, table, characters, document, only_captioned):
                 continue
             code, size = code_point_at(text, i)
             flag = np.int64(flags[code])
-            if code == 0x2019:
-                if not _is_word_at(text, i + 3, n, flags):
+            if flag & (WORD | MARK) == 0:
+                if flag == UNSEEN:
+                    i += size
+                    continue
+                code = joins_words(text, i + size, n, code, token, length, flags)
+                if code < 0:
                     break
-                code = 39
-            elif not flag & (WORD | MARK):
-                break
+                i += size
+                if code == 0:
+                    continue
             elif code == DOT_ABOVE and token[length - 1] == 105:  # as the lower case of İ, which is the same letter
                 i += size
                 continue
-            elif flag & CAPITAL and length == 0:
-                capital = True
-            i += size
-            if code == 0x3A3:
-                code = _small_sigma(text, i, flags, letters)
-            elif code < lower.size:
-                code = np.int64(lower[code])
+            else:
+                i += size
+                if flag & CAPITAL and length == 0:
+                    capital = True
+                if flag & MARK & before:
+                    letters |= COMPOSES
+                if code == 0x3A3:
+                    code = _small_sigma(text, i, flags, letters)
+                elif code == LETTER_APOSTROPHE and length > 0:
+                    if is_cyrillic(last_code(token, length)) and is_cyrillic(code_after(text, i, n, flags)):
+                        code = 39
+                elif code < lower.size:
+                    code = np.int64(lower[code])
+            before = flag
             letters |= flag
             end = write_code_point(token, length, code)
             while length < end:
@@ -154,14 +190,23 @@ def count_words(text, n, table, characters, document, only_captioned):
                 elif length < 16:
                     second |= np.uint64(token[length]) << np.uint64(8 * (length - 8))
                 length += 1
+        if letters & COMPOSES and length <= MOST_BYTES:
+            length = normalize(token, length, normal, table.codes)
+            letters |= REPACK
+        if merge_possessives and length > 2 and token[length - 1] == 115 and token[length - 2] == 39:
+            length, letters = _without_possessive(token, length, letters)
+            used[POSSESSIVES] += letters & LETTER != 0
+            letters |= REPACK
         if letters & LETTER:
+            if letters & REPACK:
+                first, second = _packed(token, length)
             add_word(
-                slots, entries, more, arena, token, used, seed, first, second, length, document, capital, captioned > 0, only_captioned
-            )  # fmt: skip
+                slots, entries, more, arena, token, used, seed, first, second, length, document, capital, captioned > 0
+            )
 
 
 @kernel
-def count_runs(text, n, table, characters, document, only_captioned):
+def count_runs(text, n, table, characters, document):
     """`count_words` by the rules of wikipedia-word-frequency.
 
     A run of letters, digits, underscores, hyphens and apostrophes is a word where it begins and ends with none of the last
@@ -198,14 +243,10 @@ def count_runs(text, n, table, characters, document, only_captioned):
             continue
         # The byte after the text is a 0, which ends its last word.
         if length and begins and every & DIGIT == 0 and token[length - 1] != 39 and token[length - 1] != 45:
-            first, second = np.uint64(0), np.uint64(0)
-            for j in range(min(length, 8)):
-                first |= np.uint64(token[j]) << np.uint64(8 * j)
-            for j in range(8, min(length, 16)):
-                second |= np.uint64(token[j]) << np.uint64(8 * (j - 8))
+            first, second = _packed(token, length)
             add_word(
-                slots, entries, more, arena, token, used, seed, first, second, length, document, capital, captioned > 0, only_captioned
-            )  # fmt: skip
+                slots, entries, more, arena, token, used, seed, first, second, length, document, capital, captioned > 0
+            )
         length = 0
         every = 0
         i += size

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import pytest
+
 from clip_pipeline.images.links.word_matcher import WordMatcher
 
 WORDS = ["red", "cup", "new york", "york", "cups"]
@@ -21,3 +23,13 @@ def test_a_keyword_matches_as_a_whole_too():
 def test_numbers_are_the_places_in_the_list():
     assert WordMatcher(WORDS).in_keyword("red cup") == (0, 1)
     assert WordMatcher([]).in_photo(["A cup"], ["cup"]) == set()
+
+
+def test_a_possessive_is_its_word_where_it_is_none_itself():
+    assert WordMatcher(["lincoln"]).in_captions(["Lincoln’s hat"]) == {0}
+    assert WordMatcher(["lincoln", "lincoln's"]).in_captions(["Lincoln's hat"]) == {1}
+
+
+def test_captions_without_spaces_are_cut_into_words():
+    pytest.importorskip("icu4py")
+    assert WordMatcher(["北京", "城市"]).in_captions(["北京是一个城市"]) == {0, 1}
