@@ -88,7 +88,7 @@ def test_links_to_other_languages_show_nothing_and_other_colons_do(words_of):
         ),
         ("[[sr|-{sr-ec: први; sr-el: drugi}-]] -{plain}- -{zh-hans;zh-hant|both}-", "први plain both"),
         ("-{Latin=>zh-cn:one;Latin=>zh-tw:two}- -{zh-cn:[[a|linked]];zh-tw:[[b|x]]}-", "one linked"),
-        ("-{zh-cn:-{zh-hk:deep;zh-tw:x}-;zh-tw:y}- 2-{x}-y -{open", "deep x y open"),
+        ("-{zh-cn:-{zh-hk:deep;zh-tw:x}-;zh-tw:y}- -{open", "deep open"),
     ],
 )
 def test_of_language_variants_one_is_read_and_no_rule(words_of, text, words):
