@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from clip_pipeline.errors import InputError
+from clip_pipeline.sources.tables.columns import distinct_columns
+from clip_pipeline.sources.tables.quoted_rows import quoted_rows
 from clip_pipeline.sources.tables.text_files import text_lines
 
 logger = logging.getLogger(__name__)
@@ -57,7 +59,7 @@ def open_delimited(
             chars += len(line)
             if chars > CHARS_LOOKED_AT:
                 break
-        delimiter = choose_delimiter(head, plain_lines=ending == ".txt" and "://" in first)
+        delimiter = choose_delimiter(head, ending == ".txt" and "://" in first, headerless)
 
     def broken(problem: csv.Error) -> InputError:
         return error(f"{path} cannot be read as CSV ({problem}). Check its quotes.")
@@ -73,7 +75,7 @@ def open_delimited(
         if dropped:
             logger.warning("%s: left out %d %s, kept %d", path.name, dropped[TOO_FEW], TOO_FEW, kept)
 
-    split = _split_lines(itertools.chain(head, lines), delimiter)
+    split = _split_lines(itertools.chain(head, lines), delimiter, path.name)
     try:
         first_cells = next(split, None)
     except csv.Error as problem:
@@ -81,34 +83,23 @@ def open_delimited(
     if first_cells is None:  # nothing but commas
         raise empty
     names = headerless(first_cells)
-    columns = names or _distinct([cell.strip() for cell in first_cells])
+    columns = names or distinct_columns([cell.strip() for cell in first_cells])
     return columns, rows(columns, itertools.chain([first_cells], split) if names else split)
 
 
-def _distinct(names: list[str]) -> list[str]:
-    """The second column `caption` becomes `caption 2`, so that none hides another."""
-    columns: list[str] = []
-    for name in names:
-        number = 1
-        while name and (name if number == 1 else f"{name} {number}") in columns:
-            number += 1
-        columns.append(name if number == 1 else f"{name} {number}")
-    return columns
-
-
-MAX_LINES_OF_A_ROW = 50
-"""Quoted captions may hold line breaks; a quote that is never closed would swallow rows without a word."""
-
-
-def choose_delimiter(lines: list[str], plain_lines: bool = False) -> str:
+def choose_delimiter(lines: list[str], plain_lines: bool = False, headerless: Headerless = lambda cells: None) -> str:
     """The delimiter of the first line (`sniff_delimiter`), unless many of the lines have fewer cells by it than the first, and
     few by another that stands in the first: then the other; or "" where lines are urls that no delimiter fits.
 
-    lines: the first of a file, the first of them not blank.
+    lines: the first of a file, the first of them not blank. headerless: where the first line is data by another of the separators in it,
+    and not by the one found, that is taken: `1.jpg,a cup | stock photo`.
     """
     found = sniff_delimiter(lines[0], plain_lines)
     if not found or plain_lines:
         return found
+    if headerless(lines[0].strip().split(found)) is None:
+        data = (mark for mark in DELIMITERS if mark in lines[0] and headerless(lines[0].strip().split(mark)))
+        found = next(data, found)
     others = [mark for mark in DELIMITERS if mark != found and mark in lines[0]]
     lost = {mark: _lost_share(lines, mark) for mark in (found, *others)}
     best = min(lost, key=lambda mark: lost[mark])  # the first of equals
@@ -146,18 +137,9 @@ def sniff_delimiter(first_line: str, plain_lines: bool = False) -> str:
     return odd["mark"] if odd else ""
 
 
-def _split_lines(lines: Iterable[str], delimiter: str) -> Iterator[list[str]]:
+def _split_lines(lines: Iterable[str], delimiter: str, name: str = "") -> Iterator[list[str]]:
     if delimiter in (",", ";"):
-        reader = csv.reader(lines, delimiter=delimiter)
-        read = 0
-        for cells in reader:
-            if reader.line_num - read > MAX_LINES_OF_A_ROW:
-                raise csv.Error(
-                    f"the row of line {read + 1:,} goes on to line {reader.line_num:,}, as if a quote were not closed"
-                )
-            read = reader.line_num
-            if any(cells):
-                yield cells
+        yield from quoted_rows(lines, delimiter, name)
         return
     # a quotation mark that opens a caption must not swallow the lines after it, as it would through csv
     for line in lines:

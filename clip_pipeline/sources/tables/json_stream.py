@@ -7,6 +7,8 @@ import re
 from collections.abc import Generator, Iterator
 from typing import Any, NoReturn, TextIO
 
+from clip_pipeline.sources.tables.columns import distinct_members, may_repeat
+
 CHUNK_CHARS = 1 << 20
 SPACE = " \t\n\r"
 SPACES = re.compile(f"[{SPACE}]*")
@@ -35,6 +37,7 @@ class JsonStream:
         self._text, self._max_chars = text, max_chars
         self._buffer, self._place, self._before, self._ended = "", 0, 0, False
         self._decode = json.JSONDecoder().raw_decode
+        self._decode_repeated = json.JSONDecoder(object_pairs_hook=distinct_members).raw_decode
 
     @property
     def place(self) -> int:
@@ -67,6 +70,8 @@ class JsonStream:
             # a number at the end of what has been read may go on: 12 of 1234, and 1 of 1e+16
             whole = value.__class__ not in (int, float) or self._buffer[end : end + 1] in NUMBER_ENDS
             if whole or not self._fill():
+                if may_repeat(value, self._buffer.count('":', self._place, end)):
+                    value, _ = self._decode_repeated(self._buffer, self._place)
                 self._place = end
                 return value
 
@@ -99,7 +104,10 @@ class JsonStream:
         parting = self._buffer[before : colon + 1]
         while (cut := self._buffer.rfind(parting, self._place, self._place + OBJECTS_CHARS)) >= 0:
             try:
-                objects = json.loads(f"[{self._buffer[self._place : cut + 1]}]")
+                piece = f"[{self._buffer[self._place : cut + 1]}]"
+                objects = json.loads(piece)
+                if piece.count('":') > sum(len(one) for one in objects if isinstance(one, dict)):
+                    objects = json.loads(piece, object_pairs_hook=distinct_members)
             except (ValueError, RecursionError):
                 return False  # parted so within an object too, or no JSON: one by one from here on
             self._place = cut + 1

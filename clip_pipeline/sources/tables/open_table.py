@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -12,6 +13,7 @@ from typing import Any
 
 from clip_pipeline.errors import InputError
 from clip_pipeline.machine.bounded import parse_json
+from clip_pipeline.sources.tables.columns import distinct_members, may_repeat
 from clip_pipeline.sources.tables.csv_tsv import Headerless, open_delimited
 from clip_pipeline.sources.tables.parquet_rows import open_parquet_rows
 from clip_pipeline.sources.tables.text_files import open_json, plain_ending, text_lines
@@ -98,6 +100,8 @@ def _json_lines(path: Path, error: type[InputError]) -> Iterator[tuple[int, Row]
             continue
         try:
             row = parse_json(line)
+            if may_repeat(row, line.count('":')):
+                row = json.loads(line, object_pairs_hook=distinct_members)
         except ValueError as problem:
             raise error(f"Line {number:,} of {path} is no JSON ({problem}). Write one object a line.") from None
         if not isinstance(row, dict):

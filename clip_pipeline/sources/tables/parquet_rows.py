@@ -19,6 +19,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 from clip_pipeline.errors import InputError
 from clip_pipeline.machine.child_process import PROGRAM_ENVIRONMENT, child_environment
+from clip_pipeline.sources.tables.columns import distinct_columns
 from clip_pipeline.sources.tables.text_files import LINES_OF_ANY_FILE, MAX_TABLE_RATIO
 from clip_pipeline.sources.wikimedia.compression import RatioLimit
 
@@ -60,8 +61,9 @@ def open_parquet(path: Path, error: type[InputError]) -> pq.ParquetFile:
 def open_parquet_rows(path: Path, error: type[InputError]) -> tuple[list[str], Iterator[dict[str, Any]]]:
     """Column names and rows. Raises `error`, now or while the rows are read."""
     with open_parquet(path, error) as file:
-        names = file.schema_arrow.names
-    return names, (row for batch in parquet_batches(path, error) for row in _rows(path, batch, error))
+        names = distinct_columns(file.schema_arrow.names)
+    batches = parquet_batches(path, error)
+    return names, (row for batch in batches for row in _rows(path, batch.rename_columns(names), error))
 
 
 def parquet_batches(

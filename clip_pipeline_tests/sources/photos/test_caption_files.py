@@ -83,7 +83,7 @@ def test_columns_can_be_named(tmp_path):
         ("", {}, "is empty"),
         ("file,caption\n\n", {}, "holds no rows"),
         ("file,caption\n1.jpg,\n1.jpg,  \n", {}, "the column caption is empty in every row"),
-        ('file,caption\n1.jpg,"A cup\n' + "1.jpg,A dog\n" * 60, {}, "the row of line 2 goes on to line 62"),
+        ('file,caption\n1.jpg,"A cup\n' + "and so on\n" * 60, {}, "the row of line 2 goes on to line 52"),
     ],
 )
 def test_a_table_that_does_not_fit_says_what_was_found_expected_and_near(tmp_path, text, keys, message):
