@@ -94,8 +94,7 @@ def count_words(
     choose_stop_words(settings.stop_words)  # a wrong name is said before hours of counting
     with shown_progress(progress):
         counts, merged = _count_dumps([dumps] if isinstance(dumps, str | Path) else dumps, workers, settings)
-    kept, dropped = select_words(counts.table, settings)
-    dropped["too_rare"] += counts.words - len(counts.table)
+    kept, dropped = select_words(counts.table, settings, counts.words)
     if output is not None:
         _write(kept, output)
     return CountedWords(kept, counts.words, dict(dropped), merged)

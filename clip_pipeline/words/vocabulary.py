@@ -42,10 +42,11 @@ RULES_MIN_DOCUMENTS = {"plain": 0, "wikipedia-word-frequency": 3}
 """Articles that a word must occur in by the rules of the list itself."""
 
 
-def select_words(counts: pa.Table, settings: WordsSettings) -> tuple[pa.Table, dict[str, int]]:
+def select_words(counts: pa.Table, settings: WordsSettings, words: int = 0) -> tuple[pa.Table, dict[str, int]]:
     """The words that pass every filter, as WORD_COUNTS, in the order that the settings name, then by the alphabet.
 
-    counts: WORD_COUNTS. Returns the kept rows and the number of dropped ones by reason. A word is counted under the first
+    counts: WORD_COUNTS. words: how many different ones there were, where `counts` holds only those that are not too rare.
+    Returns the kept rows and the number of dropped ones by reason. A word is counted under the first
     reason that holds: too_rare (at most `min_count` occurrences), in_too_few_articles, too_short (fewer than `min_length`
     letters), digits, not_SCRIPT (letters of another script), proper_noun, stop_word, over_max_words.
     Raises SettingsError or InputError for stop words that there are not.
@@ -61,6 +62,8 @@ def select_words(counts: pa.Table, settings: WordsSettings) -> tuple[pa.Table, d
         reasons[reason] = before - len(kept)
 
     drop("too_rare", pc.less_equal(kept["count"], settings.min_count))
+    words = max(words, len(counts))
+    reasons["too_rare"] += words - len(counts)
     min_documents = max(settings.min_documents, RULES_MIN_DOCUMENTS[settings.rules])
     if min_documents:
         drop("in_too_few_articles", pc.less(kept["documents"], min_documents))
@@ -80,7 +83,7 @@ def select_words(counts: pa.Table, settings: WordsSettings) -> tuple[pa.Table, d
         reasons["over_max_words"] = max(0, len(kept) - settings.max_words)
         kept = kept.slice(0, settings.max_words)
     dropped = ", ".join(f"{reason} {number:,}" for reason, number in reasons.items())
-    logger.info("Kept %s of %s words (%s)", f"{len(kept):,}", f"{len(counts):,}", dropped)
+    logger.info("Kept %s of %s words (%s)", f"{len(kept):,}", f"{words:,}", dropped)
     return kept.cast(WORD_COUNTS).combine_chunks(), reasons
 
 

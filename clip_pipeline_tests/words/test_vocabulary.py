@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 
@@ -38,6 +39,14 @@ def test_each_dropped_word_is_counted_under_its_reason():
     reasons = {"too_rare": 1, "in_too_few_articles": 3, "too_short": 1, "digits": 0, "not_english": 1, "stop_word": 1}
     assert dropped == reasons | {"over_max_words": 2}
     assert len(kept) + sum(dropped.values()) == len(COUNTS)
+
+
+def test_rare_words_that_were_counted_and_never_held_are_said_too(caplog):
+    caplog.set_level("INFO")
+    frequent = COUNTS.filter(pc.greater(COUNTS["count"], 100))
+    _, dropped = select_words(frequent, WordsSettings(min_count=100), words=len(COUNTS) + 50)
+    assert dropped["too_rare"] == 51
+    assert "Kept 4 of 60 words (too_rare 51, " in caplog.text
 
 
 def test_names_are_dropped_only_when_asked():

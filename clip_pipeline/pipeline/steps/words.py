@@ -179,8 +179,7 @@ def _build_vocabulary(context: BuildContext) -> Built:
     files = [workspace.get("word_counts", part).file("counts.parquet") for part in dump_parts(workspace)]
     # Rare words are counted but never held: all of a large Wikipedia has tens of millions.
     merged = merge_counts(files, settings.min_count)
-    kept, dropped = select_words(merged.table, settings)
-    dropped["too_rare"] += merged.words - len(merged.table)
+    kept, dropped = select_words(merged.table, settings, merged.words)
     write_vocabulary(kept, folder)
     buckets = workspace.recipe.links.buckets
     words_of_bucket: dict[int, list[str]] = {bucket: [] for bucket in range(buckets)}
