@@ -35,6 +35,20 @@ PARTITION_FOLDERS: Mapping[Partitions, str] = {
 }
 """The folders of the partitions below the asset's."""
 
+_DATASET_KEY = (
+    "a dataset that needs no files, such as `digits`, or `pets=PATH` for photos of yours, in one folder a class"
+)
+_VARIANT_KEY = "training settings, such as `epochs=20+seed=1`, or a model, such as `laptop_small`"
+
+ADDED_PARTITIONS: Mapping[Partitions, str] = {
+    Partitions.DATASETS: f"a dataset each. *Materialize*, then *Add a partition*, takes {_DATASET_KEY}",
+    Partitions.VARIANTS: f"a training variant each. *Materialize*, then *Add a partition*, takes {_VARIANT_KEY}",
+    Partitions.DATASETS_BY_VARIANT: (
+        "a dataset and a training variant each. Add a dataset on the page of `benchmark_dataset`, a variant on that of `clip_checkpoint`"
+    ),
+}
+"""What to type where the page asks for no more than a name."""
+
 
 def described(step: Step, workspace: Workspace) -> dict[str, Any]:
     """Arguments of `dg.asset` and `dg.AssetSpec`: group, description, kinds, owners, tags, columns and code."""
@@ -72,6 +86,8 @@ def description(step: Step, workspace: Workspace) -> str:
     reads = ", ".join(f"`{name}`" for name in (*asset.after, *asset.sources))
     lines.append(f"**Reads** {reads or 'nothing that was built before'}")
     lines += ["", f"**Writes** `{folder}` below the data folder"]
+    if added := ADDED_PARTITIONS.get(asset.partitions):
+        lines += ["", f"**Partitions** {added}"]
     for page in (kind for kind in asset.preview if isinstance(kind, Page)):
         place = workspace.store.root / folder / page.file
         lines += ["", f"**Open** `file://{place}` in a browser, or copy that folder to where yours is"]

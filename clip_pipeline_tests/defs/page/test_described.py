@@ -12,6 +12,7 @@ from clip_pipeline.defs.page.columns import column_lineage  # noqa: E402
 from clip_pipeline.defs.page.described import PARTITION_FOLDERS, described  # noqa: E402
 from clip_pipeline.pipeline.asset import Partitions  # noqa: E402
 from clip_pipeline.pipeline.graph import STEPS  # noqa: E402
+from clip_pipeline.pipeline.sources.added_keys import define_key  # noqa: E402
 from clip_pipeline.pipeline.stages import find_asset  # noqa: E402
 from clip_pipeline.pipeline.workspace import Workspace  # noqa: E402
 from clip_pipeline.settings.recipes import find_recipe  # noqa: E402
@@ -64,6 +65,22 @@ def test_settings_stand_there_with_value_and_meaning_and_many_of_them_by_name(wo
     assert "| training.epochs | 2 |" in checkpoint and "training.weight_decay" in checkpoint
     assert checkpoint.count("\n|") < 20
     assert "**Settings** none" in described(STEPS["caption_corpus"], workspace)["description"]
+
+
+@pytest.mark.parametrize(
+    ("asset", "kind", "keys"),
+    [
+        ("benchmark_dataset", Partitions.DATASETS, ["digits", "pets=PATH"]),
+        ("clip_checkpoint", Partitions.VARIANTS, ["epochs=20+seed=1", "laptop_small"]),
+    ],
+)
+def test_where_the_page_asks_for_the_name_of_a_partition_it_says_what_to_type(asset, kind, keys, workspace):
+    said = described(STEPS[asset], workspace)["description"]
+    (workspace.store.root / "PATH").mkdir()
+    for key in keys:
+        assert f"`{key}`" in said
+        define_key(workspace, kind, key.replace("PATH", str(workspace.store.root / "PATH")))
+    assert "`benchmark_dataset`" in described(STEPS["zero_shot_scores"], workspace)["description"]
 
 
 def test_the_report_says_how_to_open_it(workspace):
