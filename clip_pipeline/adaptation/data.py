@@ -1,7 +1,7 @@
 """What all trials of the sweep share, made once: decoded images, embeddings before adaptation, class vectors, fractions.
 
 photos.parquet            id, label, part (train, validation, test, out_of_domain, or left_out with a reason)
-decoded_images.npy      (N, S, S, 3) bytes, as the model's own preprocessing gives them before it normalises
+decoded_images.npy      (N, H, W, 3) bytes, as the model's own preprocessing gives them before it normalises
 images.npy, .parquet      unit vectors of all photos that could be decoded (`embedding/store.py`)
 classes.npy               (C, D) unit vectors of the classes' texts; out_of_domain_classes.npy likewise
 fractions.json, .parquet  the manifest of every fraction, and for each photo the smallest fraction that holds it
@@ -34,7 +34,7 @@ ENCODED_AT_A_TIME = 64
 
 @dataclass(frozen=True)
 class AdaptationData:
-    """The folder, opened. images: (N, S, S, 3), read where they are asked for. labels, parts: (N,)."""
+    """The folder, opened. images: (N, H, W, 3), read where they are asked for. labels, parts: (N,)."""
 
     folder: Path
     about: dict[str, Any]
@@ -48,7 +48,7 @@ class AdaptationData:
         return np.flatnonzero(self.parts == part)
 
     def pixels(self, images: np.ndarray, device: str) -> Any:
-        """(B, 3, S, S) normalised as the model wants it, from (B, S, S, 3) bytes."""
+        """(B, 3, H, W) normalised as the model wants it, from (B, H, W, 3) bytes."""
         images = np.require(images, requirements=("C", "W"))  # the stored file is open for reading alone
         return normalised_images(images, self.about["mean"], self.about["std"], device)
 

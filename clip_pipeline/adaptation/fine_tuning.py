@@ -187,7 +187,7 @@ def _copies(parameters: list[torch.Tensor]) -> list[torch.Tensor]:
 
 
 def _varied(images: np.ndarray, augmentation: Augmentation, seed: int, step: int) -> np.ndarray:
-    """(B, S, S, 3): cropped and mirrored copies."""
+    """(B, H, W, 3): cropped and mirrored copies."""
     drawn = augmentation.draw_images(seed, step, max(2, len(images)))  # a lone image is varied as the first of two
     if drawn is None:
         return images

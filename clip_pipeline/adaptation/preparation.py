@@ -65,6 +65,7 @@ def prepare_data(
     clip: ClipModel = loaded[0]
     preprocess, tokenizer = loaded[1:]
     weights = hash_weights(clip)
+    _check_encoder(clip, str(model))
     clip.float()  # a folder of half precision is adapted in full: fp16 weights under Adam become NaN
     division = division_of(settings)
     parts = choose_parts(dataset, named_split(settings.dataset)[1], division)
@@ -86,8 +87,9 @@ def prepare_data(
             f"The preprocessing of {model} does not end in a tensor and its normalisation, as open_clip's does."
         )
     readers = [(one.read, row) for *_, one, row in listed]
-    side = shape["size"] if isinstance(shape["size"], int) else shape["size"][0]
-    reasons = store_decoded(readers, preprocessing.image, side, folder / IMAGES_FILE, compute.workers)
+    size = shape["size"]
+    sides = (size, size) if isinstance(size, int) else (size[0], size[1])
+    reasons = store_decoded(readers, preprocessing.image, sides, folder / IMAGES_FILE, compute.workers)
     table = {
         "id": [entry[0] for entry in listed],
         "label": np.array([entry[1] for entry in listed], np.int64),
@@ -123,6 +125,15 @@ def prepare_data(
     return {"classes": len(parts.class_names)} | counts | facts
 
 
+def _check_encoder(clip: ClipModel, name: str) -> None:
+    """Raises ModelError for an image encoder that gives more than one vector an image: what is adapted classifies by that one."""
+    if getattr(clip.visual, "output_tokens", False):
+        raise ModelError(
+            f"The image encoder of {name} gives the tokens beside the image's vector, as CoCa's does for its decoder. What is adapted here "
+            "is CLIP's, which gives the vector alone: choose another model."
+        )
+
+
 def _name_with_split(dataset: Dataset, reference: str) -> str:
     """`cars`, or `cars:test` where one split was asked for."""
     split = named_split(reference)[1]
@@ -132,12 +143,12 @@ def _name_with_split(dataset: Dataset, reference: str) -> str:
 def store_decoded(
     readers: Sequence[tuple[Callable[[int], bytes], int]],
     make: Callable[[bytes], np.ndarray],
-    side: int,
+    shape: tuple[int, int],
     path: Path,
     workers: int,
 ) -> list[str]:
-    """Writes (N, side, side, 3) images; returns why each could not be decoded, "" for those that could."""
-    stored = np.lib.format.open_memmap(path, "w+", np.uint8, (len(readers), side, side, 3))
+    """Writes (N, H, W, 3) images; shape: (H, W). Returns why each could not be decoded, "" for those that could."""
+    stored = np.lib.format.open_memmap(path, "w+", np.uint8, (len(readers), *shape, 3))
 
     def store(place: int) -> str:
         read, row = readers[place]

@@ -64,7 +64,8 @@ def train(
             pq.write_table(pairs, work / "pairs.parquet")
             training = [row["caption"] for row in pairs.to_pylist() if row["split"] == "train"]
             write_corpus(training, work / "captions.txt")
-            train_tokenizer(work / "captions.txt", chosen.tokenizer, context_length, work / "tokenizer")
+            if not chosen.training.init_from:  # which brings its own
+                train_tokenizer(work / "captions.txt", chosen.tokenizer, context_length, work / "tokenizer")
             processes.wait()
             facts = _train(pairs, work, chosen, folder, processes)
             (folder / "recipe.json").write_text(settings_text(chosen) + "\n", encoding="utf-8")

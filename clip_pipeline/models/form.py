@@ -6,6 +6,7 @@ The same names, and the same answers, as of `folder.open_model`: whatever can em
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,7 +16,7 @@ from clip_pipeline.machine.foreign_code import loading_reason, panics_are_errors
 from clip_pipeline.machine.progress import waiting
 from clip_pipeline.models.folder import read_folder_config
 from clip_pipeline.models.preprocessing import others_preprocess_config
-from clip_pipeline.models.pretrained import HUB, named_config, open_clip_tokenizer
+from clip_pipeline.models.pretrained import HUB, named_config, open_clip_tokenizer, without_waiting
 from clip_pipeline.models.registry import LOCAL_DIR, is_architecture, load_config
 from clip_pipeline.models.torchvision_operators import define_missing_operators
 
@@ -45,7 +46,8 @@ class ModelForm:
         with waiting("Loading open_clip"):
             import open_clip  # noqa: F401
         try:
-            with without_foreign_code(self.name), panics_are_errors():
+            offline = without_waiting() if self.folder is None and files is None else nullcontext()
+            with offline, without_foreign_code(self.name), panics_are_errors():
                 return open_clip_tokenizer(self.name, self.config, files)
         except ModelError:
             raise

@@ -63,12 +63,12 @@ def load_named_model(name: str, device: str) -> Loaded:
 
     with waiting(f"Loading the model {name}"):
         if name.startswith(HUB):
-            with _without_waiting():
+            with without_waiting():
                 return _load_downloaded(name, None, device, name.removeprefix(HUB))
         architecture, weights, tagged = _parts(name)
         if tagged is not None:
             _warn_of_other_activation(architecture, weights, tagged)
-            with _without_waiting():
+            with without_waiting():
                 return _load_downloaded(architecture, weights, device, tagged.get("hf_hub", "").strip("/"))
         return _load_file(architecture, Path(weights).expanduser(), device)
 
@@ -83,7 +83,7 @@ def named_config(name: str) -> tuple[str, dict[str, Any], dict[str, Any]]:
         import open_clip
 
     if name.startswith(HUB):
-        with _without_waiting():
+        with without_waiting():
             said = _hub_config(name)
         return name, said["model_cfg"], others_preprocess_config(said["model_cfg"], said.get("preprocess_cfg"))
     architecture, _, tagged = _parts(name)
@@ -281,7 +281,7 @@ def _hub_address() -> str:
 
 
 @contextlib.contextmanager
-def _without_waiting() -> Iterator[None]:
+def without_waiting() -> Iterator[None]:
     """Where the hub cannot be reached, its client looks into its cache and nowhere else."""
     from huggingface_hub import constants
 

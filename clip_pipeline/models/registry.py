@@ -97,6 +97,12 @@ def check_config(config: Any, where: str) -> None:
     if not isinstance(config["text_cfg"].get("tokenizer_kwargs") or {}, dict):
         raise ModelError(f"{where}: tokenizer_kwargs is no table of settings. Expected open_clip's format.")
     refuse_code(config, where)
+    tokens_too = [key for key in ("vision_cfg", "text_cfg") if config[key].get("output_tokens")]
+    if tokens_too and "multimodal_cfg" not in config:
+        raise ModelError(
+            f"{where}: output_tokens of {' and '.join(tokens_too)} asks for tokens beside the vectors, which nothing here takes but a CoCa's "
+            "decoder. Set it to false: the weights stay as they are."
+        )
     timm_name, text_name = config["vision_cfg"].get("timm_model_name"), config["text_cfg"].get("hf_model_name")
     if timm_name and not (isinstance(timm_name, str) and TIMM_NAME.fullmatch(timm_name)):
         raise ModelError(

@@ -62,14 +62,14 @@ def misfit_reason(error: BaseException) -> str:
         if found := pattern.search(text):
             parts.append(f"the file {what} {_some(_QUOTED.findall(found[1]))}")
     resized = [(name, _size(found), _size(wanted)) for name, found, wanted in _RESIZED.findall(text)]
-    for name, found, wanted in resized:
+    for name, stored, wanted in resized:
         if name.endswith("token_embedding.weight"):
             return (
-                f"its weights have {found.split('×')[0]} tokens, its configuration says {wanted.split('×')[0]}. They belong to different "
+                f"its weights have {stored.split('×')[0]} tokens, its configuration says {wanted.split('×')[0]}. They belong to different "
                 "models: copy both from one training."
             )
     if resized:
-        parts.append(_some([f"{name} is {found} instead of {wanted}" for name, found, wanted in resized]))
+        parts.append(_some([f"{name} is {stored} instead of {wanted}" for name, stored, wanted in resized]))
     return "; ".join(parts) + "." if parts else ""
 
 

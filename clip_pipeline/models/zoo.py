@@ -19,6 +19,7 @@ from clip_pipeline.models.registry import (
     list_models,
     load_config,
 )
+from clip_pipeline.models.takes_images import check_takes_images
 from clip_pipeline.storage.disk import hash_json
 
 FACTS_FILE = Path(__file__).parent / "known_facts.json"
@@ -55,10 +56,12 @@ def describe_model(name_or_path: str | Path, config: dict[str, Any] | None = Non
 
     config = any_config(name_or_path) if config is None else config
     (height, width), length = image_size_of(config), context_length_of(config)
-    with torch.device("meta"):
-        model = build_model(config)
-        images = torch.empty(COUNTED_ROWS, 3, height, width)
-        texts = torch.empty(COUNTED_ROWS, length, dtype=torch.long)
+    # a text encoder of transformers looks at values, of which there are none on the meta device
+    with torch.device("cpu" if config["text_cfg"].get("hf_model_name") else "meta"):
+        model = build_model(config).requires_grad_(False)
+        images = torch.zeros(COUNTED_ROWS, 3, height, width)
+        texts = torch.zeros(COUNTED_ROWS, length, dtype=torch.long)
+    check_takes_images(model, config, str(name_or_path))
     return ModelFacts(
         name=Path(name_or_path).stem if str(name_or_path).endswith(".json") else str(name_or_path),
         image_encoder=_image_encoder(model, config["vision_cfg"]),

@@ -93,7 +93,7 @@ def by_a_single_photo(content: bytes, folder: Path) -> np.ndarray:
 
 def by_an_adaptation(content: bytes, folder: Path) -> np.ndarray:
     make = preprocessing_of(transform()).image
-    reasons = store_decoded([(lambda row: content, 0)], make, SIDE, folder / "images.npy", 1)
+    reasons = store_decoded([(lambda row: content, 0)], make, (SIDE, SIDE), folder / "images.npy", 1)
     assert reasons == [""]
     return np.load(folder / "images.npy")[0]
 
@@ -250,5 +250,5 @@ def test_a_range_that_cannot_be_shown_is_refused_with_a_sentence_in_every_place(
     with pytest.raises(PhotosError, match="None of the photos"):
         by_an_embedding(content, tmp_path)
     make = preprocessing_of(transform()).image
-    (reason,) = store_decoded([(lambda row: content, 0)], make, SIDE, tmp_path / "images.npy", 1)
+    (reason,) = store_decoded([(lambda row: content, 0)], make, (SIDE, SIDE), tmp_path / "images.npy", 1)
     assert why in reason
