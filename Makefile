@@ -20,8 +20,11 @@ test: $(VENV)/installed-dev ## all tests, on all cores
 page-test: $(VENV)/installed-dev ## a day on the Dagster page in a browser, with screenshots in page-test/, and thirty kills: an hour
 	CLIP_PIPELINE_PAGE_TEST=$(CURDIR)/page-test $(BIN)/python -m pytest -n0 clip_pipeline_tests/browser
 
-crash-test: $(VENV)/installed-dev ## commands killed before every change that they make on the disk, then run again: hours; POINTS=20 for a sample of each
+crash-test: $(VENV)/installed-dev ## commands that go on from every state of the disk at which they may be killed: half an hour; POINTS=20 for a sample of each
 	rm -rf $(CURDIR)/crash-test && $(BIN)/python -m clip_pipeline_tests.crash_points.walk all $(CURDIR)/crash-test $(if $(POINTS),--points $(POINTS))
+
+kill-test: $(VENV)/installed-dev ## the whole graph with 200 troubles at random moments: kills, lost workers and hosts, a full disk; KILLS=20 for fewer, SEED=1 for others
+	rm -rf $(CURDIR)/kill-test && $(BIN)/python -m clip_pipeline_tests.kills.graph $(CURDIR)/kill-test --kills $(or $(KILLS),200) --seed $(or $(SEED),0) --disk
 
 hostile-test: $(VENV)/installed-dev ## every hostile file through its reader: three minutes
 	CLIP_PIPELINE_HOSTILE_FILES=1 $(BIN)/python -m pytest -n0 clip_pipeline_tests/test_hostile_files.py
@@ -56,4 +59,4 @@ $(VENV)/installed-dev: $(VENV)/installed
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
 
-.PHONY: demo test page-test crash-test hostile-test check dev lint docs clean help
+.PHONY: demo test page-test crash-test kill-test hostile-test check dev lint docs clean help

@@ -41,13 +41,11 @@ from clip_pipeline.storage.freshness import explain_difference, wrong_files
 from clip_pipeline.storage.lock import exclusive_lock
 from clip_pipeline.storage.manifest import MANIFEST, Artifact, ArtifactKey, Built, Wanted, make_manifest
 from clip_pipeline.storage.manifest_file import SET_ASIDE, KnownManifests, read_artifact
+from clip_pipeline.storage.scratch import PIECES, USED_PIECES, set_aside_used, used_pieces, work_folder
 
 logger = logging.getLogger(__name__)
 
 NEVER = "never materialised"
-
-SHARED = "shared-"
-"""Begins the names of pieces that are of use whatever the fingerprint."""
 
 
 @dataclass(frozen=True)
@@ -166,10 +164,7 @@ class Store:
 
         started = time.monotonic()
         if not force and not why():
-            if self._staging(key).exists():  # of a run that was killed after it had published, or built for nothing
-                with self._lock(key, wait=False) as nobody_builds_it:
-                    if nobody_builds_it:
-                        self._empty_staging(key)
+            self._remove_leftovers(key)
             return Materialised(self.get(key), True, "", time.monotonic() - started)
         with disk_errors(self.root), self._beside_others(holds_photos), self._lock(key, wait=True):
             restore_previous(self.folder(key), MANIFEST)
@@ -181,16 +176,21 @@ class Store:
         return Materialised(artifact, False, reason or "asked to", time.monotonic() - started)
 
     def _build_and_publish(self, key: ArtifactKey, wanted: Wanted, build: Callable[[Path, Path], Built]) -> Artifact:
-        work = self._work_folder(key, wanted.fingerprint(key))
-        artifact = self._publish(key, wanted, lambda staging: build(staging, work))
-        with contextlib.suppress(FileNotFoundError):
-            work.parent.rename(
-                self._staging(key)
-            )  # in one step: half of them would be left for ever by a run that is killed here
-        self._empty_staging(key)
+        pieces = self.pieces_folder(key)
+        work = work_folder(pieces, wanted.fingerprint(key))
+        # Killed before the publication, the next try gets the pieces back; after it, the next hit removes them.
+        artifact = self._publish(key, wanted, lambda staging: build(staging, work), lambda: set_aside_used(pieces))
+        shutil.rmtree(used_pieces(pieces), ignore_errors=True)
         return artifact
 
-    def _publish(self, key: ArtifactKey, wanted: Wanted, build: Callable[[Path], Built]) -> Artifact:
+    def _publish(
+        self,
+        key: ArtifactKey,
+        wanted: Wanted,
+        build: Callable[[Path], Built],
+        on_written: Callable[[], object] = lambda: None,
+    ) -> Artifact:
+        """on_written: called when the new artifact is whole on the disk, before it takes its place."""
         began = datetime.now(UTC)
         staging = self._staging(key)
         shutil.rmtree(staging, ignore_errors=True)
@@ -202,6 +202,7 @@ class Store:
         except DamagedFileError as error:
             raise StoreError(f"The manifest of {key}, of {len(manifest['files']):,} files, {error}.") from error
         sync_tree(staging)
+        on_written()
         swap_in(staging, self.folder(key))
         return self._read(key)  # as the next run reads it: JSON's keys are strings
 
@@ -239,8 +240,13 @@ class Store:
                 self.folder(key).rename(staging)
             shutil.rmtree(staging, ignore_errors=True)
 
-    def _empty_staging(self, key: ArtifactKey) -> None:
-        shutil.rmtree(self._staging(key), ignore_errors=True)
+    def _remove_leftovers(self, key: ArtifactKey) -> None:
+        """Of a run that was killed after it had published, or built for nothing."""
+        left = [path for path in (self._staging(key), used_pieces(self.pieces_folder(key))) if path.exists()]
+        if left:
+            with self._lock(key, wait=False) as nobody_builds_it:
+                for path in left if nobody_builds_it else ():
+                    shutil.rmtree(path, ignore_errors=True)
 
     def _staging(self, key: ArtifactKey) -> Path:
         return self.root / ".staging" / key.relative
@@ -258,24 +264,13 @@ class Store:
 
     def pieces_folder(self, key: ArtifactKey) -> Path:
         """Where the pieces of the unfinished artifact lie; removed when it is published."""
-        return self.root / ".work" / key.relative / "pieces"
-
-    def _work_folder(self, key: ArtifactKey, fingerprint: str) -> Path:
-        """`.work/…/pieces/<fingerprint>`; pieces of other fingerprints are of no use any more and are removed."""
-        pieces = self.pieces_folder(key)
-        work = pieces / fingerprint[:16]
-        if pieces.exists():
-            for other in pieces.iterdir():
-                if other != work and not other.name.startswith(SHARED):
-                    shutil.rmtree(other, ignore_errors=True)
-        work.mkdir(parents=True, exist_ok=True)
-        return work
+        return self.root / ".work" / key.relative / PIECES
 
     def forget_pieces(self, key: ArtifactKey) -> None:
         """Removes the pieces of unfinished builds of an artifact, of all partitions for a key without one: a killed one starts anew. One
         that is being built now keeps them."""
         place = self.root / ".work" / key.relative
-        for pieces in sorted(place.rglob("pieces")):
+        for pieces in sorted([*place.rglob(PIECES), *place.rglob(USED_PIECES)]):
             parts = pieces.parent.relative_to(self.root / ".work" / key.stage / key.asset).parts
             with self._lock(ArtifactKey(key.stage, key.asset, "|".join(parts)), wait=False) as nobody_builds_it:
                 if nobody_builds_it:
@@ -289,8 +284,3 @@ class Store:
         """Holds the artifact's lock. Without `wait`, yields False when another process has it."""
         path = self.root / ".locks" / key.relative.with_name(key.relative.name + ".lock")
         return exclusive_lock(path, str(key), wait)
-
-
-def shared_pieces(pieces: Path, name: str) -> Path:
-    """The folder, beside the work folders, of pieces that a try with another fingerprint may use as well."""
-    return pieces / f"{SHARED}{name}"

@@ -14,6 +14,7 @@ from clip_pipeline.storage.damage import Finding, Kind, lock_file
 from clip_pipeline.storage.lock import is_locked
 from clip_pipeline.storage.manifest import MANIFEST, ArtifactKey
 from clip_pipeline.storage.manifest_file import SET_ASIDE
+from clip_pipeline.storage.scratch import PIECES, USED_PIECES
 
 MAX_LEVELS = 2
 """Of folders that a partition's key has."""
@@ -176,12 +177,12 @@ def leftovers(root: Path, folder: str, size_of: Callable[[Path], tuple[int, int]
 
 
 def _leaves(folder: Path) -> Iterator[Path]:
-    """Folders of artifacts below .work or .staging: those that hold files or `pieces`."""
+    """Folders of artifacts below .work or .staging: those that hold files or pieces."""
     stack = [(folder, 0)]
     while stack:
         place, depth = stack.pop()
         files, folders = _entries(place)
-        pieces = depth >= 2 and (depth == 2 + MAX_LEVELS or any(path.name == "pieces" for path in folders))
+        pieces = depth >= 2 and (depth == 2 + MAX_LEVELS or any(path.name in (PIECES, USED_PIECES) for path in folders))
         if pieces or (files and depth):
             yield place
         else:

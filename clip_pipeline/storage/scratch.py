@@ -1,4 +1,10 @@
-"""Temporary folders that a killed process does not leave for ever: the next command removes them."""
+"""What a killed process leaves and must not stay for ever: temporary folders, which the next command removes, and pieces of an artifact,
+which the next try goes on from and its publication uses up.
+
+.work/<stage>/<asset>/<partition>/pieces/<fingerprint>/   pieces of a try with these settings and inputs
+.work/<stage>/<asset>/<partition>/pieces/shared-<name>/   of use to a try with others too
+.work/<stage>/<asset>/<partition>/pieces-used/            all of them, while the artifact that they became takes its place
+"""
 
 from __future__ import annotations
 
@@ -48,3 +54,42 @@ def _looked_through(place: Path) -> Iterator[None]:
                 if nobody_uses_it:
                     shutil.rmtree(left, ignore_errors=True)
         yield
+
+
+# ---- pieces of an artifact that is not finished
+
+PIECES, USED_PIECES = "pieces", "pieces-used"
+
+SHARED = "shared-"
+"""Begins the names of pieces that are of use whatever the fingerprint."""
+
+
+def shared_pieces(pieces: Path, name: str) -> Path:
+    """The folder, beside the work folders, of pieces that a try with another fingerprint may use as well."""
+    return pieces / f"{SHARED}{name}"
+
+
+def used_pieces(pieces: Path) -> Path:
+    """Where the pieces lie once the artifact is whole: beside a published one they are of no use."""
+    return pieces.with_name(USED_PIECES)
+
+
+def set_aside_used(pieces: Path) -> None:
+    """In one step; a build may have removed them itself."""
+    if pieces.exists():
+        pieces.rename(used_pieces(pieces))
+
+
+def work_folder(pieces: Path, fingerprint: str) -> Path:
+    """`pieces/<fingerprint>`, made where it is missing; pieces of other fingerprints are of no use any more and are removed. Call it
+    with the lock of the artifact held."""
+    work, used = pieces / fingerprint[:16], used_pieces(pieces)
+    if used.exists() and not pieces.exists():
+        used.rename(pieces)  # killed between the last piece and the publication
+    shutil.rmtree(used, ignore_errors=True)
+    if pieces.exists():
+        for other in pieces.iterdir():
+            if other != work and not other.name.startswith(SHARED):
+                shutil.rmtree(other, ignore_errors=True)
+    work.mkdir(parents=True, exist_ok=True)
+    return work

@@ -29,10 +29,11 @@ def scratch_left(folder: Path) -> list[str]:
 @dataclass(frozen=True)
 class Case:
     """prepare(folder): makes what is there before. command(folder): what is killed and run again. snapshot(folder): what must be equal.
-    promises(folder): what else is broken, in words."""
+    promises(folder): what else is broken, in words. at_point(folder): what is broken at a point, before the command is run again."""
 
     name: str
     prepare: Callable[[Path], None]
     command: Callable[[Path], None]
     snapshot: Callable[[Path], dict[str, str]] = bytes_of
     promises: Callable[[Path], list[str]] = field(default=scratch_left)
+    at_point: Callable[[Path], list[str]] = field(default=lambda folder: [])

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import atexit
+import functools
 import json
 import os
+import shutil
+import tempfile
+import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from clip_pipeline.pipeline.stages import STAGES, find_asset
 from clip_pipeline_tests.crash_points.case import Case, bytes_of, scratch_left
+from clip_pipeline_tests.made.small_world import SETTINGS, run_small, small_world
 
 
 def artifacts_of(folder: Path) -> dict[str, str]:
@@ -36,34 +43,40 @@ def unfinished_in(folder: Path) -> list[str]:
     return [f"{path.relative_to(folder)} is left" for path in left] + scratch_left(folder)
 
 
-def tiny_without(folder: Path, *stages: str) -> None:
-    """A copy of a finished run of the recipe tiny, without the stages that only take time."""
-    import shutil
+@functools.cache
+def finished_run() -> Path:
+    """A data folder with everything in it: of a small run, made once, or the finished run of the recipe tiny that was given."""
+    given = os.environ.get("CLIP_PIPELINE_CRASH_DATA")
+    if given:
+        return Path(given)
+    folder = Path(tempfile.mkdtemp(prefix="clip-pipeline-finished-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    run_in_fork(folder / "data")
+    return folder / "data"
 
-    finished = os.environ.get("CLIP_PIPELINE_CRASH_DATA")
-    if finished:
-        shutil.copytree(finished, folder / "data", ignore=shutil.ignore_patterns(*stages))
-    else:
-        run_in_fork(folder, "")
-        for path in [path for stage in stages for path in (folder / "data").rglob(stage)]:
-            shutil.rmtree(path, ignore_errors=True)
+
+def finished_without(folder: Path, *left_out: str) -> None:
+    """A copy of a finished run, without those stages or assets."""
+    shutil.copytree(finished_run(), folder / "data", symlinks=True)
+    for name in left_out:
+        stage = name if name in STAGES else find_asset(name).stage
+        asset = "" if name in STAGES else name
+        for place in (folder / "data", *(folder / "data").glob(".*/")):
+            shutil.rmtree(place / stage / asset, ignore_errors=True)
 
 
-def run_in_fork(folder: Path, selected: str) -> None:
-    """The recipe tiny, in a process that ends."""
+def run_in_fork(data: Path) -> None:
+    """A small run, in a process that ends."""
     child = os.fork()
     if child == 0:
-        run_tiny(folder, selected)
+        try:
+            run_small(data)
+        except BaseException:  # noqa: BLE001 - the parent says that it failed
+            traceback.print_exc()
+            os._exit(1)
         os._exit(0)
     if os.waitpid(child, 0)[1]:
         raise RuntimeError("the run that comes before failed")
-
-
-def run_tiny(folder: Path, selected: str) -> None:
-    """As `clip-pipeline run --recipe tiny --select …`."""
-    from clip_pipeline.api.run import run
-
-    run("tiny", folder / "data", select=selected)
 
 
 def a_photo_of(folder: Path) -> dict:
@@ -79,13 +92,18 @@ def takedown_of_data(name: str, *left_out: str) -> Iterator[Case]:
     """left_out: the stages that the folder does not have."""
 
     def prepare(folder: Path) -> None:
-        tiny_without(folder, *left_out)
+        finished_without(folder, *left_out)
         (folder / "photo").write_text(a_photo_of(folder)["photo_id"])
 
     def command(folder: Path) -> None:
         from clip_pipeline.api.take_down import take_down
 
-        take_down([(folder / "photo").read_text()], folder / "data", recipe="tiny")
+        take_down(
+            [(folder / "photo").read_text()],
+            folder / "data",
+            recipe="tiny",
+            settings=() if "CLIP_PIPELINE_CRASH_DATA" in os.environ else SETTINGS,
+        )
 
     def promises(folder: Path) -> list[str]:
         import pyarrow.parquet as pq
@@ -106,15 +124,18 @@ def takedown_of_data(name: str, *left_out: str) -> Iterator[Case]:
                 found.append(f"{path.relative_to(folder)} still holds the photo")
         return found + unfinished_in(folder)
 
-    yield Case(name, prepare, command, artifacts_of, promises)
+    with small_world():
+        yield Case(name, prepare, command, artifacts_of, promises)
 
 
 @contextmanager
 def run_of(name: str, selected: str, *left_out: str) -> Iterator[Case]:
-    """selected: the assets. left_out: the stages that are made; those before lie there. None: all is made from nothing."""
+    """selected: the assets that are made; all others lie there, but for left_out, stages or assets that come later, and nothing lies there
+    where left_out is empty."""
 
     def prepare(folder: Path) -> None:
         if left_out:
-            tiny_without(folder, *left_out)
+            finished_without(folder, *left_out)
 
-    yield Case(name, prepare, lambda folder: run_tiny(folder, selected), artifacts_of, unfinished_in)
+    with small_world():
+        yield Case(name, prepare, lambda folder: run_small(folder / "data", selected), artifacts_of, unfinished_in)

@@ -1,4 +1,4 @@
-"""Commands killed before changes of the disk that chance chooses; `make crash-test` kills before every one."""
+"""Commands that go on from states of the disk that chance chooses among those of a run; `make crash-test` takes every one."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import pytest
 
 from clip_pipeline_tests.made.warm_python import run_python
 
-SAMPLES = {"download": 4, "takedown_folder": 6, "takedown_unfinished": 4}
+SAMPLES = {"ledger": 20, "download": 4, "takedown_folder": 6, "takedown_unfinished": 4}
 OF_TINY = {"takedown_photos": 5}
 
 

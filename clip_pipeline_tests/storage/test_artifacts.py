@@ -255,3 +255,40 @@ def test_what_a_killed_run_left_of_a_finished_artifact_goes_with_the_next_hit(tm
     left = tmp_path / ".staging" / KEY.relative / "piece"
     left.mkdir(parents=True)
     assert store.materialise(KEY, wanted(), build_text("a")).hit and not left.parent.exists()
+
+
+def build_in_pieces(folder: Path, work: Path) -> Built:
+    """Says in its text which pieces it found."""
+    (folder / "words.txt").write_text(" ".join(path.name for path in sorted(work.iterdir())))
+    (work / "piece").write_text("what took a day")
+    return Built()
+
+
+class Killed(BaseException):
+    """No handler of the store's may see it: a kill runs none of them."""
+
+
+def killed_in(monkeypatch, name: str, store: Store, key: ArtifactKey) -> None:
+    def die(*arguments):
+        raise Killed
+
+    with monkeypatch.context() as patched, pytest.raises(Killed):
+        patched.setattr(name, die)
+        store.materialise(key, wanted(), build_in_pieces)
+
+
+def test_pieces_of_a_run_that_was_killed_after_it_had_published_go_with_the_next_hit(tmp_path, monkeypatch):
+    store = Store(tmp_path)
+    killed_in(monkeypatch, "clip_pipeline.storage.disk.sync_path", store, KEY)
+    killed_in(monkeypatch, "clip_pipeline.storage.artifacts.used_pieces", store, KEY)
+    assert any(path.name == "piece" for path in (tmp_path / ".work").rglob("*"))
+    assert store.materialise(KEY, wanted(), never_called).hit
+    assert not [path for path in (tmp_path / ".work").rglob("*") if path.is_file()]
+
+
+def test_a_run_that_was_killed_before_its_artifact_took_its_place_gets_its_pieces_back(tmp_path, monkeypatch):
+    store = Store(tmp_path)
+    killed_in(monkeypatch, "clip_pipeline.storage.artifacts.swap_in", store, KEY)
+    built = store.materialise(KEY, wanted(), build_in_pieces)
+    assert built.artifact.file("words.txt").read_text() == "piece"
+    assert not [path for path in (tmp_path / ".work").rglob("*") if path.is_file()]

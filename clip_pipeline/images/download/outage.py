@@ -20,6 +20,9 @@ from clip_pipeline.sources.web.robots_cache import OF_ROBOTS
 MAX_RETRY_MINUTES = 7 * 24 * 60.0
 """The longest wait between two tries at an incomplete shard."""
 
+MIN_OUTAGE = 5
+"""Of fewer failures a share says nothing: one host that is down would stop a shard of three photos. But if no photo came it is an outage."""
+
 MAX_EXAMPLE = 200
 """Characters of the example, whose host and reason a stranger wrote."""
 
@@ -90,8 +93,9 @@ class OutageWatch:
 
     @property
     def too_many(self) -> bool:
-        """Whether there are more than allowed: no further photo can change that."""
-        return self._failures * 100 > self._max_percent * self._photos
+        """Whether there are more than allowed: no further photo can change that. Where none is allowed, one is too many."""
+        counts = self._failures >= MIN_OUTAGE or self._failures == self._photos or not self._max_percent
+        return counts and self._failures * 100 > self._max_percent * self._photos
 
     def check(self) -> None:
         """Raises OutageError where there were too many."""

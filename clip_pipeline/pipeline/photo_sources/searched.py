@@ -16,10 +16,10 @@ from clip_pipeline.pipeline.photo_sources.source import PhotoSource
 from clip_pipeline.pipeline.stages import artifact_key
 from clip_pipeline.pipeline.workspace import Hosts
 from clip_pipeline.settings import LinksSettings
-from clip_pipeline.storage.artifacts import shared_pieces
 from clip_pipeline.storage.disk import hash_json
 from clip_pipeline.storage.freshness import wrong_file
 from clip_pipeline.storage.manifest import Artifact
+from clip_pipeline.storage.scratch import shared_pieces
 
 if TYPE_CHECKING:
     from clip_pipeline.sources.fetch import PhotoFetcher

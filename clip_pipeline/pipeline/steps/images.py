@@ -16,9 +16,9 @@ from clip_pipeline.pipeline.stages import artifact_key
 from clip_pipeline.pipeline.workspace import Workspace
 from clip_pipeline.settings import fingerprinted
 from clip_pipeline.settings.fields import speed_settings
-from clip_pipeline.storage.artifacts import shared_pieces
 from clip_pipeline.storage.disk import hash_json
 from clip_pipeline.storage.manifest import Artifact, Built
+from clip_pipeline.storage.scratch import shared_pieces
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -49,7 +49,7 @@ class DownloadSettings(CheckedSettings):
     max_outage_percent: float = setting(
         20.0,
         "More photos of a shard than that which could not be had for now, as when a host is down, stop the run before anything "
-        "is replaced, in percent; 100 takes what there is.",
+        "is replaced, in percent; fewer than five stop it only where no photo of the shard came. 100 takes what there is, 0 stops at one.",
         low=0,
         high=100,
         speed=True,

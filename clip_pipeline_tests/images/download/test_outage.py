@@ -73,19 +73,34 @@ def failure(number: int, status: str = "timeout", message: str = "no complete an
 
 
 def test_as_many_failures_as_allowed_are_no_outage_and_one_more_is():
-    watch = OutageWatch("00007", 10, 20)
-    for number in range(2):
+    watch = OutageWatch("00007", 30, 20)
+    for number in range(6):
         watch.add(failure(number))
-    watch.add(failure(5, "not_found", "HTTP 404"))
+    watch.add(failure(9, "not_found", "HTTP 404"))
     watch.check()
-    watch.add(failure(2))
+    watch.add(failure(7))
     with pytest.raises(OutageError) as raised:
         watch.check()
     sentence = str(raised.value)
-    assert "3 of 10 photos of shard 00007" in sentence
+    assert "7 of 30 photos of shard 00007" in sentence
     assert "photos.test: no complete answer in time" in sentence
     assert "download.max_outage_percent" in sentence
     assert error_may_pass(raised.value), "a run tries it again after a pause"
+
+
+def test_a_few_failures_of_a_small_shard_are_no_outage_unless_no_photo_came():
+    for photos, failures, stops in (
+        (3, 2, False),
+        (3, 3, True),
+        (1, 1, True),
+        (12, 4, False),
+        (12, 5, True),
+        (30, 5, False),
+    ):
+        watch = OutageWatch("00000", photos, 20)
+        for number in range(failures):
+            watch.add(failure(number))
+        assert watch.too_many == stops, (photos, failures)
 
 
 def test_with_a_hundred_percent_nothing_is_an_outage_and_with_none_one_failure_is():
