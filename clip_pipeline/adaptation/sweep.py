@@ -14,6 +14,7 @@ from clip_pipeline.adaptation.trial_context import Trial, TrialContext
 from clip_pipeline.adaptation.trials import TRIAL_FILE, run_trial
 from clip_pipeline.machine.progress import progress
 from clip_pipeline.settings import AdaptationSettings
+from clip_pipeline.storage.checked_json import why_changed, write_sums
 from clip_pipeline.storage.disk import sync_tree
 
 logger = logging.getLogger(__name__)
@@ -55,7 +56,7 @@ def run_sweep(
 
     open_context: called once, and only where a trial is missing. on_trial: called with each trial that was run.
     """
-    missing = [trial for trial in trials if not (folder / trial.name / TRIAL_FILE).is_file()]
+    missing = [trial for trial in trials if not _is_finished(folder, trial)]
     if missing:
         context = open_context()
         with progress("Adapting", len(missing), "trial") as bar:
@@ -65,8 +66,24 @@ def run_sweep(
                 shutil.rmtree(staging, ignore_errors=True)
                 run_trial(context, trial, staging)
                 sync_tree(staging)
-                # renamed whole: a folder under a trial's name is a finished trial
+                shutil.rmtree(folder / trial.name, ignore_errors=True)
+                # renamed whole: a folder under a trial's name is a finished trial, once its sums hold
+                write_sums(staging, _sums_file(folder, trial))
                 staging.replace(folder / trial.name)
                 on_trial(trial)
                 bar.advance(1, trial.name)
     return [folder / trial.name for trial in trials]
+
+
+def _sums_file(folder: Path, trial: Trial) -> Path:
+    return folder / f".{trial.name}.sums.json"
+
+
+def _is_finished(folder: Path, trial: Trial) -> bool:
+    """Whether a killed sweep finished the trial, and its files are what was written."""
+    if not (folder / trial.name / TRIAL_FILE).is_file():
+        return False
+    why = why_changed(folder / trial.name, _sums_file(folder, trial))
+    if why:
+        logger.warning("The finished trial %s is run again: %s", trial.name, why)
+    return not why

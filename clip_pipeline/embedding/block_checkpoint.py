@@ -1,7 +1,8 @@
 """Finished blocks of vectors on the disk, from which a killed run goes on, and the files that they become.
 
 WORK/plan.json          what decides the vectors: blocks of another plan are of no use and are removed
-WORK/00000.arrow, …     id, status, error_message and vector of the photos of one block, in place only when it is whole
+WORK/00000.arrow, …     id, status, error_message and vector of the photos of one block, in place only when it is whole; then the
+                        sha256 of all that, for a block that was damaged since must not become vectors
 
 A block holds a fixed number of photos, so its bytes do not depend on where a run was killed.
 """
@@ -24,12 +25,13 @@ import pyarrow.parquet as pq
 from clip_pipeline.embedding.layouts import Layout
 from clip_pipeline.embedding.photo_stream import Block
 from clip_pipeline.embedding.store import IdsDigest, VectorFile, VectorFormat, keys_metadata
-from clip_pipeline.errors import ShapeError
+from clip_pipeline.errors import DamagedFileError, ShapeError
 from clip_pipeline.storage.disk import sync_path, write_synced
 
 logger = logging.getLogger(__name__)
 
 PLAN_FILE = "plan.json"
+DIGEST_BYTES = hashlib.sha256().digest_size
 FAILURE_COLUMNS = ("id", "status", "error_message")
 
 
@@ -40,7 +42,7 @@ class Blocks:
         self.work, self.format = work, format
         described = json.dumps(plan, sort_keys=True, indent=1) + "\n"
         path = work / PLAN_FILE
-        if not path.is_file() or path.read_text(encoding="utf-8") != described:
+        if not path.is_file() or path.read_bytes() != described.encode():
             if any(work.glob("*.arrow")):
                 logger.info("What was begun in %s has other settings or photos: it starts anew", work)
             shutil.rmtree(work, ignore_errors=True)
@@ -69,8 +71,13 @@ class Blocks:
         }
         table, path = pa.table(columns), self._path(number)
         temporary = path.with_name(f".{path.name}")
-        with pa.OSFile(str(temporary), "wb") as sink, pa.ipc.new_file(sink, table.schema) as writer:
+        sink = pa.BufferOutputStream()
+        with pa.ipc.new_file(sink, table.schema) as writer:
             writer.write_table(table)
+        content = sink.getvalue()
+        with temporary.open("wb") as stream:
+            stream.write(content)
+            stream.write(hashlib.sha256(content).digest())
         sync_path(temporary)
         temporary.replace(path)
         sync_path(path.parent)
@@ -86,7 +93,7 @@ class Blocks:
             number += 1
 
     def read(self, number: int) -> Block:
-        """A block; its vectors as they are stored."""
+        """A block; its vectors as they are stored. Raises DamagedFileError for one that was changed since."""
         table = self._read(number)
         good = table.filter(table["vector"].is_valid())
         vectors = good["vector"].to_pylist()
@@ -102,8 +109,14 @@ class Blocks:
         return self.work / f"{number:05d}.arrow"
 
     def _read(self, number: int) -> pa.Table:
-        with pa.OSFile(str(self._path(number)), "rb") as source:
-            return pa.ipc.open_file(source).read_all()
+        content = memoryview(self._path(number).read_bytes())
+        table, digest = content[:-DIGEST_BYTES], content[-DIGEST_BYTES:]
+        if hashlib.sha256(table).digest() != digest:
+            raise DamagedFileError(
+                f"The finished block {self._path(number)} is not what was written: its checksum does not match. Run again: its "
+                "photos are embedded once more."
+            )
+        return pa.ipc.open_file(pa.py_buffer(table)).read_all()
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ from clip_pipeline.embedding.photo_stream import Content, embed_blocks
 from clip_pipeline.embedding.runtimes.runtime import REFERENCE, Runtime
 from clip_pipeline.embedding.runtimes.torch_family import TorchRuntime
 from clip_pipeline.embedding.store import MODEL_HASH, VectorFormat, write_embeddings
-from clip_pipeline.errors import PhotosError
+from clip_pipeline.errors import DamagedFileError, PhotosError
 from clip_pipeline.machine.device import choose_device, use_threads
 from clip_pipeline.machine.progress import progress
 from clip_pipeline.pixels.preprocess import preprocessing_of
@@ -131,14 +131,23 @@ def _unfinished(
     finished, resumed = blocks.finished(), 0
     for number in range(finished):
         passed = list(itertools.islice(images, block_photos))
-        if sorted(photo_id for photo_id, _ in passed) != sorted(all_ids(blocks.read(number))):
-            logger.warning("The photos are not those of the finished block %d any more: it is embedded again", number)
+        if why := _why_not(blocks, number, [photo_id for photo_id, _ in passed]):
+            logger.warning("%s: embedded again from its block %d on", why, number)
             blocks.forget(number)
             return itertools.chain(passed, images), resumed, number
         resumed += len(passed)
     if finished:
         logger.info("%s photos were embedded before and are not embedded again", f"{resumed:,}")
     return images, resumed, finished
+
+
+def _why_not(blocks: Blocks, number: int, photo_ids: list[str]) -> str:
+    """Why a finished block does not stand for these photos; "" where it does."""
+    try:
+        found = all_ids(blocks.read(number))
+    except DamagedFileError as error:
+        return str(error).partition(". ")[0]
+    return "" if sorted(photo_ids) == sorted(found) else "The photos are not those of a finished block any more"
 
 
 def embed_dataset_texts(

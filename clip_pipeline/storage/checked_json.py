@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from clip_pipeline.errors import DamagedFileError
+from clip_pipeline.storage.disk import hash_file, write_synced
 
 MAX_BYTES = 32 * 2**20
 """Largest file that is read, and written: a manifest of 150,000 files. Parsed, it is some 600 MB at the worst."""
@@ -103,3 +104,29 @@ def _each_name_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(value) != len(pairs):
         raise ValueError("a name stands twice")
     return value
+
+
+# ---- the files of a folder
+
+
+def write_sums(folder: Path, path: Path) -> None:
+    """Writes at `path` the sha256 of every file below `folder`, but for itself; returns when it is on the disk."""
+    write_synced(path, checked_text(_sums_of(folder, path)))
+
+
+def why_changed(folder: Path, path: Path) -> str:
+    """What is wrong with the folder whose files `write_sums` summed up, such as "x is not what was written"; "" where nothing is."""
+    try:
+        wanted = read_checked(path).value
+    except DamagedFileError as error:
+        return f"{path.name} {error}"
+    except (FileNotFoundError, NotADirectoryError):
+        return f"{path.name} is missing"
+    found = _sums_of(folder, path)
+    changed = sorted(name for name in wanted.keys() | found.keys() if wanted.get(name) != found.get(name))
+    return f"{changed[0]} is not what was written" if changed else ""
+
+
+def _sums_of(folder: Path, left_out: Path) -> dict[str, str]:
+    files = (path for path in sorted(folder.rglob("*")) if path.is_file() and path != left_out)
+    return {path.relative_to(folder).as_posix(): hash_file(path) for path in files}

@@ -1,11 +1,12 @@
 """The states that a killed training goes on from, and its best weights so far.
 
-checkpoints/step_000001234/   weights.safetensors, state.pt (optimizer, scaler, counters)
-best.safetensors              the weights of the lowest validation loss
+checkpoints/step_000001234/   weights.safetensors, state.pt (optimizer, scaler, counters), sums.json (their sha256)
+best.safetensors              the weights of the lowest validation loss, and the sha256 of that
 """
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import pickle
 import shutil
@@ -13,6 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from clip_pipeline.errors import TrainingError
+from clip_pipeline.storage.checked_json import why_changed, write_sums
 from clip_pipeline.storage.disk import sync_path, sync_tree
 from clip_pipeline.storage.disk_faults import disk_errors
 
@@ -21,7 +24,8 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-FOLDER, WEIGHTS, STATE, BEST = "checkpoints", "weights.safetensors", "state.pt", "best.safetensors"
+FOLDER, WEIGHTS, STATE, SUMS, BEST = "checkpoints", "weights.safetensors", "state.pt", "sums.json", "best.safetensors"
+DIGEST_BYTES = hashlib.sha256().digest_size
 
 
 @dataclass(frozen=True)
@@ -63,6 +67,7 @@ def save_state(state: dict[str, Any], weights: dict[str, torch.Tensor], work_fol
             (staging / WEIGHTS).write_bytes(_safetensors(weights))
             with (staging / STATE).open("wb") as stream:
                 torch.save(state, stream)
+            write_sums(staging, staging / SUMS)
             sync_tree(staging)
             shutil.rmtree(target, ignore_errors=True)
             staging.rename(target)
@@ -88,6 +93,10 @@ def load_state(work_folder: Path, plan: str) -> tuple[dict[str, Any], dict[str, 
 
     for folder in reversed(_saved(work_folder)):
         try:
+            if (folder / SUMS).exists() and (
+                why := why_changed(folder, folder / SUMS)
+            ):  # versions before 0.2 wrote none
+                raise ValueError(why)
             state = torch.load(folder / STATE, map_location="cpu", weights_only=True)
             weights = load_file(folder / WEIGHTS)
         except (RuntimeError, EOFError, ValueError, OSError, pickle.UnpicklingError, SafetensorError) as error:
@@ -104,7 +113,8 @@ def save_best(weights: dict[str, torch.Tensor], work_folder: Path) -> None:
     temporary = work_folder / f".{BEST}.tmp"
     with disk_errors(work_folder):
         try:
-            temporary.write_bytes(_safetensors(weights))
+            content = _safetensors(weights)
+            temporary.write_bytes(content + hashlib.sha256(content).digest())
             sync_path(temporary)
             temporary.replace(work_folder / BEST)
         finally:
@@ -112,10 +122,17 @@ def save_best(weights: dict[str, torch.Tensor], work_folder: Path) -> None:
 
 
 def load_best(work_folder: Path) -> dict[str, torch.Tensor]:
-    """The weights of `save_best`."""
-    from safetensors.torch import load_file
+    """The weights of `save_best`. Raises TrainingError where they were changed since."""
+    from safetensors.torch import load
 
-    return load_file(work_folder / BEST)
+    content = (work_folder / BEST).read_bytes()
+    weights = content[:-DIGEST_BYTES]
+    if hashlib.sha256(weights).digest() != content[-DIGEST_BYTES:]:
+        raise TrainingError(
+            f"The best weights of the training, {work_folder / BEST}, are not what was written: their checksum does not match. Remove "
+            f"{work_folder} and train again."
+        )
+    return load(weights)
 
 
 def remove_states(work_folder: Path) -> None:

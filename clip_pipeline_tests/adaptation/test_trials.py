@@ -174,6 +174,17 @@ def test_a_grid_that_is_killed_loses_the_running_trial_and_no_other(model, data,
         process.wait()
     finished = {path.name: (path / "trial.json").stat().st_mtime_ns for path in out.glob("[a-z]*")}
     assert 1 <= len(finished) < 4
+    run_sweep_again(model, data, wanted, out, finished)
+    path = next(out.glob("full*")) / "predictions.parquet"
+    written = path.read_bytes()
+    path.write_bytes(written[:100] + bytes([written[100] ^ 1]) + written[101:])
+    rest = {name.name: (name / "trial.json").stat().st_mtime_ns for name in out.glob("[a-z]*") if name != path.parent}
+    run_sweep_again(model, data, wanted, out, rest)
+    assert path.read_bytes() == written, "a finished trial that was damaged is run again"
+
+
+def run_sweep_again(model, data, wanted, out, finished):
+    """Runs those trials that are not finished, and no other."""
     ran = []
     run_sweep(
         lambda: TrialContext.open(model, data, wanted, EVALUATION, COMPUTE),
@@ -183,4 +194,4 @@ def test_a_grid_that_is_killed_loses_the_running_trial_and_no_other(model, data,
     )
     assert set(ran) == {trial.name for trial in sweep_trials(wanted)} - finished.keys()
     assert all((out / name / "trial.json").stat().st_mtime_ns == then for name, then in finished.items())
-    assert sorted(path.name for path in out.iterdir()) == sorted(trial.name for trial in sweep_trials(wanted))
+    assert sorted(path.name for path in out.glob("[a-z]*")) == sorted(trial.name for trial in sweep_trials(wanted))

@@ -9,7 +9,7 @@ from clip_pipeline.embedding.block_checkpoint import Blocks, merge_blocks
 from clip_pipeline.embedding.layouts import own_layout
 from clip_pipeline.embedding.photo_stream import Block
 from clip_pipeline.embedding.store import VectorFormat, about_embeddings, read_embeddings, write_embeddings
-from clip_pipeline.errors import ModelError, ShapeError
+from clip_pipeline.errors import DamagedFileError, ModelError, ShapeError
 
 UNIT = VectorFormat()
 
@@ -93,3 +93,22 @@ def test_vectors_stored_as_they_are_come_back_at_unit_length(tmp_path):
     assert np.array_equal(np.load(tmp_path / "images.npy"), raw)
     _, read = read_embeddings(tmp_path, "images")
     np.testing.assert_allclose(read, raw / np.linalg.norm(raw, axis=1, keepdims=True), rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    "change", [lambda content: content[:-40], lambda content: b"", lambda content: content[:200] + b"?" + content[201:]]
+)
+def test_a_block_that_changed_on_the_disk_is_no_block(tmp_path, change):
+    blocks = Blocks(tmp_path, {}, UNIT)
+    blocks.write(0, block("a", "b"))
+    assert blocks.ids(0) == ["a", "b"]
+    path = tmp_path / "00000.arrow"
+    path.write_bytes(change(path.read_bytes()))
+    with pytest.raises(DamagedFileError, match=r"is not what was written.*Run again"):
+        blocks.read(0)
+
+
+def test_a_plan_that_cannot_be_read_is_another_one(tmp_path):
+    Blocks(tmp_path, {}, UNIT).write(0, block("a"))
+    (tmp_path / "plan.json").write_bytes(b"\xff\xfe")
+    assert Blocks(tmp_path, {}, UNIT).finished() == 0

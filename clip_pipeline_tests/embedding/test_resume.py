@@ -109,6 +109,17 @@ def test_photos_that_changed_their_order_are_embedded_again(model, undisturbed, 
     np.testing.assert_allclose(matrix, right[[row_of[one] for one in ids]], atol=2e-3)
 
 
+def test_blocks_behind_one_that_was_damaged_are_embedded_again(model, undisturbed, tmp_path, caplog):
+    listed = list(photos())
+    begin(model, tmp_path / "out", tmp_path / "work", listed[: 3 * BLOCK])
+    (tmp_path / "work" / ".blocks" / "00001.arrow").write_bytes(b"not a block")
+    facts = embed_dataset_images(
+        model, listed, None, tmp_path / "out", EmbeddingSettings(), CPU, tmp_path / "work", block_photos=BLOCK
+    )
+    assert facts["resumed"] == BLOCK and "embedded again from its block 1 on" in caplog.text
+    same_files(tmp_path / "out", undisturbed)
+
+
 @pytest.mark.parametrize(
     ("settings", "identity"),
     [

@@ -8,7 +8,7 @@ import logging
 import pytest
 import torch
 
-from clip_pipeline.errors import DiskError
+from clip_pipeline.errors import DiskError, TrainingError
 from clip_pipeline.training import checkpoint
 from clip_pipeline.training.checkpoint import Saving, load_best, load_state, remove_states, save_best, save_state
 
@@ -100,3 +100,32 @@ def test_a_state_is_due_after_so_many_seconds_or_steps():
     assert [by_time.is_due(5, seconds) for seconds in (0, 29.9, 30, 31)] == [False, False, True, True]
     by_steps = Saving(seconds=30, steps=4)
     assert [step for step in range(1, 10) if by_steps.is_due(step, 0.0)] == [4, 8]
+
+
+def change_a_byte(path) -> None:
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+
+
+@pytest.mark.parametrize("name", ["weights.safetensors", "state.pt", "sums.json"])
+def test_a_state_of_which_one_byte_changed_is_passed_over(tmp_path, caplog, name):
+    save(tmp_path, 1, keep=2)
+    save(tmp_path, 2, keep=2)
+    change_a_byte(tmp_path / "checkpoints/step_000000002" / name)
+    state, _ = load_state(tmp_path, "p")
+    assert state["step"] == 1 and "is passed over" in caplog.text
+
+
+def test_a_state_of_a_version_that_summed_nothing_up_is_still_gone_on_from(tmp_path):
+    save(tmp_path, 3)
+    (tmp_path / "checkpoints/step_000000003/sums.json").unlink()
+    assert load_state(tmp_path, "p")[0]["step"] == 3
+
+
+def test_the_best_weights_come_back_or_a_sentence_says_that_they_changed(tmp_path):
+    save_best({"w": torch.tensor([1.0, 2.0])}, tmp_path)
+    assert load_best(tmp_path)["w"].tolist() == [1.0, 2.0]
+    change_a_byte(tmp_path / "best.safetensors")
+    with pytest.raises(TrainingError, match=r"checksum does not match. Remove .* and train again"):
+        load_best(tmp_path)
