@@ -31,6 +31,7 @@ from clip_pipeline.errors import (
 from clip_pipeline.storage.checked_json import checked_text
 from clip_pipeline.storage.disk import (
     previous_of,
+    remove_at_once,
     restore_previous,
     swap_in,
     sync_tree,
@@ -233,12 +234,7 @@ class Store:
     def remove(self, key: ArtifactKey) -> None:
         """Removes an artifact, whole or damaged, in one step."""
         with self._lock(key, wait=True):
-            staging = self._staging(key)
-            shutil.rmtree(staging, ignore_errors=True)
-            staging.parent.mkdir(parents=True, exist_ok=True)
-            with contextlib.suppress(FileNotFoundError):
-                self.folder(key).rename(staging)
-            shutil.rmtree(staging, ignore_errors=True)
+            remove_at_once(self.folder(key), self._staging(key))
 
     def _remove_leftovers(self, key: ArtifactKey) -> None:
         """Of a run that was killed after it had published, or built for nothing."""
@@ -272,9 +268,10 @@ class Store:
         place = self.root / ".work" / key.relative
         for pieces in sorted([*place.rglob(PIECES), *place.rglob(USED_PIECES)]):
             parts = pieces.parent.relative_to(self.root / ".work" / key.stage / key.asset).parts
-            with self._lock(ArtifactKey(key.stage, key.asset, "|".join(parts)), wait=False) as nobody_builds_it:
+            partition = ArtifactKey(key.stage, key.asset, "|".join(parts))
+            with self._lock(partition, wait=False) as nobody_builds_it:
                 if nobody_builds_it:
-                    shutil.rmtree(pieces, ignore_errors=True)
+                    remove_at_once(pieces, self._staging(partition))
 
     def forget_staging(self, key: ArtifactKey) -> None:
         """Removes what killed builds of an asset had written so far, all partitions. Call it `alone`."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
@@ -73,3 +74,12 @@ def sync_path(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def remove_at_once(folder: Path, away: Path) -> None:
+    """Removes a folder by way of `away`: killed in the middle, it is there whole or not at all, and what lies at `away` is of no use."""
+    shutil.rmtree(away, ignore_errors=True)
+    away.parent.mkdir(parents=True, exist_ok=True)
+    with contextlib.suppress(FileNotFoundError):
+        folder.rename(away)
+    shutil.rmtree(away, ignore_errors=True)

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from clip_pipeline.errors import StoreError
-from clip_pipeline.storage.disk import restore_previous, swap_in, sync_path, sync_tree, write_synced
+from clip_pipeline.storage.disk import remove_at_once, restore_previous, swap_in, sync_path, sync_tree, write_synced
 from clip_pipeline.storage.disk_faults import disk_errors
 from clip_pipeline.storage.lock import exclusive_lock
 
@@ -60,7 +60,7 @@ def published_folder(path: Path | str) -> Iterator[tuple[Path, Path]]:
         write_synced(staging / OWN_MARK, "This folder was written by clip-pipeline, which may replace it.\n")
         sync_tree(staging)
         swap_in(staging, target)
-        shutil.rmtree(work, ignore_errors=True)
+        remove_at_once(work, staging)
 
 
 def _check_place(target: Path) -> None:

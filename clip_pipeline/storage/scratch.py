@@ -15,6 +15,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+from clip_pipeline.storage.disk import remove_at_once
 from clip_pipeline.storage.lock import exclusive_lock
 
 
@@ -60,6 +61,9 @@ def _looked_through(place: Path) -> Iterator[None]:
 
 PIECES, USED_PIECES = "pieces", "pieces-used"
 
+GONE = "gone"
+"""Among the pieces: what is being removed."""
+
 SHARED = "shared-"
 """Begins the names of pieces that are of use whatever the fingerprint."""
 
@@ -90,6 +94,6 @@ def work_folder(pieces: Path, fingerprint: str) -> Path:
     if pieces.exists():
         for other in pieces.iterdir():
             if other != work and not other.name.startswith(SHARED):
-                shutil.rmtree(other, ignore_errors=True)
+                remove_at_once(other, pieces / GONE)
     work.mkdir(parents=True, exist_ok=True)
     return work

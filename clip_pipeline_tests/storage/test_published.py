@@ -8,6 +8,7 @@ import sys
 import pytest
 
 from clip_pipeline.errors import StoreError
+from clip_pipeline.storage.disk import remove_at_once
 from clip_pipeline.storage.published import published_file, published_folder
 
 
@@ -36,6 +37,7 @@ def test_a_published_folder_replaces_its_own_but_not_someone_elses_files(tmp_pat
 WRITER = """
 import sys, time
 from pathlib import Path
+from clip_pipeline.storage.disk import remove_at_once
 from clip_pipeline.storage.published import published_file, published_folder
 place, text = Path(sys.argv[1]), sys.argv[2]
 with published_folder(place / "folder") as (folder, work):
@@ -64,3 +66,31 @@ def test_what_a_killed_writer_left_is_gone_after_the_next_and_its_lock_is_free(t
     assert (tmp_path / ".folder.lock").exists()
     assert subprocess.run([sys.executable, "-c", WRITER, tmp_path, "y"], check=False).returncode == 0
     assert {path.name for path in tmp_path.iterdir()} == {"folder", "file"}
+
+
+def test_a_folder_whose_removal_is_killed_in_the_middle_is_not_half_there(tmp_path, monkeypatch):
+    folder, away = tmp_path / "work", tmp_path / "away"
+    folder.mkdir()
+    for name in ("images.json", "images.npy"):
+        (folder / name).touch()
+
+    def remove_one_and_die(path, ignore_errors):
+        if path.exists():
+            (path / "images.npy").unlink()
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        patched.setattr("clip_pipeline.storage.disk.shutil.rmtree", remove_one_and_die)
+        remove_at_once(folder, away)
+    assert not folder.exists() and [path.name for path in away.iterdir()] == ["images.json"]
+    remove_at_once(folder, away)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_work_folder_is_gone_at_once_when_its_result_is_in_place(tmp_path, monkeypatch):
+    """Else the next run would go on from the half of it that a kill left."""
+    removed = []
+    monkeypatch.setattr("clip_pipeline.storage.published.remove_at_once", lambda *paths: removed.append(paths))
+    with published_folder(tmp_path / "model") as (folder, work):
+        (work / "piece").touch()
+    assert removed == [(tmp_path / ".model.work", tmp_path / ".model.staging")]

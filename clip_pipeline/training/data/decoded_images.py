@@ -116,7 +116,7 @@ def store_images(
         "photos": len(photo_ids),
         "ids": hashlib.sha256("\n".join(photo_ids).encode()).hexdigest(),
     }
-    if _read_about(folder) == about:
+    if _read_about(folder) == about and all((folder / name).is_file() for name in (IMAGES_FILE, IDS_FILE)):
         logger.info("Using the %s images that an earlier run decoded", f"{len(photo_ids):,}")
         return
     (folder / ABOUT_FILE).unlink(missing_ok=True)
@@ -165,7 +165,7 @@ def store_images(
 def _read_about(folder: Path) -> dict[str, Any] | None:
     try:
         return json.loads((folder / ABOUT_FILE).read_text(encoding="utf-8"))
-    except FileNotFoundError:
+    except (FileNotFoundError, ValueError):  # none, or damaged since: the images are decoded again
         return None
 
 
