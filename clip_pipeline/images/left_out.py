@@ -67,7 +67,9 @@ class LeftOut(Counter[str]):
         if not rows:
             return "Look at the statuses of image_shards."
         reason, count, setting, example = rows[0]
+        # a photo whose captions are all left out is "without caption"
+        others = any(n and one not in SETTING_OF and one != "photo without caption" for one, n in self.items())
         return (
-            f'{count:,} are of "{reason}", such as "{example}", which {setting} decides: change it, or the captions. Look at the '
-            "statuses of image_shards for the others."
+            f'{count:,} are of "{reason}", such as "{example}", which {setting} decides: change it, or the captions.'
+            + (" Look at the statuses of image_shards for the others." if others else "")
         )

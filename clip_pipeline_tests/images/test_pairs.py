@@ -98,6 +98,11 @@ def test_nothing_left_is_a_sentence():
         build_pairs([table_of(attempt("a", status="not_found"))], SETTINGS, str)
     with pytest.raises(PhotosError, match="No valid pair"):
         build_pairs([], SETTINGS, str)
+    short = PairsSettings(min_caption_words=3)
+    with pytest.raises(PhotosError, match=r"pairs.min_caption_words decides: change it, or the captions\.$"):
+        build_pairs([table_of(attempt("a", captions=["cat"]))], short, str)
+    with pytest.raises(PhotosError, match=r"pairs.min_caption_words decides.*statuses of image_shards for the others"):
+        build_pairs([table_of(attempt("a", captions=["cat"]), attempt("b", status="not_found"))], short, str)
 
 
 def many(count: int, **fields: Any) -> list[dict[str, Any]]:

@@ -68,8 +68,21 @@ def _of_class_folders(folder: Path, paths: Sequence[str], found: ClassFolders) -
         logger.info("%s: read %d photos of %d classes", folder, len(paths) - total, len(found.names))
     if found.below:
         logger.info("%s: the classes are the folders in %s", folder, found.below)
+    empty = _without_photos(folder / found.below, paths, found) if found.splits is None else []
+    if empty:
+        logger.warning("%s: %d folders hold no photos, and are no classes: %s", folder, len(empty), _some(empty))
     assert found.classes is not None
     return _labelled(folder, found.classes, found.names, found.splits, [found.below] if found.below else [])
+
+
+def _without_photos(place: Path, paths: Sequence[str], found: ClassFolders) -> list[str]:
+    """Folders beside the class folders in which no photo lies; none for a folder that is packed."""
+    if not place.is_dir():
+        return []
+    below = len(Path(found.below).parts)
+    with_photos = {parts[below] for path in paths if len(parts := path.split("/")) > below + 1}
+    folders = (one.name for one in sorted(place.iterdir()) if one.is_dir() and not one.is_symlink())
+    return [name for name in folders if name not in with_photos and name[0] != "." and name != "__MACOSX"]
 
 
 def _of_tables(folder: Path, paths: Sequence[str]) -> Metadata | None:

@@ -161,6 +161,8 @@ def _rows(
         if len(cells) < len(columns):
             dropped[TOO_FEW] += 1
             continue
-        if len(cells) > len(columns):  # an unquoted delimiter in the last column, which is nearly always the caption
+        if len(cells) > len(columns) and not any(cells[len(columns) :]):  # separators at the end of the line
+            cells = cells[: len(columns)]
+        elif len(cells) > len(columns):  # an unquoted delimiter in the last column, which is nearly always the caption
             cells = [*cells[: len(columns) - 1], delimiter.join(cells[len(columns) - 1 :])]
         yield dict(zip(columns, cells, strict=True))

@@ -32,6 +32,15 @@ def test_class_folders_give_labels(tmp_path):
     assert read_all(photos) == names
 
 
+def test_class_folders_that_are_empty_or_links_are_said(tmp_path, caplog):
+    make(tmp_path, "pets/cat/1.jpg", "pets/dog/1.jpg", "far/1.jpg", "pets/notes/a.md")
+    (tmp_path / "pets" / "bird").mkdir()
+    (tmp_path / "pets" / "fish").symlink_to(tmp_path / "far")
+    assert open_photos(tmp_path / "pets").metadata.class_names == ["cat", "dog"]
+    assert "2 folders hold no photos, and are no classes: bird, notes" in caplog.text
+    assert "left out 1 folders that are links, the first is fish" in caplog.text
+
+
 def test_splits_above_class_folders_share_their_classes(tmp_path):
     photos = open_photos(make(tmp_path, "test/dog/1.jpg", "train/cat/1.jpg", "train/dog/1.jpg"))
     assert photos.metadata.splits == ["test", "train", "train"]

@@ -46,3 +46,10 @@ def test_a_file_that_says_its_separator_and_nothing_else_is_empty(tmp_path):
 )
 def test_the_separator_is_the_one_that_makes_rows_agree(lines, delimiter):
     assert choose_delimiter(lines) == delimiter
+
+
+@pytest.mark.parametrize("mark", [",", ";", "\t"])
+def test_separators_at_the_end_of_a_line_are_no_caption(tmp_path, mark):
+    file = tmp_path / "list.csv"
+    file.write_text(mark.join(["file", "caption"]) + "\n" + mark.join(["1.jpg", "a cup", "", "", ""]) + "\n")
+    assert list(read_caption_file(file)) == [Captioned("1.jpg", ["a cup"])]

@@ -112,9 +112,10 @@ def find_photos(folder: Path) -> list[str]:
         raise PhotosError(f"There is no folder {folder}. Give the folder that holds your photos.")
     if not folder.is_dir():
         raise PhotosError(f"{folder} is a file; a folder of photos was expected. Give the folder that holds it.")
-    names, others, unnameable = [], [], 0
+    names, others, linked, unnameable = [], [], [], 0
     for parent, folders, files in os.walk(folder):
         folders[:] = sorted(name for name in folders if not name.startswith(".") and name != "__MACOSX")
+        linked += [path for name in folders if (path := Path(parent, name)).is_symlink()]
         for name in files:
             if name.startswith("."):
                 continue
@@ -129,6 +130,11 @@ def find_photos(folder: Path) -> list[str]:
                 unnameable += 1
     if names and others:
         logger.warning("%s: left out %d files that are no photos, the first is %s", folder, len(others), min(others))
+    if linked:
+        logger.warning(
+            "%s: left out %d folders that are links, the first is %s. Give the folder that it leads to, or lay the photos themselves there",
+            *(folder, len(linked), min(linked).relative_to(folder).as_posix()),
+        )
     if unnameable:
         logger.warning("Left out %d photos in %s whose names are no UTF-8", unnameable, folder)
     if not names:
