@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 import subprocess
 import sys
 import xml.etree.ElementTree as ET
@@ -58,6 +59,31 @@ def test_the_changelog_has_every_name_that_changed():
         )
     ]
     assert not missing, missing
+
+
+def test_every_environment_variable_that_is_read_stands_in_the_table_of_the_page():
+    sources = [path.read_text() for path in (ROOT / "clip_pipeline").rglob("*.py")]
+    read = {name for text in sources for name in re.findall(r"\"(CLIP_PIPELINE_[A-Z_]+)\"", text)} | {"DAGSTER_HOME"}
+    assert {"CLIP_PIPELINE_RECIPE", "CLIP_PIPELINE_SETTINGS", "CLIP_PIPELINE_DATA"} <= read
+    assert set(re.findall(r"^\| `([A-Z_]+)` \|", (ROOT / "docs/dagster.md").read_text(), re.MULTILINE)) == read
+
+
+def test_the_commands_of_dagsters_that_are_told_run_jobs_that_there_are():
+    pytest.importorskip("dagster")
+    from clip_pipeline.defs.jobs import JOBS
+
+    told = re.findall(r"`(?:dg launch --job|dagster job execute [^`]*-j) (\w+)", (ROOT / "docs/dagster.md").read_text())
+    assert "run_pipeline" in told and set(told) <= {job.name for job in JOBS}
+
+
+@pytest.mark.skipif(not shutil.which("make"), reason="needs make")
+def test_make_dev_hands_on_recipe_folder_and_port():
+    given = ["RECIPE=mine.toml", "DATA=mydata", "PORT=3001"]
+    command = ["make", "-n", "-C", ROOT, "-o", ".venv/installed", "dev", *given]
+    result = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert (
+        "clip-pipeline dev --recipe 'mine.toml' --data 'mydata' --home 'mydata/.dagster' --port 3001" in result.stdout
+    )
 
 
 WRITTEN_PAGES = [

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -36,6 +38,20 @@ def load_definitions(monkeypatch) -> dg.Definitions:
     from clip_pipeline.definitions import defs
 
     return defs
+
+
+@contextlib.contextmanager
+def page_in_this_process(instance: dg.DagsterInstance) -> Iterator:
+    """The code location as the page and the daemon know it, without a process of its own."""
+    from dagster._core.remote_origin import InProcessCodeLocationOrigin
+    from dagster._core.types.loadable_target_origin import LoadableTargetOrigin
+    from dagster._core.workspace.context import WorkspaceProcessContext
+    from dagster._core.workspace.load_target import InProcessWorkspaceLoadTarget
+
+    target = LoadableTargetOrigin(python_file=None, module_name="clip_pipeline.definitions", executable_path=None)
+    load_target = InProcessWorkspaceLoadTarget(InProcessCodeLocationOrigin(target, location_name="clip_pipeline"))
+    with WorkspaceProcessContext(instance, load_target) as process, process.create_request_context() as context:
+        yield context
 
 
 @pytest.fixture

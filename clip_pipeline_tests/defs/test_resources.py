@@ -21,6 +21,7 @@ from clip_pipeline.errors import SettingsError  # noqa: E402
 from clip_pipeline.pipeline.graph import STEPS  # noqa: E402
 from clip_pipeline.settings import Recipe  # noqa: E402
 from clip_pipeline.settings.fields import find_field, speed_settings  # noqa: E402
+from clip_pipeline_tests.defs.conftest import page_in_this_process  # noqa: E402
 
 VALID = """
 query ($selector: PipelineSelector!, $config: RunConfigData!) {
@@ -35,21 +36,13 @@ query ($selector: PipelineSelector!, $config: RunConfigData!) {
 
 @pytest.fixture(scope="module")
 def page(tmp_path_factory):
-    """The code location as the page knows it, without a process of its own."""
-    from dagster._core.remote_origin import InProcessCodeLocationOrigin
-    from dagster._core.types.loadable_target_origin import LoadableTargetOrigin
-    from dagster._core.workspace.context import WorkspaceProcessContext
-    from dagster._core.workspace.load_target import InProcessWorkspaceLoadTarget
-
-    target = LoadableTargetOrigin(python_file=None, module_name="clip_pipeline.definitions", executable_path=None)
-    origin = InProcessCodeLocationOrigin(target, location_name="clip_pipeline")
+    """The page of the tiny recipe."""
     with (
         pytest.MonkeyPatch.context() as patch,
         dg.DagsterInstance.local_temp(str(tmp_path_factory.mktemp("home"))) as instance,
     ):
         patch.setenv("CLIP_PIPELINE_RECIPE", "tiny")
-        load_target = InProcessWorkspaceLoadTarget(origin)
-        with WorkspaceProcessContext(instance, load_target) as process, process.create_request_context() as context:
+        with page_in_this_process(instance) as context:
             yield context
 
 

@@ -10,7 +10,10 @@ dg = pytest.importorskip("dagster")
 
 from clip_pipeline.api.run import run  # noqa: E402
 from clip_pipeline.defs.mirror.command_history import report_run  # noqa: E402
+from clip_pipeline.defs.mirror.history import claim  # noqa: E402
 from clip_pipeline.errors import RunFailedError  # noqa: E402
+from clip_pipeline.pipeline.workspace import Workspace  # noqa: E402
+from clip_pipeline.settings.recipes import find_recipe  # noqa: E402
 from clip_pipeline_tests.words.dumps import dump_xml, page_xml  # noqa: E402
 
 
@@ -28,6 +31,22 @@ def test_a_run_that_fails_tells_what_it_built_and_what_the_checks_found_and_its_
     assert told("wikipedia_dump", "word_counts", "vocabulary") == ([1, 1, 1], False)
     run_words(tmp_path, 0)
     assert told("wikipedia_dump", "word_counts", "vocabulary") == ([1, 1, 2], True), "what was a hit is not told again"
+
+
+def test_a_run_on_another_folder_says_that_the_history_heard_nothing_and_changes_no_partition(
+    tmp_path, monkeypatch, caplog
+):
+    (tmp_path / "home").mkdir()
+    monkeypatch.setenv("DAGSTER_HOME", str(tmp_path / "home"))
+    (tmp_path / "wiki.xml").write_text(dump_xml(page_xml("A", "cat tree house")))
+    with dg.DagsterInstance.get() as instance, Workspace(tmp_path / "page", find_recipe("tiny")) as workspace:
+        claim(instance, workspace)
+        instance.add_dynamic_partitions("dump_parts", ["part-000", "part-001"])
+    run_words(tmp_path, 0)
+    assert f"keeps the history of {tmp_path / 'page'}, and the data folder is {tmp_path / 'data'}" in caplog.text
+    with dg.DagsterInstance.get() as instance:
+        assert instance.get_dynamic_partitions("dump_parts") == ["part-000", "part-001"]
+        assert not instance.fetch_materializations(dg.AssetKey("wikipedia_dump"), limit=1).records
 
 
 def told(*assets: str) -> tuple[list[int], bool]:
