@@ -123,7 +123,7 @@ def bad_input(tmp_path: Path, name: str, content: bytes) -> str:
         ("x.ndjson", HTML.encode()[:-40], r"cut: its last line, 2, is half"),
         ("x.ndjson", HTML.encode() + b"not json\n", "Line 4 of x.ndjson is no JSON"),
         ("x.ndjson", b"[1]\n", "Line 1 .* holds list"),
-        ("x.ndjson", b'{"title": "A", "text": "B"}\n', "has no HTML: its keys are text, title"),
+        ("x.ndjson", b'{"title": "A", "body": "B"}\n', "has no article: its keys are body, title"),
         ("x.ndjson", b'{"html": "", "namespace": 0}\n', "no article"),
         ("x.ndjson.gz", gzip.compress(HTML.encode() * 99, mtime=0)[:-30], "is cut: its gzip data"),
         ("x.tar", b"x" * 2000, "cut or no tar"),
