@@ -27,7 +27,7 @@ from clip_pipeline.words.reading import PageCounter, page_chunks, read_site
 from clip_pipeline.words.segmentation import segmenter_of
 from clip_pipeline.words.sorted_runs import MAX_ROWS, MIN_ROWS, merge_runs, sum_counts, write_run
 from clip_pipeline.words.table import MAX_ENTRIES, MIN_ENTRIES, WordTable
-from clip_pipeline.words.wiki_names import Site, image_options, link_names
+from clip_pipeline.words.wiki_names import Site, has_variants, image_options, link_names
 from clip_pipeline.words.wikitext.word_counter import PLAIN, POSSESSIVES_MERGED, WORD_FREQUENCY
 
 logger = logging.getLogger(__name__)
@@ -171,7 +171,8 @@ class _Counting:
         return merge_runs(self._runs, self.limits.max_rows, self.limits.min_rows)
 
     def _table(self, site: Site, folder: Path, entries: int) -> WordTable:
-        return WordTable(link_names(site), self.rules, folder, entries, self.limits.min_entries, image_options(site))
+        names, options = link_names(site), image_options(site)
+        return WordTable(names, self.rules, folder, entries, self.limits.min_entries, options, has_variants(site))
 
 
 @dataclass(frozen=True)

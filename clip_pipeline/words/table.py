@@ -45,7 +45,7 @@ _NO_DATA = np.frombuffer(bytes(PADDING), np.uint8)
 
 
 @functools.lru_cache(maxsize=4)
-def language_tables(names: tuple[tuple[str, int], ...], options: tuple[str, ...]) -> Language:
+def language_tables(names: tuple[tuple[str, int], ...], options: tuple[str, ...], converts: bool) -> Language:
     """All tables that `scan` reads. names: (name of a namespace, IMAGE, SOUND or CATEGORY). options: of pictures."""
     of_all = all_names()
     return Language(
@@ -61,6 +61,7 @@ def language_tables(names: tuple[tuple[str, int], ...], options: tuple[str, ...]
             redirects=make_name_list({name: int(name == "redirect") * ENGLISH for name in of_all["redirects"]}),
             switches=make_name_hashes(of_all["switches"]),
             codes=make_name_table(dict.fromkeys(of_all["codes"], 1)),
+            converts=converts,
         ),
     )
 
@@ -89,7 +90,7 @@ class WordTable:
 
     names: the wiki's names of namespaces whose links show no label, with what they are (`link_kinds.py`).
     rules: PLAIN, WORD_FREQUENCY or POSSESSIVES_MERGED (`word_counter.py`). options: what the wiki calls the options of pictures, by
-    default in English. folder: where runs go; without it the table grows without a bound.
+    default in English. converts: whether -{...}- marks language variants there. folder: where runs go; without it the table grows without a bound.
     max_entries: words that it holds before it goes there. min_entries: words that it has room for at first.
     """
 
@@ -101,8 +102,9 @@ class WordTable:
         max_entries: int = MAX_ENTRIES,
         min_entries: int = MIN_ENTRIES,
         options: Sequence[str] = (),
+        converts: bool = False,
     ):
-        self.language = language_tables(tuple(sorted(names.items())), tuple(options) or image_options(Site()))
+        self.language = language_tables(tuple(sorted(names.items())), tuple(options) or image_options(Site()), converts)
         self.rules = rules
         self.folder = folder
         self.max_entries, self.min_entries = max_entries, min_entries

@@ -33,6 +33,11 @@ OTHER_NAMES_OF_CODES = {
 }
 """Codes of wikis beside those of their languages."""
 
+LANGUAGES_WITH_VARIANTS = frozenset(
+    ("ban", "crh", "gan", "ike", "iu", "kk", "ku", "mni", "sh", "shi", "sr", "tg", "tly", "uz", "wuu", "zgh", "zh")
+)
+"""Languages whose pages MediaWiki converts between scripts or regions; elsewhere -{ is text, as in names of chemistry."""
+
 
 @dataclass(frozen=True)
 class Site:
@@ -104,3 +109,8 @@ def image_options(site: Site) -> tuple[str, ...]:
     return tuple(
         dict.fromkeys(option for code in ("en", *languages_of(site)) for option in languages[code].get("options", []))
     )
+
+
+def has_variants(site: Site) -> bool:
+    """Whether the wiki's pages may hold language variants; also where its language is not known."""
+    return not site.language or site.language.lower().replace("_", "-").partition("-")[0] in LANGUAGES_WITH_VARIANTS

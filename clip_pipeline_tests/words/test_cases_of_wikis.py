@@ -92,7 +92,11 @@ def test_links_to_other_languages_show_nothing_and_other_colons_do(words_of):
     ],
 )
 def test_of_language_variants_one_is_read_and_no_rule(words_of, text, words):
-    assert words_of(text) == dict.fromkeys(words.split(), 1)
+    assert words_of(text, language="zh", segmentation="none") == dict.fromkeys(words.split(), 1)
+
+
+def test_in_wikis_without_variants_their_marks_are_text(words_of):
+    assert words_of("2-{[Two-{phenyl}-acetamide") == {"two": 1, "phenyl": 1, "acetamide": 1}
 
 
 def test_tags_of_extensions_leave_their_text_and_data_nothing(words_of):

@@ -42,7 +42,8 @@ class NormalForm(NamedTuple):
 def normal_form() -> NormalForm:
     """The tables (about 100 ms, once in a process). Hangul syllables are reckoned instead."""
     classes = np.zeros(_LAST_CLASS, np.uint8)
-    keys, starts, parts = [], [0], []
+    keys: list[int] = []
+    starts, parts = [0], list[int]()
     pairs: dict[int, int] = {}
     for code in range(0xC0, sys.maxunicode + 1):
         character = chr(code)

@@ -55,13 +55,14 @@ _KERNELS = (
 
 class Wiki(NamedTuple):
     """Names of one wiki. names: of namespaces whose links show no label; options: of pictures; redirects, switches and codes (of
-    languages): of all wikis."""
+    languages): of all wikis. converts: whether -{...}- marks language variants here."""
 
     names: NameList
     options: NameList
     redirects: NameList
     switches: np.ndarray
     codes: NameTable
+    converts: bool
 
 
 class Language(NamedTuple):
@@ -109,7 +110,7 @@ def _clean(text, n, work, language):
     _end_text(text, n)
     n, marked, variants = drop_templates_and_tables(text, n, flags, work.stack, language.templates, language.parameters)
     _end_text(text, n)
-    if variants:
+    if variants and language.wiki.converts:
         n = resolve_variants(text, n, language.wiki.codes, work.stack)
         _end_text(text, n)
     n = resolve_links(text, n, language.characters, language.wiki, work.stack)
