@@ -39,7 +39,7 @@ HERE = Path(__file__).resolve()
 HOSTS = 10
 DYING = ("host0.test", "host1.test")
 SIZE = (128, 96)
-PICTURES = 200
+IMAGES = 200
 FAULTS = {0: "missing", 1: "html", 2: "truncated", 3: "error_once", 4: "cut_once"}
 """Of a hundred photos those with these numbers have a fault."""
 
@@ -67,8 +67,8 @@ def _chance(number: int) -> int:
     return int.from_bytes(hashlib.sha256(b"%d" % number).digest()[:6], "big")
 
 
-@lru_cache(maxsize=PICTURES)
-def _picture(number: int) -> bytes:
+@lru_cache(maxsize=IMAGES)
+def _image(number: int) -> bytes:
     from PIL import Image
 
     chance = random.Random(number)
@@ -79,9 +79,9 @@ def _picture(number: int) -> bytes:
 
 
 def photo_bytes(number: int) -> bytes:
-    """The file of a photo: one of a few pictures with the number in a comment, so that no two files are equal."""
-    picture, comment = _picture(number % PICTURES), b"photo %d" % number
-    return picture[:2] + b"\xff\xfe" + (len(comment) + 2).to_bytes(2, "big") + comment + picture[2:]
+    """The file of a photo: one of a few images with the number in a comment, so that no two files are equal."""
+    image, comment = _image(number % IMAGES), b"photo %d" % number
+    return image[:2] + b"\xff\xfe" + (len(comment) + 2).to_bytes(2, "big") + comment + image[2:]
 
 
 # ---- the hosts

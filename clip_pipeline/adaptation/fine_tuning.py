@@ -21,7 +21,7 @@ from clip_pipeline.training.randomness import ORDER, generator_of
 if TYPE_CHECKING:
     import torch
 
-CLIP_NORM = 1.0
+GRAD_CLIP_NORM = 1.0
 FINAL_LR_PERCENT = 1.0
 """The learning rate at the end of the cosine, in percent of the peak."""
 
@@ -140,7 +140,7 @@ def fine_tune(
             )
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
-        torch.nn.utils.clip_grad_norm_(learnt, CLIP_NORM)
+        torch.nn.utils.clip_grad_norm_(learnt, GRAD_CLIP_NORM)
         optimizer.step()
         if step % every == 0 or step == schedule.steps:
             found = validator.score(classifier)

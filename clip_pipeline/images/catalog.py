@@ -15,7 +15,7 @@ import numpy as np
 
 from clip_pipeline.images.links.merge_rows import merged_rows, with_distinct_ids
 from clip_pipeline.records import IMAGE_LINKS, PHOTO_CATALOG, PHOTO_FIELDS
-from clip_pipeline.storage.external_sort import MAX_ROWS, in_order, range_keys, text_keys
+from clip_pipeline.storage.external_sort import MAX_ROWS, external_sort, range_keys, text_keys
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -97,15 +97,15 @@ def _catalog_pieces(
     import pyarrow as pa
 
     schema = pa.schema(PHOTO_FIELDS)
-    links = in_order(_counted(link_tables, counts), IMAGE_LINKS, work / "ids", _id_keys, max_rows)
-    photos = in_order(map(_united_by_id, links), schema, work / "urls", _url_keys, max_rows)
-    distinct = (_united_by_url(piece, taken_down, counts) for piece in photos)
+    links = external_sort(_counted(link_tables, counts), IMAGE_LINKS, work / "ids", _id_keys, max_rows)
+    photos = external_sort(map(_merged_by_id, links), schema, work / "urls", _url_keys, max_rows)
+    distinct = (_merged_by_url(piece, taken_down, counts) for piece in photos)
     with _counted_aside(distinct, schema, work / "photos.arrow", max_rows) as (count, pieces):
         counts["photos"] = count
         # Photos that were taken down count: without them the number of shards could fall, and every shard would change.
         shards = _shard_count(count + counts["taken down"], photos_per_shard)
         keys = _shard_keys(shards)
-        for piece in in_order(pieces, schema, work / "shards", keys, max_rows):
+        for piece in external_sort(pieces, schema, work / "shards", keys, max_rows):
             yield _with_keys(piece, shards)
 
 
@@ -142,7 +142,7 @@ def plain_url(url: str) -> str:
     return (host + slash + APPLICATION_MARKS.sub("", path)).rstrip("?&")
 
 
-def _united_by_id(links: pa.Table) -> pa.Table:
+def _merged_by_id(links: pa.Table) -> pa.Table:
     """PHOTO_FIELDS, one row an id, from all the IMAGE_LINKS of each id."""
     import pyarrow as pa
 
@@ -153,7 +153,7 @@ def _united_by_id(links: pa.Table) -> pa.Table:
     return merged_rows(links.select([field.name for field in PHOTO_FIELDS]), links["id"].to_pylist())
 
 
-def _united_by_url(photos: pa.Table, taken_down: Collection[str], counts: dict[str, int]) -> pa.Table:
+def _merged_by_url(photos: pa.Table, taken_down: Collection[str], counts: dict[str, int]) -> pa.Table:
     """One row a url, of photos with one row an id. Adds to counts["same url"] and counts["taken down"]."""
     photos = photos.sort_by("id")
     urls = [plain_url(url) for url in photos["url"].to_pylist()]

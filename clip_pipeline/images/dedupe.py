@@ -56,13 +56,13 @@ def colour_thumbnail(image: Image.Image) -> bytes:
 
 
 def near_duplicate_groups(
-    hashes_N: Sequence[int] | np.ndarray, thumbnails_N: Sequence[bytes], same_N: Iterable[Sequence[str]], most_bits: int
+    hashes_N: Sequence[int] | np.ndarray, thumbnails_N: Sequence[bytes], same_N: Iterable[Sequence[str]], max_bits: int
 ) -> list[int]:
     """For each photo the index of the first photo of its group.
 
-    Two photos belong together when their hashes differ in at most `most_bits` of 64 and their thumbnails agree, or when
+    Two photos belong together when their hashes differ in at most `max_bits` of 64 and their thumbnails agree, or when
     they share a value in one of the `same_N` lists (such as sha256 or photo page). Belonging is passed on: a friend of
-    a friend is in the group. Candidates are found by bands of the hash: of `most_bits` + 1 bands at least one is
+    a friend is in the group. Candidates are found by bands of the hash: of `max_bits` + 1 bands at least one is
     equal in both, so no pair is missed and few are compared.
     1,000,000 photos take 8 s of one core and 580 MB beside what is given, 100,000 take 0.7 s (2026-11-21).
     """
@@ -81,7 +81,7 @@ def near_duplicate_groups(
     for index in np.flatnonzero(first_N != np.arange(len(hashes))).tolist():
         groups.join(index, int(first_N[index]))
     distinct.sort()
-    for first, second in _pairs_that_look_alike(hashes[distinct], thumbnails[distinct], most_bits):
+    for first, second in _pairs_that_look_alike(hashes[distinct], thumbnails[distinct], max_bits):
         groups.join(int(distinct[first]), int(distinct[second]))
     return [groups.find(index) for index in range(len(hashes_N))]
 
@@ -95,12 +95,12 @@ def _looks(hashes: np.ndarray, thumbnails: np.ndarray) -> np.ndarray:
     return np.frombuffer(b"".join(digests), np.dtype([("high", "<u8"), ("low", "<u8")]))
 
 
-def _pairs_that_look_alike(hashes: np.ndarray, thumbnails: np.ndarray, most_bits: int) -> Iterator[tuple[int, int]]:
-    """Pairs (left < right), each once, whose hashes differ in at most `most_bits` and whose thumbnails agree.
+def _pairs_that_look_alike(hashes: np.ndarray, thumbnails: np.ndarray, max_bits: int) -> Iterator[tuple[int, int]]:
+    """Pairs (left < right), each once, whose hashes differ in at most `max_bits` and whose thumbnails agree.
 
     hashes: (N,) uint64. thumbnails: (N, THUMBNAIL_BYTES) uint8.
     """
-    edges = np.linspace(0, 64, most_bits + 2).astype(int).tolist()
+    edges = np.linspace(0, 64, max_bits + 2).astype(int).tolist()
     bands = [(hashes >> np.uint64(low)) & np.uint64((1 << high - low) - 1) for low, high in pairwise(edges)]
     for number, band in enumerate(bands):
         order = np.argsort(band, kind="stable")
@@ -109,7 +109,7 @@ def _pairs_that_look_alike(hashes: np.ndarray, thumbnails: np.ndarray, most_bits
             if end - start < 2:
                 continue
             members = order[start:end]
-            for left, right in _close_pairs(members, hashes, most_bits):
+            for left, right in _close_pairs(members, hashes, max_bits):
                 for earlier in bands[:number]:  # a pair that agrees there was compared there
                     new = earlier[right] != earlier[left]
                     left, right = left[new], right[new]
@@ -117,12 +117,12 @@ def _pairs_that_look_alike(hashes: np.ndarray, thumbnails: np.ndarray, most_bits
                 yield from zip(left[alike].tolist(), right[alike].tolist(), strict=True)
 
 
-def _close_pairs(members: np.ndarray, hashes: np.ndarray, most_bits: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+def _close_pairs(members: np.ndarray, hashes: np.ndarray, max_bits: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """(left, right) indices, left < right, of the members whose hashes are close; compared in blocks of rows."""
     own = hashes[members]
     rows = max(1, COMPARED_AT_A_TIME // len(members))
     for start in range(0, len(members), rows):
-        close = np.bitwise_count(own[start : start + rows, None] ^ own[None, start:]) <= most_bits
+        close = np.bitwise_count(own[start : start + rows, None] ^ own[None, start:]) <= max_bits
         left, right = np.nonzero(close)
         upper = right > left
         if upper.any():

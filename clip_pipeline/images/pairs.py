@@ -122,7 +122,7 @@ def _cleaned(
     return kept
 
 
-def _without_repeated(photos: pa.Table, most_photos: int, dropped: LeftOut) -> pa.Table:
+def _without_repeated(photos: pa.Table, max_photos: int, dropped: LeftOut) -> pa.Table:
     """Without the captions that stand with more photos than that, upper and lower case being the same."""
     import pyarrow as pa
     import pyarrow.compute as pc
@@ -132,7 +132,7 @@ def _without_repeated(photos: pa.Table, most_photos: int, dropped: LeftOut) -> p
     owners = pc.list_parent_indices(captions)
     once = pa.table({"caption": folded, "photo": owners}).group_by(["caption", "photo"]).aggregate([])
     counts = once["caption"].value_counts()
-    repeated = counts.field("values").filter(pc.greater(counts.field("counts"), most_photos))
+    repeated = counts.field("values").filter(pc.greater(counts.field("counts"), max_photos))
     few = pc.invert(pc.is_in(folded, value_set=repeated)).to_numpy(zero_copy_only=False)
     example = repeated[0].as_py() if len(repeated) else ""
     dropped.add("caption on_many_photos", int((~few).sum()), example)

@@ -190,8 +190,8 @@ def find_photos(
     photos = [Takedown(row["id"], row["sha256"] or "", date, reason, row["url"]) for row in going.values()]
     photos += [photo for photo in again if photo.id not in going]
     photos += [Takedown("", name.lower(), date, reason) for name in unknown if _SHA256.fullmatch(name.lower())]
-    looks = {row["phash"] for row in going.values() if row["phash"] is not None}
-    alike = sorted(row["id"] for row in rows if row["phash"] in looks and row["id"] not in going)
+    hashes = {row["phash"] for row in going.values() if row["phash"] is not None}
+    alike = sorted(row["id"] for row in rows if row["phash"] in hashes and row["id"] not in going)
     return Found(
         tuple(sorted(photos, key=lambda photo: (photo.id, photo.sha256))),
         tuple(alike),

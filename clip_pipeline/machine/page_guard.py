@@ -2,7 +2,7 @@
 
 A browser sends to 127.0.0.1 whatever any page asks it to. It says where from (Origin, Sec-Fetch-Site), and by which name it asked (Host),
 which is somebody else's where a name was made to lead here (DNS rebinding). So names are known ones, foreign origins are refused, and what
-changes something is a POST of JSON, which no form, link or picture can send.
+changes something is a POST of JSON, which no form, link or image can send.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ ONCE = frozenset(
     (b"host", b"origin", b"content-type", b"content-length", b"sec-fetch-site", b"sec-fetch-mode", b"sec-fetch-dest")
 )
 
-LOOKS = ("GET", "HEAD")
+SAFE_METHODS = ("GET", "HEAD")
 SHOWN_SIGNS = 60
 MAX_CLOSE_LETTERS = 120
 READ_ONLY = "This page is read-only: it was started with --read-only."
@@ -104,7 +104,7 @@ def refuse_request(
         return refusal
     if _is_at(path, rules.closed_paths):
         return Refusal(403, f"{path[:SHOWN_SIGNS]} is not served here.")
-    if method in LOOKS:
+    if method in SAFE_METHODS:
         if _is_at(path, rules.query_paths) and (query or b"text/html" not in named.get(b"accept", b"")):
             return Refusal(405, "Questions are asked by POST with application/json here, never by an address.")
         return None
@@ -159,7 +159,7 @@ def refuse_origin(method: str, path: str, named: Mapping[bytes, bytes], rules: P
         return None
     # a link elsewhere that somebody followed shows the page, and the one with the link sees nothing of it
     opens_page = named.get(b"sec-fetch-mode") == b"navigate" and named.get(b"sec-fetch-dest") == b"document"
-    if method in LOOKS and opens_page and not _is_at(path, rules.query_paths):
+    if method in SAFE_METHODS and opens_page and not _is_at(path, rules.query_paths):
         return None
     return Refusal(403, "This request comes from a page of another site. Only pages of this server may ask it.")
 
@@ -216,7 +216,7 @@ class PageGuard:
     async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
         method, headers = scope["method"], list(scope["headers"])
         refusal = refuse_request(method, scope["path"], scope.get("query_string", b""), headers, self.rules)
-        if refusal is None and method not in LOOKS:
+        if refusal is None and method not in SAFE_METHODS:
             body = await _read_body(receive, self.rules.max_body_bytes)
             receive = _replayed(body or b"", receive)
             if body is None:

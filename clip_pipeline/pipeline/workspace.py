@@ -26,7 +26,7 @@ from clip_pipeline.settings.variants import Variant, find_variant, own_variant_n
 from clip_pipeline.storage.artifacts import Store
 from clip_pipeline.storage.freshness import older_version
 from clip_pipeline.storage.manifest import Artifact, ArtifactKey
-from clip_pipeline.storage.own_files import OwnFiles
+from clip_pipeline.storage.user_files import UserFiles
 
 if TYPE_CHECKING:
     from clip_pipeline.sandbox.server import RunningSandbox
@@ -72,7 +72,7 @@ class Workspace:
         self.store = Store(data_folder)
         self.recipe = recipe
         self.stand_ins: Hosts = stand_ins or {}
-        self.own_files = OwnFiles(self.store.root)
+        self.user_files = UserFiles(self.store.root)
         self.opening = secrets.token_hex(
             8
         )  # names this opening of the data folder, and the sandbox world that it starts

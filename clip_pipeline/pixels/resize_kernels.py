@@ -178,10 +178,10 @@ def resample(source, box, place, target, mirrored, for_shards):
     """
     H, W = source.shape[0], source.shape[1]
     h, w = target.shape[0], target.shape[1]
-    most_x = int(np.ceil(_SUPPORT * max((box[2] - box[0]) / place[0], 1.0))) * 2 + 5
-    most_y = int(np.ceil(_SUPPORT * max((box[3] - box[1]) / place[1], 1.0))) * 2 + 5
-    first_x, weights_x = np.empty(w, np.int32), np.empty((w, most_x), np.int32)
-    first_y, weights_y = np.empty(h, np.int32), np.empty((h, most_y), np.int32)
+    max_x = int(np.ceil(_SUPPORT * max((box[2] - box[0]) / place[0], 1.0))) * 2 + 5
+    max_y = int(np.ceil(_SUPPORT * max((box[3] - box[1]) / place[1], 1.0))) * 2 + 5
+    first_x, weights_x = np.empty(w, np.int32), np.empty((w, max_x), np.int32)
+    first_y, weights_y = np.empty(h, np.int32), np.empty((h, max_y), np.int32)
     taps_x = cubic_weights(box[0], box[2], W, place[0], place[2], for_shards, first_x, weights_x)
     taps_y = cubic_weights(box[1], box[3], H, place[1], place[3], for_shards, first_y, weights_y)
     left, right = first_x[0], min(first_x[w - 1] + taps_x, W)

@@ -18,8 +18,8 @@ from clip_pipeline.storage.manifest import MANIFEST, Artifact, ArtifactKey
 from clip_pipeline.storage.manifest_file import SET_ASIDE, read_artifact
 
 CHUNK_BYTES = 8 * 2**20
-LOOKS = 5
-"""Times an artifact is looked at that is replaced meanwhile."""
+MAX_READS = 5
+"""Times that an artifact is read which is replaced meanwhile."""
 
 SWAP_SECONDS = 5.0
 """How long a folder may be away while the new one takes its place."""
@@ -79,7 +79,7 @@ def look_at_artifact(
     at again, so that half a publication is no damage.
     """
     folder = root / key.relative
-    for _ in range(LOOKS):
+    for _ in range(MAX_READS):
         before = _state(folder / MANIFEST)
         if before is None:
             if not _appears(folder / MANIFEST, root, key):

@@ -55,25 +55,27 @@ def disk_fault(error: BaseException, root: Path) -> DiskError | None:
         state = (
             "is used up" if quota else f"is full ({shutil.disk_usage(_existing_parent(root)).free / 1e6:,.0f} MB free)"
         )
-        return _told(f"{found} {root} {state}. What was finished is kept.", "Free some space and run again")
+        return _disk_error(f"{found} {root} {state}. What was finished is kept.", "Free some space and run again")
     if number == errno.EFBIG:
         allowed = resource.getrlimit(resource.RLIMIT_FSIZE)[0]
         limit = "" if allowed == resource.RLIM_INFINITY else f" (ulimit -f: {allowed:,} bytes)"
         found = f"A file below {root} would be larger than this process or its file system may write{limit}"
-        return _told(f"{found}. What was finished is kept.", "Raise the limit and run again")
+        return _disk_error(f"{found}. What was finished is kept.", "Raise the limit and run again")
     if number == errno.EAGAIN and CUT_WRITE.search(str(error)):
         found = (
             f"A file below {root} could not be written to its end: the disk is full, or a quota or a limit is reached"
         )
-        return _told(f"{found}. What was finished is kept.", "Free some space and run again")
+        return _disk_error(f"{found}. What was finished is kept.", "Free some space and run again")
     if number in FORBIDDEN and (name is not None or isinstance(error, OSError)):
-        return _told(f"{root} cannot be written ({os.strerror(number)}).", "Give yourself the right to write there")
+        return _disk_error(
+            f"{root} cannot be written ({os.strerror(number)}).", "Give yourself the right to write there"
+        )
     if number in SICK or (number in GONE and name is not None):
         found = f"The disk that holds {root}, or what is read for it, does not answer ({os.strerror(number)})"
-        return _told(f"{found}. What was finished is kept.", "Mount it again, look after it, and run again")
+        return _disk_error(f"{found}. What was finished is kept.", "Mount it again, look after it, and run again")
     if number in NO_LOCKS and name is None:
         found = f"The file system of {root} has no locks ({os.strerror(number)}), so two runs could write at once"
-        return _told(f"{found}.", "Mount it with locks")
+        return _disk_error(f"{found}.", "Mount it with locks")
     return None
 
 
@@ -89,7 +91,7 @@ def disk_sentence(error: Exception) -> str:
     return ""
 
 
-def _told(found: str, otherwise: str) -> DiskError:
+def _disk_error(found: str, otherwise: str) -> DiskError:
     return DiskError(found, AnotherDataFolder(otherwise))
 
 

@@ -40,7 +40,7 @@ def range_keys(numbers: np.ndarray, size: int) -> np.ndarray:
     return np.asarray(numbers, np.int64) * step
 
 
-def in_order(
+def external_sort(
     tables: Iterable[pa.Table], schema: pa.Schema, folder: Path, keys_of: KeysOf, max_rows: int = MAX_ROWS
 ) -> Iterator[pa.Table]:
     """All rows, in pieces of about `max_rows`: rows of equal keys are in one piece, and keys rise from piece to piece.

@@ -52,7 +52,7 @@ def describe_tokenizer(
     used[[tokenizer.start_id, tokenizer.end_id]] -= total  # the ends of each caption; GPT-2's start may also be text
     inside = max(int(used.sum()), 1)
     unknown = 0 if tokenizer.unknown_id is None else int(used[tokenizer.unknown_id])
-    in_order = sorted(lengths)
+    ordered = sorted(lengths)
     model = json.loads(backend.to_str())["model"]
     specials = {number for number, token in backend.get_added_tokens_decoder().items() if token.special}
     facts: dict[str, Any] = {
@@ -60,17 +60,17 @@ def describe_tokenizer(
         "merges": len(model["merges"]) if "merges" in model else None,
         "captions": total,
         "tokens_per_caption": round(sum(length * count for length, count in lengths.items()) / total, 3),
-        "longest_caption": in_order[-1],
+        "longest_caption": ordered[-1],
         "characters_per_token": round(characters / inside, 3),
         "unknown_rate": round(unknown / inside, 6),
         "context_length": context_length,
         "cut_captions": round(sum(count for length, count in lengths.items() if length > context_length) / total, 5),
         "context_for_99_percent": next(
             length
-            for length, whole in zip(in_order, accumulate(lengths[length] for length in in_order), strict=True)
+            for length, whole in zip(ordered, accumulate(lengths[length] for length in ordered), strict=True)
             if whole >= WHOLE_SHARE * total
         ),
-        "length_counts": {str(length): lengths[length] for length in in_order},
+        "length_counts": {str(length): lengths[length] for length in ordered},
         **_tokens_worth_showing(backend, used, specials),
     }
     facts["warnings"], facts["notes"] = _warnings(facts, asked_tokens), _notes(facts, asked_tokens)

@@ -41,7 +41,7 @@ class MemoryEstimate:
 
 
 def estimate_memory(
-    learner: GradCacheStep,
+    train_step: GradCacheStep,
     images: torch.Tensor,
     tokens_NKL: torch.Tensor,
     batch_size: int,
@@ -52,12 +52,12 @@ def estimate_memory(
 
     mixed: whether images are mixed. file_bytes: see `MemoryEstimate.images_file`. The model is left as it was.
     """
-    trained = sum(p.numel() for p in learner.model.parameters() if p.requires_grad)
-    pairs = batch_size // learner.processes.count
-    at_a_time = min(pairs, learner.chunk_size or pairs)
+    trained = sum(p.numel() for p in train_step.model.parameters() if p.requires_grad)
+    pairs = batch_size // train_step.processes.count
+    at_a_time = min(pairs, train_step.chunk_size or pairs)
     width = images[0].numel() * 4
-    fixed, each = activation_bytes(learner, images, tokens_NKL)
-    matrices = similarity_matrices(learner.objective.loss, tokens_NKL.shape[1], mixed)
+    fixed, each = activation_bytes(train_step, images, tokens_NKL)
+    matrices = similarity_matrices(train_step.objective.loss, tokens_NKL.shape[1], mixed)
     return MemoryEstimate(
         gradients=4 * trained,
         optimizer=8 * trained,
@@ -78,37 +78,37 @@ def similarity_matrices(loss: str, captions_per_photo: int = 1, mixed: bool = Fa
     return 2 + (2 if loss == "softmax" else 3) * columns
 
 
-def activation_bytes(learner: GradCacheStep, images: torch.Tensor, tokens: torch.Tensor) -> tuple[float, float]:
+def activation_bytes(train_step: GradCacheStep, images: torch.Tensor, tokens: torch.Tensor) -> tuple[float, float]:
     """(bytes for any batch, bytes a pair) that a forward pass keeps for the backward pass.
 
     The first is for copies of the weights in half precision. Nothing of the model or the generators changes.
     images, tokens: at least two pairs.
     """
-    state = RandomState(learner.device)
-    training_mode(learner.model, learner.frozen, learner.keeps_statistics)
+    state = RandomState(train_step.device)
+    training_mode(train_step.model, train_step.frozen, train_step.keeps_statistics)
     half = len(images) // 2
     try:
-        with quiet_statistics(learner.model):
-            whole, part = (_kept_with_recomputed(learner, images[:n], tokens[:n]) for n in (len(images), half))
+        with quiet_statistics(train_step.model):
+            whole, part = (_kept_with_recomputed(train_step, images[:n], tokens[:n]) for n in (len(images), half))
     finally:
         state.restore()
     each = (whole - part) / (len(images) - half)
     return max(0.0, whole - each * len(images)), each
 
 
-def _kept_with_recomputed(learner: GradCacheStep, images: torch.Tensor, tokens: torch.Tensor) -> int:
-    kept = _kept_bytes(learner, images, tokens)
-    if learner.gradient_checkpointing:  # one block at a time is computed again and kept, with its gradients
-        learner.model.set_grad_checkpointing(False)
-        kept += 2 * _kept_bytes(learner, images, tokens) // _blocks(learner.model)
-        learner.model.set_grad_checkpointing(True)
+def _kept_with_recomputed(train_step: GradCacheStep, images: torch.Tensor, tokens: torch.Tensor) -> int:
+    kept = _kept_bytes(train_step, images, tokens)
+    if train_step.gradient_checkpointing:  # one block at a time is computed again and kept, with its gradients
+        train_step.model.set_grad_checkpointing(False)
+        kept += 2 * _kept_bytes(train_step, images, tokens) // _blocks(train_step.model)
+        train_step.model.set_grad_checkpointing(True)
     return kept
 
 
-def _kept_bytes(learner: GradCacheStep, images: torch.Tensor, tokens: torch.Tensor) -> int:
+def _kept_bytes(train_step: GradCacheStep, images: torch.Tensor, tokens: torch.Tensor) -> int:
     import torch
 
-    weights = {t.untyped_storage().data_ptr() for t in [*learner.model.parameters(), *learner.model.buffers()]}
+    weights = {t.untyped_storage().data_ptr() for t in [*train_step.model.parameters(), *train_step.model.buffers()]}
     kept: dict[int, int] = {}
     alive: list[Any] = []  # a freed tensor's address could come back with another
 
@@ -120,7 +120,7 @@ def _kept_bytes(learner: GradCacheStep, images: torch.Tensor, tokens: torch.Tens
         return tensor
 
     with torch.autograd.graph.saved_tensors_hooks(note, lambda tensor: tensor):
-        features = learner.features(images, tokens)
+        features = train_step.features(images, tokens)
     del features
     return sum(kept.values())
 

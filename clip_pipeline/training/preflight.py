@@ -61,11 +61,11 @@ def look_at_data(
             f"{shared:.0%} of the photos have no caption of their own: others read the same. The model cannot tell them "
             "apart, and what repeats in a batch counts as wrong. pairs.max_caption_photos drops such captions."
         )
-    most_captions = int(np.diff(table.first).max())
-    if captions_per_photo > most_captions:
+    max_captions = int(np.diff(table.first).max())
+    if captions_per_photo > max_captions:
         found.append(
-            f"training.captions_per_photo is {captions_per_photo}, but no photo has more than {most_captions}: the "
-            f"same ones are compared again. Set it to {most_captions} to save the text encoder's time."
+            f"training.captions_per_photo is {captions_per_photo}, but no photo has more than {max_captions}: the "
+            f"same ones are compared again. Set it to {max_captions} to save the text encoder's time."
         )
     length = table.tokens.shape[1]
     cut = share_of_cut_captions(training, tokenizer, length)
@@ -85,8 +85,8 @@ def look_at_memory(trainer: Trainer) -> str | None:
     pairs = min(PAIRS_MEASURED, data.batches.batch_size)
     images, tokens = trainer.pairs_to_measure(pairs)
     mixed, stored = bool(data.augmentation.mixup_alpha), data.reader.source.nbytes
-    estimate = estimate_memory(trainer.learner, images, tokens, data.batches.batch_size, mixed, stored)
-    free = free_bytes(trainer.learner.device)
+    estimate = estimate_memory(trainer.train_step, images, tokens, data.batches.batch_size, mixed, stored)
+    free = free_bytes(trainer.train_step.device)
     logger.info("The training will take about %.0f MB more", estimate.total / 1e6)
     if free is None or estimate.total <= free:
         return None

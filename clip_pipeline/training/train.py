@@ -150,7 +150,7 @@ def train_clip(
         trainer = make_trainer(
             settings, schedule, config, preprocess, pairs_read, held_out, device, tokenizer.kept_ids, processes
         )
-        by_batch = has_batch_norms(trainer.model) and not trainer.learner.keeps_statistics
+        by_batch = has_batch_norms(trainer.model) and not trainer.train_step.keeps_statistics
         warnings += odd_settings(settings, by_batch, processes.count)
         about_memory = look_at_memory(trainer)  # by all of them: batch norms that share a batch wait for one another
         if processes.first:
@@ -218,7 +218,7 @@ def make_trainer(
     if objective.bag_of_words:
         weights = token_weights(pairs.table, model.vocab_size, kept_ids)
         word_head = make_word_head(config["embed_dim"], weights).to(device)
-    learner = GradCacheStep(
+    train_step = GradCacheStep(
         model,
         word_head,
         objective,
@@ -233,9 +233,9 @@ def make_trainer(
     )
     optimizer = replace(optimizer, max_logit_scale=largest_logit_scale(model, initial, optimizer.max_logit_scale))
     return Trainer(
-        learner,
+        train_step,
         data,
-        ClipOptimizer(learner.trained(), model, optimizer, learner.scaler),
+        ClipOptimizer(train_step.trained(), model, optimizer, train_step.scaler),
         schedule,
         DivergenceDetector(
             schedule, settings.batch_size, settings.loss, settings.precision, learns=not settings.shuffle_captions

@@ -49,13 +49,13 @@ def nothing_on_row(row: Mapping[str, Any]) -> None:
 class Trainer:
     """A training and where it is; `run` takes the remaining steps.
 
-    learner: the model and how its gradient is taken. data: the batches. mean, std: of the three colours, by which images are
+    train_step: the model and how its gradient is taken. data: the batches. mean, std: of the three colours, by which images are
     normalised. held_out: what is validated on. averaged: the moving average of the weights, where it is the one to publish.
     """
 
     def __init__(
         self,
-        learner: GradCacheStep,
+        train_step: GradCacheStep,
         data: Loader,
         optimizer: ClipOptimizer,
         schedule: Schedule,
@@ -66,7 +66,7 @@ class Trainer:
         held_out: ValidationSet | None = None,
         averaged: AveragedWeights | None = None,
     ):
-        self.learner, self.data, self.optimizer, self.schedule = learner, data, optimizer, schedule
+        self.train_step, self.data, self.optimizer, self.schedule = train_step, data, optimizer, schedule
         self.watch, self.saving, self.mean, self.std = watch, saving, mean, std
         self.held_out, self.averaged = held_out, averaged
         self.step = self.log_position = self.logged_step = self.best_step = 0
@@ -76,7 +76,7 @@ class Trainer:
     @property
     def model(self) -> ClipModel:
         """What is trained."""
-        return self.learner.model
+        return self.train_step.model
 
     # ---- the state
 
@@ -133,21 +133,21 @@ class Trainer:
 
         Ctrl-C saves the state after the step that it comes in; then KeyboardInterrupt is raised.
         """
-        first, total, batch_size = self.learner.processes.first, self.schedule.steps, self.data.batches.batch_size
+        first, total, batch_size = self.train_step.processes.first, self.schedule.steps, self.data.batches.batch_size
         log = TrainingLog(work_folder / LOG_FILE, self.log_position) if first else None
         log_every = max(1, total // LOG_ROWS)
         validate_every = max(1, total // VALIDATIONS)
         saved = time.monotonic()
-        throughput = Throughput(time.monotonic, self.learner.device)
+        throughput = Throughput(time.monotonic, self.train_step.device)
         first_step = self.step
-        training_mode(self.model, self.learner.frozen, self.learner.keeps_statistics)
+        training_mode(self.model, self.train_step.frozen, self.train_step.keeps_statistics)
         wanted = self.saving.tensorboard and first
         with (
             tensorboard_log(work_folder / TENSORBOARD_FOLDER, work_folder / LOG_FILE, wanted) as board,
             progress("Training", total=total - first_step, unit="step") as bar,
             self.data,
             # processes that wait for each other's gradients cannot each stop after a step of their own
-            deferred_interrupt() if self.learner.processes.count == 1 else nullcontext(lambda: False) as interrupted,
+            deferred_interrupt() if self.train_step.processes.count == 1 else nullcontext(lambda: False) as interrupted,
         ):
             while self.step < total:
                 measured = self._take_step(throughput)
@@ -184,8 +184,8 @@ class Trainer:
 
     def _validate(self, work_folder: Path) -> None:
         assert self.held_out is not None
-        self.validation_loss = self.held_out.loss(self.model, self.averaged, self.learner.device)
-        training_mode(self.model, self.learner.frozen, self.learner.keeps_statistics)
+        self.validation_loss = self.held_out.loss(self.model, self.averaged, self.train_step.device)
+        training_mode(self.model, self.train_step.frozen, self.train_step.keeps_statistics)
         if self.validation_loss < self.best_loss:
             self.best_loss, self.best_step = self.validation_loss, self.step
             save_best(self.published_weights(), work_folder)
@@ -200,11 +200,11 @@ class Trainer:
             images = self._images_on_device(batch.images)
             tokens, shown = self._tokens_on_device(batch.tokens), self._tokens_on_device(batch.shown)
         images = mixed_images(images, batch.mixup_weight)
-        rank = self.learner.processes.rank
+        rank = self.train_step.processes.rank
         torch.manual_seed(_seed_of_step(self.data.batches.seed, self.step, rank))  # for dropout
         scale = self.model.logit_scale.detach().exp().item()
         self.optimizer.zero_grad()
-        loss = self.watch.add(self.learner.backward(images, tokens, batch.mixup_weight, shown), self.step)
+        loss = self.watch.add(self.train_step.backward(images, tokens, batch.mixup_weight, shown), self.step)
         norm = self.optimizer.step(rate)
         if self.averaged is not None:
             self.averaged.update()
@@ -216,12 +216,12 @@ class Trainer:
         return self._images_on_device(blank), self._tokens_on_device(self.data.longest_captions(count))
 
     def _images_on_device(self, images: np.ndarray) -> torch.Tensor:
-        return normalised_images(images, self.mean, self.std, self.learner.device)
+        return normalised_images(images, self.mean, self.std, self.train_step.device)
 
     def _tokens_on_device(self, tokens: np.ndarray) -> torch.Tensor:
         import torch
 
-        return torch.from_numpy(tokens).long().to(self.learner.device)
+        return torch.from_numpy(tokens).long().to(self.train_step.device)
 
     # ---- the end
 

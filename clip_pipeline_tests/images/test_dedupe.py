@@ -96,16 +96,16 @@ HASHES = st.builds(
 
 
 @pytest.mark.slow
-@given(hashes=HASHES, most_bits=st.integers(0, 16))
-def test_candidate_pairs_are_those_of_comparing_each_with_each(hashes, most_bits):
+@given(hashes=HASHES, max_bits=st.integers(0, 16))
+def test_candidate_pairs_are_those_of_comparing_each_with_each(hashes, max_bits):
     expected = {
         (left, right)
         for right in range(len(hashes))
         for left in range(right)
-        if (hashes[left] ^ hashes[right]).bit_count() <= most_bits
+        if (hashes[left] ^ hashes[right]).bit_count() <= max_bits
     }
     alike = np.zeros((len(hashes), THUMBNAIL_BYTES), np.int16)
-    assert set(_pairs_that_look_alike(np.array(hashes, np.uint64), alike, most_bits)) == expected
+    assert set(_pairs_that_look_alike(np.array(hashes, np.uint64), alike, max_bits)) == expected
 
 
 @pytest.mark.slow

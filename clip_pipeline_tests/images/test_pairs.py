@@ -28,11 +28,11 @@ SETTINGS = PairsSettings()
 def attempt(photo_id: str, **fields: Any) -> dict[str, Any]:
     """A stored photo that looks like no other, unless `fields` say so."""
     digest = hashlib.sha256(photo_id.encode())
-    looks = np.random.default_rng(list(digest.digest()))
+    signatures = np.random.default_rng(list(digest.digest()))
     own = {
         **{"words": [], "shard": "00000", "key": f"key {photo_id}", "status": "success"},
         **{"captions": [f"a photo called {photo_id}"], "width": 64, "height": 48, "sha256": digest.hexdigest()},
-        **{"phash": int(looks.integers(0, 2**63)), "thumbnail": looks.bytes(THUMBNAIL_BYTES)},
+        **{"phash": int(signatures.integers(0, 2**63)), "thumbnail": signatures.bytes(THUMBNAIL_BYTES)},
     }
     return photo(photo_id, **{**own, **fields})
 

@@ -1,4 +1,4 @@
-"""Pictures made to take memory or time, or to carry something in: small files, written byte by byte, the same in every run.
+"""Images made to take memory or time, or to carry something in: small files, written byte by byte, the same in every run.
 
 python -m clip_pipeline_tests.made.hostile_photos FOLDER
 """
@@ -17,7 +17,7 @@ from PIL import Image
 from clip_pipeline_tests.made.image_files import bare_png, encoded
 
 SIDE = 10_000
-"""Of the pictures of 100 million pixels: as many as downloads allow."""
+"""Of the images of 100 million pixels: as many as downloads allow."""
 
 
 def segment(marker: int, body: bytes) -> bytes:
@@ -138,9 +138,9 @@ def between_scans(content: bytes, what: bytes) -> bytes:
     return content[:at] + what + content[at:]
 
 
-def multi_picture(pictures: int) -> bytes:
+def multi_picture(images: int) -> bytes:
     """The index of a multi-picture JPEG (CIPA DC-007) that says how many there are."""
-    tags = struct.pack("<HHII", 0xB001, 4, 1, pictures) + struct.pack("<HHII", 0xB002, 7, 0xFFFFFFFF, 50)
+    tags = struct.pack("<HHII", 0xB001, 4, 1, images) + struct.pack("<HHII", 0xB002, 7, 0xFFFFFFFF, 50)
     return b"MPF\0II*\0\x08\0\0\0\x02\0" + tags + b"\0\0\0\0" + bytes(64)
 
 
@@ -237,19 +237,19 @@ def frames(count: int, image: tuple[bytes, bytes]) -> list[tuple[bytes, bytes]]:
 
 def webps() -> dict[str, bytes]:
     small = encoded(photo(16, 16), "WEBP", lossless=True)
-    picture = (b"VP8L", small[20 : 20 + struct.unpack("<I", small[16:20])[0]])
+    image = (b"VP8L", small[20 : 20 + struct.unpack("<I", small[16:20])[0]])
     lossy = encoded(photo(16, 16), "WEBP")
     at = lossy.index(b"\x9d\x01\x2a") + 3
     return {
         "of_100_million.webp": riff(one_color(SIDE, SIDE)),
-        "canvas_of_16384_squared.webp": riff(extended(1 << 24, 1 << 24), picture),
-        "canvas_of_80_million.webp": riff(extended(9000, 9000, 2), *frames(1, picture)),
-        "10_000_frames.webp": riff(extended(16, 16, 2), *frames(10_000, picture)),
-        "100_000_frames.webp": riff(extended(16, 16, 2), *frames(100_000, picture)),
-        "10_000_frames_of_50_million.webp": riff(extended(7000, 7000, 2), *frames(10_000, picture)),
+        "canvas_of_16384_squared.webp": riff(extended(1 << 24, 1 << 24), image),
+        "canvas_of_80_million.webp": riff(extended(9000, 9000, 2), *frames(1, image)),
+        "10_000_frames.webp": riff(extended(16, 16, 2), *frames(10_000, image)),
+        "100_000_frames.webp": riff(extended(16, 16, 2), *frames(100_000, image)),
+        "10_000_frames_of_50_million.webp": riff(extended(7000, 7000, 2), *frames(10_000, image)),
         "says_16383_squared.webp": lossy[:at] + struct.pack("<HH", 16383, 16383) + lossy[at + 4 :],
-        "exif_of_itself.webp": riff(extended(16, 16, 8), picture, (b"EXIF", exif_of_itself(40_000, 500_000))),
-        "100_000_chunks.webp": riff(extended(16, 16), *[(b"XXXX", b"")] * 100_000, picture),
+        "exif_of_itself.webp": riff(extended(16, 16, 8), image, (b"EXIF", exif_of_itself(40_000, 500_000))),
+        "100_000_chunks.webp": riff(extended(16, 16), *[(b"XXXX", b"")] * 100_000, image),
         "a_chunk_of_4_GB.webp": small[:16] + b"\xff\xff\xff\xff" + small[20:],
     }
 
@@ -259,9 +259,9 @@ def gif(width: int, height: int, *blocks: bytes, image: tuple[int, int] = (16, 1
     small = encoded(photo(*image, mode="P"), "GIF")
     flags = small[10]
     colors = small[13 : 13 + 3 * (2 << (flags & 7))]
-    picture = small[small.index(b",", 13 + len(colors)) :]
+    image = small[small.index(b",", 13 + len(colors)) :]
     head = b"GIF89a" + struct.pack("<HH", width, height) + small[10:13] + colors
-    return b"".join((head, *blocks, picture))
+    return b"".join((head, *blocks, image))
 
 
 def gifs() -> dict[str, bytes]:

@@ -27,7 +27,7 @@ Route = Callable[[BaseHTTPRequestHandler, int], Answer]
 
 
 class Loopback:
-    """The server. requests: (host header, path with query) in the order they came. most_at_a_time: requests answered."""
+    """The server. requests: (host header, path with query) in the order they came. max_at_a_time: requests answered."""
 
     def __init__(self) -> None:
         self.routes: dict[str, Route] = {}
@@ -36,7 +36,7 @@ class Loopback:
         self.connections = 0
         self.open_connections = 0
         self.at_a_time = 0
-        self.most_at_a_time = 0
+        self.max_at_a_time = 0
         self.lock = threading.Lock()
         self.port = 0
 
@@ -87,7 +87,7 @@ def loopback(context=None) -> Iterator[Loopback]:
         def do_GET(self) -> None:  # noqa: N802
             with site.lock:
                 site.at_a_time += 1
-                site.most_at_a_time = max(site.most_at_a_time, site.at_a_time)
+                site.max_at_a_time = max(site.max_at_a_time, site.at_a_time)
             try:
                 self.answer()
             finally:

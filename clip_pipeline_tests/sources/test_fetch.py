@@ -95,7 +95,7 @@ def test_a_redirect_to_a_file_is_refused(site, fetcher):
     assert fetcher.fetch("http://photos.test/a.jpg").status == "forbidden_scheme"
 
 
-def test_a_redirect_to_a_file_is_refused_also_where_own_files_are_allowed(site, tmp_path):
+def test_a_redirect_to_a_file_is_refused_also_where_user_files_are_allowed(site, tmp_path):
     (tmp_path / "a.jpg").write_bytes(PHOTO)
     site.always("/a.jpg", Answer(302, headers={"Location": "file:a.jpg"}))
     with PhotoFetcher(SETTINGS, site.hosts("photos.test"), tmp_path) as fetcher:

@@ -323,7 +323,7 @@ def test_a_host_is_asked_for_no_more_photos_at_a_time_than_the_limit(site):
     settings = replace(SETTINGS, connections=16, connections_per_host=3)
     with PhotoFetcher(settings, site.hosts("photos.test")) as fetcher, ThreadPoolExecutor(16) as pool:
         assert {fetched.status for fetched in pool.map(fetcher.fetch, ["http://photos.test/a.jpg"] * 60)} == {"success"}
-    assert site.most_at_a_time == 3
+    assert site.max_at_a_time == 3
 
 
 def test_a_host_is_asked_no_more_often_than_the_rate(site):

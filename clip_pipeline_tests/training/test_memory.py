@@ -10,7 +10,7 @@ import torch
 from clip_pipeline.settings import TrainingSettings
 from clip_pipeline.training.memory import activation_bytes, free_bytes
 from clip_pipeline_tests.made.warm_python import run_python
-from clip_pipeline_tests.training.objective.test_grad_cache import learner_of, random_batch
+from clip_pipeline_tests.training.objective.test_grad_cache import random_batch, train_step_of
 
 MEASURED = """
 import gc, json, pathlib, sys, torch
@@ -19,16 +19,16 @@ from clip_pipeline.settings import TrainingSettings
 from clip_pipeline.training.memory import estimate_memory
 from clip_pipeline.training.reports.throughput import peak_memory_bytes
 from clip_pipeline.training.optim.optimizer import OptimizerOptions, make_optimizers
-from clip_pipeline_tests.training.objective.test_grad_cache import learner_of, random_batch
+from clip_pipeline_tests.training.objective.test_grad_cache import train_step_of, random_batch
 changes, count, layers = json.loads(sys.argv[1])
-learner = learner_of(TrainingSettings(batch_size=count, **changes), layers)
-estimate = estimate_memory(learner, *random_batch(learner, 4), count)
+train_step = train_step_of(TrainingSettings(batch_size=count, **changes), layers)
+estimate = estimate_memory(train_step, *random_batch(train_step, 4), count)
 gc.collect()
 pathlib.Path("/proc/self/clear_refs").write_text("5")
 before = peak_memory_bytes("cpu")
-(optimizer,) = make_optimizers(learner.model, OptimizerOptions())
+(optimizer,) = make_optimizers(train_step.model, OptimizerOptions())
 for _ in range(2):  # the optimizer's moments are there from the second step on
-    learner.backward(*random_batch(learner, count))
+    train_step.backward(*random_batch(train_step, count))
     optimizer.step()
 print(json.dumps([estimate.total, peak_memory_bytes("cpu") - before]))
 """
@@ -49,18 +49,18 @@ def test_the_estimate_is_within_a_factor_of_one_and_a_half_of_the_measured_peak(
 
 
 def test_measuring_leaves_the_model_and_the_random_numbers_alone():
-    learner = learner_of(TrainingSettings(model="tiny_test", patch_dropout=0.5, gradient_checkpointing=True))
-    before = {name: tensor.clone() for name, tensor in learner.model.state_dict().items()}
+    train_step = train_step_of(TrainingSettings(model="tiny_test", patch_dropout=0.5, gradient_checkpointing=True))
+    before = {name: tensor.clone() for name, tensor in train_step.model.state_dict().items()}
     state = torch.random.get_rng_state()
-    assert activation_bytes(learner, *random_batch(learner, 4))[1] > 1000
-    assert all(torch.equal(before[name], tensor) for name, tensor in learner.model.state_dict().items())
+    assert activation_bytes(train_step, *random_batch(train_step, 4))[1] > 1000
+    assert all(torch.equal(before[name], tensor) for name, tensor in train_step.model.state_dict().items())
     assert torch.equal(torch.random.get_rng_state(), state)
-    assert all(p.grad is None for p in learner.model.parameters())
-    assert learner.model.transformer.grad_checkpointing
+    assert all(p.grad is None for p in train_step.model.parameters())
+    assert train_step.model.transformer.grad_checkpointing
 
 
 def test_longer_captions_and_more_layers_take_more():
-    few, many = (learner_of(TrainingSettings(model="tiny_test"), layers) for layers in (1, 6))
+    few, many = (train_step_of(TrainingSettings(model="tiny_test"), layers) for layers in (1, 6))
     assert activation_bytes(many, *random_batch(many, 4))[1] > 3 * activation_bytes(few, *random_batch(few, 4))[1]
 
 

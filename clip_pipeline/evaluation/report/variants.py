@@ -183,5 +183,5 @@ def _verdict(comparison: Mapping[str, Any]) -> str:
     names = (comparison["first"], comparison["second"])
     if not found:
         return f"{names[0]}: no headline score differs from {names[1]}'s by more than chance, on the same photos."
-    told = [f"{metric_name(one['metric'])} {points(one['difference'])} ({one['group']})" for one in found]
-    return f"{names[0]}: differs from {names[1]} by more than chance in {', '.join(told)}."
+    differences = [f"{metric_name(one['metric'])} {points(one['difference'])} ({one['group']})" for one in found]
+    return f"{names[0]}: differs from {names[1]} by more than chance in {', '.join(differences)}."

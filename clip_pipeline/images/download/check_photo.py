@@ -81,7 +81,7 @@ def check_photo(content: bytes, settings: DownloadSettings) -> CheckedPhoto | Re
 
     Pixels, memory and time are read from the header and checked before anything is decoded. Of an original JPEG that is already
     right (small enough, upright, sRGB, undamaged) the scans are kept, so it loses nothing to a second compression, and everything
-    beside the picture is left out (`jpeg_alone`); all others are encoded anew, which leaves EXIF, GPS and the like behind. With
+    beside the image is left out (`jpeg_alone`); all others are encoded anew, which leaves EXIF, GPS and the like behind. With
     `resize=original` the bytes are kept, whatever is in them. Of an animation the first image counts.
     """
     from PIL import Image

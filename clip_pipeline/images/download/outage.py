@@ -142,12 +142,12 @@ class Lack:
 
 def lack_of(stats: Mapping[str, Any]) -> Lack | None:
     """What stats, or the facts of a manifest, say under INCOMPLETE; None where nothing is lacking."""
-    told = stats.get(INCOMPLETE)
-    if not told:
+    stored = stats.get(INCOMPLETE)
+    if not stored:
         return None
     try:
-        tried = datetime.fromisoformat(told["tried"])
-        return Lack(int(told["photos"]), str(told["example"]), int(told["tries"]), tried.astimezone(UTC))
+        tried = datetime.fromisoformat(stored["tried"])
+        return Lack(int(stored["photos"]), str(stored["example"]), int(stored["tries"]), tried.astimezone(UTC))
     except (KeyError, TypeError, ValueError, OverflowError):
         return Lack(1, f"the entry {INCOMPLETE} of its stats cannot be read", 1, now_utc())
 

@@ -128,7 +128,7 @@ class PreviousShard:
         return about | {"error_message": standing_in(failure)}, self._alone(about["ending"], known[1])
 
     def _alone(self, ending: str, photo: bytes) -> bytes:
-        """A photo that is kept, without what an older version may have stored beside the picture."""
+        """A photo that is kept, without what an older version may have stored beside the image."""
         if self._settings.resize == "original" or ending != "jpg":
             return photo
         try:

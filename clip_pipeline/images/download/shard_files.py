@@ -26,10 +26,10 @@ FAILED_TO_RESIZE = (
 )
 """What img2dataset counts as failures after the download."""
 
-UNTOLD = ("thumbnail", "error_message", "text_share")
+LEFT_OUT_OF_JSON = ("thumbnail", "error_message", "text_share")
 """Columns that the JSON beside the photo leaves out."""
 
-TOLD_IF_KNOWN = frozenset(("origin", *(field.name for field in RATING_FIELDS)))
+OPTIONAL_IN_JSON = frozenset(("origin", *(field.name for field in RATING_FIELDS)))
 """Columns that it leaves out where they are null: so it reads as it did before there were these."""
 
 
@@ -107,7 +107,7 @@ def _members(row: dict[str, Any], photo: bytes, ending: str) -> dict[str, bytes]
     about = {
         name: value
         for name, value in row.items()
-        if name not in UNTOLD and not (value is None and name in TOLD_IF_KNOWN)
+        if name not in LEFT_OUT_OF_JSON and not (value is None and name in OPTIONAL_IN_JSON)
     }
     return {
         ending: photo,

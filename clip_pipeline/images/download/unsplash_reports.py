@@ -22,7 +22,7 @@ class DownloadCounter(Protocol):
         """Tells it. Raises BudgetSpentError, or SourceError for another refusal."""
 
 
-class ToldDownloads(Protocol):
+class DownloadReports(Protocol):
     """What remembers which downloads were reported, over runs and processes."""
 
     def unreported_downloads(self, photos: list[str]) -> list[str]:
@@ -36,7 +36,7 @@ class ToldDownloads(Protocol):
 
 
 def report_downloads(
-    attempts: Path, connect: Callable[[], AbstractContextManager[DownloadCounter]], ledger: ToldDownloads
+    attempts: Path, connect: Callable[[], AbstractContextManager[DownloadCounter]], ledger: DownloadReports
 ) -> dict[str, int]:
     """Tells of every photo in a shard's table of attempts that is stored and has a download_location.
 
@@ -53,14 +53,14 @@ def report_downloads(
     locations = dict(zip(table["id"].to_pylist(), table["download_location"].to_pylist(), strict=True))
     counts: Counter[str] = Counter(reported=0, failed=0, left=0)
     try:
-        untold = ledger.unreported_downloads(list(locations))
-        if untold:
-            with connect() as service, progress("Telling downloads", total=len(untold), unit="photo") as bar:
-                for place, photo in enumerate(untold):
+        unreported = ledger.unreported_downloads(list(locations))
+        if unreported:
+            with connect() as service, progress("Reporting downloads", total=len(unreported), unit="photo") as bar:
+                for place, photo in enumerate(unreported):
                     if ledger.begin_download(photo):
-                        outcome = _tell(service, photo, locations[photo], ledger)
+                        outcome = _report(service, photo, locations[photo], ledger)
                         if outcome == "left":
-                            counts["left"] = len(untold) - place
+                            counts["left"] = len(unreported) - place
                             break
                         counts[outcome] += 1
                     bar.advance()
@@ -71,7 +71,7 @@ def report_downloads(
     return dict(counts)
 
 
-def _tell(service: DownloadCounter, photo: str, location: str, ledger: ToldDownloads) -> str:
+def _report(service: DownloadCounter, photo: str, location: str, ledger: DownloadReports) -> str:
     """reported, failed, or left where the budget is spent."""
     outcome = "failed"
     try:

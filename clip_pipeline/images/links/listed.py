@@ -15,7 +15,7 @@ from clip_pipeline.images.links.buckets import write_buckets
 from clip_pipeline.images.links.merge_rows import merged_rows, with_distinct_ids
 from clip_pipeline.images.links.word_matcher import WordMatcher
 from clip_pipeline.records import IMAGE_LINKS, PHOTO_FIELDS
-from clip_pipeline.storage.external_sort import MAX_ROWS, in_order, range_keys, text_keys
+from clip_pipeline.storage.external_sort import MAX_ROWS, external_sort, range_keys, text_keys
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -62,10 +62,14 @@ def write_listed_links(
     work = folder / ".unsorted"
     joined = _Join(vocabulary, listing.keywords is not None, folder, counts)
     pairs = joined.pairs(listing, work, max_rows)
-    ordered = in_order(pairs, _schema("word", "id", "order"), work / "pairs", joined.word_keys, max_rows or MAX_PAIRS)
+    ordered = external_sort(
+        pairs, _schema("word", "id", "order"), work / "pairs", joined.word_keys, max_rows or MAX_PAIRS
+    )
     best = _ranked(ordered, photos_per_word)
     chosen = joined.chosen(best, work, max_rows or MAX_ROWS)
-    links = in_order(chosen, _schema("word", "rank", "photo"), work / "links", joined.word_keys, max_rows or MAX_ROWS)
+    links = external_sort(
+        chosen, _schema("word", "rank", "photo"), work / "links", joined.word_keys, max_rows or MAX_ROWS
+    )
     counts["links"] = write_buckets(links, vocabulary, sorted(words_of), folder)
     joined.close()
     shutil.rmtree(work, ignore_errors=True)
@@ -118,7 +122,7 @@ class _Join:
     def pairs(self, listing: Listing, work: Path, max_rows: int | None) -> Iterator[pa.Table]:
         """(word, id, order) of every match; the photos, one row an id, are kept aside."""
         at_a_time = max_rows or (MAX_KEYWORDS if self._by_keyword else MAX_ROWS)
-        rows = in_order(_tagged(listing), _schema("photo", "place", "keyword"), work / "ids", _id_keys, at_a_time)
+        rows = external_sort(_tagged(listing), _schema("photo", "place", "keyword"), work / "ids", _id_keys, at_a_time)
         for piece in rows:
             photos = self._photos_of(piece)
             if self._by_keyword:
@@ -191,7 +195,7 @@ class _Join:
                 for batch in stream:
                     yield _filled(pa.Table.from_batches([batch]), schema)
 
-        for piece in in_order(rows(), schema, work / "chosen", _id_keys, max_rows):
+        for piece in external_sort(rows(), schema, work / "chosen", _id_keys, max_rows):
             photos, wanted = piece.filter(piece["url"].is_valid()), piece.filter(piece["word"].is_valid())
             place = pc.index_in(wanted["id"], photos["id"].combine_chunks())
             links = photos.take(place)

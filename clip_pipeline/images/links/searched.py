@@ -47,10 +47,10 @@ def search_words(
     """
     asked = 0
     with progress("Searching photos", total=len(plan), unit="word") as bar:
-        for word, most_pages in plan.items():
+        for word, max_pages in plan.items():
             pages = WordPages(kept, word)
             there = len(pages.bodies)
-            for _ in _needed_pages(pages, most_pages, photos_per_word, service):
+            for _ in _needed_pages(pages, max_pages, photos_per_word, service):
                 pass
             asked += max(len(pages.bodies) - there, 0)
             bar.advance(note=word)
@@ -108,11 +108,11 @@ class _LinksFile:
 
 
 def _needed_pages(
-    pages: WordPages, most_pages: int, photos_per_word: int, service: PhotoSearch
+    pages: WordPages, max_pages: int, photos_per_word: int, service: PhotoSearch
 ) -> Iterator[tuple[str, list[Any]]]:
     """(why it would be the last, its results) for each page that the word needs. Asks for the pages that are not there."""
     everything: list[Any] = []
-    for number in range(1, most_pages + 1):
+    for number in range(1, max_pages + 1):
         if number > len(pages.bodies):
             pages.append(service.get_page(pages.word, number))
         answer = _parsed(pages.bodies[number - 1])

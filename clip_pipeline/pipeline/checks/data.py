@@ -121,7 +121,7 @@ def photos_have_licences(workspace: Workspace, partition: str) -> CheckOutcome:
     found = f"{missing:,} of {photos:,} photos have no licence"
     if missing and source.owner_knows_licences:
         found += f"; of a {source.name} only you know it: add a column licence where you can"
-    return CheckOutcome(missing == 0 or source.photos_are_own_files, found, {"without licence": missing})
+    return CheckOutcome(missing == 0 or source.photos_are_user_files, found, {"without licence": missing})
 
 
 def _pairs(workspace: Workspace, columns: list[str]) -> Iterator[pa.Table]:

@@ -18,7 +18,7 @@ from clip_pipeline.images.takedown import BEGUN_FILE, TAKEDOWNS_FILE
 from clip_pipeline.machine.progress import progress
 from clip_pipeline.pipeline.asset import Partitions
 from clip_pipeline.pipeline.assets import ASSETS
-from clip_pipeline.pipeline.checks.own_files import OWN_FOLDERS, look_at_own_files
+from clip_pipeline.pipeline.checks.program_files import PROGRAM_FOLDERS, check_program_files
 from clip_pipeline.pipeline.stages import BY_NAME, STAGES, find_asset
 from clip_pipeline.settings.variants import FOLDER as VARIANTS
 from clip_pipeline.storage.damage import Finding, Kind, look_at_artifact, set_aside
@@ -42,7 +42,7 @@ LAYOUT = Layout(
     levels={asset.name: LEVELS.get(asset.partitions, 1) for asset in ASSETS},
     old_assets=RENAMED.keys(),
     known_files=(TAKEDOWNS_FILE, BEGUN_FILE),
-    known_folders=(*OWN_FOLDERS, VARIANTS, DATASETS),
+    known_folders=(*PROGRAM_FOLDERS, VARIANTS, DATASETS),
 )
 
 
@@ -103,7 +103,7 @@ def verify_data_folder(
     keys = [key for key in walked.keys if _wanted(key, assets, partition)]
     if not assets and not partition:
         kept.add(walked.findings)
-        kept.add(look_at_own_files(root, deep))
+        kept.add(check_program_files(root, deep))
     chosen, total = _choice(root, keys, deep, percent, seed)
     sums: Counter[str] = Counter()
     repaired = []

@@ -17,7 +17,7 @@ class FolderPhotos(ListedPhotos):
     """A folder of photos: its caption files, and the splits that it has of its own."""
 
     name = "folder"
-    photos_are_own_files = True
+    photos_are_user_files = True
     owner_knows_licences = True
 
     def config(self) -> dict[str, Any]:
@@ -28,11 +28,11 @@ class FolderPhotos(ListedPhotos):
             "links.splits": splits,
         }
 
-    def own_files(self) -> dict[str, Path]:
+    def user_files(self) -> dict[str, Path]:
         from clip_pipeline.sources.photos.captions import caption_files_of
         from clip_pipeline.sources.photos.splits import parse_splits
 
-        files = super().own_files()
+        files = super().user_files()
         if self.settings.captions:
             for number, file in enumerate(caption_files_of(self.path, self._options()), start=1):
                 files["your captions" if number == 1 else f"your captions {number}"] = file

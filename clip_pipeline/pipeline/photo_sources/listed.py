@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from clip_pipeline.errors import CaptionsError, PhotosError, SettingsError
 from clip_pipeline.pipeline.partitions import bucket_keys
-from clip_pipeline.pipeline.photo_sources.own_files import own_files_identity
 from clip_pipeline.pipeline.photo_sources.source import PhotoSource
+from clip_pipeline.pipeline.photo_sources.user_files import user_files_identity
 from clip_pipeline.pipeline.workspace import Workspace
 from clip_pipeline.records import IMAGE_LINKS
 from clip_pipeline.storage.cache import cached_folder
@@ -51,7 +51,7 @@ class ListedPhotos(PhotoSource):
         """Whether there is something at `links.path`."""
         return self.path.exists()
 
-    def own_files(self) -> dict[str, Path]:
+    def user_files(self) -> dict[str, Path]:
         """The files that decide the links, by what an input is called."""
         return {"your photos": self.path}
 
@@ -67,7 +67,7 @@ class ListedPhotos(PhotoSource):
         return {"links.source": self.name, "version of listed links": LISTED_VERSION}
 
     def identity(self) -> dict[str, str]:
-        return {name: own_files_identity(self.workspace.own_files, file) for name, file in self.own_files().items()}
+        return {name: user_files_identity(self.workspace.user_files, file) for name, file in self.user_files().items()}
 
     def word_inputs(self, bucket: str) -> dict[str, str]:
         return {f"vocabulary/{bucket}": self.workspace.get("vocabulary").file_hash(f"buckets/{bucket}.txt")}

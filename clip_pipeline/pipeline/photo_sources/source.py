@@ -22,7 +22,7 @@ class PhotoSource(ABC):
 
     name: ClassVar[str]
     """As links.source names it."""
-    photos_are_own_files: ClassVar[bool] = False
+    photos_are_user_files: ClassVar[bool] = False
     """Whether the photos lie in the user's own files, so that shards depend on them."""
     owner_knows_licences: ClassVar[bool] = False
     """Whether only the user can say under which licence the photos are."""

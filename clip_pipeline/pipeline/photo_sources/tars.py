@@ -17,7 +17,7 @@ class TarPhotos(ListedPhotos):
     """Photos with captions in webdataset tars."""
 
     name = "tars"
-    photos_are_own_files = True
+    photos_are_user_files = True
     owner_knows_licences = True
 
     def is_there(self) -> bool:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from clip_pipeline.errors import PhotosError
 from clip_pipeline.pipeline.builder import BuildContext, Builder
 from clip_pipeline.pipeline.partitions import shard_keys
-from clip_pipeline.pipeline.photo_sources.own_files import own_files_identity
+from clip_pipeline.pipeline.photo_sources.user_files import user_files_identity
 from clip_pipeline.pipeline.steps.images import shard_hashes
 from clip_pipeline.pipeline.workspace import Workspace
 from clip_pipeline.storage.disk import hash_json
@@ -77,7 +77,7 @@ def _inputs_of_files(workspace: Workspace, choice: Choice) -> dict[str, str]:
 
     path = path_of(choice)
     entry = {"the registry's entry": hash_json(entry_facts(find_entry(choice.entry)))} if choice.entry else {}
-    return entry | ({"your files": own_files_identity(workspace.own_files, path)} if path else {})
+    return entry | ({"your files": user_files_identity(workspace.user_files, path)} if path else {})
 
 
 def _build(context: BuildContext) -> Built:

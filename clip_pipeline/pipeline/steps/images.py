@@ -96,7 +96,7 @@ def shard_hashes(workspace: Workspace) -> dict[str, str]:
 def _shard_inputs(workspace: Workspace, shard: str) -> dict[str, str]:
     catalog = workspace.get("photo_catalog")
     inputs = {f"photo_catalog/{shard}": catalog.file_hash(f"shards/{shard}.parquet")}
-    if source_class(workspace.recipe).photos_are_own_files:
+    if source_class(workspace.recipe).photos_are_user_files:
         inputs |= photo_source(workspace).identity()
     return inputs
 

@@ -41,15 +41,15 @@ def own_dump_inputs(workspace: Workspace) -> dict[str, str]:
         from clip_pipeline.sources.wikimedia.api_titles import titles_file
 
         titles = titles_file(settings)
-        return {"the file of titles": workspace.own_files.hash_file(titles)} if titles else {}
+        return {"the file of titles": workspace.user_files.hash_file(titles)} if titles else {}
     if settings.dump in REMOTE_DUMPS:
         return {}
     from clip_pipeline.sources.wikimedia.dump_set import find_dump_files
 
     paths = find_dump_files(settings.dump)
     if len(paths) == 1:
-        return {"the dump file": workspace.own_files.hash_file(paths[0])}
-    return {f"the dump file {path.name}": workspace.own_files.hash_file(path) for path in paths}
+        return {"the dump file": workspace.user_files.hash_file(paths[0])}
+    return {f"the dump file {path.name}": workspace.user_files.hash_file(path) for path in paths}
 
 
 def _build_dump(context: BuildContext) -> Built:
@@ -166,7 +166,7 @@ def _vocabulary_inputs(workspace: Workspace, partition: str) -> dict[str, str]:
 
     inputs = {f"word_counts[{part}]": workspace.get("word_counts", part).content for part in dump_parts(workspace)}
     own_list = stop_words_file(workspace.recipe.words.stop_words)
-    return inputs | ({"the file of stop words": workspace.own_files.hash_file(own_list)} if own_list else {})
+    return inputs | ({"the file of stop words": workspace.user_files.hash_file(own_list)} if own_list else {})
 
 
 def _build_vocabulary(context: BuildContext) -> Built:

@@ -8,7 +8,7 @@ from clip_pipeline.pixels.headers.header import MAX_PARTS, ImageHeader, too_many
 
 EXTENSION, IMAGE, GRAPHIC_CONTROL = 0x21, 0x2C, 0xF9
 PIXEL_BYTES = 9
-"""One of the palette's index, four where the picture has its own colours, and the array."""
+"""One of the palette's index, four where the image has its own colours, and the array."""
 
 PIXELS_A_SECOND = 20e6
 

@@ -21,7 +21,7 @@ class ImageHeader:
     width, height: pixels, as they lie in the file. pixel_bytes: memory for each pixel that comes out of the decoder, at its worst
     moment: the decoder's own, Pillow's, and the array. fixed_bytes: memory that does not shrink where a JPEG is decoded at a part of its
     size, such as the coefficients of one in several scans. seconds: processor time, estimated high (one slow core). content: the
-    file for the decoder, without metadata that would cost more than the picture.
+    file for the decoder, without metadata that would cost more than the image.
     """
 
     kind: str
@@ -44,5 +44,5 @@ class ImageHeader:
 
 
 def too_many_parts(most: int, what: str) -> CostlyImage:
-    """The error for a file that is cut into so many pieces that reading them takes longer than the picture."""
+    """The error for a file that is cut into so many pieces that reading them takes longer than the image."""
     return CostlyImage(f"it has more than {most:,} {what}")

@@ -1,4 +1,4 @@
-"""The segments of a JPEG (ITU T.81, annex B): its frame, its scans, and what lies beside the picture."""
+"""The segments of a JPEG (ITU T.81, annex B): its frame, its scans, and what lies beside the image."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ PIXEL_BYTES = 7
 """Four of Pillow, where libjpeg's own reading fails, and three of the array."""
 
 PIXELS_A_SECOND, SCAN_PIXELS_A_SECOND, BYTES_A_SECOND = 50e6, 400e6, 8e6
-"""Of a slow core: what a picture takes, what each further scan takes though it holds nothing, and what its bytes take. (60 megapixels in
+"""Of a slow core: what an image takes, what each further scan takes though it holds nothing, and what its bytes take. (60 megapixels in
 ten scans and 9.5 MB took 0.8 s at an eighth of the size, 2026-12-01; this says 3.7.)"""
 
 ARITHMETIC_SLOWER = 5
@@ -178,7 +178,7 @@ def _coefficients(frame: Frame) -> int:
 
 
 def _for_the_decoder(content: bytes, segments: list[tuple[int, int, int]], first_scan: int) -> bytes:
-    """The file with that metadata alone that Pillow may read: colours and how the picture lies. The very bytes where nothing else is
+    """The file with that metadata alone that Pillow may read: colours and how the image lies. The very bytes where nothing else is
     in it; from the first scan on they are untouched."""
     ends = [2, *(end for _, _, end in segments)]
     without_gaps = ends == [*(start for _, start, _ in segments), first_scan]

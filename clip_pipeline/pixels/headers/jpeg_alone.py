@@ -1,4 +1,4 @@
-"""A JPEG without anything beside its picture, its scans untouched: no pixel changes by it."""
+"""A JPEG without anything beside its image, its scans untouched: no pixel changes by it."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ JFIF_BYTES, ADOBE_BYTES = 14, 12
 """What the decoder reads of both, identifier included; behind it JFIF may hold a thumbnail."""
 
 TABLE_BYTES, TABLE_BYTES_A_SCAN = 3_000, 1_000
-"""Tables that a picture needs at most; more are something else in their place (a table that is defined again is forgotten)."""
+"""Tables that an image needs at most; more are something else in their place (a table that is defined again is forgotten)."""
 
 
 def jpeg_alone(header: JpegHeader) -> bytes | None:
     """The JPEG of the markers that its pixels need, in their order: frame, tables, scans, and of JFIF and Adobe's segment what says
-    the colours. Metadata, comments, previews, further pictures and stray bytes are left out.
+    the colours. Metadata, comments, previews, further images and stray bytes are left out.
 
-    None where that cannot be said for sure: no end, more scans than the frame needs, segments of odd lengths, or more tables than a picture
+    None where that cannot be said for sure: no end, more scans than the frame needs, segments of odd lengths, or more tables than an image
     has. Bytes behind the last pixel of a scan are not looked for: libjpeg warns of them, and what it warns of is not kept as it is.
     """
     content, parts, scans, tables = header.original, [b"\xff\xd8"], 0, 0

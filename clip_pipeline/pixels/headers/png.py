@@ -14,7 +14,7 @@ CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
 
 TEXTS = (b"tEXt", b"zTXt", b"iTXt")
 READ_TEXTS = (b"XML:com.adobe.xmp\0", b"Raw profile type exif\0")
-"""The texts that say how the picture lies."""
+"""The texts that say how the image lies."""
 
 MAX_TEXT, MAX_PROFILE = 1 << 20, 8 << 20
 BYTES_A_SECOND = 60e6

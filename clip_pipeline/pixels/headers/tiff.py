@@ -10,7 +10,7 @@ from clip_pipeline.pixels.headers.header import CostlyImage, ImageHeader
 WIDTH, HEIGHT, BITS, COMPRESSION, SAMPLES, ROWS_A_STRIP = 256, 257, 258, 259, 277, 278
 TILE_WIDTH, TILE_HEIGHT, SAMPLE_FORMAT = 322, 323, 339
 LZMA = 34925
-"""Its dictionary may be of four gigabytes, whatever the picture is."""
+"""Its dictionary may be of four gigabytes, whatever the image is."""
 
 WIDE_PIXEL_BYTES, PIXEL_BYTES = 22, 11
 """Of 32-bit numbers and floats, whose range has to be looked at; of all others: Pillow's four, four more while it is turned upright,

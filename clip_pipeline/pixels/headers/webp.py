@@ -35,7 +35,7 @@ def read_webp(content: bytes) -> ImageHeader:
     if not sizes:
         raise ValueError("it says no size")
     width, height = sizes[0]
-    most = max(w * h for w, h in sizes)  # a frame may claim to be larger than the picture
+    most = max(w * h for w, h in sizes)  # a frame may claim to be larger than the image
     return ImageHeader(
         kind="WEBP",
         width=width,

@@ -101,23 +101,23 @@ def draw_augmentation(
     scale: float = 1.0,
     flip: bool = False,
     jitter: float = 0.0,
-    grayscale: float = 0.0,
-    erasing: float = 0.0,
+    grayscale_prob: float = 0.0,
+    random_erasing_prob: float = 0.0,
 ) -> DrawnAugmentation | None:
     """What happens to each image of a step's whole batch of `images`; None where they stay as they are.
 
-    scale: smallest area of the crop. jitter: strength of the changes of colour. grayscale, erasing: shares of the images.
+    scale: smallest area of the crop. jitter: strength of the changes of colour. grayscale_prob, random_erasing_prob: shares of the images.
     """
-    if scale == 1 and not any((flip, jitter, grayscale, erasing)):
+    if scale == 1 and not any((flip, jitter, grayscale_prob, random_erasing_prob)):
         return None
     generator = generator_of(seed, AUGMENTATION, step)
     crops = generator.random((images, 4))
     mirrored = generator.random(images) < 0.5 if flip else np.zeros(images, dtype=bool)
     contrast, brightness = generator.uniform(-1, 1, (images, 2)).T[::-1] * jitter
     saturation = 1 + generator.uniform(-1, 1, images) * jitter
-    saturation[generator.random(images) < grayscale] = 0.0
+    saturation[generator.random(images) < grayscale_prob] = 0.0
     covered = covered_boxes(generator.random((images, 4)))
-    covered[generator.random(images) >= erasing] = 0.0
+    covered[generator.random(images) >= random_erasing_prob] = 0.0
     return DrawnAugmentation(crop_boxes(crops, scale), mirrored, contrast, brightness, saturation, covered)
 
 

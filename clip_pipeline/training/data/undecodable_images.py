@@ -26,11 +26,11 @@ class BadPhoto:
 
 
 class UndecodableImages:
-    """The record of one process. photos: how many there are to train on. most_percent: the share that may be bad."""
+    """The record of one process. photos: how many there are to train on. max_percent: the share that may be bad."""
 
-    def __init__(self, folder: Path, photos: int, most_percent: float, rank: int = 0):
+    def __init__(self, folder: Path, photos: int, max_percent: float, rank: int = 0):
         self.path = folder / (BAD_PHOTOS_FILE if rank == 0 else f"undecodable_images_{rank}.csv")
-        self.photos, self.most_percent = photos, most_percent
+        self.photos, self.max_percent = photos, max_percent
         self.found: list[BadPhoto] = read_undecodable_images(self.path)
 
     def go_on_at(self, step: int) -> None:
@@ -47,11 +47,11 @@ class UndecodableImages:
         self.found += new
         self._write()
         different = {bad.photo_id for bad in self.found}
-        if len(different) > self.most_percent / 100 * self.photos:
+        if len(different) > self.max_percent / 100 * self.photos:
             first = self.found[0]
             raise TrainingError(
                 f"{len(different):,} of {self.photos:,} photos cannot be decoded, more than training.max_undecodable_percent "
-                f"({self.most_percent:g}) allows. The first is {first.photo_id}: {first.reason} {self.path} names them all. "
+                f"({self.max_percent:g}) allows. The first is {first.photo_id}: {first.reason} {self.path} names them all. "
                 "Make or download the shards again, or raise the setting."
             )
 

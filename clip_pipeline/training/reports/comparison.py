@@ -17,7 +17,7 @@ from clip_pipeline.version import with_new_names
 
 COLOURS = ("#1f5fa8", "#d1603d", "#3c8d5a", "#7b5ea7", "#b8860b", "#2a9d9d", "#8c564b", "#555555")
 NOT_COMPARED = ("plan", "init_from")
-TOLD_FIRST = ("loss", "batch_size", "model", "learning_rate", "epochs", "steps")
+FIRST_SETTINGS = ("loss", "batch_size", "model", "learning_rate", "epochs", "steps")
 LABEL_COLUMNS = 100
 """Letters of a label before it goes on in the next line."""
 
@@ -56,11 +56,9 @@ def _labels(folders: Sequence[Path], settings: Sequence[dict[str, Any]]) -> list
     first = settings[0]
     labels = []
     for name, own in zip(_short_names(folders), settings, strict=True):
-        in_order = [*(key for key in TOLD_FIRST if key in own), *(key for key in own if key not in TOLD_FIRST)]
+        keys = [*(key for key in FIRST_SETTINGS if key in own), *(key for key in own if key not in FIRST_SETTINGS)]
         different = [
-            f"{key} {own[key]}"
-            for key in in_order
-            if key not in NOT_COMPARED and key in first and own[key] != first[key]
+            f"{key} {own[key]}" for key in keys if key not in NOT_COMPARED and key in first and own[key] != first[key]
         ]
         labels.append(", ".join([name, *different[:3]]) + (", …" if len(different) > 3 else ""))
     return labels

@@ -12,7 +12,7 @@ from clip_pipeline.training.reports.log import read_log
 from clip_pipeline.training.reports.log_plot import plot_log
 
 FIRST_SECONDS, MAX_SECONDS = 20.0, 3600.0
-"""Looks are due after 20, 40, 80, ... seconds and then once an hour: seven in the first hour, 30 in a day."""
+"""Plots are due after 20, 40, 80, ... seconds and then once an hour: seven in the first hour, 30 in a day."""
 
 COLOURS = 32
 SHOWN = ("train_loss", "validation_loss", "learning_rate", "logit_scale", "pairs_per_second")

@@ -23,7 +23,7 @@ def summarise(trainer: Trainer) -> dict[str, Any]:
         "best_validation_loss": best,
         "best_step": trainer.best_step or None,
         "published_step": trainer.best_step if trainer.saving.best and best else steps,
-        "guessing_loss": round(guessing_loss(batch_size, trainer.learner.objective.loss), 5),
+        "guessing_loss": round(guessing_loss(batch_size, trainer.train_step.objective.loss), 5),
         "logit_scale": round(float(model.logit_scale.detach().exp()), 4),
         "parameters": sum(p.numel() for p in model.parameters()),
         "image_encoder_parameters": sum(p.numel() for p in model.visual.parameters()),

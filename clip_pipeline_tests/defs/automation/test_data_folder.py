@@ -128,7 +128,7 @@ def test_what_was_wiped_on_the_page_is_told_again(sensor, own_instance):
     assert sensor.tick() == "1 events written."
 
 
-def test_the_users_own_files_are_looked_at_every_five_minutes(sensor, own):
+def test_the_users_files_are_looked_at_every_five_minutes(sensor, own):
     from clip_pipeline_tests.defs.automation.made import write_photo
 
     sensor.tick()

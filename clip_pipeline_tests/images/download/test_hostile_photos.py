@@ -1,4 +1,4 @@
-"""Pictures that were made to take memory or time: each is a row with a reason, or a photo, within seconds and a gigabyte."""
+"""Images that were made to take memory or time: each is a row with a reason, or a photo, within seconds and a gigabyte."""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ from PIL import Image
 
 from clip_pipeline.images.dedupe import colour_thumbnail, perceptual_hash
 from clip_pipeline.images.download.shard import download_shard
-from clip_pipeline.images.download.shard_files import TOLD_IF_KNOWN
+from clip_pipeline.images.download.shard_files import OPTIONAL_IN_JSON
 from clip_pipeline.records import PHOTO_STATUSES, SHARD_ATTEMPTS
 from clip_pipeline.sandbox.server import start_sandbox
 from clip_pipeline.sandbox.world import World
@@ -102,7 +102,7 @@ def test_a_photo_is_stored_with_its_caption_and_what_is_known_of_it(tmp_path):
     assert sample["txt"].decode() == "a ball"
     known = json.loads(sample["json"])
     assert known == {name: row[name] for name in known}
-    assert set(row) - set(known) == {"thumbnail", "error_message", "text_share", *TOLD_IF_KNOWN}
+    assert set(row) - set(known) == {"thumbnail", "error_message", "text_share", *OPTIONAL_IN_JSON}
     assert "ein Bällchen" in sample["json"].decode()
     ours = {"shard": "00000", "tried": 1, "bytes": len(sample["jpg"]), "status": {"success": 1}}
     theirs = {"count": 1, "successes": 1, "failed_to_download": 0, "failed_to_resize": 0}

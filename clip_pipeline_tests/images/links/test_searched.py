@@ -44,10 +44,10 @@ class Search:
 CUPS = [[{"id": "c1"}, {"id": "ad", "sponsored": True}], [{"id": "c2"}, {"id": "c1"}, {"id": "c3"}]]
 
 
-def search(tmp_path, pages, words, photos_per_word=100, service=None, most_pages=200):
+def search(tmp_path, pages, words, photos_per_word=100, service=None, max_pages=200):
     kept = tmp_path / "kept"
     kept.mkdir(exist_ok=True)
-    plan = words if isinstance(words, dict) else dict.fromkeys(words, most_pages)
+    plan = words if isinstance(words, dict) else dict.fromkeys(words, max_pages)
     links, facts = search_words(plan, service or Search(pages), photos_per_word, tmp_path, kept)
     table = pq.read_table(tmp_path / "links.parquet")
     assert len(table) == links
@@ -155,7 +155,7 @@ def test_a_search_ends_when_enough_photos_were_kept(tmp_path):
 
 
 def test_a_search_ends_where_the_plan_does(tmp_path):
-    assert pages_asked(tmp_path, {"cup": MANY}, most_pages=4) == [1, 2, 3, 4]
+    assert pages_asked(tmp_path, {"cup": MANY}, max_pages=4) == [1, 2, 3, 4]
 
 
 def test_why_a_word_has_no_more_pages_is_written_down(tmp_path):
@@ -252,8 +252,8 @@ def test_pages_of_an_older_artifact_are_taken_instead_of_asked_for(tmp_path, els
 
 
 def test_the_longer_row_of_pages_stays(tmp_path, elsewhere):
-    search(elsewhere, {"cup": MANY}, ["cup"], most_pages=2)
-    search(tmp_path, {"cup": MANY}, ["cup"], most_pages=5)
+    search(elsewhere, {"cup": MANY}, ["cup"], max_pages=2)
+    search(tmp_path, {"cup": MANY}, ["cup"], max_pages=5)
     assert keep_known_pages(elsewhere / "pages.jsonl.gz", {"cup"}, tmp_path / "kept") == 0
     assert count_pages(tmp_path / "kept", "cup") == 5
 

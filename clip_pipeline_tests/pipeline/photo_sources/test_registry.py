@@ -19,6 +19,6 @@ def test_every_choice_of_links_source_has_its_class_and_no_class_is_left_over(tm
 
 
 def test_who_knows_the_licences_and_where_photos_lie_is_said_by_the_class():
-    assert {name for name, source in SOURCES.items() if source.photos_are_own_files} == {"folder", "tars"}
+    assert {name for name, source in SOURCES.items() if source.photos_are_user_files} == {"folder", "tars"}
     assert {name for name, source in SOURCES.items() if source.owner_knows_licences} == {"folder", "tars", "url_list"}
     assert {name for name, source in SOURCES.items() if source.wants_reports} == {"unsplash"}

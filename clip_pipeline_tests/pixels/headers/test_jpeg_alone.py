@@ -1,4 +1,4 @@
-"""Small JPEGs are stored without a byte that is not of the picture, and with the very pixels that they had."""
+"""Small JPEGs are stored without a byte that is not of the image, and with the very pixels that they had."""
 
 from __future__ import annotations
 
@@ -51,8 +51,8 @@ CARRIERS = {
         PHOTO, "JPEG", quality=88, icc_profile=ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
     )
     + SECRET,
-    "an index of pictures": behind_the_start(segment(0xE2, multi_picture(2) + SECRET)),
-    "a second picture": PLAIN + encoded(Image.new("RGB", (16, 16)), "JPEG", comment=SECRET),
+    "an index of images": behind_the_start(segment(0xE2, multi_picture(2) + SECRET)),
+    "a second image": PLAIN + encoded(Image.new("RGB", (16, 16)), "JPEG", comment=SECRET),
     "an archive behind its end": PLAIN + b"PK\3\4" + SECRET,
     "an archive that ends as a JPEG": PLAIN + SECRET + b"\xff\xd9",
     "a thumbnail in JFIF": PLAIN[:2]

@@ -53,7 +53,7 @@ def reserve_all(budget) -> int:
     return count
 
 
-def most_in_an_hour(times: list[float]) -> int:
+def max_in_an_hour(times: list[float]) -> int:
     """The largest number of requests in any 60 minutes, counted the slow way."""
     return max((sum(start <= at < start + HOUR_SECONDS for at in times) for start in times), default=0)
 
@@ -239,7 +239,7 @@ def test_no_hour_ever_holds_more_than_the_limit(tmp_path_factory, limit, steps):
             else:
                 assert 0 < wait <= HOUR_SECONDS
     ledger.close()
-    assert most_in_an_hour(sent) <= limit
+    assert max_in_an_hour(sent) <= limit
     if sum(wishes for _, wishes, _ in steps) >= limit:
         assert len(sent) >= limit  # and no slot is wasted
 
@@ -291,7 +291,7 @@ def test_eight_processes_share_one_hour(tmp_path):
             assert worker.returncode == 0, errors
             sent += [(int(number), float(at)) for number, at in map(str.split, out.splitlines())]
     assert len({number for number, _ in sent}) == len(sent) == 400
-    assert most_in_an_hour([at for _, at in sent]) == 200
+    assert max_in_an_hour([at for _, at in sent]) == 200
 
 
 def test_threads_share_one_ledger(ledger):

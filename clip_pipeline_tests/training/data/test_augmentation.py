@@ -83,7 +83,7 @@ def test_a_brightness_of_one_adds_half_of_the_range():
 
 
 def test_saturation_is_as_strong_as_the_jitter_and_some_photos_are_grey():
-    augmentation = draw_augmentation(0, 0, 400, jitter=0.4, grayscale=0.25)
+    augmentation = draw_augmentation(0, 0, 400, jitter=0.4, grayscale_prob=0.25)
     grey = augmentation.saturation == 0
     assert 0.18 < grey.mean() < 0.32
     assert np.abs(augmentation.saturation[~grey] - 1).max() <= 0.4

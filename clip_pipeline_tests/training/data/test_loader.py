@@ -154,8 +154,8 @@ def test_no_periodicity_on_sorted_shards_through_the_loader(shards):
     rest = means - means.mean()
     for lag in (1, epoch // 4, epoch):
         assert abs(np.corrcoef(rest[:-lag], rest[lag:])[0, 1]) < 4 / np.sqrt(len(rest)), lag
-    in_order = np.array([[number // 8 * 20 for number in range(start, start + 4)] for start in range(0, COUNT, 4)])
-    assert np.corrcoef(np.tile(in_order.mean(1), 8)[:-epoch], np.tile(in_order.mean(1), 8)[epoch:])[0, 1] > 0.99
+    expected = np.array([[number // 8 * 20 for number in range(start, start + 4)] for start in range(0, COUNT, 4)])
+    assert np.corrcoef(np.tile(expected.mean(1), 8)[:-epoch], np.tile(expected.mean(1), 8)[epoch:])[0, 1] > 0.99
 
 
 class Counted(Images):

@@ -13,8 +13,8 @@ from clip_pipeline_tests.training.objective.test_grad_cache import (
     SETTINGS,
     assert_equal_gradients,
     gradients,
-    learner_of,
     random_batch,
+    train_step_of,
 )
 
 
@@ -49,12 +49,12 @@ def test_processes_must_hold_whole_circles():
 @pytest.mark.parametrize("loss", ["softmax", "sigmoid"])
 def test_the_loss_of_mixed_images_is_that_of_targets_of_both_captions(loss):
     """Against targets written out: image i is `mixup_weight` caption i and the rest the next one's."""
-    learner = learner_of(dataclasses.replace(SETTINGS, loss=loss, bag_of_words_loss=0.0))
-    learner = dataclasses.replace(learner, word_head=None)
-    images, tokens = random_batch(learner, 4)
-    features, captions = learner.features(images, tokens)
-    ours, _ = learner.losses(features, captions, tokens, 0.7)
-    logits = learner.model.logit_scale.exp() * torch.nn.functional.normalize(features, dim=-1) @ captions[:, 0].T
+    train_step = train_step_of(dataclasses.replace(SETTINGS, loss=loss, bag_of_words_loss=0.0))
+    train_step = dataclasses.replace(train_step, word_head=None)
+    images, tokens = random_batch(train_step, 4)
+    features, captions = train_step.features(images, tokens)
+    ours, _ = train_step.losses(features, captions, tokens, 0.7)
+    logits = train_step.model.logit_scale.exp() * torch.nn.functional.normalize(features, dim=-1) @ captions[:, 0].T
     eye = torch.eye(4)
     targets = 0.7 * eye + 0.3 * eye[[1, 2, 3, 0]]
     if loss == "softmax":
@@ -62,13 +62,13 @@ def test_the_loss_of_mixed_images_is_that_of_targets_of_both_captions(loss):
         over_images = -(targets.T * logits.T.log_softmax(1)).sum(1).mean()
         expected = (over_captions + over_images) / 2
     else:
-        logits = logits + learner.model.logit_bias
+        logits = logits + train_step.model.logit_bias
         expected = torch.nn.functional.binary_cross_entropy_with_logits(logits, targets, reduction="none").sum() / 4
     assert ours.item() == pytest.approx(expected.item(), rel=1e-5)
 
 
 def test_in_chunks_the_gradient_of_mixed_images_is_the_same():
-    whole, chunked = learner_of(SETTINGS), learner_of(dataclasses.replace(SETTINGS, chunk_size=5))
+    whole, chunked = train_step_of(SETTINGS), train_step_of(dataclasses.replace(SETTINGS, chunk_size=5))
     batch = random_batch(whole, captions=2)
     assert chunked.backward(*batch, 0.6) == pytest.approx(whole.backward(*batch, 0.6), abs=1e-5)
     assert_equal_gradients(gradients(chunked), gradients(whole))

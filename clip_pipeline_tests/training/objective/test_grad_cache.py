@@ -20,7 +20,7 @@ from clip_pipeline_tests.made.warm_python import run_python
 SETTINGS = TrainingSettings(model="tiny_test", batch_size=12, bag_of_words_loss=0.5)
 
 
-def learner_of(settings: TrainingSettings, layers: int = 1) -> GradCacheStep:
+def train_step_of(settings: TrainingSettings, layers: int = 1) -> GradCacheStep:
     """Of a model with random weights, as a training by those settings has it."""
     torch.manual_seed(0)
     config = load_config(settings.model)
@@ -41,9 +41,9 @@ def learner_of(settings: TrainingSettings, layers: int = 1) -> GradCacheStep:
     )
 
 
-def random_batch(learner: GradCacheStep, count: int = 12, captions: int = 1) -> tuple[torch.Tensor, torch.Tensor]:
+def random_batch(train_step: GradCacheStep, count: int = 12, captions: int = 1) -> tuple[torch.Tensor, torch.Tensor]:
     """Images, and tokens of `captions` captions of each."""
-    size, length = learner.model.visual.image_size, learner.model.context_length
+    size, length = train_step.model.visual.image_size, train_step.model.context_length
     generator = torch.Generator().manual_seed(1)
     images = torch.randn(count, 3, *(size if isinstance(size, tuple) else (size, size)), generator=generator)
     shape = (count, captions, length)
@@ -52,8 +52,8 @@ def random_batch(learner: GradCacheStep, count: int = 12, captions: int = 1) -> 
     return images, tokens
 
 
-def gradients(learner: GradCacheStep) -> dict[str, torch.Tensor]:
-    parameters = {**dict(learner.model.named_parameters()), **dict(learner.word_head.named_parameters())}
+def gradients(train_step: GradCacheStep) -> dict[str, torch.Tensor]:
+    parameters = {**dict(train_step.model.named_parameters()), **dict(train_step.word_head.named_parameters())}
     return {name: p.grad.clone() for name, p in parameters.items()}
 
 
@@ -69,17 +69,17 @@ def assert_equal_gradients(ours: dict, theirs: dict) -> None:
 @pytest.mark.parametrize(("size", "captions"), [(1, 1), (4, 1), (5, 1), (5, 3)])
 def test_the_gradient_in_chunks_is_that_of_the_whole_batch(loss, size, captions):
     settings = dataclasses.replace(SETTINGS, loss=loss)
-    whole, chunked = learner_of(settings), learner_of(dataclasses.replace(settings, chunk_size=size))
+    whole, chunked = train_step_of(settings), train_step_of(dataclasses.replace(settings, chunk_size=size))
     batch = random_batch(whole, captions=captions)
     assert chunked.backward(*batch) == pytest.approx(whole.backward(*batch), abs=1e-5)
     assert_equal_gradients(gradients(chunked), gradients(whole))
 
 
 def test_the_loss_of_several_captions_is_the_mean_of_the_losses_of_one():
-    learner = learner_of(SETTINGS)
-    images, tokens = random_batch(learner, captions=3)
-    singles = [learner.losses(*learner.features(images, tokens[:, [k]]), tokens[:, [k]]) for k in range(3)]
-    total, contrastive = learner.losses(*learner.features(images, tokens), tokens)
+    train_step = train_step_of(SETTINGS)
+    images, tokens = random_batch(train_step, captions=3)
+    singles = [train_step.losses(*train_step.features(images, tokens[:, [k]]), tokens[:, [k]]) for k in range(3)]
+    total, contrastive = train_step.losses(*train_step.features(images, tokens), tokens)
     assert contrastive == pytest.approx(sum(one for _, one in singles) / 3, abs=1e-5)
     assert total.item() == pytest.approx(sum(one.item() for one, _ in singles) / 3, rel=1e-5)
 
@@ -87,7 +87,7 @@ def test_the_loss_of_several_captions_is_the_mean_of_the_losses_of_one():
 @pytest.mark.parametrize("chunk_size", [0, 4])
 def test_words_that_the_text_encoder_does_not_see_are_guessed_all_the_same(chunk_size):
     settings = dataclasses.replace(SETTINGS, chunk_size=chunk_size)
-    all_shown, some_shown = learner_of(settings), learner_of(settings)
+    all_shown, some_shown = train_step_of(settings), train_step_of(settings)
     images, tokens = random_batch(all_shown)
     shown = tokens.masked_fill(tokens % 2 == 0, 0)
     assert all_shown.backward(images, tokens) != some_shown.backward(images, tokens, shown=shown)
@@ -98,7 +98,7 @@ def test_words_that_the_text_encoder_does_not_see_are_guessed_all_the_same(chunk
 def test_dropout_leaves_out_the_same_things_in_both_passages(loss):
     """Patches are left out at random; beside a graph of all chunks that is drawn once and kept."""
     settings = dataclasses.replace(SETTINGS, loss=loss, chunk_size=4, patch_dropout=0.5)
-    chunked, plain = learner_of(settings), learner_of(settings)
+    chunked, plain = train_step_of(settings), train_step_of(settings)
     images, tokens = random_batch(plain)
     torch.manual_seed(5)
     parts = [plain.features(images[i : i + 4], tokens[i : i + 4]) for i in (0, 4, 8)]
@@ -128,8 +128,8 @@ def test_the_statistics_of_batch_norms_take_each_image_in_once():
 
 @pytest.mark.parametrize("loss", ["softmax", "sigmoid"])
 def test_gradient_checkpointing_changes_no_gradient(loss):
-    plain = learner_of(dataclasses.replace(SETTINGS, loss=loss))
-    checkpointed = learner_of(dataclasses.replace(SETTINGS, loss=loss, gradient_checkpointing=True))
+    plain = train_step_of(dataclasses.replace(SETTINGS, loss=loss))
+    checkpointed = train_step_of(dataclasses.replace(SETTINGS, loss=loss, gradient_checkpointing=True))
     assert (
         checkpointed.model.visual.transformer.grad_checkpointing and checkpointed.model.transformer.grad_checkpointing
     )
@@ -142,7 +142,10 @@ def test_gradient_checkpointing_changes_no_gradient(loss):
 @pytest.mark.parametrize("chunk_size", [0, 3])
 def test_gradient_checkpointing_shows_batch_norms_each_image_once(chunk_size):
     settings = dataclasses.replace(SETTINGS, model="laptop_small", chunk_size=chunk_size)
-    plain, checkpointed = learner_of(settings), learner_of(dataclasses.replace(settings, gradient_checkpointing=True))
+    plain, checkpointed = (
+        train_step_of(settings),
+        train_step_of(dataclasses.replace(settings, gradient_checkpointing=True)),
+    )
     batch = random_batch(plain, 6)
     plain.backward(*batch), checkpointed.backward(*batch)
     ours, theirs = checkpointed.model.state_dict(), plain.model.state_dict()
@@ -156,13 +159,13 @@ import gc, json, pathlib, sys, torch
 torch.set_num_threads(1)
 from clip_pipeline.settings import TrainingSettings
 from clip_pipeline.training.reports.throughput import peak_memory_bytes
-from clip_pipeline_tests.training.objective.test_grad_cache import learner_of, random_batch
-learner = learner_of(TrainingSettings(model="tiny_test", batch_size=1024, **json.loads(sys.argv[1])), layers=4)
-batch = random_batch(learner, 1024)
+from clip_pipeline_tests.training.objective.test_grad_cache import train_step_of, random_batch
+train_step = train_step_of(TrainingSettings(model="tiny_test", batch_size=1024, **json.loads(sys.argv[1])), layers=4)
+batch = random_batch(train_step, 1024)
 gc.collect()
 pathlib.Path("/proc/self/clear_refs").write_text("5")  # the peak so far is forgotten
 before = peak_memory_bytes("cpu")
-learner.backward(*batch)
+train_step.backward(*batch)
 print(peak_memory_bytes("cpu") - before)
 """
 

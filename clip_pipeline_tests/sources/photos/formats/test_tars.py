@@ -73,7 +73,7 @@ def test_tars_in_split_folders_give_splits_in_the_order_of_their_numbers(tmp_pat
 
 
 @pytest.mark.parametrize("prefix", ["", "./", "photos/", "./photos/"])
-def test_the_fetcher_of_own_files_reads_every_listed_url(tmp_path, prefix):
+def test_the_fetcher_of_user_files_reads_every_listed_url(tmp_path, prefix):
     path = write_tar(
         tmp_path / "a#b.tar" if prefix else tmp_path / "a.tar", {f"{prefix}{n}.jpg": f"photo {n}" for n in range(3)}
     )

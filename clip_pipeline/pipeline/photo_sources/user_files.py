@@ -7,10 +7,10 @@ from pathlib import Path
 from clip_pipeline.errors import PhotosError
 from clip_pipeline.sources.photos.formats.tar_paths import find_tars, is_tar_pattern, tar_path, tar_root
 from clip_pipeline.storage.disk import hash_json
-from clip_pipeline.storage.own_files import OwnFiles
+from clip_pipeline.storage.user_files import UserFiles
 
 
-def own_files_identity(own_files: OwnFiles, path: Path) -> str:
+def user_files_identity(user_files: UserFiles, path: Path) -> str:
     """A hash that changes when a file at or below `path` does: of contents for a file, of names, sizes and times for a folder
     or the tars of a pattern.
 
@@ -20,10 +20,10 @@ def own_files_identity(own_files: OwnFiles, path: Path) -> str:
     if is_tar_pattern(path):
         return _identity_of_tars(path)
     if path.is_file():
-        return own_files.hash_file(path)
+        return user_files.hash_file(path)
     if not path.is_dir():
         raise PhotosError(f"There is no file or folder {path}. Check the setting that names it.")
-    return own_files.hash_folder(path)
+    return user_files.hash_folder(path)
 
 
 def _identity_of_tars(pattern: Path) -> str:

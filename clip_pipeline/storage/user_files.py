@@ -23,7 +23,7 @@ MAX_LISTS = 10
 """Of a folder that changes all the time."""
 
 
-class OwnFiles:
+class UserFiles:
     """Hashes of files, remembered in the data folder, and of folders, each listed once for as long as this object lives."""
 
     def __init__(self, root: Path):

@@ -16,12 +16,12 @@ from clip_pipeline.storage.damage import Finding, Kind
 from clip_pipeline.storage.data_folder import leftovers, link_finding, size_below
 
 CACHE, CHECKS, LEDGER, STAGING, WORK = ".cache", ".checks", ".ledger", ".staging", ".work"
-OWN_FOLDERS = (CACHE, CHECKS, LEDGER, STAGING, WORK, ".locks")
+PROGRAM_FOLDERS = (CACHE, CHECKS, LEDGER, STAGING, WORK, ".locks")
 
 SQLITE = b"SQLite format 3\0"
 
 
-def look_at_own_files(root: Path, deep: bool) -> Iterator[Finding]:
+def check_program_files(root: Path, deep: bool) -> Iterator[Finding]:
     """Everything of them that is damaged, left over, or may be removed. deep: read databases whole."""
     yield from _each(root, [root / TAKEDOWNS_FILE], lambda path: read_takedowns(path), "mend the line that the sentence names, or take the file from a backup: without it photos that were taken down come back")  # fmt: skip
     if (root / BEGUN_FILE).exists():
