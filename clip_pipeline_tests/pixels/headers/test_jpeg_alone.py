@@ -68,7 +68,7 @@ CARRIERS = {
 
 
 @pytest.mark.parametrize("carrier", CARRIERS)
-def test_nothing_beside_the_picture_is_stored_and_no_pixel_changes(carrier):
+def test_nothing_beside_the_image_is_stored_and_no_pixel_changes(carrier):
     content = CARRIERS[carrier]
     assert SECRET[:15] in content
     checked = check_photo(content, SETTINGS)
