@@ -17,8 +17,8 @@ from clip_pipeline.cli.options import CONTEXT, settings_option
 def models(names: tuple[str, ...], as_json: bool, settings: tuple[str, ...]) -> None:
     """List the models to train: encoders, image size, parameters, cost.
 
-    Without MODEL: all that come with the package. MODEL is one of their names, or an open_clip configuration of your own
-    (a .json file, or a model folder). Choose one with --set training.model=MODEL. 12 × 768 means 12 layers of width 768.
+    Without MODEL: all that come with the package. MODEL is one of their names, one of open_clip's, with or without
+    weights (ViT-B-32, ViT-B-32/TAG), or a configuration of your own (a .json file, or a model folder). Choose one with --set training.model=MODEL. 12 × 768 means 12 layers of width 768.
     With --set, the model of training.model at the sizes that are set.
 
     GFLOPs are those of one image or one text, forward, a multiply and an add counted as two; a training step costs

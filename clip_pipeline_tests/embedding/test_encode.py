@@ -132,3 +132,11 @@ def test_a_model_with_damaged_weights_is_told(tmp_path):
         model.visual.proj.fill_(float("nan"))
     with pytest.raises(ModelError, match="gives 2 of 2 photos a vector that is zero or not finite"):
         embed_images(model, preprocess, photos(2))
+
+
+def test_a_token_beyond_the_models_table_is_a_sentence(loaded):
+    model, _, _ = loaded
+    with pytest.raises(
+        ModelError, match=r"gives the token 49,407, the model's vocabulary ends at \d+: it is not the model's own"
+    ):
+        embed_texts(model, lambda texts: torch.full((len(texts), 12), 49_407), ["a red cup"])

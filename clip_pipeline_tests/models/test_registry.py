@@ -102,3 +102,21 @@ def test_unknown_and_broken_configurations_get_a_sentence(tmp_path):
     config["vision_cfg"]["no_such_thing"] = 1
     with pytest.raises(ModelError, match="cannot build this model configuration"):
         build_model(config)
+
+
+def test_another_tokenizer_takes_the_place_of_the_old_one_and_of_its_way_of_cleaning_texts():
+    config = load_config("tiny_test")
+    config["text_cfg"] |= {
+        "tokenizer_kwargs": {"clean": "canonicalize"},
+        "tokenizer_mode": "clips",
+        "pool_type": "last",
+    }
+    text = with_tokenizer(config, 300, 0, 299)["text_cfg"]
+    assert "tokenizer_kwargs" not in text and "tokenizer_mode" not in text
+    assert text["pool_type"] == "argmax" and text["hf_tokenizer_name"] == "."
+
+
+def test_architectures_of_open_clip_are_known_by_name():
+    assert load_config("ViT-B-16-SigLIP")["embed_dim"] == 768
+    with pytest.raises(ModelError, match='There is no model "ViT-B-61". Did you mean "ViT-B-16'):
+        load_config("ViT-B-61")
