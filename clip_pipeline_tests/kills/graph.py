@@ -21,11 +21,10 @@ import tempfile
 import time
 import traceback
 from collections import Counter
-from collections.abc import Callable
 from pathlib import Path
 
 from clip_pipeline_tests.kills import troubles
-from clip_pipeline_tests.kills.troubles import Run
+from clip_pipeline_tests.kills.troubles import Run, Trouble
 
 SHORTER = 20
 PR_SET_CHILD_SUBREAPER = 36
@@ -41,15 +40,15 @@ def shorten_pauses() -> None:
 class Laps:
     """One data folder after the other. troubles: by name."""
 
-    def __init__(self, place: Path, harms: dict[str, Callable[[Run], bool]], chance: random.Random):
-        self.place, self.harms, self.chance = place, harms, chance
+    def __init__(self, place: Path, kinds: dict[str, Trouble], chance: random.Random):
+        self.place, self.troubles, self.chance = place, kinds, chance
         self.hit: Counter[str] = Counter()
         self.wrong: list[str] = []
         self.laps = 0
         self.runs = 0
         began = time.monotonic()
         self._calm, self._seconds = place / "calm", 1.0
-        self._say(self._run(self._calm, lambda run: False), "the calm run")
+        self._say(self._run(self._calm, 0), "the calm run")
         self._seconds = time.monotonic() - began
         self._wanted = self._bytes_of(self._calm)
 
@@ -57,35 +56,34 @@ class Laps:
         """A data folder from nothing to its end, with troubles until `most` have hit in all."""
         folder = self.place / f"lap{self.laps}"
         while True:
-            name = self.chance.choice(list(self.harms))
-            harm = self.harms[name] if self.hit.total() < most else lambda run: False
-            status, hit = self._run(folder, harm)
-            self.hit[name] += hit
+            status, hits = self._run(folder, most)
             self.runs += 1
             if status == 0:
                 break
-            if not hit:
-                self.wrong.append(
-                    f"lap {self.laps}: ended with {status}, and nothing had happened: {self._said(folder)[-1500:]}"
-                )
+            if not hits:
+                self.wrong.append(f"{folder.name}: ended with {status} untroubled: {self._said(folder)[-1500:]}")
                 break
         self._look(folder)
         self.laps += 1
 
-    def _run(self, folder: Path, harm: Callable[[Run], bool]) -> tuple[int, bool]:
-        """(exit status, whether the trouble hit it) of one run in the folder."""
+    def _run(self, folder: Path, most: int) -> tuple[int, int]:
+        """(exit status, how many troubles hit it) of one run in the folder: one after the other while it lives, until there were `most`."""
         folder.mkdir(exist_ok=True)
         head = os.fork()
         if head == 0:
             _become_a_run(folder)
-        run = Run(head, folder / "data", self._seconds, self.chance)
-        hit = harm(run)
+        run, hits = Run(head, folder / "data", self._seconds, self.chance), 0
+        while run.is_alive() and self.hit.total() < most:
+            name = self.chance.choice([name for name, trouble in self.troubles.items() if not trouble.is_over(run)])
+            hit = self.troubles[name].harm(run)
+            self.hit[name] += hit
+            hits += hit
         status = os.waitstatus_to_exitcode(os.waitpid(head, 0)[1])
         for orphan in _orphans(head):
             self.wrong.append(f"{folder.name}: process {orphan} is left after {status}")
         if "Traceback" in self._said(folder):
             self.wrong.append(f"{folder.name}: {self._said(folder)[-3000:]}")
-        return status, hit
+        return status, hits
 
     def _look(self, folder: Path) -> None:
         from clip_pipeline_tests.crash_points.data_cases import unfinished_in
@@ -107,7 +105,7 @@ class Laps:
     def _said(self, folder: Path) -> str:
         return (folder / "said").read_text(errors="replace")
 
-    def _say(self, outcome: tuple[int, bool], what: str) -> None:
+    def _say(self, outcome: tuple[int, int], what: str) -> None:
         if outcome[0]:
             self.wrong.append(f"{what} ended with {outcome[0]}: {self._said(self._calm)[-2000:]}")
 
@@ -174,16 +172,19 @@ def main() -> None:
     preload()
     began = time.monotonic()
     with troubles.small_disk(options.folder.absolute() / "disk", options.disk) as own_disk, small_world() as sites:
-        harms = {
-            "all processes": troubles.kill_all,
-            "one worker": troubles.kill_worker,
-            "photo host": troubles.lose_site(sites["images"], "image_shards"),
-            "search": troubles.lose_site(sites["api"], "image_links"),
-            "file size": troubles.limit_files,
+        no_downloads, no_searches = troubles.is_after("image_text_pairs"), troubles.is_after("photo_catalog")
+        photo_host = troubles.lose_site(sites["images"], "image_shards", no_downloads)
+        search = troubles.lose_site(sites["api"], "image_links", no_searches)
+        kinds = {
+            "all processes": Trouble(troubles.kill_all),
+            "one worker": Trouble(troubles.kill_worker, no_downloads),
+            "photo host": Trouble(photo_host, no_downloads),
+            "search": Trouble(search, no_searches),
+            "file size": Trouble(troubles.limit_files),
         }
         if own_disk:
-            harms["full disk"] = troubles.fill_disk
-        laps = Laps(options.folder.absolute() / "disk", harms, random.Random(options.seed))
+            kinds["full disk"] = Trouble(troubles.fill_disk)
+        laps = Laps(options.folder.absolute() / "disk", kinds, random.Random(options.seed))
         while laps.hit.total() < options.kills and not laps.wrong:
             laps.lap(options.kills)
             sys.stdout.write(
@@ -192,9 +193,9 @@ def main() -> None:
             sys.stdout.flush()
         if laps.wrong:
             shutil.copytree(options.folder / "disk", options.folder / "wrong", symlinks=True)
-    kinds = ", ".join(f"{name} {count}" for name, count in sorted(laps.hit.items()))
+    counts = ", ".join(f"{name} {count}" for name, count in sorted(laps.hit.items()))
     sys.stdout.write(
-        f"{laps.hit.total()} of {laps.runs} runs were hit ({kinds}), {laps.laps} ended whole, {len(laps.wrong)} wrong\n"
+        f"{laps.hit.total()} hits in {laps.runs} runs ({counts}), {laps.laps} ended whole, {len(laps.wrong)} wrong\n"
     )
     sys.stdout.write("".join(f"{line}\n" for line in laps.wrong))
     sys.exit(1 if laps.wrong else 0)

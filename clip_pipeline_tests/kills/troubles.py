@@ -69,6 +69,23 @@ def sessions() -> Iterator[tuple[int, int]]:
             yield int(path.parent.name), int(session)
 
 
+@dataclass(frozen=True)
+class Trouble:
+    """harm(run): waits for its moment; whether it hit the run while that was alive. is_over(run): whether its moment cannot come any more."""
+
+    harm: Callable[[Run], bool]
+    is_over: Callable[[Run], bool] = lambda run: False
+
+
+def is_after(asset: str) -> Callable[[Run], bool]:
+    """Whether an asset is being built, or was, which comes after all that the trouble is about."""
+
+    def is_over(run: Run) -> bool:
+        return any(path.is_dir() for place in (".", ".staging") for path in (run.data / place).glob(f"*/{asset}"))
+
+    return is_over
+
+
 def kill_all(run: Run) -> bool:
     """All processes at once, at any moment. Whether it was still at work, as with the others."""
     alive = run.wait(run.chance.expovariate(8 / run.seconds))
@@ -79,7 +96,8 @@ def kill_all(run: Run) -> bool:
 
 def kill_worker(run: Run) -> bool:
     """One process that the run started, soon after it is there; the run goes on."""
-    if not run.wait(run.seconds * 10, run.members):
+    over = is_after("image_text_pairs")
+    if not run.wait(run.seconds * 10, lambda: run.members() or over(run)):
         return False
     run.wait(run.chance.uniform(0, 0.1))
     members = run.members()
@@ -92,11 +110,11 @@ def kill_worker(run: Run) -> bool:
     return True
 
 
-def lose_site(site: Site, asset: str) -> Callable[[Run], bool]:
+def lose_site(site: Site, asset: str, over: Callable[[Run], bool]) -> Callable[[Run], bool]:
     """A host goes while the asset is built that needs it, and comes back."""
 
     def trouble(run: Run) -> bool:
-        if not run.wait(run.seconds * 10, lambda: run.is_building(asset)):
+        if not run.wait(run.seconds * 10, lambda: run.is_building(asset) or over(run)) or over(run):
             return False
         alive = run.wait(run.chance.uniform(0, 0.15))
         site.kill()

@@ -10,6 +10,8 @@ import time
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from clip_pipeline.machine.page_guard import (
     MAX_BODY_BYTES,
@@ -225,3 +227,26 @@ def test_a_websocket_of_another_page_is_refused(served, line):
     assert echo.sockets == before
     own = f"GET /graphql HTTP/1.1\r\nHost: localhost\r\n{upgrade}Origin: http://localhost\r\n\r\n".encode()
     assert b" 101 " in talk(port, own) and echo.sockets == before + 1
+
+
+HOSTS = st.sampled_from([b"localhost:3000", b"127.0.0.1", b"evil.example", b"", b"\xff"]) | st.binary(max_size=30)
+NAMES = st.sampled_from(
+    [b"host", b"origin", b"sec-fetch-site", b"content-type", b"content-length", b"accept", b"referer"]
+)
+
+
+@given(
+    method=st.sampled_from(["GET", "HEAD", "POST", "PUT", ""]) | st.text(max_size=8),
+    path=st.sampled_from(["/", "/graphql", "/notebook"]) | st.text(max_size=20),
+    query=st.binary(max_size=20),
+    headers=st.lists(st.tuples(NAMES | st.binary(max_size=12), HOSTS), max_size=6),
+)
+def test_whatever_comes_is_answered_or_refused_and_never_for_a_name_that_is_not_known(method, path, query, headers):
+    refusal = refuse_request(method, path, query, headers, RULES)
+    hosts = [value for name, value in headers if name == b"host"]
+    if refusal is None:
+        assert len(hosts) == 1 and refuse_request("GET", "/", b"", [(b"host", hosts[0])], RULES) is None
+        assert not any(b"evil" in value for name, value in headers if name in (b"host", b"origin"))
+        assert method in ("GET", "HEAD", "POST")
+    else:
+        assert 400 <= refusal.status < 500 and refusal.sentence.isprintable()
