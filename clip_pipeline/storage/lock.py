@@ -37,8 +37,9 @@ def exclusive_lock(
             if wait:
                 raise
         if descriptor >= 0:
-            os.ftruncate(descriptor, 0)
-            os.pwrite(descriptor, _this_process().encode()[:MAX_OWNER_BYTES], 0)
+            with contextlib.suppress(OSError):  # a full disk: the lock holds without its owner's name
+                os.ftruncate(descriptor, 0)
+                os.pwrite(descriptor, _this_process().encode()[:MAX_OWNER_BYTES], 0)
         yield descriptor >= 0
     finally:
         if descriptor >= 0:

@@ -1,11 +1,12 @@
 from __future__ import annotations
 
+import errno
 import os
 import subprocess
 import sys
 import threading
 
-from clip_pipeline.storage.lock import exclusive_lock, owner_of
+from clip_pipeline.storage.lock import exclusive_lock, is_locked, owner_of
 
 HOLDER = """
 import sys, time
@@ -77,3 +78,12 @@ def test_those_who_share_a_lock_hold_it_together_and_shut_out_who_wants_it_alone
             assert not alone
     with exclusive_lock(path, "", wait=False) as alone:
         assert alone
+
+
+def test_a_lock_holds_although_a_full_disk_has_no_room_for_its_owners_name(tmp_path, monkeypatch):
+    def full(*arguments):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("clip_pipeline.storage.lock.os.pwrite", full)
+    with exclusive_lock(tmp_path / "lock", "a thing") as held:
+        assert held and is_locked(tmp_path / "lock")

@@ -17,6 +17,7 @@ from clip_pipeline.pipeline.workspace import Workspace
 from clip_pipeline.settings import SECTIONS, fingerprinted
 from clip_pipeline.storage.artifacts import Store
 from clip_pipeline.storage.disk import hash_json
+from clip_pipeline.storage.disk_faults import disk_sentence
 from clip_pipeline.storage.manifest import Artifact, ArtifactKey
 from clip_pipeline.storage.remembered import recall, remember
 from clip_pipeline.version import __version__
@@ -65,8 +66,10 @@ def evaluate(workspace: Workspace, check: Check, key: ArtifactKey) -> CheckResul
     except ClipPipelineError as error:
         found = f"could not be evaluated: {error}"
     except Exception as error:
-        logger.exception("The check %s of %s broke", check.name, key)
-        found = f"could not be evaluated: {type(error).__name__}: {error}"
+        sentence = disk_sentence(error)
+        if not sentence:
+            logger.exception("The check %s of %s broke", check.name, key)
+        found = f"could not be evaluated: {sentence or f'{type(error).__name__}: {error}'}"
     return CheckResult(check, key, CheckOutcome(False, found), broke=True)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from dataclasses import replace
 from pathlib import Path
 
@@ -100,6 +101,17 @@ def test_a_check_that_breaks_fails_with_the_reason_and_is_a_failure_of_the_artif
     assert caplog.records[0].exc_info
     missing = evaluate(workspace, checks_of("vocabulary")[0], STEPS["vocabulary"].key())
     assert "was never materialised" in missing.outcome.found
+
+
+def test_a_full_disk_during_a_check_is_a_sentence(workspace, caplog):
+    def full(workspace: Workspace, partition: str) -> CheckOutcome:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    result = evaluate(workspace, Check("full", "vocabulary", "Fills.", True, full), STEPS["vocabulary"].key())
+    assert (
+        result.broke and "cannot be written" in result.outcome.found and "Look after the disks" in result.outcome.found
+    )
+    assert not caplog.records, "no traceback"
 
 
 def test_a_check_sees_one_partition_with_the_settings_of_its_variant(workspace):
