@@ -29,6 +29,7 @@ from clip_pipeline.evaluation.datasets.names import class_names
 from clip_pipeline.sources.photos.class_names import NAMES_FILE
 from clip_pipeline.sources.photos.formats.cifar import cifar_classes
 from clip_pipeline.sources.photos.formats.tar_paths import holds_tars
+from clip_pipeline.sources.photos.label_tables import PLACES
 from clip_pipeline.sources.photos.open import open_photos
 from clip_pipeline.sources.photos.photos import Metadata
 from clip_pipeline.sources.tables.text_files import lines_of, read_text
@@ -59,16 +60,16 @@ def open_files(folder: Path, name: str = "") -> Dataset:
     """A dataset of files: CLIP_benchmark's layout, a folder of class folders, or photos (or tars) with captions; also what the
     registry knows by the form that it is published in, unchecked.
 
-    name: what the scores call it, the folder's name if empty. Raises
-    DatasetError when there is no photo, neither labels nor captions, or a single class; PhotosError, CaptionsError for files that
-    cannot be read.
+    name: what the scores call it, the folder's name if empty. Raises DatasetError when there is no photo, neither labels nor
+    captions, or a single class; PhotosError, CaptionsError for files that cannot be read.
     """
     name = name or folder.absolute().name.removesuffix(".tar")
     dataset = _of_published_form(folder, name) or _open_files(folder, name)
     if dataset.labels is not None and len(set(dataset.labels)) < 2:
         only = dataset.class_names[dataset.labels[0]]
         raise DatasetError(
-            f'{folder} has photos of one class only ("{only}"). Zero-shot needs at least two class folders to choose between.'
+            f'{folder} has photos of one class only ("{only}"). Zero-shot needs at least two class folders to choose '
+            f"between.{_beside(folder)}"
         )
     return dataset
 
@@ -123,10 +124,12 @@ def _class_names(folder: Path, known: Metadata) -> Sequence[str]:
 
 def _beside(folder: Path) -> str:
     """The files that might have told the classes, and cannot be read so."""
-    if not folder.is_dir():
-        return ""
+    places = [folder / place for place in PLACES if (folder / place).is_dir()]
     files = [
-        path.name for path in sorted(folder.iterdir()) if path.suffix.lower() in MAY_NAME_CLASSES and path.is_file()
+        path.relative_to(folder).as_posix()
+        for place in places
+        for path in sorted(place.iterdir())
+        if path.suffix.lower() in MAY_NAME_CLASSES and path.is_file()
     ]
     return f" Beside them lie {', '.join(files[:5])}, in which no labels of photos are known." if files else ""
 
