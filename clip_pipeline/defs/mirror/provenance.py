@@ -27,6 +27,9 @@ INPUT_POINTER = "dagster/input_event_pointer"
 BEFORE_ALL_EVENTS = -2
 """A pointer that makes every version of a partitioned input one that came after it."""
 
+UNKNOWN_SETTINGS = "unknown"
+"""Stands for the hash of settings that cannot be told."""
+
 MAX_COMPARED_PARTITIONS = 100
 """Of an input with so many partitions or more Dagster compares none (SKIP_PARTITION_DATA_VERSION_DEPENDENCY_THRESHOLD)."""
 
@@ -87,8 +90,16 @@ def _asset_of(asset: Asset, input_name: str) -> str:
 
 
 def definition_code_version(step: Step, workspace: Workspace) -> str:
-    """The code version of the asset's definition: the step's, and a hash of the recipe's settings that decide its bytes."""
-    return _code_version(step.asset.code_version, step.builder.config(workspace))
+    """The code version of the asset's definition: the step's, and a hash of the recipe's settings that decide its bytes.
+
+    Where they cannot be told, as of photos at a path that is not there, it is one that nothing was built with: the asset is shown as
+    unsynced, its run says what is wrong, and the page has all the others.
+    """
+    try:
+        config = step.builder.config(workspace)
+    except ClipPipelineError:
+        return f"{step.asset.code_version}-{UNKNOWN_SETTINGS}"
+    return _code_version(step.asset.code_version, config)
 
 
 def _code_version(version: str, config: Mapping[str, Any]) -> str:
