@@ -26,7 +26,7 @@ from clip_pipeline.models.pretrained import load_named_model, open_clip_tokenize
 from clip_pipeline.models.registry import FOLDER_CONFIG_FILE as CONFIG_FILE
 from clip_pipeline.models.registry import LOCAL_DIR, check_config
 from clip_pipeline.models.takes_images import check_takes_images
-from clip_pipeline.models.torchvision_operators import define_missing_operators
+from clip_pipeline.models.torchvision_operators import load_open_clip
 from clip_pipeline.models.weights_file import check_weights_file, misfit_reason
 from clip_pipeline.text.tokenizer import check_tokenizer_size
 
@@ -98,9 +98,7 @@ def load_model_folder(
     """
     folder = Path(folder)
     config = read_folder_config(folder)["model_cfg"]
-    define_missing_operators()
-    with waiting("Loading open_clip"):
-        import open_clip
+    open_clip = load_open_clip()
 
     try:
         with waiting(f"Loading the model {folder}"), without_foreign_code(str(folder)), panics_are_errors():

@@ -13,12 +13,11 @@ from typing import TYPE_CHECKING, Any
 
 from clip_pipeline.errors import ModelError
 from clip_pipeline.machine.foreign_code import loading_reason, panics_are_errors, without_foreign_code
-from clip_pipeline.machine.progress import waiting
 from clip_pipeline.models.folder import read_folder_config
 from clip_pipeline.models.preprocessing import others_preprocess_config
 from clip_pipeline.models.pretrained import HUB, named_config, open_clip_tokenizer, without_waiting
 from clip_pipeline.models.registry import LOCAL_DIR, is_architecture, load_config
-from clip_pipeline.models.torchvision_operators import define_missing_operators
+from clip_pipeline.models.torchvision_operators import load_open_clip
 
 if TYPE_CHECKING:
     import torch
@@ -42,9 +41,7 @@ class ModelForm:
     def open_tokenizer(self, files: Path | None = None) -> Callable[..., torch.Tensor]:
         """open_clip's tokenizer of the model: texts -> (N, L) ids. files: a folder with its files, where they are not the model's own.
         Raises ModelError."""
-        define_missing_operators()
-        with waiting("Loading open_clip"):
-            import open_clip  # noqa: F401
+        load_open_clip()
         try:
             offline = without_waiting() if self.folder is None and files is None else nullcontext()
             with offline, without_foreign_code(self.name), panics_are_errors():

@@ -35,7 +35,7 @@ from clip_pipeline.models.registry import (
     load_config,
 )
 from clip_pipeline.models.takes_images import check_takes_images
-from clip_pipeline.models.torchvision_operators import define_missing_operators
+from clip_pipeline.models.torchvision_operators import load_open_clip
 from clip_pipeline.models.weights_file import check_weights_file, misfit_reason
 from clip_pipeline.sources.web.reachable import is_reachable
 
@@ -57,9 +57,7 @@ def load_named_model(name: str, device: str) -> Loaded:
     Raises ModelError for a name that means nothing (with those nearest to it), for weights that are not here and cannot be
     downloaded, and for a file of weights that does not fit.
     """
-    define_missing_operators()
-    with waiting("Loading open_clip"):
-        import open_clip  # noqa: F401
+    load_open_clip()
 
     with waiting(f"Loading the model {name}"):
         if name.startswith(HUB):
@@ -78,9 +76,7 @@ def named_config(name: str) -> tuple[str, dict[str, Any], dict[str, Any]]:
 
     Raises ModelError for a name that means nothing, and for a configuration that is not here and cannot be downloaded.
     """
-    define_missing_operators()
-    with waiting("Loading open_clip"):
-        import open_clip
+    open_clip = load_open_clip()
 
     if name.startswith(HUB):
         with without_waiting():

@@ -17,8 +17,7 @@ from clip_pipeline.machine.foreign_code import (
     refuse_code_of_folder,
     without_foreign_code,
 )
-from clip_pipeline.machine.progress import waiting
-from clip_pipeline.models.torchvision_operators import define_missing_operators
+from clip_pipeline.models.torchvision_operators import load_open_clip
 
 ClipModel: TypeAlias = Any
 """open_clip's CLIP. torch gives the attributes of a module no types of their own, so checkers know nothing of it."""
@@ -168,9 +167,8 @@ def build_model(config: dict[str, Any]) -> ClipModel:
     Raises ModelError when open_clip, timm or transformers refuses the configuration, or has another token table than the
     tokenizer.
     """
-    define_missing_operators()
-    with waiting("Loading open_clip"):
-        from open_clip.model import CLIP, CustomTextCLIP
+    load_open_clip()
+    from open_clip.model import CLIP, CustomTextCLIP
 
     if "multimodal_cfg" in config:
         raise ModelError(

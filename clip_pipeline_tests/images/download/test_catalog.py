@@ -287,7 +287,7 @@ def test_a_photo_that_cannot_be_had_in_a_new_size_stays_as_it_was_until_it_can(t
         assert {row["height"] for row in attempts(tmp_path / "a").values()} == {24, 32}, "one is gone from its host"
 
 
-def test_a_photo_that_stays_as_it_was_keeps_nothing_beside_its_picture(tmp_path):
+def test_a_photo_that_stays_as_it_was_keeps_nothing_beside_its_image(tmp_path):
     """A shard of an older version may hold a comment or a place in a JPEG that was small enough to be kept."""
     with loopback() as site:
         rows = photos_at(site, 15)

@@ -62,7 +62,7 @@ def peak_bytes(family: int) -> int:
 
 
 @pytest.mark.slow
-def test_the_decoders_outlive_every_hostile_picture(tmp_path):
+def test_the_decoders_outlive_every_hostile_image(tmp_path):
     paths = hostile_photos(tmp_path / "photos")
     assert len(paths) >= 70
     peaks: list[int] = []

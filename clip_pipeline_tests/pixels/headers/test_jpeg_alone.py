@@ -91,7 +91,7 @@ def test_nothing_beside_the_image_is_stored_and_no_pixel_changes(carrier):
         {"quality": 90, "restart_marker_rows": 1},
     ],
 )
-def test_a_jpeg_that_is_nothing_but_its_picture_stays_byte_for_byte(options):
+def test_a_jpeg_that_is_nothing_but_its_image_stays_byte_for_byte(options):
     content = encoded(PHOTO, "JPEG", **options)
     checked = check_photo(content, SETTINGS)
     assert isinstance(checked, CheckedPhoto)
@@ -110,7 +110,7 @@ HIDING = {
 
 
 @pytest.mark.parametrize("hiding", HIDING)
-def test_what_hides_within_the_picture_s_own_segments_is_not_kept(hiding):
+def test_what_hides_within_the_image_s_own_segments_is_not_kept(hiding):
     content = HIDING[hiding]
     assert SECRET in content or hiding == "a scan too many"
     checked = check_photo(content, SETTINGS)

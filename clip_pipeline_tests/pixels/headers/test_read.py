@@ -80,7 +80,7 @@ def test_a_progressive_jpeg_keeps_its_coefficients_at_any_reduction():
     assert header.memory(8) > header.fixed_bytes
 
 
-def test_scans_are_counted_up_to_the_end_of_the_picture_alone():
+def test_scans_are_counted_up_to_the_end_of_the_image_alone():
     content = encoded(PHOTO, "JPEG", progressive=True)
     film = content + b"\xff\xda" * 1000
     assert read_header("JPEG", film).seconds == pytest.approx(read_header("JPEG", content).seconds, abs=0.01)
@@ -88,7 +88,7 @@ def test_scans_are_counted_up_to_the_end_of_the_picture_alone():
         read_header("JPEG", many_scans(101, 64, 64))
 
 
-def test_metadata_that_costs_more_than_the_picture_is_left_out_before_pillow_reads_it():
+def test_metadata_that_costs_more_than_the_image_is_left_out_before_pillow_reads_it():
     for kind, made, names in (
         ("JPEG", jpegs(), ("exif_of_itself", "exif_of_gigabytes", "fill_bytes", "stray_bytes", "comments_of_20_MB")),
         ("PNG", pngs(), ("exif_of_itself", "a_text_that_inflates", "text_of_20_MB")),
