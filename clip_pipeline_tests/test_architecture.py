@@ -29,9 +29,9 @@ STAGES_IN_ORDER = (
     *(
         "pixels",
         "sources",
+        "text",
         "words",
         "images",
-        "text",
         "models",
         "training",
         "embedding",

@@ -7,8 +7,8 @@ from functools import lru_cache
 
 from clip_pipeline.errors import SettingsError
 from clip_pipeline.settings import PairsSettings
+from clip_pipeline.text.word_boundaries import find_tokens
 from clip_pipeline.words.stop_words import stop_word_languages, stop_words_of
-from clip_pipeline.words.tokens import find_tokens
 
 SCRIPT_NAMES = {"HIRAGANA": "kana", "KATAKANA": "kana", "CJK": "han"}
 """Where the first word of a letter's Unicode name is not the name of its script."""

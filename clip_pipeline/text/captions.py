@@ -8,7 +8,7 @@ import unicodedata
 from collections.abc import Iterable
 from pathlib import Path
 
-from clip_pipeline.words.tokens import JOINERS, drop_unseen
+from clip_pipeline.text.word_boundaries import JOINERS, drop_unseen
 
 _WHITESPACE = re.compile(r"\s+")
 _TAG = re.compile(r"</?[a-zA-Z][^<>]{0,200}>")
@@ -20,7 +20,7 @@ def clean_caption(text: str, max_chars: int = 400) -> str:
 
     HTML entities are resolved (twice: `&amp;quot;` is common) and tags removed, the characters put into Unicode's NFKC
     form, curly quotes straightened, control characters dropped, white space folded. What cannot be seen goes by the rule of words
-    (`words/tokens.py`): joiners stay where a script is written with them, the zero-width space becomes a blank. A caption longer than `max_chars`
+    (`text/word_boundaries.py`): joiners stay where a script is written with them, the zero-width space becomes a blank. A caption longer than `max_chars`
     is cut at the last word that fits. Cleaning a clean caption changes nothing.
     """
     if "&" in text:

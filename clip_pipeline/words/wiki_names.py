@@ -95,7 +95,7 @@ def link_names(site: Site) -> dict[str, int]:
 
 def namespace_keys(site: Site) -> dict[str, int]:
     """The number of a namespace by each of its names in lower case: for exports that tell the namespace by the title alone."""
-    keys = {}
+    keys: dict[str, int] = {}
     for code in languages_of(site):
         of_language = all_names()["languages"][code].get("namespaces", {})
         keys |= {name.lower(): int(key) for key, names in of_language.items() for name in names}

@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 
 from clip_pipeline.sandbox.articles import make_pages
 from clip_pipeline.sources.wikimedia.dump_files import DumpPart
+from clip_pipeline.text.word_boundaries import split_words
 from clip_pipeline.words.html import html_text, is_disambiguation_html, is_redirect_html
 from clip_pipeline.words.html_count import count_html_part
-from clip_pipeline.words.tokens import split_words
 from clip_pipeline_tests.words.parsoid import render
 from clip_pipeline_tests.words.scanned_prose import is_disambiguation, plain_text
 

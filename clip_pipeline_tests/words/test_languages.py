@@ -7,9 +7,9 @@ from collections import Counter
 import pytest
 
 from clip_pipeline.api.count_words import count_words
+from clip_pipeline.text.word_boundaries import split_words
 from clip_pipeline.words import segmentation
 from clip_pipeline.words.count import RULES, number_of_rules
-from clip_pipeline.words.tokens import split_words
 from clip_pipeline_tests.words.dumps import FOOT, page_xml
 
 PAGES = {

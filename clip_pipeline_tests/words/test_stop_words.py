@@ -3,8 +3,8 @@ from __future__ import annotations
 import pytest
 
 from clip_pipeline.errors import InputError, SettingsError
+from clip_pipeline.text.word_boundaries import split_words
 from clip_pipeline.words.stop_words import choose_stop_words, stop_word_languages, stop_words_of
-from clip_pipeline.words.tokens import split_words
 
 
 def test_ten_languages_have_a_list_of_words_as_they_are_counted():

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from functools import lru_cache
 
+from clip_pipeline.text.word_boundaries import split_words, without_possessive
 from clip_pipeline.words.segmentation import Segmenter, can_segment, has_no_spaces
-from clip_pipeline.words.tokens import split_words, without_possessive
 
 KEYWORDS_REMEMBERED = 100_000
 

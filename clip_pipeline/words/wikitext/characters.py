@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from clip_pipeline.words.tokens import combining_marks, keeps_joiners, unseen_characters
+from clip_pipeline.text.word_boundaries import combining_marks, keeps_joiners, unseen_characters
 from clip_pipeline.words.wikitext.code_points import code_point_at, kernel
 from clip_pipeline.words.wikitext.normal_form import composing_characters
 

@@ -13,12 +13,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numba.core import caching
 
+from clip_pipeline.text.word_boundaries import split_words
 from clip_pipeline.words import table as word_table
 from clip_pipeline.words.count import CountLimits
 from clip_pipeline.words.reading import PageCounter, add_text, page_chunks, prose_of
 from clip_pipeline.words.sorted_runs import merge_runs, write_run
 from clip_pipeline.words.table import WordTable
-from clip_pipeline.words.tokens import split_words
 from clip_pipeline.words.wiki_names import ENGLISH_LINK_NAMES
 from clip_pipeline.words.wikitext import scanner
 from clip_pipeline.words.wikitext.link_kinds import CATEGORY, IMAGE

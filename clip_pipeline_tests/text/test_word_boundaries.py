@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from clip_pipeline.words.tokens import split_words
+from clip_pipeline.text.word_boundaries import split_words
 
 
 def test_words_are_lower_case_with_apostrophes_and_hyphens_inside():
