@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from clip_pipeline.display.left_out import LeftOut
 from clip_pipeline.machine.progress import shown_progress
 from clip_pipeline.settings import Recipe
 from clip_pipeline.settings.chosen_recipe import Settings, recipe_of
@@ -39,10 +39,25 @@ def download(
     from clip_pipeline.sources.photos.url_list import list_url_photos
 
     chosen = recipe_of(recipe, settings)
-    listed = list_url_photos(Path(links), Counter(), chosen.pairs, chosen.links.caption_keys)
+    left_out = LeftOut()
+    listed = list_url_photos(Path(links), left_out, chosen.pairs, chosen.links.caption_keys)
     with shown_progress(progress), PhotoFetcher(chosen.download, hosts or {}) as fetcher:
         counts = download_listed(listed, Path(output), chosen.download, fetcher, chosen.compute.workers, retry)
+    left_out.say(str(links))
+    _statuses_of(Path(output)).say(str(output))
     return dict(counts)
+
+
+def _statuses_of(output: Path) -> LeftOut:
+    """The photos that are in no shard of the folder, by the reason."""
+    import pyarrow.parquet as pq
+
+    from clip_pipeline.images.photos_left_out import count_statuses
+
+    found = LeftOut()
+    for table in sorted(output.glob("[0-9]*.parquet")):
+        count_statuses(pq.read_table(table, columns=["id", "status", "error_message"]), found)
+    return found
 
 
 def lacking_sentence(output: str | Path, settings: Settings = ()) -> str:

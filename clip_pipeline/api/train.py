@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import logging
-from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from clip_pipeline.display.left_out import LeftOut
 from clip_pipeline.errors import PhotosError
 from clip_pipeline.machine.progress import shown_progress
 from clip_pipeline.settings import Recipe, settings_text
@@ -98,8 +98,9 @@ def pairs_of_folder(photos: str | Path, captions: str | None, recipe: Recipe, wo
         raise PhotosError(f"There is no {photos}. Give a folder of photos with a caption file, or of webdataset tars.")
     links = recipe.links
     options = CaptionOptions(captions or links.captions, (), links.splits, links.file_key, links.caption_keys)
-    opened = open_photos(photos, options, kind="tars" if photos.is_file() else "")
-    listed: Iterable[pa.Table] = opened.table(Counter())
+    unread = LeftOut()
+    opened = open_photos(photos, options, kind="tars" if photos.is_file() else "", say=False)
+    listed: Iterable[pa.Table] = opened.table(unread)
     if isinstance(opened, FolderPhotos):
         listed = list(listed)
         check_captions(listed, photos, options)
@@ -108,9 +109,8 @@ def pairs_of_folder(photos: str | Path, captions: str | None, recipe: Recipe, wo
     tables = [pq.read_table(path) for path in sorted(work.glob("[0-9]*.parquet"))]
     settings = recipe.pairs
     pairs, dropped = build_pairs(tables, settings, lambda text: clean_caption(text, settings.max_caption_chars))
-    left_out = ", ".join(f"{reason} {count:,}" for reason, count in dropped.items() if count)
-    if left_out:
-        logger.warning("Left out of the pairs: %s", left_out)
+    unread.say(str(photos))
+    dropped.say("the pairs")
     return pairs
 
 

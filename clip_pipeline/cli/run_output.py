@@ -12,6 +12,7 @@ from typing import Any
 import click
 
 from clip_pipeline.cli.sentences import terminal_sentence
+from clip_pipeline.display.left_out import FACT, added_rows, left_out_sentences
 from clip_pipeline.display.printable import terminal_of
 from clip_pipeline.display.text_table import text_table
 from clip_pipeline.errors import error_sentence
@@ -216,7 +217,16 @@ def status_table(statuses: Sequence[ArtifactStatus]) -> str:
         of_asset = [status for status in statuses if status.asset == asset]
         size = _size_text(sum(status.bytes for status in of_asset))
         rows.append((of_asset[0].stage, asset, _states_text(of_asset), size, _why_text(of_asset)))
-    return text_table(rows, ("stage", "asset", "state", "size", "why"), right=(3,))
+    table = text_table(rows, ("stage", "asset", "state", "size", "why"), right=(3,))
+    return "\n".join([table, *_left_out_lines(statuses)])
+
+
+def _left_out_lines(statuses: Sequence[ArtifactStatus]) -> list[str]:
+    lines = []
+    for asset in dict.fromkeys(status.asset for status in statuses):
+        rows = added_rows({FACT: status.left_out} for status in statuses if status.asset == asset)
+        lines += [f"Left out of {asset}: {sentence}" for sentence in left_out_sentences(rows)]
+    return lines
 
 
 def _states_text(statuses: Sequence[ArtifactStatus]) -> str:

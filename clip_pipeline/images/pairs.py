@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from clip_pipeline.display.left_out import LeftOut
 from clip_pipeline.errors import PhotosError
 from clip_pipeline.images.caption_rules import CaptionRules
 from clip_pipeline.images.dedupe import near_duplicate_groups
-from clip_pipeline.images.left_out import LeftOut
+from clip_pipeline.images.photos_left_out import count_statuses
 from clip_pipeline.records import IMAGE_TEXT_PAIRS, SPLITS
 from clip_pipeline.settings import PairsSettings
 from clip_pipeline.sources.photos.rating_filters import unfit_ratings
@@ -27,7 +28,7 @@ logger = logging.getLogger(__name__)
 def build_pairs(
     attempts: Iterable[pa.Table], settings: PairsSettings, clean_caption: Callable[[str], str]
 ) -> tuple[pa.Table, LeftOut]:
-    """(IMAGE_TEXT_PAIRS sorted by photo id and caption, what was dropped by reason, which is said as warnings too).
+    """(IMAGE_TEXT_PAIRS sorted by photo id and caption, what was dropped by reason, which whoever asked says).
 
     attempts: SHARD_ATTEMPTS of every shard. Dropped are photos with a status other than success, of a size, shape, share
     of text or rating that the settings exclude, or without any caption left; and captions that after cleaning have too few or too many
@@ -52,11 +53,10 @@ def build_pairs(
     )
     given, ids = photos["split"].to_pylist(), photos["id"].to_pylist()
     splits = _split_groups(ids, given, groups, settings)
-    kept, copies = _kept_rows(sha256, given, [splits[group] for group in groups], dropped)
+    kept, copies = _kept_rows(ids, sha256, given, [splits[group] for group in groups], dropped)
     names = {"split": [splits[groups[row]] for row in kept], "group": [ids[groups[row]] for row in kept]}
     table = _pair_rows(photos, kept, copies, names)
     logger.info("Kept %s pairs of %s photos in %s groups", f"{len(table):,}", f"{len(kept):,}", f"{len(set(groups)):,}")
-    dropped.say()
     return table, dropped
 
 
@@ -88,9 +88,7 @@ def _photos_that_fit(table: pa.Table, settings: PairsSettings, dropped: LeftOut)
     """The columns that pairs need of the photos whose status, size, shape, share of text and ratings are right."""
     import pyarrow.compute as pc
 
-    for status in table["status"].value_counts().to_pylist():
-        if status["values"] != "success":
-            dropped[f"photo {status['values']}"] += status["counts"]
+    count_statuses(table, dropped)
     photos = table.filter(pc.equal(table["status"], "success"))
     width, height = (photos[f"original_{side}"].fill_null(0).to_numpy() for side in ("width", "height"))
     shorter, longer = np.minimum(width, height), np.maximum(width, height)
@@ -147,22 +145,23 @@ def _with_captions(photos: pa.Table, dropped: LeftOut) -> pa.Table:
 
     captioned = pc.greater(pc.list_value_length(photos["captions"]), 0)
     left = photos.filter(captioned)
-    dropped["photo without caption"] += len(photos) - len(left)
+    without = photos["id"].filter(pc.invert(captioned))
+    dropped.add("photo without caption", len(without), without[0].as_py() if len(without) else "")
     return left
 
 
 def _kept_rows(
-    sha256: list[str], given: list[str | None], splits: list[str], dropped: LeftOut
+    ids: list[str], sha256: list[str], given: list[str | None], splits: list[str], dropped: LeftOut
 ) -> tuple[list[int], dict[int, list[int]]]:
     """(the photos kept, the byte-for-byte copies of each that has some). Not kept either: a near-duplicate of a photo that
     the source put into another split."""
     first_of: dict[str, int] = {}
     copies: dict[int, list[int]] = {}
-    for row, (digest, own, split) in enumerate(zip(sha256, given, splits, strict=True)):
+    for row, (name, digest, own, split) in enumerate(zip(ids, sha256, given, splits, strict=True)):
         if own in SPLITS and own != split:
-            dropped[f"photo near_duplicate_in_{split}"] += 1
+            dropped.add(f"photo near_duplicate_in_{split}", 1, name)
         elif first_of.setdefault(digest, row) != row:
-            dropped["photo exact_duplicate"] += 1
+            dropped.add("photo exact_duplicate", 1, f"{name}, the same bytes as {ids[first_of[digest]]}")
             copies.setdefault(first_of[digest], []).append(row)
     return list(first_of.values()), copies
 

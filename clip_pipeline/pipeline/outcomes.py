@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
+from clip_pipeline.display.left_out import Row, added_rows
 from clip_pipeline.errors import RunFailedError
 from clip_pipeline.pipeline.builder import Incomplete
 from clip_pipeline.pipeline.checks.evaluate import CheckResult
@@ -35,6 +36,11 @@ class AssetOutcome:
     @property
     def hits(self) -> int:
         return sum(outcome.hit for outcome in self.partitions.values())
+
+    @property
+    def left_out(self) -> list[Row]:
+        """What its partitions left out, together."""
+        return added_rows(materialised.artifact.facts for materialised in self.partitions.values())
 
     @property
     def failed_checks(self) -> list[CheckResult]:

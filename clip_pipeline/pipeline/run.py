@@ -9,6 +9,7 @@ import logging
 import time
 from collections.abc import Callable, Sequence
 
+from clip_pipeline.display.left_out import left_out_sentences
 from clip_pipeline.errors import (
     ClipPipelineError,
     DiskError,
@@ -128,6 +129,9 @@ def run_step(
         on_partition(pace.done(partition, outcome))
     if checks:
         _check(workspace, step, outcome)
+    if outcome.built:
+        for sentence in left_out_sentences(outcome.left_out):
+            logger.warning("Left out of %s: %s", step.name, sentence)
     outcome.seconds = time.monotonic() - started
     return outcome
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from clip_pipeline.display.left_out import Row, added_rows
 from clip_pipeline.errors import InputError, MissingArtifactError, SettingsError
 from clip_pipeline.pipeline.old_artifacts import old_artifacts
 from clip_pipeline.pipeline.step import Step
@@ -30,6 +31,7 @@ class ArtifactStatus:
     finished: str
     rows: dict[str, int]
     fingerprint: str
+    left_out: list[Row] = field(default_factory=list)
 
     def as_json(self) -> dict[str, Any]:
         return asdict(self)
@@ -86,4 +88,5 @@ def _of_artifact(key: ArtifactKey, artifact: Artifact | None, state: str, why: s
         finished=artifact.manifest["finished"] if artifact else "",
         rows=artifact.rows if artifact else {},
         fingerprint=artifact.fingerprint if artifact else "",
+        left_out=added_rows([artifact.facts]) if artifact else [],
     )

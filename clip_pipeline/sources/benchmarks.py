@@ -15,7 +15,7 @@ from urllib.parse import unquote
 
 from clip_pipeline.errors import PhotosError, SourceError
 from clip_pipeline.machine.progress import progress
-from clip_pipeline.sources.photos.formats.tar_index import tar_members
+from clip_pipeline.sources.photos.formats.tar_members import tar_members
 from clip_pipeline.sources.web.api_session import Hosts, http_session
 from clip_pipeline.sources.web.small_file import copy_file, read_small_file
 

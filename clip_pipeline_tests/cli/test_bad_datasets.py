@@ -113,7 +113,7 @@ def test_files_that_are_no_photos_are_left_out_and_told(model, tmp_path, caplog)
     (folder / "cat" / "list.docx").write_bytes(b"words")
     result = evaluate(model, folder, tmp_path)
     assert result.exit_code == 0, result.exception
-    assert "left out 1 files that are no photos, the first is cat/list.docx" in caplog.text
+    assert '1 of "file that is no photo", such as "cat/list.docx"' in caplog.text
 
 
 def test_classes_of_your_own_that_a_split_lacks_are_told(model, tmp_path, caplog):

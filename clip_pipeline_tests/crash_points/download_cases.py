@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from clip_pipeline.display.left_out import LeftOut
 from clip_pipeline_tests.crash_points.case import Case, scratch_left
 
 OLD, NEW = range(36), range(12, 44)
@@ -31,7 +32,6 @@ def write_list(path: Path, numbers: range) -> None:
 
 def download(folder: Path, numbers: range, port: int) -> None:
     """As `clip-pipeline download`, with a decoder that is a fork of this process."""
-    from collections import Counter
     from dataclasses import replace
     from unittest import mock
 
@@ -52,7 +52,7 @@ def download(folder: Path, numbers: range, port: int) -> None:
         mock.patch.object(catalog, "shared_decode_pool", lambda workers: decoders),
         fetch.PhotoFetcher(settings, {"photos.test": ("127.0.0.1", port)}) as fetcher,
     ):
-        download_listed(list_url_photos(listed, Counter()), folder / "shards", settings, fetcher)
+        download_listed(list_url_photos(listed, LeftOut()), folder / "shards", settings, fetcher)
     decoders.end()
     if decoder.ends:  # no photo came to it
         decoder.wait()

@@ -13,13 +13,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from clip_pipeline.display.left_out import SETTING_OF
 from clip_pipeline.errors import PhotosError, SettingsError
 from clip_pipeline.images.caption_rules import count_words, main_script, may_be_in
 from clip_pipeline.images.dedupe import THUMBNAIL_BYTES
-from clip_pipeline.images.left_out import SETTING_OF
 from clip_pipeline.images.pairs import build_pairs
 from clip_pipeline.records import IMAGE_TEXT_PAIRS, SHARD_ATTEMPTS
 from clip_pipeline.settings import PairsSettings
+from clip_pipeline.settings.fields import find_field
 from clip_pipeline_tests.images.photos import photo, shuffled
 
 SETTINGS = PairsSettings()
@@ -364,6 +365,7 @@ def test_captions_without_spaces_are_kept_and_what_is_left_out_is_said(caplog):
     rows, dropped = pairs_of(attempt("a", captions=captions))
     assert [row["caption"] for row in rows] == captions[:3]
     assert dropped.by_settings() == [("caption too_few_words", 3, "pairs.min_caption_words", "cup")]
+    dropped.say("the pairs")
     assert 'Left out of the pairs: 3 of "caption too_few_words" (pairs.min_caption_words), such as "cup"' in caplog.text
 
 
@@ -393,4 +395,5 @@ def test_where_nothing_is_left_the_setting_that_took_most_is_named():
 
 
 def test_every_reason_with_a_setting_names_one_that_there_is():
-    assert {name.removeprefix("pairs.") for name in SETTING_OF.values()} <= set(PairsSettings.__dataclass_fields__)
+    for name in SETTING_OF.values():
+        assert find_field(name).help

@@ -15,11 +15,11 @@ import resource
 import shutil
 import sys
 import time
-from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from clip_pipeline.display.left_out import LeftOut
 from clip_pipeline.errors import ClipPipelineError
 from clip_pipeline_tests.made.chance import TEST_SEED
 from clip_pipeline_tests.made.hostile_files import MAKERS
@@ -45,7 +45,7 @@ def _all(rows: Any) -> None:
 def _read_list(path: Path) -> None:
     from clip_pipeline.sources.photos.url_list import list_url_photos
 
-    _all(list_url_photos(path, Counter()))
+    _all(list_url_photos(path, LeftOut()))
 
 
 def _read_captions(path: Path) -> None:
@@ -136,7 +136,7 @@ def _read_unsplash(path: Path) -> None:
     from clip_pipeline.sources.unsplash.dataset_photos import dataset_photos
 
     problem = None
-    for read in (lambda: dataset_photos(path, Counter()), lambda: dataset_keywords(path, 10.0, Counter())):
+    for read in (lambda: dataset_photos(path, LeftOut()), lambda: dataset_keywords(path, 10.0, LeftOut())):
         try:
             _all(read())
         except ClipPipelineError as error:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 
+from clip_pipeline.display.left_out import LeftOut
 from clip_pipeline.sources.photos.captions import CaptionOptions
 from clip_pipeline.sources.photos.open import open_photos
 from clip_pipeline.sources.photos.photos import Photos
@@ -19,15 +19,15 @@ def list_folder(
     splits: str = "",
     file_key: str = "",
     caption_keys: str = "",
-    counts: Counter[str] | None = None,
+    counts: LeftOut | None = None,
 ) -> pa.Table:
     options = CaptionOptions(captions, (), splits, file_key, caption_keys)
-    return pa.concat_tables(open_photos(folder, options, kind="folder").table(Counter() if counts is None else counts))
+    return pa.concat_tables(open_photos(folder, options, kind="folder").table(LeftOut() if counts is None else counts))
 
 
-def list_tars(path: Path, caption_keys: str = "", counts: Counter[str] | None = None) -> pa.Table:
+def list_tars(path: Path, caption_keys: str = "", counts: LeftOut | None = None) -> pa.Table:
     opened = open_photos(path, CaptionOptions(caption_keys=caption_keys), kind="tars")
-    return pa.concat_tables(opened.table(Counter() if counts is None else counts))
+    return pa.concat_tables(opened.table(LeftOut() if counts is None else counts))
 
 
 def read_all(photos: Photos) -> dict[str, bytes | np.ndarray]:

@@ -79,7 +79,7 @@ def test_both_halves_of_coco_become_pairs_with_their_splits(tmp_path):
         ("val20", "validation"),
     }
     assert len(pairs_of(workspace)) == 6 * 5
-    assert facts["image_links"]["captioned photos that are not there"] == 2
+    assert facts["image_links"]["captioned photo that is not there"] == 2
     assert facts["image_text_pairs"]["dropped"]["photo missing_file"] == 2
     with pytest.raises(PhotosError, match=r"No pair is in the test split.*links.splits=none"):
         built(changed(workspace, "evaluation.datasets=held_out"), "benchmark_dataset")
@@ -207,7 +207,7 @@ def test_empty_captions_and_a_broken_photo_are_rows_with_reasons(tmp_path):
     write_tar(tmp_path / "0.tar", members)
     workspace = workspace_of(tmp_path, "tars", tmp_path / "0.tar")
     facts = built(workspace)
-    assert facts["image_links"]["photos without caption"] == 2
+    assert facts["image_links"]["photo without caption"] == 2
     dropped = facts["image_text_pairs"]["dropped"]
     assert (dropped["photo without caption"], dropped["photo not_an_image"]) == (1, 1)
 

@@ -37,7 +37,7 @@ def test_every_kind_has_an_ending_for_the_shards():
         (b"\xff\x0a" + b"\0" * 30, "it is JPEG XL, which is not decoded here"),
         (b"\x00\x00\x00\x0cJXL \r\n\x87\n" + b"\0" * 30, "it is JPEG XL, which is not decoded here"),
         (b"<svg xmlns=", "it is SVG, a drawing without pixels, which is not decoded here"),
-        (b"<!DOCTYPE html>", "the first bytes are b'<!DOCTYPE html>'"),
+        (b"<!DOCTYPE html>", "it is a web page (HTML)"),
         (b"", "it is empty"),
     ],
 )

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 import dagster as dg
 
 from clip_pipeline.defs.page.columns import column_lineage
+from clip_pipeline.display.left_out import FACT
 from clip_pipeline.pipeline.asset import Asset
 from clip_pipeline.pipeline.previews.preview import MAX_IMAGE_BYTES, EncodedImage, Table, preview
 from clip_pipeline.pipeline.stages import find_asset
@@ -76,6 +77,12 @@ def _facts(asset: Asset, artifact: Artifact, scored: bool) -> Iterator[Entry]:
         dict.fromkeys(order), key=lambda name: name not in asset.key_facts and _holds_several(facts[name])
     ):
         value = facts[name]
+        if name == FACT:
+            yield (
+                _label(name),
+                _table_value(Table(("What", "Number", "Setting", "Example"), [tuple(row) for row in value])),
+            )
+            continue
         is_score = isinstance(value, float) or _are_numbers(value)
         if value not in ([], {}) and not (scored and is_score):
             yield _label(name), _several(name, value) if _holds_several(value) else _fact_value(value)

@@ -85,12 +85,8 @@ def report_content(
 
 
 def _left_out(rows: Sequence[Sequence[Any]]) -> list[tuple[str, Table]]:
-    cells = [(what, f"{count:,}", setting, example) for what, count, setting, example in rows]
-    return (
-        [("What settings left out of the pairs", Table(("what", "count", "setting", "example"), cells))]
-        if cells
-        else []
-    )
+    cells = [(asset, what, f"{count:,}", setting, example) for asset, what, count, setting, example in rows]
+    return [("What was left out", Table(("of", "what", "count", "setting", "example"), cells))] if cells else []
 
 
 def adaptations_of(facts: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from clip_pipeline.display.left_out import LeftOut
 from clip_pipeline.images.links.buckets import write_buckets
 from clip_pipeline.images.links.merge_rows import merged_rows, with_distinct_ids
 from clip_pipeline.images.links.word_matcher import WordMatcher
@@ -38,7 +39,7 @@ class Listing:
 
     photos: Iterable[pa.Table]
     keywords: Iterable[pa.Table] | None = None
-    counts: dict[str, int] = field(default_factory=dict)
+    counts: LeftOut = field(default_factory=LeftOut)
 
 
 def write_listed_links(

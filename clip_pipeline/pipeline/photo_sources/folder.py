@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from clip_pipeline.display.left_out import LeftOut
 from clip_pipeline.pipeline.photo_sources.listed import ListedPhotos
 
 if TYPE_CHECKING:
@@ -51,8 +51,8 @@ class FolderPhotos(ListedPhotos):
         from clip_pipeline.sources.photos.formats.folder import check_captions
         from clip_pipeline.sources.photos.open import open_photos
 
-        counts = Counter[str]()
-        photos = list(open_photos(self.path, self._options(), kind=self.name).table(counts))
+        counts = LeftOut()
+        photos = list(open_photos(self.path, self._options(), kind=self.name, say=False).table(counts))
         check_captions(photos, self.path, self._options())
         return Listing(photos, counts=counts)
 

@@ -10,6 +10,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from clip_pipeline.display.left_out import FACT
 from clip_pipeline.errors import CaptionsError, PhotosError, SettingsError
 from clip_pipeline.pipeline.partitions import bucket_keys
 from clip_pipeline.pipeline.photo_sources.source import PhotoSource
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from clip_pipeline.images.links.listed import Listing
     from clip_pipeline.sources.fetch import PhotoFetcher
 
-LISTED_VERSION = 4
+LISTED_VERSION = 5
 """Raised when the links of listed photos are written another way."""
 
 COUNTS = "counts.json"
@@ -83,7 +84,10 @@ class ListedPhotos(PhotoSource):
             shutil.copyfile(everything / f"{bucket}.parquet", target)
         else:
             pq.write_table(IMAGE_LINKS.empty_table(), target, compression="zstd")
-        return pq.read_metadata(target).num_rows, json.loads((everything / COUNTS).read_text())
+        facts = json.loads((everything / COUNTS).read_text())
+        if bucket != bucket_keys(self.workspace.recipe)[0]:
+            facts.pop(FACT)  # of the whole list: told once
+        return pq.read_metadata(target).num_rows, facts
 
     def photos_without_word(self) -> Iterator[pa.Table]:
         import pyarrow as pa
@@ -113,8 +117,9 @@ class ListedPhotos(PhotoSource):
             from clip_pipeline.images.links.listed import write_listed_links
 
             words_of = {Path(name).stem: vocabulary.file(name).read_text().split() for name in names}
-            counts = write_listed_links(self.listing(), words_of, folder, self.photos_per_word())
-            (folder / COUNTS).write_text(json.dumps(counts, sort_keys=True))
+            listing = self.listing()
+            counts = write_listed_links(listing, words_of, folder, self.photos_per_word())
+            (folder / COUNTS).write_text(json.dumps({**counts, FACT: listing.counts.rows()}, sort_keys=True))
 
         return cached_folder(self.workspace.store.root, "listed_links", identity, build)
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from clip_pipeline.display.left_out import LeftOut
 from clip_pipeline.pipeline.photo_sources.listed import ListedPhotos, with_captions
 from clip_pipeline.sources.photos.formats.tar_paths import is_tar_pattern, tar_root
 
@@ -31,7 +31,7 @@ class TarPhotos(ListedPhotos):
         from clip_pipeline.sources.photos.captions import CaptionOptions
         from clip_pipeline.sources.photos.open import open_photos
 
-        counts = Counter[str]()
+        counts = LeftOut()
         photos = open_photos(self.path, CaptionOptions(caption_keys=self.settings.caption_keys), kind=self.name)
         return Listing(with_captions(photos.table(counts), self.path), counts=counts)
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from typing import TYPE_CHECKING, Any
 
+from clip_pipeline.display.left_out import LeftOut
 from clip_pipeline.pipeline.photo_sources.listed import ListedPhotos
 
 if TYPE_CHECKING:
@@ -30,6 +30,6 @@ class UnsplashDatasetPhotos(ListedPhotos):
         from clip_pipeline.sources.unsplash.dataset_keywords import dataset_keywords
         from clip_pipeline.sources.unsplash.dataset_photos import dataset_photos
 
-        counts = Counter[str]()
+        counts = LeftOut()
         keywords = dataset_keywords(self.path, self.settings.min_confidence, counts)
         return Listing(dataset_photos(self.path, counts), keywords, counts)

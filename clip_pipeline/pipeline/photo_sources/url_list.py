@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from typing import TYPE_CHECKING, Any
 
+from clip_pipeline.display.left_out import LeftOut
 from clip_pipeline.pipeline.photo_sources.listed import ListedPhotos, with_captions
 
 if TYPE_CHECKING:
@@ -29,6 +29,6 @@ class UrlListPhotos(ListedPhotos):
         from clip_pipeline.images.links.listed import Listing
         from clip_pipeline.sources.photos.url_list import list_url_photos
 
-        counts = Counter[str]()
+        counts = LeftOut()
         ratings, keys = self.workspace.recipe.pairs, self.settings.caption_keys
         return Listing(with_captions(list_url_photos(self.path, counts, ratings, keys), self.path), counts=counts)

@@ -140,7 +140,8 @@ def _contact_sheet(artifact: Artifact) -> EncodedImage:
     from PIL import Image, ImageOps
 
     from clip_pipeline.pixels.decode import decode
-    from clip_pipeline.sources.photos.formats.tar_index import photo_ending, read_shard
+    from clip_pipeline.sources.photos.formats.tar_index import read_shard
+    from clip_pipeline.sources.photos.formats.tar_keys import photo_ending
 
     rows, columns = CONTACT_SHEET_PHOTOS
     size = CONTACT_SHEET_PHOTO_PX

@@ -116,7 +116,8 @@ def _write_held_out(workspace: Workspace, folder: Path) -> Built:
 
     from clip_pipeline.evaluation.datasets import held_out_captions
     from clip_pipeline.images.shards.tar import ShardWriter
-    from clip_pipeline.sources.photos.formats.tar_index import photo_ending, read_shard
+    from clip_pipeline.sources.photos.formats.tar_index import read_shard
+    from clip_pipeline.sources.photos.formats.tar_keys import photo_ending
 
     pairs = pq.read_table(workspace.get("image_text_pairs").file("pairs.parquet"))
     captions_of = dict(held_out_captions(pairs))

@@ -7,13 +7,16 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from clip_pipeline.display.left_out import FACT, LeftOut
 from clip_pipeline.images.download.outage import add_tries, lack_of, now_utc
 from clip_pipeline.images.download.reuse import SHARDS_VERSION
+from clip_pipeline.images.photos_left_out import PREFIX, count_statuses
 from clip_pipeline.pipeline.builder import BuildContext, Builder, Incomplete
 from clip_pipeline.pipeline.partitions import bucket_keys, shard_keys
 from clip_pipeline.pipeline.photo_sources.registry import photo_source, source_class
 from clip_pipeline.pipeline.stages import artifact_key
 from clip_pipeline.pipeline.workspace import Workspace
+from clip_pipeline.records import PHOTO_STATUSES
 from clip_pipeline.settings import fingerprinted
 from clip_pipeline.settings.fields import speed_settings
 from clip_pipeline.storage.disk import hash_json
@@ -66,7 +69,9 @@ def _build_catalog(context: BuildContext) -> Built:
     workspace = context.workspace
     photos_per_shard = workspace.recipe.download.photos_per_shard
     counts = write_catalog(_all_links(workspace), photos_per_shard, context.folder, workspace.takedowns().ids)
-    facts = {name: counts[name] for name in ("same url", "taken down")}
+    facts: dict[str, Any] = {name: counts[name] for name in ("same url", "taken down")}
+    if counts["taken down"]:
+        facts[FACT] = [("photo taken_down", counts["taken down"], "", "")]
     return Built(rows={name: counts[name] for name in ("photos", "links", "shards")}, facts=facts)
 
 
@@ -127,7 +132,11 @@ def _build_shard(context: BuildContext) -> Built:
             taken_down=workspace.takedowns().sha256s,
         )
     add_tries(stats, None if old is None else lack_of(old.facts))
-    return Built(rows={"tried": len(rows), "photos": stats["status"].get("success", 0)}, facts=stats)
+    left_out = LeftOut()
+    attempts = context.folder / f"{shard}.parquet"
+    count_statuses(pq.read_table(attempts, columns=["id", "status", "error_message"]), left_out)
+    facts = stats | ({FACT: left_out.rows()} if left_out.rows() else {})
+    return Built(rows={"tried": len(rows), "photos": stats["status"].get("success", 0)}, facts=facts)
 
 
 def _journal(workspace: Workspace, shard: str, work: Path) -> Path:
@@ -200,8 +209,10 @@ def _build_pairs(context: BuildContext) -> Built:
     sizes = {f"{shard}.tar": workspace.get("image_shards", shard).rows["photos"] for shard in shard_keys(workspace)}
     (folder / "sizes.json").write_text(json.dumps(sizes, indent=1, sort_keys=True) + "\n")
     facts: dict[str, Any] = {"dropped": dict(sorted(left_out.items()))}
-    if rows := left_out.by_settings():
-        facts["left_out"] = rows
+    own = [
+        row for row in left_out.rows() if row[0].removeprefix(PREFIX) not in PHOTO_STATUSES
+    ]  # those are of image_shards
+    facts |= {FACT: own} if own else {}
     return Built(rows=_rows_by_split(pairs), facts=facts)
 
 

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from clip_pipeline.display.left_out import added_rows
 from clip_pipeline.errors import InputError, Materialise, StoreError
 from clip_pipeline.pipeline.assets import ASSETS
 from clip_pipeline.pipeline.builder import BuildContext, Builder
@@ -31,6 +32,9 @@ if TYPE_CHECKING:
 
 REPORT = "benchmark_report"
 ReadPhotos = Callable[[Collection[str]], Mapping[str, bytes]]
+
+DATA_STAGES = ("words", "images", "text")
+"""Stages whose assets leave things out that could have been trained on."""
 
 
 def report_facts(workspace: Workspace) -> dict[str, Any]:
@@ -58,7 +62,7 @@ def report_facts(workspace: Workspace) -> dict[str, Any]:
             for split, count in workspace.get("image_text_pairs").rows.items()
             if split in ("train", "validation", "test")
         },
-        "left_out": workspace.get("image_text_pairs").facts.get("left_out", []),
+        "left_out": _left_out(workspace),
         "training_log": checkpoint.file("train_log.csv"),
         "training_settings": recipe.training,
         "zero_shot": _folders(with_scores, "zero_shot_scores"),
@@ -130,6 +134,16 @@ def _photo_statuses(workspace: Workspace) -> dict[str, int]:
     for shard in shard_keys(workspace):
         statuses.update(workspace.get("image_shards", shard).facts["status"])
     return dict(statuses.most_common())
+
+
+def _left_out(workspace: Workspace) -> list[list[Any]]:
+    """(asset, what, how many, setting, example) of everything that the data's assets left out, in the order of the flow."""
+    found: list[list[Any]] = []
+    for asset in ASSETS:
+        partitions = workspace.store.partitions(asset.stage, asset.name) if asset.stage in DATA_STAGES else []
+        artifacts = [workspace.store.find(artifact_key(asset.name, partition)) for partition in partitions]
+        found += ([asset.name, *row] for row in added_rows(one.facts for one in artifacts if one is not None))
+    return found
 
 
 def _seconds_by_asset(workspace: Workspace) -> dict[str, float]:

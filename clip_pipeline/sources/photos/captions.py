@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 import logging
 import posixpath
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,6 +12,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from clip_pipeline.display.left_out import LeftOut
 from clip_pipeline.errors import CaptionsError
 from clip_pipeline.records import PHOTO_FIELDS
 from clip_pipeline.sources.photos.caption_files import (
@@ -67,7 +67,7 @@ class _Said:
 
 
 def captioned_photos(
-    folder: Path, names: list[str], options: CaptionOptions, counts: Counter[str], repeats: bool = False
+    folder: Path, names: list[str], options: CaptionOptions, counts: LeftOut, repeats: bool = False
 ) -> pa.Table:
     """Photos with their captions: PHOTO_FIELDS, sorted by url.
 
@@ -87,12 +87,11 @@ def captioned_photos(
     said = _said_of(folder, names, files, options) if files else _captions_beside(folder, names)
     absent = sorted(said.keys() - set(names))
     if absent:
-        counts["captioned photos that are not there"] += len(absent)
-        said_by = ", ".join(file.name for file in files) or folder.name
-        logger.warning("%s: %d captioned photos are not there, the first is %s", said_by, len(absent), absent[0])
+        counts.add("captioned photo that is not there", len(absent), absent[0])
     rows = sorted({*names, *absent})
     of_rows = [said.get(name, _Said()) for name in rows]
-    counts["photos without caption"] += sum(not one.captions for one in of_rows)
+    without = [name for name, one in zip(rows, of_rows, strict=True) if not one.captions]
+    counts.add("photo without caption", len(without), next(iter(without), ""))
     split_of = _splits_of(folder, options, files, rows, said, counts)
     logger.info("Found %d photos in %s, %d of them with captions", len(names), folder, sum(n in said for n in names))
     facts = {name: [one.facts.get(name) for one in of_rows] for name in FACT_COLUMNS if name not in ("split", "words")}
@@ -199,7 +198,7 @@ def _splits_of(
     files: Sequence[Path],
     rows: list[str],
     said: dict[str, _Said],
-    counts: Counter[str],
+    counts: LeftOut,
 ) -> dict[str, str]:
     """The split of each photo that has one: of lists, of a column, of the caption files' names, of the folder it
     lies in (train/, test/), in this order."""

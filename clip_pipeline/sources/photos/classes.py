@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import logging
-from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from clip_pipeline.display.left_out import LeftOut
 from clip_pipeline.sources.photos.caption_files import names_captions, reads_as_captions
 from clip_pipeline.sources.photos.captions import CaptionOptions, caption_files_of, captioned_photos, has_captions
 from clip_pipeline.sources.photos.class_folders import ClassFolders, sort_into_classes
@@ -122,7 +122,9 @@ def _in_numbers(label: str) -> tuple[int, str]:
 
 
 def _captioned(folder: Path, paths: list[str], options: CaptionOptions) -> Metadata:
-    table = captioned_photos(folder, paths, options, Counter(), repeats=True)
+    counts = LeftOut()
+    table = captioned_photos(folder, paths, options, counts, repeats=True)
+    counts.say(str(folder))
     row_of = {url: row for row, url in enumerate(table["url"].to_pylist())}
     rows = table.take([row_of[f"file:{path}"] for path in paths])
     splits = rows["split"].to_pylist()

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from clip_pipeline.errors import PhotosError
 from clip_pipeline.sources.photos.formats.tar_index import find_photo, read_place
-from clip_pipeline.sources.photos.formats.tars import parse_tar_url
+from clip_pipeline.sources.photos.formats.tar_paths import parse_tar_url
 
 UNREADABLE = "cannot be read"
 """In the reason of a file that is there."""

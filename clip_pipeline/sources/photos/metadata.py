@@ -60,7 +60,14 @@ def read_fact(field: str, value: Any) -> Any:
 
 
 def text_of(value: Any) -> str | None:
-    """The value as stripped text; None for nothing, which a table may write as an empty cell, a null or not a number."""
+    """The value as stripped text; None for nothing, which a table may write as an empty cell, a null or not a number. Bytes
+    that are no UTF-8 become their hexadecimal digits."""
+    if isinstance(value, bytes | bytearray | memoryview):  # a key as other programs write it: a text, or a hash
+        content = bytes(value)
+        try:
+            value = content.decode("utf-8")
+        except UnicodeDecodeError:
+            value = content.hex()
     if value is None or (isinstance(value, float) and math.isnan(value)) or isinstance(value, dict | list):
         return None
     if isinstance(value, float) and value.is_integer():

@@ -14,7 +14,8 @@ from clip_pipeline.sources.photos.formats.idx import idx_files
 from clip_pipeline.sources.photos.formats.numpy_arrays import ArrayPhotos
 from clip_pipeline.sources.photos.formats.parquet import ParquetPhotos
 from clip_pipeline.sources.photos.formats.pixel_arrays import open_cifar, open_idx
-from clip_pipeline.sources.photos.formats.tar_index import by_sample, tar_members
+from clip_pipeline.sources.photos.formats.tar_keys import by_sample
+from clip_pipeline.sources.photos.formats.tar_members import tar_members
 from clip_pipeline.sources.photos.formats.tar_paths import find_tars, holds_tars, is_tar_pattern
 from clip_pipeline.sources.photos.formats.tars import TarPhotos
 from clip_pipeline.sources.photos.names import PHOTO_ENDINGS, is_photo_name
@@ -33,7 +34,11 @@ class Columns:
 
 
 def open_photos(
-    path: Path | str, captions: CaptionOptions | None = None, columns: Columns | None = None, kind: str = ""
+    path: Path | str,
+    captions: CaptionOptions | None = None,
+    columns: Columns | None = None,
+    kind: str = "",
+    say: bool = True,
 ) -> Photos:
     """Opens photos without reading them. What lies at `path` may be
 
@@ -45,10 +50,17 @@ def open_photos(
     - NAME.parquet with the photos' files in a column, or a folder of such at any depth;
     - a folder of MNIST's idx files, or of CIFAR's batches of Python, or their tar.
 
-    kind: "folder" or "tars" where it is known which is meant; "" looks. Raises PhotosError for a path that is missing, that
+    kind: "folder" or "tars" where it is known which is meant; "" looks. say: whether what lies in a folder and is no photo is a warning;
+    `table` counts it anyway. Raises PhotosError for a path that is missing, that
     holds no photos or a broken tar, with what to do.
     """
-    path, captions, columns = Path(path).expanduser(), captions or CaptionOptions(), columns or Columns()
+    photos = _open(Path(path).expanduser(), captions or CaptionOptions(), columns or Columns(), kind)
+    if say and isinstance(photos, FolderPhotos):
+        photos.passed_over.say(str(path))
+    return photos
+
+
+def _open(path: Path, captions: CaptionOptions, columns: Columns, kind: str) -> Photos:
     ending = path.suffix.lower()
     if columns.keys and ending != ".npy":
         raise PhotosError(f"A file of keys goes with an array (.npy), and {path} is none. Leave the keys out.")

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
+from clip_pipeline.display.left_out import LeftOut
 from clip_pipeline.errors import PhotosError
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ class Photos(Protocol):
         """The bytes of one photo's file as they are, or of arrays its pixels, (H, W) or (H, W, 3) uint8. Raises OSError for a
         photo that has gone or cannot be read."""
 
-    def table(self, counts: Counter[str]) -> Iterator[pa.Table]:
+    def table(self, counts: LeftOut) -> Iterator[pa.Table]:
         """PHOTO_FIELDS of the photos, in pieces, with urls that `LocalPhotos` reads or that are on the web; what is missing is
         counted in `counts`. Raises PhotosError where photos have no urls, CaptionsError as `metadata`."""
 
@@ -109,7 +109,7 @@ class StoredPhotos:
         for row, name in enumerate(self.names):
             yield Photo(name, self.place(row), partial(self.read, row))
 
-    def table(self, counts: Counter[str]) -> Iterator[pa.Table]:
+    def table(self, counts: LeftOut) -> Iterator[pa.Table]:
         """See `Photos`."""
         first = next(iter(self.files()))
         raise PhotosError(

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from clip_pipeline.display.left_out import LeftOut
 from clip_pipeline.errors import SettingsError
 from clip_pipeline.settings import PairsSettings
 
@@ -43,11 +43,12 @@ def unfit_ratings(photos: pa.Table, settings: PairsSettings) -> dict[str, np.nda
     return masks
 
 
-def fit_photos(photos: pa.Table, settings: PairsSettings, counts: Counter[str]) -> pa.Table:
+def fit_photos(photos: pa.Table, settings: PairsSettings, counts: LeftOut) -> pa.Table:
     """The photos that no filter excludes; the others are counted in `counts` as "photo REASON", each by its first reason."""
     fits = np.ones(len(photos), bool)
     for reason, wrong in unfit_ratings(photos, settings).items():
-        counts[f"photo {reason}"] += int((fits & wrong).sum())
+        out = fits & wrong
+        counts.add(f"photo {reason}", int(out.sum()), photos["url"][int(out.argmax())].as_py() if out.any() else "")
         fits &= ~wrong
     return photos.filter(fits)
 

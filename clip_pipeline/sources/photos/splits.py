@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import logging
 import re
-from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
+from clip_pipeline.display.left_out import LeftOut
 from clip_pipeline.errors import CaptionsError, SettingsError
 from clip_pipeline.records import SPLITS
 from clip_pipeline.sources.photos.names import PhotoFinder, path_inside
@@ -90,11 +90,9 @@ def parse_splits(splits: str) -> dict[str, Path]:
     return files
 
 
-def read_split_lists(
-    folder: Path, lists: dict[str, Path], names: Sequence[str], counts: Counter[str]
-) -> dict[str, str]:
-    """Split by photo. names: paths of the photos inside the folder; listed photos that are not among them are counted, with a
-    warning. Raises CaptionsError for a list that is missing or names none of them, and for a photo in two lists."""
+def read_split_lists(folder: Path, lists: dict[str, Path], names: Sequence[str], counts: LeftOut) -> dict[str, str]:
+    """Split by photo. names: paths of the photos inside the folder; listed photos that are not among them are counted.
+    Raises CaptionsError for a list that is missing or names none of them, and for a photo in two lists."""
     finder = PhotoFinder(names)
     split_of: dict[str, str] = {}
     for split, given in lists.items():
@@ -108,11 +106,7 @@ def read_split_lists(
             raise CaptionsError(f"{file} names no photo of {folder}. Write one file name a line, such as 1000.jpg.")
         if len(found) < len(lines):
             absent = [line for line, name in zip(lines, places, strict=True) if not name]
-            counts[f"photos of the {split} list that are not there"] += len(absent)
-            if absent:
-                logger.warning(
-                    "%s: %d of %d photos are not there, the first is %s", file, len(absent), len(lines), absent[0]
-                )
+            counts.add(f"photo of the {split} list that is not there", len(absent), next(iter(absent), ""))
         twice = sorted(found & split_of.keys())
         if twice:
             raise CaptionsError(

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from clip_pipeline.display.left_out import LeftOut
 from clip_pipeline.errors import PhotosError
 from clip_pipeline.records import PHOTO_FIELDS
 from clip_pipeline.settings import PairsSettings
@@ -33,7 +33,7 @@ ROWS_AT_A_TIME = 4096
 
 
 def list_url_photos(
-    path: Path, counts: Counter[str], ratings: PairsSettings | None = None, caption_keys: str = ""
+    path: Path, counts: LeftOut, ratings: PairsSettings | None = None, caption_keys: str = ""
 ) -> Iterator[pa.Table]:
     """Photos of a list of urls, or of all lists in a folder: PHOTO_FIELDS in pieces, in the order of the file.
 
@@ -79,7 +79,7 @@ def _columns_of_data(cells: list[str]) -> list[str] | None:
     return names
 
 
-def _photos(path: Path, counts: Counter[str], caption_keys: str) -> Iterator[list[dict[str, Any]]]:
+def _photos(path: Path, counts: LeftOut, caption_keys: str) -> Iterator[list[dict[str, Any]]]:
     table = stream_table_file(path, _columns_of_data, PhotosError)
     url_column = table.column(URL_COLUMNS)
     if url_column is None:
@@ -102,7 +102,7 @@ def _photos(path: Path, counts: Counter[str], caption_keys: str) -> Iterator[lis
     for row in table.rows:
         url = text_of(row.get(url_column))
         if not url:
-            counts["rows without url"] += 1
+            counts.add("row without url", 1, f"{path.name}: {_said_by(row)}")
             continue
         any_url = True
         said = {field: read_fact(field, row.get(column)) for field, column in facts.items()}
@@ -118,5 +118,10 @@ def _photos(path: Path, counts: Counter[str], caption_keys: str) -> Iterator[lis
             rows = []
     if not any_url:
         raise PhotosError(f"{path} has no url in its column {url_column}. Give a file with a url for each photo.")
-    counts.update(table.dropped)
+    counts.take(table.dropped)
     yield rows
+
+
+def _said_by(row: Mapping[str, Any]) -> str:
+    """What a row says, for people who look for it."""
+    return ", ".join(f"{name} {value}" for name, value in row.items() if value not in (None, ""))

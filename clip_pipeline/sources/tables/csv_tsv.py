@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import csv
 import itertools
-import logging
 import re
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
+from clip_pipeline.display.left_out import LeftOut
 from clip_pipeline.errors import InputError
 from clip_pipeline.sources.tables.columns import distinct_columns
 from clip_pipeline.sources.tables.quoted_rows import quoted_rows
 from clip_pipeline.sources.tables.text_files import text_lines
-
-logger = logging.getLogger(__name__)
+from clip_pipeline.sources.tables.unquoted_cells import divided_rows, fitted_cells
 
 ODD_DELIMITER = re.compile(r"[A-Za-z_]\w*(?P<mark>[^\w\s.\-/'\"]{1,3})[A-Za-z_]\w*((?P=mark)[A-Za-z_]\w*)*")
 SAID_DELIMITER = re.compile(r'\s*"?sep=(?P<mark>[^\r\n"])"?[ ,;\t]*\r?\n?', re.IGNORECASE)
@@ -25,14 +23,14 @@ SAID_DELIMITER = re.compile(r'\s*"?sep=(?P<mark>[^\r\n"])"?[ ,;\t]*\r?\n?', re.I
 DELIMITERS = ("\t", "|", ";", ",")
 LINES_LOOKED_AT, CHARS_LOOKED_AT = 200, 1_000_000
 MANY_LOST = 0.1
-TOO_FEW = "rows with too few columns"
+TOO_FEW, UNQUOTED_URL = "row with too few columns", "row whose url may hold commas without quotes"
 
 Headerless = Callable[[list[str]], "list[str] | None"]
 """Given the cells of the first line: the column names if that line is data already, None if it is a header."""
 
 
 def open_delimited(
-    path: Path, ending: str, headerless: Headerless, error: type[InputError], dropped: Counter[str]
+    path: Path, ending: str, headerless: Headerless, error: type[InputError], dropped: LeftOut
 ) -> tuple[list[str], Iterator[dict[str, Any]]]:
     """Column names, and the rows as they are asked for; those with too few cells are counted in `dropped`.
 
@@ -65,15 +63,10 @@ def open_delimited(
         return error(f"{path} cannot be read as CSV ({problem}). Check its quotes.")
 
     def rows(columns: list[str], cells: Iterable[list[str]]) -> Iterator[dict[str, Any]]:
-        kept = 0
         try:
-            for row in _rows(columns, cells, delimiter, dropped):
-                kept += 1
-                yield row
+            yield from _rows(columns, cells, delimiter, dropped)
         except csv.Error as problem:
             raise broken(problem) from None
-        if dropped:
-            logger.warning("%s: left out %d %s, kept %d", path.name, dropped[TOO_FEW], TOO_FEW, kept)
 
     split = _split_lines(itertools.chain(head, lines), delimiter, path.name)
     try:
@@ -141,28 +134,16 @@ def _split_lines(lines: Iterable[str], delimiter: str, name: str = "") -> Iterat
     if delimiter in (",", ";"):
         yield from quoted_rows(lines, delimiter, name)
         return
-    # a quotation mark that opens a caption must not swallow the lines after it, as it would through csv
-    for line in lines:
-        if line.strip():
-            cells = line.rstrip("\r\n").split(delimiter) if delimiter else [line.strip()]
-            yield [_unquoted(cell) for cell in cells]
+    yield from divided_rows(lines, delimiter)
 
 
-def _unquoted(cell: str) -> str:
-    if len(cell) >= 2 and cell[0] == cell[-1] == '"' and '"' not in cell[1:-1].replace('""', ""):
-        return cell[1:-1].replace('""', '"')
-    return cell
-
-
-def _rows(
-    columns: list[str], lines: Iterable[list[str]], delimiter: str, dropped: Counter[str]
-) -> Iterator[dict[str, Any]]:
+def _rows(columns: list[str], lines: Iterable[list[str]], delimiter: str, dropped: LeftOut) -> Iterator[dict[str, Any]]:
     for cells in lines:
         if len(cells) < len(columns):
-            dropped[TOO_FEW] += 1
+            dropped.add(TOO_FEW, 1, delimiter.join(cells))
             continue
-        if len(cells) > len(columns) and not any(cells[len(columns) :]):  # separators at the end of the line
-            cells = cells[: len(columns)]
-        elif len(cells) > len(columns):  # an unquoted delimiter in the last column, which is nearly always the caption
-            cells = [*cells[: len(columns) - 1], delimiter.join(cells[len(columns) - 1 :])]
-        yield dict(zip(columns, cells, strict=True))
+        fitted = fitted_cells(cells, columns, delimiter) if len(cells) > len(columns) else cells
+        if fitted is None:
+            dropped.add(UNQUOTED_URL, 1, delimiter.join(cells))
+            continue
+        yield dict(zip(columns, fitted, strict=True))

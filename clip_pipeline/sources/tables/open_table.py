@@ -5,12 +5,12 @@ from __future__ import annotations
 import itertools
 import json
 import re
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from clip_pipeline.display.left_out import LeftOut
 from clip_pipeline.errors import InputError
 from clip_pipeline.machine.bounded import parse_json
 from clip_pipeline.sources.tables.columns import distinct_members, may_repeat
@@ -33,7 +33,7 @@ class StreamedTable:
 
     columns: list[str]
     rows: Iterator[dict[str, Any]]
-    dropped: Counter[str] = field(default_factory=Counter)
+    dropped: LeftOut = field(default_factory=LeftOut)
 
     def column(self, names: Sequence[str]) -> str | None:
         """The column that is called by the first of `names` there is; case, spaces and hyphens do not matter."""
@@ -59,7 +59,7 @@ def stream_table_file(path: Path, headerless: Headerless, error: type[InputError
     if not path.is_file():
         raise error(f"There is no file {path}. Check the name, or give the full path.")
     ending = plain_ending(path)
-    dropped: Counter[str] = Counter()
+    dropped: LeftOut = LeftOut()
     if ending in (".parquet", ".pq"):
         columns, rows = open_parquet_rows(path, error)
     elif ending in (".jsonl", ".ndjson"):

@@ -13,6 +13,7 @@ from typing import BinaryIO
 
 from clip_pipeline.errors import InputError
 from clip_pipeline.machine.bounded import MAX_TEXT_LINES, read_bytes
+from clip_pipeline.sources.tables.encodings import BYTES_LOOKED_AT, decoded_text, encoding_of, wrong_byte
 from clip_pipeline.sources.tables.json_stream import JsonStream
 from clip_pipeline.sources.wikimedia.compression import ByteStream, RatioLimit, decompressed
 
@@ -70,9 +71,17 @@ def _zstd_pieces(path: Path, stream: BinaryIO, error: type[InputError]) -> Itera
 def open_text(path: Path, error: type[InputError]) -> Iterator[io.TextIOWrapper]:
     """The text of a UTF-8 or (with its byte order mark) UTF-16 file, unpacked. Raises `error` as `open_bytes` does."""
     with open_bytes(path, error) as stream:
-        mark = stream.peek(2)[:2] if hasattr(stream, "peek") else b""
-        encoding = "utf-16" if mark in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
-        yield io.TextIOWrapper(stream, encoding, newline="\n")
+        beginning = stream.peek(BYTES_LOOKED_AT) if hasattr(stream, "peek") else b""
+        yield io.TextIOWrapper(stream, encoding_of(beginning), newline="\n")
+
+
+def no_text_sentence(path: Path, error: type[InputError]) -> str:
+    """What is wrong with a file that is no UTF-8 or UTF-16 text, and where; its bytes are read once more for it."""
+    with open_bytes(path, error) as stream:
+        encoding = encoding_of(stream.peek(BYTES_LOOKED_AT) if hasattr(stream, "peek") else b"")
+        place = wrong_byte(iter(lambda: stream.read(CHUNK_BYTES), b""), encoding)
+    name = "UTF-8" if encoding == "utf-8-sig" else "UTF-16"
+    return f"{path} is no {name} text ({place}). Save it as UTF-8 and try again, such as with iconv -f LATIN1 -t UTF-8."
 
 
 def read_text(path: Path, error: type[InputError]) -> str:
@@ -83,11 +92,9 @@ def read_text(path: Path, error: type[InputError]) -> str:
         raise error(
             f"{path} has more than {MAX_TEXT_LINES:,} lines, which is no list of its kind. Look at what it holds."
         )
-    encoding = "utf-16" if content[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
-    try:
-        text = content.decode(encoding)
-    except UnicodeDecodeError as problem:
-        raise error(f"{path} is no UTF-8 text (byte {problem.start:,}). Save it as UTF-8 and try again.") from None
+    text = decoded_text(content)
+    if text is None:
+        raise error(no_text_sentence(path, error))
     if "\0" in text:
         raise error(f"{path} is no text: it holds zero bytes. Give CSV, TSV, JSONL or Parquet with its own ending.")
     return text
@@ -102,12 +109,11 @@ def lines_of(text: str) -> list[str]:
 
 def text_lines(path: Path, error: type[InputError]) -> Iterator[str]:
     """Lines of a UTF-8 or (with its byte order mark) UTF-16 file, unpacked, with their ends. Raises `error` for what is no text."""
-    number = 0
     try:
         packed = path.suffix.lower() in COMPRESSED
         most = LINES_OF_ANY_FILE + path.stat().st_size if packed else sys.maxsize
         with open_text(path, error) as text:
-            for number, line in enumerate(iter(lambda: text.readline(MAX_LINE_CHARS), ""), start=1):  # noqa: B007
+            for number, line in enumerate(iter(lambda: text.readline(MAX_LINE_CHARS), ""), start=1):
                 if len(line) >= MAX_LINE_CHARS:
                     raise error(
                         f"{path}: line {number:,} has {MAX_LINE_CHARS:,} characters or more, which is no row of a table. Write "
@@ -122,10 +128,8 @@ def text_lines(path: Path, error: type[InputError]) -> Iterator[str]:
                         f"{path} is no text: it holds zero bytes. Give CSV, TSV, JSONL or Parquet with its own ending."
                     )
                 yield line
-    except UnicodeDecodeError as problem:
-        raise error(
-            f"{path} is no UTF-8 text (byte {problem.start:,} after line {number:,}). Save it as UTF-8 and try again."
-        ) from None
+    except UnicodeDecodeError:
+        raise error(no_text_sentence(path, error)) from None
     except UNPACKING_ERRORS as problem:
         raise error(f"{path} cannot be unpacked ({str(problem)[:100]}). Get or make it again.") from None
 
@@ -138,8 +142,8 @@ def open_json(path: Path, error: type[InputError]) -> Iterator[JsonStream]:
             yield JsonStream(text)
         except UNPACKING_ERRORS as problem:
             raise error(f"{path} cannot be unpacked ({str(problem)[:100]}). Get or make it again.") from None
-        except UnicodeDecodeError as problem:
-            raise error(f"{path} is no UTF-8 text ({problem.reason}). Save it as UTF-8 and try again.") from None
+        except UnicodeDecodeError:
+            raise error(no_text_sentence(path, error)) from None
         except ValueError as problem:
             raise error(
                 f"{path} is no JSON ({problem}). Get it again, or write a list of objects, or JSONL with one object a line."

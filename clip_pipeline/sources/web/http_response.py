@@ -12,6 +12,13 @@ MAX_HEAD_BYTES = 65_536
 MAX_INTERIM_RESPONSES = 8
 MAX_CHUNK_LINE_BYTES = 4096
 MAX_TRAILER_BYTES = 16_384
+MAX_CODINGS = 4
+GZIP, ZLIB, RAW_DEFLATE = 31, 15, -15
+"""The `wbits` of zlib."""
+
+PHOTO_BEGINNINGS = (b"\xff\xd8\xff", b"\x89PNG", b"GIF8", b"RIFF", b"BM", b"II*", b"MM\0*")
+"""A body that begins so is no deflated stream, whatever its server says."""
+
 READ_BYTES = 1 << 16
 """As much as the first read takes: head and body of most photos that were resized."""
 
@@ -171,20 +178,41 @@ class ResponseReader:
 
 
 def unpacked(head: HttpHeaders, body: bytes, max_bytes: int) -> bytes:
-    """The body as it was before a gzip that nobody asked for; anything else as it came.
+    """The body as it was before the gzip or deflate that nobody asked for, one or several of them; anything else as it came.
 
     Never more than `max_bytes` bytes come out of it: a small body may unpack to gigabytes. Raises BodyTooLong, ResponseError.
     """
-    coding = (head.get("content-encoding") or "").strip().lower()
-    if coding not in ("gzip", "x-gzip") or not body.startswith(b"\x1f\x8b"):
-        return body
-    unpacker = zlib.decompressobj(wbits=31)
-    try:
-        content = unpacker.decompress(body, max_bytes + 1)
-    except zlib.error as error:
-        raise ResponseError("no proper answer: the body is no gzip, as its encoding says") from error
-    if len(content) > max_bytes:
-        raise BodyTooLong(None, content)
-    if not unpacker.eof:
-        raise TruncatedResponse(len(body))
-    return content
+    codings = [coding.strip().lower() for coding in (head.get("content-encoding") or "").split(",")]
+    if len(codings) > MAX_CODINGS:
+        raise ResponseError(f"no proper answer: packed {len(codings)} times")
+    for coding in reversed(codings):
+        if coding in ("gzip", "x-gzip") and body.startswith(b"\x1f\x8b"):
+            body = _unpacked(body, max_bytes, GZIP)
+        elif coding == "deflate" and _looks_deflated(body):
+            body = _unpacked(body, max_bytes, ZLIB)
+        elif coding == "deflate" and not body.startswith(PHOTO_BEGINNINGS):
+            body = _unpacked(body, max_bytes, RAW_DEFLATE)
+    return body
+
+
+def _looks_deflated(body: bytes) -> bool:
+    """Whether the body begins as zlib's format (RFC 1950); some servers send the bare stream instead."""
+    return len(body) > 1 and body[0] & 0x0F == 8 and int.from_bytes(body[:2], "big") % 31 == 0
+
+
+def _unpacked(body: bytes, max_bytes: int, wbits: int) -> bytes:
+    """All members of a gzip, one after the other, or one deflated stream; zeros and other bytes after the last are no part of it."""
+    content = bytearray()
+    while True:
+        unpacker = zlib.decompressobj(wbits=wbits)
+        try:
+            content += unpacker.decompress(body, max_bytes + 1 - len(content))
+        except zlib.error as error:
+            raise ResponseError("no proper answer: the body is not packed as its encoding says") from error
+        if len(content) > max_bytes:
+            raise BodyTooLong(None, content)
+        if not unpacker.eof:
+            raise TruncatedResponse(len(body))
+        body = unpacker.unused_data
+        if wbits != GZIP or not body.startswith(b"\x1f\x8b"):
+            return bytes(content)

@@ -6,13 +6,19 @@ import contextlib
 import ipaddress
 import re
 from typing import NamedTuple
-from urllib.parse import parse_qsl, quote, urlencode, urljoin, urlsplit
+from urllib.parse import parse_qsl, quote, unquote, urlencode, urljoin, urlsplit
 
 RESIZING_HOSTS = ("images.unsplash.com", "images.sandbox.test")
 MAX_CHARACTERS = 16_384
 MAX_NAME_CHARACTERS, MAX_LABEL_CHARACTERS = 253, 63
 NO_NAME = "the url makes no sense: no such host name can be"
 DEFAULT_PORTS = {"http": 80, "https": 443}
+
+AROUND = "".join(map(chr, range(0x21))) + "\u00a0\u200b\u200e\u200f\u2028\u2029\ufeff"
+"""Around a url: what the WHATWG's standard strips (controls and spaces), and the invisible signs that lists bring along."""
+
+INSIDE = dict.fromkeys(map(ord, "\t\r\n"))
+"""Inside of a url the standard removes tabs and line ends."""
 
 SAFE = "!#$%&'()*+,/:;=?@[]~"
 """Left as they are when a url is brought into the characters that a request may hold."""
@@ -82,6 +88,8 @@ def parse_url(text: str) -> WebUrl:
         raise UrlError("connection_error", "the url makes no sense: port 0")
     elif port in OTHER_PROTOCOLS:
         raise UrlError("forbidden_address", f"port {port} belongs to another protocol than HTTP")
+    if "%" in host and ":" not in host:
+        host = _ascii_name(_percent_decoded(host))
     if not HOST.fullmatch(host):
         host = _ipv6_address(host)
     elif host[-1] == ".":  # the name is complete; certificates and robots.txt know it without the dot
@@ -101,6 +109,14 @@ def follow(url: WebUrl, location: str) -> WebUrl:
     return target
 
 
+def location_text(content: bytes) -> str:
+    """The field Location as text. Bytes beyond ASCII are UTF-8 nearly always; others go back to their server as they came."""
+    try:
+        return content.decode("utf-8")
+    except UnicodeDecodeError:
+        return re.sub(rb"[\x80-\xff]", lambda byte: b"%%%02X" % byte[0][0], content).decode("ascii")
+
+
 def with_width(url: WebUrl, width: int) -> WebUrl:
     """The url with the wanted width in pixels, where the server can resize; 0 leaves it as it is."""
     if width == 0 or url.host not in RESIZING_HOSTS:
@@ -113,7 +129,7 @@ def with_width(url: WebUrl, width: int) -> WebUrl:
 
 def _clean(url: str) -> str:
     """The url in characters that a request may hold; names beyond ASCII as `_ascii_name` writes them."""
-    url = url.strip()
+    url = url.strip(AROUND).translate(INSIDE)
     if CLEAN.fullmatch(url):
         return url
     if not url.isascii():
@@ -123,6 +139,14 @@ def _clean(url: str) -> str:
             name, colon, port = place.partition(":")
             url = parts._replace(netloc=f"{user}{at}{_ascii_name(name)}{colon}{port}").geturl()
     return quote(url, safe=SAFE)
+
+
+def _percent_decoded(host: str) -> str:
+    """m%C3%BCnchen.de as browsers read it. Raises UrlError for bytes that are no UTF-8."""
+    try:
+        return unquote(host, errors="strict")
+    except UnicodeDecodeError as error:
+        raise UrlError("connection_error", NO_NAME) from error
 
 
 def _ascii_name(name: str) -> str:

@@ -20,7 +20,7 @@ from clip_pipeline.sources.web.host_limits import HostLimits
 from clip_pipeline.sources.web.http_headers import HttpHeaders, ResponseError
 from clip_pipeline.sources.web.http_response import BodyTooLong, NoResponse, TruncatedResponse, unpacked
 from clip_pipeline.sources.web.retries import Retries, may_pass, retry_after_seconds
-from clip_pipeline.sources.web.urls import UrlError, WebUrl, follow, with_width
+from clip_pipeline.sources.web.urls import UrlError, WebUrl, follow, location_text, with_width
 
 REDIRECTS = (301, 302, 303, 307, 308)
 SMALL_BODY_BYTES = 65_536
@@ -223,8 +223,7 @@ class WebClient:
         """Where a response without a photo leads. Raises Failure where it leads nowhere."""
         status = head.status
         if status in REDIRECTS and (locations := head.fields.get("location")):
-            # Bytes beyond ASCII are UTF-8 in practice.
-            return locations[0].encode("latin-1").decode("utf-8", "replace")
+            return location_text(locations[0].encode("latin-1"))
         if status in (404, 410):
             raise Failure("not_found", f"HTTP {status}", http_status=status)
         wait_seconds = retry_after_seconds(head, time.time()) if status in (429, 503) else None

@@ -82,7 +82,8 @@ class StreamedImages:
 
 def _photo_places(path: Path) -> dict[str, tuple[int, int]]:
     """{key: (offset, bytes)} of the photos of one tar."""
-    from clip_pipeline.sources.photos.formats.tar_index import photo_ending, read_tar_index
+    from clip_pipeline.sources.photos.formats.tar_index import read_tar_index
+    from clip_pipeline.sources.photos.formats.tar_keys import photo_ending
 
     try:
         members = read_tar_index(path, ended=True)

@@ -49,9 +49,9 @@ def test_a_context_that_lacks_something_is_an_error(tmp_path):
 
 
 def test_what_settings_left_out_of_the_pairs_is_shown_with_its_setting_and_an_example(tmp_path):
-    left_out = [["caption too_few_words", 1234, "pairs.min_caption_words", "a|b"]]
+    left_out = [["image_text_pairs", "caption too_few_words", 1234, "pairs.min_caption_words", "a|b"]]
     content = report_content({"title": "Little", "scores": [], "left_out": left_out}, {}, [])
     page, markdown = page_text(content, tmp_path), markdown_text(content)
-    for text in ("What settings left out of the pairs", "too_few_words", "1,234", "pairs.min_caption_words"):
+    for text in ("What was left out", "too_few_words", "1,234", "pairs.min_caption_words"):
         assert text in page and text in markdown
     assert "a|b" in page and r"a\|b" in markdown

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections import Counter
-
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from clip_pipeline.display.left_out import LeftOut
 from clip_pipeline.images.catalog import write_catalog
 from clip_pipeline.images.links.listed import Listing, links_without_word, write_listed_links
 from clip_pipeline.images.links.merge_rows import merged_rows, with_distinct_ids
@@ -26,9 +25,9 @@ def lists(tmp_path):
 
 
 def test_lists_that_both_count_from_0_do_not_mix_up_their_captions(lists, tmp_path):
-    listing = Listing(list_url_photos(lists, Counter()))
+    listing = Listing(list_url_photos(lists, LeftOut()))
     counts = write_listed_links(listing, {"000": ["cup"]}, tmp_path / "links")
-    write_catalog(map(links_without_word, list_url_photos(lists, Counter())), 100, tmp_path / "catalog")
+    write_catalog(map(links_without_word, list_url_photos(lists, LeftOut())), 100, tmp_path / "catalog")
     for file in (tmp_path / "links" / "000.parquet", tmp_path / "catalog" / "photos.parquet"):
         rows = pq.read_table(file).to_pylist()
         assert len({row["id"] for row in rows}) == 6

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import csv
 import io
-import logging
 from collections import Counter
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from clip_pipeline.display.left_out import LeftOut
 from clip_pipeline.errors import CaptionsError
 from clip_pipeline.sources.photos.caption_files import Captioned, read_caption_file
 from clip_pipeline.sources.photos.splits import splits_of_files
@@ -105,10 +105,10 @@ def test_two_columns_of_one_name_are_both_read(tmp_path, header):
 def test_an_empty_caption_is_a_row_without_one(tmp_path):
     make(tmp_path, "1.jpg", "2.jpg")
     (tmp_path / "c.csv").write_text('file,caption\n1.jpg,A cup\n1.jpg,\n2.jpg,"  "\n')
-    counts: Counter[str] = Counter()
+    counts = LeftOut()
     table = list_folder(tmp_path, "c.csv", counts=counts)
     assert captions_of(table) == {"1": ["A cup"], "2": []}
-    assert counts["photos without caption"] == 1
+    assert counts["photo without caption"] == 1
 
 
 def flickr8k(folder, photos):
@@ -132,15 +132,13 @@ def test_the_official_lists_beside_flickr8ks_tokens_are_its_splits(tmp_path):
     assert set(list_folder(tmp_path)["split"].to_pylist()) == {None}
 
 
-def test_a_list_of_photos_that_are_not_there_says_how_many(tmp_path, caplog):
+def test_a_list_of_photos_that_are_not_there_says_how_many(tmp_path):
     make(tmp_path, "1.jpg")
     (tmp_path / "1.txt").write_text("A cup")
     (tmp_path / "train.lst").write_text("1.jpg\n7.jpg\n8.jpg\n")
-    counts: Counter[str] = Counter()
-    with caplog.at_level(logging.WARNING):
-        list_folder(tmp_path, splits="train=train.lst", counts=counts)
-    assert counts["photos of the train list that are not there"] == 2
-    assert "2 of 3 photos are not there, the first is 7.jpg" in caplog.text
+    counts = LeftOut()
+    list_folder(tmp_path, splits="train=train.lst", counts=counts)
+    assert ("photo of the train list that is not there", 2, "", "7.jpg") in counts.rows()
 
 
 @pytest.mark.slow

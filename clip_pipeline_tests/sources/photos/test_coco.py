@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections import Counter
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from clip_pipeline.display.left_out import LeftOut
 from clip_pipeline.errors import CaptionsError
 from clip_pipeline.sources.photos.caption_files import Captioned, read_caption_file
 from clip_pipeline.sources.photos.local_photos import LocalPhotoError, LocalPhotos
@@ -148,9 +148,9 @@ def test_photos_that_are_missing_or_lie_outside_are_rows_that_nobody_can_read(tm
     }
     file = tmp_path / "captions.json"
     file.write_text(json.dumps(told))
-    counts: Counter[str] = Counter()
+    counts = LeftOut()
     table = list_folder(tmp_path / "in", str(file), counts=counts)
-    assert counts["captioned photos that are not there"] == len(table) - 1 == 3  # two ways to write one path
+    assert counts["captioned photo that is not there"] == len(table) - 1 == 3  # two ways to write one path
     files = LocalPhotos(tmp_path / "in", 1000)
     reasons = []
     for url in table["url"].to_pylist():
@@ -218,10 +218,10 @@ def test_captions_of_unknown_images_and_empty_ones_are_left_out(tmp_path, caplog
     make(tmp_path, "a.jpg")
     told = {"images": [IMAGE], "annotations": [{"image_id": 9, "caption": "Whose?"}, {"image_id": 1, "caption": " "}]}
     (tmp_path / "captions.json").write_text(json.dumps(told))
-    counts: Counter[str] = Counter()
+    counts = LeftOut()
     table = list_folder(tmp_path, counts=counts)
     assert table["captions"].to_pylist() == [[]]
-    assert counts["photos without caption"] == 1
+    assert counts["photo without caption"] == 1
     assert "left out the captions of 1 images" in caplog.text
 
 

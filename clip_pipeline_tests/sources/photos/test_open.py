@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -11,6 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from clip_pipeline.display.left_out import LeftOut
 from clip_pipeline.errors import CaptionsError, PhotosError
 from clip_pipeline.records import PHOTO_FIELDS
 from clip_pipeline.sources.photos.local_photos import LocalPhotos
@@ -107,7 +107,7 @@ def test_every_kind_keeps_the_promises_of_photos(tmp_path, kind):
 def test_photos_with_files_are_listed_with_urls_that_can_be_read(tmp_path, kind):
     path = kind(tmp_path)
     photos = open_photos(path)
-    listed = pa.concat_tables(photos.table(Counter()))
+    listed = pa.concat_tables(photos.table(LeftOut()))
     assert listed.schema == pa.schema(PHOTO_FIELDS)
     assert listed["id"].to_pylist() == list(photos.names)
     local = LocalPhotos(path, 1000)
@@ -117,7 +117,7 @@ def test_photos_with_files_are_listed_with_urls_that_can_be_read(tmp_path, kind)
 @pytest.mark.parametrize("kind", [array, table, mnist])
 def test_photos_without_files_of_their_own_are_not_listed(tmp_path, kind):
     with pytest.raises(PhotosError, match="have no files of their own, so they cannot be listed"):
-        list(open_photos(kind(tmp_path)).table(Counter()))
+        list(open_photos(kind(tmp_path)).table(LeftOut()))
 
 
 def test_a_place_is_where_a_person_finds_the_photo(tmp_path):

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections import Counter
-
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from clip_pipeline.display.left_out import LeftOut
 from clip_pipeline.errors import SettingsError
 from clip_pipeline.records import PHOTO_FIELDS, RATING_FIELDS
 from clip_pipeline.settings import PairsSettings
@@ -33,7 +32,7 @@ def test_each_photo_is_dropped_for_its_first_reason():
         {"similarity": None, "nsfw": "UNLIKELY"},
         {"similarity": 0.4, "nsfw": None},
     )
-    counts: Counter[str] = Counter()
+    counts = LeftOut()
     assert fit_photos(photos, LAION, counts)["similarity"].to_pylist() == [0.3]
     assert counts == {
         **{"photo dissimilar": 1, "photo similarity_unknown": 1, "photo nsfw": 1, "photo nsfw_unknown": 1},
@@ -41,14 +40,14 @@ def test_each_photo_is_dropped_for_its_first_reason():
 
 
 def test_without_filters_what_is_unknown_stays():
-    counts: Counter[str] = Counter()
+    counts = LeftOut()
     assert len(fit_photos(rated({}, {"unsafe": 1.0, "watermark": 1.0}), PairsSettings(), counts)) == 2
     assert not counts
 
 
 def test_probabilities_above_the_limit_are_dropped():
     settings = PairsSettings(max_unsafe=0.5, max_watermark=0.7, allowed_nsfw="unlikely, Unsure")
-    counts: Counter[str] = Counter()
+    counts = LeftOut()
     good = {"unsafe": 0.5, "watermark": 0.7, "nsfw": "UNSURE"}
     photos = rated(good, good | {"unsafe": 0.51}, good | {"watermark": 0.71}, good | {"watermark": None})
     assert len(fit_photos(photos, settings, counts)) == 1
@@ -57,14 +56,14 @@ def test_probabilities_above_the_limit_are_dropped():
 
 def test_a_filter_without_a_word_says_what_to_write():
     with pytest.raises(SettingsError, match=r'pairs.allowed_nsfw is ",". Write UNLIKELY'):
-        fit_photos(rated({}), PairsSettings(allowed_nsfw=","), Counter())
+        fit_photos(rated({}), PairsSettings(allowed_nsfw=","), LeftOut())
 
 
 @pytest.mark.slow
 @given(st.lists(st.tuples(st.none() | st.floats(0, 1), st.sampled_from([None, "UNLIKELY", "UNSURE", "NSFW"]))))
 def test_as_plain_python_filters(ratings):
     photos = rated(*({"similarity": value, "nsfw": word} for value, word in ratings))
-    counts: Counter[str] = Counter()
+    counts = LeftOut()
     kept = fit_photos(photos, LAION, counts)
     expected = [one for one in ratings if one[0] is not None and one[0] >= 0.3 and one[1] == "UNLIKELY"]
     assert list(zip(kept["similarity"].to_pylist(), kept["nsfw"].to_pylist(), strict=True)) == expected
@@ -81,7 +80,7 @@ def test_a_list_is_filtered_before_anything_is_downloaded(tmp_path):
         "LICENSE": ["?"] * 4,
     }
     pq.write_table(pa.table(columns), tmp_path / "laion.parquet")
-    counts: Counter[str] = Counter()
+    counts = LeftOut()
     table = pa.concat_tables(list_url_photos(tmp_path / "laion.parquet", counts, LAION))
     assert table["url"].to_pylist() == ["http://a/0"]
     assert table["unsafe"].to_pylist() == [pytest.approx(0.1)]

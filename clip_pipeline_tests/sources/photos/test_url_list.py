@@ -5,12 +5,12 @@ import gzip
 import hashlib
 import json
 import lzma
-from collections import Counter
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from clip_pipeline.display.left_out import LeftOut
 from clip_pipeline.errors import PhotosError
 from clip_pipeline.records import IMAGE_LINKS, PHOTO_CATALOG, PHOTO_FIELDS
 from clip_pipeline.sources.photos.url_list import list_url_photos
@@ -19,7 +19,7 @@ A, B = "https://a.test/1.jpg?w=1,2;3|4", "http://b.test/2.jpg"
 
 
 def read_url_list(path, counts=None):
-    return pa.concat_tables(list_url_photos(path, Counter() if counts is None else counts))
+    return pa.concat_tables(list_url_photos(path, LeftOut() if counts is None else counts))
 
 
 def short_hash(url):
@@ -89,9 +89,9 @@ def test_our_own_tables_are_valid_lists(tmp_path, schema):
 
 def test_rows_without_a_url_are_left_out_and_counted(tmp_path):
     (tmp_path / "list.csv").write_text(f"url,caption\n{B},A cat\n,nothing\n{B}\n")
-    counts = Counter()
+    counts = LeftOut()
     assert len(read_url_list(tmp_path / "list.csv", counts)) == 1
-    assert counts == {"rows without url": 1, "rows with too few columns": 1}
+    assert counts == {"row without url": 1, "row with too few columns": 1}
 
 
 def test_keywords_are_read_from_a_list_or_a_text(tmp_path):
@@ -145,7 +145,7 @@ def test_what_cannot_be_written_is_replaced(tmp_path):
 
 def test_a_long_list_is_read_in_pieces(tmp_path):
     (tmp_path / "list.txt").write_text("".join(f"http://a.test/{n}.jpg\n" for n in range(10_000)))
-    pieces = [len(piece) for piece in list_url_photos(tmp_path / "list.txt", Counter())]
+    pieces = [len(piece) for piece in list_url_photos(tmp_path / "list.txt", LeftOut())]
     assert sum(pieces) == 10_000
     assert max(pieces) <= 4096
 

@@ -245,3 +245,28 @@ def test_a_damaged_or_cut_gzip_is_a_bad_answer():
         packed("gzip", whole[:-8] + bytes(8))
     with pytest.raises(ResponseError):
         packed("gzip", b"\x1f\x8b" + zlib.compress(b"x"))
+
+
+def test_a_gzip_of_several_members_is_unpacked_whole():
+    assert packed("gzip", gzip.compress(b"pho") + gzip.compress(b"to")) == b"photo"
+    assert packed("gzip", gzip.compress(b"photo") + bytes(100)) == b"photo"
+    with pytest.raises(BodyTooLong):
+        packed("gzip", gzip.compress(b"a" * 900) * 2)
+
+
+def test_what_is_packed_twice_is_unpacked_twice():
+    assert packed("gzip, gzip", gzip.compress(gzip.compress(b"photo"))) == b"photo"
+    assert packed("deflate, gzip", gzip.compress(zlib.compress(b"photo"))) == b"photo"
+    with pytest.raises(ResponseError, match="packed 5 times"):
+        packed("gzip, gzip, gzip, gzip, gzip", b"x")
+
+
+def test_deflate_is_unpacked_as_the_standard_says_and_as_servers_do():
+    bare = zlib.compressobj(wbits=-15)
+    assert packed("deflate", zlib.compress(b"photo")) == b"photo"
+    assert packed("deflate", bare.compress(b"photo") + bare.flush()) == b"photo"
+    assert packed("deflate", b"\xff\xd8\xff photo") == b"\xff\xd8\xff photo"
+    with pytest.raises(BodyTooLong):
+        packed("deflate", zlib.compress(bytes(50_000_000)))
+    with pytest.raises(ResponseError):
+        packed("deflate", b"\x07 no stream")

@@ -4,22 +4,19 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import logging
 import os
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pyarrow as pa
 
+from clip_pipeline.display.left_out import LeftOut
 from clip_pipeline.errors import CaptionsError, PhotosError
 from clip_pipeline.sources.photos.caption_files import find_caption_files
 from clip_pipeline.sources.photos.captions import CaptionOptions, caption_files_of, captioned_photos, has_captions
 from clip_pipeline.sources.photos.classes import metadata_of_folder
 from clip_pipeline.sources.photos.names import PHOTO_ENDINGS, is_photo_name, photo_ids
 from clip_pipeline.sources.photos.photos import Metadata, StoredPhotos
-
-logger = logging.getLogger(__name__)
 
 BESIDE_PHOTOS = (
     *(".txt", ".csv", ".tsv", ".json", ".jsonl", ".parquet", ".token", ".md", ".html", ".xml", ".db", ".sha256", ".gz"),
@@ -31,12 +28,14 @@ BESIDE_PHOTOS = (
 class FolderPhotos(StoredPhotos):
     """Photos at any depth below a folder (`find_photos`), named by their paths inside it, without endings.
 
-    Metadata: classes, captions and splits (`metadata_of_folder`). Raises PhotosError for a folder without photos.
+    Metadata: classes, captions and splits (`metadata_of_folder`). passed_over: what lies there and is no photo. Raises PhotosError
+    for a folder without photos.
     """
 
     def __init__(self, folder: Path, options: CaptionOptions | None = None):
         self._folder, self._options = folder, options or CaptionOptions()
-        self._paths = find_photos(folder)
+        self.passed_over = LeftOut()
+        self._paths = find_photos(folder, self.passed_over)
         self.names = photo_ids(self._paths)
 
     def files(self) -> Iterator[Path]:
@@ -56,8 +55,9 @@ class FolderPhotos(StoredPhotos):
         """See `Photos`."""
         return metadata_of_folder(self._folder, self._paths, self._options)
 
-    def table(self, counts: Counter[str]) -> Iterator[pa.Table]:
+    def table(self, counts: LeftOut) -> Iterator[pa.Table]:
         """See `Photos`; one piece, sorted by url, as `captioned_photos` gives it."""
+        counts.take(self.passed_over)
         yield captioned_photos(self._folder, self._paths, self._options, counts)
 
 
@@ -103,8 +103,9 @@ def check_caption_files(folder: Path, options: CaptionOptions) -> None:
     )
 
 
-def find_photos(folder: Path) -> list[str]:
-    """Paths of the photos at any depth, relative to the folder, with `/`, sorted; hidden files and folders are left out.
+def find_photos(folder: Path, left_out: LeftOut | None = None) -> list[str]:
+    """Paths of the photos at any depth, relative to the folder, with `/`, sorted; hidden files and folders are left out. left_out:
+    counts files that lie among photos and are none, and photos whose names are no UTF-8.
 
     Raises PhotosError when the folder is missing, is a file or holds no photo.
     """
@@ -112,31 +113,26 @@ def find_photos(folder: Path) -> list[str]:
         raise PhotosError(f"There is no folder {folder}. Give the folder that holds your photos.")
     if not folder.is_dir():
         raise PhotosError(f"{folder} is a file; a folder of photos was expected. Give the folder that holds it.")
-    names, others, linked, unnameable = [], [], [], 0
+    lost = LeftOut() if left_out is None else left_out
+    names = []
     for parent, folders, files in os.walk(folder):
         folders[:] = sorted(name for name in folders if not name.startswith(".") and name != "__MACOSX")
-        linked += [path for name in folders if (path := Path(parent, name)).is_symlink()]
+        for linked in (path for name in folders if (path := Path(parent, name)).is_symlink()):
+            lost.add(
+                "folder that is a link: give the folder that it leads to", 1, linked.relative_to(folder).as_posix()
+            )
         for name in files:
             if name.startswith("."):
                 continue
             if not is_photo_name(name):
                 if not name.lower().endswith(BESIDE_PHOTOS) and "." in name:
-                    others.append(Path(parent, name).relative_to(folder).as_posix())
+                    lost.add("file that is no photo", 1, Path(parent, name).relative_to(folder).as_posix())
                 continue
             relative = Path(parent, name).relative_to(folder).as_posix()
             if relative.encode("utf-8", "ignore").decode() == relative:
                 names.append(relative)
             else:
-                unnameable += 1
-    if names and others:
-        logger.warning("%s: left out %d files that are no photos, the first is %s", folder, len(others), min(others))
-    if linked:
-        logger.warning(
-            "%s: left out %d folders that are links, the first is %s. Give the folder that it leads to, or lay the photos themselves there",
-            *(folder, len(linked), min(linked).relative_to(folder).as_posix()),
-        )
-    if unnameable:
-        logger.warning("Left out %d photos in %s whose names are no UTF-8", unnameable, folder)
+                lost.add("photo whose name is no UTF-8", 1, ascii(relative))
     if not names:
         raise PhotosError(
             f"{folder} holds no photos. Files that end in {', '.join(PHOTO_ENDINGS)} count.{_instead(folder)}"

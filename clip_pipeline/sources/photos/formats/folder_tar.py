@@ -12,7 +12,9 @@ from clip_pipeline.errors import PhotosError
 from clip_pipeline.sources.photos.caption_files import CAPTION_PLACES
 from clip_pipeline.sources.photos.captions import CaptionOptions
 from clip_pipeline.sources.photos.classes import metadata_of_folder
-from clip_pipeline.sources.photos.formats.tar_index import TarPlace, photo_place, read_place
+from clip_pipeline.sources.photos.formats.tar_index import read_place
+from clip_pipeline.sources.photos.formats.tar_keys import photo_place
+from clip_pipeline.sources.photos.formats.tar_members import TarPlace
 from clip_pipeline.sources.photos.names import is_photo_name, photo_ids
 from clip_pipeline.sources.photos.photos import Metadata, StoredPhotos
 from clip_pipeline.sources.photos.splits import SPLIT_NAMES

@@ -17,6 +17,7 @@ logger = logging.getLogger(__name__)
 
 BRACES = re.compile(r"\{([^{}]*)\}")
 RANGE = re.compile(r"(\d+)\.\.(\d+)")
+TAR_URL = re.compile(r"tar:(.+?\.tar)#(.+)", re.IGNORECASE | re.DOTALL)
 PACKED = (".tar.gz", ".tgz", ".tar.bz2", ".tar.xz", ".tar.zst")
 MAX_NAMES = 1_000_000
 
@@ -125,3 +126,11 @@ def _alternatives(pattern: str) -> Iterator[str]:
 def _tar_order(name: str) -> tuple[str, int, str]:
     stem = posixpath.basename(name)[: -len(".tar")]
     return posixpath.dirname(name), int(stem) if stem.isdecimal() else -1, name
+
+
+def parse_tar_url(url: str) -> tuple[str, str]:
+    """(tar name, key) of `tar:TAR#KEY`. Raises ValueError for anything else."""
+    found = TAR_URL.fullmatch(url)
+    if found is None:
+        raise ValueError(f"{url!r} is no tar:NAME.tar#KEY")
+    return found[1], found[2]

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, BinaryIO
 
+from clip_pipeline.display.left_out import LeftOut
 from clip_pipeline.machine.bounded import parse_json
-from clip_pipeline.sources.photos.formats.tar_index import TarPlace
+from clip_pipeline.sources.photos.formats.tar_members import TarPlace
 from clip_pipeline.sources.photos.metadata import facts_of, text_of
+from clip_pipeline.sources.tables.encodings import decoded_text
 from clip_pipeline.sources.tables.text_files import lines_of
 from clip_pipeline.sources.tables.values import keywords_of, texts_of
 
@@ -19,24 +22,40 @@ MAX_TEXT_BYTES = 1_000_000
 """Texts and JSON above this are no captions, and are left unread."""
 
 
-def read_text_member(stream: Any, members: dict[str, TarPlace], ending: str) -> str:
-    """The text of KEY.ending, "" where there is none, or too much of it."""
-    place = members.get(ending)
-    if place is None or place.size > MAX_TEXT_BYTES:
+@dataclass(frozen=True)
+class Sample:
+    """One sample of an open tar. name: as people know it. left_out: counts the texts that cannot be read."""
+
+    stream: BinaryIO
+    members: Mapping[str, TarPlace]
+    name: str = ""
+    left_out: LeftOut = field(default_factory=LeftOut)
+
+
+def read_text_member(sample: Sample, ending: str) -> str:
+    """The text of KEY.ending in UTF-8 or UTF-16, "" where there is none, too much of it, or another encoding."""
+    place = sample.members.get(ending)
+    if place is None:
         return ""
-    content = os.pread(stream.fileno(), place.size, place.offset)
-    return content.decode("utf-8", "replace").removeprefix("\ufeff")
+    if place.size > MAX_TEXT_BYTES:
+        sample.left_out.add(f"text of more than {MAX_TEXT_BYTES:,} bytes", 1, f"{sample.name}.{ending}")
+        return ""
+    text = decoded_text(os.pread(sample.stream.fileno(), place.size, place.offset))
+    if text is None:
+        sample.left_out.add("text that is neither UTF-8 nor UTF-16", 1, f"{sample.name}.{ending}")
+    return text or ""
 
 
-def read_json(stream: Any, members: dict[str, TarPlace]) -> dict[str, Any]:
-    """The object in KEY.json, its keys in lower case; an empty one where there is none, or none that can be read. A list of
-    texts are captions."""
-    text = read_text_member(stream, members, "json")
+def read_json(sample: Sample) -> dict[str, Any]:
+    """The object in KEY.json, its keys in lower case; an empty one where there is none, or none that can be read. A text, a list of
+    texts and a list of objects are captions."""
+    text = read_text_member(sample, "json")
     try:
         said = parse_json(text) if text else {}
     except ValueError:
+        sample.left_out.add("JSON that cannot be read", 1, f"{sample.name}.json")
         return {}
-    if isinstance(said, list) and all(isinstance(one, str) for one in said):
+    if isinstance(said, str | list):
         return {"captions": said}
     lower: dict[str, Any] = {}
     for name, value in said.items() if isinstance(said, dict) else ():
@@ -44,27 +63,25 @@ def read_json(stream: Any, members: dict[str, TarPlace]) -> dict[str, Any]:
     return lower
 
 
-def read_captions(
-    stream: Any, members: dict[str, TarPlace], said: dict[str, Any], keys: Sequence[str] = ()
-) -> list[str]:
+def read_captions(sample: Sample, said: dict[str, Any], keys: Sequence[str] = ()) -> list[str]:
     """Captions of one sample, each once; see `TarPhotos`. said: of `read_json`."""
     if keys:
-        texts = [text for key in keys for text in _texts_at(stream, members, said, key)]
+        texts = [text for key in keys for text in _texts_at(sample, said, key)]
         return list(dict.fromkeys(texts))
     in_json = [text for key in CAPTION_KEYS for text in texts_of(said.get(key))]
     texts = []
     for ending in CAPTION_MEMBERS:
-        text = read_text_member(stream, members, ending)
+        text = read_text_member(sample, ending)
         whole = texts_of(text)
         texts += whole if whole and whole[0] in in_json else texts_of(lines_of(text))
     return list(dict.fromkeys([*texts, *in_json]))
 
 
-def _texts_at(stream: Any, members: dict[str, TarPlace], said: dict[str, Any], key: str) -> list[str]:
+def _texts_at(sample: Sample, said: dict[str, Any], key: str) -> list[str]:
     """Captions at one of links.caption_keys: a member, else a key of the JSON, with dots between levels."""
     name = key.lower().removeprefix(".")
-    if name in members and name != "json":
-        return texts_of(lines_of(read_text_member(stream, members, name)))
+    if name in sample.members and name != "json":
+        return texts_of(lines_of(read_text_member(sample, name)))
     value: Any = said
     for part in name.removeprefix("json.").split("."):
         value = {str(k).lower(): v for k, v in value.items()}.get(part) if isinstance(value, dict) else None

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from clip_pipeline.display.left_out import LeftOut
 from clip_pipeline.errors import CaptionsError, PhotosError, SettingsError
 from clip_pipeline.records import PHOTO_FIELDS
 from clip_pipeline.sources.photos.caption_files import Captioned, find_caption_files, read_caption_file
@@ -166,12 +167,13 @@ def test_captions_of_no_photo_at_all_are_told_with_their_file(tmp_path):
         check_captions([list_folder(tmp_path)], tmp_path, CaptionOptions())
 
 
-def test_a_captioned_file_that_is_absent_stays_a_row(tmp_path, caplog):
+def test_a_captioned_file_that_is_absent_stays_a_row(tmp_path):
     make(tmp_path, "a.jpg")
     (tmp_path / "captions.csv").write_text("file,caption\na.jpg,A dog\ngone.jpg,A cat\n../../etc/x.jpg,Out\n")
-    table = list_folder(tmp_path)
+    counts = LeftOut()
+    table = list_folder(tmp_path, counts=counts)
     assert table["url"].to_pylist() == ["file:../../etc/x.jpg", "file:a.jpg", "file:gone.jpg"]
-    assert "2 captioned photos are not there" in caplog.text
+    assert ("captioned photo that is not there", 2, "", "../../etc/x.jpg") in counts.rows()
 
 
 def test_the_captions_setting_wins_over_what_lies_in_the_folder(tmp_path):

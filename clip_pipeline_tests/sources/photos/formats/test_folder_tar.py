@@ -3,7 +3,8 @@ from __future__ import annotations
 import pytest
 
 from clip_pipeline.sources.photos.formats.folder_tar import files_below_root, is_folder
-from clip_pipeline.sources.photos.formats.tar_index import TarPlace, by_sample
+from clip_pipeline.sources.photos.formats.tar_keys import by_sample
+from clip_pipeline.sources.photos.formats.tar_members import TarPlace
 from clip_pipeline.sources.photos.open import open_photos
 from clip_pipeline_tests.evaluation.datasets.forms import tar_bytes, tar_of, write_photos
 
@@ -69,4 +70,4 @@ def test_files_that_are_no_photos_are_told(tmp_path, caplog):
     (folder / "cat" / "notes.docx").write_bytes(b"x")
     (folder / "cat" / "1.json").write_bytes(b"{}")
     assert len(open_photos(folder)) == 2
-    assert "left out 1 files that are no photos, the first is cat/notes.docx" in caplog.text
+    assert '1 of "file that is no photo", such as "cat/notes.docx"' in caplog.text

@@ -7,7 +7,8 @@ import tarfile
 import pytest
 
 from clip_pipeline.errors import PhotosError
-from clip_pipeline.sources.photos.formats.tar_index import photo_ending, read_photos, read_shard, read_tar_index
+from clip_pipeline.sources.photos.formats.tar_index import read_photos, read_shard, read_tar_index
+from clip_pipeline.sources.photos.formats.tar_keys import photo_ending
 from clip_pipeline_tests.sources.photos.formats.test_tars import write_tar
 
 SAMPLES = {

@@ -6,15 +6,15 @@ import io
 import json
 import tarfile
 import tracemalloc
-from collections import Counter
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from clip_pipeline.display.left_out import LeftOut
 from clip_pipeline.errors import CaptionsError, PhotosError
 from clip_pipeline.sources.photos.formats.tar_index import find_photo, read_place, read_tar_index
-from clip_pipeline.sources.photos.formats.tars import parse_tar_url
+from clip_pipeline.sources.photos.formats.tar_paths import parse_tar_url
 from clip_pipeline.sources.photos.local_photos import LocalPhotos
 from clip_pipeline_tests.made.opened_photos import list_tars
 from clip_pipeline_tests.sources.photos.formats.test_tars import write_tar
@@ -51,11 +51,11 @@ def test_a_tar_of_text_to_image_2m_has_its_captions_in_the_prompt(tmp_path):
         ({"json": {"captions": ["One", " ", "Two", "One", 7, None]}}, ["One", "Two"]),
         ({"json": {"caption": [{"raw": "One"}, {"text": "Two"}]}}, ["One", "Two"]),
         ({"json": ["One", "Two"]}, ["One", "Two"]),
-        ({"caption": "One", "json": "just a text"}, ["One"]),
+        ({"caption": "One", "json": "just a text"}, ["One", "just a text"]),
         ({"json": {"TEXT": "Alt text", "url": "http://a"}}, ["Alt text"]),
         ({"txt": "   "}, []),
         ({"json": {"prompt": None}}, []),
-        ({"txt": b"caf\xe9 au lait"}, ["caf\ufffd au lait"]),
+        ({"txt": b"caf\xe9 au lait"}, []),
         ({"txt": b"\xef\xbb\xbfA dog"}, ["A dog"]),
     ],
 )
@@ -109,11 +109,11 @@ def test_photos_of_every_kind_and_keys_with_folders_are_read(tmp_path):
     members = {f"train/0001.{ending}": f"{ending}" for ending in ("PNG", "txt")}
     members |= {"./val.x/2.webp": "webp", "3.JPeG": "jpeg", "__MACOSX/._3.jpg": "no photo", "readme.md": "x"}
     path = write_tar(tmp_path / "0.tar", members)
-    counts: Counter[str] = Counter()
+    counts = LeftOut()
     table = list_tars(path, "", counts)
     assert table["id"].to_pylist() == ["0/val.x/2", "0/3", "0/train/0001"]
     assert [LocalPhotos(path, 99).read(url) for url in table["url"].to_pylist()] == [b"webp", b"jpeg", b"PNG"]
-    assert counts == {"samples without photo": 1, "photos without caption": 2}
+    assert counts == {"sample without photo": 1, "photo without caption": 2}
 
 
 def test_text_that_is_too_long_and_json_that_is_too_deep_are_left_unread(tmp_path):
@@ -146,14 +146,15 @@ def test_headers_that_tarfile_stumbles_over_are_no_whole_tar(tmp_path, header):
         list_tars(tmp_path)
 
 
-def test_names_that_are_no_text_are_left_out_with_a_warning(tmp_path, caplog):
+def test_names_that_are_no_text_are_left_out_and_counted(tmp_path):
     with tarfile.open(tmp_path / "0.tar", "w", format=tarfile.GNU_FORMAT) as tar:
         for name in ("caf\udce9.jpg", "a.jpg"):
             entry = tarfile.TarInfo(name)
             entry.size = 5
             tar.addfile(entry, io.BytesIO(b"photo"))
-    assert list_tars(tmp_path)["id"].to_pylist() == ["0/a"]
-    assert "left out 1 members whose names are no UTF-8" in caplog.text
+    counts = LeftOut()
+    assert list_tars(tmp_path, counts=counts)["id"].to_pylist() == ["0/a"]
+    assert ("member whose name is no UTF-8", 1, "", "'caf\\udce9.jpg'") in counts.rows()
 
 
 def test_one_long_key_takes_no_memory_for_every_photo(tmp_path):
@@ -166,7 +167,7 @@ def test_one_long_key_takes_no_memory_for_every_photo(tmp_path):
     assert [read_place(path, find_photo(path, key)) for key in keys[1:]] == [key.encode() for key in keys[1:]]
 
 
-def test_links_in_a_tar_lead_nowhere(tmp_path):
+def test_links_in_a_tar_lead_nowhere_out_of_it(tmp_path):
     with tarfile.open(tmp_path / "0.tar", "w") as tar:
         for name, kind in (("a.jpg", tarfile.SYMTYPE), ("b.jpg", tarfile.LNKTYPE)):
             entry = tarfile.TarInfo(name)

@@ -12,7 +12,8 @@ import pytest
 
 from clip_pipeline.errors import PhotosError
 from clip_pipeline.records import PHOTO_FIELDS
-from clip_pipeline.sources.photos.formats.tars import TarPhotos, parse_tar_url
+from clip_pipeline.sources.photos.formats.tar_paths import parse_tar_url
+from clip_pipeline.sources.photos.formats.tars import TarPhotos
 from clip_pipeline.sources.photos.local_photos import LocalPhotoError, LocalPhotos
 from clip_pipeline_tests.made.opened_photos import list_tars
 
@@ -43,7 +44,7 @@ def tar(tmp_path):
             "a.PNG": b"photo a",
             "a.json": "{broken",
             "c.txt": "no photo",
-            "deep/d.e.webp": b"no photo either: its ending is e.webp",
+            "deep/d.e.webp": b"photo d.e",
             "deep/f.webp": b"photo f",
             "deep/f.json": json.dumps({"prompt": "A cat"}),
         },
@@ -56,10 +57,11 @@ def test_a_tar_lists_its_photos_with_their_captions(tar):
     assert [(row["id"], row["url"], row["captions"]) for row in table.to_pylist()] == [
         ("00001/a", "tar:00001.tar#a", []),
         ("00001/b", "tar:00001.tar#b", ["A dog", "Two", "Three"]),
+        ("00001/deep/d", "tar:00001.tar#deep/d", []),
         ("00001/deep/f", "tar:00001.tar#deep/f", ["A cat"]),
     ]
-    assert table["licence"].to_pylist() == [None, "CC0", None]
-    assert table["attribution"].to_pylist() == [None, "Ann", None]
+    assert table["licence"].to_pylist() == [None, "CC0", None, None]
+    assert table["attribution"].to_pylist() == [None, "Ann", None, None]
 
 
 def test_tars_in_split_folders_give_splits_in_the_order_of_their_numbers(tmp_path):
