@@ -38,7 +38,7 @@ def test_class_folders_that_are_empty_or_links_are_said(tmp_path, caplog):
     (tmp_path / "pets" / "fish").symlink_to(tmp_path / "far")
     assert open_photos(tmp_path / "pets").metadata.class_names == ["cat", "dog"]
     assert "2 folders hold no photos, and are no classes: bird, notes" in caplog.text
-    assert "left out 1 folders that are links, the first is fish" in caplog.text
+    assert '1 of "folder that is a link: give the folder that it leads to", such as "fish"' in caplog.text
 
 
 def test_splits_above_class_folders_share_their_classes(tmp_path):
