@@ -141,7 +141,7 @@ def test_a_training_is_seen_while_it_runs(definitions, instance, monkeypatch, wa
     from clip_pipeline.training.reports import live_plot
 
     for module in (asset, walk):
-        monkeypatch.setattr(module, "in_own_process", lambda step, context: step)
+        monkeypatch.setattr(module, "in_own_process", lambda step, context, start=None: step)
     monkeypatch.setattr(live_plot, "FIRST_SECONDS", 0.0)  # at every row
     monkeypatch.setenv("CLIP_PIPELINE_SETTINGS", "training.steps=8")
     if way == "asset":
