@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from clip_pipeline.cli.first_words import says
 from clip_pipeline.cli.options import CONTEXT, output_option, setting_option, settings_option
 
 
@@ -19,6 +20,7 @@ from clip_pipeline.cli.options import CONTEXT, output_option, setting_option, se
 @setting_option("adaptation.seeds", left=True)
 @settings_option
 @setting_option("compute.device", left=True)
+@says("Adapting {model} to {dataset}")
 def adapt(model: str, dataset: str, output: str, **options: Any) -> None:
     """Compare ways of adapting a model to labelled photos, with growing fractions of them.
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from clip_pipeline.cli.first_words import says
 from clip_pipeline.cli.options import CONTEXT, data_option, recipe_options
 from clip_pipeline.cli.variants import say_removed
 from clip_pipeline.display.text_table import text_table
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
 @click.group(context_settings=CONTEXT, invoke_without_command=True)
 @click.pass_context
+@says(lambda **_: "Reading the list of the datasets")
 def datasets(context: click.Context) -> None:
     """The benchmark datasets that have a name; without a command, the list of them."""
     from clip_pipeline.evaluation.datasets.entry import entries
@@ -43,6 +45,7 @@ def _size(count: int) -> str:
 
 @datasets.command(context_settings=CONTEXT)
 @click.argument("name")
+@says("Reading what is known of {name}")
 def show(name: str) -> None:
     """Say all that is known of one dataset: its photos, classes, prompts, licence and the files it is read from."""
     from clip_pipeline.evaluation.datasets.entry import find_entry
@@ -79,6 +82,7 @@ def show(name: str) -> None:
 @click.option("--accept-terms", is_flag=True, help="You agree to the terms of a dataset that has some.")
 @click.option("--mirror", default="", metavar="URL", help="A site that has the same files under the same names.")
 @click.option("--keep-archives", is_flag=True, help="Leave the archives beside what is unpacked.")
+@says("Downloading {name} into {folder}")
 def download(name: str, folder: str, **options: Any) -> None:
     """Download a dataset into FOLDER, verified, unpacked and checked.
 
@@ -96,6 +100,7 @@ def download(name: str, folder: str, **options: Any) -> None:
 @click.argument("dataset", metavar="NAME|NAME=PATH|PATH")
 @recipe_options
 @data_option
+@says("Looking at the dataset {dataset}")
 def add(dataset: str, data: str, recipe: str, settings: tuple[str, ...]) -> None:
     """Score every model on one more dataset: it is written to DATA/datasets/NAME.toml.
 
@@ -116,6 +121,7 @@ def add(dataset: str, data: str, recipe: str, settings: tuple[str, ...]) -> None
 @click.argument("name")
 @recipe_options
 @data_option
+@says("Looking for the dataset {name} in {data}")
 def remove(name: str, data: str, recipe: str, settings: tuple[str, ...]) -> None:
     """Remove a dataset that was added. What was made of it stays, and is named."""
     from clip_pipeline.api.datasets import remove_dataset

@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from clip_pipeline.cli.first_words import says
 from clip_pipeline.cli.options import CONTEXT, output_option, setting_option
 
 
@@ -24,6 +25,7 @@ from clip_pipeline.cli.options import CONTEXT, output_option, setting_option
 @setting_option("embedding.batch_size")
 @setting_option("embedding.runtime", default="auto")
 @setting_option("compute.device")
+@says(lambda model, images, texts, **_: f"Embedding {images or texts} with {model}")
 def embed(model: str, output: str, **options: Any) -> None:
     """Embed photos or texts: an array of vectors (.npy) and a table with the id of every row (.parquet).
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from clip_pipeline.cli.first_words import says, shown_names
 from clip_pipeline.cli.options import CONTEXT, output_option, setting_option, settings_option
 
 
@@ -15,6 +16,7 @@ from clip_pipeline.cli.options import CONTEXT, output_option, setting_option, se
 @output_option("scores.json to write; predictions and CLIP_benchmark's files go into a folder beside it.")
 @settings_option
 @setting_option("compute.device", left=True)
+@says("Scoring {model} on {dataset}")
 def evaluate(model: str, dataset: str, output: str, **options: Any) -> None:
     """Score a model: zero-shot on labelled photos, retrieval on photos with captions.
 
@@ -36,6 +38,7 @@ def evaluate(model: str, dataset: str, output: str, **options: Any) -> None:
 @output_option("Folder for embeddings, predictions and scores.")
 @settings_option
 @setting_option("compute.device", left=True)
+@says("Training probes on what {model} makes of {dataset}")
 def probe(model: str, dataset: str, output: str, **options: Any) -> None:
     """Train small classifiers on a model's embeddings and score them: linear, MLP and few-shot probes.
 
@@ -70,6 +73,7 @@ def probe(model: str, dataset: str, output: str, **options: Any) -> None:
 @click.option("--top", default=10, show_default=True, type=click.IntRange(1), help="Labels shown for each photo.")
 @click.option("--figure", type=click.Path(), help="Draw photos and bars into this PNG.")
 @setting_option("compute.device")
+@says(lambda images, model, **_: f"Classifying {shown_names(images)} with {model}")
 def classify(
     images: tuple[str, ...],
     labels: str,
@@ -115,6 +119,7 @@ def classify(
 @click.option("-o", "--output", default="comparison.png", show_default=True, type=click.Path(), help="Figure to write; the numbers go beside it as .json.")  # fmt: skip
 @click.option("--samples", default=4000, show_default=True, type=click.IntRange(100), help="Resamples behind each interval and p-value.")  # fmt: skip
 @setting_option("evaluation.seed")
+@says("Comparing the scores {first} and {second}")
 def compare_scores(first: str, second: str, output: str, **options: Any) -> None:
     """Compare the scores of two models sample by sample, and say which differences are more than chance.
 

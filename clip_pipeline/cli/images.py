@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from clip_pipeline.cli.first_words import says
 from clip_pipeline.cli.options import CONTEXT, data_option, output_option, recipe_options, settings_option
 
 
@@ -18,6 +19,7 @@ from clip_pipeline.cli.options import CONTEXT, data_option, output_option, recip
     help="Ask at once for the photos whose failure may have passed, such as a timeout, also where it is not yet time.",
 )
 @settings_option
+@says("Downloading the photos of {links} into {output}")
 def download(links: str, output: str, retry: bool, settings: tuple[str, ...]) -> None:
     """Download the photos of a url list (Parquet, CSV, TSV, JSONL, txt) into webdataset shards.
 
@@ -45,6 +47,7 @@ def download(links: str, output: str, retry: bool, settings: tuple[str, ...]) ->
 @click.option("--forget", is_flag=True, help="Forget the limits and pauses that the service has told; its own count of the last hour stays.")  # fmt: skip
 @recipe_options
 @data_option
+@says("Reading the ledger of requests in {data}")
 def ledger(forget: bool, recipe: str, settings: tuple[str, ...], data: str) -> None:
     """Show how many requests to the photo search are left, or forget what the service said of it.
 

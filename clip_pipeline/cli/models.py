@@ -7,6 +7,7 @@ from dataclasses import asdict
 
 import click
 
+from clip_pipeline.cli.first_words import says, shown_names
 from clip_pipeline.cli.options import CONTEXT, settings_option
 
 
@@ -14,6 +15,11 @@ from clip_pipeline.cli.options import CONTEXT, settings_option
 @click.argument("names", nargs=-1, metavar="[MODEL]...")
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON list instead of a table.")
 @settings_option
+@says(
+    lambda names, **_: (
+        f"Reading the configurations of {shown_names(names)}" if names else "Reading the configurations of the models"
+    )
+)
 def models(names: tuple[str, ...], as_json: bool, settings: tuple[str, ...]) -> None:
     """List the models to train: encoders, image size, parameters, cost.
 

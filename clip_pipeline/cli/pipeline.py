@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from clip_pipeline.cli.first_words import says, shown_names
 from clip_pipeline.cli.ids import TakesIds
 from clip_pipeline.cli.options import CONTEXT, data_option, recipe_options, variants_option
 
@@ -20,6 +21,7 @@ from clip_pipeline.cli.options import CONTEXT, data_option, recipe_options, vari
 @click.option("--force", is_flag=True, help="Build the selected assets again although they are fresh.")
 @click.option("--checks/--no-checks", default=True, help="Look at what was built; a blocking check that fails stops what comes after it.")  # fmt: skip
 @click.option("--history/--no-history", default=True, help="Tell Dagster's history, where there is one, what was made.")
+@says("Looking at what is fresh in {data}")
 def run(recipe: str, data: str, history: bool, **options: Any) -> None:
     """Materialise the pipeline: build what is missing or stale, reuse the rest.
 
@@ -47,6 +49,7 @@ def run(recipe: str, data: str, history: bool, **options: Any) -> None:
 @data_option
 @variants_option
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON list instead of a table.")
+@says("Looking at what is fresh in {data}")
 def status(recipe: str, data: str, settings: tuple[str, ...], variants: tuple[str, ...], as_json: bool) -> None:
     """Show what exists, whether it is fresh or stale and why, and its size."""
     from clip_pipeline.api.status import status
@@ -62,6 +65,7 @@ def status(recipe: str, data: str, settings: tuple[str, ...], variants: tuple[st
 @click.command(context_settings=CONTEXT)
 @recipe_options
 @data_option
+@says("Reading the vocabulary in {data}")
 def plan(recipe: str, data: str, settings: tuple[str, ...]) -> None:
     """Show what the photo search of the vocabulary will cost: requests, budget, time. Sends nothing."""
     from clip_pipeline.api.plan import plan
@@ -80,6 +84,7 @@ def plan(recipe: str, data: str, settings: tuple[str, ...]) -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
 @recipe_options
 @data_option
+@says("Comparing the files in {data} with their manifests")
 def verify(recipe: str, settings: tuple[str, ...], data: str, as_json: bool, **options: Any) -> None:
     """Find damage: compare every file with its manifest, and name what does not belong there.
 
@@ -113,6 +118,7 @@ def verify(recipe: str, settings: tuple[str, ...], data: str, as_json: bool, **o
 @click.option("--shards", default=None, type=click.Path(), help="A folder that the download command wrote, instead of the data folder.")  # fmt: skip
 @recipe_options
 @data_option
+@says(lambda names, shards, data, **_: f"Looking for {shown_names(names) or 'what was taken down'} in {shards or data}")
 def takedown(names: tuple[str, ...], only_list: bool, shards: str | None, data: str, **options: Any) -> None:
     """Remove photos everywhere, for good: shards, pairs, embeddings, scores, report.
 

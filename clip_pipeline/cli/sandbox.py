@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from clip_pipeline.cli.first_words import says
 from clip_pipeline.cli.options import CONTEXT, recipe_options
 
 
@@ -15,6 +16,7 @@ def sandbox() -> None:
 @sandbox.command(context_settings=CONTEXT)
 @recipe_options
 @click.option("--port", default=8765, show_default=True, help="Port on 127.0.0.1; 0 takes a free one.")
+@says("Making the sandbox world")
 def serve(recipe: str, settings: tuple[str, ...], port: int) -> None:
     """Serve the sandbox world until Ctrl-C, to tinker with."""
     from clip_pipeline.sandbox.server import serve as serve_world

@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from clip_pipeline.cli.first_words import says
 from clip_pipeline.cli.options import CONTEXT, output_option, setting_option
 
 
@@ -16,6 +17,7 @@ from clip_pipeline.cli.options import CONTEXT, output_option, setting_option
 @setting_option("tokenizer.vocab_size")
 @setting_option("tokenizer.min_frequency")
 @click.option("--context-length", default=32, show_default=True, help="Tokens a text is cut to or filled up to.")
+@says("Making a tokenizer for {captions}")
 def tokenizer(captions: str, output: str, **options: Any) -> None:
     """Make a tokenizer for a text file, one caption a line, and say how well it fits.
 

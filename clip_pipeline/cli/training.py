@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from clip_pipeline.cli.first_words import says, shown_names
 from clip_pipeline.cli.options import CONTEXT, output_option, recipe_options, setting_option
 
 
@@ -15,6 +16,7 @@ from clip_pipeline.cli.options import CONTEXT, output_option, recipe_options, se
 @setting_option("links.captions", left=True)
 @recipe_options
 @setting_option("compute.device", left=True)
+@says("Reading the photos and captions of {photos}")
 def train(photos: str, output: str, **options: Any) -> None:
     """Train a CLIP from scratch on photos with captions; writes a folder that open_clip loads."""
     from clip_pipeline.api.train import train
@@ -35,6 +37,7 @@ def train(photos: str, output: str, **options: Any) -> None:
 @click.option("--hours", default=24.0, show_default=True, type=click.FloatRange(0.1), help="Longest time asked of SLURM.")  # fmt: skip
 @click.option("--partition", default="", help="SLURM's partition.")
 @recipe_options
+@says("Writing the script of a training on {photos}")
 def launch(photos: str, output: str, **options: Any) -> None:
     """Print a script that trains in several processes: with torchrun on one machine, or with SLURM on several.
 
@@ -52,6 +55,7 @@ def launch(photos: str, output: str, **options: Any) -> None:
 @click.command(context_settings=CONTEXT)
 @click.argument("runs", nargs=-1, required=True, metavar="RUN...", type=click.Path())
 @click.option("-o", "--output", default="comparison.png", show_default=True, type=click.Path(), help="Figure to write.")
+@says(lambda runs, **_: f"Comparing the trainings {shown_names(runs)}")
 def compare(runs: tuple[str, ...], output: str) -> None:
     """Draw the losses of several trainings (model folders) into one figure, and print a line for each."""
     from clip_pipeline.api.compare import compare_trainings

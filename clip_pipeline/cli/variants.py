@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from clip_pipeline.cli.first_words import says
 from clip_pipeline.cli.options import CONTEXT, data_option, recipe_options
 from clip_pipeline.display.text_table import text_table
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 @recipe_options
 @data_option
 @click.pass_context
+@says(lambda data, **_: f"Reading the training variants in {data}")
 def variants(context: click.Context, recipe: str, data: str, settings: tuple[str, ...]) -> None:
     """The training variants of a data folder; without a command, the list of them.
 
@@ -53,6 +55,7 @@ def _changed(one: VariantStatus) -> str:
 @recipe_options
 @click.option("--about", default="", help="A sentence about it, for people.")
 @data_option
+@says("Defining the training variant {name} in {data}")
 def add(name: str, data: str, **options: Any) -> None:
     """Define the training variant NAME by --set training.FIELD=VALUE, written to DATA/variants/NAME.toml.
 
@@ -70,6 +73,7 @@ def add(name: str, data: str, **options: Any) -> None:
 @click.argument("name")
 @recipe_options
 @data_option
+@says("Looking for the training variant {name} in {data}")
 def remove(name: str, data: str, recipe: str, settings: tuple[str, ...]) -> None:
     """Remove the definition of NAME. What was trained under it stays, and is named."""
     from clip_pipeline.api.variants import remove_variant

@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from clip_pipeline.cli.first_words import says, shown_names
 from clip_pipeline.cli.options import CONTEXT, output_option, setting_option
 
 
@@ -26,6 +27,7 @@ from clip_pipeline.cli.options import CONTEXT, output_option, setting_option
 @setting_option("words.order")
 @setting_option("words.max_words")
 @setting_option("compute.workers")
+@says(lambda dumps, **_: f"Counting the words of {shown_names(dumps)}")
 def words(dumps: tuple[str, ...], output: str, **options: Any) -> None:
     """Count the words of Wikipedia dumps, and keep those that pass the filters.
 

@@ -16,6 +16,8 @@ logger = logging.getLogger(__name__)
 
 SECONDS_BETWEEN_LOG_LINES = 10.0
 SECONDS_BEFORE_A_WAIT_IS_SAID = 2.0
+SECONDS_BEFORE_FIRST_WORDS = 0.5
+"""Of a command, once its arguments are read, which takes 0.2 to 0.4 s: what it does is said within a second."""
 
 _WAITS: set[str] = set()
 _WAITS_LOCK = threading.Lock()
@@ -106,7 +108,7 @@ def waiting(what: str, after: float = SECONDS_BEFORE_A_WAIT_IS_SAID) -> Iterator
     if not first:
         yield
         return
-    timer = threading.Timer(after, lambda: (sys.stderr.write(f"{what} …\n"), sys.stderr.flush()))
+    timer = threading.Timer(after, _write_line, (f"{what} …",))
     timer.daemon = True
     timer.start()
     try:
@@ -115,3 +117,18 @@ def waiting(what: str, after: float = SECONDS_BEFORE_A_WAIT_IS_SAID) -> Iterator
         timer.cancel()
         with _WAITS_LOCK:
             _WAITS.discard(what)
+
+
+def say(line: str) -> None:
+    """A line on stderr at once: what was decided, before long work. Only where progress is shown."""
+    if _SHOWN.get():
+        _write_line(line)
+
+
+def _write_line(line: str) -> None:
+    """Above the bars, where there are some."""
+    if "tqdm" in sys.modules and sys.stderr.isatty():
+        sys.modules["tqdm"].tqdm.write(printable(line), file=terminal_of(sys.stderr))
+    else:
+        sys.stderr.write(f"{line}\n")
+    sys.stderr.flush()
