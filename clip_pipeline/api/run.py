@@ -6,16 +6,13 @@ import logging
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from clip_pipeline.errors import InputError, SettingsError
 from clip_pipeline.machine.progress import shown_progress
+from clip_pipeline.pipeline.checks.own_files import check_own_files
 from clip_pipeline.pipeline.graph import select as selected_steps
 from clip_pipeline.pipeline.old_artifacts import old_artifacts
 from clip_pipeline.pipeline.outcomes import AssetOutcome, raise_failures
-from clip_pipeline.pipeline.partitions import variant_names
-from clip_pipeline.pipeline.photo_sources.registry import photo_source
 from clip_pipeline.pipeline.run import OnPartition, walk
 from clip_pipeline.pipeline.step import Step
-from clip_pipeline.pipeline.variants.defined import check_variant
 from clip_pipeline.pipeline.workspace import Workspace
 from clip_pipeline.settings import Recipe
 from clip_pipeline.settings.chosen_recipe import Settings, recipe_of
@@ -58,10 +55,7 @@ def run(
             workspace.of_variant(name).keep_variant()
         for artifact, sentence in old_artifacts(workspace.store):
             logger.warning("%s: %s", artifact.key, sentence)
-        if any(step.name == "image_links" for step in steps):
-            photo_source(workspace).check()
-        if any(step.name == "clip_checkpoint" for step in steps):
-            _check_variants(workspace, variants)
+        check_own_files(workspace, {step.name for step in steps}, partition, variants)
         outcomes = walk(
             workspace,
             steps,
@@ -75,15 +69,3 @@ def run(
         report(workspace, outcomes)
     raise_failures(outcomes)
     return outcomes
-
-
-def _check_variants(workspace: Workspace, chosen: Sequence[str]) -> None:
-    """Raises for a variant that was asked for by name, and for the recipe's own, if it could not be trained; another one, whose
-    artifacts will fail, is named before the hours that come first."""
-    for name in chosen or variant_names(workspace):
-        try:
-            check_variant(workspace.own_recipe, workspace.find_variant(name))
-        except (SettingsError, InputError) as error:
-            if chosen or name == workspace.variant:
-                raise
-            logger.warning("The training variant %s will fail: %s", name, error)

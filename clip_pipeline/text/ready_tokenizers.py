@@ -109,6 +109,27 @@ def hugging_face_tokenizer(name_or_folder: str) -> tuple[Any, dict[str, str]]:
     return tokenizer, names
 
 
+def check_tokenizer_folder(kind: str) -> None:
+    """A look at a tokenizer of the user's own before long work: for a value of tokenizer.kind that is a folder or the path of one.
+    Raises ModelError; a name of Hugging Face is not asked for."""
+    from tokenizers import Tokenizer
+
+    folder = Path(kind).expanduser()
+    if folder.is_dir():
+        refuse_code_of_folder(folder)
+        file = folder / "tokenizer.json"
+        if not file.is_file():
+            hugging_face_tokenizer(kind)
+            return
+        try:
+            with panics_are_errors():
+                Tokenizer.from_file(str(file))
+        except Exception as error:  # the library raises nothing narrower
+            raise ModelError(_no_such_tokenizer(kind, folder, error)) from error
+    elif folder.exists() or kind.startswith(("/", "./", "../", "~")):
+        raise ModelError(f"tokenizer.kind is {kind}, where no folder is. Give the folder of a tokenizer, bpe, or clip.")
+
+
 def _no_such_tokenizer(name: str, folder: Path, error: Exception) -> str:
     reason = loading_reason(error).rstrip(".")
     if folder.is_dir():

@@ -42,9 +42,11 @@ class FolderPhotos(ListedPhotos):
         return files
 
     def check(self) -> None:
+        from clip_pipeline.sources.photos.captions import check_sample
         from clip_pipeline.sources.photos.formats.folder import check_caption_files
 
         check_caption_files(self.path, self._options())
+        check_sample(self.path, self._options())
 
     def listing(self) -> Listing:
         from clip_pipeline.images.links.listed import Listing

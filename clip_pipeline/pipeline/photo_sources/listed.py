@@ -48,6 +48,12 @@ class ListedPhotos(PhotoSource):
     def listing(self) -> Listing:
         """Reads the list: photos, and the keywords that come with them. Raises InputError."""
 
+    def check(self) -> None:
+        """See `PhotoSource`: the first piece of the list, some thousand rows."""
+        listing = self.listing()
+        for pieces in (listing.photos, listing.keywords or ()):
+            next(iter(pieces), None)
+
     def is_there(self) -> bool:
         """Whether there is something at `links.path`."""
         return self.path.exists()

@@ -25,6 +25,11 @@ class UrlListPhotos(ListedPhotos):
         ratings = {name: getattr(pairs, name.partition(".")[2]) for name in RATING_SETTINGS}
         return super().config() | {"links.caption_keys": self.settings.caption_keys} | ratings
 
+    def check(self) -> None:
+        from clip_pipeline.sources.photos.url_list import check_url_lists
+
+        check_url_lists(self.path, self.settings.caption_keys)
+
     def listing(self) -> Listing:
         from clip_pipeline.images.links.listed import Listing
         from clip_pipeline.sources.photos.url_list import list_url_photos

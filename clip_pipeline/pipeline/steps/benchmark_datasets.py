@@ -47,6 +47,16 @@ def try_to_open(workspace: Workspace, name: str) -> None:
         open_choice(choice)
 
 
+def check_own_dataset(workspace: Workspace, name: str) -> None:
+    """Opens a dataset that is made of the user's own files; of any other nothing is looked at. Raises InputError, SettingsError."""
+    from clip_pipeline.evaluation.datasets.choice import path_of
+    from clip_pipeline.evaluation.datasets.opening import open_choice
+
+    choice = _choice(workspace, name)
+    if not _is_made_here(choice) and path_of(choice) is not None:
+        open_choice(choice)
+
+
 def _choice(workspace: Workspace, name: str) -> Choice:
     """Raises SettingsError for a dataset that neither the recipe nor the data folder names."""
     from clip_pipeline.evaluation.datasets.added import find_dataset

@@ -30,10 +30,13 @@ from clip_pipeline.sources.photos.splits import (
     splits_of_files,
     splits_of_paths,
 )
-from clip_pipeline.sources.tables.text_files import lines_of, read_text
+from clip_pipeline.sources.tables.text_files import check_text, lines_of, plain_ending, read_text
 from clip_pipeline.sources.tables.values import texts_of
 
 logger = logging.getLogger(__name__)
+
+ROWS_CHECKED = 1000
+"""Of each caption file before long work."""
 
 
 @dataclass(frozen=True)
@@ -138,6 +141,21 @@ def caption_files_of(folder: Path, options: CaptionOptions) -> list[Path]:
             raise CaptionsError(f"There is no caption file {name}, here or in {folder}. Check links.captions.")
         files.append(file)
     return files
+
+
+def check_sample(folder: Path, options: CaptionOptions) -> None:
+    """Reads the first rows of each caption file, the bytes of texts (`check_text`), and the lists of splits, before long work. Raises
+    CaptionsError as `captioned_photos`, SettingsError for `options.splits`."""
+    for file in caption_files_of(folder, options):
+        for _ in itertools.islice(read_caption_file(file, options.file_key, options.caption_keys), ROWS_CHECKED):
+            pass
+        if plain_ending(file) not in (".parquet", ".pq"):
+            check_text(file, CaptionsError)
+    for split, given in parse_splits(options.splits).items():
+        file = given if given.exists() else folder / given
+        if not file.is_file():
+            raise CaptionsError(f"There is no list {given} of the {split} photos. Check links.splits.")
+        read_text(file, CaptionsError)
 
 
 def _said_of(folder: Path, names: list[str], files: Sequence[Path], options: CaptionOptions) -> dict[str, _Said]:

@@ -16,7 +16,7 @@ from clip_pipeline.sources.photos.caption_files import CAPTION_COLUMNS, chosen_c
 from clip_pipeline.sources.photos.metadata import fact_columns, read_fact, text_of
 from clip_pipeline.sources.photos.rating_filters import fit_photos
 from clip_pipeline.sources.tables.open_table import stream_table_file
-from clip_pipeline.sources.tables.text_files import plain_ending
+from clip_pipeline.sources.tables.text_files import check_text, plain_ending
 from clip_pipeline.sources.tables.values import texts_of
 
 if TYPE_CHECKING:
@@ -30,6 +30,8 @@ LIST_CAPTION_COLUMNS = ("captions", *CAPTION_COLUMNS, "photo_description", "ai_d
 
 LIST_ENDINGS = (".csv", ".tsv", ".txt", ".jsonl", ".ndjson", ".json", ".parquet", ".pq")
 ROWS_AT_A_TIME = 4096
+LISTS_CHECKED = 20
+"""Of a folder of lists before long work: LAION's lists are some hundred files made by one program."""
 
 
 def list_url_photos(
@@ -58,6 +60,17 @@ def list_url_photos(
             found += len(table)
             yield table
         logger.info("Read %d photos from %s (left out so far: %s)", found, file, dict(counts))
+
+
+def check_url_lists(path: Path, caption_keys: str = "") -> None:
+    """Reads the first rows of the list, of a folder those of 20 of its lists from the first to the last, and the bytes of texts
+    (`check_text`), before long work. Raises PhotosError as `list_url_photos`."""
+    files = _list_files(path) if path.is_dir() else [path]
+    step = -(-len(files) // LISTS_CHECKED)
+    for file in dict.fromkeys([*files[::step], files[-1]]):
+        next(_photos(file, LeftOut(), caption_keys), None)
+        if plain_ending(file) not in (".parquet", ".pq"):
+            check_text(file, PhotosError)
 
 
 def _list_files(folder: Path) -> list[Path]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import codecs
 import io
+import itertools
 import lzma
 import sys
 import zlib
@@ -25,6 +27,8 @@ MAX_LINE_CHARS = 1 << 24
 MAX_TABLE_RATIO = 100
 """Unpacked bytes to packed ones, after the first 64 MB (`RatioLimit`). Lists of urls pack 3 to 10 times, with one caption for all
 some 30 times."""
+BYTES_CHECKED = 256_000_000
+"""Of a text before long work (`check_text`): 0.2 s."""
 LINES_OF_ANY_FILE = 250_000
 """Lines of a packed file, beside one for every byte of it: rows that differ take more."""
 
@@ -128,6 +132,22 @@ def text_lines(path: Path, error: type[InputError]) -> Iterator[str]:
                         f"{path} is no text: it holds zero bytes. Give CSV, TSV, JSONL or Parquet with its own ending."
                     )
                 yield line
+    except UnicodeDecodeError:
+        raise error(no_text_sentence(path, error)) from None
+    except UNPACKING_ERRORS as problem:
+        raise error(f"{path} cannot be unpacked ({str(problem)[:100]}). Get or make it again.") from None
+
+
+def check_text(path: Path, error: type[InputError]) -> None:
+    """Raises `error` for a file whose first BYTES_CHECKED are no UTF-8 or UTF-16, before long work: the first rows of a table in Latin-1
+    need hold no letter that tells it."""
+    try:
+        with open_bytes(path, error) as stream:
+            beginning = stream.peek(BYTES_LOOKED_AT) if hasattr(stream, "peek") else b""
+            decoder = codecs.getincrementaldecoder(encoding_of(beginning))()
+            pieces = iter(lambda: stream.read(CHUNK_BYTES), b"")
+            for piece in itertools.islice(pieces, BYTES_CHECKED // CHUNK_BYTES):
+                decoder.decode(piece)
     except UnicodeDecodeError:
         raise error(no_text_sentence(path, error)) from None
     except UNPACKING_ERRORS as problem:

@@ -81,7 +81,7 @@ def describe_dump(path: Path, parts: int) -> DumpDescription:
     path = Path(path)
     compression = compression_of(path)
     size = path.stat().st_size
-    _check_beginning(path, compression, size)
+    check_beginning(path, compression, size)
     sha256 = hashlib.sha256()
     with progress(f"Reading {path.name}", total=size, unit="byte") as bar:
 
@@ -117,7 +117,7 @@ def check_dump(path: Path) -> DumpPart:
     path = Path(path)
     compression = compression_of(path)
     size = path.stat().st_size
-    _check_beginning(path, compression, size)
+    check_beginning(path, compression, size)
     if compression == "bz2" and _find_index(path) is not None:
         _check_against_index(path, _find_stream_starts(read_range(path, 0, size), 0), size)
     return DumpPart("part-000", 0, size)
@@ -151,7 +151,8 @@ def part_pieces(path: Path, part: DumpPart) -> Iterator[bytes]:
     return itertools.chain(before, pieces, after)
 
 
-def _check_beginning(path: Path, compression: str, size: int) -> None:
+def check_beginning(path: Path, compression: str, size: int) -> None:
+    """Raises DumpError for a file whose first bytes, unpacked, are no XML."""
     beginning = b""
     for piece in decompressed(read_range(path, 0, size), compression, path.name):
         beginning += piece

@@ -9,8 +9,20 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from clip_pipeline.errors import DumpError
-from clip_pipeline.sources.wikimedia.dump_files import DumpDescription, describe_dump, require_dump_file
-from clip_pipeline.sources.wikimedia.html_dumps import HTML_SUFFIXES, describe_html_dump, is_html_dump
+from clip_pipeline.sources.wikimedia.compression import compression_of
+from clip_pipeline.sources.wikimedia.dump_files import (
+    DumpDescription,
+    DumpPart,
+    check_beginning,
+    describe_dump,
+    require_dump_file,
+)
+from clip_pipeline.sources.wikimedia.html_dumps import (
+    HTML_SUFFIXES,
+    describe_html_dump,
+    is_html_dump,
+    iter_html_articles,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -59,6 +71,16 @@ def find_dump_files(place: str) -> list[Path]:
     if twice:
         raise DumpError(f"Two files of {place} are named {twice[0]}. Give each file of a dump a name of its own.")
     return [require_dump_file(file) for file in sorted(found, key=_natural_order)]
+
+
+def check_dump_files(place: str) -> None:
+    """Looks at the beginning of each file of a dump, before long work. Raises DumpError as `find_dump_files`, and for what is no dump."""
+    for path in find_dump_files(place):
+        size = path.stat().st_size
+        if is_html_dump(path):
+            next(iter_html_articles(path, DumpPart("part-000", 0, size)), None)
+        else:
+            check_beginning(path, compression_of(path), size)
 
 
 def describe_dump_set(paths: Sequence[Path], parts: int) -> list[FileDescription]:
