@@ -102,12 +102,12 @@ def test_a_redirect_to_a_file_is_refused_also_where_user_files_are_allowed(site,
         assert fetcher.fetch("http://photos.test/a.jpg").status == "forbidden_scheme"
 
 
-def test_five_redirects_are_followed_and_six_are_not(site, fetcher):
-    for number in range(6):
+def test_ten_redirects_are_followed_and_eleven_are_not(site, fetcher):
+    for number in range(11):
         site.always(f"/{number}", Answer(301, headers={"Location": f"/{number + 1}"}))
-    site.always("/6", Answer(body=PHOTO))
+    site.always("/11", Answer(body=PHOTO))
     assert fetcher.fetch("http://photos.test/1").content == PHOTO
-    assert fetcher.fetch("http://photos.test/0") == Fetched("http_error", None, "more than 5 redirects")
+    assert fetcher.fetch("http://photos.test/0") == Fetched("http_error", None, "more than 10 redirects")
 
 
 @pytest.mark.parametrize(

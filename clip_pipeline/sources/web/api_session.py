@@ -17,7 +17,7 @@ Hosts = Mapping[str, tuple[str, int]]
 TIMEOUT_SECONDS = (10.0, 60.0)
 """For a connection, and for the silence between two pieces of a response."""
 
-MAX_REDIRECTS = 5
+MAX_REDIRECTS = 10
 
 
 def user_agent(contact: str) -> str:

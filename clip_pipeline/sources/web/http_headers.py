@@ -1,4 +1,5 @@
-"""The head of an HTTP/1.1 response, honest or not (RFC 9112): what is not plain is refused.
+"""The head of an HTTP/1.1 response, honest or not (RFC 9112): what is not plain is refused, but for lines that say nothing about the
+body, which browsers and others pass over too.
 
 The standard library reads the fields of a response as an e-mail's: a third of a photo's processor time (2026-11-21).
 """
@@ -12,9 +13,16 @@ from dataclasses import dataclass
 STATUS_LINE = re.compile(r"HTTP/1\.([01]) ([1-9][0-9]{2})(?: [^\r\n\0]*+)?\r?\n")
 FIELD = re.compile(r"(?m)^([!#$%&'*+\-.^_`|~0-9A-Za-z]++):[ \t]*+([^\r\n\0]*+)\r?\n")
 FOLD = re.compile(r"\r?\n[ \t]++")
+CONTROLS = re.compile(r"\0|\r(?!\n)")
+WHOLE_RANGE = re.compile(r"bytes 0-([0-9]{1,18})/([0-9]{1,18})")
+LINE_OF_BODY = re.compile(r"(?mi)^[^:\r\n]*(?:content-length|transfer-encoding)")
+"""A line that may mean how long the body is, whether or not it is a field."""
 
 FIELDS_READ = frozenset(
-    ["connection", "content-encoding", "content-length", "location", "retry-after", "transfer-encoding", "x-robots-tag"]
+    (
+        *("connection", "content-encoding", "content-length", "content-range", "location", "retry-after"),
+        *("transfer-encoding", "x-robots-tag"),
+    )
 )
 
 CHUNKED, UNTIL_CLOSE = -1, -2
@@ -37,6 +45,14 @@ class HttpHeaders:
     length: int = 0
     stays_open: bool = False
 
+    @property
+    def is_whole(self) -> bool:
+        """Whether the body is all of what was asked for: 200, 203 (a proxy changed the fields), and 206 with a range that is no part."""
+        if self.status == 206:
+            asked = WHOLE_RANGE.fullmatch(self.get("content-range") or "")
+            return asked is not None and int(asked[1]) + 1 == int(asked[2])
+        return self.status in (200, 203)
+
     def get(self, name: str, /) -> str | None:
         """The values of a field, joined by commas; None when there is none. Ignores case."""
         values = self.fields.get(name.lower())
@@ -53,7 +69,8 @@ def parse_headers(raw: bytes) -> HttpHeaders:
     if "\n " in text or "\n\t" in text:
         text = FOLD.sub(" ", text)
     found = FIELD.findall(text)
-    if len(found) != text.count("\n") or "\0" in text:
+    plain = len(found) == text.count("\n")
+    if CONTROLS.search(text) or not (plain or _says_body_plainly(text, found)):
         raise ResponseError("no proper answer: a line among the fields is none")
     fields: dict[str, list[str]] = {}
     for name, value in found:
@@ -62,7 +79,14 @@ def parse_headers(raw: bytes) -> HttpHeaders:
             fields.setdefault(name, []).append(value.rstrip(" \t"))
     head = HttpHeaders(int(first[2]), fields)
     _decide_framing(head, minor_version=first[1])
+    head.stays_open &= plain  # nothing is sent behind an answer that may be read in two ways
     return head
+
+
+def _says_body_plainly(text: str, found: list[tuple[str, str]]) -> bool:
+    """Whether no line but proper fields speaks of the body's length."""
+    proper = sum(name.lower() in ("content-length", "transfer-encoding") for name, _ in found)
+    return len(LINE_OF_BODY.findall(text)) == proper
 
 
 def _decide_framing(head: HttpHeaders, minor_version: str) -> None:

@@ -149,7 +149,7 @@ class WebClient:
             raise Failure(error.status, str(error)) from error
 
     def _get_once(self, url: WebUrl, request: Request, allowance: _Allowance) -> tuple[bytes | None, HttpHeaders]:
-        """One request at the host's convenience: the body, None for another status than 200. Raises Failure."""
+        """One request at the host's convenience: the body, None for a status without one. Raises Failure."""
         try:
             endpoints = self._addresses.find(url.host, url.port, allowance.left())
             asked = monotonic()
@@ -205,7 +205,7 @@ class WebClient:
         whole, content = False, None
         try:
             head = connection.send(message, deadline)
-            if head.status == 200:
+            if head.is_whole:
                 request.check(head)
                 content = _read_body(connection, head, request)
                 whole = head.stays_open

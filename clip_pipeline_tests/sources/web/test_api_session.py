@@ -31,13 +31,13 @@ def test_a_stand_in_is_never_asked_through_a_proxy_of_the_environment(site, monk
         assert session.get("http://photos.test/page").status_code == 200
 
 
-def test_five_redirects_are_followed_and_six_are_not(site):
-    for number in range(6):
+def test_ten_redirects_are_followed_and_eleven_are_not(site):
+    for number in range(11):
         site.always(f"/{number}", Answer(302, headers={"Location": f"/{number + 1}"}))
-    site.always("/6", Answer(body=b"here"))
+    site.always("/11", Answer(body=b"here"))
     with http_session("", site.hosts("photos.test")) as session:
         assert session.get("http://photos.test/1").content == b"here"
-        with pytest.raises(SourceError, match="more than 5 of them"):
+        with pytest.raises(SourceError, match="more than 10 of them"):
             session.get("http://photos.test/0")
 
 

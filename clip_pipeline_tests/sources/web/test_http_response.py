@@ -94,8 +94,8 @@ def test_answers_without_a_body_have_none_whatever_their_length_says(status):
         b"<html>HTTP/0.9 sends the body alone", b"\x16\x03\x01\x02\x00TLS", b"SSH-2.0-OpenSSH\r\n", b"\r\n" + OK + b"\r\n",
         b"HTTP/2 200\r\n\r\n", b"HTTP/1.1 20 OK\r\n\r\n", b"HTTP/1.1 2000 OK\r\n\r\n", b"HTTP/1.1  200 OK\r\n\r\n",
         b"HTTP/1.1 200OK\r\n\r\n", b"HTTP/1.1 101 Switching Protocols\r\n\r\n", b"HTTP/1.1 100 Continue\r\n\r\n" * 20,
-        OK + b"no colon\r\n\r\n", OK + b"Bad Name: x\r\n\r\n", OK + b"Name : x\r\n\r\n", OK + b": x\r\n\r\n",
-        OK + b" folded: first\r\n\r\n", OK + b"A: nul\0\r\n\r\n", OK + b"A: carriage\rreturn\r\n\r\n",
+        OK + b"Content-Length : 5\r\n\r\nphoto", OK + b"Transfer-Encoding : chunked\r\n\r\n0\r\n\r\n", OK + b" Content-Length: 5\r\n\r\nphoto",
+        OK + b"content-length 5\r\n\r\nphoto", OK + b"X (Content-Length): 5\r\n\r\nphoto", OK + b"A: nul\0\r\n\r\n", OK + b"A: carriage\rreturn\r\n\r\n",
         OK + b"Content-Length: -1\r\n\r\n", OK + b"Content-Length: +5\r\n\r\nphoto", OK + b"Content-Length: 0x5\r\n\r\nphoto",
         OK + b"Content-Length: 1_0\r\n\r\nphotophoto", OK + b"Content-Length: 5\r\nContent-Length: 6\r\n\r\nphoto!",
         OK + b"Content-Length: \xb2\r\n\r\nph", OK + b"Content-Length:\r\n\r\n", OK + b"Content-Length: " + b"9" * 5000 + b"\r\n\r\n",
@@ -113,6 +113,31 @@ def test_answers_without_a_body_have_none_whatever_their_length_says(status):
 def test_what_is_no_plain_answer_is_refused(data):
     with pytest.raises(ResponseError, match="^no proper answer: "):
         read(data)
+
+
+@pytest.mark.parametrize(
+    "line", [b"no colon", b"Bad Name: x", b"Cache-Control : no-cache", b": x", b" folded: first", b"X (note): 1"]
+)
+def test_a_line_that_is_no_field_is_passed_over_and_nothing_is_sent_behind_such_an_answer(line):
+    head, body = read(OK + line + b"\r\nContent-Length: 5\r\n\r\nphoto")
+    assert body == b"photo" and not head.stays_open
+
+
+@pytest.mark.parametrize(
+    ("status", "fields", "whole"),
+    [
+        (200, b"", True),
+        (203, b"", True),
+        (201, b"", False),
+        (206, b"", False),
+        (206, b"Content-Range: bytes 0-4/5\r\n", True),
+        (206, b"Content-Range: bytes 0-4/9\r\n", False),
+        (206, b"Content-Range: bytes 1-5/5\r\n", False),
+        (206, b"Content-Range: bytes 0-4/*\r\n", False),
+    ],
+)
+def test_a_body_is_whole_also_in_a_range_that_is_no_part(status, fields, whole):
+    assert read(b"HTTP/1.1 %d x\r\n%sContent-Length: 5\r\n\r\nphoto" % (status, fields))[0].is_whole is whole
 
 
 @pytest.mark.parametrize(

@@ -102,7 +102,7 @@ def test_a_robots_txt_elsewhere_is_followed_and_its_rules_are_for_the_first_site
 
 
 def test_a_robots_txt_behind_too_many_redirects_is_none(site, fetcher):
-    for number in range(9):
+    for number in range(19):
         site.always(f"/{number}", Answer(302, headers={"Location": f"/{number + 1}"}))
     site.always("/robots.txt", Answer(302, headers={"Location": "/0"}))
     assert fetcher.fetch("http://photos.test/a.jpg").content == PHOTO
