@@ -12,13 +12,13 @@ from typing import Any
 
 from clip_pipeline.errors import CaptionsError, ModelError
 from clip_pipeline.settings import TokenizerSettings
+from clip_pipeline.sources.tables.text_files import text_lines
 from clip_pipeline.text.bpe import END, PAD, START, learn_bpe
 from clip_pipeline.text.ready_tokenizers import clip_tokenizer, hugging_face_tokenizer
 from clip_pipeline.text.tokenizer import CONFIG_FILE, TOKENIZER_FILE, load_tokenizer
 from clip_pipeline.text.tokenizer_report import describe_tokenizer
 
 SPECIAL_TOKENS_FILE = "special_tokens_map.json"
-MAX_CAPTION_LETTERS = 1 << 22
 MIN_CONTEXT = 3
 """Both ends and one token between them."""
 
@@ -50,19 +50,12 @@ def train_tokenizer(
 
 
 def _corpus_lines(path: Path) -> Iterator[str]:
+    """Captions of a text in UTF-8 or UTF-16, packed or not, without a byte order mark."""
     found = False
-    try:
-        with path.open(encoding="utf-8") as stream:
-            for line in iter(lambda: stream.readline(MAX_CAPTION_LETTERS), ""):
-                if len(line) >= MAX_CAPTION_LETTERS:
-                    raise CaptionsError(
-                        f"The caption file {path} holds a line of {MAX_CAPTION_LETTERS:,} letters or more. Write one caption a line."
-                    )
-                if line.strip():
-                    found = True
-                    yield line.rstrip("\n")
-    except UnicodeDecodeError as error:
-        raise CaptionsError(f"The caption file {path} is not UTF-8: {error}. Convert it to UTF-8 first.") from error
+    for line in text_lines(path, CaptionsError):
+        if line.strip():
+            found = True
+            yield line.rstrip("\r\n")
     if not found:
         raise CaptionsError(f"The caption file {path} is empty. Expected one caption a line.")
 

@@ -17,7 +17,7 @@ from clip_pipeline.errors import CaptionsError, ModelError
 from clip_pipeline.settings import TokenizerSettings
 from clip_pipeline.text.bpe import END, PAD, START
 from clip_pipeline.text.captions import clean_caption
-from clip_pipeline.text.tokenizer import load_tokenizer
+from clip_pipeline.text.tokenizer import TOKENIZER_FILE, load_tokenizer
 from clip_pipeline.text.tokenizer_folder import train_tokenizer
 
 CAPTIONS = [
@@ -161,7 +161,7 @@ def test_missing_empty_and_foreign_files_get_a_sentence(tmp_path):
     with pytest.raises(CaptionsError, match="is empty"):
         train_tokenizer(tmp_path / "empty.txt", TokenizerSettings(), 16, tmp_path)
     (tmp_path / "latin.txt").write_bytes(b"caf\xe9\n")
-    with pytest.raises(CaptionsError, match="not UTF-8"):
+    with pytest.raises(CaptionsError, match="no UTF-8 text"):
         train_tokenizer(tmp_path / "latin.txt", TokenizerSettings(), 16, tmp_path)
     with pytest.raises(ModelError, match="holds no tokenizer.json"):
         load_tokenizer(tmp_path)
@@ -182,3 +182,17 @@ def test_missing_empty_and_foreign_files_get_a_sentence(tmp_path):
 def _captions(folder):
     (folder / "captions.txt").write_text("\n".join(CAPTIONS))
     return folder / "captions.txt"
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be"])
+def test_a_corpus_of_any_unicode_gives_the_same_tokenizer_and_no_byte_order_mark(tmp_path, encoding):
+    texts = "a red cup\r\na red car on a table\r\n" * 5
+    tokenizers = []
+    for name, content in (("as it is", texts.encode(encoding)), ("plain", texts.replace("\r", "").encode())):
+        (tmp_path / f"{name}.txt").write_bytes(content)
+        train_tokenizer(
+            tmp_path / f"{name}.txt", TokenizerSettings(vocab_size=300, min_frequency=2), 16, tmp_path / name
+        )
+        tokenizers.append((tmp_path / name / TOKENIZER_FILE).read_text())
+    assert tokenizers[0] == tokenizers[1]
+    assert "\ufeff" not in tokenizers[0]

@@ -42,8 +42,9 @@ FILE_COLUMNS = (
 )
 CAPTION_COLUMNS = (
     *("caption", "captions", "text", "texts", "title", "description", "comment", "comments", "sentence", "sentences"),
-    *("alt_text", "alt", "alt_description", "prompt"),
+    *("alt_text", "alt", "alt_description", "prompt", "raw"),
 )
+"""The last is that of Karpathy's lists and of Flickr30k as a CSV, whose cells hold a list."""
 NUMBERED_CAPTION = re.compile(r"(caption|text|title|description|comment|sentence)[ _\-]?\d+", re.IGNORECASE)
 TOKEN_LINE = re.compile(r"(?P<file>[^\t#]+\.\w+)#\d+\t(?P<caption>.*)")
 

@@ -35,6 +35,7 @@ from clip_pipeline.sources.tables.values import texts_of
 
 logger = logging.getLogger(__name__)
 
+BESIDE = (".txt", ".caption", ".text")
 ROWS_CHECKED = 1000
 """Of each caption file before long work."""
 
@@ -200,14 +201,21 @@ def _name_below(below: str, written: str, inside: str, finder: PhotoFinder) -> s
 
 
 def _captions_beside(folder: Path, names: list[str]) -> dict[str, _Said]:
-    """Captions from NAME.txt beside NAME.jpg, one a line; none through a link that leads out of the folder."""
-    found = {}
+    """Captions from files beside photos, one a line; none through a link that leads out of the folder."""
+    found: dict[str, _Said] = {}
     root = folder.resolve()
     for name in names:
-        file = (folder / name).with_suffix(".txt")
-        if file.is_file() and file.resolve().is_relative_to(root):
-            found[name] = _Said(texts_of(lines_of(read_text(file, CaptionsError))))
+        for file in texts_beside(folder / name):
+            if file.resolve().is_relative_to(root):
+                texts = texts_of(lines_of(read_text(file, CaptionsError)))
+                found.setdefault(name, _Said()).captions.extend(texts)
     return found
+
+
+def texts_beside(photo: Path) -> list[Path]:
+    """The caption files of one photo: NAME.txt, NAME.caption, NAME.text or NAME.jpg.txt beside NAME.jpg."""
+    endings = (*BESIDE, *(f"{photo.suffix}{ending}" for ending in BESIDE))
+    return [file for ending in endings if (file := photo.with_suffix(ending)).is_file()]
 
 
 def _splits_of(

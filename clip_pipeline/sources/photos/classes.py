@@ -8,7 +8,13 @@ from pathlib import Path
 
 from clip_pipeline.display.left_out import LeftOut
 from clip_pipeline.sources.photos.caption_files import names_captions, reads_as_captions
-from clip_pipeline.sources.photos.captions import CaptionOptions, caption_files_of, captioned_photos, has_captions
+from clip_pipeline.sources.photos.captions import (
+    CaptionOptions,
+    caption_files_of,
+    captioned_photos,
+    has_captions,
+    texts_beside,
+)
 from clip_pipeline.sources.photos.class_folders import ClassFolders, sort_into_classes
 from clip_pipeline.sources.photos.class_names import names_by_files
 from clip_pipeline.sources.photos.label_tables import labels_by_tables
@@ -28,7 +34,7 @@ def metadata_of_folder(folder: Path, paths: list[str], options: CaptionOptions) 
     sorted_in = sort_into_classes(paths)
     files = caption_files_of(folder, options)
     meant = bool(files) and (options.named() or names_captions(files))
-    beside = (folder / paths[0]).with_suffix(".txt").is_file()
+    beside = bool(texts_beside(folder / paths[0]))
     if meant or options.captions_wanted:
         if len(sorted_in.names) > 1 and files:
             logger.warning(

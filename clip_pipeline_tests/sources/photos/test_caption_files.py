@@ -177,3 +177,24 @@ def test_names_of_files_are_splits_only_where_they_differ(tmp_path):
     assert splits_of_files(files) == {files[0]: "train", files[1]: "validation"}
     assert splits_of_files(files[:1]) == {}
     assert splits_of_files([tmp_path / "train_val.csv", files[0]]) == {}
+
+
+@pytest.mark.parametrize("ending", [".txt", ".caption", ".text", ".jpg.txt", ".jpg.caption"])
+def test_captions_lie_beside_a_photo_under_its_name_with_its_ending_or_without(tmp_path, ending):
+    make(tmp_path, "a/1.jpg", "a/2.jpg")
+    (tmp_path / f"a/1{ending}").write_text("A cup\nA red cup\n")
+    assert captions_of(list_folder(tmp_path)) == {"a/1": ["A cup", "A red cup"], "a/2": []}
+
+
+def test_flickr30k_as_a_csv_needs_no_column_named(tmp_path):
+    make(tmp_path, "flickr30k-images/1.jpg", "flickr30k-images/2.jpg")
+    (tmp_path / "flickr_annotations_30k.csv").write_text(
+        'raw,sentids,split,filename,img_id\n"[""A man, old."", ""A \'hat\'.""]","[0, 1]",train,1.jpg,0\n'
+        "\"['A dog.', 'It runs.']\",\"[2, 3]\",test,2.jpg,1\n"
+    )
+    table = list_folder(tmp_path)
+    assert captions_of(table) == {
+        "flickr30k-images/1": ["A man, old.", "A 'hat'."],
+        "flickr30k-images/2": ["A dog.", "It runs."],
+    }
+    assert table["split"].to_pylist() == ["train", "test"]

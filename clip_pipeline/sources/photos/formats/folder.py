@@ -13,14 +13,20 @@ import pyarrow as pa
 from clip_pipeline.display.left_out import LeftOut
 from clip_pipeline.errors import CaptionsError, PhotosError
 from clip_pipeline.sources.photos.caption_files import find_caption_files
-from clip_pipeline.sources.photos.captions import CaptionOptions, caption_files_of, captioned_photos, has_captions
+from clip_pipeline.sources.photos.captions import (
+    CaptionOptions,
+    caption_files_of,
+    captioned_photos,
+    has_captions,
+    texts_beside,
+)
 from clip_pipeline.sources.photos.classes import metadata_of_folder
 from clip_pipeline.sources.photos.names import PHOTO_ENDINGS, is_photo_name, photo_ids
 from clip_pipeline.sources.photos.photos import Metadata, StoredPhotos
 
 BESIDE_PHOTOS = (
     *(".txt", ".csv", ".tsv", ".json", ".jsonl", ".parquet", ".token", ".md", ".html", ".xml", ".db", ".sha256", ".gz"),
-    *(".cls", ".npy", ".mat", ".yaml", ".yml", ".pdf"),
+    *(".caption", ".text", ".cls", ".npy", ".mat", ".yaml", ".yml", ".pdf"),
 )
 """Endings of files that lie beside photos on purpose: they are passed over without a word."""
 
@@ -91,7 +97,7 @@ def check_caption_files(folder: Path, options: CaptionOptions) -> None:
     """A quick look before long work. Raises CaptionsError for a folder of photos without a caption file, with one that may be
     meant, PhotosError for one without photos."""
     names = find_photos(folder)
-    if caption_files_of(folder, options) or any((folder / name).with_suffix(".txt").is_file() for name in names):
+    if caption_files_of(folder, options) or any(texts_beside(folder / name) for name in names):
         return
     near: list[Path] = []
     with contextlib.suppress(OSError):  # a folder above that cannot be looked into: then without the hint
