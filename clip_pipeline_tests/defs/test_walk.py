@@ -221,6 +221,15 @@ def test_what_a_job_does_not_build_is_refused_before_anything_is_built(instance)
     assert 'Did you mean "vocabulary"' in failure_of(unknown)
 
 
+def test_a_file_that_cannot_be_read_is_refused_before_anything_is_built(instance, tmp_path, monkeypatch):
+    (tmp_path / "list.csv").write_bytes("url,caption\nhttps://example.org/a.jpg,un café\n".encode("latin-1"))
+    words_of(tmp_path, monkeypatch, "links.source=url_list", f"links.path={tmp_path / 'list.csv'}")
+    result = run("refresh_words", instance)
+    assert "list.csv is no UTF-8 text (byte 0xe9" in failure_of(result)
+    assert [event.step_key for event in events(result, "STEP_START")] == ["choose"]
+    assert not built(result)
+
+
 @pytest.mark.slow
 def test_the_ops_of_a_run_share_a_sandbox_world_which_ends_with_the_run(instance, monkeypatch):
     import clip_pipeline.sandbox.server as server

@@ -15,6 +15,7 @@ from clip_pipeline.errors import InputError
 from clip_pipeline.machine.bounded import parse_json
 from clip_pipeline.sources.tables.columns import distinct_members, may_repeat
 from clip_pipeline.sources.tables.csv_tsv import Headerless, open_delimited
+from clip_pipeline.sources.tables.json_rows import Member, form_of_members, look_at_members, rows_of_object
 from clip_pipeline.sources.tables.parquet_rows import open_parquet_rows
 from clip_pipeline.sources.tables.text_files import open_json, plain_ending, text_lines
 
@@ -110,31 +111,29 @@ def _json_lines(path: Path, error: type[InputError]) -> Iterator[tuple[int, Row]
 
 
 def _json_rows(path: Path, error: type[InputError]) -> Iterator[tuple[int, Row]]:
-    """Rows of a list of objects, or of an object from file name to caption(s)."""
+    """Rows of a list of objects, or of an object in one of the forms of `json_rows`."""
+    members: list[Member] = []
+    with open_json(path, error) as stream:
+        if stream.kind == "{":
+            members = look_at_members(stream)
+    form = form_of_members(members)
     with open_json(path, error) as stream:
         if stream.kind == "[":
             for row in stream.items():
                 if not isinstance(row, dict):
                     raise _unknown_json(path, error)
                 yield stream.place, row
-        elif stream.kind == "{":
-            for name in stream.members():
-                value = stream.value()
-                if not isinstance(value, str | list) or (isinstance(value, list) and not all(map(_is_text, value))):
-                    raise _unknown_json(path, error)
-                yield stream.place, {"file": name, "captions": value}
+        elif form:
+            for row in rows_of_object(stream, form, members):
+                yield stream.place, row
         elif stream.kind:
             raise _unknown_json(path, error)
         stream.end()
 
 
-def _is_text(value: Any) -> bool:
-    return isinstance(value, str)
-
-
 def _unknown_json(path: Path, error: type[InputError]) -> InputError:
     """The error for JSON that is none of the forms that are known."""
     return error(
-        f"{path} holds JSON of an unknown form. Write a list of objects with a file and a caption each, an object from file "
-        "name to captions, or what COCO publishes (images and annotations)."
+        f"{path} holds JSON of an unknown form. Write a list of objects with a file and a caption each, alone or as the one list "
+        "of an object, an object from file name to captions, or what COCO publishes (images and annotations)."
     )
