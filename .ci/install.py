@@ -27,6 +27,13 @@ QUICK_ANSWER = {"UV_HTTP_RETRIES": "1", "UV_HTTP_CONNECT_TIMEOUT": "5", "UV_HTTP
 
 
 def main(extra: str) -> None:
+    """Says which torch it takes and why, in one line, installs, and has compiled what the first command would wait for."""
+    install(extra)
+    if not _succeeds([sys.executable, "-m", "clip_pipeline.pipeline.compile_kernels"]):
+        print("The first command that needs it compiles it.", flush=True)
+
+
+def install(extra: str) -> None:
     """Says which torch it takes and why, in one line, and installs."""
     wanted = os.environ.get("TORCH") or "auto"
     installer, why = choose_torch(wanted, platform.system(), installed_torch(), find_torch_with_uv)

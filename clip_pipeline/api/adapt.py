@@ -21,6 +21,7 @@ from clip_pipeline.machine.progress import shown_progress
 from clip_pipeline.models.identity import model_facts
 from clip_pipeline.settings import AdaptationSettings, ComputeSettings, EvaluationSettings, Recipe, fingerprinted
 from clip_pipeline.settings.chosen_recipe import Settings, recipe_of
+from clip_pipeline.settings.made import made_by
 from clip_pipeline.storage.disk import hash_json, sync_tree
 from clip_pipeline.storage.published import published_folder, work_folder_of
 
@@ -57,13 +58,14 @@ def adapt(
     settings: Settings = (),
     device: str | None = None,
     on_trial: Callable[[Trial], None] = lambda trial: None,
+    replace: bool = False,
     progress: bool = False,
 ) -> Adapted:
     """Compares ways of adapting a model to labelled photos; writes tables, figures and trials into the folder `output`.
 
     model: a folder, or a name as `load` takes it. dataset: labelled, a folder or a name of `open_dataset`; NAME:SPLIT for one split of
     it. out_of_domain, methods, fractions, seeds: settings of `adaptation`, None leaves them. recipe, settings: of which
-    `adaptation`, `evaluation` and `compute` count. device: of compute.device. on_trial: called after each trial. progress: show
+    `adaptation`, `evaluation` and `compute` count. device: of compute.device. on_trial: called after each trial. replace: also where `output` holds a comparison of something else. progress: show
     bars on a terminal. Called again after it was killed, it goes on: finished trials, decoded images and embeddings lie in `output`'s
     work folder until all is done, and a finished `output` lends its trials to a larger sweep. LP-FT is Kumar et al. 2022, WiSE-FT
     Wortsman et al. 2022, LoRA Hu et al. 2021. Raises DatasetError, ModelError, SettingsError with a sentence for the user.
@@ -78,13 +80,19 @@ def adapt(
     named = {f"adaptation.{name}": value for name, value in given.items() if value is not None}
     chosen = recipe_of(recipe_of(recipe, named), settings, device)
     with shown_progress(progress):
-        facts = _run_sweep(str(model), chosen, Path(output), on_trial)
+        facts = _run_sweep(str(model), chosen, Path(output), replace, on_trial)
     return Adapted(read_table(Path(output)), facts["trials"], facts["falls"])
 
 
-def _run_sweep(model: str, recipe: Recipe, output: Path, on_trial: Callable[[Trial], None]) -> dict[str, Any]:
+def _run_sweep(
+    model: str, recipe: Recipe, output: Path, replace: bool, on_trial: Callable[[Trial], None]
+) -> dict[str, Any]:
     settings, evaluation, compute = recipe.adaptation, recipe.evaluation, recipe.compute
-    with published_folder(output) as (folder, work):
+    given = {"model": model, "dataset": settings.dataset, "out_of_domain": settings.out_of_domain}
+    made = made_by("adapt", given, recipe, ("adaptation",))
+    for name in (*OF_THE_SWEEP, *PLACES):
+        del made[f"adaptation.{name}"]
+    with published_folder(output, made, replace) as (folder, work):
         place = work / _identity(model, settings, evaluation)
         _lend_trials(output, place)
         _prepare(model, settings, compute, place / "data")

@@ -9,7 +9,7 @@ from pathlib import Path
 from clip_pipeline.evaluation.comparison import models
 from clip_pipeline.evaluation.comparison.models import Comparison
 from clip_pipeline.settings.chosen_recipe import DEFAULTS
-from clip_pipeline.storage.published import published_file
+from clip_pipeline.storage.published import check_output_file, published_file
 from clip_pipeline.training.reports.comparison import Run, plot_runs, read_runs
 
 SAMPLES = models.SAMPLES
@@ -32,6 +32,8 @@ def compare_scores(
     """
     from clip_pipeline.evaluation.comparison.figure import draw_comparison
 
+    for place in () if output is None else (output, Path(output).with_suffix(".json")):
+        check_output_file(place)
     found = models.compare_scores(Path(first), Path(second), samples, seed)
     if output is not None:
         with published_file(output) as path:
@@ -46,6 +48,8 @@ def compare_trainings(runs: Sequence[str | Path], output: str | Path | None = No
 
     runs: model folders that `train` or the pipeline wrote. Losses are in nats. Raises InputError for a folder without a log.
     """
+    if output is not None:
+        check_output_file(output)
     found = read_runs([Path(run) for run in runs])
     if output is not None:
         with published_file(output) as path:

@@ -11,7 +11,7 @@ from clip_pipeline.errors import DumpError, SettingsError
 from clip_pipeline.machine.progress import shown_progress
 from clip_pipeline.settings import WordsSettings
 from clip_pipeline.settings.chosen_recipe import DEFAULTS
-from clip_pipeline.storage.published import published_file
+from clip_pipeline.storage.published import check_output_file, published_file
 from clip_pipeline.storage.scratch import scratch_folder
 from clip_pipeline.words.stop_words import choose_stop_words, stop_words_of
 
@@ -91,6 +91,8 @@ def count_words(
     output = None if output is None else Path(output)
     if output is not None and output.suffix.lower() not in OUTPUT_SUFFIXES:
         raise SettingsError(f"{output} is neither .parquet (words with their counts) nor .txt (one word a line).")
+    if output is not None:
+        check_output_file(output)
     choose_stop_words(settings.stop_words)  # a wrong name is said before hours of counting
     with shown_progress(progress):
         counts, merged = _count_dumps([dumps] if isinstance(dumps, str | Path) else dumps, workers, settings)

@@ -9,6 +9,7 @@ from clip_pipeline.pipeline.leftovers import artifacts_of_dataset
 from clip_pipeline.pipeline.workspace import Workspace
 from clip_pipeline.settings import Recipe
 from clip_pipeline.settings.chosen_recipe import recipe_of
+from clip_pipeline.storage.published import check_growing_folder
 
 
 def download_dataset(
@@ -32,6 +33,7 @@ def download_dataset(
     from clip_pipeline.evaluation.datasets.entry import find_entry
     from clip_pipeline.sources.benchmarks import download_benchmark
 
+    check_growing_folder(folder)
     folder = Path(folder)
     with shown_progress(progress):
         if dataset.startswith(("http://", "https://")):

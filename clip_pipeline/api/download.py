@@ -9,6 +9,7 @@ from clip_pipeline.display.left_out import LeftOut
 from clip_pipeline.machine.progress import shown_progress
 from clip_pipeline.settings import Recipe
 from clip_pipeline.settings.chosen_recipe import Settings, recipe_of
+from clip_pipeline.storage.published import check_growing_folder
 
 if TYPE_CHECKING:
     from clip_pipeline.sources.web.api_session import Hosts
@@ -39,6 +40,7 @@ def download(
     from clip_pipeline.sources.photos.url_list import list_url_photos
 
     chosen = recipe_of(recipe, settings)
+    check_growing_folder(output)
     left_out = LeftOut()
     listed = list_url_photos(Path(links), left_out, chosen.pairs, chosen.links.caption_keys)
     with shown_progress(progress), PhotoFetcher(chosen.download, hosts or {}) as fetcher:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ from clip_pipeline.evaluation.runtime_choice import runtime_for_command, runtime
 from clip_pipeline.machine.progress import shown_progress
 from clip_pipeline.settings import ComputeSettings, EmbeddingSettings
 from clip_pipeline.settings.chosen_recipe import DEFAULTS
+from clip_pipeline.settings.made import made_by
 from clip_pipeline.sources.photos.open import Columns, open_photos
 from clip_pipeline.sources.tables.text_files import lines_of, read_text
 from clip_pipeline.storage.published import published_folder
@@ -60,11 +61,12 @@ def embed(
     device: str = DEFAULTS.compute.device,
     workers: int = DEFAULTS.compute.workers,
     threads: int = DEFAULTS.compute.threads,
+    replace: bool = False,
     progress: bool = False,
 ) -> Embedded:
     """Embeds photos, texts or both into a folder: images.npy (N, D) and images.parquet (id, row), texts.npy and texts.parquet.
 
-    model: a folder, or a name as `load` takes it. output: replaced whole at the end; a run that was killed goes on when it is
+    model: a folder, or a name as `load` takes it. output: written whole at the end, with `replace` also where another result lies; a run that was killed goes on when it is
     called again. images: what `open_photos` reads: a folder, tars, an array (.npy) or tables (.parquet). texts: a text file, a
     text a line. templates: prompts with `{c}` where the line goes. layout: clip-pipeline, or clip-retrieval
     (img_emb/img_emb_0.npy and metadata/metadata_0.parquet). dtype, unit_length, batch_size, runtime: settings of `embedding`;
@@ -80,7 +82,9 @@ def embed(
     compute = ComputeSettings(device=device, workers=workers, threads=threads)
     columns = Columns(image_column, id_column, keys)
     facts: dict[str, Any] = {}
-    with shown_progress(progress), published_folder(output) as (folder, work):
+    given = {"model": model, "images": images, "texts": texts, "templates": list(templates), "layout": layout}
+    made = made_by("embed", given | {"dtype": dtype, "unit_length": unit_length} | asdict(columns))
+    with shown_progress(progress), published_folder(output, made, replace) as (folder, work):
         if images is not None:
             facts |= _embed_photos(model, Path(images), folder, settings, compute, work, columns, layout)
         if texts is not None:

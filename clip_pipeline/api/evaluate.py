@@ -23,7 +23,7 @@ from clip_pipeline.machine.progress import shown_progress
 from clip_pipeline.models.identity import model_facts
 from clip_pipeline.settings import Recipe
 from clip_pipeline.settings.chosen_recipe import Settings, recipe_of
-from clip_pipeline.storage.published import published_file, published_folder
+from clip_pipeline.storage.published import check_output_file, check_output_folder, published_file, published_folder
 from clip_pipeline.storage.scratch import scratch_folder
 
 SANDBOX = "sandbox"
@@ -55,6 +55,8 @@ def evaluate(
     killed run goes on where it was. Raises DatasetError, ModelError, SettingsError with a sentence for the user.
     """
     chosen = recipe_of(recipe, settings, device)
+    check_output_file(output)
+    check_output_folder(predictions_folder(output))
     with shown_progress(progress), _opened(dataset) as found:
         opened = scored_splits(found)
         texts_to_embed(

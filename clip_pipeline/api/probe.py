@@ -31,8 +31,9 @@ from clip_pipeline.machine.progress import shown_progress
 from clip_pipeline.models.identity import model_facts
 from clip_pipeline.settings import Recipe
 from clip_pipeline.settings.chosen_recipe import Settings, recipe_of
+from clip_pipeline.settings.made import made_by
 from clip_pipeline.sources.photos.formats.idx import idx_files, read_idx
-from clip_pipeline.storage.published import published_folder
+from clip_pipeline.storage.published import check_output_folder, published_folder
 
 ARRAYS, EMBEDDINGS, PROBES, ZERO_SHOT = "arrays", "embeddings", "probes", "zero_shot"
 IDX_NAMES = {"train": "train", "test": "t10k"}
@@ -56,6 +57,7 @@ def probe(
     recipe: str | Recipe = "",
     settings: Settings = (),
     device: str | None = None,
+    replace: bool = False,
     progress: bool = False,
 ) -> Probed:
     """Embeds a labelled dataset and trains small classifiers on the embeddings; fills the folder `output` with
@@ -67,16 +69,18 @@ def probe(
     zero_shot/     what the prompts alone score on the same photos
 
     model: a folder, or a name as `load` takes it. dataset: of `open_dataset`. recipe, settings: of which `probe`, `evaluation`,
-    `embedding` and `compute` count. device: of compute.device. progress: show bars on a terminal. A killed run goes on where it was:
+    `embedding` and `compute` count. device: of compute.device. replace: also where `output` holds another result. progress: show bars on a terminal. A killed run goes on where it was:
     embeddings that are there are not computed again. The linear probe is that of Radford et al. 2021. Raises DatasetError for a
     dataset without labels, a single class, or a class that is never trained on; ModelError, SettingsError.
     """
     chosen = recipe_of(recipe, settings, device)
+    made = made_by("probe", {"model": model, "dataset": dataset}, chosen, ("probe", "evaluation", "embedding"))
+    check_output_folder(output, made, replace)
     opened = scored_splits(open_dataset(dataset))
     truth = opened.truth()
     texts = texts_to_embed(opened, chosen.evaluation.templates)
     runtime = runtime_for_dataset(model, opened, chosen.embedding, chosen.compute)
-    with shown_progress(progress), published_folder(output) as (folder, work):
+    with shown_progress(progress), published_folder(output, made, replace) as (folder, work):
         watch = _Watch()
         images = _images(dataset, opened, folder / ARRAYS)
         fingerprint = dataset_fingerprint(opened)

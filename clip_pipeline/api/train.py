@@ -12,6 +12,7 @@ from clip_pipeline.errors import PhotosError
 from clip_pipeline.machine.progress import shown_progress
 from clip_pipeline.settings import Recipe, settings_text
 from clip_pipeline.settings.chosen_recipe import Settings, recipe_of
+from clip_pipeline.settings.made import made_by
 from clip_pipeline.storage.published import published_folder, work_folder_of
 
 if TYPE_CHECKING:
@@ -31,11 +32,13 @@ def train(
     recipe: str | Recipe = "sandbox",
     settings: Settings = (),
     device: str | None = None,
+    replace: bool = False,
     progress: bool = False,
 ) -> dict[str, Any]:
     """Photos with captions → pairs → tokenizer → a model folder that open_clip loads; returns the facts of the training.
 
-    photos: a folder of photos with a caption file, or webdataset tars. output: the model folder, replaced whole at the end;
+    photos: a folder of photos with a caption file, or webdataset tars. output: the model folder, written whole at the end;
+    replace: also where another training lies there;
     a training that was killed goes on when it is called again. captions: the caption file, where it is
     not in the folder; None leaves links.captions of the recipe. recipe: a name, or a `Recipe`. settings: on top of it, {"training.epochs": 3} or ["training.epochs=3"]. device: cpu, cuda, mps or auto; None leaves the
     recipe's. progress: show bars
@@ -59,7 +62,9 @@ def train(
             work = work_folder_of(output)
             _train(pq.read_table(work / "pairs.parquet"), work, chosen, output, processes)
             return {}
-        with published_folder(output) as (folder, work):
+        sections = ("links", "download", "pairs", "tokenizer", "training")
+        made = made_by("train", {"photos": photos, "captions": captions, "recipe": chosen.name}, chosen, sections)
+        with published_folder(output, made, replace) as (folder, work):
             pairs = pairs_of_folder(photos, captions, chosen, work)
             pq.write_table(pairs, work / "pairs.parquet")
             training = [row["caption"] for row in pairs.to_pylist() if row["split"] == "train"]

@@ -6,8 +6,8 @@ from typing import Any
 
 import click
 
-from clip_pipeline.cli.first_words import says
-from clip_pipeline.cli.options import CONTEXT, output_option, setting_option, settings_option
+from clip_pipeline.cli.options import CONTEXT, output_option, replace_option, setting_option, settings_option
+from clip_pipeline.machine.first_words import says
 
 
 @click.command(context_settings=CONTEXT)
@@ -15,6 +15,7 @@ from clip_pipeline.cli.options import CONTEXT, output_option, setting_option, se
 @click.option("--dataset", required=True, help="Labelled photos: a folder of class folders, webdataset tars, or a known dataset; NAME:SPLIT for one split.")  # fmt: skip
 @setting_option("adaptation.out_of_domain", left=True)
 @output_option("Folder for tables, figures and scores.")
+@replace_option
 @setting_option("adaptation.methods", left=True)
 @setting_option("adaptation.fractions", left=True)
 @setting_option("adaptation.seeds", left=True)

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from clip_pipeline.cli.first_words import says
 from clip_pipeline.cli.options import CONTEXT, data_option, recipe_options
 from clip_pipeline.cli.variants import say_removed
 from clip_pipeline.display.text_table import text_table
+from clip_pipeline.machine.first_words import says
 
 if TYPE_CHECKING:
     from clip_pipeline.evaluation.datasets.entry import Entry

@@ -6,8 +6,8 @@ from typing import Any
 
 import click
 
-from clip_pipeline.cli.first_words import says
-from clip_pipeline.cli.options import CONTEXT, output_option, setting_option
+from clip_pipeline.cli.options import CONTEXT, output_option, replace_option, setting_option
+from clip_pipeline.machine.first_words import says
 
 
 @click.command(context_settings=CONTEXT)
@@ -16,6 +16,7 @@ from clip_pipeline.cli.options import CONTEXT, output_option, setting_option
 @click.option("--texts", type=click.Path(), help="A text file, one text a line.")
 @click.option("--template", "templates", multiple=True, metavar="TEXT", help='Prompt with {c} where the text goes: "a photo of a {c}". May be given many times.')  # fmt: skip
 @output_option("Folder for the embeddings.")
+@replace_option
 @click.option("--layout", default="clip-pipeline", show_default=True, type=click.Choice(["clip-pipeline", "clip-retrieval"]), help="Names of the files.")  # fmt: skip
 @setting_option("embedding.dtype")
 @setting_option("embedding.unit_length", "--unit-length/--raw")

@@ -6,8 +6,8 @@ from typing import Any
 
 import click
 
-from clip_pipeline.cli.first_words import says, shown_names
-from clip_pipeline.cli.options import CONTEXT, output_option, setting_option, settings_option
+from clip_pipeline.cli.options import CONTEXT, output_option, replace_option, setting_option, settings_option
+from clip_pipeline.machine.first_words import says, shown_names
 
 
 @click.command(context_settings=CONTEXT)
@@ -36,6 +36,7 @@ def evaluate(model: str, dataset: str, output: str, **options: Any) -> None:
 @click.option("--model", required=True, help="Model folder, or a name as open_clip writes it.")
 @click.option("--dataset", required=True, help="Labelled photos: digits, mnist=FOLDER, cifar10=FOLDER, or a folder of class folders.")  # fmt: skip
 @output_option("Folder for embeddings, predictions and scores.")
+@replace_option
 @settings_option
 @setting_option("compute.device", left=True)
 @says("Training probes on what {model} makes of {dataset}")
@@ -95,7 +96,10 @@ def classify(
     """
     from clip_pipeline.api.classify import classify, draw_classified
     from clip_pipeline.evaluation.labels import split_labels
+    from clip_pipeline.storage.published import check_output_file
 
+    if figure:
+        check_output_file(figure)
     chosen = {"labels_file": labels_file, "dataset": dataset.strip(), "templates": templates}
     results = classify(model, images, split_labels(labels) or None, **chosen, device=device, progress=True)
     for result in results:

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import click
 
-from clip_pipeline.cli.first_words import says
 from clip_pipeline.cli.options import CONTEXT, data_option, output_option, recipe_options, settings_option
+from clip_pipeline.machine.first_words import says
 
 
 @click.command(context_settings=CONTEXT)

@@ -7,8 +7,8 @@ from dataclasses import asdict
 
 import click
 
-from clip_pipeline.cli.first_words import says, shown_names
 from clip_pipeline.cli.options import CONTEXT, settings_option
+from clip_pipeline.machine.first_words import says, shown_names
 
 
 @click.command(context_settings=CONTEXT)

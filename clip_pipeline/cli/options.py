@@ -121,3 +121,10 @@ def variants_option(command: Command) -> Command:
 def output_option(what: str, **named: Any) -> Any:
     """-o: where the result goes."""
     return click.option("-o", "--output", required=True, type=click.Path(), help=what, **named)
+
+
+def replace_option(command: Command) -> Command:
+    """--replace: of a command whose result is a folder."""
+    return click.option(
+        "--replace", is_flag=True, help="Replace what lies at -o also where it is another result than this command's."
+    )(command)

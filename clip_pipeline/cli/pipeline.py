@@ -7,9 +7,9 @@ from typing import Any
 
 import click
 
-from clip_pipeline.cli.first_words import says, shown_names
 from clip_pipeline.cli.ids import TakesIds
 from clip_pipeline.cli.options import CONTEXT, data_option, recipe_options, variants_option
+from clip_pipeline.machine.first_words import says, shown_names
 
 
 @click.command(context_settings=CONTEXT)

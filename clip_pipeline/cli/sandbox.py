@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import click
 
-from clip_pipeline.cli.first_words import says
 from clip_pipeline.cli.options import CONTEXT, recipe_options
+from clip_pipeline.machine.first_words import says
 
 
 @click.group(context_settings=CONTEXT)

@@ -6,13 +6,14 @@ from typing import Any
 
 import click
 
-from clip_pipeline.cli.first_words import says
-from clip_pipeline.cli.options import CONTEXT, output_option, setting_option
+from clip_pipeline.cli.options import CONTEXT, output_option, replace_option, setting_option
+from clip_pipeline.machine.first_words import says
 
 
 @click.command(context_settings=CONTEXT)
 @click.argument("captions", type=click.Path())
 @output_option("Folder for the tokenizer.")
+@replace_option
 @setting_option("tokenizer.kind")
 @setting_option("tokenizer.vocab_size")
 @setting_option("tokenizer.min_frequency")

@@ -6,13 +6,14 @@ from typing import Any
 
 import click
 
-from clip_pipeline.cli.first_words import says, shown_names
-from clip_pipeline.cli.options import CONTEXT, output_option, recipe_options, setting_option
+from clip_pipeline.cli.options import CONTEXT, output_option, recipe_options, replace_option, setting_option
+from clip_pipeline.machine.first_words import says, shown_names
 
 
 @click.command(context_settings=CONTEXT)
 @click.option("--data", "photos", required=True, type=click.Path(), help="A folder of photos with a caption file, or of webdataset tars.")  # fmt: skip
 @output_option("Folder for the model.")
+@replace_option
 @setting_option("links.captions", left=True)
 @recipe_options
 @setting_option("compute.device", left=True)

@@ -6,8 +6,8 @@ from typing import Any
 
 import click
 
-from clip_pipeline.cli.first_words import says, shown_names
 from clip_pipeline.cli.options import CONTEXT, output_option, setting_option
+from clip_pipeline.machine.first_words import says, shown_names
 
 
 @click.command(context_settings=CONTEXT)

@@ -131,7 +131,7 @@ def test_vectors_of_two_models_are_not_compared(model, photos, tmp_path):
     images = read_embeddings(tmp_path / "images", "images")
     embed(model, tmp_path / "texts", texts=tmp_path / "texts.txt", device="cpu")
     check_comparable(*images, *read_embeddings(tmp_path / "texts", "texts"))
-    embed(other, tmp_path / "texts", texts=tmp_path / "texts.txt", device="cpu")
+    embed(other, tmp_path / "texts", texts=tmp_path / "texts.txt", device="cpu", replace=True)
     with pytest.raises(ShapeError, match="of two different models, .* and .* Embed both with one model"):
         check_comparable(*images, *read_embeddings(tmp_path / "texts", "texts"))
 

@@ -8,8 +8,9 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from clip_pipeline.cli import commands, first_words
-from clip_pipeline.cli.first_words import says, shown_names
+from clip_pipeline.cli import commands
+from clip_pipeline.machine import first_words
+from clip_pipeline.machine.first_words import says, shown_names
 
 
 @pytest.fixture(autouse=True)
