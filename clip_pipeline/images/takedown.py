@@ -101,6 +101,7 @@ def _takedown(record: dict[str, Any]) -> Takedown:
     values = {field.name: record.get(field.name, "") for field in _FIELDS}
     if not all(isinstance(value, str) for value in values.values()) or not (values["id"] or values["sha256"]):
         raise ValueError("no photo")
+    values["sha256"] = values["sha256"].lower()  # capitals, as people write it by hand
     if values["sha256"] and not _SHA256.fullmatch(values["sha256"]):
         raise ValueError("no sha256")
     return Takedown(**values)

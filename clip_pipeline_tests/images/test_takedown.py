@@ -81,6 +81,11 @@ def test_a_name_is_found_as_people_write_it(name):
     assert ids([name]) == ["cat", "cat again"]
 
 
+def test_a_sha256_in_capitals_in_a_list_that_was_written_by_hand_counts(tmp_path):
+    (tmp_path / "takedowns.jsonl").write_text(f'{{"sha256": "{A.upper()}"}}\n')
+    assert read_takedowns(tmp_path / "takedowns.jsonl").sha256s == {A}
+
+
 def test_what_was_taken_down_before_is_no_unknown_name_whatever_it_is_called(tmp_path):
     known = add_takedowns(tmp_path / "takedowns.jsonl", find_photos(SHARDS, ["cat"], "d", "r").photos)
     rest = [table.slice(2) for table in SHARDS[:1]]

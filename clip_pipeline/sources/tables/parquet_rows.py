@@ -13,7 +13,7 @@ import os
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
@@ -62,8 +62,7 @@ def open_parquet_rows(path: Path, error: type[InputError]) -> tuple[list[str], I
     """Column names and rows. Raises `error`, now or while the rows are read."""
     with open_parquet(path, error) as file:
         names = distinct_columns(file.schema_arrow.names)
-    batches = parquet_batches(path, error)
-    return names, (row for batch in batches for row in _rows(path, batch.rename_columns(names), error))
+    return names, _rows(path, (batch.rename_columns(names) for batch in parquet_batches(path, error)), error)
 
 
 def parquet_batches(
@@ -173,16 +172,39 @@ def _give_back(reader: _Reader) -> None:
 
 def column_values(path: Path, error: type[InputError], column: str) -> Iterator[Any]:
     """The values of one column. Raises `error` as `parquet_batches`."""
-    return (row[column] for batch in parquet_batches(path, error, [column]) for row in _rows(path, batch, error))
+    return (row[column] for row in _rows(path, parquet_batches(path, error, [column]), error))
 
 
-def _rows(path: Path, batch: pa.RecordBatch, error: type[InputError]) -> list[dict[str, Any]]:
+def _rows(path: Path, batches: Iterable[pa.RecordBatch], error: type[InputError]) -> Iterator[dict[str, Any]]:
     import pyarrow as pa
 
-    try:
-        return batch.to_pylist()
-    except (pa.ArrowException, ValueError, OverflowError) as problem:  # texts that are none, times beyond the calendar
-        raise _broken(path, str(problem), error) from None
+    before = 0
+    for batch in batches:
+        try:
+            rows = batch.to_pylist()
+        except (
+            pa.ArrowException,
+            ValueError,
+            OverflowError,
+        ) as problem:  # texts that are none, times beyond the calendar
+            raise error(
+                f"{path} cannot be read as Parquet: {_unreadable_cell(batch, before) or str(problem)[:120]}. Write the file again without it; texts are UTF-8."
+            ) from None
+        yield from rows
+        before += len(batch)
+
+
+def _unreadable_cell(batch: pa.RecordBatch, before: int) -> str:
+    """Where the first cell is that has no value in Python, and why. before: rows of the file before the batch."""
+    import pyarrow as pa
+
+    for row in range(len(batch)):
+        for name, column in zip(batch.schema.names, batch.columns, strict=True):
+            try:
+                column[row].as_py()
+            except (pa.ArrowException, ValueError, OverflowError) as problem:
+                return f"row {before + row + 1:,} of its column {name} has no value ({str(problem)[:120]})"
+    return ""
 
 
 def _broken(path: Path, problem: str, error: type[InputError]) -> InputError:

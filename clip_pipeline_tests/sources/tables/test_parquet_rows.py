@@ -79,3 +79,15 @@ def test_damage_within_the_file_is_a_sentence(tmp_path):
     path.write_bytes(content)
     with pytest.raises(CaptionsError, match=r"cannot be read as Parquet \(.+\). Make it again."):
         list(open_parquet_rows(path, CaptionsError)[1])
+
+
+@pytest.mark.parametrize("nested", [False, True])
+def test_a_text_that_is_no_utf_8_is_named_by_row_and_column(tmp_path, nested):
+    texts = pa.array([b"a cup"] * 1500 + [b"caf\xe9"], pa.binary())
+    captions = pa.StringArray.from_buffers(len(texts), *texts.buffers()[1:])
+    if nested:
+        captions = pa.ListArray.from_arrays(list(range(len(texts) + 1)), captions)
+    pq.write_table(pa.table({"file": ["a.jpg"] * len(texts), "caption": captions}), tmp_path / "a.parquet")
+    _, rows = open_parquet_rows(tmp_path / "a.parquet", CaptionsError)
+    with pytest.raises(CaptionsError, match=r"row 1,501 of its column caption has no value \(.*0xe9"):
+        list(rows)
