@@ -68,22 +68,23 @@ def run_sweep(
                 sync_tree(staging)
                 shutil.rmtree(folder / trial.name, ignore_errors=True)
                 # renamed whole: a folder under a trial's name is a finished trial, once its sums hold
-                write_sums(staging, _sums_file(folder, trial))
+                write_sums(staging, sums_file(folder / trial.name))
                 staging.replace(folder / trial.name)
                 on_trial(trial)
                 bar.advance(1, trial.name)
     return [folder / trial.name for trial in trials]
 
 
-def _sums_file(folder: Path, trial: Trial) -> Path:
-    return folder / f".{trial.name}.sums.json"
+def sums_file(trial: Path) -> Path:
+    """Where the checksums of a finished trial lie, beside its folder."""
+    return trial.with_name(f".{trial.name}.sums.json")
 
 
 def _is_finished(folder: Path, trial: Trial) -> bool:
     """Whether a killed sweep finished the trial, and its files are what was written."""
     if not (folder / trial.name / TRIAL_FILE).is_file():
         return False
-    why = why_changed(folder / trial.name, _sums_file(folder, trial))
+    why = why_changed(folder / trial.name, sums_file(folder / trial.name))
     if why:
         logger.warning("The finished trial %s is run again: %s", trial.name, why)
     return not why

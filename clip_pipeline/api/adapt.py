@@ -12,7 +12,7 @@ from clip_pipeline.adaptation.data import DATA_FILE, FRACTIONS_FILE, open_data
 from clip_pipeline.adaptation.preparation import prepare_data
 from clip_pipeline.adaptation.results import read_table, write_results
 from clip_pipeline.adaptation.splits import named_split
-from clip_pipeline.adaptation.sweep import run_sweep, sweep_trials
+from clip_pipeline.adaptation.sweep import run_sweep, sums_file, sweep_trials
 from clip_pipeline.adaptation.trial_context import Trial, TrialContext
 from clip_pipeline.adaptation.trials import TRIAL_FILE
 from clip_pipeline.evaluation.datasets import Dataset, open_dataset
@@ -21,9 +21,8 @@ from clip_pipeline.machine.progress import shown_progress
 from clip_pipeline.models.identity import model_facts
 from clip_pipeline.settings import AdaptationSettings, ComputeSettings, EvaluationSettings, Recipe, fingerprinted
 from clip_pipeline.settings.chosen_recipe import Settings, recipe_of
-from clip_pipeline.settings.made import made_by
 from clip_pipeline.storage.disk import hash_json, sync_tree
-from clip_pipeline.storage.published import published_folder, work_folder_of
+from clip_pipeline.storage.published import check_output_folder, published_folder, work_folder_of
 
 CODE_VERSION = "1"
 """Raise it when a trial's numbers change: finished trials of an older version are not taken then."""
@@ -88,12 +87,11 @@ def _run_sweep(
     model: str, recipe: Recipe, output: Path, replace: bool, on_trial: Callable[[Trial], None]
 ) -> dict[str, Any]:
     settings, evaluation, compute = recipe.adaptation, recipe.evaluation, recipe.compute
-    given = {"model": model, "dataset": settings.dataset, "out_of_domain": settings.out_of_domain}
-    made = made_by("adapt", given, recipe, ("adaptation",))
-    for name in (*OF_THE_SWEEP, *PLACES):
-        del made[f"adaptation.{name}"]
+    check_output_folder(output)
+    identity = _identity(model, settings, evaluation)
+    made = {"command": "adapt", "model, photos and settings": identity}
     with published_folder(output, made, replace) as (folder, work):
-        place = work / _identity(model, settings, evaluation)
+        place = work / identity
         _lend_trials(output, place)
         _prepare(model, settings, compute, place / "data")
         data = open_data(place / "data")
@@ -105,7 +103,7 @@ def _run_sweep(
         )
         facts = write_results(trials, folder, evaluation.bootstrap_samples)
         for path in trials:
-            shutil.copytree(path, folder / "trials" / path.name)
+            _copy_trial(path, folder / "trials")
         shutil.copyfile(place / "data" / FRACTIONS_FILE, folder / FRACTIONS_FILE)
         (folder / "identity.txt").write_text(place.name + "\n", encoding="utf-8")
     return facts
@@ -141,8 +139,15 @@ def _lend_trials(output: Path, place: Path) -> None:
     (place / "trials").mkdir(parents=True, exist_ok=True)
     if mark.is_file() and mark.read_text(encoding="utf-8").strip() == place.name:
         for path in (output / "trials").iterdir():
-            if not (place / "trials" / path.name).exists():
-                shutil.copytree(path, place / "trials" / path.name)
+            if path.is_dir() and not (place / "trials" / path.name).exists():
+                _copy_trial(path, place / "trials")
+
+
+def _copy_trial(trial: Path, folder: Path) -> None:
+    """With its checksums, by which it is known to be whole; one of a version without them is run again."""
+    shutil.copytree(trial, folder / trial.name)
+    if sums_file(trial).is_file():
+        shutil.copyfile(sums_file(trial), sums_file(folder / trial.name))
 
 
 def _prepare(model: str, settings: AdaptationSettings, compute: ComputeSettings, folder: Path) -> None:

@@ -15,7 +15,7 @@ from click.testing import CliRunner
 from clip_pipeline.adaptation.methods import METHODS
 from clip_pipeline.api.adapt import adapt, write_so_far
 from clip_pipeline.cli.program import commands
-from clip_pipeline.errors import DatasetError, MissingArtifactError
+from clip_pipeline.errors import DatasetError, MissingArtifactError, StoreError
 from clip_pipeline.evaluation.scores import read_scores
 from clip_pipeline.settings import Recipe
 from clip_pipeline_tests.adaptation.conftest import COMPUTE, EVALUATION, model, photos, settings  # noqa: F401 - fixtures
@@ -23,9 +23,9 @@ from clip_pipeline_tests.adaptation.conftest import COMPUTE, EVALUATION, model, 
 pytestmark = pytest.mark.slow  # a whole sweep: seven seconds
 
 
-def adapt_with(model, settings, output, on_trial=lambda trial: None):
+def adapt_with(model, settings, output, on_trial=lambda trial: None, **more):
     recipe = Recipe(adaptation=settings, evaluation=EVALUATION, compute=COMPUTE)
-    return adapt(model, settings.dataset, output, recipe=recipe, on_trial=on_trial)
+    return adapt(model, settings.dataset, output, recipe=recipe, on_trial=on_trial, **more)
 
 
 @pytest.fixture(scope="module")
@@ -99,7 +99,10 @@ def test_photos_that_moved_keep_their_cells_and_other_photos_do_not(model, photo
         adapt_with(model, replace(one, dataset=str(dataset)), tmp_path / "out", ran.append)
     assert len(ran) == 2
     (tmp_path / "moved/colours/test/red/red00.png").unlink()
-    adapt_with(model, replace(one, dataset=str(tmp_path / "moved/colours")), tmp_path / "out", ran.append)
+    other = replace(one, dataset=str(tmp_path / "moved/colours"))
+    with pytest.raises(StoreError, match="another result of `adapt`.* give --replace"):
+        adapt_with(model, other, tmp_path / "out", ran.append)
+    adapt_with(model, other, tmp_path / "out", ran.append, replace=True)
     assert len(ran) == 4
 
 
