@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from clip_pipeline.display.left_out import LeftOut
 from clip_pipeline.errors import PhotosError
-from clip_pipeline.machine.progress import shown_progress
+from clip_pipeline.machine.progress import say, shown_progress
 from clip_pipeline.settings import Recipe, settings_text
 from clip_pipeline.settings.chosen_recipe import Settings, recipe_of
 from clip_pipeline.settings.made import made_by
@@ -55,7 +55,8 @@ def train(
     from clip_pipeline.training.options import architecture_of
 
     chosen, output = recipe_of(recipe, settings, device), Path(output)
-    context_length = context_length_of(architecture_of(chosen.training))
+    architecture = architecture_of(chosen.training)
+    context_length = context_length_of(architecture)
     with shown_progress(progress), joined_processes() as processes:
         if not processes.first:
             processes.wait()  # until the first one has put pairs, tokenizer and images into its work folder
@@ -67,6 +68,7 @@ def train(
         with published_folder(output, made, replace) as (folder, work):
             pairs = pairs_of_folder(photos, captions, chosen, work)
             pq.write_table(pairs, work / "pairs.parquet")
+            say(_what_is_trained(photos, len(pairs), chosen, architecture))
             training = [row["caption"] for row in pairs.to_pylist() if row["split"] == "train"]
             write_corpus(training, work / "captions.txt")
             if not chosen.training.init_from:  # which brings its own
@@ -75,6 +77,18 @@ def train(
             facts = _train(pairs, work, chosen, folder, processes)
             (folder / "recipe.json").write_text(settings_text(chosen) + "\n", encoding="utf-8")
     return facts
+
+
+def _what_is_trained(photos: str | Path, pairs: int, recipe: Recipe, architecture: dict[str, Any]) -> str:
+    """What was chosen, by whom: a recipe that nobody named is not followed in silence."""
+    training = recipe.training
+    model = f"{training.init_from} further" if training.init_from else training.model
+    size = architecture["vision_cfg"].get("image_size", 224)
+    size = " x ".join(map(str, size)) if isinstance(size, list | tuple) else size
+    line = f"Training {model} on {photos} ({pairs:,} pairs) by the recipe {recipe.name}: images of {size} pixels."
+    if recipe.name == "sandbox":
+        line += " It is made for the small generated world; for photos of your own give --recipe laptop."
+    return line
 
 
 def _train(pairs: pa.Table, work: Path, recipe: Recipe, folder: Path, processes: Processes) -> dict[str, Any]:
