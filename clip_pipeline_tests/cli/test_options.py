@@ -30,6 +30,7 @@ OWN_DEFAULTS = {
     ("words", "words.script"),
     ("words", "words.stop_words"),
     ("words", "words.digits"),
+    ("words", "words.possessives"),
     ("embed", "embedding.runtime"),
 }
 """Options whose default is not the setting's, on purpose: docs/decisions/0014-defaults-of-single-commands.md."""

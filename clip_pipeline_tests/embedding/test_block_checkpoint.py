@@ -25,7 +25,7 @@ def test_blocks_become_the_files_that_are_written_at_once(tmp_path):
     for number, part in enumerate(parts):
         blocks.write(number, part)
     merged = merge_blocks(blocks, own_layout(tmp_path / "merged"), {"runtime": "r"})
-    assert (merged.photos, merged.failed, merged.dimensions, merged.first_failure) == (5, 2, 8, "cut")
+    assert (merged.photos, merged.failed, merged.dimensions, merged.first_failure) == (5, 2, 8, "x: cut")
     matrix = np.concatenate([part.matrix_ND for part in parts if part.ids])
     write_embeddings(tmp_path / "once", "images", list("abcde"), UNIT.stored(matrix), about={"runtime": "r"})
     assert (tmp_path / "merged" / "images.npy").read_bytes() == (tmp_path / "once" / "images.npy").read_bytes()

@@ -45,7 +45,7 @@ def test_texts_keep_their_columns(model, tmp_path):
 
 def test_no_photo_at_all_is_told(model, tmp_path):
     with pytest.raises(
-        PhotosError, match="None of 1 photos could be embedded. The first failed with: its bytes are no image"
+        PhotosError, match="None of 1 photos could be embedded. The first failed with: a: its bytes are no image"
     ):
         embed_dataset_images(model, [("a", b"x")], 1, tmp_path, EmbeddingSettings(), CPU)
 

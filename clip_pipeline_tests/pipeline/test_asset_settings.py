@@ -21,7 +21,7 @@ def names(asset: str, workspace: Workspace) -> list[str]:
 
 
 def test_they_are_those_of_the_fingerprint_by_their_full_names(workspace):
-    assert names("word_counts", workspace) == ["words.rules"]
+    assert names("word_counts", workspace) == ["words.rules", "words.possessives", "words.segmentation"]
     assert names("text_embeddings", workspace) == [
         "embedding.dtype",
         "embedding.unit_length",

@@ -47,6 +47,6 @@ def test_what_there_is_not_is_told(tmp_path):
         choose_stop_words("en,tlh")
     with pytest.raises(InputError, match="There is no file"):
         choose_stop_words(str(tmp_path / "nothing.txt"))
-    (tmp_path / "x.txt").write_bytes(b"\xff\xfe\xff")
+    (tmp_path / "x.txt").write_bytes(b"caf\xe9\n")
     with pytest.raises(InputError, match="no UTF-8"):
         choose_stop_words(str(tmp_path / "x.txt"))

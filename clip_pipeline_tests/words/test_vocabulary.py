@@ -42,7 +42,7 @@ def test_each_dropped_word_is_counted_under_its_reason():
 
 
 def test_rare_words_that_were_counted_and_never_held_are_said_too(caplog):
-    caplog.set_level("INFO")
+    caplog.set_level("INFO", logger="clip_pipeline")
     frequent = COUNTS.filter(pc.greater(COUNTS["count"], 100))
     _, dropped = select_words(frequent, WordsSettings(min_count=100), words=len(COUNTS) + 50)
     assert dropped["too_rare"] == 51

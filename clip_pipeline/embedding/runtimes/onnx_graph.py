@@ -15,6 +15,7 @@ from typing import Any
 from clip_pipeline.embedding.runtimes.export_rewrites import export_rewrites
 from clip_pipeline.embedding.runtimes.runtime import image_side
 from clip_pipeline.errors import MissingRuntimeError
+from clip_pipeline.machine.int8_products import sums_bytes_whole
 from clip_pipeline.storage.cache import cached_folder
 from clip_pipeline.storage.disk import hash_json
 
@@ -44,13 +45,19 @@ def exported_graph(model: Any, cache: Path, runtime: str) -> Path:
 
 
 def quantised_graph(model: Any, cache: Path, runtime: str) -> Path:
-    """The same with int8 weights a channel; activations are measured and rounded to 8 bits as they come."""
+    """The same with int8 weights a channel; activations are measured and rounded to 8 bits as they come.
+
+    On a processor that cuts large sums of bytes the weights have seven bits, whose sums it never cuts: with eight, the worst cosine of a
+    tiny model was 0.9975 there (an AMD EPYC with AVX2 alone, 2026-12-01).
+    """
     needs_package("onnxruntime", runtime)
     needs_package("onnx", runtime)
-    identity = hash_json([EXPORT_VERSION, OPSET, _version("torch"), _version("onnxruntime"), hash_encoder(model)])
+    seven_bits = not sums_bytes_whole()
+    versions = [EXPORT_VERSION, OPSET, _version("torch"), _version("onnxruntime"), seven_bits]
+    identity = hash_json([*versions, hash_encoder(model)])
 
     def build(folder: Path) -> None:
-        _quantise(exported_graph(model, cache, runtime), folder / GRAPH_FILE)
+        _quantise(exported_graph(model, cache, runtime), folder / GRAPH_FILE, seven_bits)
 
     return cached_folder(cache, "onnx_int8", identity, build, KEPT_GRAPHS) / GRAPH_FILE
 
@@ -134,7 +141,7 @@ def _slow_attention() -> Iterator[None]:
         torch.backends.mha.set_fastpath_enabled(before)
 
 
-def _quantise(source: Path, target: Path) -> None:
+def _quantise(source: Path, target: Path, seven_bits: bool) -> None:
     from onnxruntime.quantization import QuantType, quantize_dynamic
 
     root = logging.getLogger()
@@ -143,6 +150,7 @@ def _quantise(source: Path, target: Path) -> None:
     try:
         quantize_dynamic(
             source, target, op_types_to_quantize=["MatMul", "Gemm"], weight_type=QuantType.QInt8, per_channel=True,
+            reduce_range=seven_bits,
             extra_options={"MatMulConstBOnly": True},
         )  # fmt: skip
     finally:

@@ -81,6 +81,8 @@ def test_real_dumps_have_the_words_of_the_reference(shared_data, name):
     if own["6"] == "File":  # of a wiki in another language the dump's reader knows more names than the reference
         assert counts == counted(texts, names=names)
     texts = [SHOWN_TEMPLATE.sub("{{unknown", text) for text in texts]
+    # An example of HTML, <'''span'''>, is text; the reference takes quotes away first, and then the tag.
+    texts = [re.sub(r"<(/?)(?=''')", r"&lt;\1", text) for text in texts]
     counts = counted(texts, names=names)
     wanted = expected(texts, [name for name in names if name != "Category"])
     assert {word: (counts.get(word), wanted.get(word)) for word in counts.keys() | wanted.keys() if counts.get(word) != wanted.get(word)} == {}  # fmt: skip
