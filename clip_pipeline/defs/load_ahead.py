@@ -20,11 +20,16 @@ def load_ahead(
     selected: all that the run walks. forced: the names of those that are built in any case. A training that is fresh loads nothing.
     """
     for training in selected:
-        if not training.asset.own_process or not (training.name in forced or _is_stale(training, workspace)):
+        if not training.asset.own_process:
             continue
-        if step.name in training.asset.after and step.asset.partitions != Partitions.SHARDS:
+        before = step.name in training.asset.after and step.asset.partitions != Partitions.SHARDS
+        beside = step is training and any(step.name in other.asset.after for other in selected)
+        # asked last: whether it is stale takes its manifests and inputs, at each of the run's steps
+        if not (before or beside) or not (training.name in forced or _is_stale(training, workspace)):
+            continue
+        if before:
             next_child.prepare()
-        elif step is training and any(step.name in other.asset.after for other in selected):
+        else:
             threading.Thread(target=load_open_clip).start()
 
 

@@ -142,7 +142,8 @@ def open_tiny_imagenet(entry: Entry, path: Path) -> Dataset | None:
     known, words = imagenet_names(), _words(root / "words.txt")
     names = {wnid: known.get(wnid) or words.get(wnid, wnid) for wnid in sorted(_lines(root / "wnids.txt"))}
     if (root / "test" / "images").is_dir():
-        logger.info("%s: test/ is left out, as its labels are not published", root)
+        without = sum(1 for _ in (root / "test" / "images").iterdir())
+        logger.warning("%s: left out the %d photos of test/, whose labels are not published", root, without)
     validation = _annotated if (root / "val" / "images").is_dir() else _below_wnids
     return labelled(entry, [*_below_wnids(root, "train", names), *validation(root, "val", names)], names)
 

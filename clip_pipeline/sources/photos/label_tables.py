@@ -60,7 +60,7 @@ NO_LABELS = re.compile(r"(sample[_\-]?)?submission|pred(iction)?s?\b|results?$",
 """Files whose labels are nobody's: Kaggle's example of an answer, what a model said."""
 
 MAX_FILES, ROWS_LOOKED_AT = 50, 2000
-MOST_DIFFERENT = 0.5
+MAX_DISTINCT_SHARE = 0.5
 """Of a column without a known name: values to rows, above which it holds no classes."""
 
 
@@ -184,7 +184,7 @@ def _table_rows(table: StreamedTable, file: Path, guess: bool) -> Iterator[tuple
         values = [text_of(row.get(others[0])) for row in first]
         known = set(filter(None, values))
         # fewer values than rows: a class comes again, a caption or a measurement seldom does
-        if len(known) >= 2 and len(known) <= max(2, MOST_DIFFERENT * len(values)):
+        if len(known) >= 2 and len(known) <= max(2, MAX_DISTINCT_SHARE * len(values)):
             label_column = others[0]
     if label_column is None:
         return _one_hot(itertools.chain(first, table.rows), first, file_column, others) if guess else None

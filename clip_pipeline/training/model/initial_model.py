@@ -138,16 +138,16 @@ def load_initial_weights(model: ClipModel, initial: InitialModel) -> None:
     model.load_state_dict(weights)
 
 
-def largest_logit_scale(model: ClipModel, initial: InitialModel, most: float) -> float:
+def largest_logit_scale(model: ClipModel, initial: InitialModel, max_scale: float) -> float:
     """The cap of the logit scale: training.max_logit_scale, or that of the model gone on from where it is larger already."""
     own = float(model.logit_scale.detach().exp().max())
-    if not initial.init_from or own <= most:
-        return most
+    if not initial.init_from or own <= max_scale:
+        return max_scale
     logger.warning(
         "The logit scale of %s is %.1f, more than training.max_logit_scale, %g: it is capped at its own value.",
         initial.init_from,
         own,
-        most,
+        max_scale,
     )
     return own
 
