@@ -83,6 +83,23 @@ GROUPS: dict[str, tuple[click.Command, ...]] = {
 """The commands in the order of the flow, the whole pipeline first."""
 
 
+class SaidOnce(logging.Filter):
+    """Lets a warning through once: a dataset is opened by each step that reads it, and each finds the same in it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._said: set[str] = set()
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Whether the line is said."""
+        if record.levelno != logging.WARNING:
+            return True
+        line = record.getMessage()
+        new = line not in self._said
+        self._said.add(line)
+        return new
+
+
 class FlowGroup(click.Group):
     """Lists its commands in the order of GROUPS, under their names."""
 
@@ -106,6 +123,9 @@ def commands(verbose: bool) -> None:
     generated world, so it needs no key, no network and no GPU. The other commands do one step each on files of your own.
     """
     logging.basicConfig(format="%(message)s", level=logging.WARNING, stream=sys.stderr)
+    for handler in logging.getLogger().handlers:
+        if not any(isinstance(one, SaidOnce) for one in handler.filters):
+            handler.addFilter(SaidOnce())
     logging.getLogger("clip_pipeline").setLevel(logging.INFO if verbose else logging.WARNING)
 
 

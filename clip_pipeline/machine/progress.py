@@ -1,4 +1,4 @@
-"""Progress of long work: a bar with rate and remaining time on a terminal, a log line now and then elsewhere; what is waited for."""
+"""Progress of long work: a bar with rate and remaining time on a terminal, a line now and then elsewhere; what is waited for."""
 
 from __future__ import annotations
 
@@ -14,7 +14,9 @@ from clip_pipeline.display.printable import printable, terminal_of
 
 logger = logging.getLogger(__name__)
 
-SECONDS_BETWEEN_LOG_LINES = 10.0
+SECONDS_BETWEEN_LINES = 10.0
+SHARE_BETWEEN_LINES = 0.1
+"""Of the time that the work has taken: a training of a day leaves a hundred lines in a log and not ten thousand."""
 SECONDS_BEFORE_A_WAIT_IS_SAID = 2.0
 SECONDS_BEFORE_FIRST_WORDS = 0.5
 """Of a command, once its arguments are read, which takes 0.2 to 0.4 s: what it does is said within a second."""
@@ -52,9 +54,14 @@ class ProgressBar:
             if note:
                 self._bar.set_postfix_str(note, refresh=False)
             self._bar.update(count)
-        elif time.monotonic() - self._last_line >= SECONDS_BETWEEN_LOG_LINES:
+        elif time.monotonic() - self._last_line >= max(
+            SECONDS_BETWEEN_LINES, SHARE_BETWEEN_LINES * (time.monotonic() - self._started)
+        ):
             self._last_line = time.monotonic()
-            logger.info("%s", self._line(note))
+            if logger.isEnabledFor(logging.INFO):  # a run of Dagster, or --verbose
+                logger.info("%s", self._line(note))
+            else:
+                say(self._line(note))
 
     def _line(self, note: str) -> str:
         seconds = max(time.monotonic() - self._started, 1e-9)

@@ -242,3 +242,24 @@ def test_a_folder_that_cannot_be_written_is_a_sentence(tmp_path):
     fails_with(
         "Check the path", "run", "--recipe", "tiny", "--data", tmp_path / "file" / "data", "--select", "wikipedia_dump"
     )
+
+
+def test_a_warning_is_said_once_an_error_each_time(capsys):
+    import logging
+
+    from clip_pipeline.cli.program import SaidOnce
+
+    logger, handler = logging.Logger("one of the test"), logging.StreamHandler(sys.stderr)
+    handler.addFilter(SaidOnce())
+    logger.addHandler(handler)
+    for step in ("images", "texts"):
+        logger.warning("%s: %d classes have no photo", "pets", 3)
+        logger.warning("of %s", step)
+        logger.error("no disk")
+    assert capsys.readouterr().err.splitlines() == [
+        "pets: 3 classes have no photo",
+        "of images",
+        "no disk",
+        "of texts",
+        "no disk",
+    ]

@@ -60,3 +60,29 @@ def test_bars_and_waits_are_shown_only_where_they_are_asked_for(monkeypatch, sho
             time.sleep(0.2)
     assert ("Counting" in terminal.getvalue(), "Loading torch" in terminal.getvalue()) == (shown, shown)
     assert bar.done == 3
+
+
+@pytest.mark.parametrize("shown", [True, False])
+def test_where_there_is_no_terminal_long_work_says_how_far_it_is(monkeypatch, capsys, shown):
+    monkeypatch.setattr("clip_pipeline.machine.progress.time.monotonic", clock := Clock())
+    with shown_progress(shown), progress("Training", total=100, unit="step") as bar:
+        for _ in range(100):
+            clock.seconds += 5
+            bar.advance(note="loss 1.2")
+    lines = capsys.readouterr().err.splitlines()
+    if not shown:
+        assert not lines
+        return
+    assert lines[0] == "Training: 2 of 100 steps, 0.2 a second, 490 s left, loss 1.2"
+    # every ten seconds at first, then after a tenth of what the work has taken, so 40 s apart near the end
+    done = [int(line.split()[1]) for line in lines]
+    assert done[:4] == [2, 4, 6, 8]
+    assert max(later - earlier for earlier, later in zip(done, done[1:], strict=False)) * 5 <= 50
+    assert len(lines) < 30
+
+
+class Clock:
+    seconds = 0.0
+
+    def __call__(self) -> float:
+        return self.seconds
