@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -61,8 +62,7 @@ def open_photos(
 
 
 def _open(path: Path, captions: CaptionOptions, columns: Columns, kind: str) -> Photos:
-    ending = path.suffix.lower()
-    if columns.keys and ending != ".npy":
+    if columns.keys and path.suffix.lower() != ".npy":
         raise PhotosError(f"A file of keys goes with an array (.npy), and {path} is none. Leave the keys out.")
     if kind == "folder":
         return FolderPhotos(path, captions)
@@ -73,48 +73,84 @@ def _open(path: Path, captions: CaptionOptions, columns: Columns, kind: str) -> 
             f"There is no {path}. Give a photo, a folder of photos, a tar or a folder of tars, an array (.npy) or a table "
             "with photos (.parquet)."
         )
-    if path.is_dir():
-        return TarPhotos(path, captions.caption_keys) if holds_tars(path) else _open_folder(path, captions, columns)
-    if is_photo_name(path.name):
-        return OnePhoto(path)
-    if ending == ".npy":
-        return ArrayPhotos(path, Path(columns.keys) if columns.keys else None)
-    if ending in PARQUET_ENDINGS:
-        return ParquetPhotos({"": path}, columns.image, columns.id)
-    if classes := cifar_classes(path):
-        return open_cifar(path, classes)
-    if ending == ".tar":
-        return _open_tar(path, captions)
+    for form in FOLDERS if path.is_dir() else FILES:
+        photos = form(path, captions, columns)
+        if photos is not None:
+            return photos
     raise PhotosError(
         f"{path} is no photo, tar, array or table of photos. Files that end in {', '.join(PHOTO_ENDINGS)}, .tar, .npy and "
         ".parquet are read; packed ones must be unpacked first."
     )
 
 
-def _open_folder(folder: Path, captions: CaptionOptions, columns: Columns) -> Photos:
+def _photo(path: Path, captions: CaptionOptions, columns: Columns) -> Photos | None:
+    return OnePhoto(path) if is_photo_name(path.name) else None
+
+
+def _array(path: Path, captions: CaptionOptions, columns: Columns) -> Photos | None:
+    if path.suffix.lower() != ".npy":
+        return None
+    return ArrayPhotos(path, Path(columns.keys) if columns.keys else None)
+
+
+def _table(path: Path, captions: CaptionOptions, columns: Columns) -> Photos | None:
+    return ParquetPhotos({"": path}, columns.image, columns.id) if _is_table(path) else None
+
+
+def _cifar(path: Path, captions: CaptionOptions, columns: Columns) -> Photos | None:
+    classes = cifar_classes(path)
+    return open_cifar(path, classes) if classes else None
+
+
+def _tar(path: Path, captions: CaptionOptions, columns: Columns) -> Photos | None:
+    """One tar, of a folder or of webdataset's samples."""
+    if path.suffix.lower() != ".tar":
+        return None
+    find_tars(path)  # raises for a file that is no tar
+    members = list(tar_members(path))
+    samples, places = by_sample(members), files_below_root(members)
+    if is_folder(places, samples):
+        return FolderTarPhotos(path, places, captions)
+    return TarPhotos(path, captions.caption_keys, samples)
+
+
+def _folder_of_tars(folder: Path, captions: CaptionOptions, columns: Columns) -> Photos | None:
+    return TarPhotos(folder, captions.caption_keys) if holds_tars(folder) else None
+
+
+def _folder_of_photos(folder: Path, captions: CaptionOptions, columns: Columns) -> Photos:
     """Photos, or where there is none arrays or tables of them."""
     try:
         return FolderPhotos(folder, captions)
     except PhotosError:
-        tables = {
-            path.relative_to(folder).with_suffix("").as_posix(): path
-            for path in sorted(folder.rglob("*"))
-            if path.suffix.lower() in PARQUET_ENDINGS and not path.name.startswith(".")
-        }
-        if tables:
-            return ParquetPhotos(tables, columns.image, columns.id)
-        if idx_files(folder):
-            return open_idx(folder)
-        if classes := cifar_classes(folder):
-            return open_cifar(folder, classes)
+        for form in WITHOUT_PHOTO_FILES:
+            photos = form(folder, captions, columns)
+            if photos is not None:
+                return photos
         raise
 
 
-def _open_tar(tar: Path, captions: CaptionOptions) -> Photos:
-    """One tar, of a folder or of webdataset's samples."""
-    find_tars(tar)  # raises for a file that is no tar
-    members = list(tar_members(tar))
-    samples, places = by_sample(members), files_below_root(members)
-    if is_folder(places, samples):
-        return FolderTarPhotos(tar, places, captions)
-    return TarPhotos(tar, captions.caption_keys, samples)
+def _folder_of_tables(folder: Path, captions: CaptionOptions, columns: Columns) -> Photos | None:
+    tables = {
+        path.relative_to(folder).with_suffix("").as_posix(): path
+        for path in sorted(folder.rglob("*"))
+        if _is_table(path) and not path.name.startswith(".")
+    }
+    return ParquetPhotos(tables, columns.image, columns.id) if tables else None
+
+
+def _idx(folder: Path, captions: CaptionOptions, columns: Columns) -> Photos | None:
+    return open_idx(folder) if idx_files(folder) else None
+
+
+def _is_table(path: Path) -> bool:
+    return path.suffix.lower() in PARQUET_ENDINGS
+
+
+Form = Callable[[Path, CaptionOptions, Columns], Photos | None]
+"""Opens what lies at a path where it has this form, and else gives None. Raises PhotosError for one of this form that is broken."""
+
+FILES: tuple[Form, ...] = (_photo, _array, _table, _cifar, _tar)
+FOLDERS: tuple[Form, ...] = (_folder_of_tars, _folder_of_photos)
+WITHOUT_PHOTO_FILES: tuple[Form, ...] = (_folder_of_tables, _idx, _cifar)
+"""The forms in the order in which they are tried; the first that a path has is the one."""
