@@ -18,6 +18,7 @@ from clip_pipeline.adaptation.trials import TRIAL_FILE
 from clip_pipeline.evaluation.datasets import Dataset, open_dataset
 from clip_pipeline.evaluation.fingerprints import dataset_fingerprint
 from clip_pipeline.machine.progress import shown_progress
+from clip_pipeline.models.folder import check_model
 from clip_pipeline.models.identity import model_facts
 from clip_pipeline.settings import AdaptationSettings, ComputeSettings, EvaluationSettings, Recipe, fingerprinted
 from clip_pipeline.settings.chosen_recipe import Settings, recipe_of
@@ -88,6 +89,7 @@ def _run_sweep(
 ) -> dict[str, Any]:
     settings, evaluation, compute = recipe.adaptation, recipe.evaluation, recipe.compute
     check_output_folder(output)
+    check_model(model)
     identity = _identity(model, settings, evaluation)
     made = {"command": "adapt", "model, photos and settings": identity}
     with published_folder(output, made, replace) as (folder, work):

@@ -14,6 +14,7 @@ from clip_pipeline.evaluation.class_vector_cache import vectors_of_classes
 from clip_pipeline.evaluation.single_photo import SinglePhotos
 from clip_pipeline.machine.device import choose_device
 from clip_pipeline.machine.progress import shown_progress
+from clip_pipeline.models.folder import check_model
 from clip_pipeline.pixels.decode import decode
 from clip_pipeline.settings.chosen_recipe import DEFAULTS
 from clip_pipeline.storage.published import published_file
@@ -61,6 +62,7 @@ def classify(
     that is no photo, ModelError.
     """
     labels, prompts = _labels_and_prompts(labels, labels_file, dataset, templates)
+    check_model(model)
     images = [images] if isinstance(images, str | Path) else images
     with shown_progress(progress):
         return _classify(model, [Path(path) for path in images], labels, prompts, device)

@@ -46,11 +46,16 @@ def add_dataset(dataset: str, data: str | Path = "data", *, recipe: str | Recipe
     """Defines a dataset, as the file `datasets/NAME.toml` of the data folder; `run` then scores every variant on it too. Returns
     its name.
 
-    dataset: a name of the registry, NAME=PATH, or a path, as evaluation.datasets takes them. Raises DatasetError where nothing is
-    at the path, SettingsError for a name that means another dataset already.
+    dataset: a name of the registry, NAME=PATH, or a path, as evaluation.datasets takes them; its files are opened once, and none of
+    its photos is read. Raises DatasetError where nothing is at the path, or no dataset, SettingsError for a name that means another dataset already.
     """
     from clip_pipeline.evaluation.datasets.added import define_dataset
+    from clip_pipeline.evaluation.datasets.choice import HELD_OUT, parse_choice, path_of
+    from clip_pipeline.evaluation.datasets.opening import open_choice
 
+    choice = parse_choice(dataset)
+    if choice.entry != HELD_OUT and path_of(choice) is not None:
+        open_choice(choice)
     with Workspace(data, recipe_of(recipe)) as workspace:
         return define_dataset(workspace.store.root, workspace.recipe.evaluation.datasets, dataset).name
 

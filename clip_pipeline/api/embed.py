@@ -19,6 +19,7 @@ from clip_pipeline.embedding.texts import prompt_table
 from clip_pipeline.errors import CaptionsError, SettingsError, nearest_name
 from clip_pipeline.evaluation.runtime_choice import runtime_for_command, runtime_maker
 from clip_pipeline.machine.progress import shown_progress
+from clip_pipeline.models.folder import check_model
 from clip_pipeline.settings import ComputeSettings, EmbeddingSettings
 from clip_pipeline.settings.chosen_recipe import DEFAULTS
 from clip_pipeline.settings.made import made_by
@@ -78,6 +79,7 @@ def embed(
     if layout not in LAYOUTS:
         raise SettingsError(f'There is no layout "{layout}". {nearest_name(layout, LAYOUTS)}')
     _check(images, texts, templates, layout)
+    check_model(model)
     settings = EmbeddingSettings(batch_size=batch_size, dtype=dtype, unit_length=unit_length, runtime=runtime)
     compute = ComputeSettings(device=device, workers=workers, threads=threads)
     columns = Columns(image_column, id_column, keys)
@@ -167,7 +169,8 @@ def _text_table(path: Path, templates: Sequence[str]) -> pa.Table:
     """One row a line (id: the line's number in the file, from 0; text), or a line and template (`prompt_table`); empty lines are
     left out."""
     if not path.is_file():
-        raise CaptionsError(f"There is no file {path}. Give a text file with a text a line.")
+        found = f"{path} is a folder" if path.exists() else f"There is no file {path}"
+        raise CaptionsError(f"{found}. Give a text file with a text a line.")
     texts = {
         str(row): line.strip() for row, line in enumerate(lines_of(read_text(path, CaptionsError))) if line.strip()
     }

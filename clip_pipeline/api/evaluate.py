@@ -20,6 +20,7 @@ from clip_pipeline.evaluation.runtime_choice import runtime_for_dataset
 from clip_pipeline.evaluation.scores import write_scores_csv
 from clip_pipeline.evaluation.zero_shot import zero_shot_scores
 from clip_pipeline.machine.progress import shown_progress
+from clip_pipeline.models.folder import check_model
 from clip_pipeline.models.identity import model_facts
 from clip_pipeline.settings import Recipe
 from clip_pipeline.settings.chosen_recipe import Settings, recipe_of
@@ -57,6 +58,7 @@ def evaluate(
     chosen = recipe_of(recipe, settings, device)
     check_output_file(output)
     check_output_folder(predictions_folder(output))
+    check_model(model)
     with shown_progress(progress), _opened(dataset) as found:
         opened = scored_splits(found)
         texts_to_embed(

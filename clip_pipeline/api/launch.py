@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import logging
 import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from clip_pipeline.errors import SettingsError
+from clip_pipeline.models.registry import load_config
 from clip_pipeline.settings import Recipe
 from clip_pipeline.settings.chosen_recipe import recipe_of
+from clip_pipeline.sources.photos.formats.tar_paths import is_tar_pattern
 from clip_pipeline.training.distributed import Processes
+
+logger = logging.getLogger(__name__)
 
 
 def launch(
@@ -30,12 +36,16 @@ def launch(
 
     photos, output, captions, recipe, settings: as for `train`, settings as --set takes them. output: on a disk that all machines see.
     slurm: an sbatch script, else one for this machine. nodes: machines. gpus: processes on each, one a GPU. cores: for each process.
-    hours: the longest time asked of SLURM. partition: SLURM's. Raises SettingsError where the batch cannot be shared evenly, or
+    hours: the longest time asked of SLURM. partition: SLURM's. Raises ModelError for a model that is unknown here, SettingsError where the batch cannot be shared evenly, or
     several machines are asked for without SLURM.
     """
-    where = Launch(nodes, gpus, cores, hours, partition)
+    where, chosen = Launch(nodes, gpus, cores, hours, partition), recipe_of(recipe, settings)
+    if not chosen.training.init_from and not Path(chosen.training.model).is_absolute():
+        load_config(chosen.training.model)
+    if not Path(photos).expanduser().exists() and not is_tar_pattern(Path(photos)):
+        logger.warning("There is no %s on this machine: the script finds photos only where it is", photos)
     command = train_command(photos, output, captions or "", recipe, settings)
-    return (slurm_script if slurm else single_node_script)(where, command, recipe_of(recipe, settings))
+    return (slurm_script if slurm else single_node_script)(where, command, chosen)
 
 
 @dataclass(frozen=True)

@@ -28,6 +28,7 @@ from clip_pipeline.evaluation.runtime_choice import runtime_for_dataset
 from clip_pipeline.evaluation.scores import PREDICTIONS_FILE
 from clip_pipeline.evaluation.zero_shot import zero_shot_scores
 from clip_pipeline.machine.progress import shown_progress
+from clip_pipeline.models.folder import check_model
 from clip_pipeline.models.identity import model_facts
 from clip_pipeline.settings import Recipe
 from clip_pipeline.settings.chosen_recipe import Settings, recipe_of
@@ -76,6 +77,7 @@ def probe(
     chosen = recipe_of(recipe, settings, device)
     made = made_by("probe", {"model": model, "dataset": dataset}, chosen, ("probe", "evaluation", "embedding"))
     check_output_folder(output, made, replace)
+    check_model(model)
     opened = scored_splits(open_dataset(dataset))
     truth = opened.truth()
     texts = texts_to_embed(opened, chosen.evaluation.templates)

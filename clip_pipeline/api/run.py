@@ -51,6 +51,7 @@ def run(
     chosen, steps = recipe_of(recipe, settings), selected_steps(select)
     sweep_scratch()
     with shown_progress(progress), Workspace(data, chosen, variants=variants) as workspace:
+        workspace.store.check_place(writable=True)
         for name in variants:
             workspace.of_variant(name).keep_variant()
         for artifact, sentence in old_artifacts(workspace.store):

@@ -16,6 +16,7 @@ from clip_pipeline.pipeline.status import ArtifactStatus, pipeline_status
 from clip_pipeline.pipeline.workspace import Workspace
 from clip_pipeline.settings import Recipe
 from clip_pipeline.settings.chosen_recipe import Settings, recipe_of
+from clip_pipeline.storage.artifacts import Store
 
 if TYPE_CHECKING:
     from clip_pipeline.sources.web.request_ledger import BudgetState, RequestLedger
@@ -83,7 +84,7 @@ def request_budgets(data: str | Path, recipe: str | Recipe = "", settings: Setti
 def forget_answers(data: str | Path, recipe: str | Recipe = "", settings: Settings = ()) -> int:
     """Forgets the limits and pauses that the service has told, and returns for how many keys. Requests of the last hour count on.
 
-    Raises SettingsError for unknown settings, and DamagedArtifactError for a file that is no ledger.
+    Raises SettingsError for unknown settings, StoreError for a data folder that is a file, and DamagedArtifactError for a file that is no ledger.
     """
     with _ledger(data, recipe, settings) as ledger:
         return ledger.forget_answers() if ledger else 0
@@ -95,6 +96,7 @@ def _ledger(data: str | Path, recipe: str | Recipe, settings: Settings) -> Itera
 
     named = recipe_of(recipe, settings).links.ledger
     path = Path(named).expanduser() if named else Path(data) / LEDGER_PLACE
+    Store(data).check_place()
     if not path.exists():
         yield None
         return

@@ -29,7 +29,7 @@ def take_down(
     names: ids, urls or sha256 of the files as they were downloaded; others with the same bytes go too. data: the data folder.
     shards: a folder that `download` wrote, instead of it. reason: kept with the record. recipe, settings: those of the run.
     on_done: called after each asset. Only shards that held a photo are written again, from what they hold: nothing is fetched.
-    Raises InputError for a name that means no photo, PhotosError for a folder without shards, SettingsError when the data
+    Raises InputError for a name that means no photo, StoreError for a data folder that is not there, PhotosError for a folder without shards, SettingsError when the data
     folder was made with other settings.
     """
     if shards is not None:
@@ -38,4 +38,5 @@ def take_down(
         found = take_down_from_shards(Path(shards).expanduser(), names, date.today().isoformat(), reason)
         return TakedownOutcome(found, [], ())
     with Workspace(data, recipe_of(recipe, settings)) as workspace:
+        workspace.store.check_place(exists=True)
         return takedown.take_down(workspace, names, reason, on_done)

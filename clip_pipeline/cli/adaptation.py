@@ -21,7 +21,7 @@ from clip_pipeline.machine.first_words import says
 @setting_option("adaptation.seeds", left=True)
 @settings_option
 @setting_option("compute.device", left=True)
-@says("Adapting {model} to {dataset}")
+@says("Adapting {model} to {dataset}", at_once=True)
 def adapt(model: str, dataset: str, output: str, **options: Any) -> None:
     """Compare ways of adapting a model to labelled photos, with growing fractions of them.
 

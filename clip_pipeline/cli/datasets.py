@@ -20,10 +20,10 @@ if TYPE_CHECKING:
 @says(lambda **_: "Reading the list of the datasets")
 def datasets(context: click.Context) -> None:
     """The benchmark datasets that have a name; without a command, the list of them."""
-    from clip_pipeline.evaluation.datasets.entry import entries
-
     if context.invoked_subcommand is not None:
         return
+    from clip_pipeline.evaluation.datasets.entry import entries
+
     header = ("name", "for", "classes", "photos", "download", "licence")
     click.echo(text_table([_row(entry) for entry in entries().values()], header))
     click.echo(

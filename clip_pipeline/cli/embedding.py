@@ -26,7 +26,7 @@ from clip_pipeline.machine.first_words import says
 @setting_option("embedding.batch_size")
 @setting_option("embedding.runtime", default="auto")
 @setting_option("compute.device")
-@says(lambda model, images, texts, **_: f"Embedding {images or texts} with {model}")
+@says(lambda model, images, texts, **_: f"Embedding {images or texts or 'nothing'} with {model}", at_once=True)
 def embed(model: str, output: str, **options: Any) -> None:
     """Embed photos or texts: an array of vectors (.npy) and a table with the id of every row (.parquet).
 

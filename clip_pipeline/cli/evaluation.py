@@ -16,7 +16,7 @@ from clip_pipeline.machine.first_words import says, shown_names
 @output_option("scores.json to write; predictions and CLIP_benchmark's files go into a folder beside it.")
 @settings_option
 @setting_option("compute.device", left=True)
-@says("Scoring {model} on {dataset}")
+@says("Scoring {model} on {dataset}", at_once=True)
 def evaluate(model: str, dataset: str, output: str, **options: Any) -> None:
     """Score a model: zero-shot on labelled photos, retrieval on photos with captions.
 
@@ -39,7 +39,7 @@ def evaluate(model: str, dataset: str, output: str, **options: Any) -> None:
 @replace_option
 @settings_option
 @setting_option("compute.device", left=True)
-@says("Training probes on what {model} makes of {dataset}")
+@says("Training probes on what {model} makes of {dataset}", at_once=True)
 def probe(model: str, dataset: str, output: str, **options: Any) -> None:
     """Train small classifiers on a model's embeddings and score them: linear, MLP and few-shot probes.
 
@@ -74,7 +74,7 @@ def probe(model: str, dataset: str, output: str, **options: Any) -> None:
 @click.option("--top", default=10, show_default=True, type=click.IntRange(1), help="Labels shown for each photo.")
 @click.option("--figure", type=click.Path(), help="Draw photos and bars into this PNG.")
 @setting_option("compute.device")
-@says(lambda images, model, **_: f"Classifying {shown_names(images)} with {model}")
+@says(lambda images, model, **_: f"Classifying {shown_names(images)} with {model}", at_once=True)
 def classify(
     images: tuple[str, ...],
     labels: str,

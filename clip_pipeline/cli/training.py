@@ -17,7 +17,7 @@ from clip_pipeline.machine.first_words import says, shown_names
 @setting_option("links.captions", left=True)
 @recipe_options
 @setting_option("compute.device", left=True)
-@says("Reading the photos and captions of {photos}")
+@says("Reading the photos and captions of {photos}", at_once=True)
 def train(photos: str, output: str, **options: Any) -> None:
     """Train a CLIP from scratch on photos with captions; writes a folder that open_clip loads."""
     from clip_pipeline.api.train import train

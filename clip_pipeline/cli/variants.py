@@ -32,10 +32,10 @@ def variants(context: click.Context, recipe: str, data: str, settings: tuple[str
       clip-pipeline variants add vit_s_16_112                a model of the registry needs no settings
       clip-pipeline run --variant long                       trains and scores this one alone
     """
-    from clip_pipeline.api.variants import list_variants
-
     if context.invoked_subcommand is not None:
         return
+    from clip_pipeline.api.variants import list_variants
+
     rows = [
         (one.name, one.state, _changed(one), " ".join(one.about.split()))
         for one in list_variants(recipe, data, settings=settings)

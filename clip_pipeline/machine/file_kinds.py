@@ -26,6 +26,19 @@ KINDS = {
 """The beginning in lower case, without spaces before; the first that fits counts."""
 
 
+TEXTS = ("XML", "a dump of a wiki", "a page of HTML", "XML or HTML", "JSON", "text")
+NO_LETTERS = 0.02
+"""Control bytes of a beginning, above which it is no text of any encoding: a text in Latin-1 has none, random bytes 10 %."""
+
+
+def is_no_text(start: bytes) -> bool:
+    """Whether a file cannot be a text in any encoding of one byte a letter. start: its first bytes, 64 or more where it has them."""
+    kind = looks_like(start)
+    if kind == "bytes of no known kind":
+        return sum(byte < 32 and byte not in b"\t\n\r\f" for byte in start) > NO_LETTERS * len(start)
+    return bool(start) and kind not in TEXTS
+
+
 def looks_like(start: bytes) -> str:
     """`a page of HTML`, `gzip`, `text`, `bytes of no known kind`, … start: the first bytes of a file."""
     if not start:

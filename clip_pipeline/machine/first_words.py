@@ -13,11 +13,13 @@ from clip_pipeline.machine.progress import SECONDS_BEFORE_FIRST_WORDS, waiting
 NAMES_SHOWN = 3
 
 
-def says(words: str | Callable[..., str]) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+def says(words: str | Callable[..., str], at_once: bool = False) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """A decorator, the one next to a command's function: a line on stderr where the command takes longer than about a second.
 
     words: the present participle of the work with {names} of parameters, or a function of the parameters that gives it. The
-    decorated function has it as `first_words`. Of the processes of one torchrun the first speaks.
+    decorated function has it as `first_words`. at_once: of a command that loads torch, which always takes longer, and while its libraries
+    are loaded no other thread runs, so that a line which is due meanwhile comes a second or two late. Of the processes of one torchrun
+    the first speaks.
     """
 
     make_line = words.format if isinstance(words, str) else words
@@ -28,7 +30,7 @@ def says(words: str | Callable[..., str]) -> Callable[[Callable[..., Any]], Call
             line = make_line(**options)
             if os.environ.get("RANK", "0") != "0":
                 return command(*arguments, **options)
-            with waiting(line, after=SECONDS_BEFORE_FIRST_WORDS):
+            with waiting(line, after=0 if at_once else SECONDS_BEFORE_FIRST_WORDS):
                 return command(*arguments, **options)
 
         said.first_words = make_line  # type: ignore[attr-defined]

@@ -18,7 +18,7 @@ SECONDS_BETWEEN_LINES = 10.0
 SHARE_BETWEEN_LINES = 0.1
 """Of the time that the work has taken: a training of a day leaves a hundred lines in a log and not ten thousand."""
 SECONDS_BEFORE_A_WAIT_IS_SAID = 2.0
-SECONDS_BEFORE_FIRST_WORDS = 0.5
+SECONDS_BEFORE_FIRST_WORDS = 0.3
 """Of a command, once its arguments are read, which takes 0.2 to 0.4 s: what it does is said within a second."""
 
 _WAITS: set[str] = set()
@@ -104,7 +104,8 @@ def shown_progress(shown: bool) -> Iterator[None]:
 
 @contextmanager
 def waiting(what: str, after: float = SECONDS_BEFORE_A_WAIT_IS_SAID) -> Iterator[None]:
-    """`with waiting("Loading torch"): import torch` says `Loading torch …` on stderr where that takes longer than `after` seconds.
+    """`with waiting("Loading torch"): import torch` says `Loading torch …` on stderr where that takes longer than `after` seconds, at
+    once for 0.
 
     For work that has no units to count. what: the present participle of the work; threads that wait for the same say it once.
     """
@@ -117,7 +118,10 @@ def waiting(what: str, after: float = SECONDS_BEFORE_A_WAIT_IS_SAID) -> Iterator
         return
     timer = threading.Timer(after, _write_line, (f"{what} …",))
     timer.daemon = True
-    timer.start()
+    if after > 0:
+        timer.start()
+    else:
+        _write_line(f"{what} …")
     try:
         yield
     finally:

@@ -22,7 +22,7 @@ from clip_pipeline.machine.foreign_code import (
     without_foreign_code,
 )
 from clip_pipeline.machine.progress import waiting
-from clip_pipeline.models.pretrained import load_named_model, open_clip_tokenizer
+from clip_pipeline.models.pretrained import check_name, load_named_model, open_clip_tokenizer
 from clip_pipeline.models.registry import FOLDER_CONFIG_FILE as CONFIG_FILE
 from clip_pipeline.models.registry import LOCAL_DIR, check_config
 from clip_pipeline.models.takes_images import check_takes_images
@@ -71,6 +71,17 @@ def save_model_folder(
             shutil.copyfile(path, folder / path.name)
     described = {"model_cfg": config, "preprocess_cfg": preprocess}
     (folder / CONFIG_FILE).write_text(json.dumps(described, indent=2) + "\n", encoding="utf-8")
+
+
+def check_model(name: str | Path) -> None:
+    """A look at a model, by any name that `open_model` takes, before torch is loaded and photos are read: that a folder is complete, or
+    that the name means something. Raises ModelError."""
+    name = str(name).removeprefix(LOCAL_DIR)
+    folder = Path(name).expanduser()
+    if folder.is_dir():
+        read_folder_config(folder)
+    else:
+        check_name(name)
 
 
 def open_model(

@@ -15,9 +15,10 @@ from clip_pipeline.errors import ModelError
 from clip_pipeline.machine.foreign_code import loading_reason, panics_are_errors, without_foreign_code
 from clip_pipeline.models.folder import read_folder_config
 from clip_pipeline.models.preprocessing import others_preprocess_config
-from clip_pipeline.models.pretrained import HUB, named_config, open_clip_tokenizer, without_waiting
+from clip_pipeline.models.pretrained import HUB, named_config, open_clip_tokenizer
 from clip_pipeline.models.registry import LOCAL_DIR, is_architecture, load_config
 from clip_pipeline.models.torchvision_operators import load_open_clip
+from clip_pipeline.sources.hub import without_waiting
 
 if TYPE_CHECKING:
     import torch

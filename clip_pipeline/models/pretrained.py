@@ -5,15 +5,15 @@
     hf-hub:laion/CLIP-ViT-B-32-laion2B-s34B-b79K
 
 Downloads are open_clip's own and go to its cache. Without network what is in the cache is used, and for the rest a
-sentence says what to do, at once: left alone, the retries took 47 seconds (2026-11-21).
+sentence says what to do, at once (`sources/hub.py`).
 """
 
 from __future__ import annotations
 
-import contextlib
 import difflib
 import logging
-from collections.abc import Callable, Iterator
+import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -31,12 +31,15 @@ from clip_pipeline.models.registry import (
     ClipModel,
     check_config,
     context_length_of,
+    is_architecture,
     list_models,
     load_config,
+    open_clip_architectures,
 )
 from clip_pipeline.models.takes_images import check_takes_images
 from clip_pipeline.models.torchvision_operators import load_open_clip
 from clip_pipeline.models.weights_file import check_weights_file, misfit_reason
+from clip_pipeline.sources.hub import hub_address, without_waiting
 from clip_pipeline.sources.web.reachable import is_reachable
 
 if TYPE_CHECKING:
@@ -181,10 +184,10 @@ def _not_here(whole: str, repository: str, url: str, error: Exception) -> str:
         if repository
         else f"download {url}, copy it here and give {whole.partition('/')[0]}/FILE as the model"
     )
-    if is_reachable(_hub_address()):
+    if is_reachable(hub_address()):
         return f"{whole} could not be downloaded: {loading_reason(error)} Or {advice}."
     return (
-        f"The weights of {whole} are not on this machine, and {_hub_address()} cannot be reached. Where there is network, "
+        f"The weights of {whole} are not on this machine, and {hub_address()} cannot be reached. Where there is network, "
         f"{advice}. A model trained here works too: give its folder."
     )
 
@@ -243,10 +246,21 @@ def _tokenizer_of_files(config: dict[str, Any], files: Path) -> Callable[..., to
     )
 
 
-def _unknown_architecture(name: str, architecture: str) -> str:
-    import open_clip
+def check_name(name: str) -> None:
+    """A look at one of the names above without loading open_clip, which takes seconds. Raises ModelError for one that is neither of the hub
+    nor begins with an architecture."""
+    architecture = name.partition("/")[0]
+    if not name.startswith(HUB) and not is_architecture(architecture) and architecture not in _added_architectures():
+        raise ModelError(_unknown_architecture(name, architecture))
 
-    known = [*list_models(), *open_clip.list_models()]
+
+def _added_architectures() -> list[str]:
+    """Those that a program has told open_clip of; none where it is not loaded."""
+    return sys.modules["open_clip"].list_models() if "open_clip" in sys.modules else []
+
+
+def _unknown_architecture(name: str, architecture: str) -> str:
+    known = [*list_models(), *open_clip_architectures()]
     near = difflib.get_close_matches(architecture, known, n=3, cutoff=0.6)
     hint = f"Names near to it: {', '.join(near)}. " if near else ""
     return (
@@ -268,27 +282,3 @@ def _unknown_weights(architecture: str, weights: str, tags: list[str]) -> str:
     return (
         f"{found}. {which}Its tags: {some}{more}. Write {architecture}/TAG, or {architecture}/FILE with a checkpoint."
     )
-
-
-def _hub_address() -> str:
-    from huggingface_hub import constants
-
-    return constants.ENDPOINT
-
-
-@contextlib.contextmanager
-def without_waiting() -> Iterator[None]:
-    """Where the hub cannot be reached, its client looks into its cache and nowhere else."""
-    from huggingface_hub import constants
-
-    before = constants.HF_HUB_OFFLINE
-    constants.HF_HUB_OFFLINE = before or not is_reachable(constants.ENDPOINT)
-    if constants.HF_HUB_OFFLINE:
-        logger.info("%s cannot be reached: only what is on this machine is used", constants.ENDPOINT)
-    errors = logging.getLogger().level  # open_clip tells the root logger what our sentence says better
-    logging.getLogger().setLevel(logging.CRITICAL if constants.HF_HUB_OFFLINE else errors)
-    try:
-        yield
-    finally:
-        constants.HF_HUB_OFFLINE = before
-        logging.getLogger().setLevel(errors)

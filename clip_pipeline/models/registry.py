@@ -53,7 +53,10 @@ def load_config(name_or_path: str | Path) -> dict[str, Any]:
         if path.suffix != ".json":
             path = _open_clip_config(name)
     if not path.exists():
-        raise ModelError(f"The model configuration {path} does not exist.")
+        raise ModelError(
+            f"The model configuration {path} does not exist. Give a .json file of open_clip's form, a model folder, or a name of "
+            "`clip-pipeline models`."
+        )
     config = read_settings_file(path)
     if isinstance(config, dict):
         config = config.get("model_cfg", config)  # of a model folder, beside its preprocessing

@@ -173,6 +173,8 @@ class Workspace:
             self._world.close()
 
     def __enter__(self) -> Workspace:
+        """Raises StoreError where the data folder is, or lies in, what is no folder."""
+        self.store.check_place()
         return self
 
     def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:

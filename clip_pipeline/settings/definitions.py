@@ -47,7 +47,9 @@ def read_definition(file: Path, keys: Collection[str]) -> dict[str, Any]:
         with file.open("rb") as stream:
             raw = stream.read(MAX_FILE_BYTES + 1)
     except OSError as error:
-        raise SettingsError(f"{file} cannot be read: {error.strerror}.") from error
+        raise SettingsError(
+            f"{file} cannot be read: {error.strerror}. Check the path and your right to read it."
+        ) from error
     if len(raw) > MAX_FILE_BYTES:
         raise SettingsError(f"{file} is larger than {MAX_FILE_BYTES // 1024} kB, expected a few lines.")
     try:

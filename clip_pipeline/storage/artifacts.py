@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import os
 import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -66,6 +67,17 @@ class Store:
         self.root = Path(root).expanduser().absolute()
         self._manifests = KnownManifests()
         self._alone = False
+
+    def check_place(self, exists: bool = False, writable: bool = False) -> None:
+        """Raises StoreError where the root is no folder and can become none. exists: also where it is not there yet. writable: also
+        where nothing may be written there."""
+        if exists and not self.root.exists():
+            raise StoreError(f"There is no data folder {self.root}. Name the one of your runs with --data.")
+        there = next(place for place in (self.root, *self.root.parents) if place.exists())
+        if not there.is_dir():
+            raise StoreError(f"{there} is a file, a data folder was expected. Name another with --data.")
+        if writable and not os.access(there, os.W_OK | os.X_OK):
+            raise StoreError(f"You may not write in {there}. Name another data folder with --data.")
 
     # ---- reading
 

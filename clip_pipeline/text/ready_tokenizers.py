@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import importlib.util
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from clip_pipeline.machine.foreign_code import (
     without_foreign_code,
 )
 from clip_pipeline.machine.progress import waiting
+from clip_pipeline.sources.hub import without_waiting
 from clip_pipeline.text.bpe import END, PAD, START, byte_letters
 
 CLIP_START, CLIP_END = "<start_of_text>", "<end_of_text>"
@@ -83,7 +85,8 @@ def hugging_face_tokenizer(name_or_folder: str) -> tuple[Any, dict[str, str]]:
     if folder.is_dir():
         refuse_code_of_folder(folder)
     try:
-        with without_foreign_code(f'The tokenizer "{name_or_folder}"'), panics_are_errors():
+        offline = nullcontext() if folder.is_dir() else without_waiting()
+        with offline, without_foreign_code(f'The tokenizer "{name_or_folder}"'), panics_are_errors():
             loaded = AutoTokenizer.from_pretrained(name, trust_remote_code=False)
     except ModelError:
         raise

@@ -38,7 +38,10 @@ def train_tokenizer(
             f"The context length is {context_length}, the least that works is {MIN_CONTEXT}: both ends and a token."
         )
     if not corpus_path.is_file():
-        raise CaptionsError(f"The caption file {corpus_path} does not exist. Expected a text file, one caption a line.")
+        found = (
+            f"{corpus_path} is a folder" if corpus_path.exists() else f"The caption file {corpus_path} does not exist"
+        )
+        raise CaptionsError(f"{found}. Expected a text file, one caption a line.")
     if settings.kind == "bpe":
         tokenizer = learn_bpe(_corpus_lines(corpus_path), settings)
         names = {"bos_token": START, "eos_token": END, "pad_token": PAD}

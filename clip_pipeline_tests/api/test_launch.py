@@ -7,9 +7,9 @@ import subprocess
 import pytest
 from click.testing import CliRunner
 
-from clip_pipeline.api.launch import Launch, single_node_script, slurm_script, train_command
+from clip_pipeline.api.launch import Launch, launch, single_node_script, slurm_script, train_command
 from clip_pipeline.cli import commands
-from clip_pipeline.errors import SettingsError
+from clip_pipeline.errors import ModelError, SettingsError
 from clip_pipeline.settings import with_settings
 from clip_pipeline.settings.recipes import find_recipe
 
@@ -90,3 +90,10 @@ def test_the_command_line_prints_the_script():
     assert result.exit_code == 0
     assert_bash_parses(result.output)
     assert words_after_torchrun(result.output)[-4:] == ["--recipe", "wkit24m", "--set", "training.plan=wkit_24m"]
+
+
+def test_a_model_that_is_unknown_is_said_before_the_script_is_sent_away_and_photos_that_are_elsewhere_are_named(caplog):
+    with pytest.raises(ModelError, match='There is no model "vit_s_16_113"'):
+        launch("photos", "model", settings=["training.model=vit_s_16_113"])
+    assert "--data photos -o model" in launch("photos", "model", slurm=True)
+    assert "There is no photos on this machine" in caplog.text

@@ -6,8 +6,9 @@ import pytest
 
 from clip_pipeline.api.plan import plan
 from clip_pipeline.api.run import run
-from clip_pipeline.api.status import status
-from clip_pipeline.errors import ModelError, PhotosError, RunFailedError, SettingsError
+from clip_pipeline.api.status import request_budgets, status
+from clip_pipeline.api.take_down import take_down
+from clip_pipeline.errors import ModelError, PhotosError, RunFailedError, SettingsError, StoreError
 from clip_pipeline_tests.words.dumps import dump_xml, page_xml
 
 
@@ -69,6 +70,37 @@ def test_wrong_input_is_said_before_anything_is_built(tmp_path):
     with pytest.raises(ModelError, match="sandbox_small"):
         run("tiny", tmp_path / "data", settings={"training.model": "sandbox_smal"})
     assert not (tmp_path / "data" / "words").exists()
+
+
+def test_a_data_folder_that_is_a_file_or_in_one_is_refused_by_all_that_read_it(tmp_path):
+    (tmp_path / "notes.txt").write_text("mine")
+    for place in (tmp_path / "notes.txt", tmp_path / "notes.txt/data"):
+        calls = (
+            run,
+            status,
+            plan,
+            lambda recipe, data: take_down(["x"], data),
+            lambda recipe, data: request_budgets(data),
+        )
+        for call in calls:
+            with pytest.raises(
+                StoreError, match=r"notes\.txt is a file, a data folder was expected\. Name another with --data"
+            ):
+                call("tiny", place)
+    assert (tmp_path / "notes.txt").read_text() == "mine"
+
+
+def test_a_place_without_the_right_to_write_is_one_sentence_before_anything_is_built(tmp_path, monkeypatch):
+    monkeypatch.setattr("os.access", lambda path, mode: False)
+    with pytest.raises(StoreError, match="You may not write in .* Name another data folder"):
+        run("tiny", tmp_path / "data")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_nothing_is_taken_out_of_a_folder_that_is_not_there_and_none_is_made(tmp_path):
+    with pytest.raises(StoreError, match=r"There is no data folder .*data\. Name the one of your runs"):
+        take_down(["x"], tmp_path / "data")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_plan_without_a_search_is_a_sentence(tmp_path):

@@ -19,6 +19,8 @@ def test_a_folder_with_its_report_is_written(tmp_path):
 def test_what_cannot_be_learnt_from_is_a_sentence_and_leaves_nothing(tmp_path):
     with pytest.raises(CaptionsError, match="does not exist"):
         train_tokenizer(tmp_path / "none.txt", tmp_path / "out")
+    with pytest.raises(CaptionsError, match="is a folder. Expected a text file"):
+        train_tokenizer(tmp_path, tmp_path / "out")
     with pytest.raises(SettingsError, match="tokenizer.vocab_size is 10"):
         train_tokenizer(tmp_path / "none.txt", tmp_path / "out", vocab_size=10)
     assert not (tmp_path / "out").exists()

@@ -7,7 +7,7 @@ import bz2
 import pytest
 
 from clip_pipeline.errors import ClipPipelineError
-from clip_pipeline.machine.file_kinds import looks_like
+from clip_pipeline.machine.file_kinds import is_no_text, looks_like
 
 SECRET = "root:x:0:0:secret:/root:/bin/sh"
 
@@ -27,6 +27,22 @@ SECRET = "root:x:0:0:secret:/root:/bin/sh"
 )
 def test_the_kind_is_known_by_the_first_bytes(start, kind):
     assert looks_like(start) == kind
+
+
+@pytest.mark.parametrize(
+    ("start", "no_text"),
+    [
+        (b"", False),
+        (b"\x89PNG\r\n\x1a\n" + bytes(50), True),
+        (b"PAR1" + b"abc" * 20, True),
+        ("a café in Zürich, ".encode("latin-1") * 4, False),
+        ("привет, ".encode("cp1251") * 4, False),
+        (bytes(range(256)), True),
+        (b'{"caption": "caf\xe9"}', False),
+    ],
+)
+def test_a_text_of_another_encoding_is_told_from_what_is_no_text(start, no_text):
+    assert is_no_text(start) == no_text
 
 
 def _dump(path):

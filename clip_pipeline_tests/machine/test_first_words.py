@@ -59,6 +59,20 @@ def test_a_command_that_is_done_at_once_says_nothing(monkeypatch):
     assert CliRunner().invoke(command_of("Counting {dump}", done), ["wiki.xml"]).stderr == ""
 
 
+def test_a_command_that_loads_torch_speaks_before_anything_else(monkeypatch):
+    """While its libraries are loaded no other thread runs: a line that is due then comes late."""
+    monkeypatch.setattr(first_words, "SECONDS_BEFORE_FIRST_WORDS", 60.0)
+
+    @click.command()
+    @click.argument("model")
+    @says("Asking {model}", at_once=True)
+    def ask(model: str) -> None:
+        raise click.UsageError(f"There is no {model}.")
+
+    result = CliRunner().invoke(ask, ["clip"])
+    assert result.stderr.startswith("Asking clip …\n") and "There is no clip." in result.stderr
+
+
 def test_many_files_are_named_by_the_first_three():
     assert shown_names(["dumps/a.bz2", "b.bz2", "c.bz2", "d.bz2", "e.bz2"]) == "a.bz2, b.bz2, c.bz2 and 2 more"
 

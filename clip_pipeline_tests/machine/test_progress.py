@@ -22,6 +22,11 @@ def test_a_short_wait_says_nothing(capsys):
     assert capsys.readouterr().err == ""
 
 
+def test_a_wait_that_is_said_at_once_is_said_before_the_work(capsys):
+    with waiting("Loading torch", after=0):
+        assert capsys.readouterr().err == "Loading torch …\n"
+
+
 def test_a_wait_that_fails_is_over(capsys):
     with pytest.raises(ValueError), waiting("Loading torch", after=0.1):
         raise ValueError

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
+import sys
 import time
 
 import numpy as np
@@ -13,7 +15,7 @@ from PIL import Image
 from clip_pipeline.errors import ModelError
 from clip_pipeline.models.folder import load_model_folder, open_model
 from clip_pipeline.models.identity import hash_weights
-from clip_pipeline.models.registry import build_model, load_config
+from clip_pipeline.models.registry import build_model, list_models, load_config, open_clip_architectures
 from clip_pipeline_tests.made.tiny_model import build_tiny_model
 
 
@@ -38,6 +40,35 @@ def test_a_folder_is_opened_with_and_without_its_prefix(folder):
         model, _, tokenizer = open_model(name)
         assert model.encode_text(tokenizer(["a cup"])).shape == (1, 32)
         assert not model.training
+
+
+def test_a_look_at_a_name_needs_no_torch_and_knows_the_names_of_open_clip(folder, tmp_path):
+    (tmp_path / "weights.pt").write_bytes(b"x")
+    code = f"""
+import sys
+from clip_pipeline.errors import ModelError
+from clip_pipeline.models.folder import check_model
+for name in ({str(folder)!r}, "local-dir:{folder}", "ViT-B-32/openai", "ViT-B-32-quickgelu", "tiny_test/epoch_3.pt", "hf-hub:a/b"):
+    check_model(name)
+for name in ("ViT-B-33/openai", {str(tmp_path / "weights.pt")!r}, {str(tmp_path)!r}, "nowhere"):
+    try:
+        check_model(name)
+        print("taken:", name)
+    except ModelError as error:
+        print(str(error)[:60])
+print("torch" in sys.modules, "open_clip" in sys.modules)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    lines = done.stdout.splitlines()
+    assert lines[-1] == "False False", done.stderr
+    assert "taken:" not in done.stdout and len(lines) == 5
+
+
+def test_the_architectures_that_are_known_without_open_clip_are_those_of_open_clip():
+    import open_clip
+
+    assert set(open_clip_architectures()) <= set(open_clip.list_models())
+    assert set(open_clip.list_models()) - set(open_clip_architectures()) <= {"tiny-of-open-clip", *list_models()}
 
 
 def test_a_folder_with_weights_as_others_name_them_is_the_same_model(folder, tmp_path):

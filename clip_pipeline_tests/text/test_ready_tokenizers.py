@@ -282,6 +282,17 @@ except ModelError as error:
     assert "set tokenizer.kind to the folder" in result.stdout
 
 
+def test_a_name_without_a_network_is_a_sentence_without_a_single_try(corpus, tmp_path, monkeypatch):
+    from huggingface_hub import constants
+
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr("clip_pipeline.sources.hub.is_reachable", lambda address: False)
+    monkeypatch.setattr("time.sleep", lambda seconds: pytest.fail("it waits before it tries again"))
+    with pytest.raises(ModelError, match="Hugging Face's tokenizer of that name cannot be had"):
+        train_tokenizer(corpus, TokenizerSettings(kind="some-people/some-tokenizer"), 24, tmp_path / "folder")
+
+
 def test_a_folder_without_a_tokenizer_gets_a_sentence(corpus, tmp_path):
     (tmp_path / "empty").mkdir()
     with pytest.raises(ModelError, match="transformers cannot read the tokenizer in .*empty.*Expected tokenizer.json"):

@@ -139,7 +139,10 @@ def caption_files_of(folder: Path, options: CaptionOptions) -> list[Path]:
         given = Path(name).expanduser()
         file = given if given.exists() else folder / given
         if not file.is_file():
-            raise CaptionsError(f"There is no caption file {name}, here or in {folder}. Check links.captions.")
+            raise CaptionsError(
+                f"There is no caption file {name}, here or in {folder}. Check links.captions (of the train command: "
+                "--captions)."
+            )
         files.append(file)
     return files
 

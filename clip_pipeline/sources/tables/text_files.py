@@ -15,6 +15,7 @@ from typing import BinaryIO
 
 from clip_pipeline.errors import InputError
 from clip_pipeline.machine.bounded import MAX_TEXT_LINES, read_bytes
+from clip_pipeline.machine.file_kinds import is_no_text, looks_like
 from clip_pipeline.sources.tables.encodings import BYTES_LOOKED_AT, decoded_text, encoding_of, wrong_byte
 from clip_pipeline.sources.tables.json_stream import JsonStream
 from clip_pipeline.sources.wikimedia.compression import ByteStream, RatioLimit, decompressed
@@ -80,9 +81,14 @@ def open_text(path: Path, error: type[InputError]) -> Iterator[io.TextIOWrapper]
 
 
 def no_text_sentence(path: Path, error: type[InputError]) -> str:
-    """What is wrong with a file that is no UTF-8 or UTF-16 text, and where; its bytes are read once more for it."""
+    """What is wrong with a file that is no UTF-8 or UTF-16 text: which kind of file it is, or where the first byte of another
+    encoding lies; its bytes are read once more for it."""
     with open_bytes(path, error) as stream:
-        encoding = encoding_of(stream.peek(BYTES_LOOKED_AT) if hasattr(stream, "peek") else b"")
+        beginning = stream.peek(BYTES_LOOKED_AT) if hasattr(stream, "peek") else b""
+        encoding = encoding_of(beginning)
+        if encoding == "utf-8-sig" and is_no_text(beginning):
+            kind = looks_like(beginning)
+            return f"{path} is no text, it looks like {kind}. Give a text in UTF-8, or a table by its own ending (.parquet, .csv.gz)."
         place = wrong_byte(iter(lambda: stream.read(CHUNK_BYTES), b""), encoding)
     name = "UTF-8" if encoding == "utf-8-sig" else "UTF-16"
     return f"{path} is no {name} text ({place}). Save it as UTF-8 and try again, such as with iconv -f LATIN1 -t UTF-8."

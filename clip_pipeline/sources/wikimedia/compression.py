@@ -76,7 +76,7 @@ def compression_of(path: Path) -> str:
     Raises DumpError where there is no such file, it is empty, or it is packed in a way that has no streams (7z, zip).
     """
     if not path.exists():
-        raise DumpError(f"There is no dump file {path}. Check the path, or set wikipedia.dump.")
+        raise DumpError(f"There is no dump file {path}. Check the path.")
     if not path.is_file():
         raise DumpError(
             f"{path} is a folder, expected a dump file such as enwiki-…-pages-articles-multistream.xml.bz2."

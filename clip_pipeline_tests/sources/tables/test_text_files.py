@@ -10,7 +10,7 @@ from clip_pipeline.api.embed import _text_table
 from clip_pipeline.errors import PhotosError
 from clip_pipeline.sources.photos.class_names import read_class_names
 from clip_pipeline.sources.tables.open_table import stream_table_file
-from clip_pipeline.sources.tables.text_files import lines_of
+from clip_pipeline.sources.tables.text_files import check_text, lines_of, read_text, text_lines
 from clip_pipeline.words.stop_words import choose_stop_words
 from clip_pipeline_tests.made.opened_photos import list_folder
 
@@ -43,6 +43,25 @@ def test_a_caption_and_a_class_name_are_one_with_such_a_mark_inside(tmp_path, ma
     assert read_class_names(tmp_path, [0, 1]) == [f"a{mark}b", "c"]
     (tmp_path / "stop.txt").write_text(f"a{mark}b\nc\n", "utf-8", newline="\n")
     assert choose_stop_words(str(tmp_path / "stop.txt")) == {f"a{mark}b", "c"}
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [
+        (b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\xff" * 9, r"is no text, it looks like a PNG image\. Give a text in UTF-8"),
+        (b"\x1f\x8b\x08\xff\xfe" * 20, "is no text, it looks like gzip"),
+        (
+            "url,caption\nhttp://a/1.jpg,caf\xe9\n".encode("latin-1"),
+            "is no UTF-8 text .byte 0xe9 at place 19 of line 2 .*iconv",
+        ),
+        ("url,caption\r\n".encode("utf-16-le") + b"\x01\xdc\x41\x00", "is no UTF-16 text"),
+    ],
+)
+def test_what_is_no_text_is_named_and_a_text_of_another_encoding_has_its_place(tmp_path, content, sentence):
+    (tmp_path / "list.csv").write_bytes(content)
+    for read in (read_text, lambda path, error: list(text_lines(path, error)), check_text):
+        with pytest.raises(PhotosError, match=sentence):
+            read(tmp_path / "list.csv", PhotosError)
 
 
 def test_the_id_of_a_text_is_the_number_of_its_line(tmp_path):

@@ -47,7 +47,10 @@ def find_tars(path: Path) -> list[str]:
         return sorted({tar.absolute().relative_to(root).as_posix() for tar in _expanded(path)}, key=_tar_order)
     if path.is_file():
         if not path.name.lower().endswith((".tar", *PACKED)):
-            raise PhotosError(f"{path} does not end in .tar. If it is a webdataset tar, rename it so.")
+            raise PhotosError(
+                f"{path} is no folder, and does not end in .tar. Give a folder of photos or of webdataset tars, or one tar; a tar by "
+                "another ending must be renamed."
+            )
         return [path.name]
     if not path.is_dir():
         raise PhotosError(f"There is no {path}. Give a webdataset tar or the folder that holds the tars.")
