@@ -83,3 +83,15 @@ def test_a_dataset_that_is_not_what_it_is_called_leaves_no_artifact(pets, tmp_pa
     with pytest.raises(DatasetError, match="is no whole CIFAR-10: 8 of its 10 classes have no photo"):
         made(tmp_path / "data", f"cifar10={pets}", "cifar10")
     assert not list((tmp_path / "data").rglob("photos.parquet"))
+
+
+def test_a_dataset_is_opened_once_a_build(pets, tmp_path):
+    chosen = f"mine={pets}"
+    made(tmp_path / "data", chosen, "mine")
+    with Workspace(tmp_path / "data", recipe(chosen)) as workspace:
+        first = stored_dataset(workspace, "mine")
+        assert stored_dataset(workspace, "mine") is first
+    write_photos(pets, ["test/dog/3.jpg"])
+    made(tmp_path / "data", chosen, "mine")
+    with Workspace(tmp_path / "data", recipe(chosen)) as workspace:
+        assert len(stored_dataset(workspace, "mine").ids) == len(first.ids) + 1
