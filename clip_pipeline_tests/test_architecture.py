@@ -25,8 +25,12 @@ GROUND = {
 }
 """What every room may stand on, and on what each of these does itself; settings and storage know nothing of each other."""
 
+ALONE = {"pooling": {"errors"}}
+"""Rooms of plain arithmetic, which stand on less than others may."""
+
 STAGES_IN_ORDER = (
     *(
+        "pooling",
         "pixels",
         "sources",
         "text",
@@ -58,6 +62,8 @@ def room(path: Path) -> str:
 def allowed(importer: str, imported: str) -> bool:
     if importer in GROUND:
         return imported == importer or imported in GROUND[importer]
+    if importer in ALONE:
+        return imported == importer or imported in ALONE[importer]
     if importer == imported or imported in GROUND:
         return True
     if importer == "api":

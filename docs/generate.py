@@ -145,6 +145,7 @@ _FLOW = (
     "images",
     "text",
     "models",
+    "pooling",
     "training",
     "embedding",
     "evaluation",

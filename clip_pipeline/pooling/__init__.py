@@ -1,0 +1,1 @@
+"""Sequences made shorter: segments of any length, who draws their boundaries, and the rivals that merge or drop."""
