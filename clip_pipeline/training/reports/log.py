@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import math
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 LOG_FILE, TABLE_FILE = "train_log.csv", "train_log.parquet"
@@ -26,12 +27,12 @@ COLUMNS = (
 class TrainingLog:
     """Appends rows to a CSV file; `position` is saved with the weights, and opening at it drops what came later."""
 
-    def __init__(self, path: Path, position: int = 0):
-        self.path = path
+    def __init__(self, path: Path, position: int = 0, columns: Sequence[str] = COLUMNS):
+        self.path, self.columns = path, columns
         if position and path.is_file() and path.stat().st_size >= position:
             os.truncate(path, position)
         else:
-            path.write_text(",".join(COLUMNS) + "\n", encoding="utf-8")
+            path.write_text(",".join(columns) + "\n", encoding="utf-8")
 
     @property
     def position(self) -> int:
@@ -40,7 +41,7 @@ class TrainingLog:
 
     def append(self, **values: float | int | None) -> None:
         """One row; a value that was not measured at this step is None and stays empty."""
-        texts = [_number_text(values.get(column)) for column in COLUMNS]
+        texts = [_number_text(values.get(column)) for column in self.columns]
         with self.path.open("a", encoding="utf-8") as stream:
             stream.write(",".join(texts) + "\n")
             stream.flush()
@@ -53,11 +54,11 @@ def _number_text(value: float | int | None) -> str:
     return str(value) if isinstance(value, int) else f"{value:.6g}"
 
 
-def read_log(path: Path) -> dict[str, list[float]]:
+def read_log(path: Path, columns: Sequence[str] = COLUMNS) -> dict[str, list[float]]:
     """The columns of a training log; NaN where a value was not measured, as in logs of older versions."""
     with path.open(encoding="utf-8", newline="") as stream:
         rows = list(csv.DictReader(stream))
-    return {column: [float(row[column]) if row.get(column) else math.nan for row in rows] for column in COLUMNS}
+    return {column: [float(row[column]) if row.get(column) else math.nan for row in rows] for column in columns}
 
 
 def write_log_table(log: dict[str, list[float]], path: Path) -> None:
