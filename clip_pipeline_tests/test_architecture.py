@@ -41,9 +41,14 @@ STAGES_IN_ORDER = (
         "embedding",
         "evaluation",
         "adaptation",
+        "language",
     ),
 )
-SIBLINGS = {"training": {"images"}, "embedding": {"images", "training"}}
+SIBLINGS = {
+    "training": {"images"},
+    "embedding": {"images", "training"},
+    "language": {"images", "embedding", "adaptation"},
+}
 """Stages that are built on the same ground, none on the other: what they share lies in pixels, sources and models."""
 
 NETWORK_MODULES = {"socket", "requests", "urllib3", "http", "httpx", "aiohttp", "ftplib", "urllib.request"}

@@ -132,9 +132,9 @@ class LanguageTrainer:
     @property
     def plan(self) -> str:
         """What decides the weights, as a hash: a state of another training is of no use."""
-        texts = [hashlib.sha256(np.ascontiguousarray(self.corpus.train)).hexdigest()]
+        texts = [hashlib.sha256(self.corpus.train.tobytes()).hexdigest()]
         if self.corpus.targets is not None:
-            texts.append(hashlib.sha256(np.ascontiguousarray(self.corpus.targets)).hexdigest())
+            texts.append(hashlib.sha256(self.corpus.targets.tobytes()).hexdigest())
         whole = [dataclasses.asdict(self.form), dataclasses.asdict(self.training), texts]
         return hashlib.sha256(json.dumps(whole, sort_keys=True).encode()).hexdigest()
 
@@ -170,6 +170,17 @@ class LanguageTrainer:
                     logger.info("Stopped after step %s of %s; its state is saved", f"{self.step:,}", f"{steps:,}")
                     break
         self._require_finite()
+
+    def step_seconds(self, count: int) -> list[float]:
+        """Processor seconds of each of the next steps; for a trainer that is thrown away afterwards."""
+        self.model.train()
+        seconds = []
+        for _ in range(count):
+            before = time.process_time()
+            self._take_step()
+            self.step += 1
+            seconds.append(time.process_time() - before)
+        return seconds
 
     def validation_bits(self) -> float | None:
         """Bits per character of the beginning of the validation text, half of each window new; None where none is asked for."""
