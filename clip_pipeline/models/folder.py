@@ -22,6 +22,7 @@ from clip_pipeline.machine.foreign_code import (
     without_foreign_code,
 )
 from clip_pipeline.machine.progress import waiting
+from clip_pipeline.models.pooled_image_encoder import token_pooling_understood
 from clip_pipeline.models.pretrained import check_name, load_named_model, open_clip_tokenizer
 from clip_pipeline.models.registry import FOLDER_CONFIG_FILE as CONFIG_FILE
 from clip_pipeline.models.registry import LOCAL_DIR, check_config
@@ -112,7 +113,12 @@ def load_model_folder(
     open_clip = load_open_clip()
 
     try:
-        with waiting(f"Loading the model {folder}"), without_foreign_code(str(folder)), panics_are_errors():
+        with (
+            waiting(f"Loading the model {folder}"),
+            without_foreign_code(str(folder)),
+            panics_are_errors(),
+            token_pooling_understood(),
+        ):
             model, _, preprocess = open_clip.create_model_and_transforms(f"local-dir:{folder}", device=device)
             tokenizer = open_clip_tokenizer(f"local-dir:{folder}", config)
             _check_tokenizer(folder, model, tokenizer)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from clip_pipeline.errors import ModelError
+from clip_pipeline.models.token_pooling import KEY
 
 if TYPE_CHECKING:
     import torch
@@ -52,6 +53,9 @@ def encoder_layers(visual: torch.nn.Module) -> EncoderLayers:
         inside = next((place for place, block in enumerate(blocks, 1) if name.startswith(f"{block}.")), 0)
         if inside:
             reached = layer_of[name] = inside
+        elif name.startswith(f"{KEY}."):
+            reducer: Any = visual.token_pooling  # what lies between two blocks goes with the second
+            layer_of[name] = reducer.pooling.after_layer + 1
         elif name in TAIL_PARAMETERS:
             layer_of[name] = len(blocks) + 1
         else:

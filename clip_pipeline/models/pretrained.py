@@ -25,6 +25,7 @@ from clip_pipeline.machine.foreign_code import (
     without_foreign_code,
 )
 from clip_pipeline.machine.progress import waiting
+from clip_pipeline.models.pooled_image_encoder import token_pooling_understood
 from clip_pipeline.models.preprocessing import others_preprocess_config, preprocess_config
 from clip_pipeline.models.registry import (
     CONFIG_FOLDER,
@@ -159,7 +160,7 @@ def _load_downloaded(name: str, tag: str | None, device: str, repository: str) -
 
     whole = f"{name}/{tag}" if tag else name
     try:
-        with without_foreign_code(whole), panics_are_errors():
+        with without_foreign_code(whole), panics_are_errors(), token_pooling_understood():
             config = open_clip.get_model_config(name)
             check_config(config, f"The configuration of {whole}")
             model, _, preprocess = open_clip.create_model_and_transforms(
@@ -200,7 +201,7 @@ def _load_file(architecture: str, file: Path, device: str) -> Loaded:
     config = open_clip.get_model_config(architecture)
     check_weights_file(file)
     try:
-        with without_foreign_code(str(file)), panics_are_errors():
+        with without_foreign_code(str(file)), panics_are_errors(), token_pooling_understood():
             model, _, preprocess = open_clip.create_model_and_transforms(
                 architecture, pretrained=str(file), device=device, require_pretrained=True, **options
             )

@@ -17,6 +17,8 @@ from clip_pipeline.machine.foreign_code import (
     refuse_code_of_folder,
     without_foreign_code,
 )
+from clip_pipeline.models.pooled_image_encoder import token_pooling_understood
+from clip_pipeline.models.token_pooling import token_pooling_of
 from clip_pipeline.models.torchvision_operators import load_open_clip
 
 ClipModel: TypeAlias = Any
@@ -115,6 +117,7 @@ def check_config(config: Any, where: str) -> None:
         raise ModelError(f"{where}: hf_model_name is no name. Expected one such as google-bert/bert-base-uncased.")
     if text_name and Path(text_name).expanduser().is_dir():
         refuse_code_of_folder(Path(text_name).expanduser())
+    token_pooling_of(config["vision_cfg"], image_size_of(config), where)
 
 
 def image_size_of(config: dict[str, Any]) -> tuple[int, int]:
@@ -188,7 +191,7 @@ def build_model(config: dict[str, Any]) -> ClipModel:
         arguments["text_cfg"]["hf_model_pretrained"] = False
     check_config(arguments, "The model configuration")
     try:
-        with without_foreign_code(_encoders_of(arguments)):
+        with without_foreign_code(_encoders_of(arguments)), token_pooling_understood():
             model = kind(**arguments)
     except (TypeError, ValueError, RuntimeError, AssertionError, OSError, LookupError, AttributeError) as error:
         raise ModelError(f"open_clip cannot build this model configuration: {loading_reason(error)}") from error

@@ -11,6 +11,7 @@ from typing import Any
 from clip_pipeline.display.text_table import markdown_table
 from clip_pipeline.errors import ModelError
 from clip_pipeline.models.form import any_config
+from clip_pipeline.models.pooled_image_encoder import pooling_of
 from clip_pipeline.models.registry import (
     ClipModel,
     build_model,
@@ -97,7 +98,13 @@ def _image_encoder(model: ClipModel, vision: dict[str, Any]) -> str:
         return f"ResNet {'-'.join(map(str, layers))}, width {width}"
     mlp = model.visual.transformer.resblocks[0].mlp.c_fc.out_features
     heads = width // vision.get("head_width", 64)
-    return f"ViT {layers} × {width}, {heads} heads, MLP {mlp}, patch {vision.get('patch_size', 16)}"
+    pooling = pooling_of(model)
+    pooled = (
+        f", {pooling.rows * pooling.columns} tokens → {pooling.segments} after layer {pooling.after_layer} ({pooling.kind})"
+        if pooling
+        else ""
+    )
+    return f"ViT {layers} × {width}, {heads} heads, MLP {mlp}, patch {vision.get('patch_size', 16)}{pooled}"
 
 
 def _text_encoder(text: dict[str, Any]) -> str:

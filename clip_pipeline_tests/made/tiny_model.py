@@ -5,12 +5,13 @@ from __future__ import annotations
 import io
 import json
 from pathlib import Path
+from typing import Any
 
 CAPTIONS = ["a red cup on a table", "a blue ball in the grass", "two green boxes", "a photo of a red ball"]
 
 
-def build_tiny_model(folder: Path, seed: int = 0) -> Path:
-    """Writes the model folder `folder`/model and returns it; 16-pixel images, 32 dimensions."""
+def build_tiny_model(folder: Path, seed: int = 0, vision: dict[str, Any] | None = None) -> Path:
+    """Writes the model folder `folder`/model and returns it; 16-pixel images, 32 dimensions. vision: what is to be otherwise in vision_cfg."""
     import torch
 
     from clip_pipeline.models.folder import save_model_folder
@@ -23,6 +24,7 @@ def build_tiny_model(folder: Path, seed: int = 0) -> Path:
     corpus = folder / "captions.txt"
     corpus.write_text("\n".join(CAPTIONS) + "\n")
     config = load_config("tiny_test")
+    config["vision_cfg"] |= vision or {}
     train_tokenizer(
         corpus, TokenizerSettings(vocab_size=300), config["text_cfg"]["context_length"], folder / "tokenizer"
     )

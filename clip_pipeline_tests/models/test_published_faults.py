@@ -149,6 +149,7 @@ def test_positions_are_visible_beside_the_patches(name):
     config = load_config(name)
     config["text_cfg"].update(layers=1, width=config["text_cfg"]["heads"] * 2, vocab_size=10)
     config["vision_cfg"]["layers"] = 1  # positions and patches are those of the real width
+    config["vision_cfg"].pop("token_pooling", None)  # needs two
     torch.manual_seed(0)
     model = build_model(config)
     photo = open_clip_preprocess(config)(a_photo((300, 240)))

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -35,7 +38,10 @@ def text_parameters(row: Row) -> int:
 def vit_parameters(row: Row, encoder: Encoder) -> int:
     places = (row.px // encoder.patch) ** 2 + 1
     start = 3 * encoder.patch**2 * encoder.width + encoder.width + places * encoder.width
-    return start + encoder.layers * block_parameters(encoder) + 4 * encoder.width + encoder.width * row.embedding
+    inner = encoder.width // 4
+    boundaries = 2 * encoder.width + encoder.width * inner + inner + inner + 1 if encoder.pooled else 0
+    blocks = encoder.layers * block_parameters(encoder)
+    return start + blocks + boundaries + 4 * encoder.width + encoder.width * row.embedding
 
 
 def resnet_parameters(row: Row, blocks: tuple[int, ...], width: int) -> int:
@@ -135,14 +141,19 @@ def multiplications(tokens: int, encoder: Encoder) -> int:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["tiny_test", "vit_m_14_112", "vit_s_8_112", "tinker_16_224"])
+@pytest.mark.parametrize("name", ["tiny_test", "vit_m_14_112", "vit_s_8_112", "tinker_16_224", "laptop_vit_pooled"])
 def test_cost_is_that_counted_by_hand(name):
     row, facts = TABLE[name], describe_model(name)
     encoder = row.image
     assert isinstance(encoder, Encoder)
     patches = (row.px // encoder.patch) ** 2
     image = 3 * encoder.patch**2 * patches * encoder.width + encoder.width * row.embedding
-    assert facts.image_gflops == pytest.approx(2e-9 * (image + multiplications(patches + 1, encoder)))
+    before = math.ceil(encoder.layers / 4) if encoder.pooled else encoder.layers
+    layers = multiplications(patches + 1, replace(encoder, layers=before))
+    if encoder.pooled:
+        layers += multiplications(encoder.pooled + 1, replace(encoder, layers=encoder.layers - before))
+        layers += patches * (encoder.width + 1) * (encoder.width // 4)  # who closes a segment
+    assert facts.image_gflops == pytest.approx(2e-9 * (image + layers))
     text = multiplications(row.tokens, row.text) + row.text.width * row.embedding
     assert facts.text_gflops == pytest.approx(2e-9 * text)
     assert facts.parameters == row.parameters
@@ -154,6 +165,11 @@ def test_the_printed_table_goes_from_cheap_to_dear():
     assert len({len(line) for line in lines}) == 1, "columns are aligned"
     assert "| ViT 1 × 32, 2 heads, MLP 64, patch 4 |" in lines[2]
     assert "| 2 × 128, 4 heads, MLP 512 |" in lines[3]
+
+
+def test_an_encoder_that_pools_its_tokens_says_so():
+    (line,) = zoo_table([describe_model("laptop_vit_pooled")]).splitlines()[2:]
+    assert "| ViT 6 × 192, 3 heads, MLP 768, patch 8, 64 tokens → 16 after layer 2 (gumbel) |" in line
 
 
 def test_a_image_encoder_of_timm_is_described_by_its_name(tmp_path):

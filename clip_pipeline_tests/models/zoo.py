@@ -11,13 +11,15 @@ from clip_pipeline.models.registry import load_config
 
 @dataclass(frozen=True)
 class Encoder:
-    """Layers, width, attention heads, width of the MLP; patch in pixels for an image encoder."""
+    """Layers, width, attention heads, width of the MLP; patch in pixels for an image encoder; tokens that are left after a quarter of the layers
+    where it pools them, by an MLP of a quarter of its width."""
 
     layers: int
     width: int
     heads: int
     mlp: int
     patch: int = 0
+    pooled: int = 0
 
 
 @dataclass(frozen=True)
@@ -53,6 +55,7 @@ TABLE = {
     "vit_b_16_112": Row(112, Encoder(12, 768, 12, 3072, 16), TEXT_B, 32, 20_000, 512, 134_427_905),
     "vit_s_16_112": Row(112, Encoder(8, 512, 8, 2048, 16), TEXT_S, 32, 20_000, 512, 53_244_417),
     "vit_s_8_112": Row(112, Encoder(8, 512, 8, 2048, 8), TEXT_S, 32, 20_000, 512, 53_024_769),
+    "pooled_s_8_112": Row(112, Encoder(8, 512, 8, 2048, 8, 49), TEXT_S, 32, 20_000, 512, 53_091_586),
     "vit_m_14_112": Row(112, Encoder(6, 256, 8, 512, 14), TEXT_S, 32, 20_000, 512, 30_803_969),
     "vit_l_14_224": Row(224, Encoder(24, 1024, 16, 4096, 14), TEXT_L, 32, 20_000, 512, 404_537_857),
     # the CLIP for tinkering: six heads of 128
@@ -64,6 +67,7 @@ TABLE = {
     "laptop_small": Row(64, RESNET_10T, Encoder(1, 256, 4, 256), 32, 4000, 256, 6_547_577),
     "laptop_medium": Row(96, RESNET_10T, Encoder(1, 256, 4, 256), 32, 4000, 256, 6_547_577),
     "laptop_vit": Row(64, Encoder(6, 192, 3, 768, 8), Encoder(3, 192, 3, 768), 32, 4000, 256, 4_926_913),
+    "laptop_vit_pooled": Row(64, Encoder(6, 192, 3, 768, 8, 16), Encoder(3, 192, 3, 768), 32, 4000, 256, 4_936_610),
     "tiny_test": Row(16, Encoder(1, 32, 2, 64, 4), Encoder(1, 32, 2, 64), 12, 300, 32, 31_425),
 }
 

@@ -88,13 +88,15 @@ def eot_only_block_for_class_token(model: Any) -> Iterator[None]:
         for packed in (attention.in_proj_weight, attention.in_proj_bias)
     )
 
-    def of_class_token(x_NLD: torch.Tensor, attn_mask: None = None) -> torch.Tensor:
+    def of_class_token(x_NLD: torch.Tensor, attn_mask: torch.Tensor | None = None) -> torch.Tensor:
         normed_NLD = block.ln_1(x_NLD)
         q_N1D = F.linear(normed_NLD[:, :1], query, query_bias) * (width // heads) ** -0.5
         both = F.linear(normed_NLD, others, others_bias).unflatten(-1, (2, heads, -1))
         k_NHLd, v_NHLd = both.permute(2, 0, 3, 1, 4).unbind(0)
-        weights_NH1L = (q_N1D.unflatten(-1, (heads, -1)).transpose(1, 2) @ k_NHLd.transpose(-1, -2)).softmax(-1)
-        attended_N1D = (weights_NH1L @ v_NHLd).transpose(1, 2).flatten(2)
+        scores_NH1L = q_N1D.unflatten(-1, (heads, -1)).transpose(1, 2) @ k_NHLd.transpose(-1, -2)
+        if attn_mask is not None:  # the sizes of pooled tokens
+            scores_NH1L = scores_NH1L + attn_mask
+        attended_N1D = (scores_NH1L.softmax(-1) @ v_NHLd).transpose(1, 2).flatten(2)
         token_N1D = x_NLD[:, :1] + block.ls_1(attention.out_proj(attended_N1D))
         return token_N1D + block.ls_2(block.mlp(block.ln_2(token_N1D)))
 
@@ -109,10 +111,10 @@ def _block_before_class_token(encoder: Any) -> Any:
     """The last block of open_clip's own ViT whose vector is its class token's; None for any other encoder."""
     from open_clip.transformer import ResidualAttentionBlock, VisionTransformer
 
-    if type(encoder) is not VisionTransformer or encoder.pool_type != "tok" or encoder.attn_pool is not None:
+    if not isinstance(encoder, VisionTransformer) or encoder.pool_type != "tok" or encoder.attn_pool is not None:
         return None
     for last in encoder.transformer.resblocks[-1:]:
         packed = last.attn.in_proj_weight is not None and last.attn.in_proj_bias is not None
-        if type(last) is ResidualAttentionBlock and packed and encoder.transformer.batch_first:
+        if isinstance(last, ResidualAttentionBlock) and packed and encoder.transformer.batch_first:
             return last
     return None
