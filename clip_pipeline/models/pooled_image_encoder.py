@@ -88,6 +88,9 @@ def _classes() -> dict[str, Any]:
     class TokenReducer(torch.nn.Module):
         """Fewer tokens, and for how many each stands."""
 
+        order_L: torch.Tensor
+        even_L: torch.Tensor
+
         def __init__(self, width: int, pooling: TokenPooling):
             super().__init__()
             self.pooling = pooling
