@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -49,6 +50,8 @@ def train(
     import pyarrow.parquet as pq
 
     from clip_pipeline.models.registry import context_length_of
+    from clip_pipeline.sources.hub import without_waiting
+    from clip_pipeline.sources.tables.caption_lines import caption_lines
     from clip_pipeline.text.captions import write_corpus
     from clip_pipeline.text.tokenizer_folder import train_tokenizer
     from clip_pipeline.training.distributed import joined_processes
@@ -72,7 +75,8 @@ def train(
             training = [row["caption"] for row in pairs.to_pylist() if row["split"] == "train"]
             write_corpus(training, work / "captions.txt")
             if not chosen.training.init_from:  # which brings its own
-                train_tokenizer(work / "captions.txt", chosen.tokenizer, context_length, work / "tokenizer")
+                lines = partial(caption_lines, work / "captions.txt")
+                train_tokenizer(lines, chosen.tokenizer, context_length, work / "tokenizer", without_waiting)
             processes.wait()
             facts = _train(pairs, work, chosen, folder, processes)
             (folder / "recipe.json").write_text(settings_text(chosen) + "\n", encoding="utf-8")

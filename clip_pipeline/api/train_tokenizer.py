@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -32,12 +33,15 @@ def train_tokenizer(
     Byte-level BPE is that of Radford et al. 2019. Raises CaptionsError for a missing or empty file, ModelError for a tokenizer
     that cannot be had, SettingsError for a value outside its limits.
     """
+    from clip_pipeline.sources.hub import without_waiting
+    from clip_pipeline.sources.tables.caption_lines import caption_lines
     from clip_pipeline.text import tokenizer_folder
     from clip_pipeline.text.tokenizer_report import write_report
 
     settings = TokenizerSettings(kind=kind, vocab_size=vocab_size, min_frequency=min_frequency)
     made = made_by("tokenizer", {"captions": captions, **fingerprinted(settings), "context_length": context_length})
     with published_folder(output, made, replace) as (folder, _):
-        facts = tokenizer_folder.train_tokenizer(Path(captions), settings, context_length, folder)
+        lines = partial(caption_lines, Path(captions))
+        facts = tokenizer_folder.train_tokenizer(lines, settings, context_length, folder, without_waiting)
         write_report(facts, folder)
     return facts

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import gzip
 import importlib.util
-from contextlib import nullcontext
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,6 @@ from clip_pipeline.machine.foreign_code import (
     without_foreign_code,
 )
 from clip_pipeline.machine.progress import waiting
-from clip_pipeline.sources.hub import without_waiting
 from clip_pipeline.text.bpe import END, PAD, START, byte_letters
 
 CLIP_START, CLIP_END = "<start_of_text>", "<end_of_text>"
@@ -67,11 +67,13 @@ def clip_tokenizer() -> tuple[Any, dict[str, str]]:
     return tokenizer, {"bos_token": CLIP_START, "eos_token": CLIP_END, "pad_token": CLIP_END}
 
 
-def hugging_face_tokenizer(name_or_folder: str) -> tuple[Any, dict[str, str]]:
+def hugging_face_tokenizer(
+    name_or_folder: str, hub: Callable[[], AbstractContextManager[None]] = nullcontext
+) -> tuple[Any, dict[str, str]]:
     """A tokenizer of Hugging Face, and the names of its special tokens.
 
     name_or_folder: a folder that transformers reads, or a name such as google-bert/bert-base-uncased, which
-    transformers fetches. Its own start (or class), end (or separator) and padding tokens are used; where it has none, or
+    transformers fetches inside `hub`. Its own start (or class), end (or separator) and padding tokens are used; where it has none, or
     one token has two of these parts, [SOS], [EOS] or [NON] is added. Raises ModelError when it cannot be had, or needs code
     of its own.
     """
@@ -85,7 +87,7 @@ def hugging_face_tokenizer(name_or_folder: str) -> tuple[Any, dict[str, str]]:
     if folder.is_dir():
         refuse_code_of_folder(folder)
     try:
-        offline = nullcontext() if folder.is_dir() else without_waiting()
+        offline = nullcontext() if folder.is_dir() else hub()
         with offline, without_foreign_code(f'The tokenizer "{name_or_folder}"'), panics_are_errors():
             loaded = AutoTokenizer.from_pretrained(name, trust_remote_code=False)
     except ModelError:

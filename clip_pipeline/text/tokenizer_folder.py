@@ -6,13 +6,13 @@ What a caption says is never a special token: a literal "[EOS]" in it is read as
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
-from clip_pipeline.errors import CaptionsError, ModelError
+from clip_pipeline.errors import ModelError
 from clip_pipeline.settings import TokenizerSettings
-from clip_pipeline.sources.tables.text_files import text_lines
 from clip_pipeline.text.bpe import END, PAD, START, learn_bpe
 from clip_pipeline.text.ready_tokenizers import clip_tokenizer, hugging_face_tokenizer
 from clip_pipeline.text.tokenizer import CONFIG_FILE, TOKENIZER_FILE, load_tokenizer
@@ -24,43 +24,34 @@ MIN_CONTEXT = 3
 
 
 def train_tokenizer(
-    corpus_path: Path, settings: TokenizerSettings, context_length: int, folder: Path
+    captions: Callable[[], Iterator[str]],
+    settings: TokenizerSettings,
+    context_length: int,
+    folder: Path,
+    hub: Callable[[], AbstractContextManager[None]] = nullcontext,
 ) -> dict[str, Any]:
     """Makes the tokenizer of `settings.kind`, writes its folder, and says how well it fits the captions.
 
-    corpus_path: a text file, one caption a line. bpe learns from it; the others are only measured on it.
-    context_length: tokens of the text encoder, both ends included. Returns the facts of
-    `tokenizer_report.describe_tokenizer`. Raises CaptionsError for a missing or empty corpus, ModelError for a tokenizer
+    captions: called for each pass over them. bpe learns from them; the others are only measured on them.
+    context_length: tokens of the text encoder, both ends included. hub: inside it a tokenizer of Hugging Face is asked for. Returns the facts of
+    `tokenizer_report.describe_tokenizer`. Raises what `captions` raises, and ModelError for a tokenizer
     that cannot be had or a context that is too short.
     """
     if context_length < MIN_CONTEXT:
         raise ModelError(
             f"The context length is {context_length}, the least that works is {MIN_CONTEXT}: both ends and a token."
         )
-    if not corpus_path.is_file():
-        found = (
-            f"{corpus_path} is a folder" if corpus_path.exists() else f"The caption file {corpus_path} does not exist"
-        )
-        raise CaptionsError(f"{found}. Expected a text file, one caption a line.")
     if settings.kind == "bpe":
-        tokenizer = learn_bpe(_corpus_lines(corpus_path), settings)
+        tokenizer = learn_bpe(captions(), settings)
         names = {"bos_token": START, "eos_token": END, "pad_token": PAD}
+    elif settings.kind == "clip":
+        tokenizer, names = clip_tokenizer()
     else:
-        tokenizer, names = clip_tokenizer() if settings.kind == "clip" else hugging_face_tokenizer(settings.kind)
+        next(captions())  # a missing file is said before anything is fetched
+        tokenizer, names = hugging_face_tokenizer(settings.kind, hub)
     _write_folder(tokenizer, names, context_length, folder)
     asked = settings.vocab_size if settings.kind == "bpe" else None
-    return describe_tokenizer(load_tokenizer(folder), _corpus_lines(corpus_path), context_length, asked)
-
-
-def _corpus_lines(path: Path) -> Iterator[str]:
-    """Captions of a text in UTF-8 or UTF-16, packed or not, without a byte order mark."""
-    found = False
-    for line in text_lines(path, CaptionsError):
-        if line.strip():
-            found = True
-            yield line.rstrip("\r\n")
-    if not found:
-        raise CaptionsError(f"The caption file {path} is empty. Expected one caption a line.")
+    return describe_tokenizer(load_tokenizer(folder), captions(), context_length, asked)
 
 
 def _write_folder(tokenizer: Any, names: dict[str, str], context_length: int, folder: Path) -> None:

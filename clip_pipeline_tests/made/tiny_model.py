@@ -19,7 +19,7 @@ def build_tiny_model(folder: Path, seed: int = 0, vision: dict[str, Any] | None 
     from clip_pipeline.models.registry import build_model, load_config, with_tokenizer
     from clip_pipeline.settings import TokenizerSettings
     from clip_pipeline.text.tokenizer import load_tokenizer
-    from clip_pipeline.text.tokenizer_folder import train_tokenizer
+    from clip_pipeline_tests.made.tokenizers import train_tokenizer
 
     corpus = folder / "captions.txt"
     corpus.write_text("\n".join(CAPTIONS) + "\n")

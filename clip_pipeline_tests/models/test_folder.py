@@ -21,7 +21,7 @@ from clip_pipeline.models.preprocessing import preprocess_config
 from clip_pipeline.models.registry import build_model, load_config, with_tokenizer
 from clip_pipeline.settings import TokenizerSettings
 from clip_pipeline.text.tokenizer import load_tokenizer
-from clip_pipeline.text.tokenizer_folder import train_tokenizer
+from clip_pipeline_tests.made.tokenizers import train_tokenizer
 from clip_pipeline_tests.models.zoo import TABLE, TOKENS, scaled_down
 
 TEXTS = ["a red cup", "a blue cup", "a blue cup on the very long and winding table of wood", ""]

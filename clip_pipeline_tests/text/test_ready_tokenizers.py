@@ -16,7 +16,7 @@ from clip_pipeline.errors import ModelError
 from clip_pipeline.settings import TokenizerSettings
 from clip_pipeline.text.captions import clean_caption
 from clip_pipeline.text.tokenizer import load_tokenizer
-from clip_pipeline.text.tokenizer_folder import train_tokenizer
+from clip_pipeline_tests.made.tokenizers import train_tokenizer
 
 CAPTIONS = ["a red cup on the table", "a blue ball in the grass", "hello table"] * 4
 TEXTS = ["a red cup", "A dog's ball, 12!? hello", "ein größerer Hund — 犬", "", "!!! !?!", "İstanbul ΑΒ", "cup " * 40]
@@ -268,7 +268,7 @@ import sys
 from pathlib import Path
 from clip_pipeline.errors import ModelError
 from clip_pipeline.settings import TokenizerSettings
-from clip_pipeline.text.tokenizer_folder import train_tokenizer
+from clip_pipeline_tests.made.tokenizers import train_tokenizer
 try:
     train_tokenizer(Path(sys.argv[1]), TokenizerSettings(kind="some-people/some-tokenizer"), 24, Path(sys.argv[2]))
 except ModelError as error:

@@ -18,7 +18,7 @@ from clip_pipeline.settings import TokenizerSettings
 from clip_pipeline.text.bpe import END, PAD, START
 from clip_pipeline.text.captions import clean_caption
 from clip_pipeline.text.tokenizer import TOKENIZER_FILE, load_tokenizer
-from clip_pipeline.text.tokenizer_folder import train_tokenizer
+from clip_pipeline_tests.made.tokenizers import train_tokenizer
 
 CAPTIONS = [
     f"a {colour} {thing} on the table" for colour in ("red", "green", "blue") for thing in ("cup", "ball", "fish")
@@ -117,7 +117,7 @@ def test_the_order_of_the_captions_and_the_threads_leave_the_bytes_unchanged(tmp
     for name, parallel in (("one", "true"), ("two", "false")):
         code = (
             "import sys; from pathlib import Path; from clip_pipeline.settings import TokenizerSettings\n"
-            "from clip_pipeline.text.tokenizer_folder import train_tokenizer\n"
+            "from clip_pipeline_tests.made.tokenizers import train_tokenizer\n"
             "train_tokenizer(Path(sys.argv[1]), TokenizerSettings(vocab_size=320), 16, Path(sys.argv[2]))"
         )
         command = [sys.executable, "-c", code, str(tmp_path / f"{name}.txt"), str(tmp_path / name)]

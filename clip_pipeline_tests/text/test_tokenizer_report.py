@@ -8,8 +8,8 @@ import pytest
 from PIL import Image
 
 from clip_pipeline.settings import TokenizerSettings
-from clip_pipeline.text.tokenizer_folder import train_tokenizer
 from clip_pipeline.text.tokenizer_report import length_bins, report_text, write_report
+from clip_pipeline_tests.made.tokenizers import train_tokenizer
 
 # bytes only: a token a byte, a space before the first word, and both ends
 CAPTIONS = ["ab", "ab cd", "ab cd ef", "ab"]

@@ -13,9 +13,9 @@ from PIL import Image
 
 from clip_pipeline.records import IMAGE_TEXT_PAIRS
 from clip_pipeline.settings import ComputeSettings, TokenizerSettings, TrainingSettings
-from clip_pipeline.text.tokenizer_folder import train_tokenizer
 from clip_pipeline.training import train
 from clip_pipeline.training.train import train_clip
+from clip_pipeline_tests.made.tokenizers import train_tokenizer
 
 COLOURS = {"red": (220, 30, 30), "green": (30, 180, 40), "blue": (30, 60, 210), "yellow": (240, 220, 40)}
 SETTINGS = TrainingSettings(

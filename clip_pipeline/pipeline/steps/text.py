@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from functools import partial
 from pathlib import Path
 
 from clip_pipeline.pipeline.builder import BuildContext, Builder
@@ -46,13 +47,16 @@ def _tokenizer_inputs(workspace: Workspace, partition: str) -> dict[str, str]:
 
 
 def _build_tokenizer(context: BuildContext) -> Built:
+    from clip_pipeline.sources.hub import without_waiting
+    from clip_pipeline.sources.tables.caption_lines import caption_lines
     from clip_pipeline.text.tokenizer_folder import train_tokenizer
     from clip_pipeline.text.tokenizer_report import FIGURE_FILE, REPORT_FILE, write_report
 
     workspace, folder = context.workspace, context.folder
     corpus = workspace.get("caption_corpus").file("captions.txt")
     context_length = _tokenizer_config(workspace)["context_length"]
-    facts = train_tokenizer(corpus, workspace.recipe.tokenizer, context_length, folder)
+    captions = partial(caption_lines, corpus)
+    facts = train_tokenizer(captions, workspace.recipe.tokenizer, context_length, folder, without_waiting)
     write_report(facts, folder)
     for sentence in facts["warnings"]:
         logger.warning("%s", sentence)
