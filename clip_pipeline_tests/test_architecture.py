@@ -25,8 +25,8 @@ GROUND = {
 }
 """What every room may stand on, and on what each of these does itself; settings and storage know nothing of each other."""
 
-ALONE = {"pooling": {"errors"}}
-"""Rooms of plain arithmetic, which stand on less than others may."""
+ALONE = {"pooling": {"errors"}, "text": {"errors", "machine", "settings"}}
+"""Rooms that stand on less than others may: plain arithmetic, and tokenizers of captions that they are handed."""
 
 STAGES_IN_ORDER = (
     *(
