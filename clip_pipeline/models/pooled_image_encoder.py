@@ -114,7 +114,7 @@ def _classes() -> dict[str, Any]:
                 return merge_alike(x_BLD, ones_BL, _mean_keys(block, x_BLD), pooling.segments)
             x_BLD = x_BLD.index_select(1, self.order_L)
             if pooling.kind not in LEARNT:
-                return segment_means(x_BLD, self.even_L.expand(len(x_BLD), -1), pooling.segments)
+                return segment_means(x_BLD, self.even_L.expand(x_BLD.shape[0], -1), pooling.segments)
             boundaries = exact_boundaries(self.logits(x_BLD), pooling.segments)
             factor_BL = boundaries.factor_BL
             if factor_BL is not None and torch.is_grad_enabled():

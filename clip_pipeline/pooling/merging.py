@@ -59,13 +59,16 @@ def _merge_once(
     import torch
     import torch.nn.functional as F
 
-    batch, length, _ = x_BLD.shape
+    length = x_BLD.shape[1]
     unit_BLD = F.normalize(features_BLD.float(), dim=-1)
     alike_BOE = unit_BLD[:, 1::2] @ unit_BLD[:, ::2].transpose(1, 2)
     best_BO, into_BO = alike_BOE.max(-1)
-    likest_BM = best_BO.sort(dim=-1, descending=True, stable=True).indices[:, :merged]
-    goes_BL = torch.zeros(batch, length, dtype=torch.bool, device=x_BLD.device)
-    goes_BL = goes_BL.scatter(1, 2 * likest_BM + 1, True)
+    if torch.onnx.is_in_onnx_export():  # whose largest are the first of equal ones
+        likest_BM = best_BO.topk(merged, dim=-1).indices
+    else:
+        likest_BM = best_BO.sort(dim=-1, descending=True, stable=True).indices[:, :merged]
+    goes_BL = torch.zeros_like(sizes_BL, dtype=torch.bool)
+    goes_BL = goes_BL.scatter(1, 2 * likest_BM + 1, torch.ones_like(likest_BM, dtype=torch.bool))
     place_BL = (~goes_BL).long().cumsum(1) - 1  # where those that stay come to lie
     target_BM = place_BL.gather(1, 2 * into_BO.gather(1, likest_BM))
     segments_BL = place_BL.scatter(1, 2 * likest_BM + 1, target_BM)

@@ -133,7 +133,7 @@ def router_probabilities(queries_BLD: torch.Tensor, keys_BLD: torch.Tensor) -> t
     import torch.nn.functional as F
 
     similar_BL = F.cosine_similarity(queries_BLD[:, :-1].float(), keys_BLD[:, 1:].float(), dim=-1)
-    first_B1 = similar_BL.new_ones(len(similar_BL), 1)
+    first_B1 = torch.ones_like(queries_BLD[:, :1, 0], dtype=similar_BL.dtype)
     return torch.cat([first_B1, ((1 - similar_BL) / 2).clamp(0, 1)], dim=1)
 
 

@@ -58,8 +58,10 @@ def segment_means(x_BLD: torch.Tensor, segments_BL: torch.Tensor, count: int) ->
         raise ShapeError(
             f"There are {tuple(segments_BL.shape)} numbers of segments for {tuple(x_BLD.shape[:2])} tokens."
         )
-    batch, _, width = x_BLD.shape
     exact = torch.promote_types(x_BLD.dtype, torch.float32)
+    if torch.onnx.is_in_onnx_export():  # the sum over rows of all sequences has no form there for any number of them
+        return _means_by_product(x_BLD, segments_BL, count, exact)
+    batch, _, width = x_BLD.shape
     kept_BL = (segments_BL >= 0) & (segments_BL < count)
     # one row more for what is left out: a mask would make the shapes depend on the data
     rows_BL = torch.where(kept_BL, segments_BL, count) + (count + 1) * torch.arange(batch, device=x_BLD.device)[:, None]
@@ -69,6 +71,19 @@ def segment_means(x_BLD: torch.Tensor, segments_BL: torch.Tensor, count: int) ->
     sums_BSD = sums.view(batch, count + 1, width)[:, :count]
     sizes_BS = sizes.view(batch, count + 1)[:, :count]
     return (sums_BSD / sizes_BS.clamp(min=1)[..., None]).to(x_BLD.dtype), sizes_BS.long()
+
+
+def _means_by_product(
+    x_BLD: torch.Tensor, segments_BL: torch.Tensor, count: int, exact: torch.dtype
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """The same with a (B, count, L) matrix of zeros and ones."""
+    import torch
+
+    numbers_S1 = torch.arange(count, device=x_BLD.device)[:, None]
+    within_BSL = (segments_BL[:, None] == numbers_S1).to(exact)
+    sizes_BS = within_BSL.sum(-1)
+    means_BSD = within_BSL @ x_BLD.to(exact) / sizes_BS.clamp(min=1)[..., None]
+    return means_BSD.to(x_BLD.dtype), sizes_BS.long()
 
 
 def spread(vectors_BSD: torch.Tensor, rows_BL: torch.Tensor) -> torch.Tensor:
@@ -100,9 +115,9 @@ def strongest_boundaries(logits_BL: torch.Tensor, count: int) -> torch.Tensor:
             f"{count} segments were asked for and there are {length} tokens: a segment has one token or more. Ask for 1 to {length}."
         )
     places_BK = logits_BL[:, :-1].topk(count - 1, dim=-1).indices
-    boundaries_BL = torch.zeros_like(logits_BL, dtype=torch.bool)
-    boundaries_BL[:, -1] = True
-    return boundaries_BL.scatter(1, places_BK, True)
+    free_BL = torch.zeros_like(logits_BL[:, :-1], dtype=torch.bool)
+    free_BL = free_BL.scatter(1, places_BK, torch.ones_like(places_BK, dtype=torch.bool))
+    return torch.cat([free_BL, torch.ones_like(logits_BL[:, -1:], dtype=torch.bool)], dim=1)
 
 
 def size_bias(sizes_BS: torch.Tensor) -> torch.Tensor:
