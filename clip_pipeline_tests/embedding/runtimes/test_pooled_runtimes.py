@@ -15,7 +15,7 @@ from clip_pipeline.embedding.runtimes.registry import make_runtime
 from clip_pipeline.embedding.runtimes.runtime import Place
 from clip_pipeline.models.registry import build_model, load_config
 
-KINDS = {
+KINDS: dict[str, dict[str, Any]] = {
     "windows": {"kind": "windows"},
     "fixed": {"kind": "fixed", "segments": 5, "order": "raster"},
     "gumbel": {"kind": "gumbel"},
