@@ -12,6 +12,7 @@ from typing import Any
 import click
 
 from clip_pipeline.cli.sentences import terminal_sentence
+from clip_pipeline.display.counts import counts_text
 from clip_pipeline.display.left_out import FACT, added_rows, left_out_sentences
 from clip_pipeline.display.printable import terminal_of
 from clip_pipeline.display.text_table import text_table
@@ -134,7 +135,7 @@ def _rows_text(outcome: AssetOutcome) -> str:
     for materialised in outcome.partitions.values():
         for name, count in materialised.artifact.rows.items():
             totals[name] = totals.get(name, 0) + count
-    return ", ".join(f"{count:,} {name}" for name, count in totals.items())
+    return counts_text(totals) if totals else ""
 
 
 def _say_scores(workspace: Workspace) -> None:

@@ -19,6 +19,7 @@ from clip_pipeline.defs.page.run_log import package_lines_in
 from clip_pipeline.defs.page.sentences import page_failure, page_sentence
 from clip_pipeline.defs.partitions import definition_of, partition_mapping
 from clip_pipeline.defs.resources import LaunchConfig, PipelineResource, page_workspace, starting_recipe, with_speed
+from clip_pipeline.display.counts import counts_text
 from clip_pipeline.errors import ClipPipelineError, InputError, RunFailedError, SettingsError
 from clip_pipeline.pipeline.asset import Asset, Partitions
 from clip_pipeline.pipeline.graph import STEPS
@@ -114,7 +115,7 @@ class _AssetRun:
             missing = [key for key in self._read_partitions(step) if not self._workspace.store.find(step.key(key))]
             self._history.mirror([step])
             if missing:
-                self._context.log.info(f"{len(missing)} partitions of {name} were never materialized; they come first.")
+                self._context.log.info(f"{len(missing)} partitions of {name} were never materialised; they come first.")
                 self._build_all(step, missing, force=False)
 
     def _read_partitions(self, step: Step) -> list[str]:
@@ -177,8 +178,9 @@ class _AssetRun:
         return outcome
 
     def _say(self, outcome: Materialised) -> None:
+        counts = counts_text(outcome.artifact.rows)
         state = "cache: hit" if outcome.hit else f"built ({outcome.reason})"
-        self._context.log.info(f"{outcome.artifact.key}: {state}, {outcome.seconds:.1f} s, {outcome.artifact.rows}")
+        self._context.log.info(f"{outcome.artifact.key}: {state}, {outcome.seconds:.1f} s, {counts}")
 
     def _report(self, step: Step, outcome: Materialised) -> None:
         event = dg.AssetMaterialization(

@@ -124,7 +124,13 @@ def _describe(field: SettingField, start: Recipe) -> str:
     return f"{field.help}{limits.rstrip()} Empty: as the recipe says, {value!r} when the page was loaded."
 
 
+@dg.io_manager(config_schema={}, description="Keeps what ops hand to one another, below the page's history.")
+def values_between_ops(context: dg.InitResourceContext) -> Any:
+    """Dagster's own, without its field `base_dir`. `dg.fs_io_manager.configured({})` is the same, with a warning on stderr in every run."""
+    return dg.FilesystemIOManager().create_io_manager(context)
+
+
 def launch_resources() -> dict[str, Any]:
     """The resources by name: `pipeline`, which the assets ask for, and what keeps the values between ops. Neither has fields: the
     launchpad could name another folder, whose pickles would be read."""
-    return {"pipeline": PipelineResource(), "io_manager": dg.fs_io_manager.configured({})}
+    return {"pipeline": PipelineResource(), "io_manager": values_between_ops}

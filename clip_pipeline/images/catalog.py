@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from clip_pipeline.display.counts import counts_text
 from clip_pipeline.images.links.merge_rows import merged_rows, with_distinct_ids
 from clip_pipeline.records import IMAGE_LINKS, PHOTO_CATALOG, PHOTO_FIELDS
 from clip_pipeline.storage.external_sort import MAX_ROWS, external_sort, range_keys, text_keys
@@ -64,7 +65,7 @@ def write_catalog(
         write_rows(whole, waiting)
     shutil.rmtree(work, ignore_errors=True)
     pa.default_memory_pool().release_unused()
-    logger.info("The catalog: %s", counts)
+    logger.info("The catalog: %s", counts_text(counts))
     return counts
 
 

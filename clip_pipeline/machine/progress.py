@@ -58,10 +58,8 @@ class ProgressBar:
             SECONDS_BETWEEN_LINES, SHARE_BETWEEN_LINES * (time.monotonic() - self._started)
         ):
             self._last_line = time.monotonic()
-            if logger.isEnabledFor(logging.INFO):  # a run of Dagster, or --verbose
-                logger.info("%s", self._line(note))
-            else:
-                say(self._line(note))
+            if _SHOWN.get() or logger.isEnabledFor(logging.INFO):
+                _say_or_log(self._line(note))
 
     def _line(self, note: str) -> str:
         seconds = max(time.monotonic() - self._started, 1e-9)
@@ -104,8 +102,8 @@ def shown_progress(shown: bool) -> Iterator[None]:
 
 @contextmanager
 def waiting(what: str, after: float = SECONDS_BEFORE_A_WAIT_IS_SAID) -> Iterator[None]:
-    """`with waiting("Loading torch"): import torch` says `Loading torch …` on stderr where that takes longer than `after` seconds, at
-    once for 0.
+    """`with waiting("Loading torch"): import torch` says `Loading torch …` on stderr, in a run of Dagster in its log, where that takes
+    longer than `after` seconds, at once for 0.
 
     For work that has no units to count. what: the present participle of the work; threads that wait for the same say it once.
     """
@@ -116,12 +114,12 @@ def waiting(what: str, after: float = SECONDS_BEFORE_A_WAIT_IS_SAID) -> Iterator
     if not first:
         yield
         return
-    timer = threading.Timer(after, _write_line, (f"{what} …",))
+    timer = threading.Timer(after, _say_or_log, (f"{what} …",))
     timer.daemon = True
     if after > 0:
         timer.start()
     else:
-        _write_line(f"{what} …")
+        _say_or_log(f"{what} …")
     try:
         yield
     finally:
@@ -133,6 +131,13 @@ def waiting(what: str, after: float = SECONDS_BEFORE_A_WAIT_IS_SAID) -> Iterator
 def say(line: str) -> None:
     """A line on stderr at once: what was decided, before long work. Only where progress is shown."""
     if _SHOWN.get():
+        _write_line(line)
+
+
+def _say_or_log(line: str) -> None:
+    if logger.isEnabledFor(logging.INFO):  # a run of Dagster, whose page shows its log and not its stderr; or --verbose
+        logger.info("%s", line)
+    else:
         _write_line(line)
 
 

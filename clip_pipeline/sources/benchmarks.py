@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
+from clip_pipeline.display.counts import counts_text
 from clip_pipeline.errors import PhotosError, SourceError
 from clip_pipeline.machine.progress import progress
 from clip_pipeline.sources.photos.formats.tar_members import tar_members
@@ -57,7 +58,7 @@ def download_benchmark(base_url: str, folder: Path, hosts: Hosts) -> dict[str, i
                 for number in range(count):
                     rows[split] += _copy_tar(session, base_url, f"{split}/{number}.tar", folder, ending)
                     bar.advance()
-    logger.info("Benchmark from %s: %s", base_url, rows)
+    logger.info("Benchmark from %s: %s", base_url, counts_text(rows))
     return rows
 
 

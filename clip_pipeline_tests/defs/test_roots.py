@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+
 import pytest
 
 dg = pytest.importorskip("dagster")
@@ -60,3 +62,24 @@ def test_no_launchpad_offers_another_folder_for_values_or_an_input_from_a_file(e
             assert all(one.dagster_type.loader is None for one in node.definition.input_defs), (
                 f"{job.name}, {node.name}"
             )
+
+
+def test_values_between_ops_are_kept_below_the_history_and_without_a_warning(tmp_path):
+    from clip_pipeline.defs.resources import values_between_ops
+
+    @dg.op
+    def one() -> int:
+        return 1
+
+    @dg.op
+    def checked(value: int) -> None:
+        assert value == 1
+
+    @dg.job(resource_defs={"io_manager": values_between_ops})
+    def handed_on() -> None:
+        checked(one())
+
+    with dg.DagsterInstance.local_temp(str(tmp_path)) as instance, warnings.catch_warnings():
+        warnings.simplefilter("error", dg.SupersessionWarning)
+        assert handed_on.execute_in_process(instance=instance).success
+    assert list(tmp_path.glob("storage/*/one/result"))

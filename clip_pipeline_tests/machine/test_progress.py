@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+import logging
 import sys
 import threading
 import time
@@ -25,6 +26,14 @@ def test_a_short_wait_says_nothing(capsys):
 def test_a_wait_that_is_said_at_once_is_said_before_the_work(capsys):
     with waiting("Loading torch", after=0):
         assert capsys.readouterr().err == "Loading torch …\n"
+
+
+@pytest.mark.parametrize("after", [0, 0.01])
+def test_where_the_log_is_read_a_wait_is_a_line_of_it(caplog, capsys, after):
+    with caplog.at_level(logging.INFO, "clip_pipeline"), waiting("Loading torch", after=after):
+        time.sleep(0.2)
+    assert caplog.messages == ["Loading torch …"]
+    assert capsys.readouterr().err == ""
 
 
 def test_a_wait_that_fails_is_over(capsys):

@@ -9,6 +9,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Protocol
 
+from clip_pipeline.display.counts import counts_text
 from clip_pipeline.errors import BudgetSpentError, SourceError, StoreError
 from clip_pipeline.machine.progress import progress
 
@@ -64,7 +65,7 @@ def report_downloads(
                             break
                         counts[outcome] += 1
                     bar.advance()
-            logger.info("Downloads of %s: %s", attempts.stem, dict(counts))
+            logger.info("Downloads of %s: %s", attempts.stem, counts_text(counts))
     except (SourceError, StoreError) as error:
         counts["left"] = len(locations) - counts["reported"] - counts["failed"]
         logger.warning("Downloads of shard %s were not reported: %s The next run tries again.", attempts.stem, error)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from clip_pipeline.display.counts import counts_text
 from clip_pipeline.display.left_out import LeftOut
 from clip_pipeline.images.links.buckets import write_buckets
 from clip_pipeline.images.links.merge_rows import merged_rows, with_distinct_ids
@@ -75,7 +76,7 @@ def write_listed_links(
     joined.close()
     shutil.rmtree(work, ignore_errors=True)
     counts |= listing.counts
-    logger.info("Listed photos: %s", counts)
+    logger.info("Listed photos: %s", counts_text(counts))
     return counts
 
 

@@ -10,6 +10,7 @@ from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
+from clip_pipeline.display.counts import counts_text
 from clip_pipeline.images.links.listed import links_table
 from clip_pipeline.images.links.search_pages import WordPages
 from clip_pipeline.machine.bounded import parse_json
@@ -76,7 +77,8 @@ def search_words(
             facts["pages"] += len(needed)
             facts["results left out"] += left_out
             facts["words without photos"] += not rows
-    logger.info("Found %s links for %s words, %s requests (%s)", f"{links:,}", f"{len(plan):,}", asked, facts)
+    found = {"links": links, "words": len(plan), "requests": asked}
+    logger.info("Found %s (%s)", counts_text(found), counts_text(facts))
     return links, facts
 
 

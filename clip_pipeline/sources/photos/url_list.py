@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from clip_pipeline.display.counts import counts_text
 from clip_pipeline.display.left_out import LeftOut
 from clip_pipeline.errors import PhotosError
 from clip_pipeline.records import PHOTO_FIELDS
@@ -59,7 +60,7 @@ def list_url_photos(
                 table = fit_photos(table, ratings, counts)
             found += len(table)
             yield table
-        logger.info("Read %d photos from %s (left out so far: %s)", found, file, dict(counts))
+        logger.info("Read %d photos from %s (left out so far: %s)", found, file, counts_text(counts))
 
 
 def check_url_lists(path: Path, caption_keys: str = "") -> None:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import logging
 import multiprocessing
 import threading
+import time
 
 import pytest
 
 dg = pytest.importorskip("dagster")
 
 from clip_pipeline.defs.page.run_log import package_lines_in  # noqa: E402
+from clip_pipeline.machine.progress import waiting  # noqa: E402
 from clip_pipeline.storage.artifacts import Store  # noqa: E402
 from clip_pipeline.storage.lock import exclusive_lock  # noqa: E402
 from clip_pipeline.storage.manifest import ArtifactKey, Built, Wanted  # noqa: E402
@@ -70,6 +72,18 @@ def test_waiting_for_the_lock_of_another_process_is_a_line_of_the_run(tmp_path):
     assert waited[0].endswith("is writing vocabulary; waiting until it is done.")
     assert any(text.startswith("It is done with vocabulary, after ") for _, text in lines)
     assert (logging.INFO, "Building vocabulary: never materialised") in lines
+
+
+def test_long_work_without_units_is_a_line_of_the_run_while_it_goes_on():
+    """Compiling the word scanner takes a minute; on stderr alone the page would say nothing."""
+
+    def body(context) -> None:
+        with package_lines_in(context.log):
+            with waiting("Compiling the word scanner", after=0.05):
+                time.sleep(0.5)
+            logging.getLogger("clip_pipeline.words").info("compiled")
+
+    assert [line for _, line in run_of(body)] == ["Compiling the word scanner …", "compiled"]
 
 
 def test_lines_of_threads_are_there_and_debug_and_later_lines_are_not():
