@@ -15,7 +15,7 @@ from dagster._core.storage.tags import GRPC_INFO_TAG
 
 from clip_pipeline.machine.running_process import still_runs
 
-MOST_EVENTS = 20
+MAX_EVENTS = 20
 """Of Dagster's own about a run; the first of them says which process was started for it."""
 
 
@@ -48,7 +48,7 @@ class WatchedRunLauncher(DefaultRunLauncher):
         if "socket" not in json.loads(run.tags.get(GRPC_INFO_TAG, "{}")):
             return None
         events = self._instance.get_records_for_run(
-            run.run_id, of_type=DagsterEventType.ENGINE_EVENT, limit=MOST_EVENTS, ascending=True
+            run.run_id, of_type=DagsterEventType.ENGINE_EVENT, limit=MAX_EVENTS, ascending=True
         )
         for record in events.records:
             event = record.event_log_entry.dagster_event
