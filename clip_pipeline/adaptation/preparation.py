@@ -27,6 +27,7 @@ from clip_pipeline.adaptation.data import (
 from clip_pipeline.adaptation.fractions import draw_fractions, parse_percents
 from clip_pipeline.adaptation.options import division_of, seeds_of
 from clip_pipeline.adaptation.splits import choose_parts, named_split, out_of_domain_rows
+from clip_pipeline.display.left_out import LeftOut
 from clip_pipeline.embedding.encode import embed_texts
 from clip_pipeline.embedding.store import write_embeddings
 from clip_pipeline.embedding.texts import prompt_table
@@ -51,10 +52,11 @@ def prepare_data(
     settings: AdaptationSettings,
     compute: ComputeSettings,
     folder: Path,
+    left_out: LeftOut | None = None,
 ) -> dict[str, Any]:
     """Writes the shared data into `folder`; returns counts of photos by part, classes, and photos left out.
 
-    A photo that cannot be decoded is left out with a reason. Raises DatasetError where parts or classes are missing.
+    A photo that cannot be decoded is left out with a reason, and counted in `left_out`, or a warning where that is None. Raises DatasetError where parts or classes are missing.
     """
     from clip_pipeline.models.folder import open_model
     from clip_pipeline.models.identity import hash_weights
@@ -97,6 +99,11 @@ def prepare_data(
         "reason": reasons,
     }
     pq.write_table(pa.table(table), folder / PHOTOS_FILE, compression="zstd")
+    lost = LeftOut()
+    for (photo, *_), reason in zip(listed, reasons, strict=True):
+        if reason:
+            lost.add("photos that could not be decoded", 1, f"{photo}: {reason}")
+    lost.hand_on(left_out, dataset.name)
     about = {
         "model": Path(model).name,
         "model_sha256": weights,

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from clip_pipeline.display.left_out import LeftOut, left_out_sentences
 from clip_pipeline.errors import DumpError, SettingsError
 from clip_pipeline.machine.progress import shown_progress
 from clip_pipeline.settings import WordsSettings
@@ -31,13 +32,20 @@ for English (docs/decisions/0014)."""
 
 @dataclass(frozen=True)
 class CountedWords:
-    """table: the words that are kept, records.WORD_COUNTS. found: different words in the dumps. dropped: how many each filter
-    left out, by reason. possessives: occurrences of lincoln's and the like that counted for lincoln."""
+    """table: the words that are kept, records.WORD_COUNTS. found: different words in the dumps. left_out: words that the filters left
+    out and articles that hold no text, with examples. possessives: occurrences of lincoln's and the like that counted for lincoln."""
 
     table: pa.Table
     found: int
-    dropped: dict[str, int]
+    left_out: LeftOut
     possessives: int = 0
+
+    @property
+    def dropped(self) -> dict[str, int]:
+        """How many words each filter left out, by reason."""
+        from clip_pipeline.words.vocabulary import by_reason
+
+        return by_reason(self.left_out)
 
 
 def count_words(
@@ -67,7 +75,8 @@ def count_words(
     that possessives count for their words. The filters are
     the settings of `words`. workers: threads, or processes for HTML; 0 is one a core. progress: show bars on a terminal. The rules
     of "wikipedia-word-frequency" are those of the list of that name. Raises DumpError for dumps that cannot be read or
-    hold no article, SettingsError for an output of another kind and for stop words or a value that there are not.
+    hold no article, SettingsError for an output of another kind, for stop words or a value that there are not, and where the filters
+    leave no word.
     """
     from clip_pipeline.words.vocabulary import select_words
 
@@ -95,11 +104,27 @@ def count_words(
         check_output_file(output)
     choose_stop_words(settings.stop_words)  # a wrong name is said before hours of counting
     with shown_progress(progress):
-        counts, merged = _count_dumps([dumps] if isinstance(dumps, str | Path) else dumps, workers, settings)
-    kept, dropped = select_words(counts.table, settings, counts.words)
+        counts, merged, left_out = _count_dumps([dumps] if isinstance(dumps, str | Path) else dumps, workers, settings)
+    kept, dropped = select_words(counts.table, settings, counts.words, counts.rare_word)
+    if not len(kept):
+        raise SettingsError(_none_left(counts.words, dropped))
     if output is not None:
         _write(kept, output)
-    return CountedWords(kept, counts.words, dict(dropped), merged)
+    left_out.take(dropped)
+    return CountedWords(kept, counts.words, left_out, merged)
+
+
+def option_of(setting: str) -> str:
+    """What `words.min_count` is called at a terminal: --min-count."""
+    return f"--{setting.partition('.')[2].replace('_', '-')}" if setting else ""
+
+
+def _none_left(words: int, left_out: LeftOut) -> str:
+    reason, count, setting, example = left_out.rows()[0]
+    return (
+        f'None of the {words:,} words is left: {count:,} are of "{reason}", such as "{example}". Change '
+        f"{setting.partition('.')[2]} (at a terminal {option_of(setting)}), or count more articles."
+    )
 
 
 def _settings_of_language(language: str) -> tuple[str, str]:
@@ -118,20 +143,21 @@ def _write(kept: pa.Table, output: Path) -> None:
             path.write_text("".join(f"{word}\n" for word in kept["word"].to_pylist()), encoding="utf-8", newline="\n")
 
 
-def _count_dumps(dumps: Sequence[str | Path], workers: int, settings: WordsSettings) -> tuple[MergedCounts, int]:
-    """The counts of all dumps, and how many possessives counted for their words."""
+def _count_dumps(
+    dumps: Sequence[str | Path], workers: int, settings: WordsSettings
+) -> tuple[MergedCounts, int, LeftOut]:
+    """The counts of all dumps, how many possessives counted for their words, and the articles that hold no text."""
     from clip_pipeline.sources.wikimedia.dump_files import DumpPart, check_dump
     from clip_pipeline.sources.wikimedia.dump_set import find_dump_files
     from clip_pipeline.sources.wikimedia.html_dumps import is_html_dump
     from clip_pipeline.words.count import count_part
     from clip_pipeline.words.html_count import count_html_part
-    from clip_pipeline.words.left_out import LeftOutPages
     from clip_pipeline.words.sorted_runs import merge_counts
 
     paths = [path for dump in dumps for path in find_dump_files(str(dump))]
     runs = []
     possessives = 0
-    left_out = LeftOutPages()
+    left_out = LeftOut()
     with scratch_folder("counts") as work:
         for number, path in enumerate(paths):
             runs.append(work / f"{number}.parquet")
@@ -149,13 +175,14 @@ def _count_dumps(dumps: Sequence[str | Path], workers: int, settings: WordsSetti
                 work=work,
             )
             possessives += counted.possessives
-            left_out.update(counted.left_out)
-            left_out.examples |= counted.left_out.examples
+            counted.left_out.say(path.name)
+            left_out.take(counted.left_out)
         counts = merge_counts(runs, settings.min_count)
     if not counts.occurrences:
         names = ", ".join(path.name for path in paths[:5])
+        without = " ".join(f"Left out were {sentence}." for sentence in left_out_sentences(left_out.rows()))
         raise DumpError(
             f"{names} holds no article (namespace 0, no redirect, no disambiguation), so there are no words. "
-            f"{left_out.sentence() + '. ' if left_out else ''}Give a pages-articles dump, or HTML of articles."
+            f"{without + ' ' if without else ''}Give a pages-articles dump, or HTML of articles."
         )
-    return counts, possessives
+    return counts, possessives, left_out

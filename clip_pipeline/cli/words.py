@@ -42,13 +42,16 @@ def words(dumps: tuple[str, ...], output: str, **options: Any) -> None:
       clip-pipeline words "dumps/enwiki-*-multistream*.bz2" -o words.parquet --min-count 1000
       clip-pipeline words enwiki_namespace_0.tar.gz -o words.parquet --order captioned --max-words 20000
     """
-    from clip_pipeline.api.count_words import count_words
+    from clip_pipeline.api.count_words import count_words, option_of
     from clip_pipeline.display.text_table import text_table
 
     counted = count_words(dumps, output, **options, progress=True)
     click.echo(f"Kept {len(counted.table):,} of {counted.found:,} words. Wrote {output}")
     if counted.possessives:
         click.echo(f"  {counted.possessives:,} possessives counted for their words (--possessives keeps them)")
-    if counted.dropped:
-        rows = [(reason, f"{number:,}") for reason, number in counted.dropped.items()]
-        click.echo(text_table(rows, right=(1,), indent="  "))
+    rows = [
+        (reason, f"{count:,}", option_of(setting), example)
+        for reason, count, setting, example in counted.left_out.by_settings()
+    ]
+    if rows:
+        click.echo(text_table(rows, ("left out", "number", "option", "such as"), right=(1,), indent="  "))

@@ -35,6 +35,14 @@ SETTING_OF = {
     "photo robots_txt": "download.robots_txt",
     "photo robots_header": "download.robots_header",
     "keywords below the confidence": "links.min_confidence",
+    "word too_rare": "words.min_count",
+    "word in_too_few_articles": "words.min_documents",
+    "word too_short": "words.min_length",
+    "word digits": "words.digits",
+    "word other_script": "words.script",
+    "word proper_noun": "words.proper_nouns",
+    "word stop_word": "words.stop_words",
+    "word over_max_words": "words.max_words",
 }
 """The setting behind each reason that has one. Other reasons lie with the photos: their status, a copy, a broken row."""
 
@@ -66,6 +74,17 @@ class LeftOut(Counter[str]):
         """Adds what another one has counted."""
         for reason, count in other.items():
             self.add(reason, count, other.examples.get(reason, ""))
+
+    def hand_on(self, to: LeftOut | None, where: str) -> None:
+        """Adds what was counted to `to`, whose owner says it; says it at once where that is None. where: as of `say`."""
+        if to is None:
+            self.say(where)
+        else:
+            to.take(self)
+
+    def facts(self) -> dict[str, list[Row]]:
+        """`rows` as the fact of an artifact; none where nothing was left out."""
+        return {FACT: rows} if (rows := self.rows()) else {}
 
     def rows(self) -> list[Row]:
         """A row for each reason, the commonest first."""

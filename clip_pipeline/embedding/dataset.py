@@ -13,6 +13,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from clip_pipeline.display.left_out import LeftOut
 from clip_pipeline.embedding.block_checkpoint import Blocks, all_ids, merge_blocks
 from clip_pipeline.embedding.encode import embed_texts, rows_at_a_time
 from clip_pipeline.embedding.layouts import Layout, own_layout
@@ -49,13 +50,15 @@ def embed_dataset_images(
     layout: Layout | None = None,
     runtime: MakeRuntime | None = None,
     block_photos: int = BLOCK_PHOTOS,
+    left_out: LeftOut | None = None,
 ) -> dict[str, Any]:
     """Writes images.npy, images.parquet (id, row) and images_failures.parquet (id, status, error_message) into `folder`.
 
     model_name: of `open_model`. images: (id, content) as `embed_blocks` takes them, in an order that is the same every time;
     those of finished blocks are passed over unread. work: a folder that outlives a kill, in which finished blocks wait for
     the next run; without one a killed run starts anew. identity: of the photos, in any words; blocks of another are not
-    used. layout: the files to write, `own_layout` by default. Memory does not grow with the number of photos, but for the
+    used. layout: the files to write, `own_layout` by default. left_out: counts the photos that could not be decoded, which are a
+    warning where it is None. Memory does not grow with the number of photos, but for the
     ids: 8 bytes each.
     Returns facts: photos, failed, resumed (photos of blocks that were finished before), dimensions, seconds, photos_per_second
     and model_sha256. Raises PhotosError when no photo could be decoded, ModelError for what is no model, ShapeError for an
@@ -97,11 +100,11 @@ def embed_dataset_images(
     if not merged.photos:
         reason = f" The first failed with: {merged.first_failure}." if merged.first_failure else ""
         raise PhotosError(f"None of {merged.failed} photos could be embedded.{reason} Expected image files.")
-    if merged.failed:
-        logger.warning(
-            "Left out %s of %s photos, which could not be read or decoded, the first: %s (%s names each)",
-            *(f"{merged.failed:,}", f"{merged.photos + merged.failed:,}", merged.first_failure, files.failures.name),
-        )
+    lost = LeftOut()
+    lost.add(
+        f"photos that could not be read or decoded, named in {files.failures.name}", merged.failed, merged.first_failure
+    )
+    lost.hand_on(left_out, f"{merged.photos + merged.failed:,} photos")
     return {
         "photos": merged.photos,
         "failed": merged.failed,

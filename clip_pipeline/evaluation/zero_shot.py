@@ -6,7 +6,6 @@ photo the same vector scores chance.
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,6 +15,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from clip_pipeline.display.left_out import LeftOut
 from clip_pipeline.embedding.dataset import IMAGES, TEXTS
 from clip_pipeline.embedding.store import about_embeddings, aligned_rows, check_comparable, read_embeddings
 from clip_pipeline.errors import DatasetError, ShapeError
@@ -31,8 +31,6 @@ from clip_pipeline.evaluation.statistics.bootstrap import (
 from clip_pipeline.evaluation.statistics.calibration import expected_calibration_error
 from clip_pipeline.evaluation.templates import OWN
 from clip_pipeline.settings import EvaluationSettings
-
-logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -82,13 +80,14 @@ def zero_shot_scores(
     settings: EvaluationSettings,
     folder: Path,
     scored: Scored | None = None,
+    left_out: LeftOut | None = None,
 ) -> list[dict[str, Any]]:
     """Scores every split with every set of prompts; writes the score files and predictions.parquet.
 
     The candidates of a split are the classes that occur in it. Where the dataset has more, `top1_all_classes` is the
     accuracy with all of them as candidates. Where the model's logit scale is known, `ece` is the calibration's error.
-    Photos that could not be embedded have no row in the images and are left out, and counted in each row's provenance; so is
-    a split with a single class, with a warning. Raises ShapeError when ids do not agree, DatasetError where no split has two.
+    Photos that could not be embedded have no row in the images and are left out, and counted in each row's provenance; a split with
+    a single class is counted in `left_out`, and a warning where that is None. Raises ShapeError when ids do not agree, DatasetError where no split has two.
     """
     image_keys, stored_ND = read_embeddings(images_folder, IMAGES)
     scored = replace(scored or Scored(), runtime=about_embeddings(image_keys).get("runtime", ""))
@@ -100,7 +99,7 @@ def zero_shot_scores(
     splits_N = np.asarray(truth.splits)[truth_row]
     if settings.shuffle_labels:
         labels_N = _shuffled_within(labels_N, splits_N, settings.seed)
-    of_splits = _rows_of_splits(truth, labels_N, splits_N)
+    of_splits = _rows_of_splits(truth, labels_N, splits_N, left_out)
     rows: list[dict[str, Any]] = []
     tables: list[pa.Table] = []
     templates: dict[str, list[str]] = {}
@@ -111,9 +110,9 @@ def zero_shot_scores(
         class_index_P = of_set["class_index"].to_numpy()
         classes_CD = class_vectors(np.asarray(prompts_PD[prompt_rows]), class_index_P, len(truth.class_names))
         for split, chosen in of_splits.items():
-            left_out = truth.splits.count(split) - len(chosen)
+            without = truth.splits.count(split) - len(chosen)
             ids = [embedded_ids[row] for row in chosen]
-            part = _Part(truth, split, name, ids, stored_ND[chosen], labels_N[chosen], left_out)
+            part = _Part(truth, split, name, ids, stored_ND[chosen], labels_N[chosen], without)
             split_rows, table = _score_part(part, classes_CD, scored.logit_scale, settings)
             rows += split_rows
             tables.append(table)
@@ -122,7 +121,14 @@ def zero_shot_scores(
     return write_scores(rows, folder, scored, settings, templates)
 
 
-def _rows_of_splits(truth: LabelTruth, labels_N: np.ndarray, splits_N: np.ndarray) -> dict[str, np.ndarray]:
+def one_class(split: str, name: str) -> str:
+    """Why the photos of a split are not scored."""
+    return f"photos of the split {split}, which are of one class only ({name}): there is nothing to choose between"
+
+
+def _rows_of_splits(
+    truth: LabelTruth, labels_N: np.ndarray, splits_N: np.ndarray, left_out: LeftOut | None
+) -> dict[str, np.ndarray]:
     """The rows of each split that has two classes. Raises DatasetError where none has."""
     found, single = {}, {}
     for split in sorted(set(splits_N.tolist())):
@@ -139,11 +145,10 @@ def _rows_of_splits(truth: LabelTruth, labels_N: np.ndarray, splits_N: np.ndarra
             f"The split {split} of {truth.dataset} has photos of one class only ({only}). Zero-shot needs at least two classes to "
             f"choose between{others}."
         )
+    lost = LeftOut()
     for split, only in single.items():
-        logger.warning(
-            "%s: the split %s is not scored, as the photos of it that have an embedding are of one class only (%s)",
-            *(truth.dataset, split, only),
-        )
+        lost.add(one_class(split, only), int((splits_N == split).sum()), truth.ids[list(truth.splits).index(split)])
+    lost.hand_on(left_out, truth.dataset)
     return found
 
 

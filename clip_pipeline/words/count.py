@@ -66,7 +66,8 @@ class CountLimits:
 class PartCounts:
     """What was counted: words are distinct, occurrences are not.
 
-    possessives: occurrences of lincoln's and the like that counted for lincoln. left_out: articles that were not counted.
+    possessives: occurrences of lincoln's and the like that counted for lincoln. left_out: articles that were not counted, which
+    whoever asked says.
     """
 
     articles: int
@@ -106,7 +107,6 @@ def count_part(
             counting.possessives,
             counting.left_out,
         )
-    counts.left_out.say(part.key)
     logger.info("%s: %s articles, %s words", part.key, f"{counts.articles:,}", f"{counts.occurrences:,}")
     return counts
 
@@ -149,7 +149,7 @@ class _Counting:
             else:
                 _count_ranges(source, ranges, tables)
         except _NotSplittable:
-            self.left_out.clear()
+            self.left_out.start_again()
             tables = [self._table(source.site, folder, entries)]
             _count_ranges(source, [part], tables)
         for table in tables:

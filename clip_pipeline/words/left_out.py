@@ -2,45 +2,30 @@
 
 from __future__ import annotations
 
-import logging
 import threading
-from collections import Counter
 
+from clip_pipeline.display.left_out import MAX_EXAMPLE_CHARS, LeftOut
 from clip_pipeline.display.printable import printable_line
 
-logger = logging.getLogger(__name__)
-
-MAX_EXAMPLE_CHARS = 80
+NO_TEXT = "article of the content model "
 
 
-class LeftOutPages(Counter[str]):
-    """Pages by their content model; `examples` has a title of each. Several threads may add to it."""
+class LeftOutPages(LeftOut):
+    """Pages of namespace 0 that hold neither wikitext nor HTML, by their content model. Several threads may add to it; which of them
+    is first changes no example."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.examples: dict[str, str] = {}
         self._lock = threading.Lock()
 
-    def add(self, model: str, count: int, title: str) -> None:
-        """Counts `count` pages of which `title` is one."""
-        model = printable_line(model)[:MAX_EXAMPLE_CHARS]
+    def add_page(self, model: str, title: str) -> None:
+        """Counts one page."""
+        reason = NO_TEXT + printable_line(model)[:MAX_EXAMPLE_CHARS]
         with self._lock:
-            self[model] += count
-            known = self.examples.get(model)
-            self.examples[model] = min(title, known) if known is not None else title
+            known = self.examples.pop(reason, None)
+            self.add(reason, 1, title if known is None else min(printable_line(title)[:MAX_EXAMPLE_CHARS], known))
 
-    def sentence(self) -> str:
-        """ "2 pages of other content models: ..." with examples, "" where there are none."""
-        if not self:
-            return ""
-        found = sorted(self.items(), key=lambda item: (-item[1], item[0]))
-        models = ", ".join(
-            f'{model} {count:,}, such as "{printable_line(self.examples[model])[:MAX_EXAMPLE_CHARS]}"'
-            for model, count in found
-        )
-        return f"{sum(self.values()):,} pages of namespace 0 hold no wikitext and no HTML, so that none of their words count: {models}"
-
-    def say(self, part: str) -> None:
-        """A warning where pages were left out of a part of a dump."""
-        if self:
-            logger.warning("%s: %s", part, self.sentence())
+    def start_again(self) -> None:
+        """Forgets what was counted: the pages are read anew."""
+        self.clear()
+        self.examples.clear()

@@ -145,7 +145,7 @@ class PageCounter:
             if page.namespace != 0 or page.redirect:
                 continue
             if page.model not in COUNTED_MODELS:
-                self.left_out.add(page.model, 1, page.title)
+                self.left_out.add_page(page.model, page.title)
             elif page.model == HTML_MODEL:
                 from clip_pipeline.words.html import html_text
 

@@ -26,12 +26,14 @@ NUMBERS = WORD_COUNTS.names[1:]
 class MergedCounts:
     """The words that occur often enough, the most frequent first, then by the alphabet; and what there was in all.
 
-    words: distinct words, the rare ones among them. occurrences: of all words.
+    words: distinct words, the rare ones among them. occurrences: of all words. rare_word: the most frequent of the rare ones, "" where
+    there is none.
     """
 
     table: pa.Table
     words: int
     occurrences: int
+    rare_word: str = ""
 
 
 def write_run(tables: Iterable[pa.Table], path: Path) -> int:
@@ -80,12 +82,17 @@ def merge_counts(
     `merge_runs`.
     """
     kept = [WORD_COUNTS.empty_table()]
-    words = occurrences = 0
+    words = occurrences = rare_count = 0
+    rare_word = ""
     for table in merge_runs(paths, max_rows, min_rows):
         words += len(table)
         occurrences += pc.sum(table["count"]).as_py() or 0
-        kept.append(table.filter(pc.greater(table["count"], min_count)))
-    return MergedCounts(most_frequent_first(pa.concat_tables(kept)), words, occurrences)
+        frequent = pc.greater(table["count"], min_count)
+        kept.append(table.filter(frequent))
+        rare = pc.if_else(frequent, 0, table["count"])
+        if (most := pc.max(rare).as_py() or 0) > rare_count:
+            rare_count, rare_word = most, table["word"][pc.index(rare, most).as_py()].as_py()
+    return MergedCounts(most_frequent_first(pa.concat_tables(kept)), words, occurrences, rare_word)
 
 
 def most_frequent_first(table: pa.Table) -> pa.Table:

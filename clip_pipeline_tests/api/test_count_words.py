@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import io
 import json
+import re
 import tarfile
 from pathlib import Path
 
@@ -56,7 +57,15 @@ def test_filters_are_options(count, xml):
     assert set(count(xml, "--script", "english", "--stop-words", "en,de", "--no-digits")) == {"cat", "saw", "x-rays", "katze"}  # fmt: skip
     assert set(count(xml, "--min-length", 5)) == {"x-rays", "katze"}
     assert list(count(xml, "--max-words", 2)) == ["and", "cat"]
-    assert count(xml, "--min-documents", 2) == {}
+
+
+def test_filters_that_leave_no_word_are_an_error_that_names_the_one_that_took_most(count, xml):
+    with pytest.raises(
+        ClipPipelineError, match='None of the 9 words is left: 9 .*in_too_few_articles", such as "and".*--min-documents'
+    ):
+        count(xml, "--min-documents", 2)
+    with pytest.raises(ClipPipelineError, match='9 are of "word too_rare", such as "and".*--min-count'):
+        clip_pipeline.count_words(xml)
 
 
 def test_from_python_the_words_are_a_table_and_nothing_is_written_or_printed(xml, tmp_path, capsys):
@@ -71,7 +80,8 @@ def test_words_alone_are_written_as_lines(xml, tmp_path):
     output = tmp_path / "words.txt"
     asked = ["words", str(xml), "-o", str(output), "--min-count", "0", "--language", "en"]
     result = CliRunner().invoke(commands, asked, catch_exceptions=False)
-    assert "Kept 6 of 9 words" in result.output and "stop_word" in result.output
+    assert "Kept 6 of 9 words" in result.output
+    assert re.search(r"word stop_word +2  --stop-words +and\n", result.output)
     assert output.read_text() == "cat\ndie\nkatze\nmp3\nsaw\nx-rays\n"
 
 

@@ -53,7 +53,11 @@ def test_photos_that_cannot_be_decoded_are_counted_in_each_score_and_said(model,
     rows = evaluate(model, folder, tmp_path / "scores.json", recipe=RECIPE)
     counts = {(row["split"], row["n"], row["provenance"]["photos_left_out"]) for row in rows}
     assert counts == {("train", 4, 2), ("val", 6, 0)}
-    assert "Left out 2 of 12 photos, which could not be read or decoded, the first: train/cat/0: " in caplog.text
+    assert (
+        'Left out of 12 photos: 2 of "photos that could not be read or decoded, named in images_failures.parquet"'
+        in caplog.text
+    )
+    assert 'such as "train/cat/0: ' in caplog.text
     assert scoreboard(rows).endswith(
         "zero-shot, pets train: 2 photos could not be read or decoded and are in none of these numbers."
     )
@@ -72,7 +76,7 @@ def test_a_split_of_one_class_is_left_out_before_anything_is_embedded(model, tmp
     folder = write_photos(tmp_path / "pets", ["train/cat/1.jpg", "train/dog/1.jpg", "val/cat/1.jpg"])
     rows = evaluate(model, folder, tmp_path / "scores.json", recipe=RECIPE)
     assert {(row["split"], row["n"]) for row in rows} == {("train", 2)}
-    assert "left out the split val (1 photos), which has photos of one class only" in caplog.text
+    assert '1 of "photos of the split val, which are of one class only' in caplog.text
     write_photos(tmp_path / "x", ["train/cat/1.jpg", "val/dog/1.jpg"])
     with pytest.raises(DatasetError, match="one class only in each of its splits"):
         evaluate("no/such/model", tmp_path / "x", tmp_path / "scores.json", recipe=RECIPE)

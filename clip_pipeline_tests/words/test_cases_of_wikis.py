@@ -154,9 +154,9 @@ def test_pages_of_other_content_models_are_not_counted_and_that_is_said(words_of
         of("wikitext", "kept"),
     ]
     assert words_of(*pages, of("html", "<p>read</p>")) == {"kept": 1, "read": 1}
-    assert "3 pages of namespace 0 hold no wikitext and no HTML" in caplog.text
-    assert 'wikibase-item 2, such as "Page of wikibase-item"' in caplog.text
-    with pytest.raises(DumpError, match="no article.*wikibase-item 2"):
+    assert '2 of "article of the content model wikibase-item", such as "Page of wikibase-item"' in caplog.text
+    assert '1 of "article of the content model Scribunto", such as "Page of Scribunto"' in caplog.text
+    with pytest.raises(DumpError, match='no article.*2 of "article of the content model wikibase-item"'):
         words_of(*pages[:2])
 
 

@@ -5,9 +5,10 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 
+from clip_pipeline.display.left_out import left_out_sentences
 from clip_pipeline.records import WORD_COUNTS
 from clip_pipeline.settings import WordsSettings
-from clip_pipeline.words.vocabulary import select_words, write_vocabulary
+from clip_pipeline.words.vocabulary import by_reason, select_words, write_vocabulary
 
 COUNTS = pa.table(
     {
@@ -36,23 +37,36 @@ def test_each_dropped_word_is_counted_under_its_reason():
     settings = WordsSettings(min_count=100, min_documents=2, min_length=2, max_words=1)
     kept, dropped = select_words(COUNTS, settings)
     assert kept["word"].to_pylist() == ["cat"]
-    reasons = {"too_rare": 1, "in_too_few_articles": 3, "too_short": 1, "digits": 0, "not_english": 1, "stop_word": 1}
-    assert dropped == reasons | {"over_max_words": 2}
+    reasons = {"too_rare": 1, "in_too_few_articles": 3, "too_short": 1, "digits": 0, "other_script": 1, "stop_word": 1}
+    assert by_reason(dropped) == reasons | {"over_max_words": 2}
     assert len(kept) + sum(dropped.values()) == len(COUNTS)
+
+
+def test_what_filters_leave_out_is_said_with_the_setting_and_the_most_frequent_word():
+    settings = WordsSettings(min_count=100, min_documents=2, min_length=2, max_words=1)
+    assert left_out_sentences(select_words(COUNTS, settings)[1].rows()) == [
+        '3 of "word in_too_few_articles" (words.min_documents), such as "mp3"',
+        '2 of "word over_max_words" (words.max_words), such as "dog"',
+        '1 of "word other_script" (words.script), such as "café"',
+        '1 of "word stop_word" (words.stop_words), such as "the"',
+        '1 of "word too_rare" (words.min_count), such as "rare"',
+        '1 of "word too_short" (words.min_length), such as "x"',
+    ]
+    assert "proper_noun" not in by_reason(select_words(COUNTS, settings)[1])
 
 
 def test_rare_words_that_were_counted_and_never_held_are_said_too(caplog):
     caplog.set_level("INFO", logger="clip_pipeline")
     frequent = COUNTS.filter(pc.greater(COUNTS["count"], 100))
-    _, dropped = select_words(frequent, WordsSettings(min_count=100), words=len(COUNTS) + 50)
-    assert dropped["too_rare"] == 51
-    assert "Kept 4 of 60 words (too_rare 51, " in caplog.text
+    _, dropped = select_words(frequent, WordsSettings(min_count=100), words=len(COUNTS) + 50, rare_word="seldom")
+    assert dropped.rows()[0] == ("word too_rare", 51, "words.min_count", "seldom")
+    assert "Kept 4 of 60 words" in caplog.text
 
 
 def test_names_are_dropped_only_when_asked():
     settings = {"min_count": 100, "digits": True}
     assert kept_of(**settings)[-1] == "zebra"
-    assert select_words(COUNTS, WordsSettings(proper_nouns=False))[1]["proper_noun"] == 1
+    assert select_words(COUNTS, WordsSettings(proper_nouns=False))[1]["word proper_noun"] == 1
     assert "zebra" not in kept_of(**settings, proper_nouns=False) and "the" in kept_of(**settings, proper_nouns=False)
 
 
@@ -130,7 +144,7 @@ def test_without_filters_every_word_stays():
     kept, dropped = select_words(
         COUNTS, WordsSettings(min_count=0, min_length=1, script="any", stop_words="none", digits=True)
     )
-    assert len(kept) == len(COUNTS) and dropped == {"too_rare": 0, "too_short": 0}
+    assert len(kept) == len(COUNTS) and by_reason(dropped) == {"too_rare": 0, "too_short": 0}
 
 
 def test_no_words_at_all_is_a_table_without_rows():

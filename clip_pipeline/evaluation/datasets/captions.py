@@ -12,11 +12,11 @@ from clip_pipeline.sources.photos.open import open_photos
 
 
 def open_captions(entry: Entry, path: Path) -> Dataset:
-    """Photos with their usual caption files, in a folder or a tar; photos in none of the splits are left out.
+    """Photos with their usual caption files, in a folder or a tar; photos in none of the splits, or without a caption, are left out.
 
     Raises DatasetError where no photo has a caption; PhotosError, CaptionsError for files that cannot be read.
     """
-    photos = open_photos(path, CaptionOptions(first=entry.files, captions_wanted=True))
+    photos = open_photos(path, CaptionOptions(first=entry.files, captions_wanted=True), say=False)
     captions, splits = photos.metadata.captions, photos.metadata.splits
     if captions is None or not any(captions):
         raise DatasetError(

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable, Collection, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from clip_pipeline.display.left_out import LeftOut
 from clip_pipeline.embedding.texts import caption_table, prompt_table
 from clip_pipeline.errors import DatasetError, nearest_name
 from clip_pipeline.evaluation.zero_shot import LabelTruth
+from clip_pipeline.sources.photos.classes import UNSPLIT
 
 if TYPE_CHECKING:
     import numpy as np
@@ -29,7 +31,7 @@ class Dataset:
 
     ids, splits: one a photo; ids are unique. read(row): the photo's file bytes. Labelled photos have `labels` (indices
     into class_names), class_names and templates; the others have `captions`, a list of texts a photo. part: which part of
-    a dataset that has a name this is, "" for all of it.
+    a dataset that has a name this is, "" for all of it. left_out: what lies there and is not among them, which whoever asked says.
     """
 
     name: str
@@ -41,6 +43,7 @@ class Dataset:
     templates: tuple[str, ...] = TEMPLATES
     captions: list[list[str]] | None = None
     part: str = ""
+    left_out: LeftOut = field(default_factory=LeftOut)
 
     @property
     def task(self) -> str:
@@ -89,18 +92,24 @@ def labelled_dataset(
         [label for _, label in labelled],
         tuple(class_names),
         tuple(templates),
+        left_out=known.left_out,
     )
 
 
 def captioned_dataset(name: str, photos: Photos, rows: Sequence[int]) -> Dataset:
-    """Some of the photos with their captions; where no splits are known they are the test split."""
-    splits, captions, names = photos.metadata.splits, photos.metadata.captions or [], photos.names
+    """Some of the photos with their captions, `rows` of them; where no splits are known they are the test split."""
+    known, names = photos.metadata, photos.names
+    splits, captions = known.splits, known.captions or []
+    chosen = set(rows)
+    unsplit = [row for row in range(len(names)) if row not in chosen and splits and not splits[row]]
+    known.left_out.add(UNSPLIT, len(unsplit), names[unsplit[0]] if unsplit else "")
     return Dataset(
         name,
         [names[row] for row in rows],
         [splits[row] if splits else "test" for row in rows],
         lambda row: file_bytes(photos.read(rows[row])),
         captions=[captions[row] for row in rows],
+        left_out=known.left_out,
     )
 
 

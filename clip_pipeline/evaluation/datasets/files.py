@@ -89,7 +89,7 @@ def _of_published_form(folder: Path, name: str) -> Dataset | None:
 
 
 def _open_files(folder: Path, name: str) -> Dataset:
-    photos = open_photos(folder)
+    photos = open_photos(folder, say=False)
     known = photos.metadata
     if known.labels is not None:
         names = _class_names(folder, known)
@@ -98,8 +98,6 @@ def _open_files(folder: Path, name: str) -> Dataset:
         return labelled_dataset(name, photos, names, _templates(folder / TEMPLATES_FILE) or TEMPLATES)
     if known.captions is not None and any(known.captions):
         rows = [row for row in range(len(photos)) if known.splits is None or known.splits[row]]
-        if len(rows) < len(photos):
-            logger.warning("%s: left out %d photos that are in none of its splits", folder, len(photos) - len(rows))
         return captioned_dataset(name, photos, rows)
     raise DatasetError(
         f"{folder} holds {len(photos):,} photos without labels and without captions. To score a model, put them into one folder a "

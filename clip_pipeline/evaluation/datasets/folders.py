@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from clip_pipeline.display.left_out import LeftOut
 from clip_pipeline.errors import DatasetError, nearest_name
 from clip_pipeline.evaluation.datasets.dataset import Dataset, file_bytes, labelled_dataset
 from clip_pipeline.evaluation.datasets.entry import Entry
@@ -17,8 +17,6 @@ from clip_pipeline.sources.photos.open import open_photos
 from clip_pipeline.sources.photos.splits import SPLIT_NAMES
 from clip_pipeline.sources.tables.text_files import lines_of, read_text
 
-logger = logging.getLogger(__name__)
-
 if TYPE_CHECKING:
     import numpy as np
 
@@ -26,7 +24,7 @@ Row = tuple[str, str, Callable[[], "bytes | np.ndarray"], str]
 """Id of a photo, its split, what reads it, and the folder that its class goes by."""
 
 
-def labelled(entry: Entry, rows: Sequence[Row], names: Mapping[str, str]) -> Dataset:
+def labelled(entry: Entry, rows: Sequence[Row], names: Mapping[str, str], left_out: LeftOut) -> Dataset:
     """A dataset of rows. names: {folder: name} of all classes, in the order of the labels."""
     number = {folder: place for place, folder in enumerate(names)}
     strange = next((folder for _, _, _, folder in rows if folder not in number), None)
@@ -43,6 +41,7 @@ def labelled(entry: Entry, rows: Sequence[Row], names: Mapping[str, str]) -> Dat
         lambda row: file_bytes(readers[row]()),
         labels=[number[folder] for _, _, _, folder in rows],
         class_names=tuple(names.values()),
+        left_out=left_out,
     )
 
 
@@ -60,7 +59,7 @@ def open_class_folders(entry: Entry, path: Path) -> Dataset:
     Raises DatasetError for photos without labels, and for folders that are no class of the dataset.
     """
     place = _place_below(path, entry.below)
-    photos = open_photos(place)
+    photos = open_photos(place, say=False)
     known = photos.metadata
     if known.labels is None or known.class_names is None:
         raise DatasetError(
@@ -71,12 +70,16 @@ def open_class_folders(entry: Entry, path: Path) -> Dataset:
     splits = known.splits or ["test"] * len(photos)
     names = class_names(entry) or {folder: folder for folder in known.class_names}
     folder_of = _class_of_folders(entry, known.class_names, names, place)
-    rows = [
-        (name, splits[row], partial(photos.read, row), folder)
-        for row, (name, label) in enumerate(zip(photos.names, known.labels, strict=True))
-        if label is not None and (folder := folder_of[known.class_names[label]]) is not None
-    ]
-    return labelled(entry, rows, names)
+    rows = []
+    for row, (name, label) in enumerate(zip(photos.names, known.labels, strict=True)):
+        if label is None:
+            continue
+        folder = folder_of[known.class_names[label]]
+        if folder is None:
+            known.left_out.add(f"photos in {known.class_names[label]}, which is no class of {entry.title}", 1, name)
+        else:
+            rows.append((name, splits[row], partial(photos.read, row), folder))
+    return labelled(entry, rows, names, known.left_out)
 
 
 def _place_below(path: Path, below: str) -> Path:
@@ -117,7 +120,8 @@ def open_food101(entry: Entry, path: Path) -> Dataset | None:
     root = next((one for one in (path, path / "food-101") if (one / "meta" / "test.txt").is_file()), None)
     if root is None or not (root / "images").is_dir():
         return None
-    photos = open_photos(root / "images", kind="folder")
+    photos, lost = open_photos(root / "images", kind="folder", say=False), LeftOut()
+    lost.take(photos.passed_over)
     place_of = {photo: row for row, photo in enumerate(photos.names)}
     rows = []
     for split in ("train", "test"):
@@ -128,7 +132,10 @@ def open_food101(entry: Entry, path: Path) -> Dataset | None:
         rows += [
             (f"{split}/{name}", split, partial(photos.read, place_of[name]), name.partition("/")[0]) for name in listed
         ]
-    return labelled(entry, rows, class_names(entry))
+    listed_ones = {name for name, *_ in rows}
+    unlisted = [name for name in photos.names if not {f"train/{name}", f"test/{name}"} & listed_ones]
+    lost.add("photos that neither list of meta/ names", len(unlisted), unlisted[0] if unlisted else "")
+    return labelled(entry, rows, class_names(entry), lost)
 
 
 def open_tiny_imagenet(entry: Entry, path: Path) -> Dataset | None:
@@ -141,18 +148,21 @@ def open_tiny_imagenet(entry: Entry, path: Path) -> Dataset | None:
         return None
     known, words = imagenet_names(), _words(root / "words.txt")
     names = {wnid: known.get(wnid) or words.get(wnid, wnid) for wnid in sorted(_lines(root / "wnids.txt"))}
+    lost = LeftOut()
     if (root / "test" / "images").is_dir():
-        without = sum(1 for _ in (root / "test" / "images").iterdir())
-        logger.warning("%s: left out the %d photos of test/, whose labels are not published", root, without)
+        without = sorted(one.name for one in (root / "test" / "images").iterdir())
+        lost.add("photos of test/, whose labels are not published", len(without), without[0] if without else "")
     validation = _annotated if (root / "val" / "images").is_dir() else _below_wnids
-    return labelled(entry, [*_below_wnids(root, "train", names), *validation(root, "val", names)], names)
+    rows = [*_below_wnids(root, "train", names, lost), *validation(root, "val", names, lost)]
+    return labelled(entry, rows, names, lost)
 
 
-def _below_wnids(root: Path, split: str, names: Mapping[str, str]) -> list[Row]:
+def _below_wnids(root: Path, split: str, names: Mapping[str, str], lost: LeftOut) -> list[Row]:
     """Photos in SPLIT/WNID/ or SPLIT/WNID/images/."""
     if not (root / split).is_dir():
         return []
-    photos = open_photos(root / split, kind="folder")
+    photos = open_photos(root / split, kind="folder", say=False)
+    lost.take(photos.passed_over)
     folders = [photo.partition("/")[0] for photo in photos.names]
     strange = next((folder for folder in folders if folder not in names), None)
     if strange is not None:
@@ -162,17 +172,20 @@ def _below_wnids(root: Path, split: str, names: Mapping[str, str]) -> list[Row]:
     ]
 
 
-def _annotated(root: Path, split: str, names: Mapping[str, str]) -> list[Row]:
+def _annotated(root: Path, split: str, names: Mapping[str, str], lost: LeftOut) -> list[Row]:
     """Photos in SPLIT/images/, with their classes in SPLIT_annotations.txt."""
     folder, file = root / split / "images", root / split / f"{split}_annotations.txt"
     if not file.is_file():
         raise DatasetError(f"{folder} has no {file.name} above it, which names the classes. Get the set again.")
     listed = [line.split("\t")[:2] for line in _lines(file) if "\t" in line]
-    photos = open_photos(folder, kind="folder")
+    photos = open_photos(folder, kind="folder", say=False)
+    lost.take(photos.passed_over)
     place_of = {f"{photo}.JPEG": row for row, photo in enumerate(photos.names)}
     missing = [name for name, _ in listed if name not in place_of]
     if missing:
         raise unjoined(file, len(listed), missing, folder)
+    unlisted = sorted(place_of.keys() - {name for name, _ in listed})
+    lost.add(f"photos that {file.name} does not name", len(unlisted), unlisted[0] if unlisted else "")
     return [(f"{split}/{name[:-5]}", split, partial(photos.read, place_of[name]), wnid) for name, wnid in listed]
 
 

@@ -32,7 +32,7 @@ def open_flat_imagenet(entry: Entry, path: Path) -> Dataset | None:
     place = next((one for one in (path / "val", path) if _is_flat(one)), None)
     if place is None:
         return None
-    photos = open_photos(place)
+    photos = open_photos(place, say=False)
     number = [int(found[1]) if (found := PHOTO.search(photo)) else 0 for photo in photos.names]
     file, wnid_of = _read_labels(place)
     missing = [photo for photo, n in zip(photos.names, number, strict=True) if n not in wnid_of]
@@ -46,7 +46,7 @@ def open_flat_imagenet(entry: Entry, path: Path) -> Dataset | None:
         (f"val/{photo.rpartition('/')[2]}", "val", partial(photos.read, row), wnid_of[number[row]])
         for row, photo in enumerate(photos.names)
     ]
-    return labelled(entry, rows, names)
+    return labelled(entry, rows, names, photos.passed_over)
 
 
 def _is_flat(place: Path) -> bool:

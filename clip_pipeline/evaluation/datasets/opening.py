@@ -39,17 +39,20 @@ def open_dataset(given: Path | str, name: str = "") -> Dataset:
     """The dataset that is meant. name: what scores call it; "" takes its own name or the folder's.
 
     given: a name (digits), NAME=PATH (cifar10=/data/cifar-10-batches-py), or the path of CLIP_benchmark's layout, of class
-    folders, or of photos with captions, in a folder or tars. Photos are read one by one, when they are asked for.
+    folders, or of photos with captions, in a folder or tars. Photos are read one by one, when they are asked for. What is left out is
+    a warning for each reason.
 
     Raises DatasetError when there is nothing at the path, no photo, neither labels nor captions, a single class, and for files
     that are not the dataset whose name they are given.
     """
     choice = Choice(name, "", str(given)) if isinstance(given, Path) else parse_choice(given)
-    return open_choice(replace(choice, name=name or choice.name))
+    dataset = open_choice(replace(choice, name=name or choice.name))
+    dataset.left_out.say(str(path_of(choice) or dataset.name))
+    return dataset
 
 
 def open_choice(choice: Choice) -> Dataset:
-    """As `open_dataset`."""
+    """As `open_dataset`, without a word of what is left out."""
     path = path_of(choice)
     near = near_entry(choice.name)
     if path is not None and not choice.entry and near and choice.name != path.absolute().name.removesuffix(".tar"):

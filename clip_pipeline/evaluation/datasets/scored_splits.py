@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import logging
 from collections import defaultdict
 
+from clip_pipeline.display.left_out import LeftOut
 from clip_pipeline.errors import DatasetError
 from clip_pipeline.evaluation.datasets.dataset import Dataset, chosen_rows
-
-logger = logging.getLogger(__name__)
+from clip_pipeline.evaluation.zero_shot import one_class
 
 
 def scored_splits(dataset: Dataset) -> Dataset:
@@ -28,11 +27,10 @@ def scored_splits(dataset: Dataset) -> Dataset:
             f"{dataset.name} has photos of one class only in each of its splits ({of_each}). Zero-shot needs at least two classes to "
             "choose between: put photos of another class beside them."
         )
+    lost = LeftOut()
     for split, only in single.items():
-        logger.warning(
-            '%s: left out the split %s (%d photos), which has photos of one class only ("%s"): there is nothing to choose between',
-            *(dataset.name, split, dataset.splits.count(split), only),
-        )
+        lost.add(one_class(split, only), dataset.splits.count(split), dataset.ids[dataset.splits.index(split)])
+    lost.say(dataset.name)
     return (
         chosen_rows(dataset, [row for row, split in enumerate(dataset.splits) if split not in single])
         if single

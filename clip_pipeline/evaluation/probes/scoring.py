@@ -12,6 +12,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from clip_pipeline.display.left_out import LeftOut
 from clip_pipeline.embedding.dataset import IMAGES
 from clip_pipeline.embedding.store import about_embeddings, aligned_rows, read_embeddings
 from clip_pipeline.errors import ShapeError
@@ -77,13 +78,14 @@ def probe_scores(
     probe: ProbeSettings,
     folder: Path,
     scored: Scored | None = None,
+    left_out: LeftOut | None = None,
 ) -> list[dict[str, Any]]:
     """Trains and scores the probes of a labelled dataset; writes the score files, predictions.parquet and the linear heads.
 
     Rows of a tested split: top1, top5 (of more than five classes) and mean_per_class_recall of linear_probe and mlp_probe,
     their accuracy on what they were trained on (top1_on_training), and few_shot_probe's top1_1_shot, top1_2_shot, … Which photos are which is
     `probe_splits`'s. linear_head_SPLIT.npz holds the head (`head.read_head`), its rows in the order of the classes that occur.
-    Photos that could not be embedded have no row in the images and are left out. Raises ShapeError when ids do not agree or
+    Photos that could not be embedded have no row in the images and are left out; left_out: as of `probe_splits`. Raises ShapeError when ids do not agree or
     embeddings are not finite, DatasetError for a single class or one that is never trained on.
     """
     image_keys, stored_ND = read_embeddings(images_folder, IMAGES)
@@ -96,7 +98,8 @@ def probe_scores(
     rows: list[dict[str, Any]] = []
     tested: list[_Tested] = []
     folder.mkdir(parents=True, exist_ok=True)
-    for split in probe_splits(truth.dataset, labels_N, splits_N.tolist(), truth.class_names, probe):
+    splits = probe_splits(truth.dataset, labels_N, splits_N.tolist(), truth.class_names, probe, left_out)
+    for split in splits:
         part = _Part(truth.dataset, split, features_ND, labels_N, settings, probe, len(truth.ids) - len(ids))
         for some_rows, some_tested in (*part.full_probes(folder), part.few_shot_probes()):
             rows += some_rows

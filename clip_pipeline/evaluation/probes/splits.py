@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from clip_pipeline.display.left_out import LeftOut
 from clip_pipeline.errors import DatasetError
 from clip_pipeline.settings import ProbeSettings
 from clip_pipeline.sources.photos.splits import SPLIT_NAMES
@@ -35,19 +36,27 @@ class ProbeSplit:
 
 
 def probe_splits(
-    dataset: str, labels_N: np.ndarray, splits_N: Sequence[str], class_names: Sequence[str], settings: ProbeSettings
+    dataset: str,
+    labels_N: np.ndarray,
+    splits_N: Sequence[str],
+    class_names: Sequence[str],
+    settings: ProbeSettings,
+    left_out: LeftOut | None = None,
 ) -> list[ProbeSplit]:
     """The official splits where there is one for training, else each split divided at random, stratified by class.
 
     With a training split, every other one is tested, apart from a validation split beside a test: that one chooses the
     C. Without a validation split a share of the training photos does. Without a training split, splits that cannot be
-    divided because a class has fewer than four photos are left out.
+    divided because a class has fewer than four photos are counted in `left_out`, and a warning where that is None.
     Raises DatasetError for training photos of a single class, and for a class that is tested and never trained on.
     """
     names = np.asarray([SPLIT_NAMES.get(name.lower(), name) for name in splits_N])
     rows = {name: np.flatnonzero(names == name) for name in sorted(set(names.tolist()))}
     if "train" not in rows or len(rows) == 1:
-        return _divided(dataset, labels_N, rows, class_names, settings)
+        lost = LeftOut()
+        divided = _divided(labels_N, rows, class_names, settings, lost)
+        lost.hand_on(left_out, f"the probes on {dataset}")
+        return divided
     train = rows.pop("train")
     _check_several_classes(f"The training split of {dataset}", labels_N[train], class_names)
     validation = rows.pop("validation") if "validation" in rows and len(rows) > 1 else None
@@ -61,20 +70,21 @@ def probe_splits(
 
 
 def _divided(
-    dataset: str,
     labels_N: np.ndarray,
     rows: dict[str, np.ndarray],
     class_names: Sequence[str],
     settings: ProbeSettings,
+    lost: LeftOut,
 ) -> list[ProbeSplit]:
     splits = []
     for name, of_split in rows.items():
         classes, counts = np.unique(labels_N[of_split], return_counts=True)
         if len(classes) < 2 or counts.min() < MIN_PHOTOS:
-            logger.warning(
-                "No probe on %s %s: class %s has %d photos, and dividing them takes two classes of %d or more",
-                dataset, name, class_names[classes[counts.argmin()]], counts.min(), MIN_PHOTOS,
-            )  # fmt: skip
+            lost.add(
+                f"photos of the split {name}, which takes two classes of {MIN_PHOTOS} photos or more to be divided",
+                len(of_split),
+                f"{class_names[classes[counts.argmin()]]}, {counts.min()} photos",
+            )
             continue
         generator = np.random.default_rng(settings.seed)
         test, rest = divide_by_class(of_split, labels_N, settings.test_percent / 100, generator)

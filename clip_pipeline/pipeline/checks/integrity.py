@@ -36,7 +36,8 @@ def words_are_of_the_script(workspace: Workspace, partition: str) -> CheckOutcom
     """Recipes are for English: of a German dump they drop every word with ä, ö, ü or ß."""
     script = workspace.recipe.words.script
     artifact = workspace.get("vocabulary", partition)
-    dropped = artifact.facts["dropped"].get(f"not_{script}", 0)
+    by_reason = artifact.facts["dropped"]
+    dropped = by_reason.get("other_script", by_reason.get(f"not_{script}", 0))  # as older vocabularies call it
     share = dropped / max(dropped + artifact.rows["words"], 1)
     found = f"{dropped:,} words were dropped because of other letters than those of words.script={script}, {share:.0%} of the words that were left by then"
     if share > MAX_OF_ANOTHER_SCRIPT:

@@ -40,6 +40,7 @@ WORDS = (
         after=("wikipedia_dump", "word_counts"),
         columns=records.WORD_COUNTS_COLUMNS,
         preview=(StoredTable("vocabulary.parquet", "words", ("word", "count", "documents", "captioned")),),
+        repeated_facts=("dropped",),  # what was left out says it with settings and examples
         completes=("word_counts",),
     ),
 )

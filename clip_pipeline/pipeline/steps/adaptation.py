@@ -10,6 +10,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from clip_pipeline.display.left_out import FACT, LeftOut
 from clip_pipeline.errors import SettingsError, nearest_name
 from clip_pipeline.pipeline.builder import BuildContext, Builder
 from clip_pipeline.pipeline.checks.check import Check, CheckOutcome
@@ -70,9 +71,11 @@ def _build_data(context: BuildContext) -> Built:
     recipe, datasets = workspace.recipe, [stored_dataset(workspace, name) for name in _datasets(workspace)]
     model = workspace.get("clip_checkpoint", context.partition).folder
     far = datasets[1] if len(datasets) > 1 else None
-    facts = prepare_data(str(model), datasets[0], far, recipe.adaptation, recipe.compute, context.folder)
-    rows = {name: facts.pop(name) for name in ("train", "validation", "test", "out_of_domain", "left_out")}
-    return Built(rows=rows, facts=facts)
+    left_out = LeftOut()
+    facts = prepare_data(str(model), datasets[0], far, recipe.adaptation, recipe.compute, context.folder, left_out)
+    del facts[FACT]  # the same number, without a reason
+    rows = {name: facts.pop(name) for name in ("train", "validation", "test", "out_of_domain")}
+    return Built(rows=rows, facts=facts | left_out.facts())
 
 
 # ---- adaptation_scores: one partition a trial (method and fraction) and training variant, the seeds inside

@@ -125,7 +125,8 @@ def _write_list(choice: Choice, folder: Path) -> Built:
         "classes": len(dataset.class_names),
         "where": choice.path or "built in",
     }
-    return Built(rows=dict(Counter(dataset.splits)), facts=facts | ({"part": dataset.part} if dataset.part else {}))
+    facts |= ({"part": dataset.part} if dataset.part else {}) | dataset.left_out.facts()
+    return Built(rows=dict(Counter(dataset.splits)), facts=facts)
 
 
 def _write_held_out(workspace: Workspace, folder: Path) -> Built:

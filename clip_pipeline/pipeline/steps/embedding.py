@@ -6,6 +6,7 @@ import json
 from functools import partial
 from typing import Any
 
+from clip_pipeline.display.left_out import LeftOut
 from clip_pipeline.embedding.runtimes.choice import MEASURING, Measuring, write_choice
 from clip_pipeline.errors import Materialise, MissingRuntimeError
 from clip_pipeline.evaluation.runtime_choice import (
@@ -134,7 +135,7 @@ def _build_image_embeddings(context: BuildContext) -> Built:
 
     workspace = context.workspace
     dataset, variant = halves(context.partition)
-    photos = stored_dataset(workspace, dataset)
+    photos, left_out = stored_dataset(workspace, dataset), LeftOut()
     try:
         facts = embed_dataset_images(
             workspace.get("clip_checkpoint", variant).folder,
@@ -145,12 +146,13 @@ def _build_image_embeddings(context: BuildContext) -> Built:
             workspace.recipe.compute,
             context.work,
             runtime=runtime_maker(chosen_runtime(workspace, variant), workspace.recipe.compute, workspace.store.root),
+            left_out=left_out,
         )
     except MissingRuntimeError as error:
         raise MissingRuntimeError(
             f"{error} It was chosen on another machine.", Materialise("embedding_runtime", variant, again=True)
         ) from error
-    return Built(rows={"photos": facts["photos"]}, facts=facts)
+    return Built(rows={"photos": facts["photos"]}, facts=facts | left_out.facts())
 
 
 def _build_text_embeddings(context: BuildContext) -> Built:

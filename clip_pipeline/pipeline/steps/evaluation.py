@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from clip_pipeline.display.left_out import LeftOut
 from clip_pipeline.pipeline.builder import BuildContext, Builder
 from clip_pipeline.pipeline.partitions import halves
 from clip_pipeline.pipeline.steps.benchmark_datasets import stored_dataset
@@ -51,9 +52,9 @@ def _build_zero_shot(context: BuildContext) -> Built:
 
     workspace, partition, folder = context.workspace, context.partition, context.folder
 
-    def score(dataset: Dataset, images: Path, scored: Scored) -> list[dict[str, Any]]:
+    def score(dataset: Dataset, images: Path, scored: Scored, left_out: LeftOut) -> list[dict[str, Any]]:
         texts = workspace.get("text_embeddings", partition).folder
-        return zero_shot_scores(images, texts, dataset.truth(), workspace.recipe.evaluation, folder, scored)
+        return zero_shot_scores(images, texts, dataset.truth(), workspace.recipe.evaluation, folder, scored, left_out)
 
     return _score(workspace, partition, folder, "zero_shot", score)
 
@@ -63,7 +64,7 @@ def _build_retrieval(context: BuildContext) -> Built:
 
     workspace, partition, folder = context.workspace, context.partition, context.folder
 
-    def score(dataset: Dataset, images: Path, scored: Scored) -> list[dict[str, Any]]:
+    def score(dataset: Dataset, images: Path, scored: Scored, left_out: LeftOut) -> list[dict[str, Any]]:
         texts = workspace.get("text_embeddings", partition).folder
         return retrieval_scores(images, texts, dataset.name, "test", workspace.recipe.evaluation, folder, scored)
 
@@ -75,9 +76,9 @@ def _build_probe(context: BuildContext) -> Built:
 
     workspace, folder = context.workspace, context.folder
 
-    def score(dataset: Dataset, images: Path, scored: Scored) -> list[dict[str, Any]]:
+    def score(dataset: Dataset, images: Path, scored: Scored, left_out: LeftOut) -> list[dict[str, Any]]:
         recipe = workspace.recipe
-        return probe_scores(images, dataset.truth(), recipe.evaluation, recipe.probe, folder, scored)
+        return probe_scores(images, dataset.truth(), recipe.evaluation, recipe.probe, folder, scored, left_out)
 
     return _score(workspace, context.partition, folder, "zero_shot", score)
 
@@ -87,7 +88,7 @@ def _score(
     partition: str,
     folder: Path,
     task: str,
-    score: Callable[[Dataset, Path, Scored], list[dict[str, Any]]],
+    score: Callable[[Dataset, Path, Scored, LeftOut], list[dict[str, Any]]],
 ) -> Built:
     """Scores the dataset when it is made for the task; else publishes an empty list, so that the partition exists."""
     from clip_pipeline.evaluation.fingerprints import dataset_fingerprint
@@ -102,8 +103,9 @@ def _score(
         return Built(rows={"scores": 0}, facts={"left out": f"{name} is made for {dataset.task}"})
     weights, logit_scale = model_facts(str(workspace.get("clip_checkpoint", model).folder))
     scored = Scored(model, weights, dataset_fingerprint(dataset), logit_scale)
-    rows = score(dataset, workspace.get("image_embeddings", partition).folder, scored)
-    return Built(rows={"scores": len(rows)}, facts={_named(row): row["value"] for row in rows})
+    left_out = LeftOut()
+    rows = score(dataset, workspace.get("image_embeddings", partition).folder, scored, left_out)
+    return Built(rows={"scores": len(rows)}, facts={_named(row): row["value"] for row in rows} | left_out.facts())
 
 
 def _named(row: Mapping[str, Any]) -> str:

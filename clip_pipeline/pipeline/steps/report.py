@@ -33,9 +33,6 @@ if TYPE_CHECKING:
 REPORT = "benchmark_report"
 ReadPhotos = Callable[[Collection[str]], Mapping[str, bytes]]
 
-DATA_STAGES = ("words", "images", "text")
-"""Stages whose assets leave things out that could have been trained on."""
-
 
 def report_facts(workspace: Workspace) -> dict[str, Any]:
     """The facts of `evaluation.report.write_report`: of one variant, the recipe's own where it is scored, beside all others that are."""
@@ -62,7 +59,7 @@ def report_facts(workspace: Workspace) -> dict[str, Any]:
             for split, count in workspace.get("image_text_pairs").rows.items()
             if split in ("train", "validation", "test")
         },
-        "left_out": _left_out(workspace),
+        "left_out": left_out_of_assets(workspace),
         "training_log": checkpoint.file("train_log.csv"),
         "training_settings": recipe.training,
         "zero_shot": _folders(with_scores, "zero_shot_scores"),
@@ -136,11 +133,11 @@ def _photo_statuses(workspace: Workspace) -> dict[str, int]:
     return dict(statuses.most_common())
 
 
-def _left_out(workspace: Workspace) -> list[list[Any]]:
-    """(asset, what, how many, setting, example) of everything that the data's assets left out, in the order of the flow."""
+def left_out_of_assets(workspace: Workspace) -> list[list[Any]]:
+    """(asset, what, how many, setting, example) of everything that the assets left out, in the order of the flow."""
     found: list[list[Any]] = []
     for asset in ASSETS:
-        partitions = workspace.store.partitions(asset.stage, asset.name) if asset.stage in DATA_STAGES else []
+        partitions = workspace.store.partitions(asset.stage, asset.name)
         artifacts = [workspace.store.find(artifact_key(asset.name, partition)) for partition in partitions]
         found += ([asset.name, *row] for row in added_rows(one.facts for one in artifacts if one is not None))
     return found

@@ -149,9 +149,7 @@ def _build_counts(context: BuildContext) -> Built:
     facts: dict[str, Any] = {"occurrences": counts.occurrences, "articles": counts.articles}
     if counts.possessives:
         facts["possessives_merged"] = counts.possessives
-    if counts.left_out:
-        facts["articles_left_out"] = dict(counts.left_out)
-    return Built(rows={"words": counts.words}, facts=facts)
+    return Built(rows={"words": counts.words}, facts=facts | counts.left_out.facts())
 
 
 # ---- vocabulary: the words worth a search, and the same words by bucket
@@ -172,14 +170,14 @@ def _vocabulary_inputs(workspace: Workspace, partition: str) -> dict[str, str]:
 def _build_vocabulary(context: BuildContext) -> Built:
     from clip_pipeline.images.links.buckets import bucket_of
     from clip_pipeline.words.sorted_runs import merge_counts
-    from clip_pipeline.words.vocabulary import select_words, write_vocabulary
+    from clip_pipeline.words.vocabulary import by_reason, select_words, write_vocabulary
 
     workspace, folder = context.workspace, context.folder
     settings = workspace.recipe.words
     files = [workspace.get("word_counts", part).file("counts.parquet") for part in dump_parts(workspace)]
     # Rare words are counted but never held: all of a large Wikipedia has tens of millions.
     merged = merge_counts(files, settings.min_count)
-    kept, dropped = select_words(merged.table, settings, merged.words)
+    kept, left_out = select_words(merged.table, settings, merged.words, merged.rare_word)
     write_vocabulary(kept, folder)
     buckets = workspace.recipe.links.buckets
     words_of_bucket: dict[int, list[str]] = {bucket: [] for bucket in range(buckets)}
@@ -188,7 +186,7 @@ def _build_vocabulary(context: BuildContext) -> Built:
     (folder / "buckets").mkdir()
     for bucket, words in words_of_bucket.items():
         (folder / "buckets" / f"{bucket:03d}.txt").write_text("".join(f"{word}\n" for word in words))
-    return Built(rows={"words": len(kept)}, facts={"dropped": dropped})
+    return Built(rows={"words": len(kept)}, facts={"dropped": by_reason(left_out)} | left_out.facts())
 
 
 BUILDERS = {

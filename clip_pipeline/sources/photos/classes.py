@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Sequence
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from clip_pipeline.display.left_out import LeftOut
 from clip_pipeline.sources.photos.caption_files import names_captions, reads_as_captions
@@ -23,13 +23,15 @@ from clip_pipeline.sources.photos.splits import splits_of_folders
 
 logger = logging.getLogger(__name__)
 
+UNSPLIT = "photos that are in none of the splits"
+
 
 def metadata_of_folder(folder: Path, paths: list[str], options: CaptionOptions) -> Metadata:
     """What is known of the photos of a folder, in the order of `paths`. folder: where its tables and lists lie.
 
     Captions where a file is named for them (captions.csv, COCO's, `options`); else classes, by the folders that the photos lie in,
-    then by a table or list of labels; else captions of any other table, and of NAME.txt beside NAME.jpg. What is left aside for that,
-    and the photos that no class or caption is known of, are warnings.
+    then by a table or list of labels; else captions of any other table, and of NAME.txt beside NAME.jpg. What is left aside for that
+    is a warning; the photos that no class or caption is known of are left out, and counted.
     """
     sorted_in = sort_into_classes(paths)
     files = caption_files_of(folder, options)
@@ -65,30 +67,36 @@ def metadata_of_folder(folder: Path, paths: list[str], options: CaptionOptions) 
 
 
 def _of_class_folders(folder: Path, paths: Sequence[str], found: ClassFolders) -> Metadata:
-    total = sum(map(len, found.left_out.values()))
+    lost = LeftOut()
     for why, photos in found.left_out.items():
-        logger.warning(
-            "%s: left out %d of %d photos that %s, the first is %s", folder, len(photos), len(paths), why, min(photos)
-        )
-    if total:
-        logger.info("%s: read %d photos of %d classes", folder, len(paths) - total, len(found.names))
+        lost.add(f"photos that {why}", len(photos), min(photos))
+    if lost:
+        logger.info("%s: read %d photos of %d classes", folder, len(paths) - lost.total(), len(found.names))
     if found.below:
         logger.info("%s: the classes are the folders in %s", folder, found.below)
-    empty = _without_photos(folder / found.below, paths, found) if found.splits is None else []
-    if empty:
-        logger.warning("%s: %d folders hold no photos, and are no classes: %s", folder, len(empty), _some(empty))
+    empty = _without_photos(folder, paths, found)
+    lost.add("folders that hold no photos, and are no classes", len(empty), _some(empty))
     assert found.classes is not None
-    return _labelled(folder, found.classes, found.names, found.splits, [found.below] if found.below else [])
+    return _labelled(
+        folder, paths, found.classes, found.names, found.splits, [found.below] if found.below else [], lost
+    )
 
 
-def _without_photos(place: Path, paths: Sequence[str], found: ClassFolders) -> list[str]:
-    """Folders beside the class folders in which no photo lies; none for a folder that is packed."""
-    if not place.is_dir():
-        return []
-    below = len(Path(found.below).parts)
-    with_photos = {parts[below] for path in paths if len(parts := path.split("/")) > below + 1}
-    folders = (one.name for one in sorted(place.iterdir()) if one.is_dir() and not one.is_symlink())
-    return [name for name in folders if name not in with_photos and name[0] != "." and name != "__MACOSX"]
+def _without_photos(folder: Path, paths: Sequence[str], found: ClassFolders) -> list[str]:
+    """Folders beside the class folders, of each split, in which no photo lies."""
+    assert found.classes is not None
+    with_photos = {above.as_posix() for path in paths for above in PurePosixPath(path).parents}
+    beside = {
+        PurePosixPath(path).parent.parent for path, one in zip(paths, found.classes, strict=True) if one is not None
+    }
+    folders = [
+        (place / one.name).as_posix()
+        for place in sorted(beside)
+        if (folder / place).is_dir()
+        for one in sorted((folder / place).iterdir())
+        if one.is_dir() and not one.is_symlink() and one.name[0] != "." and one.name != "__MACOSX"
+    ]
+    return [name for name in folders if name not in with_photos]
 
 
 def _of_tables(folder: Path, paths: Sequence[str]) -> Metadata | None:
@@ -97,30 +105,33 @@ def _of_tables(folder: Path, paths: Sequence[str]) -> Metadata | None:
         return None
     files = ", ".join(file.relative_to(folder).as_posix() for file in found.files)
     without = [path for path, label in zip(paths, found.labels, strict=True) if label is None]
-    if without:
-        logger.warning(
-            "%s: left out %d of %d photos, which %s gives no label, the first is %s",
-            *(folder, len(without), len(paths), files, without[0]),
-        )
+    found.left_out.add(f"photos that {files} gives no label", len(without), without[0] if without else "")
     logger.warning("%s: the classes of the photos are those of %s", folder, files)
     names = sorted({label for label in found.labels if label is not None}, key=_in_numbers)
-    return _labelled(
-        folder, found.labels, names, found.splits if any(found.splits) else None, ["annotations", "labels", "meta"]
-    )
+    splits = found.splits if any(found.splits) else None
+    return _labelled(folder, paths, found.labels, names, splits, ["annotations", "labels", "meta"], found.left_out)
 
 
 def _labelled(
-    folder: Path, classes: Sequence[str | None], keys: list[str], splits: list[str] | None, below: Iterable[str]
+    folder: Path,
+    paths: Sequence[str],
+    classes: Sequence[str | None],
+    keys: list[str],
+    splits: list[str] | None,
+    below: Iterable[str],
+    lost: LeftOut,
 ) -> Metadata:
     number = {key: place for place, key in enumerate(keys)}
     labels = [None if one is None else number[one] for one in classes]
     named = names_by_files([folder, *(folder / place for place in below)], keys)
     if splits is not None:
         unsplit = [row for row, label in enumerate(labels) if label is not None and not splits[row]]
-        if unsplit:
-            logger.warning("%s: left out %d labelled photos that are in none of its splits", folder, len(unsplit))
-        labels = [None if row in set(unsplit) else label for row, label in enumerate(labels)]
-    return Metadata(labels, named[0] if named else keys, splits=splits, names_from=str(named[1]) if named else "")
+        lost.add(UNSPLIT, len(unsplit), paths[unsplit[0]] if unsplit else "")
+        gone = set(unsplit)
+        labels = [None if row in gone else label for row, label in enumerate(labels)]
+    return Metadata(
+        labels, named[0] if named else keys, splits=splits, names_from=str(named[1]) if named else "", left_out=lost
+    )
 
 
 def _in_numbers(label: str) -> tuple[int, str]:
@@ -130,13 +141,13 @@ def _in_numbers(label: str) -> tuple[int, str]:
 def _captioned(folder: Path, paths: list[str], options: CaptionOptions) -> Metadata:
     counts = LeftOut()
     table = captioned_photos(folder, paths, options, counts, repeats=True)
-    counts.say(str(folder))
     row_of = {url: row for row, url in enumerate(table["url"].to_pylist())}
     rows = table.take([row_of[f"file:{path}"] for path in paths])
     splits = rows["split"].to_pylist()
     return Metadata(
         captions=rows["captions"].to_pylist() if has_captions(table) else None,
         splits=[split or "" for split in splits] if any(splits) else splits_of_folders(paths),
+        left_out=counts,
     )
 
 

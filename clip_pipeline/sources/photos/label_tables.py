@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import logging
 import posixpath
 import re
 from collections.abc import Iterator, Sequence
@@ -11,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from clip_pipeline.display.left_out import LeftOut
 from clip_pipeline.errors import PhotosError
 from clip_pipeline.sources.photos.caption_files import CAPTION_COLUMNS, FILE_COLUMNS, TABLE_ENDINGS
 from clip_pipeline.sources.photos.metadata import text_of
@@ -18,8 +18,6 @@ from clip_pipeline.sources.photos.names import PhotoFinder, is_photo_name, path_
 from clip_pipeline.sources.photos.splits import SPLIT_NAMES, split_in, split_of_folder
 from clip_pipeline.sources.tables.open_table import StreamedTable, stream_table_file
 from clip_pipeline.sources.tables.text_files import plain_ending, text_lines
-
-logger = logging.getLogger(__name__)
 
 LABEL_COLUMNS = (
     *(
@@ -66,11 +64,13 @@ MAX_DISTINCT_SHARE = 0.5
 
 @dataclass(frozen=True)
 class LabelledRows:
-    """labels, splits: one a photo, None for one that no file names, "" for no split. files: what was read."""
+    """labels, splits: one a photo, None for one that no file names, "" for no split. files: what was read. left_out: labels of photos
+    that are not there."""
 
     labels: list[str | None]
     splits: list[str]
     files: list[Path]
+    left_out: LeftOut
 
 
 def labels_by_tables(folder: Path, names: Sequence[str]) -> LabelledRows | None:
@@ -83,6 +83,7 @@ def labels_by_tables(folder: Path, names: Sequence[str]) -> LabelledRows | None:
     found: dict[str, tuple[str, str]] = {}
     files: list[Path] = []
     strangers: list[str] = []
+    lost = LeftOut()
     for file in _candidates(folder):
         rows = _rows(file)
         if rows is None:
@@ -104,7 +105,11 @@ def labels_by_tables(folder: Path, names: Sequence[str]) -> LabelledRows | None:
         if known:
             files.append(file)
         if known and absent:
-            logger.warning("%s: %d labelled photos are not there, the first is %s", file, len(absent), absent[0])
+            lost.add(
+                f"photos that {file.relative_to(folder).as_posix()} labels and that are not there",
+                len(absent),
+                absent[0],
+            )
         elif absent:
             strangers.append(f"{file} names {len(absent):,} photos, such as {absent[0]}, and none of them is there.")
     if not found:
@@ -115,6 +120,7 @@ def labels_by_tables(folder: Path, names: Sequence[str]) -> LabelledRows | None:
         [found[name][0] if name in found else None for name in names],
         [found[name][1] if name in found else "" for name in names],
         files,
+        lost,
     )
 
 

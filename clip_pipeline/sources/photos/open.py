@@ -52,11 +52,11 @@ def open_photos(
     - a folder of MNIST's idx files, or of CIFAR's batches of Python, or their tar.
 
     kind: "folder" or "tars" where it is known which is meant; "" looks. say: whether what lies in a folder and is no photo is a warning;
-    `table` counts it anyway. Raises PhotosError for a path that is missing, that
+    `passed_over`, `metadata` and `table` count it anyway. Raises PhotosError for a path that is missing, that
     holds no photos or a broken tar, with what to do.
     """
     photos = _open(Path(path).expanduser(), captions or CaptionOptions(), columns or Columns(), kind)
-    if say and isinstance(photos, FolderPhotos):
+    if say:
         photos.passed_over.say(str(path))
     return photos
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, Protocol
@@ -32,7 +33,8 @@ class Metadata:
 
     labels: indices into class_names, which is None for labels without names; None for a photo that is left out. splits: as folders,
     lists or columns call them, "" for a photo that they leave out. names_from: the file that names the classes, "" where they are
-    names of folders. why_unknown: why there are neither labels nor captions.
+    names of folders. why_unknown: why there are neither labels nor captions. left_out: photos and files that are left out, which
+    whoever asked says.
     """
 
     labels: Sequence[int | None] | None = None
@@ -41,6 +43,7 @@ class Metadata:
     splits: list[str] | None = None
     names_from: str = ""
     why_unknown: str = ""
+    left_out: LeftOut = field(default_factory=LeftOut)
 
 
 class Photos(Protocol):
@@ -53,6 +56,10 @@ class Photos(Protocol):
     @property
     def names(self) -> Sequence[str]:
         """One a photo, no two alike."""
+
+    @property
+    def passed_over(self) -> LeftOut:
+        """What lies among the photos and is none, known since they were opened; `metadata` has it too."""
 
     @property
     def metadata(self) -> Metadata:
@@ -91,6 +98,11 @@ class StoredPhotos:
     def place(self, row: int) -> str:
         """Where a photo lies, for a person."""
         return self.names[row]
+
+    @functools.cached_property
+    def passed_over(self) -> LeftOut:
+        """See `Photos`."""
+        return LeftOut()
 
     @property
     def metadata(self) -> Metadata:

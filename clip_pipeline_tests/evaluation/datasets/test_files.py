@@ -48,11 +48,13 @@ def test_clip_benchmarks_layout_is_read_with_its_splits_names_and_templates(tmp_
     assert dataset.read_photos({"test/0/s1", "nobody"}) == {"test/0/s1": BLUE}
 
 
-def test_a_photo_without_a_label_is_told(tmp_path):
+def test_a_photo_without_a_label_is_left_out_and_the_others_keep_theirs(tmp_path, caplog):
     folder = benchmark_folder(tmp_path / "things")
+    labels = open_dataset(folder).labels
     add_tar(folder / "test" / "2.tar", {"s9.jpg": RED})
-    with pytest.raises(DatasetError, match="5 photos without labels"):
-        open_dataset(folder)
+    dataset = open_dataset(folder)
+    assert dataset.labels == labels and "test/2/s9" not in dataset.ids
+    assert '1 of "photos without a label (KEY.cls)", such as "test/2/s9"' in caplog.text
 
 
 def test_a_label_beyond_the_names_is_told(tmp_path):

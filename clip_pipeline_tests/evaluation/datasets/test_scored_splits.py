@@ -15,7 +15,7 @@ def test_a_split_of_one_class_is_left_out_and_said(tmp_path, caplog):
     scored = scored_splits(dataset)
     assert (scored.ids, scored.labels, scored.splits) == (["train/cat/1", "train/dog/1"], [0, 1], ["train", "train"])
     assert scored.read(1) == (tmp_path / "pets/train/dog/1.jpg").read_bytes()
-    assert 'pets: left out the split val (1 photos), which has photos of one class only ("cat")' in caplog.text
+    assert 'Left out of pets: 1 of "photos of the split val, which are of one class only (cat)' in caplog.text
 
 
 def test_splits_of_one_class_each_are_an_error(tmp_path):

@@ -7,6 +7,7 @@ import logging
 import numpy as np
 import pytest
 
+from clip_pipeline.display.left_out import LeftOut
 from clip_pipeline.errors import DatasetError
 from clip_pipeline.evaluation.probes.splits import divide_by_class, probe_splits
 from clip_pipeline.settings import ProbeSettings
@@ -52,7 +53,12 @@ def test_a_split_that_cannot_be_halved_is_left_out_with_a_sentence(caplog):
     labels, splits = labelled(test=3)
     with caplog.at_level(logging.WARNING):
         assert probe_splits("pets", labels, splits, NAMES, SETTINGS) == []
-    assert "No probe on pets test: class class 0 has 3 photos" in caplog.text
+    assert 'Left out of the probes on pets: 12 of "photos of the split test' in caplog.text
+    assert 'such as "class 0, 3 photos"' in caplog.text
+    lost = LeftOut()
+    caplog.clear()
+    probe_splits("pets", labels, splits, NAMES, SETTINGS, lost)
+    assert lost.total() == 12 and caplog.text == "", "whoever counts says it"
 
 
 def test_one_class_in_training_is_told():

@@ -5,10 +5,15 @@ import os
 import pyarrow.parquet as pq
 import pytest
 
+from clip_pipeline.defs.page.metadata import artifact_metadata
+from clip_pipeline.display.left_out import left_out_sentences
 from clip_pipeline.errors import DatasetError, SettingsError
-from clip_pipeline.pipeline.graph import STEPS
+from clip_pipeline.pipeline.graph import STEPS, select
 from clip_pipeline.pipeline.partitions import dataset_names
+from clip_pipeline.pipeline.run import run_steps
+from clip_pipeline.pipeline.status import pipeline_status
 from clip_pipeline.pipeline.steps.benchmark_datasets import stored_dataset
+from clip_pipeline.pipeline.steps.report import left_out_of_assets
 from clip_pipeline.pipeline.workspace import Workspace
 from clip_pipeline.settings import with_settings
 from clip_pipeline.settings.recipes import TINY
@@ -95,3 +100,28 @@ def test_a_dataset_is_opened_once_a_build(pets, tmp_path):
     made(tmp_path / "data", chosen, "mine")
     with Workspace(tmp_path / "data", recipe(chosen)) as workspace:
         assert len(stored_dataset(workspace, "mine").ids) == len(first.ids) + 1
+
+
+def test_what_a_dataset_leaves_out_is_in_status_in_the_report_and_on_the_page_and_is_said_once(tmp_path, caplog):
+    names = ["train/cat/1.jpg", "train/dog/1.jpg", "test/cat/2.jpg", "test/dog/2.jpg", "readme.jpg"]
+    pets = write_photos(tmp_path / "pets", names)
+    (pets / "train" / "owl").mkdir()
+    (pets / "train" / "cat" / "Thumbs.dat").write_bytes(b"x")
+    rows = [
+        ("file that is no photo", 1, "", "train/cat/Thumbs.dat"),
+        ("folders that hold no photos, and are no classes", 1, "", "train/owl"),
+        ("photos that lie beside the folders of the splits", 1, "", "readme.jpg"),
+    ]
+    with Workspace(tmp_path / "data", recipe(f"mine={pets}")) as workspace:
+        (outcome,) = run_steps(workspace, select("benchmark_dataset"))
+        said = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+        assert outcome.left_out == rows
+        assert said == [f"Left out of benchmark_dataset: {sentence}" for sentence in left_out_sentences(rows)]
+        (found,) = pipeline_status(workspace, select("benchmark_dataset"))
+        assert found.left_out == rows
+        assert left_out_of_assets(workspace) == [["benchmark_dataset", *row] for row in rows]
+        page = artifact_metadata(outcome.partitions["mine"])["Left out"]
+        assert [record.data["What"] for record in page.records] == [row[0] for row in rows]
+        caplog.clear()
+        stored_dataset(workspace, "mine")
+        assert "Left out" not in caplog.text, "later steps open it too"

@@ -59,13 +59,15 @@ def test_a_table_of_any_usual_form_gives_the_labels(tmp_path, caplog, file, text
     assert f"the classes of the photos are those of {file}" in caplog.text
 
 
-def test_kaggles_layout_has_labels_for_train_and_none_for_test(tmp_path, caplog):
+def test_kaggles_layout_has_labels_for_train_and_none_for_test(tmp_path):
     make(tmp_path, "train/a.jpg", "train/b.jpg", "test/c.jpg", "test/d.jpg")
     (tmp_path / "train.csv").write_text("id,species\na.jpg,cat\nb.jpg,dog\nz.jpg,dog\n")
     (tmp_path / "sample_submission.csv").write_text("id,species\nc.jpg,cat\nd.jpg,cat\n")
     assert told(tmp_path) == {"train/a": ("train", "cat"), "train/b": ("train", "dog")}
-    assert "left out 2 of 4 photos, which train.csv gives no label, the first is test/c.jpg" in caplog.text
-    assert "1 labelled photos are not there, the first is z.jpg" in caplog.text
+    assert open_photos(tmp_path).metadata.left_out.rows() == [
+        ("photos that train.csv gives no label", 2, "", "test/c.jpg"),
+        ("photos that train.csv labels and that are not there", 1, "", "z.jpg"),
+    ]
 
 
 def test_metadata_in_folders_of_splits_gives_labels(tmp_path):

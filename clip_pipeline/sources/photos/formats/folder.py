@@ -30,12 +30,13 @@ BESIDE_PHOTOS = (
 )
 """Endings of files that lie beside photos on purpose: they are passed over without a word."""
 
+NO_PHOTO = "file that is no photo"
+
 
 class FolderPhotos(StoredPhotos):
     """Photos at any depth below a folder (`find_photos`), named by their paths inside it, without endings.
 
-    Metadata: classes, captions and splits (`metadata_of_folder`). passed_over: what lies there and is no photo. Raises PhotosError
-    for a folder without photos.
+    Metadata: classes, captions and splits (`metadata_of_folder`). Raises PhotosError for a folder without photos.
     """
 
     def __init__(self, folder: Path, options: CaptionOptions | None = None):
@@ -59,7 +60,9 @@ class FolderPhotos(StoredPhotos):
     @functools.cached_property
     def metadata(self) -> Metadata:
         """See `Photos`."""
-        return metadata_of_folder(self._folder, self._paths, self._options)
+        found = metadata_of_folder(self._folder, self._paths, self._options)
+        found.left_out.take(self.passed_over)
+        return found
 
     def table(self, counts: LeftOut) -> Iterator[pa.Table]:
         """See `Photos`; one piece, sorted by url, as `captioned_photos` gives it."""
@@ -131,8 +134,8 @@ def find_photos(folder: Path, left_out: LeftOut | None = None) -> list[str]:
             if name.startswith("."):
                 continue
             if not is_photo_name(name):
-                if not name.lower().endswith(BESIDE_PHOTOS) and "." in name:
-                    lost.add("file that is no photo", 1, Path(parent, name).relative_to(folder).as_posix())
+                if is_out_of_place(name):
+                    lost.add(NO_PHOTO, 1, Path(parent, name).relative_to(folder).as_posix())
                 continue
             relative = Path(parent, name).relative_to(folder).as_posix()
             if relative.encode("utf-8", "ignore").decode() == relative:
@@ -144,6 +147,11 @@ def find_photos(folder: Path, left_out: LeftOut | None = None) -> list[str]:
             f"{folder} holds no photos. Files that end in {', '.join(PHOTO_ENDINGS)} count.{_instead(folder)}"
         )
     return sorted(names)
+
+
+def is_out_of_place(name: str) -> bool:
+    """Whether a file that is no photo is none of those that lie beside photos on purpose."""
+    return not name.lower().endswith(BESIDE_PHOTOS) and "." in name
 
 
 def _instead(folder: Path) -> str:

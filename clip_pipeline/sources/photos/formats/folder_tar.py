@@ -12,6 +12,7 @@ from clip_pipeline.errors import PhotosError
 from clip_pipeline.sources.photos.caption_files import CAPTION_PLACES
 from clip_pipeline.sources.photos.captions import CaptionOptions
 from clip_pipeline.sources.photos.classes import metadata_of_folder
+from clip_pipeline.sources.photos.formats.folder import NO_PHOTO, is_out_of_place
 from clip_pipeline.sources.photos.formats.tar_index import read_place
 from clip_pipeline.sources.photos.formats.tar_keys import photo_place
 from clip_pipeline.sources.photos.formats.tar_members import TarPlace
@@ -37,6 +38,9 @@ class FolderTarPhotos(StoredPhotos):
         self._tar, self._places, self._options = tar, places, options or CaptionOptions()
         self._paths = sorted(path for path in places if is_photo_name(path))
         self.names = photo_ids(self._paths)
+        for path in sorted(places):
+            if not is_photo_name(path) and is_out_of_place(posixpath.basename(path)):
+                self.passed_over.add(NO_PHOTO, 1, path)
 
     def files(self) -> list[Path]:
         """See `StoredPhotos`."""
@@ -51,7 +55,9 @@ class FolderTarPhotos(StoredPhotos):
         """See `Photos`."""
         with scratch_folder("texts") as texts:
             unpack_texts(self._tar, self._places, texts)
-            return metadata_of_folder(texts, self._paths, self._options)
+            found = metadata_of_folder(texts, self._paths, self._options)
+        found.left_out.take(self.passed_over)
+        return found
 
 
 def files_below_root(members: Iterable[tuple[str, TarPlace]]) -> Places:
