@@ -23,6 +23,7 @@ from clip_pipeline.pixels.headers.exif import is_bounded
 from clip_pipeline.pixels.headers.header import CostlyImage, ImageHeader
 from clip_pipeline.pixels.headers.jpeg import EXIF, JpegHeader
 from clip_pipeline.pixels.headers.read import read_header
+from clip_pipeline.pixels.jpeg_end import with_end
 from clip_pipeline.pixels.kinds import image_kind, why_no_image
 from clip_pipeline.pixels.to_rgb import rgb_of_array, rgb_of_image
 
@@ -114,6 +115,8 @@ def decoded(content: bytes | np.ndarray, side: int | None = None) -> Iterator[Pi
     if isinstance(header, JpegHeader):
         times = _reduction(header, side)
         with _memory_for(header, times):
+            with decoder_errors():
+                header = with_end(header)
             plain: Pixels | None = None
             with contextlib.suppress(ValueError):  # Pillow, below, forgives what is wrong with it or says it
                 plain = _decode_plain_jpeg(header, times)

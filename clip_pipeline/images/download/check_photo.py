@@ -32,6 +32,7 @@ from clip_pipeline.pixels.headers.header import CostlyImage, ImageHeader
 from clip_pipeline.pixels.headers.jpeg import JpegHeader
 from clip_pipeline.pixels.headers.jpeg_alone import jpeg_alone
 from clip_pipeline.pixels.headers.read import read_header
+from clip_pipeline.pixels.jpeg_end import with_end
 from clip_pipeline.pixels.kinds import image_kind, why_no_image
 from clip_pipeline.settings import DownloadSettings
 from clip_pipeline.sources.photos.formats.tar_index import ENDINGS
@@ -82,7 +83,7 @@ def check_photo(content: bytes, settings: DownloadSettings) -> CheckedPhoto | Re
     Pixels, memory and time are read from the header and checked before anything is decoded. Of an original JPEG that is already
     right (small enough, upright, sRGB, undamaged) the scans are kept, so it loses nothing to a second compression, and everything
     beside the image is left out (`jpeg_alone`); all others are encoded anew, which leaves EXIF, GPS and the like behind. With
-    `resize=original` the bytes are kept, whatever is in them. Of an animation the first image counts.
+    `resize=original` the bytes are kept, whatever is in them, but for the mark that a JPEG lacks at its end. Of an animation the first image counts.
     """
     from PIL import Image
 
@@ -97,6 +98,9 @@ def check_photo(content: bytes, settings: DownloadSettings) -> CheckedPhoto | Re
         if min(width, height) < settings.min_side:
             return RejectedPhoto("too_small", f"{width} x {height} pixels")
         limits_of(settings).check(header, _memory(header, settings))
+        if isinstance(header, JpegHeader):
+            header = with_end(header)
+            content = header.original
         return _decode(content, header, open_unchecked(header), settings)
     except CostlyImage as error:
         return RejectedPhoto("too_costly", f"{kind}: {error}")

@@ -24,6 +24,8 @@ UNKNOWN = frozenset((*range(0x02, 0xC0), 0xC8, *range(0xF0, COM)))
 NEEDED = frozenset((DQT, DHT, DAC, DRI, *FRAMES))
 """Segments without which no pixel comes out."""
 
+END_MARK = bytes((MARK, EOI))
+
 MAX_SEGMENTS = 2_000
 """Before the first scan, and from there on: 30 MB of metadata are 460 segments."""
 
@@ -41,6 +43,9 @@ PIXELS_A_SECOND, SCAN_PIXELS_A_SECOND, BYTES_A_SECOND = 50e6, 400e6, 8e6
 ten scans and 9.5 MB took 0.8 s at an eighth of the size, 2026-12-01; this says 3.7.)"""
 
 ARITHMETIC_SLOWER = 5
+WITHOUT_END_SLOWER = 4
+"""It is decoded up to three times more, to see whether more is missing (`jpeg_end`)."""
+
 JFIF, ADOBE, EXIF, ICC, XMP = b"JFIF\0", b"Adobe", b"Exif\0\0", b"ICC_PROFILE\0", b"http://ns.adobe.com/xap/1.0/\0"
 _MARKER = re.compile(rb"\xff[^\x00\xff]")
 _END_OF_SCAN = re.compile(rb"\xff[^\x00\xff\xd0-\xd7]")
@@ -71,6 +76,11 @@ class JpegHeader(ImageHeader):
     def is_progressive(self) -> bool:
         """Whether its scans refine one another."""
         return self.frame.marker in PROGRESSIVE
+
+    @property
+    def has_end(self) -> bool:
+        """Whether the mark of the end comes after the first scan."""
+        return self.original.rfind(END_MARK, self.first_scan) >= 0
 
     def has_segment(self, beginning: bytes) -> bool:
         """Whether a segment before the first scan begins with those bytes."""
@@ -127,13 +137,16 @@ def read_jpeg(content: bytes) -> JpegHeader:
     scans = _scans(content, start) if several else 1
     pixels = frame.width * frame.height
     seconds = pixels / PIXELS_A_SECOND + (scans - 1) * pixels / SCAN_PIXELS_A_SECOND + len(content) / BYTES_A_SECOND
+    slower = ARITHMETIC_SLOWER if frame.marker in ARITHMETIC else 1
+    if content.rfind(END_MARK, start) < 0:
+        slower *= WITHOUT_END_SLOWER
     return JpegHeader(
         kind="JPEG",
         width=frame.width,
         height=frame.height,
         pixel_bytes=PIXEL_BYTES,
         content=_for_the_decoder(content, segments, start),
-        seconds=seconds * (ARITHMETIC_SLOWER if frame.marker in ARITHMETIC else 1),
+        seconds=seconds * slower,
         fixed_bytes=_coefficients(frame) if several else 0,
         frame=frame,
         segments=tuple(segments),

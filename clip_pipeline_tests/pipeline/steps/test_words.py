@@ -10,9 +10,12 @@ import threading
 
 import pytest
 
+from clip_pipeline.display.left_out import left_out_sentences
 from clip_pipeline.errors import DumpError, SettingsError
 from clip_pipeline.pipeline.graph import STEPS, select
 from clip_pipeline.pipeline.run import run_steps
+from clip_pipeline.pipeline.status import pipeline_status
+from clip_pipeline.pipeline.steps.report import left_out_of_assets
 from clip_pipeline.pipeline.workspace import Workspace
 from clip_pipeline.settings import Recipe, with_settings
 from clip_pipeline_tests.made.first_error import first_error
@@ -206,3 +209,26 @@ def test_a_download_of_titles_that_is_killed_goes_on_where_it_was(tmp_path):
     assert (asked, whole) == (3, 9)
     name = "words/wikipedia_dump/dewiki-latest-pages-articles-multistream.xml.bz2"
     assert (tmp_path / "data" / name).read_bytes() == (tmp_path / "other" / name).read_bytes()
+
+
+def test_words_and_articles_that_are_left_out_are_said_by_the_run_by_status_and_in_the_report(tmp_path, caplog):
+    path = tmp_path / "wiki.xml"
+    item = page_xml("Q1", "{}", 2).replace("      <text", "      <model>wikibase-item</model>\n      <text")
+    path.write_text(dump_xml(page_xml("A", "cat cat tree tree tree house mouse Öl"), item))
+    rows = {
+        "word_counts": [("article of the content model wikibase-item", 1, "", "Q1")],
+        "vocabulary": [
+            ("word too_rare", 3, "words.min_count", "house"),
+            ("word over_max_words", 1, "words.max_words", "cat"),
+        ],
+    }
+    steps = select("+vocabulary")
+    with Workspace(tmp_path / "data", recipe(path, "words.min_count=1", "words.max_words=1")) as workspace:
+        outcomes = run_steps(workspace, steps)
+        statuses = pipeline_status(workspace, steps)
+        for asset, left in rows.items():
+            assert next(one for one in outcomes if one.asset == asset).left_out == left
+            assert [row for one in statuses if one.asset == asset for row in one.left_out] == left
+        assert left_out_of_assets(workspace) == [[asset, *row] for asset, left in rows.items() for row in left]
+    said = [record.getMessage() for record in caplog.records if "eft out" in record.getMessage()]
+    assert said == [f"Left out of {asset}: {one}" for asset, left in rows.items() for one in left_out_sentences(left)]
