@@ -34,7 +34,9 @@ def with_end(header: JpegHeader) -> JpegHeader:
             return replace(header, content=content, original=original)
     most = max(wrong)
     if most and "premature end" in wrong[most]:
-        raise ValueError(f"image file is truncated: its last pixels are missing, and its last {most:,} bytes look like padding")
+        raise ValueError(
+            f"image file is truncated: its last pixels are missing, and its last {most:,} bytes look like padding"
+        )
     return header
 
 

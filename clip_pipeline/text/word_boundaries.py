@@ -33,11 +33,14 @@ _JOINED_BLOCKS = (
 )  # fmt: skip
 """Arabic and its kin, the scripts of India and of those around it, Mongolian: where a joiner makes another word of the same letters."""
 _ASCII_WORD = re.compile(r"\w+(?:['-]\w+)*")
-_DOTTED_I = re.compile("i\u0307+")
+MIDDLE_DOT, LETTER_APOSTROPHE, DOT_ABOVE, ABOVE = "\u00b7", "\u02bc", "\u0307", 230
+"""ABOVE: the combining class of marks above a letter, which keep their order among each other."""
+SMALL_I = "i\u012f\u1e2d\u1ecb"
+"""The small i, also with a mark below."""
 _HEBREW = "\u05d0-\u05ea"
 _LATIN = "a-z\u00df-\u00f6\u00f8-\u024f\u1e00-\u1eff"
-_GERSHAYIM = re.compile(rf"(?<=[{_HEBREW}])[\"\u201c\u201d](?=[{_HEBREW}])")
-_CYRILLIC_APOSTROPHE = re.compile("(?<=[\u0400-\u052f])\u02bc(?=[\u0400-\u052f])")
+_CYRILLIC = "\u0400-\u052f"
+_QUOTES = f'"\u201c\u201d{GERSHAYIM}'
 _PLAIN = str.maketrans(dict.fromkeys(APOSTROPHES, "'") | dict.fromkeys(HYPHENS, "-"))
 
 
@@ -91,8 +94,27 @@ def drop_unseen(text: str) -> str:
 @functools.cache
 def _word() -> re.Pattern[str]:
     letters = rf"\w(?:[\w{combining_marks()}]|[{JOINERS}](?=[\w{combining_marks()}]))*"
-    inner = rf"['-]|(?<=[{_HEBREW}]){GERSHAYIM}(?=[{_HEBREW}])|(?<=[{_LATIN}])\u00b7(?=[{_LATIN}])"
-    return re.compile(rf"{letters}(?:(?:{inner}){letters})*")
+    return re.compile(rf"{letters}(?:['{GERSHAYIM}{MIDDLE_DOT}-]{letters})*")
+
+
+@functools.cache
+def _dotted_i() -> re.Pattern[str]:
+    below = "".join(mark for mark in combining_marks() if unicodedata.combining(mark) not in (0, ABOVE))
+    return re.compile(f"([{SMALL_I}][{below}]*){DOT_ABOVE}+")
+
+
+@functools.cache
+def _between(letters: str, signs: str) -> re.Pattern[str]:
+    """One of the signs after one of the letters, with its marks, and before another."""
+    return re.compile(f"([{letters}][{combining_marks()}]*)[{signs}](?=[{letters}])")
+
+
+def _only_between(letters: str, signs: str, sign: str, text: str) -> str:
+    """The signs as `sign` between such letters, and no `sign` elsewhere."""
+    if not any(one in text for one in signs):
+        return text
+    parts = _between(letters, signs).split(text)  # what is before, and the letter, of each
+    return "".join(part.replace(sign, " ") + (sign if number % 2 else "") for number, part in enumerate(parts))
 
 
 def find_tokens(text: str) -> list[str]:
@@ -102,9 +124,15 @@ def find_tokens(text: str) -> list[str]:
         text = text.replace("_", " ")
     if text.isascii():
         return _ASCII_WORD.findall(text)
+    # What letters are joined by depends on them alone, however their accents are written.
+    text = unicodedata.normalize("NFC", drop_unseen(text)).translate(_PLAIN)
     # The lower case of İ is an i and a dot above it; with the dot it would be another word than with a plain i.
-    text = _DOTTED_I.sub("i", drop_unseen(text))
-    text = _CYRILLIC_APOSTROPHE.sub("'", _GERSHAYIM.sub(GERSHAYIM, text.translate(_PLAIN)))
+    if DOT_ABOVE in text:
+        text = _dotted_i().sub(r"\1", text)
+    text = _only_between(_HEBREW, _QUOTES, GERSHAYIM, text)
+    text = _only_between(_LATIN, MIDDLE_DOT, MIDDLE_DOT, text)
+    if LETTER_APOSTROPHE in text:
+        text = _between(_CYRILLIC, LETTER_APOSTROPHE).sub(r"\1'", text)
     return [unicodedata.normalize("NFC", token) for token in _word().findall(text)]
 
 

@@ -101,7 +101,5 @@ def test_a_large_download_is_looked_at_whole_before_it_is_made_small():
     assert isinstance(check_photo(whole[:-2], SETTINGS), CheckedPhoto)
     cut = check_photo(whole[:-40] + bytes(300), SETTINGS)
     assert (
-        isinstance(cut, RejectedPhoto)
-        and cut.status == "broken_image"
-        and "its last pixels are missing" in cut.message
+        isinstance(cut, RejectedPhoto) and cut.status == "broken_image" and "its last pixels are missing" in cut.message
     )

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from clip_pipeline.text.word_boundaries import combining_marks, keeps_joiners, unseen_characters
+from clip_pipeline.text.word_boundaries import ABOVE, combining_marks, keeps_joiners, unseen_characters
 from clip_pipeline.words.wikitext.code_points import code_point_at, kernel
 from clip_pipeline.words.wikitext.normal_form import composing_characters
 
@@ -20,7 +20,8 @@ WORD, LETTER, CAPITAL, SPACE, DIGIT, MARK, JOINS, COMPOSES, UNSEEN = 1, 2, 4, 8,
 """Bits of `Characters.flags`: str.isalnum, isalpha, isupper or istitle, isspace, isdecimal, marks that go on a word but
 begin none, letters and marks between which a joiner is part of a word, characters that NFC may change together with others,
 and those that vanish from words. The underscore is no WORD."""
-GERSHAYIM, MIDDLE_DOT = 0x5F4, 0xB7
+GERSHAYIM, MIDDLE_DOT, ANO_TELEIA = 0x5F4, 0xB7, 0x387
+"""The last one is a middle dot in NFC."""
 LAST_CASED = 0x20000
 """No letter above has a lower case (checked when the table is made)."""
 
@@ -160,13 +161,44 @@ def last_code(token, length):
 
 
 @kernel
+def last_letter(token, length, flags):
+    """The last character of a word that is no mark, 0 where there is none."""
+    code = np.int64(0)
+    while length > 0:
+        code = last_code(token, length)
+        if not flags[code] & MARK:
+            return code
+        length -= 1
+        while length > 0 and token[length] & 0xC0 == 0x80:
+            length -= 1
+    return np.int64(0)
+
+
+@kernel
+def ends_in_i(token, length, classes):
+    """Whether a word ends in a small i, with marks that stand nowhere above it (classes: combining classes by code point): where a dot
+    above it follows, it is the same letter."""
+    while length > 0:
+        code = last_code(token, length)
+        if code >= classes.size or classes[code] == 0 or classes[code] == ABOVE:
+            return code == 0x69 or code == 0x12F or code == 0x1E2D or code == 0x1ECB
+        length -= 1
+        while length > 0 and token[length] & 0xC0 == 0x80:
+            length -= 1
+    return False
+
+
+@kernel
 def _is_hebrew(code):
-    return 0x5D0 <= code <= 0x5EA
+    return 0x5D0 <= code <= 0x5EA or 0xFB1D <= code <= 0xFB4E
 
 
 @kernel
 def _is_latin(code, flags):
-    return flags[code] & LETTER != 0 and (code < 0x250 or 0x1E00 <= code < 0x1F00) and code != 0xAA and code != 0xBA
+    latin = (
+        code < 0x250 or 0x1E00 <= code < 0x1F00 or code == 0x212A or code == 0x212B
+    )  # and the signs of kelvin and angstrom
+    return latin and flags[code] & LETTER != 0 and code != 0xAA and code != 0xBA
 
 
 @kernel
@@ -194,12 +226,12 @@ def joins_words(text, i, n, code, token, length, flags):
     if code == 0x2010 or code == 0x2011:
         return np.int64(45) if is_word_at(text, i, n, flags) else np.int64(-1)
     if code == GERSHAYIM or code == 0x201C or code == 0x201D or code == 34:
-        if _is_hebrew(last_code(token, length)) and _is_hebrew(code_after(text, i, n, flags)):
+        if _is_hebrew(last_letter(token, length, flags)) and _is_hebrew(code_after(text, i, n, flags)):
             return np.int64(GERSHAYIM)
     elif (
-        code == MIDDLE_DOT
-        and _is_latin(last_code(token, length), flags)
+        code in (MIDDLE_DOT, ANO_TELEIA)
+        and _is_latin(last_letter(token, length, flags), flags)
         and _is_latin(code_after(text, i, n, flags), flags)
     ):
-        return code
+        return np.int64(MIDDLE_DOT)
     return np.int64(-1)

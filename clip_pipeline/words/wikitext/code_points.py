@@ -1,4 +1,4 @@
-"""Code points of a UTF-8 text, read and written by compiled code; what compiles it.
+"""Code points of a UTF-8 text, read, written and looked up by compiled code; what compiles it.
 
 Text is UTF-8 here, one byte a cell of a uint8 array, and valid: who writes such an array has checked it.
 """
@@ -53,3 +53,16 @@ def write_code_point(text, w, code):
     text[w + 2] = 0x80 | code >> 6 & 0x3F
     text[w + 3] = 0x80 | code & 0x3F
     return w + 4
+
+
+@kernel
+def place_in(keys, wanted):
+    """The place of `wanted` in sorted keys, -1 where it is none of them."""
+    low, high = 0, keys.size
+    while low < high:
+        middle = (low + high) // 2
+        if keys[middle] < wanted:
+            low = middle + 1
+        else:
+            high = middle
+    return low if low < keys.size and keys[low] == wanted else -1

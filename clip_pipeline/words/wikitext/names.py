@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from clip_pipeline.words.wikitext.characters import DIGIT
-from clip_pipeline.words.wikitext.code_points import code_point_at, kernel
+from clip_pipeline.words.wikitext.code_points import code_point_at, kernel, place_in
 
 ANYTHING, NUMBER, BLANK = ord("$"), ord("#"), ord(" ")
 """Characters of a name that stand for others: for all that follows, for a number (or none), for blanks (or none)."""
@@ -138,14 +138,7 @@ def switch_end(text, i, n, hashes, characters):
     j = i + 2
     while j < n and j - i < MAX_SWITCH:
         if text[j] == 95 and text[j + 1] == 95:
-            low, high = 0, hashes.size
-            while low < high:
-                middle = (low + high) // 2
-                if hashes[middle] < value:
-                    low = middle + 1
-                else:
-                    high = middle
-            return j + 2 if low < hashes.size and hashes[low] == value else np.int64(-1)
+            return j + 2 if place_in(hashes, value) >= 0 else np.int64(-1)
         code, size = lower_code_at(text, j, characters)
         if code == 10:
             break

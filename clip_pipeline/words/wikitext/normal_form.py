@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from clip_pipeline.words.wikitext.code_points import code_point_at, kernel, write_code_point
+from clip_pipeline.words.wikitext.code_points import code_point_at, kernel, place_in, write_code_point
 
 MOST_BYTES = 256
 """Longer words, which no language has, stay as they are."""
@@ -80,19 +80,6 @@ def composing_characters() -> np.ndarray:
 
 
 @kernel
-def _find(keys, wanted):
-    """The place of `wanted` in sorted keys, -1 where it is none of them."""
-    low, high = 0, keys.size
-    while low < high:
-        middle = (low + high) // 2
-        if keys[middle] < wanted:
-            low = middle + 1
-        else:
-            high = middle
-    return low if low < keys.size and keys[low] == wanted else -1
-
-
-@kernel
 def _class_of(classes, code):
     return classes[code] if code < classes.size else np.uint8(0)
 
@@ -104,7 +91,7 @@ def _compose(tables, first, second):
         return _HANGUL + ((first - _LEADS) * 21 + second - _VOWELS) * 28
     if _HANGUL <= first < 0xD7A4 and (first - _HANGUL) % 28 == 0 and _TAILS < second < _TAILS + 28:
         return first + second - _TAILS
-    place = _find(tables.pairs, first << 21 | second)
+    place = place_in(tables.pairs, first << 21 | second)
     return np.int64(tables.composed[place]) if place >= 0 else 0
 
 
@@ -119,7 +106,7 @@ def _decompose(token, length, tables, codes):
         else:
             code, width = code_point_at(token, i)
         i += width
-        place = _find(tables.keys, code)
+        place = place_in(tables.keys, code)
         first = tables.starts[place] if place >= 0 else 0
         last = tables.starts[place + 1] if place >= 0 else 1
         for j in range(first, last):

@@ -17,11 +17,12 @@ from clip_pipeline.words.wikitext.characters import (
     UNSEEN,
     WORD,
     code_after,
+    ends_in_i,
     flags_at,
     is_cyrillic,
     is_word_at,
     joins_words,
-    last_code,
+    last_letter,
 )
 from clip_pipeline.words.wikitext.code_points import code_point_at, kernel, write_code_point
 from clip_pipeline.words.wikitext.hash_table import POSSESSIVES, add_word
@@ -165,7 +166,9 @@ def count_words(text, n, table, characters, normal, document, merge_possessives)
                 i += size
                 if code == 0:
                     continue
-            elif code == DOT_ABOVE and token[length - 1] == 105:  # as the lower case of İ, which is the same letter
+            elif code == DOT_ABOVE and ends_in_i(
+                token, length, normal.classes
+            ):  # as the lower case of İ, which is the same letter
                 i += size
                 continue
             else:
@@ -177,7 +180,7 @@ def count_words(text, n, table, characters, normal, document, merge_possessives)
                 if code == 0x3A3:
                     code = _small_sigma(text, i, flags, letters)
                 elif code == LETTER_APOSTROPHE and length > 0:
-                    if is_cyrillic(last_code(token, length)) and is_cyrillic(code_after(text, i, n, flags)):
+                    if is_cyrillic(last_letter(token, length, flags)) and is_cyrillic(code_after(text, i, n, flags)):
                         code = 39
                 elif code < lower.size:
                     code = np.int64(lower[code])
