@@ -17,6 +17,7 @@ from clip_pipeline.sources.photos.captions import (
 )
 from clip_pipeline.sources.photos.class_folders import ClassFolders, sort_into_classes
 from clip_pipeline.sources.photos.class_names import names_by_files
+from clip_pipeline.sources.photos.class_spellings import join_spellings
 from clip_pipeline.sources.photos.label_tables import labels_by_tables
 from clip_pipeline.sources.photos.photos import Metadata
 from clip_pipeline.sources.photos.splits import splits_of_folders
@@ -121,6 +122,9 @@ def _labelled(
     below: Iterable[str],
     lost: LeftOut,
 ) -> Metadata:
+    classes = join_spellings(classes, splits, str(folder))
+    kept = {one for one in classes if one is not None}
+    keys = [key for key in keys if key in kept]
     number = {key: place for place, key in enumerate(keys)}
     labels = [None if one is None else number[one] for one in classes]
     named = names_by_files([folder, *(folder / place for place in below)], keys)

@@ -15,6 +15,7 @@ from clip_pipeline.errors import PhotosError
 from clip_pipeline.sources.photos.caption_files import CAPTION_COLUMNS, FILE_COLUMNS, TABLE_ENDINGS
 from clip_pipeline.sources.photos.metadata import text_of
 from clip_pipeline.sources.photos.names import PhotoFinder, is_photo_name, path_inside
+from clip_pipeline.sources.photos.several_labels import check_one_label_each
 from clip_pipeline.sources.photos.splits import SPLIT_NAMES, split_in, split_of_folder
 from clip_pipeline.sources.tables.open_table import StreamedTable, stream_table_file
 from clip_pipeline.sources.tables.text_files import plain_ending, text_lines
@@ -77,7 +78,7 @@ def labels_by_tables(folder: Path, names: Sequence[str]) -> LabelledRows | None:
     """Labels of the photos by the tables and lists in the folder, in its annotations and in folders of splits; None without any.
 
     A table that has captions too is none of labels, unless it is called so. Raises PhotosError for a photo with two
-    labels, and for a table of which no photo is there.
+    labels, in two rows or in one cell, and for a table of which no photo is there.
     """
     finder = PhotoFinder(names)
     found: dict[str, tuple[str, str]] = {}
@@ -88,13 +89,13 @@ def labels_by_tables(folder: Path, names: Sequence[str]) -> LabelledRows | None:
         rows = _rows(file)
         if rows is None:
             continue
-        below, absent, known = file.parent.relative_to(folder).as_posix(), [], 0
+        below, absent, known = file.parent.relative_to(folder).as_posix(), [], list[tuple[str, str]]()
         for written, label, said in rows:
             name = _photo(finder, folder, below, written)
             if name is None:
                 absent.append(written)
                 continue
-            known += 1
+            known.append((written, label))
             split = said or _split_of(name, file)
             before = found.setdefault(name, (label, split))
             if before[0] != label:
@@ -103,6 +104,7 @@ def labels_by_tables(folder: Path, names: Sequence[str]) -> LabelledRows | None:
                     "row a photo."
                 )
         if known:
+            check_one_label_each(known, file)
             files.append(file)
         if known and absent:
             lost.add(

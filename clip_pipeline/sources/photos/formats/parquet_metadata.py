@@ -10,7 +10,9 @@ from clip_pipeline.errors import PhotosError
 from clip_pipeline.machine.bounded import parse_json
 from clip_pipeline.sources.photos.caption_files import CAPTION_COLUMNS
 from clip_pipeline.sources.photos.class_names import find_names_file, read_class_names
+from clip_pipeline.sources.photos.class_spellings import join_spellings
 from clip_pipeline.sources.photos.photos import Metadata
+from clip_pipeline.sources.photos.several_labels import check_one_label_each
 from clip_pipeline.sources.photos.splits import split_in
 from clip_pipeline.sources.tables.parquet_rows import column_values, open_parquet
 from clip_pipeline.sources.tables.values import texts_of
@@ -28,7 +30,7 @@ def metadata_of_tables(tables: Mapping[str, Path], image_columns: Sequence[str])
     the schema, or in classnames.txt in the folder; or of texts, which are the names. Captions: a column `caption`, `text`, ... of
     texts or lists of them. Splits: those that the names of the files say (train-00000-of-00002, test/0), where all do.
 
-    Raises PhotosError for a row without a label where others have one, and for tables that name their classes otherwise.
+    Raises PhotosError for a row without a label where others have one or with several, and for tables that name their classes otherwise.
     """
     schemas, rows = {}, []
     for name, path in tables.items():
@@ -38,15 +40,18 @@ def metadata_of_tables(tables: Mapping[str, Path], image_columns: Sequence[str])
     labels = _column_of_all(schemas, image_columns, LABEL_COLUMNS, _is_label)
     captions = _column_of_all(schemas, image_columns, CAPTION_COLUMNS, _is_text)
     said = {name: split_in(name) for name in tables}
-    numbers, class_names = _labels(tables, schemas, labels) if labels else (None, None)
+    splits = (
+        [split or "" for split, count in zip(said.values(), rows, strict=True) for _ in range(count)]
+        if all(said.values())
+        else None
+    )
+    numbers, class_names = _labels(tables, schemas, labels, splits) if labels else (None, None)
     return Metadata(
         labels=numbers,
         class_names=class_names,
         names_from=str(find_names_file(next(iter(tables.values()))) or ""),
         captions=[texts_of(one) for one in _values(tables, captions)] if captions else None,
-        splits=[split or "" for split, count in zip(said.values(), rows, strict=True) for _ in range(count)]
-        if all(said.values())
-        else None,
+        splits=splits,
     )
 
 
@@ -88,7 +93,7 @@ def _values(tables: Mapping[str, Path], columns: Sequence[str]) -> list[Any]:
 
 
 def _labels(
-    tables: Mapping[str, Path], schemas: Mapping[str, pa.Schema], columns: Sequence[str]
+    tables: Mapping[str, Path], schemas: Mapping[str, pa.Schema], columns: Sequence[str], splits: list[str] | None
 ) -> tuple[list[int], list[str] | None]:
     values, first = _values(tables, columns), next(iter(tables.values()))
     if None in values:
@@ -96,9 +101,11 @@ def _labels(
             f"{first.parent}: row {values.index(None):,} has no {columns[0]}, and others have. Give every photo a label."
         )
     if any(isinstance(value, str) for value in values):
-        texts = sorted({str(value) for value in values})
+        check_one_label_each(((f"row {row:,}", str(value)) for row, value in enumerate(values)), first)
+        spelt = [name or "" for name in join_spellings([str(value) for value in values], splits, str(first.parent))]
+        texts = sorted(set(spelt))
         number = {text: place for place, text in enumerate(texts)}
-        return [number[str(value)] for value in values], texts
+        return [number[name] for name in spelt], texts
     named = [_class_names(schema, column) for schema, column in zip(schemas.values(), columns, strict=True)]
     if any(names != named[0] for names in named):
         raise PhotosError(f"The tables in {first.parent} name their classes differently. Give those of one dataset.")

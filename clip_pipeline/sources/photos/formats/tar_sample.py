@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -11,6 +12,7 @@ from clip_pipeline.display.left_out import LeftOut
 from clip_pipeline.machine.bounded import parse_json
 from clip_pipeline.sources.photos.formats.tar_members import TarPlace
 from clip_pipeline.sources.photos.metadata import facts_of, text_of
+from clip_pipeline.sources.tables.columns import may_repeat
 from clip_pipeline.sources.tables.encodings import decoded_text
 from clip_pipeline.sources.tables.text_files import lines_of
 from clip_pipeline.sources.tables.values import keywords_of, texts_of
@@ -48,7 +50,8 @@ def read_text_member(sample: Sample, ending: str) -> str:
 
 def read_json(sample: Sample) -> dict[str, Any]:
     """The object in KEY.json, its keys in lower case; an empty one where there is none, or none that can be read. A text, a list of
-    texts and a list of objects are captions."""
+    texts and a list of objects are captions. Of a key that stands twice, also in another case, all captions count; of others the last
+    value, as every reader of JSON has it, and what is lost is counted."""
     text = read_text_member(sample, "json")
     try:
         said = parse_json(text) if text else {}
@@ -57,9 +60,32 @@ def read_json(sample: Sample) -> dict[str, Any]:
         return {}
     if isinstance(said, str | list):
         return {"captions": said}
-    lower: dict[str, Any] = {}
-    for name, value in said.items() if isinstance(said, dict) else ():
-        lower.setdefault(name.lower(), value)
+    if not isinstance(said, dict):
+        return {}
+    lower = {name.lower(): value for name, value in said.items()}
+    repeats = len(lower) < len(said) or may_repeat(said, text.count('":') + text.count('" :'))
+    return _with_repeated(sample, text, lower) if repeats else lower
+
+
+def _with_repeated(sample: Sample, text: str, lower: dict[str, Any]) -> dict[str, Any]:
+    pairs: list[tuple[str, Any]] = []
+
+    def members(found: list[tuple[str, Any]]) -> dict[str, Any]:
+        nonlocal pairs
+        pairs = found  # those of the outermost object come last
+        return dict(found)
+
+    json.loads(text, object_pairs_hook=members)
+    values: dict[str, list[Any]] = {}
+    for name, value in pairs:
+        values.setdefault(name.lower(), []).append(value)
+    for name, several in values.items():
+        if name in CAPTION_KEYS and len(several) > 1:
+            lower[name] = [text for value in several for text in texts_of(value)]
+        elif any(value != lower[name] for value in several):
+            sample.left_out.add(
+                f'value of "{name}", which has several in one KEY.json', len(several) - 1, f"{sample.name}.json"
+            )
     return lower
 
 

@@ -116,6 +116,17 @@ def test_photos_of_every_kind_and_keys_with_folders_are_read(tmp_path):
     assert counts == {"sample without photo": 1, "photo without caption": 2}
 
 
+def test_a_key_of_the_json_that_stands_twice_loses_no_caption_and_what_it_loses_is_counted(tmp_path):
+    twice = '{"caption": "A cup", "url": "https://x/1", "caption" : "A mug", "URL": "https://x/2", "more": {"url": 1}}'
+    alike = '{"caption": "A dog", "Caption": "A dog", "license": "CC0", "license": "CC0"}'
+    members = {**sample("a"), "a.json": twice, **sample("b"), "b.json": alike}
+    counts = LeftOut()
+    rows = list_tars(write_tar(tmp_path / "0.tar", members), "", counts).to_pylist()
+    assert [row["captions"] for row in rows] == [["A cup", "A mug"], ["A dog"]]
+    assert [row["origin"] for row in rows] == ["https://x/2", None]
+    assert counts.rows() == [('value of "url", which has several in one KEY.json', 1, "", "0.tar: a.json")]
+
+
 def test_text_that_is_too_long_and_json_that_is_too_deep_are_left_unread(tmp_path):
     members = {**sample("a", txt="x" * 1_000_001), **sample("b", txt="A cup"), "b.json": "[" * 200_000}
     assert captions_of(write_tar(tmp_path / "0.tar", members)) == [[], ["A cup"]]
