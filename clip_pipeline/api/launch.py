@@ -11,7 +11,7 @@ from pathlib import Path
 from clip_pipeline.errors import SettingsError
 from clip_pipeline.models.registry import load_config
 from clip_pipeline.settings import Recipe
-from clip_pipeline.settings.chosen_recipe import recipe_of
+from clip_pipeline.settings.chosen_recipe import own_photos_recipe
 from clip_pipeline.sources.photos.formats.tar_paths import is_tar_pattern
 from clip_pipeline.training.distributed import Processes
 
@@ -23,7 +23,7 @@ def launch(
     output: str,
     *,
     captions: str | None = None,
-    recipe: str = "sandbox",
+    recipe: str | None = None,
     settings: Sequence[str] = (),
     slurm: bool = False,
     nodes: int = 1,
@@ -39,12 +39,12 @@ def launch(
     hours: the longest time asked of SLURM. partition: SLURM's. Raises ModelError for a model that is unknown here, SettingsError where the batch cannot be shared evenly, or
     several machines are asked for without SLURM.
     """
-    where, chosen = Launch(nodes, gpus, cores, hours, partition), recipe_of(recipe, settings)
+    where, chosen = Launch(nodes, gpus, cores, hours, partition), own_photos_recipe(recipe, settings)
     if not chosen.training.init_from and not Path(chosen.training.model).is_absolute():
         load_config(chosen.training.model)
     if not Path(photos).expanduser().exists() and not is_tar_pattern(Path(photos)):
         logger.warning("There is no %s on this machine: the script finds photos only where it is", photos)
-    command = train_command(photos, output, captions or "", recipe, settings)
+    command = train_command(photos, output, captions or "", chosen.name if recipe is None else recipe, settings)
     return (slurm_script if slurm else single_node_script)(where, command, chosen)
 
 

@@ -12,7 +12,7 @@ from clip_pipeline.display.left_out import LeftOut
 from clip_pipeline.errors import PhotosError
 from clip_pipeline.machine.progress import say, shown_progress
 from clip_pipeline.settings import Recipe, settings_text
-from clip_pipeline.settings.chosen_recipe import Settings, recipe_of
+from clip_pipeline.settings.chosen_recipe import Settings, own_photos_recipe
 from clip_pipeline.settings.made import made_by
 from clip_pipeline.storage.published import published_folder, work_folder_of
 
@@ -30,7 +30,7 @@ def train(
     output: str | Path,
     *,
     captions: str | None = None,
-    recipe: str | Recipe = "sandbox",
+    recipe: str | Recipe | None = None,
     settings: Settings = (),
     device: str | None = None,
     replace: bool = False,
@@ -41,7 +41,8 @@ def train(
     photos: a folder of photos with a caption file, or webdataset tars. output: the model folder, written whole at the end;
     replace: also where another training lies there;
     a training that was killed goes on when it is called again. captions: the caption file, where it is
-    not in the folder; None leaves links.captions of the recipe. recipe: a name, or a `Recipe`. settings: on top of it, {"training.epochs": 3} or ["training.epochs=3"]. device: cpu, cuda, mps or auto; None leaves the
+    not in the folder; None leaves links.captions of the recipe. recipe: a name, or a `Recipe`; None is laptop, or finetune where the settings
+    name a model to go on from (training.init_from). settings: on top of it, {"training.epochs": 3} or ["training.epochs=3"]. device: cpu, cuda, mps or auto; None leaves the
     recipe's. progress: show bars
     on a terminal. Facts: steps, validation loss and more, as `train_clip` gives them; empty in a process of torchrun's that is not
     the first. The loss is that of Radford et al. 2021, or Zhai et al. 2023. Raises PhotosError or CaptionsError for unusable
@@ -57,7 +58,7 @@ def train(
     from clip_pipeline.training.distributed import joined_processes
     from clip_pipeline.training.options import architecture_of
 
-    chosen, output = recipe_of(recipe, settings, device), Path(output)
+    chosen, output = own_photos_recipe(recipe, settings, device), Path(output)
     architecture = architecture_of(chosen.training)
     context_length = context_length_of(architecture)
     with shown_progress(progress), joined_processes() as processes:
@@ -71,7 +72,7 @@ def train(
         with published_folder(output, made, replace) as (folder, work):
             pairs = pairs_of_folder(photos, captions, chosen, work)
             pq.write_table(pairs, work / "pairs.parquet")
-            say(_what_is_trained(photos, len(pairs), chosen, architecture))
+            say(_what_is_trained(photos, len(pairs), chosen, architecture, recipe is not None))
             training = [row["caption"] for row in pairs.to_pylist() if row["split"] == "train"]
             write_corpus(training, work / "captions.txt")
             if not chosen.training.init_from:  # which brings its own
@@ -83,15 +84,22 @@ def train(
     return facts
 
 
-def _what_is_trained(photos: str | Path, pairs: int, recipe: Recipe, architecture: dict[str, Any]) -> str:
+def _what_is_trained(photos: str | Path, pairs: int, recipe: Recipe, architecture: dict[str, Any], named: bool) -> str:
     """What was chosen, by whom: a recipe that nobody named is not followed in silence."""
     training = recipe.training
     model = f"{training.init_from} further" if training.init_from else training.model
     size = architecture["vision_cfg"].get("image_size", 224)
-    size = " x ".join(map(str, size)) if isinstance(size, list | tuple) else size
-    line = f"Training {model} on {photos} ({pairs:,} pairs) by the recipe {recipe.name}: images of {size} pixels."
-    if recipe.name == "sandbox":
-        line += " It is made for the small generated world; for photos of your own give --recipe laptop."
+    sides = size if isinstance(size, list | tuple) else [size]
+    line = f"Training {model} on {photos} ({pairs:,} pairs) by the recipe {recipe.name}: images of {' x '.join(map(str, sides))} pixels."
+    if not named:
+        line += f" Nobody named a recipe, and {recipe.name} is the one for photos of your own; --recipe names another."
+    if recipe.name in ("sandbox", "tiny"):
+        line += f" It is made for the small generated world; for photos of your own leave --recipe {recipe.name} away."
+    stored = recipe.download.image_size
+    if recipe.download.resize != "original" and stored < max(sides):
+        line += (
+            f" Photos are stored at {stored} pixels, fewer than it sees: set download.image_size={max(sides)} or more."
+        )
     return line
 
 

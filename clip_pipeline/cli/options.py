@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 
 import click
 
+from clip_pipeline.settings.chosen_recipe import FROM_SCRATCH, GOING_ON
 from clip_pipeline.settings.fields import SettingField, find_field
 from clip_pipeline.settings.recipes import RECIPES
 
@@ -94,12 +95,20 @@ def settings_option(command: Command) -> Command:
 
 def recipe_options(command: Command) -> Command:
     """The options that choose a recipe and change single settings of it."""
+    return _recipe_options(command, "sandbox", True)
+
+
+def own_photos_recipe_options(command: Command) -> Command:
+    """The same for commands that train on photos of the user's own: they are given None where the user names no recipe."""
+    return _recipe_options(command, None, f"{FROM_SCRATCH}, or {GOING_ON} with training.init_from")
+
+
+def _recipe_options(command: Command, default: str | None, shown: bool | str) -> Command:
     names = ", ".join(RECIPES)
-    command = settings_option(command)
     return click.option(
-        "--recipe", default="sandbox", show_default=True, envvar="CLIP_PIPELINE_RECIPE",
+        "--recipe", default=default, show_default=shown, envvar="CLIP_PIPELINE_RECIPE",
         metavar="NAME|FILE.toml", help=f"A named set of settings: {names}; or a profile, a file of your own.",
-    )(command)  # fmt: skip
+    )(settings_option(command))  # fmt: skip
 
 
 def data_option(command: Command) -> Command:

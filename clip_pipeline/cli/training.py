@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from clip_pipeline.cli.options import CONTEXT, output_option, recipe_options, replace_option, setting_option
+from clip_pipeline.cli.options import CONTEXT, output_option, own_photos_recipe_options, replace_option, setting_option
 from clip_pipeline.machine.first_words import says, shown_names
 
 
@@ -15,7 +15,7 @@ from clip_pipeline.machine.first_words import says, shown_names
 @output_option("Folder for the model.")
 @replace_option
 @setting_option("links.captions", left=True)
-@recipe_options
+@own_photos_recipe_options
 @setting_option("compute.device", left=True)
 @says("Reading the photos and captions of {photos}", at_once=True)
 def train(photos: str, output: str, **options: Any) -> None:
@@ -37,7 +37,7 @@ def train(photos: str, output: str, **options: Any) -> None:
 @click.option("--cores", default=8, show_default=True, type=click.IntRange(1), help="Cores for each process.")
 @click.option("--hours", default=24.0, show_default=True, type=click.FloatRange(0.1), help="Longest time asked of SLURM.")  # fmt: skip
 @click.option("--partition", default="", help="SLURM's partition.")
-@recipe_options
+@own_photos_recipe_options
 @says("Writing the script of a training on {photos}")
 def launch(photos: str, output: str, **options: Any) -> None:
     """Print a script that trains in several processes: with torchrun on one machine, or with SLURM on several.

@@ -13,6 +13,9 @@ from clip_pipeline.settings.recipes import find_recipe
 DEFAULTS = Recipe()
 """Every setting at its default."""
 
+FROM_SCRATCH, GOING_ON = "laptop", "finetune"
+"""Recipes for photos of one's own where nobody named any."""
+
 Settings: TypeAlias = Mapping[str, Any] | Sequence[str]
 """{"training.epochs": 3}, or what --set takes: ["training.epochs=3"]."""
 
@@ -27,6 +30,15 @@ def recipe_of(recipe: str | Recipe, settings: Settings = (), device: str | None 
     chosen = _named(recipe) if isinstance(recipe, str) else recipe
     chosen = with_settings(chosen, assignments_of(settings))
     return chosen if device is None else replace(chosen, compute=replace(chosen.compute, device=device))
+
+
+def own_photos_recipe(recipe: str | Recipe | None, settings: Settings = (), device: str | None = None) -> Recipe:
+    """`recipe_of` where photos of the user's own are trained on: None is the recipe that is made for them, `laptop`, or `finetune` where
+    training.init_from or a plan names a model that goes on."""
+    if recipe is not None:
+        return recipe_of(recipe, settings, device)
+    chosen = recipe_of(FROM_SCRATCH, settings, device)
+    return recipe_of(GOING_ON, settings, device) if chosen.training.init_from else chosen
 
 
 def assignments_of(settings: Settings) -> tuple[str, ...]:

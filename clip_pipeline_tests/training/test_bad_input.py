@@ -77,7 +77,7 @@ def call_main(monkeypatch, *words: object) -> int:
 def train_words(data: Path, output: Path, changes: dict[str, object]) -> list[object]:
     settings = SETTINGS | {f"training.{name}" if "." not in name else name: value for name, value in changes.items()}
     assignments = [word for name, value in settings.items() for word in ("--set", f"{name}={value}")]
-    return ["train", "--data", data, "-o", output, "--device", "cpu", *assignments]
+    return ["train", "--data", data, "-o", output, "--recipe", "sandbox", "--device", "cpu", *assignments]
 
 
 @pytest.fixture
