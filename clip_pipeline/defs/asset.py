@@ -9,6 +9,7 @@ from pydantic import Field
 
 from clip_pipeline.defs.automation.conditions import CONDITIONS
 from clip_pipeline.defs.automation.freshness import freshness_policy
+from clip_pipeline.defs.files_ahead import check_files_ahead
 from clip_pipeline.defs.mirror.check_events import check_evaluation
 from clip_pipeline.defs.mirror.history import History
 from clip_pipeline.defs.mirror.provenance import definition_code_version
@@ -77,6 +78,7 @@ def pipeline_asset(step: Step) -> dg.AssetsDefinition | dg.AssetSpec:
         with package_lines_in(context.log), pipeline.workspace(launched.given()) as workspace:
             run = _AssetRun(context, step, workspace, launched.force)
             try:
+                check_files_ahead(context, step, workspace)
                 run.complete_inputs()
                 keys = list(context.partition_keys) if partitions else [""]
                 if len(keys) > 1:

@@ -17,13 +17,17 @@ logger = logging.getLogger(__name__)
 
 
 def check_own_files(
-    workspace: Workspace, assets: Collection[str], partition: str = "", variants: Sequence[str] = ()
+    workspace: Workspace,
+    assets: Collection[str],
+    partition: str = "",
+    variants: Sequence[str] = (),
+    warn_of: Collection[str] = (),
 ) -> None:
     """Opens the files that the settings name for these assets, and reads a sample of each.
 
     partition, variants: the only ones that are built, as of `walk` and `run`; empty is all. Raises InputError, SettingsError: of one file
     its own, of several one sentence for each. What is wrong with a dataset or variant that the settings do not name (it was added to the
-    data folder) is a warning, as only its own artifacts fail.
+    data folder) is a warning, as only its own artifacts fail; so is all that is wrong with the assets of `warn_of`.
     """
     looks: dict[str, Callable[[], None]] = {
         "wikipedia_dump": lambda: _check_dump(workspace),
@@ -31,9 +35,15 @@ def check_own_files(
         "image_links": lambda: photo_source(workspace).check(),
         "bpe_tokenizer": lambda: _check_tokenizer(workspace),
         "clip_checkpoint": lambda: _check_variants(workspace, variants),
-        "benchmark_dataset": lambda: _check_datasets(workspace, partition),
+        "benchmark_dataset": lambda: _check_datasets(workspace, partition, "benchmark_dataset" in warn_of),
     }
-    problems = [problem for asset, look in looks.items() if asset in assets and (problem := _problem_of(look))]
+    problems = []
+    for asset, look in looks.items():
+        problem = _problem_of(look) if asset in assets else None
+        if problem is not None and asset in warn_of:
+            logger.warning("%s will fail: %s", asset, problem)
+        elif problem is not None:
+            problems.append(problem)
     if len(problems) == 1:
         raise problems[0]
     if problems:
@@ -86,8 +96,8 @@ def _check_variants(workspace: Workspace, chosen: Sequence[str]) -> None:
             logger.warning("The training variant %s will fail: %s", name, error)
 
 
-def _check_datasets(workspace: Workspace, partition: str) -> None:
-    """Opens the datasets that are made of files."""
+def _check_datasets(workspace: Workspace, partition: str, warn: bool) -> None:
+    """Opens the datasets that are made of files. warn: raise for none of them."""
     from clip_pipeline.evaluation.datasets.choice import parse_choices
     from clip_pipeline.pipeline.steps.benchmark_datasets import check_own_dataset
 
@@ -98,6 +108,6 @@ def _check_datasets(workspace: Workspace, partition: str) -> None:
         try:
             check_own_dataset(workspace, name)
         except (SettingsError, InputError) as error:
-            if name in named:
+            if name in named and not warn:
                 raise
             logger.warning("The dataset %s will fail: %s", name, error)

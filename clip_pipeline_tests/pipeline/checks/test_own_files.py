@@ -135,6 +135,22 @@ def test_a_dataset_that_was_added_and_is_gone_is_a_warning(tmp_path, caplog):
     assert "The dataset mine will fail: There is no dataset" in caplog.text
 
 
+def test_a_dataset_among_others_is_a_warning_where_each_is_built_for_itself(tmp_path, caplog):
+    settings = [
+        f"evaluation.datasets=digits,mine={tmp_path}/photos,more={tmp_path}/more",
+        f"words.stop_words={tmp_path}/stop.txt",
+    ]
+    with Workspace(tmp_path / "data", with_settings(find_recipe("tiny"), settings)) as workspace:
+        check_own_files(workspace, ["benchmark_dataset"], "digits")
+        check_own_files(workspace, STEPS.keys() - {"vocabulary"}, warn_of=["benchmark_dataset"])
+        assert all(f"The dataset {name} will fail: There is no dataset" in caplog.text for name in ("mine", "more"))
+        with pytest.raises(InputError, match="stop.txt") as found:
+            check_own_files(workspace, STEPS, warn_of=["benchmark_dataset"])
+        assert "There is no dataset" not in str(found.value)
+        with pytest.raises(InputError, match="There is no dataset"):
+            check_own_files(workspace, ["benchmark_dataset"], "mine")
+
+
 def test_files_that_can_be_read_pass(tmp_path):
     write("list.csv", ROWS.encode())(tmp_path)
     write("stop.txt", b"the\n")(tmp_path)
