@@ -79,7 +79,7 @@ def test_a_split_of_one_class_is_left_out_before_anything_is_embedded(model, tmp
     assert '1 of "photos of the split val, which are of one class only' in caplog.text
     write_photos(tmp_path / "x", ["train/cat/1.jpg", "val/dog/1.jpg"])
     with pytest.raises(DatasetError, match="one class only in each of its splits"):
-        evaluate("no/such/model", tmp_path / "x", tmp_path / "scores.json", recipe=RECIPE)
+        evaluate(model, tmp_path / "x", tmp_path / "scores.json", recipe=RECIPE)
 
 
 def test_every_score_tells_its_origin_and_predictions_lie_beside_the_scores(model, tmp_path):
@@ -112,10 +112,10 @@ def test_scores_of_one_model_twice_can_be_compared_from_their_files(model, tmp_p
     assert {one.difference for one in found.differences} == {0.0}
 
 
-def test_an_unknown_set_of_prompts_is_told_before_anything_is_embedded(tmp_path):
+def test_an_unknown_set_of_prompts_is_told_before_anything_is_embedded(model, tmp_path):
     folder = benchmark_folder(tmp_path / "things")
     with pytest.raises(SettingsError, match="cifar18"):
-        evaluate(tmp_path, folder, tmp_path / "a.json", settings={"evaluation.templates": "cifar"})
+        evaluate(model, folder, tmp_path / "a.json", settings={"evaluation.templates": "cifar"})
 
 
 def test_captions_are_scored_by_retrieval_each_split_for_itself(model, tmp_path):

@@ -58,7 +58,7 @@ def test_a_split_that_cannot_be_halved_is_left_out_with_a_sentence(caplog):
     lost = LeftOut()
     caplog.clear()
     probe_splits("pets", labels, splits, NAMES, SETTINGS, lost)
-    assert lost.total() == 12 and caplog.text == "", "whoever counts says it"
+    assert lost.total() == 12 and "Left out" not in caplog.text, "whoever counts says it"
 
 
 def test_one_class_in_training_is_told():

@@ -194,15 +194,14 @@ class TarPhotos(StoredPhotos):
         if not every.names:
             raise self._without_photos()
         known = [label for label in labels if label is not None]
-        captioned = any(captions)
-        labelled = bool(known) and (len(known) == len(labels) or not captioned)
+        labelled = bool(known) and (len(known) == len(labels) or not any(captions))
         if labelled and len(known) < len(labels):
             lost.add("photos without a label (KEY.cls)", labels.count(None), every.names[labels.index(None)])
         found = Metadata(
             labels=labels if labelled else None,
             class_names=read_class_names(self._path, known) if labelled else None,
             names_from=str(find_names_file(self._path) or ""),
-            captions=captions if captioned else None,
+            captions=captions if any(captions) else None,
             splits=splits if all(splits) else None,
             left_out=lost,
         )

@@ -85,7 +85,7 @@ def test_a_folder_whose_name_looks_like_a_pattern_is_a_folder(tmp_path):
 
 def test_a_tar_by_another_name_is_asked_to_be_renamed(tmp_path):
     tar = write_tar(tmp_path / "0.tar", {"k.jpg": "photo"}).rename(tmp_path / "data.bin")
-    with pytest.raises(PhotosError, match=r"data\.bin does not end in \.tar\. If it is"):
+    with pytest.raises(PhotosError, match=r"data\.bin is no folder, and does not end in \.tar\."):
         find_tars(tar)
 
 
