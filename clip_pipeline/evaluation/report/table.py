@@ -20,6 +20,9 @@ TEXT_COLUMNS = frozenset(
         "class",
         "called",
         "taken for",
+        "of",
+        "setting",
+        "example",
     ]
 )
 """Columns whose cells begin at the left; numbers end at the right."""
