@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from clip_pipeline.machine.progress import shown_progress
-from clip_pipeline.pipeline.checks.own_files import check_own_files
+from clip_pipeline.pipeline.checks.user_files import check_user_files
 from clip_pipeline.pipeline.graph import select as selected_steps
 from clip_pipeline.pipeline.old_artifacts import old_artifacts
 from clip_pipeline.pipeline.outcomes import AssetOutcome, raise_failures
@@ -56,7 +56,7 @@ def run(
             workspace.of_variant(name).keep_variant()
         for artifact, sentence in old_artifacts(workspace.store):
             logger.warning("%s: %s", artifact.key, sentence)
-        check_own_files(workspace, {step.name for step in steps}, partition, variants)
+        check_user_files(workspace, {step.name for step in steps}, partition, variants)
         outcomes = walk(
             workspace,
             steps,

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import dagster as dg
 
-from clip_pipeline.pipeline.checks.own_files import check_own_files
+from clip_pipeline.pipeline.checks.user_files import check_user_files
 from clip_pipeline.pipeline.graph import STEPS
 from clip_pipeline.pipeline.step import Step
 from clip_pipeline.pipeline.workspace import Workspace
@@ -21,11 +21,11 @@ def check_files_ahead(context: dg.AssetExecutionContext, step: Step, workspace: 
     """Opens the files of all assets that were asked for together, where `step` is the first of them in the order of the flow.
 
     An asset that was asked for alone meets its own files anyway. A dataset that cannot be read is a warning: the others are scored. Raises
-    as `check_own_files`, so that Dagster asks for nothing that comes after.
+    as `check_user_files`, so that Dagster asks for nothing that comes after.
     """
     asked = assets_asked_for(context)
     if len(asked) > 1 and next((name for name in STEPS if name in asked), "") == step.name:
-        check_own_files(workspace, asked, warn_of=ALONE)
+        check_user_files(workspace, asked, warn_of=ALONE)
 
 
 def assets_asked_for(context: dg.AssetExecutionContext) -> set[str]:

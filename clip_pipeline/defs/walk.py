@@ -21,7 +21,7 @@ from clip_pipeline.defs.page.run_log import package_lines_in
 from clip_pipeline.defs.page.sentences import page_failure, page_sentence
 from clip_pipeline.defs.resources import ALL_SPEED, LaunchConfig, PipelineResource, starting_recipe, with_speed
 from clip_pipeline.errors import ClipPipelineError, SettingsError, error_sentence
-from clip_pipeline.pipeline.checks.own_files import check_own_files
+from clip_pipeline.pipeline.checks.user_files import check_user_files
 from clip_pipeline.pipeline.graph import STEPS, select
 from clip_pipeline.pipeline.outcomes import (
     AssetOutcome,
@@ -106,7 +106,7 @@ def choose(context: dg.OpExecutionContext, config: LaunchedWalk, pipeline: Pipel
         if asked.newest:
             _ask_newest(context, pipeline)
         with package_lines_in(context.log), pipeline.workspace(asked.given(), asked.variants) as workspace:
-            check_own_files(workspace, selected, variants=asked.variants)
+            check_user_files(workspace, selected, variants=asked.variants)
     except ClipPipelineError as error:
         raise page_failure(error, allow_retries=False) from error
     context.log.info(f"To build, where it is not fresh: {', '.join(selected)}")

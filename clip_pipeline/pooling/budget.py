@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from clip_pipeline.pooling.predictors import LEAST_PROBABILITY, TEMPERATURE, Boundaries, router_probabilities
+from clip_pipeline.pooling.predictors import MIN_PROBABILITY, TEMPERATURE, Boundaries, router_probabilities
 from clip_pipeline.pooling.segments import strongest_boundaries
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ def closing_logits(probabilities_BL: torch.Tensor) -> torch.Tensor:
     """
     import torch.nn.functional as F
 
-    opening_BL = probabilities_BL.clamp(LEAST_PROBABILITY, 1 - LEAST_PROBABILITY).logit()
+    opening_BL = probabilities_BL.clamp(MIN_PROBABILITY, 1 - MIN_PROBABILITY).logit()
     return F.pad(opening_BL[:, 1:], (0, 1))
 
 
@@ -43,7 +43,7 @@ def sampled_logits(logits_BL: torch.Tensor, uniform_BL: torch.Tensor, temperatur
 
     uniform_BL: between 0 and 1. temperature: what the sum is divided by, which changes no order but the slope of `exact_boundaries`.
     """
-    noise_BL = -(-uniform_BL.clamp(LEAST_PROBABILITY, 1 - LEAST_PROBABILITY).log()).log()
+    noise_BL = -(-uniform_BL.clamp(MIN_PROBABILITY, 1 - MIN_PROBABILITY).log()).log()
     return (logits_BL + noise_BL) / temperature
 
 

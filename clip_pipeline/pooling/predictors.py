@@ -35,7 +35,7 @@ LEARN_RATE = (GUMBEL, ROUTER)
 """Kinds whose rate is held by a loss."""
 TEMPERATURE = 0.5
 """Of gumbel's samples, as in Nawrot's settings."""
-LEAST_PROBABILITY = 1e-6
+MIN_PROBABILITY = 1e-6
 
 
 @dataclass(frozen=True)
@@ -108,7 +108,7 @@ def gumbel_boundaries(
 
     uniform_BL: between 0 and 1.
     """
-    noise_BL = uniform_BL.clamp(LEAST_PROBABILITY, 1 - LEAST_PROBABILITY).logit()
+    noise_BL = uniform_BL.clamp(MIN_PROBABILITY, 1 - MIN_PROBABILITY).logit()
     return ((logits_BL + noise_BL) / temperature).sigmoid()
 
 
@@ -145,7 +145,7 @@ def smoothed(vectors_BSD: torch.Tensor, probabilities_BS: torch.Tensor) -> torch
     import torch
 
     count = probabilities_BS.shape[1]
-    p_BS = probabilities_BS.float().clamp(LEAST_PROBABILITY, 1 - LEAST_PROBABILITY)
+    p_BS = probabilities_BS.float().clamp(MIN_PROBABILITY, 1 - MIN_PROBABILITY)
     p_BS = torch.cat([torch.ones_like(p_BS[:, :1]), p_BS[:, 1:]], dim=1)
     later_SS = torch.ones(count, count, dtype=torch.bool, device=p_BS.device).tril(-1)  # row t, column s: t > s
     leave_BSS = torch.log1p(-p_BS.masked_fill(p_BS == 1, 0.0))[:, :, None].expand(-1, -1, count)

@@ -55,7 +55,7 @@ def try_to_open(workspace: Workspace, name: str) -> None:
         open_choice(choice)
 
 
-def check_own_dataset(workspace: Workspace, name: str) -> None:
+def check_user_dataset(workspace: Workspace, name: str) -> None:
     """Opens a dataset that is made of the user's own files; of any other nothing is looked at. Raises InputError, SettingsError."""
     from clip_pipeline.evaluation.datasets.choice import path_of
     from clip_pipeline.evaluation.datasets.opening import open_choice

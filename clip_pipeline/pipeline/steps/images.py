@@ -141,11 +141,11 @@ def _build_shard(context: BuildContext) -> Built:
 
 def _journal(workspace: Workspace, shard: str, work: Path) -> Path:
     """Where the finished attempts of an unfinished shard lie: a changed limit does not lose them, only another form or other files."""
-    form = [SHARDS_VERSION, workspace.recipe.download.form(), _own_files_of(_shard_inputs(workspace, shard))]
+    form = [SHARDS_VERSION, workspace.recipe.download.form(), _user_files_of(_shard_inputs(workspace, shard))]
     return shared_pieces(work.parent, hash_json(form)[:16])
 
 
-def _own_files_of(inputs: Mapping[str, str]) -> dict[str, str]:
+def _user_files_of(inputs: Mapping[str, str]) -> dict[str, str]:
     return {name: value for name, value in inputs.items() if not name.startswith("photo_catalog/")}
 
 
@@ -153,7 +153,7 @@ def _previous_shard(workspace: Workspace, shard: str, old: Artifact) -> Previous
     """The shard that is there now, where it was made from the same files of the user, and is whole."""
     from clip_pipeline.images.download.reuse import PreviousShard
 
-    same_files = _own_files_of(old.manifest["inputs"]) == _own_files_of(_shard_inputs(workspace, shard))
+    same_files = _user_files_of(old.manifest["inputs"]) == _user_files_of(_shard_inputs(workspace, shard))
     if not same_files or workspace.store.verify(old):
         return None
     settings, form = workspace.recipe.download, workspace.recipe.download.form()

@@ -16,7 +16,7 @@ from clip_pipeline.pipeline.workspace import Workspace
 logger = logging.getLogger(__name__)
 
 
-def check_own_files(
+def check_user_files(
     workspace: Workspace,
     assets: Collection[str],
     partition: str = "",
@@ -99,14 +99,14 @@ def _check_variants(workspace: Workspace, chosen: Sequence[str]) -> None:
 def _check_datasets(workspace: Workspace, partition: str, warn: bool) -> None:
     """Opens the datasets that are made of files. warn: raise for none of them."""
     from clip_pipeline.evaluation.datasets.choice import parse_choices
-    from clip_pipeline.pipeline.steps.benchmark_datasets import check_own_dataset
+    from clip_pipeline.pipeline.steps.benchmark_datasets import check_user_dataset
 
     named = parse_choices(workspace.recipe.evaluation.datasets)
     for name in STEPS["benchmark_dataset"].partitions(workspace):
         if name != (partition or name):
             continue
         try:
-            check_own_dataset(workspace, name)
+            check_user_dataset(workspace, name)
         except (SettingsError, InputError) as error:
             if name in named and not warn:
                 raise

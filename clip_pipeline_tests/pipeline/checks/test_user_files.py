@@ -15,7 +15,7 @@ import pytest
 
 from clip_pipeline.api.run import run
 from clip_pipeline.errors import InputError, SettingsError
-from clip_pipeline.pipeline.checks.own_files import check_own_files
+from clip_pipeline.pipeline.checks.user_files import check_user_files
 from clip_pipeline.pipeline.graph import STEPS
 from clip_pipeline.pipeline.workspace import Workspace
 from clip_pipeline.settings import with_settings
@@ -122,16 +122,16 @@ def test_several_files_are_told_at_once(tmp_path):
 def test_only_the_files_of_the_selected_assets_are_looked_at(tmp_path):
     recipe = with_settings(find_recipe("tiny"), [f"words.stop_words={tmp_path}/stop.txt"])
     with Workspace(tmp_path / "data", recipe) as workspace:
-        check_own_files(workspace, ["image_links"])
+        check_user_files(workspace, ["image_links"])
         with pytest.raises(InputError, match="stop.txt"):
-            check_own_files(workspace, ["vocabulary"])
+            check_user_files(workspace, ["vocabulary"])
 
 
 def test_a_dataset_that_was_added_and_is_gone_is_a_warning(tmp_path, caplog):
     (tmp_path / "data" / "datasets").mkdir(parents=True)
     (tmp_path / "data" / "datasets" / "mine.toml").write_text(f"dataset = {json.dumps(f'{tmp_path}/photos')}\n")
     with Workspace(tmp_path / "data", find_recipe("tiny")) as workspace:
-        check_own_files(workspace, STEPS)
+        check_user_files(workspace, STEPS)
     assert "The dataset mine will fail: There is no dataset" in caplog.text
 
 
@@ -141,14 +141,14 @@ def test_a_dataset_among_others_is_a_warning_where_each_is_built_for_itself(tmp_
         f"words.stop_words={tmp_path}/stop.txt",
     ]
     with Workspace(tmp_path / "data", with_settings(find_recipe("tiny"), settings)) as workspace:
-        check_own_files(workspace, ["benchmark_dataset"], "digits")
-        check_own_files(workspace, STEPS.keys() - {"vocabulary"}, warn_of=["benchmark_dataset"])
+        check_user_files(workspace, ["benchmark_dataset"], "digits")
+        check_user_files(workspace, STEPS.keys() - {"vocabulary"}, warn_of=["benchmark_dataset"])
         assert all(f"The dataset {name} will fail: There is no dataset" in caplog.text for name in ("mine", "more"))
         with pytest.raises(InputError, match="stop.txt") as found:
-            check_own_files(workspace, STEPS, warn_of=["benchmark_dataset"])
+            check_user_files(workspace, STEPS, warn_of=["benchmark_dataset"])
         assert "There is no dataset" not in str(found.value)
         with pytest.raises(InputError, match="There is no dataset"):
-            check_own_files(workspace, ["benchmark_dataset"], "mine")
+            check_user_files(workspace, ["benchmark_dataset"], "mine")
 
 
 def test_files_that_can_be_read_pass(tmp_path):
@@ -156,4 +156,4 @@ def test_files_that_can_be_read_pass(tmp_path):
     write("stop.txt", b"the\n")(tmp_path)
     settings = ["links.source=url_list", f"links.path={tmp_path}/list.csv", f"words.stop_words={tmp_path}/stop.txt"]
     with Workspace(tmp_path / "data", with_settings(find_recipe("tiny"), settings)) as workspace:
-        check_own_files(workspace, STEPS)
+        check_user_files(workspace, STEPS)
