@@ -20,7 +20,7 @@ from clip_pipeline.version import __version__
 if TYPE_CHECKING:
     from clip_pipeline.api.adapt import adapt
     from clip_pipeline.api.classify import classify
-    from clip_pipeline.api.compare import compare_scores, compare_trainings
+    from clip_pipeline.api.compare import compare_language_models, compare_scores, compare_trainings
     from clip_pipeline.api.count_words import count_words
     from clip_pipeline.api.datasets import add_dataset, download_dataset, remove_dataset
     from clip_pipeline.api.download import download
@@ -45,6 +45,7 @@ __all__ = [
     "add_dataset",
     "add_variant",
     "classify",
+    "compare_language_models",
     "compare_scores",
     "compare_trainings",
     "count_words",
@@ -77,7 +78,7 @@ _HOMES = {
     **dict.fromkeys(("add_dataset", "download_dataset", "remove_dataset"), "api.datasets"),
     **dict.fromkeys(("add_variant", "list_variants", "remove_variant"), "api.variants"),
     **dict.fromkeys(("forget_answers", "request_budgets", "verify"), "api.status"),
-    **dict.fromkeys(("compare_scores", "compare_trainings"), "api.compare"),
+    **dict.fromkeys(("compare_language_models", "compare_scores", "compare_trainings"), "api.compare"),
 }
 """Where a function is that shares its file with others; the rest have files of their own names in `api/`."""
 

@@ -189,6 +189,53 @@ PARALLELISM_COLUMNS = (
 PARALLELISM = written(PARALLELISM_COLUMNS)
 """One cell of the sweep over processes × threads. Null where the status is another than `measured`."""
 
+LANGUAGE_SCORES_COLUMNS = (
+    column("key", pa.string(), "The model with its seed, as in router@4-0; or counts@ORDER, bz2, xz, uniform", False),
+    column("name", pa.string(), "The same without the seed", False),
+    column("split", pa.string(), "validation or test", False),
+    column("bits_per_character", pa.float64(), "Mean of −log2 p over every character but the first", False),
+    column(
+        "low",
+        pa.float64(),
+        "Lower end of its 95 % interval, by resampling blocks of 1,000 characters; null below ten blocks",
+    ),
+    column("high", pa.float64(), "Upper end of that interval"),
+    column("seed", pa.int64(), "Of the training; null for what is not trained"),
+    column("characters", pa.int64(), "Characters that were scored"),
+    column("window", pa.int64(), "Characters that a model sees at once"),
+    column(
+        "stride",
+        pa.int64(),
+        "Characters between two windows; context is at least window − stride + 1, but in the first one",
+    ),
+    column("shortening", pa.float64(), "Characters a boundary, found in the split; 1 without pooling"),
+    column(
+        "padded_shortening", pa.float64(), "Characters a row of the middle layers, padding and null vectors counted"
+    ),
+    column("parameters", pa.int64(), "Numbers that learn"),
+    column(
+        "flops_per_character",
+        pa.float64(),
+        "Of a forward pass over the split's first window, with the boundaries found there",
+    ),
+    column("steps", pa.int64(), "Of the training"),
+    column("trained_characters", pa.int64(), "Characters seen in training, those seen twice counted twice"),
+    column(
+        "less_than_table",
+        pa.float64(),
+        "Bits fewer than the best table of counts on the same characters; negative is more",
+    ),
+    column("less_than_table_low", pa.float64(), "Lower end of the 95 % interval of less_than_table, by paired blocks"),
+    column("less_than_table_high", pa.float64(), "Upper end of the interval of less_than_table"),
+    column("less_than_unpooled", pa.float64(), "Bits fewer than the first model without pooling"),
+    column(
+        "less_than_unpooled_low", pa.float64(), "Lower end of the 95 % interval of less_than_unpooled, by paired blocks"
+    ),
+    column("less_than_unpooled_high", pa.float64(), "Upper end of the interval of less_than_unpooled"),
+)
+LANGUAGE_SCORES = written(LANGUAGE_SCORES_COLUMNS)
+"""One model, table or compressor on one split."""
+
 SPLITS = ("train", "validation", "test")
 
 PHOTO_STATUSES = {

@@ -18,7 +18,7 @@ LINE_WIDTH = 26
 """The room that a line gets where it passes a row of boxes."""
 IN_A_ROW = 4
 SWEEPS = 8
-COLOURS = ("#2563a8", "#15803d", "#a16207", "#c2410c", "#6d28d9", "#be185d", "#0f766e")
+COLOURS = ("#2563a8", "#15803d", "#a16207", "#c2410c", "#6d28d9", "#be185d", "#0f766e", "#57534e")
 LINE, INK, PAPER = "#94a3b8", "#1e293b", "#ffffff"
 FONT = "Helvetica, Arial, sans-serif"
 

@@ -19,7 +19,7 @@ from clip_pipeline.cli.options import CONTEXT
 from clip_pipeline.cli.pipeline import plan, run, status, takedown, verify
 from clip_pipeline.cli.sandbox import sandbox
 from clip_pipeline.cli.sentences import terminal_sentence
-from clip_pipeline.cli.text import tokenizer
+from clip_pipeline.cli.text import language, tokenizer
 from clip_pipeline.cli.training import compare, launch, train
 from clip_pipeline.cli.variants import variants
 from clip_pipeline.cli.words import words
@@ -78,6 +78,7 @@ GROUPS: dict[str, tuple[click.Command, ...]] = {
     "Embedding": (embed,),
     "Scores": (evaluate, probe, classify, compare_scores),
     "Adaptation": (adapt,),
+    "Language": (language,),
     "Sandbox": (sandbox,),
 }
 """The commands in the order of the flow, the whole pipeline first."""

@@ -1,4 +1,4 @@
-"""The command `tokenizer`."""
+"""Commands on texts: tokenizer, language."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from clip_pipeline.cli.options import CONTEXT, output_option, replace_option, setting_option
+from clip_pipeline.cli.options import CONTEXT, output_option, replace_option, setting_option, settings_option
 from clip_pipeline.machine.first_words import says
 
 
@@ -30,4 +30,36 @@ def tokenizer(captions: str, output: str, **options: Any) -> None:
     from clip_pipeline.text.tokenizer_report import report_text
 
     click.echo(report_text(train_tokenizer(captions, output, **options)))
+    click.echo(f"Wrote {output}")
+
+
+@click.command(context_settings=CONTEXT)
+@click.argument("text", type=click.Path())
+@output_option("Folder for models, tables and figures.")
+@replace_option
+@setting_option("language.models", left=True)
+@setting_option("language.seeds", left=True)
+@setting_option("language.minutes", left=True)
+@settings_option
+@setting_option("compute.device", left=True)
+@says("Comparing language models of {text}", at_once=True)
+def language(text: str, output: str, **options: Any) -> None:
+    """Train language models of characters, pooled in several ways, and compare their bits per character.
+
+    TEXT is a Wikipedia dump (XML, packed or not), or a file of a to z and spaces, as text8 is.
+
+    Beside them stand tables of counts and compressors, which learn nothing. Writes scores.parquet, table.csv, bits.png and more. Run it again
+    after an interruption: it goes on where it was.
+
+    \b
+    Example:
+      clip-pipeline language simplewiki.xml.bz2 -o language/ \\
+          --models none,none@3,whitespace,router@4 --set language.steps=3000
+    """
+    from clip_pipeline.api.compare import compare_language_models
+    from clip_pipeline.language.comparison import table_text
+
+    compared = compare_language_models(text, output, **options, progress=True)
+    click.echo(table_text(compared.rows))
+    click.echo(compared.in_short)
     click.echo(f"Wrote {output}")

@@ -8,7 +8,7 @@ import dagster as dg
 
 from clip_pipeline.defs.resources import starting_recipe
 from clip_pipeline.pipeline.asset import Asset, Partitions
-from clip_pipeline.pipeline.partitions import bucket_keys, halves, partition_keys, trial_names
+from clip_pipeline.pipeline.partitions import bucket_keys, halves, language_model_keys, partition_keys, trial_names
 from clip_pipeline.pipeline.workspace import Workspace
 
 ADDED = (Partitions.VARIANTS, Partitions.DATASETS)
@@ -43,6 +43,8 @@ def _definition(kind: Partitions) -> dg.PartitionsDefinition | None:
         return dg.DynamicPartitionsDefinition(name=kind.value)
     if kind == Partitions.WORD_BUCKETS:
         return dg.StaticPartitionsDefinition(bucket_keys(starting_recipe()))
+    if kind == Partitions.LANGUAGE_MODELS:
+        return dg.StaticPartitionsDefinition(language_model_keys(starting_recipe()))
     if kind in DIMENSIONS:
         trials = dg.StaticPartitionsDefinition(trial_names(starting_recipe()))
         return dg.MultiPartitionsDefinition(

@@ -17,8 +17,8 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from clip_pipeline.errors import SettingsError, nearest_name
+from clip_pipeline.language.alphabet import SPACE, VOCABULARY
 from clip_pipeline.language.blocks import block_class
-from clip_pipeline.language.text8 import SPACE, VOCABULARY
 from clip_pipeline.pooling.predictors import LEARN_RATE, LEARN_TARGETS, PREDICTORS, Boundaries, make_predictor, smoothed
 from clip_pipeline.pooling.rates import check_target
 from clip_pipeline.pooling.segments import (

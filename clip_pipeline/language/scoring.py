@@ -92,13 +92,17 @@ def found_rate(model: torch.nn.Module, ids: np.ndarray, window: int, batch: int 
     return FoundRate(texts_NL.size, boundaries, padded)
 
 
-def boundary_places(model: torch.nn.Module, ids: np.ndarray) -> np.ndarray:
-    """(n,) bool: where a model draws boundaries in one short text; none for a model without pooling."""
+def segment_starts(model: torch.nn.Module, ids: np.ndarray) -> np.ndarray:
+    """(n,) bool: where in one short text a segment of the model's begins, the first one left out; none for a model without pooling."""
     import torch
 
     with at_evaluation(model) as device:
         boundaries = model(torch.from_numpy(ids[None].astype(np.int64)).to(device)).boundaries
-    return np.zeros(len(ids), bool) if boundaries is None else boundaries.hard_BL[0].cpu().numpy()
+    starts = np.zeros(len(ids), bool)
+    if boundaries is not None:
+        hard = boundaries.hard_BL[0].cpu().numpy()
+        starts[1:] = hard[1:] if boundaries.opens else hard[:-1]
+    return starts
 
 
 def model_leaks(model: torch.nn.Module, ids: np.ndarray, vocabulary: int, rows: int = 64) -> tuple[Leak, Leak]:

@@ -8,20 +8,20 @@ characters of what they make of the English Wikipedia of March 2006: the first 9
 from __future__ import annotations
 
 import hashlib
+import logging
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
 from clip_pipeline.errors import InputError
+from clip_pipeline.language.alphabet import require_alphabet
 from clip_pipeline.sources.tables.text_files import CHUNK_BYTES, UNPACKING_ERRORS, open_bytes
-from clip_pipeline.sources.wikimedia.dump_files import DumpPart, part_pieces
+from clip_pipeline.sources.wikimedia.dump_files import DumpPart, describe_dump, part_pieces
 from clip_pipeline.words.pages import WIKITEXT_MODEL, ExportReader
 
-ALPHABET = " abcdefghijklmnopqrstuvwxyz"
-VOCABULARY, SPACE = len(ALPHABET), 0
+logger = logging.getLogger(__name__)
+
 TRUE_CHARACTERS, TRUE_MD5 = 100_000_000, "3bea1919949baf155f99411df5fada7e"
 """Of text8 as its author publishes it."""
 SPLITS = ("train", "validation", "test")
@@ -38,8 +38,6 @@ _IMAGE_WORDS = [re.compile(rb"\|" + word, re.IGNORECASE) for word in (rb"thumb",
 _IMAGE = re.compile(rb"\[\[image:[^\[\]]*\|", re.IGNORECASE)
 _CATEGORY = re.compile(rb"\[\[category:", re.IGNORECASE)
 _NOT_A_LETTER = re.compile(rb"[^a-z]+")
-_TO_IDS = np.full(256, 255, np.uint8)
-_TO_IDS[np.frombuffer(ALPHABET.encode(), np.uint8)] = np.arange(VOCABULARY, dtype=np.uint8)
 
 
 @dataclass(frozen=True)
@@ -169,38 +167,31 @@ def read_text8(path: Path, sha256: str = "", most: int = 0) -> bytes:
     return b"".join(pieces)[: most or None]
 
 
-def require_alphabet(text: bytes, name: str, offset: int = 0) -> None:
-    """Raises InputError, with the place, where the text holds anything but a to z and spaces. offset: characters before it."""
-    wrong = np.flatnonzero(_TO_IDS[np.frombuffer(text, np.uint8)] == 255)
-    if not len(wrong):
-        return
-    place = int(wrong[0])
-    around = text[max(0, place - 20) : place + 20].decode("utf-8", "replace")
-    if text[place : place + 1] == b"\n" and place == len(text) - 1:
-        raise InputError(
-            f"{name} ends with a line end, at character {offset + place + 1:,}; expected a to z and spaces only. Take it off."
-        )
-    shown = text[place : place + 4].decode("utf-8", "replace")[:1]
-    raise InputError(
-        f"{name} holds {shown!r} at character {offset + place + 1:,}, in {around!r}; expected a to z and spaces only. Give a Wikipedia dump, "
-        "from which such text is made, or a file of the form of text8."
+def looks_like_dump(path: Path) -> bool:
+    """Whether a file, unpacked, begins as XML does. Raises InputError where it cannot be read."""
+    try:
+        with open_bytes(Path(path), InputError) as stream:
+            beginning = stream.read(64)
+    except UNPACKING_ERRORS as error:
+        raise InputError(f"{path} cannot be read ({error}). Unpack it, or bring it again.") from error
+    return beginning.replace(b"\0", b"").lstrip(b"\xef\xbb\xbf\xff\xfe \t\r\n").startswith(b"<")
+
+
+def read_any_text(path: Path, sha256: str = "", most: int = 0) -> bytes:
+    """The text of a file of the user's own: made of a dump, or as it is. Raises as `dump_text` and `read_text8` do; a dump is named
+    by no checksum."""
+    if not looks_like_dump(path):
+        return read_text8(path, sha256, most)
+    text, pages = dump_text([(path, part) for part in describe_dump(path, 1).parts], most)
+    logger.info(
+        "%s: %s pages, %s redirects, %s of other models", path.name, pages.taken, pages.redirects, pages.other_models
     )
+    return text
 
 
 def is_true_text8(text: bytes) -> bool:
     """Whether it is text8 itself, the one that others publish numbers of."""
     return len(text) == TRUE_CHARACTERS and hashlib.md5(text, usedforsecurity=False).hexdigest() == TRUE_MD5
-
-
-def ids_of(text: bytes, name: str = "The text") -> np.ndarray:
-    """(n,) uint8: 0 for a space, 1 to 26 for a to z. Raises InputError for anything else, with its place."""
-    require_alphabet(text, name)
-    return _TO_IDS[np.frombuffer(text, np.uint8)]
-
-
-def text_of(ids: np.ndarray) -> str:
-    """The text of ids."""
-    return "".join(ALPHABET[number] for number in np.asarray(ids).tolist())
 
 
 def split_bounds(length: int) -> dict[str, tuple[int, int]]:

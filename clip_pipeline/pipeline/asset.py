@@ -25,6 +25,8 @@ class Partitions(StrEnum):
     """Keys "dataset|variant"."""
     TRIALS_BY_VARIANT = "trials_by_variant"
     """Keys "trial|variant"; a trial is a way of adapting at a fraction of the photos, as in lora@010."""
+    LANGUAGE_MODELS = "language_models"
+    """The language models of `language.models`, each with a seed, as in router@4-0."""
     ADAPTED_VARIANTS = "adapted_variants"
     """The training variants, but for recipes that adapt to nothing, where the asset is left out."""
 

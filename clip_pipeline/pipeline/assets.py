@@ -6,9 +6,10 @@ from clip_pipeline.pipeline.declared.adaptation import ADAPTATION
 from clip_pipeline.pipeline.declared.embedding import EMBEDDING
 from clip_pipeline.pipeline.declared.evaluation import EVALUATION
 from clip_pipeline.pipeline.declared.images import IMAGES
+from clip_pipeline.pipeline.declared.language import LANGUAGE
 from clip_pipeline.pipeline.declared.report import REPORT
 from clip_pipeline.pipeline.declared.text import TEXT
 from clip_pipeline.pipeline.declared.training import TRAINING
 from clip_pipeline.pipeline.declared.words import WORDS
 
-ASSETS = (*WORDS, *IMAGES, *TEXT, *TRAINING, *EMBEDDING, *EVALUATION, *ADAPTATION, *REPORT)
+ASSETS = (*WORDS, *IMAGES, *TEXT, *TRAINING, *EMBEDDING, *EVALUATION, *ADAPTATION, *LANGUAGE, *REPORT)

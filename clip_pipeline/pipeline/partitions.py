@@ -140,6 +140,13 @@ def trials_by_variant(workspace: Workspace) -> list[str]:
     return [f"{trial}|{variant}" for variant in adapted_variants(workspace) for trial in trials]
 
 
+def language_model_keys(recipe: Recipe) -> list[str]:
+    """Language models with their seeds, "router@4-0". Raises SettingsError where language.models asks for what there is not."""
+    from clip_pipeline.language.asked import asked_models
+
+    return [model.key for model in asked_models(recipe.language)]
+
+
 _KEYS: dict[Partitions, Callable[[Workspace], list[str]]] = {
     Partitions.NONE: lambda workspace: [""],
     Partitions.DUMP_PARTS: dump_parts,
@@ -151,4 +158,5 @@ _KEYS: dict[Partitions, Callable[[Workspace], list[str]]] = {
     Partitions.DATASETS_BY_VARIANT: datasets_by_variant,
     Partitions.TRIALS_BY_VARIANT: trials_by_variant,
     Partitions.ADAPTED_VARIANTS: adapted_variants,
+    Partitions.LANGUAGE_MODELS: lambda workspace: language_model_keys(workspace.recipe),
 }

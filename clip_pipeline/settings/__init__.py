@@ -13,9 +13,11 @@ from clip_pipeline.settings.sections.compute import ComputeSettings
 from clip_pipeline.settings.sections.download import DownloadSettings
 from clip_pipeline.settings.sections.embedding import EmbeddingSettings
 from clip_pipeline.settings.sections.evaluation import EvaluationSettings
+from clip_pipeline.settings.sections.language import LanguageSettings
 from clip_pipeline.settings.sections.links import LinksSettings
 from clip_pipeline.settings.sections.pairs import PairsSettings
 from clip_pipeline.settings.sections.parallelism import ParallelismSettings
+from clip_pipeline.settings.sections.pooling import PoolingSettings
 from clip_pipeline.settings.sections.probe import ProbeSettings
 from clip_pipeline.settings.sections.sandbox import SandboxSettings
 from clip_pipeline.settings.sections.tokenizer import TokenizerSettings
@@ -30,8 +32,10 @@ __all__ = [
     "DownloadSettings",
     "EmbeddingSettings",
     "EvaluationSettings",
+    "LanguageSettings",
     "LinksSettings",
     "PairsSettings",
+    "PoolingSettings",
     "ProbeSettings",
     "ParallelismSettings",
     "Recipe",

@@ -11,9 +11,11 @@ from clip_pipeline.settings.sections.compute import ComputeSettings
 from clip_pipeline.settings.sections.download import DownloadSettings
 from clip_pipeline.settings.sections.embedding import EmbeddingSettings
 from clip_pipeline.settings.sections.evaluation import EvaluationSettings
+from clip_pipeline.settings.sections.language import LanguageSettings
 from clip_pipeline.settings.sections.links import LinksSettings
 from clip_pipeline.settings.sections.pairs import PairsSettings
 from clip_pipeline.settings.sections.parallelism import ParallelismSettings
+from clip_pipeline.settings.sections.pooling import PoolingSettings
 from clip_pipeline.settings.sections.probe import ProbeSettings
 from clip_pipeline.settings.sections.sandbox import SandboxSettings
 from clip_pipeline.settings.sections.tokenizer import TokenizerSettings
@@ -40,6 +42,8 @@ class Recipe:
     evaluation: EvaluationSettings = EvaluationSettings()
     probe: ProbeSettings = ProbeSettings()
     adaptation: AdaptationSettings = AdaptationSettings()
+    pooling: PoolingSettings = PoolingSettings()
+    language: LanguageSettings = LanguageSettings()
     sandbox: SandboxSettings = SandboxSettings()
     compute: ComputeSettings = ComputeSettings()
 

@@ -18,7 +18,7 @@ from clip_pipeline.settings.fields import fields_of, find_field
 from clip_pipeline.settings.tree import SECTIONS
 
 VERB_OF = {"words": "count_words", "tokenizer": "train_tokenizer", "compare": "compare_trainings", "takedown": "take_down", "ledger": "request_budgets",
-           "models": "list_models", "compare-scores": "compare_scores", "datasets download": "download_dataset",
+           "models": "list_models", "language": "compare_language_models", "compare-scores": "compare_scores", "datasets download": "download_dataset",
            "datasets add": "add_dataset", "datasets remove": "remove_dataset", "variants add": "add_variant", "variants remove": "remove_variant"}  # fmt: skip
 """Where a verb is named otherwise than its command."""
 

@@ -10,8 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from clip_pipeline.errors import SettingsError
+from clip_pipeline.language.alphabet import ids_of
 from clip_pipeline.language.counts import CountModel
-from clip_pipeline.language.text8 import SPLITS, ids_of, split_bounds
+from clip_pipeline.language.text8 import SPLITS, split_bounds
 
 texts = st.lists(st.integers(0, 3), max_size=60).map(lambda ids: np.array(ids, np.int64))
 

@@ -15,16 +15,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from clip_pipeline.errors import DumpError, InputError
+from clip_pipeline.language.alphabet import ALPHABET, ids_of, text_of
 from clip_pipeline.language.text8 import (
-    ALPHABET,
     PageCounts,
     clean_page,
     dump_text,
-    ids_of,
     is_true_text8,
     read_text8,
     split_bounds,
-    text_of,
 )
 from clip_pipeline.sources.wikimedia.dump_files import describe_dump
 from clip_pipeline_tests.words.dumps import dump_xml, page_xml, write_multistream

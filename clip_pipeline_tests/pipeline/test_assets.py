@@ -36,7 +36,7 @@ def test_they_stand_in_the_order_of_the_flow():
     for asset in ASSETS:
         assert set(asset.after) <= known, f"{asset.name} is declared before what it reads"
         known.add(asset.name)
-    assert list(STAGES) == ["words", "images", "text", "training", "embedding", "evaluation", "adaptation"]
+    assert list(STAGES) == ["words", "images", "text", "training", "embedding", "evaluation", "adaptation", "language"]
 
 
 def test_what_the_page_shows_is_there():

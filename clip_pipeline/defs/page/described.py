@@ -32,6 +32,7 @@ PARTITION_FOLDERS: Mapping[Partitions, str] = {
     Partitions.DATASETS_BY_VARIANT: "DATASET/VARIANT/",
     Partitions.TRIALS_BY_VARIANT: "TRIAL/VARIANT/",
     Partitions.ADAPTED_VARIANTS: "VARIANT/",
+    Partitions.LANGUAGE_MODELS: "MODEL/",
 }
 """The folders of the partitions below the asset's."""
 

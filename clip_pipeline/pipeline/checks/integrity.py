@@ -15,6 +15,7 @@ from clip_pipeline.pipeline.checks.data import DATA_CHECKS
 from clip_pipeline.pipeline.checks.scores import SCORE_CHECKS
 from clip_pipeline.pipeline.partitions import shard_keys
 from clip_pipeline.pipeline.steps.adaptation import ADAPTATION_CHECKS
+from clip_pipeline.pipeline.steps.language import LANGUAGE_CHECKS
 from clip_pipeline.pipeline.workspace import Workspace
 
 MAX_OF_ANOTHER_SCRIPT = 0.2
@@ -195,4 +196,5 @@ CHECKS = (
     *SCORE_CHECKS,
     *DATA_CHECKS,
     *ADAPTATION_CHECKS,
+    *LANGUAGE_CHECKS,
 )  # fmt: skip

@@ -1,0 +1,87 @@
+"""clip-pipeline language, from a text to tables and figures; it goes on where it was."""
+
+from __future__ import annotations
+
+import pytest
+from click.testing import CliRunner
+
+from clip_pipeline.api import compare
+from clip_pipeline.api.compare import compare_language_models
+from clip_pipeline.cli.program import commands
+from clip_pipeline.errors import InputError, SettingsError, StoreError
+from clip_pipeline.language.folder import load_language_model
+
+pytestmark = pytest.mark.slow  # trainings and their scores: seconds
+SETTINGS = {
+    "language.width": 16,
+    "language.layers": "1,1,1",
+    "language.context": 32,
+    "language.steps": 3,
+    "language.batch_size": 2,
+    "language.validation_characters": 0,
+    "evaluation.bootstrap_samples": 100,
+    "compute.threads": 1,
+}
+
+
+@pytest.fixture
+def text(tmp_path):
+    path = tmp_path / "text"
+    path.write_bytes(b" a cat ran and the old dog sat down by some tree" * 250)
+    return path
+
+
+def test_a_killed_comparison_keeps_the_models_that_were_finished(text, tmp_path, monkeypatch):
+    trained = []
+    real = compare.train_language_model
+
+    def train(model, *rest):
+        if len(trained) == 1:
+            raise KeyboardInterrupt
+        trained.append(model.key)
+        return real(model, *rest)
+
+    output = tmp_path / "out"
+    monkeypatch.setattr(compare, "train_language_model", train)
+    with pytest.raises(KeyboardInterrupt):
+        compare_language_models(text, output, models="none@1,whitespace", settings=SETTINGS, device="cpu")
+    assert not output.exists()
+    monkeypatch.setattr(
+        compare, "train_language_model", lambda model, *rest: trained.append(model.key) or real(model, *rest)
+    )
+    found = compare_language_models(text, output, models="none@1,whitespace", settings=SETTINGS, device="cpu")
+    assert trained == ["none@1-0", "whitespace-0"]
+    assert {row["key"] for row in found.rows if row["seed"] is not None} == {"none@1-0", "whitespace-0"}
+    assert "table of order" in found.in_short
+    assert {"scores.parquet", "table.csv", "bits.png", "times.png", "segments.png", "models"} <= {
+        path.name for path in output.iterdir()
+    }
+    _, form = load_language_model(output / "models/whitespace-0", "whitespace")
+    assert form.layers == (1, 1, 1)
+
+
+def test_the_command_prints_the_table_and_whether_it_is_beaten(text, tmp_path):
+    chosen = [word for name, value in SETTINGS.items() for word in ("--set", f"{name}={value}")]
+    arguments = ["language", str(text), "-o", str(tmp_path / "out"), "--models", "fixed@3", "--device", "cpu"]
+    result = CliRunner().invoke(commands, [*arguments, *chosen], catch_exceptions=False)
+    assert result.exit_code == 0
+    assert "fixed@3-0" in result.output and "counts@5" in result.output
+    assert "table of order" in result.output.splitlines()[-2]
+    with pytest.raises(StoreError, match="holds another result of `language`"):
+        compare_language_models(text, tmp_path / "out", models="fixed@4", settings=SETTINGS, device="cpu")
+
+
+def test_what_cannot_be_is_said_before_any_work(text, tmp_path):
+    with pytest.raises(SettingsError, match="pooling begins above 1"):
+        compare_language_models(text, tmp_path / "out", models="router@1", settings=SETTINGS)
+    with pytest.raises(InputError, match="cannot be read"):
+        compare_language_models(tmp_path / "none", tmp_path / "out", settings=SETTINGS)
+    assert not (tmp_path / "out").exists()
+
+
+def test_minutes_become_steps(text, tmp_path):
+    found = compare_language_models(
+        text, tmp_path / "out", models="none@1", minutes=0.005, settings=SETTINGS, device="cpu"
+    )
+    (row,) = (row for row in found.rows if row["seed"] is not None and row["split"] == "test")
+    assert 5 < row["steps"] < 2000
