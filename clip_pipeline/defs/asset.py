@@ -28,6 +28,7 @@ from clip_pipeline.pipeline.outcomes import AssetOutcome, PartitionDone, failure
 from clip_pipeline.pipeline.partitions import trial_names, variant_image_format
 from clip_pipeline.pipeline.progress_lines import progress_lines
 from clip_pipeline.pipeline.run import run_step
+from clip_pipeline.pipeline.sources.added_keys import define_key
 from clip_pipeline.pipeline.stages import find_asset
 from clip_pipeline.pipeline.step import Step
 from clip_pipeline.pipeline.workspace import Workspace
@@ -81,8 +82,9 @@ def pipeline_asset(step: Step) -> dg.AssetsDefinition | dg.AssetSpec:
                 check_files_ahead(context, step, workspace)
                 run.complete_inputs()
                 keys = list(context.partition_keys) if partitions else [""]
-                if len(keys) > 1:
-                    run.batch(keys)
+                names = run.named(keys)
+                if len(keys) > 1 or names != keys:
+                    run.batch(names)
                 else:
                     yield run.one(*keys)
                 run.mirror_followers()
@@ -119,6 +121,24 @@ class _AssetRun:
             if missing:
                 self._context.log.info(f"{len(missing)} partitions of {name} were never materialised; they come first.")
                 self._build_all(step, missing, force=False)
+
+    def named(self, keys: Sequence[str]) -> list[str]:
+        """The keys by which the data folder knows what was typed on the page: `food` of `food=PATH`, which is defined with it.
+
+        One that means nothing raises SettingsError or DatasetError where it is alone. Among others it is said why, and it stays: it
+        fails by itself and stops no other.
+        """
+        names = []
+        for key in keys:
+            typed = self._step.asset.partitions == Partitions.DATASETS and ("/" in key or "=" in key)
+            try:
+                names.append(define_key(self._workspace, Partitions.DATASETS, key) if typed else key)
+            except ClipPipelineError as error:
+                if len(keys) == 1:
+                    raise
+                self._context.log.error(f"{name_of(self._step.name, key)}: {page_sentence(error)}")
+                names.append(key)
+        return names
 
     def _read_partitions(self, step: Step) -> list[str]:
         if step.asset.partitions != Partitions.IMAGE_FORMATS:

@@ -14,7 +14,9 @@ refresh_links = walk_job(
 )  # fmt: skip
 train = walk_job("train", "Trains, with all that a training reads.", "+clip_checkpoint")
 evaluate_checkpoint = walk_job(
-    "evaluate_checkpoint", "Embeddings, scores and report of a checkpoint.", "embedding,evaluation,adaptation"
+    "evaluate_checkpoint",
+    "Embeddings, scores, adaptation and report of a checkpoint.",
+    "embedding,evaluation,adaptation",
 )
 
 JOBS = [run_pipeline, refresh_words, refresh_links, train, evaluate_checkpoint, verify_data]

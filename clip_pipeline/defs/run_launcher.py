@@ -10,9 +10,10 @@ import json
 import grpc
 from dagster import DagsterEventType, DagsterRun, DefaultRunLauncher, TextMetadataValue
 from dagster._core.errors import DagsterUserCodeUnreachableError
-from dagster._core.launcher import CheckRunHealthResult, WorkerStatus
+from dagster._core.launcher import CheckRunHealthResult, LaunchRunContext, WorkerStatus
 from dagster._core.storage.tags import GRPC_INFO_TAG
 
+from clip_pipeline.defs.typed_keys import give_back
 from clip_pipeline.machine.running_process import still_runs
 
 MAX_EVENTS = 20
@@ -21,6 +22,10 @@ MAX_EVENTS = 20
 
 class WatchedRunLauncher(DefaultRunLauncher):
     """Named in dagster.yaml. The daemon's run monitoring asks it about every run that has begun."""
+
+    def launch_run(self, context: LaunchRunContext) -> None:
+        give_back(self._instance, context.dagster_run.tags)
+        super().launch_run(context)
 
     @property
     def supports_check_run_worker_health(self) -> bool:

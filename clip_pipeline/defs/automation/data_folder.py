@@ -14,6 +14,7 @@ from clip_pipeline.defs.mirror.history import History
 from clip_pipeline.defs.page.sentences import page_sentence
 from clip_pipeline.defs.partitions import was_defined
 from clip_pipeline.defs.resources import page_workspace
+from clip_pipeline.defs.typed_keys import take_away
 from clip_pipeline.errors import ClipPipelineError
 from clip_pipeline.pipeline.graph import STEPS
 from clip_pipeline.pipeline.sources.added_keys import ADDED_KINDS, define_key
@@ -103,6 +104,6 @@ def _adopt(instance: dg.DagsterInstance, workspace: Workspace) -> list[str]:
                 said.append(page_sentence(error))
                 continue
             if name != key:  # a path cannot be a partition; the mirror registers the name
-                instance.delete_dynamic_partition(kind.value, key)
+                take_away(instance, kind.value, key)
             said.append(f"{key}, added on the page to {kind.value}, is defined in the data folder now, as {name}.")
     return said

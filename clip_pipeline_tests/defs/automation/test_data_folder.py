@@ -9,6 +9,8 @@ import pytest
 
 dg = pytest.importorskip("dagster")
 
+from dagster._core.launcher import LaunchRunContext  # noqa: E402
+
 from clip_pipeline.pipeline.graph import STEPS  # noqa: E402
 from clip_pipeline.pipeline.run import run_steps  # noqa: E402
 from clip_pipeline.pipeline.workspace import Workspace  # noqa: E402
@@ -84,6 +86,92 @@ def test_a_path_that_is_typed_on_the_page_becomes_a_dataset_of_its_name(sensor, 
     assert "/no/such/folder" in said
     keys = own_instance.get_dynamic_partitions("datasets")
     assert "obst" in keys and f"obst={tmp_path / 'fruit'}" not in keys and "nowhere=/no/such/folder" in keys
+
+
+def test_a_run_of_a_typed_path_finds_its_key_however_late_it_starts(sensor, own_instance, tmp_path, monkeypatch):
+    from clip_pipeline.defs.run_launcher import WatchedRunLauncher
+
+    monkeypatch.setenv("CLIP_PIPELINE_ROOTS", str(tmp_path))
+    (tmp_path / "fruit" / "apples").mkdir(parents=True)
+    key = f"obst={tmp_path / 'fruit'}"
+    launched = []
+    monkeypatch.setattr(dg.DefaultRunLauncher, "launch_run", lambda launcher, context: launched.append(context))
+    launcher = WatchedRunLauncher()
+    launcher.register_instance(own_instance)
+    own_instance.add_dynamic_partitions("datasets", [key])
+    nothing = dg.GraphDefinition("nothing").to_job()
+    run = own_instance.create_run_for_job(nothing, tags={"dagster/partition": key}, status=dg.DagsterRunStatus.STARTING)
+    assert "defined in the data folder now, as obst." in sensor.tick()
+    assert key in own_instance.get_dynamic_partitions("datasets"), "a run waits with it"
+
+    own_instance.report_run_canceled(run)
+    sensor.tick()
+    assert key not in own_instance.get_dynamic_partitions("datasets")
+
+    late = own_instance.create_run_for_job(
+        nothing, tags={"dagster/partition": key}, status=dg.DagsterRunStatus.STARTING
+    )
+    launcher.launch_run(LaunchRunContext(late, workspace=None))
+    assert launched and key in own_instance.get_dynamic_partitions("datasets")
+
+    other = own_instance.create_run_for_job(nothing, tags={"dagster/partition": "never=typed"})
+    launcher.launch_run(LaunchRunContext(other, workspace=None))
+    assert "never=typed" not in own_instance.get_dynamic_partitions("datasets")
+
+
+@pytest.mark.parametrize(("folder", "green"), [("fruit", True), ("nowhere", False)])
+def test_a_path_that_is_typed_and_launched_at_once_is_built_under_its_name(
+    own_definitions, own_instance, tmp_path, monkeypatch, folder, green
+):
+    """Before any tick of the sensor: the dialog goes from Save to Launch 1 run in a second."""
+    from clip_pipeline_tests.defs.automation.made import write_photo
+
+    monkeypatch.setenv("CLIP_PIPELINE_ROOTS", str(tmp_path))
+    for seed, name in enumerate(("apples", "pears")):
+        write_photo(tmp_path / "fruit" / name, "one", seed)
+    key = f"obst={tmp_path / folder}"
+    own_instance.add_dynamic_partitions("datasets", [key])
+    result = dg.materialize(
+        own_definitions.assets,
+        selection=dg.AssetSelection.assets("benchmark_dataset"),
+        instance=own_instance,
+        resources=own_definitions.resources,
+        partition_key=key,
+        raise_on_error=False,
+    )
+    assert result.success == green
+    if green:
+        (built,) = own_instance.fetch_materializations(dg.AssetKey("benchmark_dataset"), limit=5).records
+        assert built.partition_key == "obst"
+        assert (data_folder() / "images" / "benchmark_dataset" / "obst" / "manifest.json").exists()
+    else:
+        (failure,) = [event for event in result.all_events if event.is_step_failure]
+        assert str(tmp_path / "nowhere") in failure.step_failure_data.user_failure_data.description
+
+
+def test_a_typed_path_that_means_nothing_stops_no_other_of_its_run(
+    own_definitions, own_instance, tmp_path, monkeypatch
+):
+    from clip_pipeline_tests.defs.automation.made import write_photo
+
+    monkeypatch.setenv("CLIP_PIPELINE_ROOTS", str(tmp_path))
+    for seed, name in enumerate(("apples", "pears")):
+        write_photo(tmp_path / "fruit" / name, "one", seed)
+    keys = [f"a={tmp_path / 'nowhere'}", f"b={tmp_path / 'fruit'}"]
+    own_instance.add_dynamic_partitions("datasets", keys)
+    result = dg.materialize(
+        own_definitions.assets,
+        selection=dg.AssetSelection.assets("benchmark_dataset"),
+        instance=own_instance,
+        resources=own_definitions.resources,
+        tags={"dagster/asset_partition_range_start": keys[0], "dagster/asset_partition_range_end": keys[1]},
+        raise_on_error=False,
+    )
+    assert not result.success
+    (built,) = own_instance.fetch_materializations(dg.AssetKey("benchmark_dataset"), limit=5).records
+    assert built.partition_key == "b"
+    lines = [entry.user_message for entry in own_instance.all_logs(result.run_id) if not entry.is_dagster_event]
+    assert any(str(tmp_path / "nowhere") in line and "cannot be a partition" not in line for line in lines)
 
 
 def test_a_key_that_names_a_file_outside_of_the_roots_is_refused_whether_it_is_there_or_not(
