@@ -39,6 +39,7 @@ def embedding() -> Iterator[Case]:
             batch_size=2,
             runtime="torch_fp32",
             threads=1,
+            replace=True,
         )
 
     yield Case("embed", prepare, command)

@@ -32,6 +32,9 @@ from clip_pipeline_tests.crash_points.states import Recorder, State
 from clip_pipeline_tests.made.chance import TEST_SEED
 from clip_pipeline_tests.made.preloaded import preload
 
+HERE = "here"
+"""The folder, below that of the walk, in which the command runs each time: some results say of which paths they were made."""
+
 
 @dataclass
 class Walked:
@@ -70,14 +73,15 @@ def start_command(case: Case, folder: Path, said: Path, watch: Callable[[], None
 def record(case: Case, before: Path, place: Path, wanted: Callable[[int], bool]) -> tuple[Recorder, Path, str]:
     """The states of a run that nobody disturbs, the folder that it leaves, and why it failed, if it did."""
     place.mkdir()
-    calm = place / "calm"
-    shutil.copytree(before, calm, symlinks=True)
-    recorder = Recorder(calm, place, wanted)
+    here, calm = place.parent / HERE, place / "calm"
+    shutil.copytree(before, here, symlinks=True)
+    recorder = Recorder(here, place, wanted)
 
     def watch() -> None:
-        stop_before_each(calm, recorder.counter, recorder.gate)
+        stop_before_each(here, recorder.counter, recorder.gate)
 
-    status = recorder.follow(start_command(case, calm, place / "said", watch))
+    status = recorder.follow(start_command(case, here, place / "said", watch))
+    here.rename(calm)
     return recorder, calm, f"ended with {status}: {(place / 'said').read_text()[-2000:]}" if status else ""
 
 
@@ -126,8 +130,10 @@ def _try(case: Case, state: State, place: Path, wanted: dict[str, str]) -> str:
 
 
 def go_on(case: Case, folder: Path, said: Path) -> tuple[int, str]:
-    """(exit status, what it said) of the command in a folder, which nobody stops."""
-    status = os.waitstatus_to_exitcode(os.waitpid(start_command(case, folder, said), 0)[1])
+    """(exit status, what it said) of the command in a folder, which nobody stops. said: a file in the folder of the whole walk."""
+    here = folder.rename(said.parent / HERE)
+    status = os.waitstatus_to_exitcode(os.waitpid(start_command(case, here, said), 0)[1])
+    here.rename(folder)
     return status, said.read_text(errors="replace")
 
 
