@@ -90,7 +90,11 @@ def _checked(said: dict[str, Any], vision: dict[str, Any], image_size: tuple[int
     kind, count = said["kind"], rows * columns
     if kind == NONE:
         return TokenPooling(kind, rows, columns, layers, count, layers)
-    after = _whole(said, "after_layer", 0) or -(-layers // 4)
+    if vision.get("patch_dropout"):
+        raise ModelError(
+            f"patch_dropout leaves holes in the grid whose tokens are pooled. Set it to 0, or leave {KEY} out."
+        )
+    after = _whole(said, "after_layer", 0) or max(1, layers // 4)
     if not 1 <= after < layers:
         raise ModelError(
             f"after_layer is {after}, and the image encoder has {layers} layer{'s' if layers > 1 else ''}: pooling needs a layer before it and one "
@@ -141,10 +145,6 @@ def _check_encoder(vision: dict[str, Any], image_size: tuple[int, int]) -> tuple
         raise ModelError(
             f"The image encoder has {name} = {vision[name]}; tokens are pooled in the plain ViT whose vector is its class token's. Leave "
             f"{name} out, or {KEY}."
-        )
-    if vision.get("patch_dropout"):
-        raise ModelError(
-            f"patch_dropout leaves holes in the grid whose tokens are pooled. Set it to 0, or leave {KEY} out."
         )
     height, width = (patch, patch) if isinstance(patch, int) else patch
     return layers, (image_size[0] // height, image_size[1] // width)

@@ -27,7 +27,7 @@ def filled(visual):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["tiny_test", "sandbox_small", "laptop_small", "laptop_vit"])
+@pytest.mark.parametrize("name", ["tiny_test", "sandbox_small", "laptop_small", "laptop_vit", "laptop_vit_pooled"])
 def test_a_encoder_is_unchanged_at_first_learns_and_merges_to_the_same(name):
     import torch
 

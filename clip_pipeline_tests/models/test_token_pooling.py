@@ -30,10 +30,10 @@ def test_nothing_said_is_no_pooling():
 
 def test_what_is_not_said_is_a_quarter_of_the_tokens_after_a_quarter_of_the_layers_to_and_fro():
     pooling = said({"kind": "gumbel"})
-    assert (pooling.segments, pooling.after_layer, pooling.order) == (9, 2, "serpentine")
-    assert pooling.tokens_of_layers() == [37, 37, 10, 10, 10, 10]
+    assert (pooling.segments, pooling.after_layer, pooling.order) == (9, 1, "serpentine")
+    assert pooling.tokens_of_layers() == [37, 10, 10, 10, 10, 10]
     assert pooling.facts() == {
-        "kind": "gumbel", "order": "serpentine", "after_layer": 2, "segments": 9, "tokens_of_layers": [37, 37, 10, 10, 10, 10],
+        "kind": "gumbel", "order": "serpentine", "after_layer": 1, "segments": 9, "tokens_of_layers": [37, 10, 10, 10, 10, 10],
     }  # fmt: skip
 
 

@@ -14,6 +14,7 @@ from clip_pipeline.models.form import form_of
 from clip_pipeline.models.identity import hash_model_files
 from clip_pipeline.models.preprocessing import preprocess_config
 from clip_pipeline.models.registry import ClipModel, build_model
+from clip_pipeline.models.token_pooling import KEY, NONE
 from clip_pipeline.storage.disk import hash_json
 from clip_pipeline.training.model.attention import lighten_attention
 from clip_pipeline.training.model.freezing import FrozenEncoder, freeze_encoder
@@ -112,6 +113,11 @@ def _check_that_patches_can_be_left_out(config: dict[str, Any], initial: Initial
         raise SettingsError(
             f"training.patch_dropout is {initial.patch_dropout:g}, but the image encoder of {initial.name} is no vision "
             "transformer and has no patches to leave out. Set it to 0 or choose a ViT."
+        )
+    if config["vision_cfg"].get(KEY, {}).get("kind", NONE) != NONE:
+        raise SettingsError(
+            f"training.patch_dropout is {initial.patch_dropout:g}, but {initial.name} pools its tokens, and patches that are left out are holes "
+            f"in the grid of which it does. Set it to 0, or choose a model without {KEY}."
         )
 
 

@@ -19,7 +19,7 @@ MOMENTUM = 0.95
 NEWTON_SCHULZ = (3.4445, -4.7750, 2.0315)
 """Coefficients of x → ax + bx³ + cx⁵, from the same source: singular values come to 0.7 to 1.2 in five steps."""
 NEWTON_SCHULZ_STEPS = 5
-TABLES_AND_PROJECTIONS = ("embedding", "embedding.weight", "embed", "token", "latent", "text_projection", "visual.proj", "head.proj.weight", "head.weight", "attnpool.c_proj.weight")  # fmt: skip
+TABLES_AND_PROJECTIONS = ("embedding", "embedding.weight", "embed", "token", "latent", "text_projection", "visual.proj", "head.proj.weight", "head.weight", "attnpool.c_proj.weight", "token_pooling.predictor.mlp.3.weight")  # fmt: skip
 """Ends of the names of what lies at an encoder's ends."""
 
 

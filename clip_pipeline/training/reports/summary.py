@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from clip_pipeline.models.pooled_image_encoder import pooling_of
 from clip_pipeline.training.objective.loss import guessing_loss
 from clip_pipeline.training.trainer import Trainer
 
@@ -28,4 +29,5 @@ def summarise(trainer: Trainer) -> dict[str, Any]:
         "parameters": sum(p.numel() for p in model.parameters()),
         "image_encoder_parameters": sum(p.numel() for p in model.visual.parameters()),
         "trained_parameters": sum(p.numel() for p in model.parameters() if p.requires_grad),
+        **({"token_pooling": pooling.facts()} if (pooling := pooling_of(model)) else {}),
     }
