@@ -35,6 +35,10 @@ PLACES = ("dataset", "out_of_domain")
 """Settings that say where photos lie, of which only the split and the photos themselves count."""
 
 
+Datasets = tuple[Dataset, Dataset | None]
+"""Of the adaptation, and of the score out of domain."""
+
+
 @dataclass(frozen=True)
 class Adapted:
     """table: the rows of table.csv, one a method and fraction: top1 (0..1) with low and high, photos, learnt (numbers),
@@ -90,16 +94,18 @@ def _run_sweep(
     settings, evaluation, compute = recipe.adaptation, recipe.evaluation, recipe.compute
     check_output_folder(output)
     check_model(model)
-    identity = _identity(model, settings, evaluation)
+    trials_of_sweep = sweep_trials(settings)
+    datasets = _open_datasets(settings)
+    identity = _identity(model, datasets, settings, evaluation)
     made = {"command": "adapt", "model, photos and settings": identity}
     with published_folder(output, made, replace) as (folder, work):
         place = work / identity
         _lend_trials(output, place)
-        _prepare(model, settings, compute, place / "data")
+        _prepare(model, datasets, settings, compute, place / "data")
         data = open_data(place / "data")
         trials = run_sweep(
             lambda: TrialContext.open(model, data, settings, evaluation, compute),
-            sweep_trials(settings),
+            trials_of_sweep,
             place / "trials",
             on_trial,
         )
@@ -121,16 +127,16 @@ def write_so_far(output: Path, evaluation: EvaluationSettings, folder: Path) -> 
     return write_results(trials, folder, evaluation.bootstrap_samples)
 
 
-def _identity(model: str, settings: AdaptationSettings, evaluation: EvaluationSettings) -> str:
-    datasets = [dataset_fingerprint(opened) for opened in _open_datasets(settings) if opened]
+def _identity(model: str, datasets: Datasets, settings: AdaptationSettings, evaluation: EvaluationSettings) -> str:
+    photos = [dataset_fingerprint(opened) for opened in datasets if opened]
     every = fingerprinted(settings)
     config = {name: value for name, value in every.items() if name not in (*OF_THE_SWEEP, *PLACES)}
     splits = [named_split(every[name])[1] for name in PLACES]
     intervals = [evaluation.bootstrap_samples, evaluation.seed]
-    return hash_json([CODE_VERSION, model_facts(model)[0], datasets, splits, config, intervals])[:16]
+    return hash_json([CODE_VERSION, model_facts(model)[0], photos, splits, config, intervals])[:16]
 
 
-def _open_datasets(settings: AdaptationSettings) -> tuple[Dataset, Dataset | None]:
+def _open_datasets(settings: AdaptationSettings) -> Datasets:
     far = settings.out_of_domain
     return open_dataset(named_split(settings.dataset)[0]), open_dataset(named_split(far)[0]) if far else None
 
@@ -152,7 +158,9 @@ def _copy_trial(trial: Path, folder: Path) -> None:
         shutil.copyfile(sums_file(trial), sums_file(folder / trial.name))
 
 
-def _prepare(model: str, settings: AdaptationSettings, compute: ComputeSettings, folder: Path) -> None:
+def _prepare(
+    model: str, datasets: Datasets, settings: AdaptationSettings, compute: ComputeSettings, folder: Path
+) -> None:
     """The shared data, made unless an earlier run made them for the same fractions and seeds."""
     mark, wanted = folder / "sweep.txt", f"{settings.fractions} {settings.seeds}\n"
     if (folder / DATA_FILE).is_file() and mark.is_file() and mark.read_text(encoding="utf-8") == wanted:
@@ -161,7 +169,7 @@ def _prepare(model: str, settings: AdaptationSettings, compute: ComputeSettings,
     for old in (staging, folder):
         shutil.rmtree(old, ignore_errors=True)
     staging.mkdir(parents=True)
-    prepare_data(model, *_open_datasets(settings), settings, compute, staging)
+    prepare_data(model, *datasets, settings, compute, staging)
     (staging / mark.name).write_text(wanted, encoding="utf-8")
     sync_tree(staging)
     staging.replace(folder)

@@ -58,12 +58,12 @@ def evaluate(
     chosen = recipe_of(recipe, settings, device)
     check_output_file(output)
     check_output_folder(predictions_folder(output))
-    check_model(model)
     with shown_progress(progress), _opened(dataset) as found:
         opened = scored_splits(found)
         texts_to_embed(
             opened, chosen.evaluation.templates
         )  # an unknown set of prompts is said before the model is loaded
+        check_model(model)
         runtime = runtime_for_dataset(model, opened, chosen.embedding, chosen.compute)
         with published_folder(predictions_folder(output)) as (folder, work):
             rows = _score(model, opened, chosen, runtime, folder, work)

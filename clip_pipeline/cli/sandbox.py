@@ -15,7 +15,13 @@ def sandbox() -> None:
 
 @sandbox.command(context_settings=CONTEXT)
 @recipe_options
-@click.option("--port", default=8765, show_default=True, help="Port on 127.0.0.1; 0 takes a free one.")
+@click.option(
+    "--port",
+    default=8765,
+    show_default=True,
+    type=click.IntRange(0, 65535),
+    help="Port on 127.0.0.1; 0 takes a free one.",
+)
 @says("Making the sandbox world")
 def serve(recipe: str, settings: tuple[str, ...], port: int) -> None:
     """Serve the sandbox world until Ctrl-C, to tinker with."""

@@ -6,7 +6,7 @@ import csv
 from collections.abc import Sequence
 from pathlib import Path
 
-from clip_pipeline.errors import DatasetError, SettingsError
+from clip_pipeline.errors import DatasetError, SettingsError, nearest_name
 from clip_pipeline.evaluation.templates import SETS, template_sets
 from clip_pipeline.sources.tables.text_files import lines_of, read_text
 
@@ -48,7 +48,8 @@ def chosen_templates(templates: str | Sequence[str], own: Sequence[str]) -> tupl
         return tuple(own)
     if any(place in templates for place in LABEL_PLACES):
         return (templates,)
-    if any(" " in name.strip() for name in templates.split(",")):
+    names = [name.strip() for name in templates.split(",")]
+    if any(name and name not in SETS for name in names):
         return (_checked(templates),)
     return tuple(template for one in template_sets(templates, own).values() for template in one)
 
@@ -56,7 +57,7 @@ def chosen_templates(templates: str | Sequence[str], own: Sequence[str]) -> tupl
 def _checked(template: str) -> str:
     if not any(place in template for place in LABEL_PLACES):
         raise SettingsError(
-            f'The template "{template}" has no place for the label. Write {{c}} or {{}} where it goes, as in "a photo of a {{}}", or '
-            f"name a set: {', '.join(SETS)}."
+            f'The template "{template}" has no place for the label: write {{c}} or {{}} where it goes, as in "a photo of a {{}}". And there '
+            f"is no set of that name. {nearest_name(template, SETS)}"
         )
     return template

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from clip_pipeline.errors import InputError, SettingsError
+from clip_pipeline.machine.file_kinds import looks_like
 
 MAX_JSON_BYTES = 1 << 25
 """Of a JSON text that is decoded whole. The largest honest ones are tokenizers (17 MB with 250,000 tokens)."""
@@ -66,5 +67,7 @@ def read_json(path: Path, error: type[InputError] | type[SettingsError], max_byt
     content = read_bytes(path, error, max_bytes)
     try:
         return parse_json(content.decode("utf-8-sig"), max_bytes)
+    except UnicodeDecodeError:
+        raise error(f"{path} is no JSON, it looks like {looks_like(content[:64])}. Get or write it again.") from None
     except ValueError as problem:
         raise error(f"{path} is no JSON: {str(problem)[:200]}. Get or write it again.") from None

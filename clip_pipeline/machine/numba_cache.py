@@ -30,7 +30,7 @@ def cached(compiler: Callable[..., Any]) -> Callable[[Callable[..., Any]], Any]:
     def compiled(function: Callable[..., Any]) -> Any:
         try:
             name = f"{function.__module__}.{function.__name__}"
-            with waiting(f"Compiling {name}, once on this machine"), _checked_files():
+            with waiting(f"Loading {name}, which is compiled once on this machine"), _checked_files():
                 return compiler(cache=True)(function)
         except RuntimeError as error:  # numba's, where it finds no place for its cache
             logger.warning("%s is compiled in every run: %s. Set NUMBA_CACHE_DIR.", function.__name__, error)

@@ -28,16 +28,13 @@ from clip_pipeline.models.registry import FOLDER_CONFIG_FILE as CONFIG_FILE
 from clip_pipeline.models.registry import LOCAL_DIR, check_config
 from clip_pipeline.models.takes_images import check_takes_images
 from clip_pipeline.models.torchvision_operators import load_open_clip
-from clip_pipeline.models.weights_file import check_weights_file, misfit_reason
+from clip_pipeline.models.weights_file import check_weights_file, misfit_reason, weights_file_of
 from clip_pipeline.text.tokenizer import check_tokenizer_size
 
 if TYPE_CHECKING:
     import torch
 
 WEIGHTS_FILE = "open_clip_model.safetensors"
-OTHER_WEIGHTS_FILES = ("*.safetensors", "*.bin", "*.pth")
-"""Of folders that others wrote; open_clip takes the likeliest of them."""
-
 TOKENIZER_FILES = (
     *("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json"),
     *("vocab.json", "merges.txt", "vocab.txt", "added_tokens.json", "config.json"),
@@ -112,6 +109,7 @@ def load_model_folder(
     config = read_folder_config(folder)["model_cfg"]
     open_clip = load_open_clip()
 
+    read = weights_file_of(folder)
     try:
         with (
             waiting(f"Loading the model {folder}"),
@@ -120,13 +118,16 @@ def load_model_folder(
             token_pooling_understood(),
         ):
             model, _, preprocess = open_clip.create_model_and_transforms(f"local-dir:{folder}", device=device)
+            read = folder / TOKENIZER_FILES[0]
             tokenizer = open_clip_tokenizer(f"local-dir:{folder}", config)
             _check_tokenizer(folder, model, tokenizer)
     except ModelError:
         raise
     except Exception as error:
+        name = read.name if read else CONFIG_FILE
+        part = "the tokenizer of the model" if name == TOKENIZER_FILES[0] else "the model"
         raise ModelError(
-            f"open_clip cannot load the model in {folder}: {misfit_reason(error) or loading_reason(error)} Train it again, or copy the "
+            f"open_clip cannot load {part} in {folder}: {misfit_reason(error, name) or loading_reason(error)} Train it again, or copy the "
             "whole folder again."
         ) from error
     check_takes_images(model, config, str(folder))
@@ -139,22 +140,45 @@ def read_folder_config(folder: Path) -> dict[str, Any]:
     no code. Raises ModelError."""
     if not folder.is_dir():
         raise ModelError(f"{folder} is no folder. Expected a model folder, such as `clip-pipeline train` writes.")
-    weights = any(path for pattern in OTHER_WEIGHTS_FILES for path in folder.glob(pattern))
-    missing = [CONFIG_FILE] * (not (folder / CONFIG_FILE).is_file()) + [WEIGHTS_FILE] * (not weights)
+    weights = weights_file_of(folder)
+    missing = [CONFIG_FILE] * (not (folder / CONFIG_FILE).is_file()) + [WEIGHTS_FILE] * (weights is None)
     if missing:
         raise ModelError(
-            f"{folder} holds no {' and no '.join(missing)}. Expected a model folder, such as `clip-pipeline train` writes."
+            f"{folder} holds no {' and no '.join(missing)}. Expected a model folder, such as `clip-pipeline train` writes.{_instead(folder)}"
         )
     config = read_settings_file(folder / CONFIG_FILE)
     if not isinstance(config, dict) or "model_cfg" not in config:
-        raise ModelError(f"{folder / CONFIG_FILE} has no model_cfg. Expected open_clip's format.")
+        raise ModelError(
+            f"{folder / CONFIG_FILE} has no model_cfg. Expected open_clip's format: "
+            '{"model_cfg": {"embed_dim": ..., "vision_cfg": ..., "text_cfg": ...}, "preprocess_cfg": ...}.'
+        )
     check_config(config["model_cfg"], str(folder / CONFIG_FILE))
     refuse_code_of_folder(folder)
-    for path in folder.glob("*.safetensors"):
-        check_weights_file(path)
+    if weights is not None:
+        check_weights_file(weights)
     if (folder / TOKENIZER_FILES[0]).exists():
         check_tokenizer_size(folder / TOKENIZER_FILES[0])
+    elif config["model_cfg"]["text_cfg"].get("hf_tokenizer_name") and not any(
+        (folder / name).is_file() for name in TOKENIZER_FILES if name != "config.json"
+    ):
+        raise ModelError(
+            f"{folder} holds no tokenizer.json, and its configuration says that the tokenizer lies there. Copy the whole folder again, or save "
+            "the tokenizer into it."
+        )
     return config
+
+
+def _instead(folder: Path) -> str:
+    """What lies there in the place of a model folder, and what to do with it, as a sentence."""
+    inside = [path.name for path in sorted(folder.iterdir()) if (path / CONFIG_FILE).is_file()]
+    checkpoints = [path.name for path in sorted(folder.glob("*.pt"))]
+    if inside:
+        return f" In it {inside[0]} is one: give {folder / inside[0]}."
+    if checkpoints:
+        return f" {checkpoints[0]} is not read by its ending: call it open_clip_pytorch_model.bin, or give ARCHITECTURE/{folder / checkpoints[0]}."
+    if (folder / "config.json").is_file() and not (folder / CONFIG_FILE).is_file():
+        return " Its config.json is that of transformers, whose weights have other names: get the model in open_clip's form."
+    return ""
 
 
 def _check_tokenizer(folder: Path, model: torch.nn.Module, tokenizer: Any) -> None:

@@ -210,7 +210,7 @@ def _load_file(architecture: str, file: Path, device: str) -> Loaded:
         raise
     except Exception as error:
         raise ModelError(
-            f"The weights in {file} do not load into {architecture}: {misfit_reason(error) or loading_reason(error)} Give the "
+            f"The weights in {file} do not load into {architecture}: {misfit_reason(error, file.name) or loading_reason(error)} Give the "
             "architecture that they were trained with, and a whole file."
         ) from error
     check_takes_images(model, config, f"{architecture}/{file}")

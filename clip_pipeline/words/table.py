@@ -116,7 +116,7 @@ class WordTable:
         self._seed = np.frombuffer(os.urandom(8), np.uint64)
         self._table = self._empty_table(self.min_entries, 16 * self.min_entries)
         if not scan.signatures:  # neither compiled nor read from numba's cache in this process yet
-            with waiting("Compiling the word scanner, once on this machine"):
+            with waiting("Loading the word scanner, which is compiled once on this machine"):
                 nothing = np.frombuffer(bytes(PADDING), np.uint8)
                 scan(nothing, 0, 0, GROW, self.rules, self.work, self.language, self._table)
 

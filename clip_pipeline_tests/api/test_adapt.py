@@ -15,7 +15,7 @@ from click.testing import CliRunner
 from clip_pipeline.adaptation.methods import METHODS
 from clip_pipeline.api.adapt import adapt, write_so_far
 from clip_pipeline.cli.program import commands
-from clip_pipeline.errors import DatasetError, MissingArtifactError, StoreError
+from clip_pipeline.errors import DatasetError, MissingArtifactError, SettingsError, StoreError
 from clip_pipeline.evaluation.scores import read_scores
 from clip_pipeline.settings import Recipe
 from clip_pipeline_tests.adaptation.conftest import COMPUTE, EVALUATION, model, photos, settings  # noqa: F401 - fixtures
@@ -83,6 +83,13 @@ def test_the_command_prints_the_table(model, photos, tmp_path):
     assert result.exit_code == 0, result.output
     assert "linear_probe  100" in result.output
     assert f"Wrote {tmp_path / 'out'}" in result.output
+
+
+def test_wrong_settings_are_said_before_a_photo_is_read(model, settings, tmp_path, monkeypatch):
+    monkeypatch.setattr("clip_pipeline.api.adapt.open_dataset", lambda given: pytest.fail("photos are read"))
+    for wrong, sentence in (({"methods": "fulll"}, 'called "fulll"'), ({"fractions": "200"}, "Write percents")):
+        with pytest.raises(SettingsError, match=sentence):
+            adapt_with(model, replace(settings, **wrong), tmp_path / "out")
 
 
 def test_a_dataset_of_one_class_is_named(model, photos, settings, tmp_path):

@@ -36,7 +36,7 @@ def test_times_are_told_beside_the_probabilities(model, photo):
 def test_the_classes_of_a_dataset_are_the_labels(model, photo):
     result = asked(photo, "--dataset", "cifar10", "--model", model, "--top", 3)
     assert result.exit_code == 0, result.exception
-    lines = result.output.splitlines()
+    lines = result.stdout.splitlines()
     assert lines[0] == str(photo) and len([line for line in lines if "%" in line]) == 3
     assert "ms to decode and prepare" in lines[4]
     assert lines[-1].startswith("180 prompts took")
@@ -105,7 +105,7 @@ def test_vectors_of_many_prompts_are_encoded_once_for_a_model(model, photo, tmp_
         (["--labels", "a,b", "--dataset", "cifar10"], "Give either labels"),
         (["--labels", "a,b", "--labels-file", "labels.txt"], "Give either labels"),
         (["--labels", '"a, b'], "cannot be read as CSV"),
-        (["--labels", "a, b", "--templates", "cifar8"], 'names the set "cifar8". Did you mean "cifar18"'),
+        (["--labels", "a, b", "--templates", "cifar8"], 'is no set of that name. Did you mean "cifar18"'),
     ],
 )
 def test_what_cannot_be_asked_is_told(photo, options, message):

@@ -241,7 +241,14 @@ def test_a_partition_that_no_asset_has_names_the_nearest(tiny_data):
 def test_a_folder_that_cannot_be_written_is_a_sentence(tmp_path):
     (tmp_path / "file").write_text("")
     fails_with(
-        "Check the path", "run", "--recipe", "tiny", "--data", tmp_path / "file" / "data", "--select", "wikipedia_dump"
+        "Name another with --data",
+        "run",
+        "--recipe",
+        "tiny",
+        "--data",
+        tmp_path / "file" / "data",
+        "--select",
+        "wikipedia_dump",
     )
 
 

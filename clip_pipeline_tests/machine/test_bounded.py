@@ -26,6 +26,12 @@ def test_more_values_or_bytes_than_are_read_are_refused_before_they_are_decoded(
     assert parse_json('{"a": [1, "ä"]}') == {"a": [1, "ä"]}
 
 
+def test_a_file_of_another_kind_is_named_as_what_it_is(tmp_path):
+    (tmp_path / "scores.json").write_bytes(b"\x89PNG\r\n\x1a\n\xff")
+    with pytest.raises(ModelError, match="scores.json is no JSON, it looks like a PNG image. Get or write it again"):
+        read_json(tmp_path / "scores.json", ModelError)
+
+
 def test_a_file_that_is_too_large_or_no_file_is_a_sentence(tmp_path):
     (tmp_path / "a").write_bytes(b"12345")
     assert read_bytes(tmp_path / "a", ModelError, 5) == b"12345"

@@ -99,7 +99,7 @@ def test_a_checkpoint_of_another_architecture_is_told(tmp_path):
     with pytest.raises(ModelError, match=r"other.pt do not load into tiny_test: .*Give the architecture"):
         open_model(f"tiny_test/{tmp_path / 'other.pt'}")
     (tmp_path / "text.pt").write_text("no weights")
-    with pytest.raises(ModelError, match=r"text.pt do not load into tiny_test"):
+    with pytest.raises(ModelError, match=r"text.pt is no file of weights, it looks like text"):
         open_model(f"tiny_test/{tmp_path / 'text.pt'}")
 
 

@@ -9,7 +9,21 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path, PurePosixPath
 from typing import overload
 
-PHOTO_ENDINGS = (".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".avif", ".jp2", ".ppm", ".pgm")
+PHOTO_ENDINGS = (
+    *(".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".avif", ".jp2", ".ppm", ".pgm"),
+    *(
+        ".jfif",
+        ".jpe",
+        ".apng",
+        ".dib",
+        ".j2k",
+        ".jpx",
+    ),  # the other names of kinds that are decoded; browsers save .jfif
+)
+
+
+SAME_KIND = dict.fromkeys((".jpeg", ".jpe", ".jfif"), ".jpg") | {".tiff": ".tif"}
+"""Endings of one kind of file; another kind may be another image."""
 
 
 def is_photo_name(name: str) -> bool:
@@ -44,11 +58,13 @@ class NumberedNames(Sequence[str]):
 
 
 class PhotoFinder:
-    """Finds the photo that a caption file or a split list means: by its path, its base name, or either without ending."""
+    """Finds the photo that a caption file or a split list means: by its path, its base name, or either without ending; and where none is
+    meant so, by the same in another case or with another ending of the same kind (.jpeg for .jpg), as Windows leaves it."""
 
     def __init__(self, names: Iterable[str]):
         self._paths: dict[str, str] = {}
         self._others: dict[str, str | None] = {}
+        self._loosely: dict[str, str | None] = {}
         for name in names:
             self._paths[_plain(name)] = name
             base = posixpath.basename(name)
@@ -59,6 +75,19 @@ class PhotoFinder:
     def find(self, *written: str) -> str | None:
         """The photo's path for the first of the writings that means one; None if none does."""
         keys = [_plain(posixpath.normpath(one.replace("\\", "/"))) for one in written]
+        return self._find_exactly(keys) or self._find_loosely(keys)
+
+    def _find_loosely(self, keys: Sequence[str]) -> str | None:
+        if not self._loosely:
+            for name in self._paths.values():
+                base = posixpath.basename(name)
+                for other in {
+                    _loose(one) for one in (name, base, posixpath.splitext(name)[0], posixpath.splitext(base)[0])
+                }:
+                    self._loosely[other] = name if other not in self._loosely else None
+        return next((meant for key in keys if (meant := self._loosely.get(_loose(key)))), None)
+
+    def _find_exactly(self, keys: Sequence[str]) -> str | None:
         for known in (self._paths, self._others):
             for key in keys:
                 if known.get(key):
@@ -73,6 +102,11 @@ class PhotoFinder:
 
 def _plain(name: str) -> str:
     return unicodedata.normalize("NFC", name)
+
+
+def _loose(name: str) -> str:
+    stem, ending = posixpath.splitext(_plain(name).casefold())
+    return stem + SAME_KIND.get(ending, ending)
 
 
 def path_inside(folder: Path, written: str) -> str:

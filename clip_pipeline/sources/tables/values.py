@@ -28,6 +28,9 @@ QUOTED = r"""'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*\""""
 WRITTEN_LIST = re.compile(rf"\[\s*(?:(?:{QUOTED})(?:\s*,\s*|\s+)?)*\]", re.DOTALL)
 """A list of texts as Python (commas) or NumPy (spaces) write it."""
 
+EMPTY = frozenset(("nan", "NaN", "None", "NULL", "null", "N/A", "n/a", "#N/A", "<NA>", "<null>"))
+"""What programs write for a cell that was empty."""
+
 MAX_DEPTH = 20
 """Of lists and objects in each other: what lies deeper is no caption."""
 
@@ -44,7 +47,8 @@ def plain_text(text: str) -> str:
 def texts_of(value: Any) -> list[str]:
     """The captions in a cell; stripped, without empty ones. Of a string one, of a list all, also of one that is written as a text
     by JSON, Python or NumPy; of an object those under its TEXT_KEYS, or of all its languages; of bytes their UTF-8; of a number
-    its digits. Of a yes or no, of bytes that are no text and of not a number (an empty cell to pandas) none."""
+    its digits. Of a yes or no, of bytes that are no text and of not a number (an empty cell to pandas), also where it is written as a text
+    (EMPTY), none."""
     return _texts(value, 0)
 
 
@@ -55,7 +59,7 @@ def _texts(value: Any, depth: int) -> list[str]:
         text = value.strip()
         if text[:1] in ("[", "{") and (written := _written(text)) is not None:
             return _texts(written, depth + 1)
-        return [plain_text(text)] if text else []
+        return [plain_text(text)] if text and text not in EMPTY else []
     if isinstance(value, bytes | bytearray | memoryview):
         try:
             return _texts(bytes(value).decode("utf-8-sig"), depth + 1)

@@ -102,7 +102,7 @@ def test_weights_that_do_not_fit_are_named_with_their_sizes(tiny_data: TinyData,
     settings = dataclasses.replace(SETTINGS, init_from=str(tmp_path))
     with pytest.raises(
         ModelError,
-        match=r"lacks ln_final.bias; the file has the unknown visual.more; visual.proj is 32×7 instead of 32×32\. ",
+        match=r"lacks ln_final.bias and has the unknown visual.more; visual.proj is 32×7 instead of 32×32\. ",
     ):
         tiny_data.train(tmp_path / "root", settings)
     with pytest.raises(ModelError, match="nowhere is no folder, and no model of open_clip"):

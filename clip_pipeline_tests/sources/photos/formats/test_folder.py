@@ -118,6 +118,28 @@ def test_a_photo_is_known_by_any_way_to_write_its_path(tmp_path, written):
     assert captions_of(list_folder(photos)) == {"x/1": ["A dog"], "y/2": []}
 
 
+@pytest.mark.parametrize(
+    "written", ["img_1.jpg", "PHOTOS/IMG_1.JPG", "photos/Img_1.jfif", "img_1", "photos\\\\img_1.jpeg"]
+)
+def test_another_case_and_another_ending_mean_a_photo_where_only_one_can_be_meant(tmp_path, written):
+    make(tmp_path, "photos/IMG_1.JPG", "photos/2.jpg", "photos/2.jpeg")
+    (tmp_path / "captions.csv").write_text(f"file,caption\n{written},a cup\nphotos/2.JPE,a ball\n")
+    found = captions_of(list_folder(tmp_path))
+    assert found["photos/IMG_1"] == ["a cup"]
+    assert found["photos/2.JPE"] == ["a ball"], "a row of its own: which of the two is meant is unknown"
+
+
+def test_the_ending_of_another_kind_may_be_another_image(tmp_path):
+    make(tmp_path, "1.jpg", "2.jpg")
+    (tmp_path / "captions.csv").write_text("file,caption\n1.png,a cup\n2.jpg,a ball\n")
+    assert captions_of(list_folder(tmp_path)) == {"1.jpg": [], "1.png": ["a cup"], "2": ["a ball"]}
+
+
+def test_photos_are_known_by_all_names_of_the_kinds_that_are_decoded(tmp_path):
+    make(tmp_path, "a.jfif", "b.JPE", "c.apng", "d.dib", "e.j2k", "f.svg")
+    assert list_folder(tmp_path)["id"].to_pylist() == ["a", "b", "c", "d", "e"]
+
+
 def test_a_base_name_that_two_photos_share_is_given_to_neither(tmp_path):
     make(tmp_path, "x/1.jpg", "y/1.jpg", "y/2.jpg")
     (tmp_path / "captions.csv").write_text("file,caption\n1.jpg,Which?\n2.jpg,Two\nz/2.jpg,Not that one\n")
