@@ -177,6 +177,12 @@ def looks_like_dump(path: Path) -> bool:
     return beginning.replace(b"\0", b"").lstrip(b"\xef\xbb\xbf\xff\xfe \t\r\n").startswith(b"<")
 
 
+def check_text(path: Path) -> None:
+    """Raises InputError where a file that is to be such text cannot be read, or does not begin as one."""
+    with open_bytes(Path(path), InputError) as stream:
+        require_alphabet(stream.read(CHUNK_BYTES), str(path))
+
+
 def read_any_text(path: Path, sha256: str = "", most: int = 0) -> bytes:
     """The text of a file of the user's own: made of a dump, or as it is. Raises as `dump_text` and `read_text8` do; a dump is named
     by no checksum."""

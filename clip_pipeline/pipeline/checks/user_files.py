@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Collection, Sequence
+from pathlib import Path
 
 from clip_pipeline.errors import ClipPipelineError, InputError, SettingsError
 from clip_pipeline.pipeline.graph import STEPS
@@ -36,6 +37,8 @@ def check_user_files(
         "bpe_tokenizer": lambda: _check_tokenizer(workspace),
         "clip_checkpoint": lambda: _check_variants(workspace, variants),
         "benchmark_dataset": lambda: _check_datasets(workspace, partition, "benchmark_dataset" in warn_of),
+        "character_corpus": lambda: _check_text(workspace),
+        "character_model": lambda: _check_language_models(workspace),
     }
     problems = []
     for asset, look in looks.items():
@@ -71,6 +74,22 @@ def _check_dump(workspace: Workspace) -> None:
         from clip_pipeline.sources.wikimedia.dump_set import check_dump_files
 
         check_dump_files(settings.dump)
+
+
+def _check_text(workspace: Workspace) -> None:
+    from clip_pipeline.language.text8 import check_text
+    from clip_pipeline.pipeline.steps.language import DUMP
+
+    if workspace.recipe.language.text != DUMP:
+        check_text(Path(workspace.recipe.language.text).expanduser())
+
+
+def _check_language_models(workspace: Workspace) -> None:
+    """Raises SettingsError for a model that could not be built."""
+    from clip_pipeline.language.asked import asked_models, form_of
+
+    for model in asked_models(workspace.recipe.language):
+        form_of(model, workspace.recipe.language)
 
 
 def _check_stop_words(workspace: Workspace) -> None:

@@ -12,6 +12,7 @@ import torch
 from clip_pipeline.errors import InputError, RunFailedError, SettingsError
 from clip_pipeline.language.folder import load_language_model, save_language_model
 from clip_pipeline.pipeline.checks.evaluate import evaluate
+from clip_pipeline.pipeline.checks.user_files import check_user_files
 from clip_pipeline.pipeline.graph import STEPS, select
 from clip_pipeline.pipeline.partitions import language_model_keys
 from clip_pipeline.pipeline.previews.preview import preview
@@ -162,6 +163,17 @@ def test_a_text_that_cannot_be_used_is_one_sentence(tmp_path):
             run_steps(workspace, LANGUAGE[:1])
     with pytest.raises(SettingsError, match='no kind of pooling "words"'):
         language_model_keys(with_settings(Recipe(), ["language.models=words"]))
+
+
+def test_a_text_and_models_that_cannot_be_are_said_before_the_first_step(tmp_path):
+    (tmp_path / "text").write_bytes(b"Not such a text")
+    wrong = with_settings(Recipe(), [f"language.text={tmp_path / 'text'}", *SMALL, "language.layers=0,1,1"])
+    with Workspace(tmp_path / "data", wrong) as workspace:
+        check_user_files(workspace, {"wikipedia_dump"})
+        with pytest.raises(InputError, match="(?s)2 things.*holds 'N' at character 1.*a layer before the segments"):
+            check_user_files(workspace, NAMES)
+    with Workspace(tmp_path / "data", with_settings(Recipe(), SMALL)) as workspace:
+        check_user_files(workspace, NAMES)
 
 
 def test_a_folder_of_another_kind_is_not_scored(built, tmp_path):
