@@ -98,14 +98,12 @@ class Page:
                 starter = kinds.get(process.parent, "orphan")
                 helps = "resource_tracker" in process.command and starter != "orphan"
                 kinds[process.number] = "helper" if helps else {"code server": "run worker"}.get(starter, "")
-        in_step = {process.parent for process in found if "watch_orphans" in process.command}
+        in_step = {process.number for process in found if _captures_output(process.number, self.home)}
         known: dict[str, list[Process]] = {}
         for process in found:
             kind = kinds[process.number] or ("of a run" if process.parent in kinds else "orphan")
             known.setdefault(kind, []).append(process)
-            if (
-                kind == "run worker" and process.number in in_step
-            ):  # it captures the output of the step that it executes
+            if kind == "run worker" and process.number in in_step:
                 known.setdefault("step", []).append(process)
         return known
 
@@ -168,3 +166,11 @@ def _program_kind(command: str) -> str:
         if words in command:
             return kind
     return ""
+
+
+def _captures_output(number: int, home: Path) -> bool:
+    """Whether what the process says goes to a file of the page's home: it does while a step is executed (`defs/run_output.py`)."""
+    try:
+        return Path(f"/proc/{number}/fd/1").readlink().is_relative_to(home / "storage")
+    except OSError:
+        return False
