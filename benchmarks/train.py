@@ -29,6 +29,7 @@ import tempfile
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -121,6 +122,7 @@ def write_model(name: str, photos: Sequence[Photo], folder: Path) -> tuple[Path,
     """A tokenizer learnt from the captions, and the model's configuration with it for open_clip; returns (tokenizer folder, configuration)."""
     from clip_pipeline.models.registry import context_length_of, load_config, with_tokenizer
     from clip_pipeline.settings import TokenizerSettings
+    from clip_pipeline.sources.tables.caption_lines import caption_lines
     from clip_pipeline.text.tokenizer import load_tokenizer
     from clip_pipeline.text.tokenizer_folder import train_tokenizer
 
@@ -129,7 +131,7 @@ def write_model(name: str, photos: Sequence[Photo], folder: Path) -> tuple[Path,
     corpus.write_text("\n".join(caption for photo in photos for caption in photo.captions), encoding="utf-8")
     settings = TokenizerSettings(vocab_size=config["text_cfg"]["vocab_size"])
     length = context_length_of(config)
-    train_tokenizer(corpus, settings, length, folder / "tokenizer")
+    train_tokenizer(partial(caption_lines, corpus), settings, length, folder / "tokenizer")
     made = load_tokenizer(folder / "tokenizer")
     fitted = with_tokenizer(config, made.vocab_size, made.pad_id, made.end_id, length)
     fitted["text_cfg"]["hf_tokenizer_name"] = str(folder / "tokenizer")

@@ -123,10 +123,9 @@ def commands(verbose: bool) -> None:
     `clip-pipeline run` takes a Wikipedia dump and photos through the whole pipeline; without settings it uses a small
     generated world, so it needs no key, no network and no GPU. The other commands do one step each on files of your own.
     """
-    logging.basicConfig(format="%(message)s", level=logging.WARNING, stream=sys.stderr)
-    for handler in logging.getLogger().handlers:
-        if not any(isinstance(one, SaidOnce) for one in handler.filters):
-            handler.addFilter(SaidOnce())
+    handler = logging.StreamHandler(sys.stderr)
+    handler.addFilter(SaidOnce())
+    logging.basicConfig(format="%(message)s", level=logging.WARNING, handlers=[handler])
     logging.getLogger("clip_pipeline").setLevel(logging.INFO if verbose else logging.WARNING)
 
 

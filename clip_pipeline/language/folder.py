@@ -62,7 +62,7 @@ def load_language_model(folder: Path, kind: str = "") -> tuple[torch.nn.Module, 
         model.load_state_dict(load(content))
     except (RuntimeError, SafetensorError) as error:
         raise ModelError(
-            f"The weights in {path} are not those of the form in {CONFIG_FILE}: {misfit_reason(error) or error}."
+            f"The weights in {path} are not those of the form in {CONFIG_FILE}: {misfit_reason(error, WEIGHTS_FILE) or error}."
         ) from error
     return model.eval(), form
 

@@ -271,3 +271,15 @@ def test_a_warning_is_said_once_an_error_each_time(capsys):
         "of texts",
         "no disk",
     ]
+
+
+def test_a_command_leaves_the_warnings_of_its_process_alone():
+    import logging
+
+    from clip_pipeline.cli.program import SaidOnce
+
+    before = list(logging.getLogger().handlers)
+    assert before, "those of the tests"
+    CliRunner().invoke(commands, ["models", "tiny_test"])
+    assert logging.getLogger().handlers == before
+    assert not any(isinstance(one, SaidOnce) for handler in before for one in handler.filters)

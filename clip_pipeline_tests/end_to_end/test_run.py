@@ -64,6 +64,8 @@ def test_a_second_run_hits_everything_and_does_not_start_the_sandbox(tiny_data):
 def test_every_check_of_integrity_holds(tiny_data):
     with Workspace(tiny_data, TINY) as workspace:
         for check in CHECKS:
+            if STEPS[check.asset].asset.on_request:  # not of this run
+                continue
             for partition in STEPS[check.asset].partitions(workspace):
                 outcome = check.function(workspace, partition)
                 assert outcome.passed or not check.blocking, f"{check.name}, {partition}: {outcome.found}"

@@ -137,9 +137,10 @@ def test_key_facts_are_facts_of_a_whole_run(tiny_data):
 
 
 def test_reasons_are_a_table_the_commonest_first(whole_run):
-    dropped = of(whole_run, "vocabulary")["Dropped"].records
-    counts = [record.data["Number"] for record in dropped]
-    assert counts == sorted(counts, reverse=True) and dropped[0].data["Dropped"] == "too_rare"
+    left_out = [record.data for record in of(whole_run, "vocabulary")["Left out"].records]
+    counts = [row["Number"] for row in left_out]
+    assert counts == sorted(counts, reverse=True) and len(counts) > 1
+    assert (left_out[0]["What"], left_out[0]["Setting"]) == ("word too_rare", "words.min_count")
     lengths = [int(record.data["Length counts"]) for record in of(whole_run, "bpe_tokenizer")["Length counts"].records]
     assert lengths == sorted(lengths), "numbers in their order"
 
