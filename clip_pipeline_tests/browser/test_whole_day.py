@@ -46,8 +46,13 @@ class Day:
         """By the dialog of the asset's page, as people do."""
         self.page.goto(f"{self.url}/assets/{asset}")
         self.page.get_by_role("button", name="Materialize").first.click(timeout=60_000)
-        self.page.get_by_text("Add a partition").first.click(timeout=60_000)
-        self.page.get_by_placeholder("name").fill(key)
+        name = self.page.get_by_placeholder("name")
+        for _ in range(12):  # the asset's description says these words too, and stands before the dialog
+            self.page.get_by_text("Add a partition").last.click(timeout=60_000)
+            self.page.wait_for_timeout(5_000)
+            if name.count():
+                break
+        name.fill(key)
         self.shot(f"add_{asset}")
         self.page.get_by_role("button", name="Save").click()
         self.page.wait_for_timeout(2_000)
