@@ -3,6 +3,7 @@
 data/<stage>/<asset>/<partition>/   files, and manifest.json, whose presence means the artifact is complete
 data/.staging/   artifacts being written; thrown away when their build starts again
 data/.work/      finished pieces of an unfinished artifact, by fingerprint; a killed run resumes from them
+data/.removed/   artifacts that are being removed; what is left of them goes with the next command that holds photos `alone`
 data/.locks/     one lock an artifact, so that two runs never build the same one at once
 data/.cache/     remembered sha256 of the user's own large files, and the links of their own lists
 data/.checks/    what the checks found, by artifact (`pipeline/checks/evaluate.py`)
@@ -15,6 +16,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import secrets
 import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -43,7 +45,7 @@ from clip_pipeline.storage.freshness import explain_difference, wrong_files
 from clip_pipeline.storage.lock import exclusive_lock
 from clip_pipeline.storage.manifest import MANIFEST, Artifact, ArtifactKey, Built, Wanted, make_manifest
 from clip_pipeline.storage.manifest_file import SET_ASIDE, KnownManifests, read_artifact
-from clip_pipeline.storage.scratch import PIECES, USED_PIECES, set_aside_used, used_pieces, work_folder
+from clip_pipeline.storage.scratch import PIECES, REMOVED, USED_PIECES, set_aside_used, used_pieces, work_folder
 
 logger = logging.getLogger(__name__)
 
@@ -228,10 +230,13 @@ class Store:
         with disk_errors(self.root), exclusive_lock(self._photos_lock, f"photos in {self.root}"):
             self._alone = True
             try:
-                for previous in [path for path in self.root.glob("[!.]*/*/**/.*.previous") if path.is_dir()]:
-                    restore_previous(previous.with_name(previous.name[1:].removesuffix(".previous")), MANIFEST)
-                for previous in [path for path in self.root.glob("[!.]*/.*.previous") if path.is_dir()]:
-                    restore_previous(previous.with_name(previous.name[1:].removesuffix(".previous")), MANIFEST)
+                for left in (self.root / REMOVED).glob(
+                    "*"
+                ):  # the folder stays: others may be about to move something there
+                    shutil.rmtree(left, ignore_errors=True)
+                for pattern in ("[!.]*/*/**/.*.previous", "[!.]*/.*.previous"):
+                    for previous in [path for path in self.root.glob(pattern) if path.is_dir()]:
+                        restore_previous(previous.with_name(previous.name[1:].removesuffix(".previous")), MANIFEST)
                 yield
             finally:
                 self._alone = False
@@ -246,7 +251,7 @@ class Store:
     def remove(self, key: ArtifactKey) -> None:
         """Removes an artifact, whole or damaged, in one step."""
         with self._lock(key, wait=True):
-            remove_at_once(self.folder(key), self._staging(key))
+            remove_at_once(self.folder(key), self.root / REMOVED / secrets.token_hex(8))
 
     def _remove_leftovers(self, key: ArtifactKey) -> None:
         """Of a run that was killed after it had published, or built for nothing."""

@@ -59,7 +59,7 @@ def _looked_through(place: Path) -> Iterator[None]:
 
 # ---- pieces of an artifact that is not finished
 
-PIECES, USED_PIECES = "pieces", "pieces-used"
+PIECES, USED_PIECES, REMOVED = "pieces", "pieces-used", ".removed"
 
 GONE = "gone"
 """Among the pieces: what is being removed."""

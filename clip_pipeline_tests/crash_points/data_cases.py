@@ -47,7 +47,7 @@ def artifacts_of(folder: Path) -> dict[str, str]:
 def unfinished_in(folder: Path) -> list[str]:
     """What killed builds left in the data folder."""
     data = folder / "data"
-    left = [path for place in (".staging", ".work") for path in (data / place).rglob("*") if path.is_file()]
+    left = [path for place in (".staging", ".work", ".removed") for path in (data / place).rglob("*") if path.is_file()]
     left += data.rglob(".*.previous")
     left += [path for path in data.glob(".*") if path.is_file()]
     return [f"{path.relative_to(folder)} is left" for path in left] + scratch_left(folder)

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from clip_pipeline.errors import DiskError, MissingArtifactError, StoreError
+from clip_pipeline.pipeline.checks.program_files import check_program_files
 from clip_pipeline.storage.artifacts import Store
 from clip_pipeline.storage.disk_faults import disk_errors
 from clip_pipeline.storage.manifest import MANIFEST, ArtifactKey, Built, Wanted
@@ -255,6 +256,24 @@ def test_what_a_killed_run_left_of_a_finished_artifact_goes_with_the_next_hit(tm
     left = tmp_path / ".staging" / KEY.relative / "piece"
     left.mkdir(parents=True)
     assert store.materialise(KEY, wanted(), build_text("a")).hit and not left.parent.exists()
+
+
+def test_what_a_killed_removal_left_goes_with_the_next_command_that_is_alone(tmp_path, monkeypatch):
+    store = Store(tmp_path)
+    store.materialise(KEY, wanted(), build_text("a"))
+    with monkeypatch.context() as killed:
+        killed.setattr(shutil, "rmtree", lambda *_, **__: None)  # as a kill after the rename
+        store.remove(KEY)
+    assert store.find(KEY) is None
+    left = [path for path in (tmp_path / ".removed").rglob("*") if path.is_file()]
+    assert left
+    assert [one.place for one in check_program_files(tmp_path, False) if one.place.startswith(".removed/")]
+    with store.alone():
+        pass
+    assert not any(path.is_file() for path in (tmp_path / ".removed").rglob("*"))
+    store.materialise(KEY, wanted(), build_text("a"))
+    store.remove(KEY)
+    assert not list((tmp_path / ".removed").iterdir())
 
 
 def build_in_pieces(folder: Path, work: Path) -> Built:

@@ -14,9 +14,10 @@ from clip_pipeline.settings.variants import FOLDER as VARIANTS
 from clip_pipeline.storage.checked_json import read_checked, read_own_file
 from clip_pipeline.storage.damage import Finding, Kind
 from clip_pipeline.storage.data_folder import leftovers, link_finding, size_below
+from clip_pipeline.storage.scratch import REMOVED
 
 CACHE, CHECKS, LEDGER, STAGING, WORK = ".cache", ".checks", ".ledger", ".staging", ".work"
-PROGRAM_FOLDERS = (CACHE, CHECKS, LEDGER, STAGING, WORK, ".locks")
+PROGRAM_FOLDERS = (CACHE, CHECKS, LEDGER, STAGING, WORK, REMOVED, ".locks")
 
 SQLITE = b"SQLite format 3\0"
 
@@ -36,6 +37,10 @@ def check_program_files(root: Path, deep: bool) -> Iterator[Finding]:
     yield from _each(root, remembered, lambda path: read_checked(path), "nothing: it is not used, and the next run writes it anew; or remove it")  # fmt: skip
     for folder in (STAGING, WORK):
         yield from leftovers(root, folder, size_below)
+    for place in _folders(root / REMOVED):
+        files, size = size_below(place)
+        found = f"{files:,} files of an artifact that was being removed, {size / 1e6:,.1f} MB"
+        yield Finding(Kind.LEFTOVER, f"{REMOVED}/{place.name}", found, "remove the folder; the next take-down does so")
     for place in _folders(root / CACHE):
         files, size = size_below(place)
         found = f"a cache of {files:,} files, {size / 1e6:,.1f} MB"
