@@ -77,7 +77,7 @@ def test_labels_may_have_commas_and_lie_in_a_file(model, photo, tmp_path):
     (tmp_path / "labels.txt").write_text("a cup, empty\na ball\n")
     quoted = asked(photo, "--labels", '"a cup, empty", a ball', "--model", model)
     of_file = asked(photo, "--labels-file", tmp_path / "labels.txt", "--templates", "{}", "--model", model)
-    percent = [[line for line in one.output.splitlines() if "%" in line] for one in (quoted, of_file)]
+    percent = [[line for line in one.stdout.splitlines() if "%" in line] for one in (quoted, of_file)]
     assert percent[0] == percent[1] and any(line.endswith("  a cup, empty") for line in percent[0])
 
 

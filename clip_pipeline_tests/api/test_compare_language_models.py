@@ -66,7 +66,7 @@ def test_the_command_prints_the_table_and_whether_it_is_beaten(text, tmp_path):
     result = CliRunner().invoke(commands, [*arguments, *chosen], catch_exceptions=False)
     assert result.exit_code == 0
     assert "fixed@3-0" in result.output and "counts@5" in result.output
-    assert "table of order" in result.output.splitlines()[-2]
+    assert "table of order" in result.stdout.splitlines()[-2]
     with pytest.raises(StoreError, match="holds another result of `language`"):
         compare_language_models(text, tmp_path / "out", models="fixed@4", settings=SETTINGS, device="cpu")
 

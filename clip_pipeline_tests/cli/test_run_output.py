@@ -25,19 +25,19 @@ def run_words(tmp_path, *more: str):
 def test_a_blocking_check_is_said_where_it_fails_and_the_run_fails(tmp_path):
     result = run_words(tmp_path)
     assert isinstance(result.exception, RunFailedError), "which the program ends with, status 1"
-    lines = [" ".join(line.split()) for line in result.output.splitlines()]
+    lines = [" ".join(line.split()) for line in result.stdout.splitlines()]
     assert any(re.fullmatch(r"vocabulary 1 built .* 0 words", line) for line in lines)
     assert any(line.startswith("vocabulary_holds_words stops what comes after: 0 words were kept") for line in lines)
     assert lines[-1].endswith("2 checks, 1 failed")
     again = run_words(tmp_path)
     assert isinstance(again.exception, RunFailedError)
-    assert again.output.splitlines()[-1].endswith("2 checks, 1 failed, 2 remembered"), "never silently"
+    assert again.stdout.splitlines()[-1].endswith("2 checks, 1 failed, 2 remembered"), "never silently"
 
 
 def test_without_checks_none_is_mentioned(tmp_path):
     result = run_words(tmp_path, "--no-checks")
     assert result.exit_code == 0, result.output
-    assert "check" not in result.output.splitlines()[-1]
+    assert "check" not in result.stdout.splitlines()[-1]
 
 
 def test_failures_and_skips_are_lines_below_their_asset(capsys):

@@ -82,6 +82,6 @@ def test_the_command_shows_a_model_at_the_sizes_that_are_set():
     sizes = ["--set", "training.model=tiny_test", "--set", "training.text_width=64"]
     result = CliRunner().invoke(commands, ["models", "--json", "tiny_test", *sizes])
     assert result.exit_code == 0, result.output
-    plain, wide = json.loads(result.output)
+    plain, wide = json.loads(result.stdout)
     assert (plain["text_encoder"], wide["text_encoder"]) == ("1 × 32, 2 heads, MLP 64", "1 × 64, 4 heads, MLP 128")
     assert wide["parameters"] > plain["parameters"]

@@ -247,7 +247,7 @@ def test_the_command_prints_the_plan_and_sends_nothing(dump, unsplash, tmp_path)
     arguments = ["plan", "--recipe", "tiny", "--data", str(tmp_path / "data")]
     result = CliRunner().invoke(commands, [*arguments, *(f"--set={setting}" for setting in settings)])
     assert result.exit_code == 0, result.output
-    lines = dict(line.split("  ", 1) for line in result.output.splitlines())
+    lines = dict(line.split("  ", 1) for line in result.stdout.splitlines())
     assert {name: value.strip() for name, value in lines.items()} == {
         "words in the vocabulary": "5",
         "words searched": "5",

@@ -77,7 +77,7 @@ def test_the_command_draws_one_image_and_prints_a_line_a_run(tmp_path):
     result = CliRunner().invoke(commands, ["compare", *folders, "-o", str(tmp_path / "out.png")])
     assert result.exit_code == 0, result.output
     assert (tmp_path / "out.png").read_bytes()[:4] == b"\x89PNG"
-    lines = result.output.splitlines()
+    lines = result.stdout.splitlines()
     assert lines[1].split() == ["a", "5", "0.800", "0.800", "100"] and lines[2].split() == ["b", "5", "-", "-", "100"]
 
 
