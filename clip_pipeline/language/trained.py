@@ -24,6 +24,7 @@ from clip_pipeline.language.training import Corpus, LanguageTrainer, LanguageTra
 from clip_pipeline.language.unigram import unigram_targets
 from clip_pipeline.pooling.predictors import UNIGRAM
 from clip_pipeline.settings import LanguageSettings, PoolingSettings
+from clip_pipeline.storage.disk import write_synced
 from clip_pipeline.training.reports.log import LOG_FILE
 
 logger = logging.getLogger(__name__)
@@ -89,6 +90,8 @@ def _steps_that_fit(
     trial = LanguageTrainer(form, short, corpus, device)
     seconds = trial.step_seconds(MEASURED_STEPS)[2:]
     steps = max(1, round(60 * minutes / (sum(seconds) / len(seconds))))
-    kept.write_text(f"{steps}\n", encoding="utf-8")
-    logger.info("%s: %s steps fit into %g processor minutes", form.kind, f"{steps:,}", minutes)
+    part = kept.with_name(f"{kept.name}.part")
+    write_synced(part, f"{steps}\n")
+    part.replace(kept)  # killed before, it is measured again
+    logger.warning("%s: %s steps fit into %g processor minutes (language.minutes)", form.kind, f"{steps:,}", minutes)
     return steps
