@@ -29,17 +29,18 @@ _NUMBER_SIGNS = frozenset("\u0600\u0601\u0602\u0603\u0604\u0605\u06dd\u070f\u089
 JOINERS = "\u200c\u200d"
 _JOINED_BLOCKS = (
     (0x600, 0x109F), (0x1780, 0x18AF), (0x1900, 0x1CFF), (0xA800, 0xABFF), (0xFB50, 0xFDFF), (0xFE70, 0xFEFE),
-    (0x10A00, 0x10AFF), (0x11000, 0x11FFF),
+    (0x10A00, 0x11FFF), (0x1E900, 0x1E95F),
 )  # fmt: skip
-"""Arabic and its kin, the scripts of India and of those around it, Mongolian: where a joiner makes another word of the same letters."""
+"""Arabic and its kin (Syriac, N'Ko, Rohingya, Adlam), the scripts of India and of those around it, Mongolian: where a joiner makes another word of the same letters."""
 _ASCII_WORD = re.compile(r"\w+(?:['-]\w+)*")
 MIDDLE_DOT, LETTER_APOSTROPHE, DOT_ABOVE, ABOVE = "\u00b7", "\u02bc", "\u0307", 230
 """ABOVE: the combining class of marks above a letter, which keep their order among each other."""
+CAPITAL_SIGMA = "\u03a3"
 SMALL_I = "i\u012f\u1e2d\u1ecb"
 """The small i, also with a mark below."""
 _HEBREW = "\u05d0-\u05ea"
 _LATIN = "a-z\u00df-\u00f6\u00f8-\u024f\u1e00-\u1eff"
-_CYRILLIC = "\u0400-\u052f"
+_CYRILLIC = "\u0400-\u0481\u048a-\u052f"
 _QUOTES = f'"\u201c\u201d{GERSHAYIM}'
 _PLAIN = str.maketrans(dict.fromkeys(APOSTROPHES, "'") | dict.fromkeys(HYPHENS, "-"))
 
@@ -74,21 +75,39 @@ def keeps_joiners(character: str) -> bool:
 
 @functools.cache
 def _unseen() -> re.Pattern[str]:
+    return re.compile(f"[{re.escape(''.join(sorted(unseen_characters())))}]+")
+
+
+@functools.cache
+def _loose_joiners() -> re.Pattern[str]:
+    """Joiners that are not between letters of a script that is written with them, and all but the first at one place."""
     joined = "".join(f"{chr(first)}-{chr(last)}" for first, last in _JOINED_BLOCKS)
-    letter = rf"[{joined}]"
-    return re.compile(
-        rf"[{re.escape(''.join(sorted(unseen_characters())))}]+|(?<!{letter})[{JOINERS}]+|[{JOINERS}]+(?!{letter})"
-        rf"|(?<=[{JOINERS}])[{JOINERS}]+"
-    )
+    return re.compile(rf"(?<![{joined}{JOINERS}])[{JOINERS}]+|[{JOINERS}]++(?![{joined}])|(?<=[{JOINERS}])[{JOINERS}]+")
 
 
 def drop_unseen(text: str) -> str:
     """Without what vanishes from words; joiners stay, one at a place, between letters of scripts that are written with them."""
     if text.isascii():
         return text
-    for _ in range(2):  # what stood between a joiner and its letter is gone in the second round
-        text = _unseen().sub("", text)
-    return text
+    text = _unseen().sub("", text)
+    return _loose_joiners().sub("", text) if any(joiner in text for joiner in JOINERS) else text
+
+
+def _with_final_sigmas(text: str) -> str:
+    """Each Σ in lower case: ς where it ends a run of letters that has others before it, else σ. Python's own rule looks for a letter
+    behind full stops and apostrophes as well: the last Σ of Ε.Σ. would be a ς."""
+    marks = combining_marks()
+    found = []
+    for match in re.finditer(CAPITAL_SIGMA, text):
+        before, after = match.start() - 1, match.end()
+        while before >= 0 and text[before] in marks:
+            before -= 1
+        while after < len(text) and text[after] in marks:
+            after += 1
+        ends = before >= 0 and text[before].isalpha() and not (after < len(text) and text[after].isalpha())
+        found.append("ς" if ends else "σ")
+    parts = text.split(CAPITAL_SIGMA)
+    return "".join(part + sigma for part, sigma in zip(parts, (*found, ""), strict=True))
 
 
 @functools.cache
@@ -119,13 +138,15 @@ def _only_between(letters: str, signs: str, sign: str, text: str) -> str:
 
 def find_tokens(text: str) -> list[str]:
     """All words of a text in order, and tokens without a letter, such as years, among them (see `has_letter`)."""
-    text = text.lower()
     if "_" in text:
         text = text.replace("_", " ")
     if text.isascii():
-        return _ASCII_WORD.findall(text)
+        return _ASCII_WORD.findall(text.lower())
+    text = drop_unseen(text)
+    if CAPITAL_SIGMA in text:
+        text = _with_final_sigmas(text)
     # What letters are joined by depends on them alone, however their accents are written.
-    text = unicodedata.normalize("NFC", drop_unseen(text)).translate(_PLAIN)
+    text = unicodedata.normalize("NFC", text.lower()).translate(_PLAIN)
     # The lower case of İ is an i and a dot above it; with the dot it would be another word than with a plain i.
     if DOT_ABOVE in text:
         text = _dotted_i().sub(r"\1", text)

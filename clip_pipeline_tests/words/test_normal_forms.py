@@ -16,7 +16,7 @@ from clip_pipeline.words.table import WordTable
 from clip_pipeline.words.wikitext.scanner import PLAIN_TEXT
 
 MARKS = [mark for mark in combining_marks() if unicodedata.combining(mark)]
-SIGNS = " '-\"’ʼ״·\u0387.\u200c\u200d\u00ad"
+SIGNS = " '-\"’ʼ״·\u0387.\u200c\u200d\u00ad\ufe0f_5\u2011\u05f3\uff07\u201c"
 SCRIPTS = {
     "Latin": ("aceiIİınoosuyAKÅķįỊ\u212a\u212bẛ", "\u0300\u0301\u0302\u0303\u0304\u0307\u0308\u0323\u0327\u0328\u0330\u0338"),
     "Vietnamese": ("ăâêôơưđếộữAĂÂiI", "\u0300\u0301\u0303\u0309\u0323\u0302\u0306\u031b"),
@@ -86,6 +86,7 @@ def test_words_of_a_text_are_the_same_in_each_of_its_forms(text, order):
 @given(texts(), ORDERS)
 @example("İ\u0323 I\u0323\u0307 i\u0307\u0323 ị\u0307", [0, 1, 2])
 @example("é·l m\u0303·l e\u0301\u0387l", [])
+@example("\u0627'\u200c\u0627 \u0627’\u200d\u00ad\u200c\u0627 о'\u200cя оʼ\u200dя א\"\u200cא l·\u200cl a-\u200db", [])
 @example('הָ"ל הּ"ל', [0])
 @example("ойʼя о\u0301ʼя", [])
 def test_the_counter_finds_the_words_that_python_finds_in_each_form(text, order):
@@ -108,6 +109,11 @@ def test_a_caption_is_the_same_in_each_form(text, order):
         ("הָ״ל", ["הָ״ל"]),
         ("о\u0301б'єм обʼє\u0301м", ["о\u0301б'єм", "об'є\u0301м"]),
         ("İ\u0323stanbul", ["ịstanbul"]),
+        (
+            "ΟΔΟΣ ΣΑΣ’ΤΟ Ο.Σ.Ε. Ε.Σ. ΣΟΦΟ\u00adΣ\u0301 Σ",
+            ["οδος", "σας'το", "ο", "σ", "ε", "ε", "σ", "σοφος\u0301", "σ"],
+        ),
+        ("ک\u200cا ک\u200c\u200dا ک\u200c\u00ad\u064bا", ["ک\u200cا", "ک\u200cا", "ک\u200c\u064bا"]),
         ("mú·l l·l 1·2 a·", ["mú·l", "l·l", "a"]),
     ],
 )

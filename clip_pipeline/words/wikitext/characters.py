@@ -132,13 +132,20 @@ def copy_until(text, i, out, w, stops):
 
 
 @kernel
+def is_joiner_at(text, i):
+    """Whether U+200C or U+200D begins at byte i."""
+    return text[i] == 0xE2 and text[i + 1] == 0x80 and text[i + 2] & 0xFE == 0x8C
+
+
+@kernel
 def code_after(text, i, n, flags):
-    """The next character from byte i on that does not vanish, 0 where there is none."""
+    """The next character from byte i on that does not vanish, 0 where there is none. For what follows a sign or a joiner, after which
+    joiners vanish too."""
     while i < n:
         if text[i] < 128:
             return np.int64(text[i])
         code, size = code_point_at(text, i)
-        if flags[code] != UNSEEN:
+        if flags[code] != UNSEEN and code != 0x200C and code != 0x200D:
             return code
         i += size
     return np.int64(0)
@@ -203,7 +210,7 @@ def _is_latin(code, flags):
 
 @kernel
 def is_cyrillic(code):
-    return 0x400 <= code < 0x530
+    return 0x400 <= code < 0x482 or 0x48A <= code < 0x530
 
 
 @kernel
@@ -214,9 +221,6 @@ def joins_words(text, i, n, code, token, length, flags):
     """
     if code == 0x200C or code == 0x200D:  # joiners
         after = code_after(text, i, n, flags)
-        while (after == 0x200C or after == 0x200D) and i < n:
-            i += 3
-            after = code_after(text, i, n, flags)
         last = last_code(token, length)
         if last == 0x200C or last == 0x200D or not flags[after] & JOINS or not flags[last] & JOINS:
             return np.int64(0)

@@ -20,6 +20,7 @@ from clip_pipeline.words.wikitext.characters import (
     ends_in_i,
     flags_at,
     is_cyrillic,
+    is_joiner_at,
     is_word_at,
     joins_words,
     last_letter,
@@ -63,12 +64,13 @@ def _begin_line(text, i, n, flags):
 
 
 @kernel
-def _small_sigma(text, i, flags, letters):
-    """ς at the end of a word, σ elsewhere: the lower case of the Σ whose next character is at i."""
-    if not letters & LETTER:
+def _small_sigma(text, i, flags, before):
+    """The lower case of the Σ whose next character is at i: ς where it ends a run of letters, else σ. before: the flags of what is
+    before it in the word."""
+    if not before & LETTER:
         return 0x3C3
     after, size = flags_at(text, i, flags)
-    while after & MARK:
+    while after & MARK or after == UNSEEN or is_joiner_at(text, i):
         i += size
         after, size = flags_at(text, i, flags)
     return 0x3C3 if after & LETTER else 0x3C2
@@ -178,7 +180,7 @@ def count_words(text, n, table, characters, normal, document, merge_possessives)
                 if flag & MARK & before:
                     letters |= COMPOSES
                 if code == 0x3A3:
-                    code = _small_sigma(text, i, flags, letters)
+                    code = _small_sigma(text, i, flags, flags[last_letter(token, length, flags)])
                 elif code == LETTER_APOSTROPHE and length > 0:
                     if is_cyrillic(last_letter(token, length, flags)) and is_cyrillic(code_after(text, i, n, flags)):
                         code = 39

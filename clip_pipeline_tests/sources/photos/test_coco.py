@@ -13,6 +13,7 @@ from clip_pipeline.display.left_out import LeftOut
 from clip_pipeline.errors import CaptionsError
 from clip_pipeline.sources.photos.caption_files import Captioned, read_caption_file
 from clip_pipeline.sources.photos.local_photos import LocalPhotoError, LocalPhotos
+from clip_pipeline.sources.tables.values import EMPTY
 from clip_pipeline_tests.made.opened_photos import list_folder
 from clip_pipeline_tests.sources.photos.formats.test_folder import make
 
@@ -171,6 +172,7 @@ def test_whatever_the_order_of_images_and_annotations_each_caption_comes_to_its_
     pairs = data.draw(
         st.lists(st.tuples(st.sampled_from(ids), st.from_regex(r"[a-zé☃]{1,9}", fullmatch=True)), min_size=1)
     )
+    pairs = [(one, text) for one, text in pairs if text not in EMPTY] or [(ids[0], "cup")]
     told = {
         "images": [{"id": one, "file_name": f"{n}.jpg"} for n, one in enumerate(ids)],
         "annotations": [{"image_id": one, "caption": text} for one, text in pairs],
