@@ -14,6 +14,7 @@ from clip_pipeline.evaluation.comparison.models import Comparison
 from clip_pipeline.language.asked import AskedModel, asked_models, form_of
 from clip_pipeline.language.comparison import compare_models, verdict, write_comparison
 from clip_pipeline.language.corpus import CORPUS_FILE, CharacterCorpus, read_corpus, write_corpus
+from clip_pipeline.language.rivals import Pair
 from clip_pipeline.language.text8 import looks_like_dump, read_any_text
 from clip_pipeline.language.trained import TRAINING_FILE, train_language_model
 from clip_pipeline.machine.device import choose_device
@@ -79,10 +80,11 @@ LANGUAGE_VERSION = "1"
 @dataclass(frozen=True)
 class LanguageComparison:
     """rows: of scores.parquet, one a model (or table of counts, or compressor) and split. in_short: whether any model needs fewer bits than a table
-    that only counts."""
+    that only counts. pairs: every model beside each that does not pool."""
 
     rows: list[dict[str, Any]]
     in_short: str
+    pairs: list[Pair]
 
 
 def compare_language_models(
@@ -140,7 +142,7 @@ def _compare_on(text: Path, asked: list[AskedModel], recipe: Recipe, output: Pat
         write_comparison(scored, folders, corpus, folder)
         for model, path in folders.items():
             shutil.copytree(path, folder / "models" / model.key)
-    return LanguageComparison(scored.rows, verdict(scored.rows))
+    return LanguageComparison(scored.rows, verdict(scored.rows), scored.pairs)
 
 
 def _corpus(text: Path, recipe: Recipe, folder: Path) -> CharacterCorpus:

@@ -58,8 +58,11 @@ def language(text: str, output: str, **options: Any) -> None:
     """
     from clip_pipeline.api.compare import compare_language_models
     from clip_pipeline.language.comparison import table_text
+    from clip_pipeline.language.rivals import pairs_text, rival_sentence
 
     compared = compare_language_models(text, output, **options, progress=True)
     click.echo(table_text(compared.rows))
     click.echo(compared.in_short)
+    if beside := rival_sentence(compared.pairs):
+        click.echo(f"\n{pairs_text(compared.pairs)}\n{beside}")
     click.echo(f"Wrote {output}")

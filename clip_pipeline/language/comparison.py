@@ -1,6 +1,7 @@
 """Language models beside each other and beside what learns nothing: bits per character with intervals, shortening, cost.
 
 scores.parquet   a row a model (or table, or compressor) and split; the same models give the same bytes
+pairs.csv        every model beside each that does not pool, by the seeds that both have
 segments.json    where the segments of a text begin
 table.csv        the same as scores.parquet with times; timing.json, bits.png, times.png, segments.png: they differ from machine to machine
 """
@@ -8,6 +9,7 @@ table.csv        the same as scores.parquet with times; timing.json, bits.png, t
 from __future__ import annotations
 
 import csv
+import dataclasses
 import json
 import time
 from collections.abc import Mapping, Sequence
@@ -18,13 +20,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from clip_pipeline.display.text_table import text_table
-from clip_pipeline.evaluation.statistics.bootstrap import interval, resampled_sums
 from clip_pipeline.language.alphabet import text_of
 from clip_pipeline.language.asked import AskedModel
 from clip_pipeline.language.bits import bits_of_characters, block_bits
 from clip_pipeline.language.corpus import SCORED, CharacterCorpus
 from clip_pipeline.language.folder import load_language_model
 from clip_pipeline.language.model import NONE
+from clip_pipeline.language.rivals import Pair, mean_interval, pairs_of
 from clip_pipeline.language.scoring import at_evaluation, found_rate, log_probabilities_of, segment_starts
 from clip_pipeline.language.trained import TIMING_FILE, TRAINING_FILE
 from clip_pipeline.machine.progress import progress
@@ -36,17 +38,18 @@ if TYPE_CHECKING:
     import torch
 
 SCORES_FILE, TABLE_FILE, TIMING_OF_SCORES, SEGMENTS_FILE = "scores.parquet", "table.csv", "timing.json", "segments.json"
+PAIRS_FILE = "pairs.csv"
 SHOWN_CHARACTERS = 400
 FORWARD_REPEATS = 5
-MIN_BLOCKS = 10
 TIMED = ("ms_per_step", "processor_minutes", "ms_forward")
 
 
 @dataclass(frozen=True)
 class Scored:
-    """rows: of scores.parquet. timing: by the key of a model. starts: for each pooled model, where in the shown text its segments begin."""
+    """rows: of scores.parquet. pairs: of pairs.csv. timing: by the key of a model. starts: for each pooled model, where in the shown text its segments begin."""
 
     rows: list[dict[str, Any]]
+    pairs: list[Pair]
     timing: dict[str, dict[str, float]]
     starts: dict[str, list[bool]]
 
@@ -86,7 +89,7 @@ def compare_models(
             row |= _difference("table", mine, table_blocks[row["split"]], samples, seed)
             if unpooled is not None:
                 row |= _difference("unpooled", mine, blocks[unpooled, row["split"]], samples, seed)
-    return Scored(rows, timing, starts)
+    return Scored(rows, pairs_of(list(folders), blocks, samples, seed), timing, starts)
 
 
 def stride_of(settings: LanguageSettings) -> int:
@@ -113,6 +116,10 @@ def write_comparison(scored: Scored, folders: Mapping[AskedModel, Path], corpus:
         writer.writeheader()
         for row in whole:
             writer.writerow(row | scored.timing.get(row["key"], {}))
+    with (folder / PAIRS_FILE).open("w", newline="", encoding="utf-8") as stream:
+        pairs = csv.DictWriter(stream, [field.name for field in dataclasses.fields(Pair)])
+        pairs.writeheader()
+        pairs.writerows(dataclasses.asdict(pair) for pair in scored.pairs)
     draw_bits(whole, verdict(whole), folder / "bits.png")
     logs = {model.key: path / LOG_FILE for model, path in folders.items()}
     draw_times(logs, corpus.baselines[corpus.best_table]["validation"], folder / "times.png")
@@ -181,7 +188,7 @@ def _model_row(
     seed: int,
 ) -> dict[str, Any]:
     facts = json.loads((folder / TRAINING_FILE).read_text(encoding="utf-8"))
-    low, high = _mean_interval(block_bits(bits), samples, seed)
+    low, high = mean_interval(block_bits(bits), samples, seed)
     rate = found_rate(model, ids, settings.context)
     return {
         "key": asked.key,
@@ -238,12 +245,5 @@ def _timing(folder: Path, model: torch.nn.Module, ids: np.ndarray) -> dict[str, 
 def _difference(name: str, mine: np.ndarray, other: np.ndarray, samples: int, seed: int) -> dict[str, float | None]:
     """How many bits fewer than another on the same blocks, with the interval of the paired differences."""
     less = other - mine
-    low, high = _mean_interval(less, samples, seed)
+    low, high = mean_interval(less, samples, seed)
     return {f"less_than_{name}": float(less.mean()), f"less_than_{name}_low": low, f"less_than_{name}_high": high}
-
-
-def _mean_interval(values_N: np.ndarray, samples: int, seed: int) -> tuple[float, float] | tuple[None, None]:
-    """None of a text of few blocks, from whose resamples nothing can be said."""
-    if len(values_N) < MIN_BLOCKS:
-        return None, None
-    return interval(resampled_sums(values_N[:, None], samples, seed)[:, 0] / len(values_N))

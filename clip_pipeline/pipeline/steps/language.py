@@ -143,6 +143,7 @@ def _build_scores(context: BuildContext) -> Built:
     from clip_pipeline.language.asked import asked_models
     from clip_pipeline.language.comparison import compare_models, verdict, write_comparison
     from clip_pipeline.language.corpus import read_corpus
+    from clip_pipeline.language.rivals import rival_sentence
 
     workspace = context.workspace
     recipe, evaluation = workspace.recipe, workspace.recipe.evaluation
@@ -156,7 +157,8 @@ def _build_scores(context: BuildContext) -> Built:
         if row["split"] == "test"
     }
     sidecars = ("*.png", "table.csv", "timing.json")
-    return Built(rows={"scores": len(scored.rows)}, facts={"in short": verdict(scored.rows)} | bits, sidecars=sidecars)
+    in_short = " ".join(filter(None, (verdict(scored.rows), rival_sentence(scored.pairs))))
+    return Built(rows={"scores": len(scored.rows)}, facts={"in short": in_short} | bits, sidecars=sidecars)
 
 
 _SPEED = ("compute.device", "compute.threads")

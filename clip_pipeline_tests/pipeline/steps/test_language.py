@@ -77,7 +77,7 @@ def test_each_model_and_seed_is_a_partition_and_the_scores_hold_all_of_them(buil
         assert row["less_than_table"] < 0, "after four steps"
     with Workspace(folder, recipe) as workspace:
         artifact = workspace.get("language_scores")
-        assert "table of order" in artifact.facts["in short"]
+        assert "table of order" in artifact.facts["in short"] and " beside none@3: " in artifact.facts["in short"]
         assert {"Figure: bits", "Figure: times", "Figure: segments"} == preview(artifact).images.keys()
 
 
