@@ -150,7 +150,8 @@ def smoothed(vectors_BSD: torch.Tensor, probabilities_BS: torch.Tensor) -> torch
     later_SS = torch.ones(count, count, dtype=torch.bool, device=p_BS.device).tril(-1)  # row t, column s: t > s
     leave_BSS = torch.log1p(-p_BS.masked_fill(p_BS == 1, 0.0))[:, :, None].expand(-1, -1, count)
     weights_BSS = leave_BSS.masked_fill(~later_SS, 0.0).cumsum(1).exp().tril() * p_BS[:, None]
-    with torch.autocast(vectors_BSD.device.type, enabled=False):
+    device = vectors_BSD.device.type
+    with torch.autocast("cpu" if device == "meta" else device, enabled=False):  # of shapes alone there is no autocast
         return (weights_BSS @ vectors_BSD.float()).to(vectors_BSD.dtype)
 
 

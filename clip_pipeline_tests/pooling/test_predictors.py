@@ -81,6 +81,12 @@ def test_smoothing_has_a_finite_gradient_where_boundaries_are_sure():
     assert z.grad.isfinite().all() and p.grad.isfinite().all() and p.grad[:, 3].abs().min() > 0
 
 
+def test_smoothing_has_a_shape_on_the_meta_device():
+    z, p = torch.empty(2, 5, 3, device="meta"), torch.empty(2, 5, device="meta")
+    assert smoothed(z, p).shape == (2, 5, 3)
+
+
+
 @given(st.integers(0, 1000), st.integers(1, 30))
 def test_entropy_targets_by_loops(seed, length):
     logits = np.random.default_rng(seed).normal(size=(length, 5)) * 3
