@@ -86,7 +86,6 @@ def test_smoothing_has_a_shape_on_the_meta_device():
     assert smoothed(z, p).shape == (2, 5, 3)
 
 
-
 @given(st.integers(0, 1000), st.integers(1, 30))
 def test_entropy_targets_by_loops(seed, length):
     logits = np.random.default_rng(seed).normal(size=(length, 5)) * 3
