@@ -19,6 +19,7 @@ from clip_pipeline.sources.photos.names import photo_ids
 from clip_pipeline.sources.photos.open import open_photos
 from clip_pipeline.sources.photos.splits import parse_splits
 from clip_pipeline.sources.tables.csv_tsv import sniff_delimiter
+from clip_pipeline.sources.tables.values import EMPTY
 from clip_pipeline_tests.made.opened_photos import list_folder
 from clip_pipeline_tests.made.unpacking import unpack
 
@@ -281,7 +282,8 @@ def test_split_lists_that_do_not_fit_say_why(tmp_path):
 )
 def test_a_tab_separated_file_gives_back_what_was_written(tmp_path_factory, rows):
     file = tmp_path_factory.mktemp("captions") / "captions.tsv"
-    texts = [(f"{number}.jpg", text.strip('"') or "x") for number, text in rows]
+    stripped = [(number, text.strip('"')) for number, text in rows]
+    texts = [(f"{number}.jpg", text if text and text not in EMPTY else "x") for number, text in stripped]
     file.write_text("file\tcaption\n" + "".join(f"{name}\t{text}\n" for name, text in texts), encoding="utf-8")
     assert list(read_caption_file(file)) == [Captioned(name, [text]) for name, text in texts]
 
