@@ -38,6 +38,7 @@ from clip_pipeline.evaluation.zero_shot import class_vectors
 from clip_pipeline.machine.cores import usable_cores
 from clip_pipeline.machine.device import choose_device, use_threads
 from clip_pipeline.machine.progress import progress
+from clip_pipeline.models.loaded_weights import resized_facts
 from clip_pipeline.models.registry import ClipModel
 from clip_pipeline.pixels.preprocess import preprocessing_of
 from clip_pipeline.settings import AdaptationSettings, ComputeSettings
@@ -115,6 +116,7 @@ def prepare_data(
         "mean": list(shape["mean"]),
         "std": list(shape["std"]),
         "logit_scale": float(clip.logit_scale.detach().exp()),
+        **resized_facts(clip),
     }
     (folder / DATA_FILE).write_text(json.dumps(about, indent=1) + "\n", encoding="utf-8")
     data = open_data(folder)

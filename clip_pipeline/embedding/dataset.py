@@ -66,13 +66,14 @@ def embed_dataset_images(
     """
     from clip_pipeline.models.folder import open_model
     from clip_pipeline.models.identity import hash_weights
+    from clip_pipeline.models.loaded_weights import resized_facts
 
     device = choose_device(compute.device)
     use_threads(compute.threads)
     model, preprocess, _ = open_model(model_name, device)
     runner = runtime(model, device) if runtime else TorchRuntime(REFERENCE, model, device)
     rows, format = rows_at_a_time(settings.batch_size, device), VectorFormat(settings.dtype, settings.unit_length)
-    about = {MODEL_HASH.decode(): hash_weights(model), "runtime": runner.name}
+    about = {MODEL_HASH.decode(): hash_weights(model), "runtime": runner.name} | resized_facts(model)
     plan = about | {
         "preprocess": repr(preprocess),
         "dtype": format.dtype,
@@ -163,12 +164,13 @@ def embed_dataset_texts(
     """
     from clip_pipeline.models.folder import open_model
     from clip_pipeline.models.identity import hash_weights
+    from clip_pipeline.models.loaded_weights import resized_facts
 
     device = choose_device(compute.device)
     use_threads(compute.threads)
     model, _, tokenizer = open_model(model_name, device)
     format = VectorFormat(settings.dtype, settings.unit_length)
-    about = {MODEL_HASH.decode(): hash_weights(model), "runtime": REFERENCE}
+    about = {MODEL_HASH.decode(): hash_weights(model), "runtime": REFERENCE} | resized_facts(model)
     started = time.monotonic()
     matrix_ND = embed_texts(
         model, tokenizer, texts["text"].to_pylist(), settings.batch_size, device, settings.unit_length

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,8 @@ class Scored:
     model: its name. model_sha256: of its weights, configuration and tokenizer (`fingerprints.model_fingerprint`).
     dataset_sha256: of the photos and what is known of them (`fingerprints.dataset_fingerprint`). logit_scale: what the
     model multiplies cosines with before a softmax; without it there is no probability and no calibration. runtime: what made the
-    photos' vectors; the scores take it from the vectors themselves.
+    photos' vectors. resized_weights: what open_clip interpolated in the model's, "" where nothing was. The scores take both from the
+    vectors themselves.
     """
 
     model: str = ""
@@ -31,6 +32,14 @@ class Scored:
     dataset_sha256: str = ""
     logit_scale: float | None = None
     runtime: str = ""
+    resized_weights: str = ""
+
+
+def with_vectors(scored: Scored | None, about: Mapping[str, str]) -> Scored:
+    """`scored` with what the photos' vectors say of themselves. about: of `about_embeddings`."""
+    return replace(
+        scored or Scored(), runtime=about.get("runtime", ""), resized_weights=about.get("resized_weights", "")
+    )
 
 
 def templates_fingerprint(templates: Sequence[str]) -> str:
@@ -62,6 +71,7 @@ def with_provenance(
             "model_sha256": scored.model_sha256,
             "dataset_sha256": scored.dataset_sha256,
             "runtime": scored.runtime,
+            **({"resized_weights": scored.resized_weights} if scored.resized_weights else {}),
             "templates_sha256": templates_fingerprint(templates) if templates else "",
             "template_count": len(templates or ()),
             "seed": None if settings is None else settings.seed,

@@ -9,7 +9,6 @@ vector scores chance.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from math import lgamma
 from pathlib import Path
 from typing import Any
@@ -21,7 +20,7 @@ import pyarrow.parquet as pq
 from clip_pipeline.embedding.dataset import IMAGES, TEXTS
 from clip_pipeline.embedding.store import about_embeddings, check_comparable, read_embeddings
 from clip_pipeline.errors import DatasetError, ShapeError
-from clip_pipeline.evaluation.provenance import Scored
+from clip_pipeline.evaluation.provenance import Scored, with_vectors
 from clip_pipeline.evaluation.scores import score_row, write_scores
 from clip_pipeline.evaluation.similarity import similarities
 from clip_pipeline.evaluation.statistics.bootstrap import mean_interval
@@ -137,7 +136,7 @@ def retrieval_scores(
     rows = _rows(dataset, split, ranks_N, ranks_M, photo_of_text_M, settings, left_out)
     folder.mkdir(parents=True, exist_ok=True)
     _write_results(folder, photo_ids, texts, photo_of_text_M, ranks_M, best_photos_MK, ranks_N, best_texts_NK)
-    scored = replace(scored or Scored(), runtime=about_embeddings(image_keys).get("runtime", ""))
+    scored = with_vectors(scored, about_embeddings(image_keys))
     return write_scores(rows, folder, scored, settings)
 
 

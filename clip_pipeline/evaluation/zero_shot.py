@@ -7,7 +7,7 @@ photo the same vector scores chance.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ from clip_pipeline.display.left_out import LeftOut
 from clip_pipeline.embedding.dataset import IMAGES, TEXTS
 from clip_pipeline.embedding.store import about_embeddings, aligned_rows, check_comparable, read_embeddings
 from clip_pipeline.errors import DatasetError, ShapeError
-from clip_pipeline.evaluation.provenance import Scored
+from clip_pipeline.evaluation.provenance import Scored, with_vectors
 from clip_pipeline.evaluation.ranking import KEPT_CLASSES, Ranked, best_class, rank_classes
 from clip_pipeline.evaluation.scores import PREDICTIONS_FILE, score_row, write_scores
 from clip_pipeline.evaluation.statistics.bootstrap import (
@@ -90,7 +90,7 @@ def zero_shot_scores(
     a single class is counted in `left_out`, and a warning where that is None. Raises ShapeError when ids do not agree, DatasetError where no split has two.
     """
     image_keys, stored_ND = read_embeddings(images_folder, IMAGES)
-    scored = replace(scored or Scored(), runtime=about_embeddings(image_keys).get("runtime", ""))
+    scored = with_vectors(scored, about_embeddings(image_keys))
     prompts, prompts_PD = read_embeddings(texts_folder, TEXTS)
     check_comparable(image_keys, stored_ND, prompts, prompts_PD)
     embedded_ids = image_keys["id"].to_pylist()

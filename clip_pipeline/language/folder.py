@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from clip_pipeline.errors import ModelError, SettingsError
 from clip_pipeline.language.model import ModelForm, build_model
 from clip_pipeline.machine.bounded import parse_json, read_bytes
+from clip_pipeline.models.loaded_weights import check_finite
 from clip_pipeline.models.weights_file import check_weights_file, misfit_reason
 
 if TYPE_CHECKING:
@@ -64,6 +65,7 @@ def load_language_model(folder: Path, kind: str = "") -> tuple[torch.nn.Module, 
         raise ModelError(
             f"The weights in {path} are not those of the form in {CONFIG_FILE}: {misfit_reason(error, WEIGHTS_FILE) or error}."
         ) from error
+    check_finite(model, str(path))
     return model.eval(), form
 
 

@@ -8,6 +8,7 @@ tokenizer.json, …             the tokenizer, as transformers reads it
 from __future__ import annotations
 
 import json
+import logging
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -22,17 +23,19 @@ from clip_pipeline.machine.foreign_code import (
     without_foreign_code,
 )
 from clip_pipeline.machine.progress import waiting
+from clip_pipeline.models.loaded_weights import checked_model, resizing_said
 from clip_pipeline.models.pooled_image_encoder import token_pooling_understood
 from clip_pipeline.models.pretrained import check_name, load_named_model, open_clip_tokenizer
 from clip_pipeline.models.registry import FOLDER_CONFIG_FILE as CONFIG_FILE
-from clip_pipeline.models.registry import LOCAL_DIR, check_config
-from clip_pipeline.models.takes_images import check_takes_images
+from clip_pipeline.models.registry import LOCAL_DIR, check_config, image_size_of
 from clip_pipeline.models.torchvision_operators import load_open_clip
 from clip_pipeline.models.weights_file import check_weights_file, misfit_reason, weights_file_of
 from clip_pipeline.text.tokenizer import check_tokenizer_size
 
 if TYPE_CHECKING:
     import torch
+
+logger = logging.getLogger(__name__)
 
 WEIGHTS_FILE = "open_clip_model.safetensors"
 TOKENIZER_FILES = (
@@ -109,13 +112,14 @@ def load_model_folder(
     config = read_folder_config(folder)["model_cfg"]
     open_clip = load_open_clip()
 
-    read = weights_file_of(folder)
+    weights = read = weights_file_of(folder)
     try:
         with (
             waiting(f"Loading the model {folder}"),
             without_foreign_code(str(folder)),
             panics_are_errors(),
             token_pooling_understood(),
+            resizing_said(str(folder)) as resized,
         ):
             model, _, preprocess = open_clip.create_model_and_transforms(f"local-dir:{folder}", device=device)
             read = folder / TOKENIZER_FILES[0]
@@ -130,9 +134,7 @@ def load_model_folder(
             f"open_clip cannot load {part} in {folder}: {misfit_reason(error, name) or loading_reason(error)} Train it again, or copy the "
             "whole folder again."
         ) from error
-    check_takes_images(model, config, str(folder))
-    model.eval()
-    return model, preprocess, tokenizer
+    return checked_model(model, config, str(folder), str(weights), resized), preprocess, tokenizer
 
 
 def read_folder_config(folder: Path) -> dict[str, Any]:
@@ -154,6 +156,7 @@ def read_folder_config(folder: Path) -> dict[str, Any]:
         )
     check_config(config["model_cfg"], str(folder / CONFIG_FILE))
     refuse_code_of_folder(folder)
+    _say_other_size(config, folder / CONFIG_FILE)
     if weights is not None:
         check_weights_file(weights)
     if (folder / TOKENIZER_FILES[0]).exists():
@@ -166,6 +169,22 @@ def read_folder_config(folder: Path) -> dict[str, Any]:
             "the tokenizer into it."
         )
     return config
+
+
+def _say_other_size(config: dict[str, Any], path: Path) -> None:
+    """A warning where preprocess_cfg has another size than the encoder's, which open_clip passes over without a word."""
+    prepared = config.get("preprocess_cfg")
+    size = prepared.get("size") if isinstance(prepared, dict) else None
+    sides = [size] if isinstance(size, int) else size
+    height, width = image_size_of(config["model_cfg"])
+    if isinstance(sides, list) and sides and (sides[0], sides[-1]) != (height, width):
+        logger.warning(
+            "%s: size of preprocess_cfg is %s, image_size of vision_cfg is %s × %s: images are prepared in %s × %s, as open_clip does. Set both "
+            "to the size that the model was trained in.",
+            path,
+            " × ".join(str(side) for side in sides),
+            *(height, width, height, width),
+        )
 
 
 def _instead(folder: Path) -> str:

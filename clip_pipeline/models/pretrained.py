@@ -25,6 +25,7 @@ from clip_pipeline.machine.foreign_code import (
     without_foreign_code,
 )
 from clip_pipeline.machine.progress import waiting
+from clip_pipeline.models.loaded_weights import checked_model, resizing_said
 from clip_pipeline.models.pooled_image_encoder import token_pooling_understood
 from clip_pipeline.models.preprocessing import others_preprocess_config, preprocess_config
 from clip_pipeline.models.registry import (
@@ -37,7 +38,6 @@ from clip_pipeline.models.registry import (
     load_config,
     open_clip_architectures,
 )
-from clip_pipeline.models.takes_images import check_takes_images
 from clip_pipeline.models.torchvision_operators import load_open_clip
 from clip_pipeline.models.weights_file import check_weights_file, misfit_reason
 from clip_pipeline.sources.hub import hub_address, without_waiting
@@ -160,7 +160,12 @@ def _load_downloaded(name: str, tag: str | None, device: str, repository: str) -
 
     whole = f"{name}/{tag}" if tag else name
     try:
-        with without_foreign_code(whole), panics_are_errors(), token_pooling_understood():
+        with (
+            without_foreign_code(whole),
+            panics_are_errors(),
+            token_pooling_understood(),
+            resizing_said(whole) as resized,
+        ):
             config = open_clip.get_model_config(name)
             check_config(config, f"The configuration of {whole}")
             model, _, preprocess = open_clip.create_model_and_transforms(
@@ -174,8 +179,7 @@ def _load_downloaded(name: str, tag: str | None, device: str, repository: str) -
             raise ModelError(f"The weights of {whole} are not read: {loading_reason(error)}") from error
         url = open_clip.get_pretrained_cfg(name, tag or "").get("url", "")
         raise ModelError(_not_here(whole, repository, url, error)) from error
-    check_takes_images(model, config, whole)
-    return model.eval(), preprocess, tokenizer
+    return checked_model(model, config, whole, whole, resized), preprocess, tokenizer
 
 
 def _not_here(whole: str, repository: str, url: str, error: Exception) -> str:
@@ -200,8 +204,14 @@ def _load_file(architecture: str, file: Path, device: str) -> Loaded:
     options: dict[str, Any] = {f"image_{key}": prepared[key] for key in PREPARED if key in prepared}
     config = open_clip.get_model_config(architecture)
     check_weights_file(file)
+    whole = f"{architecture}/{file}"
     try:
-        with without_foreign_code(str(file)), panics_are_errors(), token_pooling_understood():
+        with (
+            without_foreign_code(str(file)),
+            panics_are_errors(),
+            token_pooling_understood(),
+            resizing_said(whole) as resized,
+        ):
             model, _, preprocess = open_clip.create_model_and_transforms(
                 architecture, pretrained=str(file), device=device, require_pretrained=True, **options
             )
@@ -213,8 +223,7 @@ def _load_file(architecture: str, file: Path, device: str) -> Loaded:
             f"The weights in {file} do not load into {architecture}: {misfit_reason(error, file.name) or loading_reason(error)} Give the "
             "architecture that they were trained with, and a whole file."
         ) from error
-    check_takes_images(model, config, f"{architecture}/{file}")
-    return model.eval(), preprocess, tokenizer
+    return checked_model(model, config, whole, str(file), resized), preprocess, tokenizer
 
 
 def open_clip_tokenizer(name: str, config: dict[str, Any], files: Path | None = None) -> Callable[..., torch.Tensor]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,7 @@ from clip_pipeline.evaluation.probes.head import LinearHead
 from clip_pipeline.evaluation.probes.linear import inverse_regularizations_to_try, train_linear_probe
 from clip_pipeline.evaluation.probes.mlp import MlpHead, train_mlp_probe
 from clip_pipeline.evaluation.probes.splits import ProbeSplit, probe_splits
-from clip_pipeline.evaluation.provenance import Scored
+from clip_pipeline.evaluation.provenance import Scored, with_vectors
 from clip_pipeline.evaluation.scores import PREDICTIONS_FILE, score_row, write_scores
 from clip_pipeline.evaluation.statistics.bootstrap import mean_interval
 from clip_pipeline.evaluation.zero_shot import LabelTruth, mean_per_class_recall
@@ -106,7 +106,7 @@ def probe_scores(
             tested += some_tested
     tables = [_predictions(one, ids) for one in tested] or [PREDICTIONS.empty_table()]
     pq.write_table(pa.concat_tables(tables), folder / PREDICTIONS_FILE, compression="zstd")
-    scored = replace(scored or Scored(), runtime=about_embeddings(image_keys).get("runtime", ""))
+    scored = with_vectors(scored, about_embeddings(image_keys))
     return write_scores(rows, folder, scored, settings)
 
 

@@ -12,6 +12,7 @@ from clip_pipeline.errors import SettingsError
 from clip_pipeline.models.folder import open_model
 from clip_pipeline.models.form import form_of
 from clip_pipeline.models.identity import hash_model_files
+from clip_pipeline.models.loaded_weights import mark_resized, resized_facts
 from clip_pipeline.models.preprocessing import preprocess_config
 from clip_pipeline.models.registry import ClipModel, build_model
 from clip_pipeline.models.token_pooling import KEY, NONE
@@ -128,7 +129,9 @@ def hash_initial_weights(init_from: str) -> dict[str, str]:
 
 def load_initial_weights(model: ClipModel, initial: InitialModel) -> None:
     """Puts the weights of `initial.init_from` into the model, as they are when it embeds. Raises ModelError when they cannot be had."""
-    weights = open_model(initial.init_from)[0].state_dict()
+    loaded = open_model(initial.init_from)[0]
+    weights = loaded.state_dict()
+    mark_resized(model, resized_facts(loaded))
     expected = model.state_dict()
     if initial.loss == "sigmoid" and "logit_bias" not in weights:
         weights["logit_bias"] = expected["logit_bias"]  # weights of the softmax loss have none: it starts afresh

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from clip_pipeline.models.loaded_weights import resized_facts
 from clip_pipeline.models.pooled_image_encoder import pooling_of
 from clip_pipeline.training.objective.loss import guessing_loss
 from clip_pipeline.training.trainer import Trainer
@@ -30,4 +31,5 @@ def summarise(trainer: Trainer) -> dict[str, Any]:
         "image_encoder_parameters": sum(p.numel() for p in model.visual.parameters()),
         "trained_parameters": sum(p.numel() for p in model.parameters() if p.requires_grad),
         **({"token_pooling": pooling.facts()} if (pooling := pooling_of(model)) else {}),
+        **resized_facts(model),
     }
