@@ -8,7 +8,7 @@ speed       a training step and a forward pass of every kind beside six plain la
             a process of its own: 8 stretches of 512 characters, layers 1, 4, 1
 minutes     every model trained for the same processor time: as many steps as fit by the times of all models' steps, taken in turn; three seeds of the first five
 long        the best of them and their rival of equal step time for --long-minutes
-rates       router and gumbel at other targets than 4, a minute each: characters a segment that are aimed at and found
+rates       router and gumbel at several targets, --rate-minutes each: characters a segment that are aimed at and found
 characters  every model trained on as many characters as six plain layers see in their minutes
 coder       10,000 characters of the test text through the arithmetic coder and back, by a trained model
 report      tables and figures of each part, with paired intervals
@@ -229,7 +229,7 @@ def trainings_of(part: str, corpus: Any, options: argparse.Namespace) -> list[tu
     if part == "long":
         return [(name, 0, fit(name, options.long_minutes)) for name in LONG]
     if part == "rates":
-        return [(name, 0, fit(name, min(1.0, options.minutes))) for name in RATES]
+        return [(name, 0, fit(name, options.rate_minutes)) for name in RATES]
     return [(name, seed, fit("none@6", options.minutes)) for name, seed in every]
 
 
@@ -334,7 +334,8 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("text", type=Path)
     parser.add_argument("--parts", nargs="+", choices=PARTS, default=list(PARTS))
     parser.add_argument("--minutes", type=float, default=2.0, help="processor minutes of each training")
-    parser.add_argument("--long-minutes", type=float, default=15.0)
+    parser.add_argument("--long-minutes", type=float, default=25.0)
+    parser.add_argument("--rate-minutes", type=float, default=4.0)
     parser.add_argument("--out", type=Path, default=Path("/tmp/clip_pipeline_benchmarks/language"))
     parser.add_argument("--memory-of", default="", help=argparse.SUPPRESS)
     options = parser.parse_args(arguments)

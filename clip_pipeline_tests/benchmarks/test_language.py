@@ -35,7 +35,17 @@ def test_trainings_are_made_once_compared_and_coded(language, tmp_path, capsys):
     draws = random.Random(0)
     text = tmp_path / "text"
     text.write_text(" ".join(draws.choice(("a", "cat", "and", "the", "dog", "ran")) for _ in range(9000)))
-    arguments = [str(text), "--minutes", "0.002", "--long-minutes", "0.004", "--out", str(tmp_path / "out")]
+    arguments = [
+        str(text),
+        "--minutes",
+        "0.002",
+        "--long-minutes",
+        "0.004",
+        "--rate-minutes",
+        "0.002",
+        "--out",
+        str(tmp_path / "out"),
+    ]
     parts = ["minutes", "long", "rates", "characters", "coder", "report"]
     language.main([*arguments, "--parts", *parts])
     said = capsys.readouterr().out

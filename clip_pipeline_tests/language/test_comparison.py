@@ -71,7 +71,13 @@ def test_figures_are_images_and_the_table_is_sorted_by_bits(tmp_path):
     whole[-1] |= model
     draw_bits(whole, verdict(whole), tmp_path / "bits.png")
     draw_segments("a cat and a dog", {"fixed@4-0": [place % 4 == 3 for place in range(15)]}, tmp_path / "segments.png")
-    for name in ("bits.png", "segments.png"):
+    seeds = [
+        model
+        | {"key": f"router@4-{seed}", "name": "router@4", "split": "test", "bits_per_character": 2.1, "seed": seed}
+        for seed in range(3)
+    ]
+    draw_bits([*whole[:-1], *seeds], "three seeds", tmp_path / "seeds.png")
+    for name in ("bits.png", "segments.png", "seeds.png"):
         with Image.open(tmp_path / name) as pixels:
             assert np.asarray(pixels).std() > 10, name
     assert [line.split()[0] for line in table_text(whole).splitlines()] == [
