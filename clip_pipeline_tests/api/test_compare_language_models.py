@@ -85,3 +85,15 @@ def test_minutes_become_steps(text, tmp_path):
     )
     (row,) = (row for row in found.rows if row["seed"] is not None and row["split"] == "test")
     assert 5 < row["steps"] < 2000
+
+
+def test_the_published_setting_of_text8_runs_at_a_tiny_size(text, tmp_path):
+    small = ("width", "context", "steps", "batch_size", "validation_characters")
+    settings = {name: value for name, value in SETTINGS.items() if name.partition(".")[2] in (*small, "threads")}
+    settings |= {"training.plan": "text8_pooling", "language.heads": 2, "language.stride": 16}
+    found = compare_language_models(text, tmp_path / "out", settings=settings, device="cpu")
+    names = {row["name"] for row in found.rows if row["seed"] is not None}
+    assert names == {"none@12", "fixed@2", "fixed@3", "fixed@4", "whitespace", "unigram", "entropy", "gumbel@5"}
+    assert {pair.rival for pair in found.pairs} == {"none@12"}
+    _, form = load_language_model(tmp_path / "out/models/gumbel@5-0", "gumbel")
+    assert (form.layers, form.convolution, form.dropout) == ((2, 8, 2), 0, 0.1)

@@ -53,10 +53,13 @@ def test_the_published_hyperparameters_are_those_of_the_plans():
         10,
     )
     assert tinker.compile
+    text8 = with_settings(find_recipe("workstation"), ["training.plan=text8_pooling"]).language
+    assert text8.steps * text8.batch_size * text8.context == 200_000 * 8 * 2048
+    assert text8.steps * text8.warmup_percent / 100 == 4000
     assert list_plans() == sorted(
         [
             *(f"{data}_rn50_{epochs}" for data in ("coco", "laion_100k") for epochs in (1, 10, 30)),
-            *("text_to_image_2m", "wkit_24m"),
+            *("text8_pooling", "text_to_image_2m", "wkit_24m"),
         ]
     )
 
