@@ -25,7 +25,7 @@ from clip_pipeline.errors import ClipPipelineError, InputError, RunFailedError, 
 from clip_pipeline.pipeline.asset import Asset, Partitions
 from clip_pipeline.pipeline.graph import STEPS
 from clip_pipeline.pipeline.outcomes import AssetOutcome, PartitionDone, failures_of, incomplete_sentence, name_of
-from clip_pipeline.pipeline.partitions import trial_names, variant_image_format
+from clip_pipeline.pipeline.partitions import halves, trial_names, variant_image_format
 from clip_pipeline.pipeline.progress_lines import progress_lines
 from clip_pipeline.pipeline.run import run_step
 from clip_pipeline.pipeline.sources.added_keys import define_key
@@ -141,6 +141,8 @@ class _AssetRun:
         return names
 
     def _read_partitions(self, step: Step) -> list[str]:
+        if step.asset.partitions == Partitions.SHARDS_BY_VARIANT:  # an index reads those of its own variant
+            return [key for key in step.partitions(self._workspace) if halves(key)[1] in self._context.partition_keys]
         if step.asset.partitions != Partitions.IMAGE_FORMATS:
             return step.partitions(self._workspace)
         # a training reads those of its own format; a variant that means nothing says so when it is built

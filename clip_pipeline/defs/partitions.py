@@ -19,6 +19,7 @@ DYNAMIC = (Partitions.DUMP_PARTS, Partitions.SHARDS, Partitions.IMAGE_FORMATS, *
 
 DIMENSIONS: dict[Partitions, dict[str, Partitions | None]] = {
     Partitions.DATASETS_BY_VARIANT: {"dataset": Partitions.DATASETS, "variant": Partitions.VARIANTS},
+    Partitions.SHARDS_BY_VARIANT: {"shard": Partitions.SHARDS, "variant": Partitions.VARIANTS},
     Partitions.TRIALS_BY_VARIANT: {"trial": None, "variant": Partitions.VARIANTS},
 }
 """The kinds of two dimensions, by the names that Dagster sorts them by: a key is "dataset|variant". None: no asset has such keys."""

@@ -23,6 +23,8 @@ class Partitions(StrEnum):
     """Training variants: named sets of training settings (`settings/variants.py`)."""
     DATASETS_BY_VARIANT = "datasets_by_variant"
     """Keys "dataset|variant"."""
+    SHARDS_BY_VARIANT = "shards_by_variant"
+    """Keys "shard|variant"."""
     TRIALS_BY_VARIANT = "trials_by_variant"
     """Keys "trial|variant"; a trial is a way of adapting at a fraction of the photos, as in lora@010."""
     LANGUAGE_MODELS = "language_models"

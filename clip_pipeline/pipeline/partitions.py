@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from clip_pipeline.training.data.image_format import ImageFormat
 
 
+BY_VARIANT = (Partitions.DATASETS_BY_VARIANT, Partitions.SHARDS_BY_VARIANT, Partitions.TRIALS_BY_VARIANT)
+"""Kinds of two dimensions, of which the second is a training variant."""
+
+
 def partition_keys(workspace: Workspace, asset: Asset) -> list[str]:
     """The partitions of an asset, in order; `[""]` for one without. Raises MissingArtifactError where they are not known yet."""
     return _KEYS[asset.partitions](workspace)
@@ -56,15 +60,21 @@ def datasets_by_variant(workspace: Workspace) -> list[str]:
     return [f"{dataset}|{variant}" for dataset in dataset_names(workspace) for variant in variant_names(workspace)]
 
 
+def shards_by_variant(workspace: Workspace) -> list[str]:
+    """Keys "shard|variant", all shards of a variant before the next variant."""
+    shards = shard_keys(workspace)
+    return [f"{shard}|{variant}" for variant in variant_names(workspace) for shard in shards]
+
+
 def halves(partition: str) -> tuple[str, str]:
-    """(dataset, variant), or (trial, variant), of a partition of two dimensions."""
+    """(dataset, variant), or a shard or a trial with its variant, of a partition of two dimensions."""
     first, _, second = partition.partition("|")
     return first, second
 
 
 def variant_of(asset: Asset, partition: str) -> str:
     """The training variant of a partition; "" for an asset that no variant's settings decide."""
-    if asset.partitions in (Partitions.DATASETS_BY_VARIANT, Partitions.TRIALS_BY_VARIANT):
+    if asset.partitions in BY_VARIANT:
         return halves(partition)[1]
     return partition if asset.partitions in (Partitions.VARIANTS, Partitions.ADAPTED_VARIANTS) else ""
 
@@ -156,6 +166,7 @@ _KEYS: dict[Partitions, Callable[[Workspace], list[str]]] = {
     Partitions.IMAGE_FORMATS: image_formats,
     Partitions.VARIANTS: variant_names,
     Partitions.DATASETS_BY_VARIANT: datasets_by_variant,
+    Partitions.SHARDS_BY_VARIANT: shards_by_variant,
     Partitions.TRIALS_BY_VARIANT: trials_by_variant,
     Partitions.ADAPTED_VARIANTS: adapted_variants,
     Partitions.LANGUAGE_MODELS: lambda workspace: language_model_keys(workspace.recipe),

@@ -38,13 +38,21 @@ def shard_bytes(folder: Path) -> dict[str, bytes]:
     return {path.stem: path.read_bytes() for path in sorted((folder / "images/image_shards").glob("*/*.tar"))}
 
 
+def vectors_of_shards(folder: Path) -> dict[str, bytes]:
+    return {path.parts[-3]: path.read_bytes() for path in sorted(folder.glob("embedding/shard_embeddings/*/*/*.npy"))}
+
+
 def ids_in(folder: Path) -> set[str]:
     tables = [folder / "images/photo_catalog/photos.parquet", *(folder / "images/image_shards").glob("*/*.parquet")]
     pairs = folder / "images/image_text_pairs/pairs.parquet"
     found = {photo for path in tables for photo in pq.read_table(path)["id"].to_pylist()}
     if pairs.exists():
         found |= set(pq.read_table(pairs)["photo_id"].to_pylist())
-    for keys in (folder / "embedding/image_embeddings/held_out").rglob("*.parquet"):
+    vectors = folder / "embedding"
+    for keys in (
+        *(vectors / "image_embeddings/held_out").rglob("*.parquet"),
+        *vectors.glob("shard_embeddings/*/*/*.parquet"),
+    ):
         found |= set(pq.read_table(keys)["id"].to_pylist())
     return found
 
@@ -67,6 +75,7 @@ def test_a_photo_is_taken_out_everywhere_and_stays_out(copied, monkeypatch):
     pairs = pq.read_table(copied / "images/image_text_pairs/pairs.parquet").to_pylist()
     photo = next(row for row in pairs if row["split"] == "test")
     before = shard_bytes(copied)
+    shard_vectors = vectors_of_shards(copied)
     sandbox_vectors = next((copied / "embedding/image_embeddings/sandbox").rglob("*.npy")).read_bytes()
     assert photo["photo_id"] in ids_in(copied)
     with Workspace(copied, find_recipe("tiny")) as workspace:
@@ -78,6 +87,8 @@ def test_a_photo_is_taken_out_everywhere_and_stays_out(copied, monkeypatch):
     after = shard_bytes(copied)
     assert {shard for shard in before if before[shard] != after[shard]} == {photo["shard"]}
     assert next((copied / "embedding/image_embeddings/sandbox").rglob("*.npy")).read_bytes() == sandbox_vectors
+    after_vectors = vectors_of_shards(copied)
+    assert {shard for shard in shard_vectors if after_vectors[shard] != shard_vectors[shard]} == {photo["shard"]}
     catalog = {path: path.read_bytes() for path in (copied / "images/photo_catalog").rglob("*.parquet")}
     with Workspace(copied, find_recipe("tiny")) as workspace:
         run_steps(workspace, [STEPS["photo_catalog"], STEPS["image_shards"]], force=True)

@@ -30,6 +30,7 @@ PARTITION_FOLDERS: Mapping[Partitions, str] = {
     Partitions.IMAGE_FORMATS: "SIZE/",
     Partitions.VARIANTS: "VARIANT/",
     Partitions.DATASETS_BY_VARIANT: "DATASET/VARIANT/",
+    Partitions.SHARDS_BY_VARIANT: "SHARD/VARIANT/",
     Partitions.TRIALS_BY_VARIANT: "TRIAL/VARIANT/",
     Partitions.ADAPTED_VARIANTS: "VARIANT/",
     Partitions.LANGUAGE_MODELS: "MODEL/",
@@ -44,6 +45,7 @@ _VARIANT_KEY = "training settings, such as `epochs=20+seed=1`, or a model, such 
 ADDED_PARTITIONS: Mapping[Partitions, str] = {
     Partitions.DATASETS: f"a dataset each. *Materialize*, then *Add a partition*, takes {_DATASET_KEY}",
     Partitions.VARIANTS: f"a training variant each. *Materialize*, then *Add a partition*, takes {_VARIANT_KEY}",
+    Partitions.SHARDS_BY_VARIANT: "a shard and a training variant each. Add a variant on the page of `clip_checkpoint`",
     Partitions.DATASETS_BY_VARIANT: (
         "a dataset and a training variant each. Add a dataset on the page of `benchmark_dataset`, a variant on that of `clip_checkpoint`"
     ),

@@ -33,6 +33,7 @@ MAX_FINDINGS = 10_000
 LEVELS = {
     Partitions.NONE: 0,
     Partitions.DATASETS_BY_VARIANT: 2,
+    Partitions.SHARDS_BY_VARIANT: 2,
     Partitions.TRIALS_BY_VARIANT: 2,
 }
 """Folders below an asset's that the key of a partition has, where it is not one."""

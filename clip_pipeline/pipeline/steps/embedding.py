@@ -111,7 +111,7 @@ def chosen_runtime(workspace: Workspace, variant: str) -> str:
 # ---- image_embeddings, text_embeddings: one partition a dataset and variant
 
 
-def _vectors_config(workspace: Workspace) -> dict[str, Any]:
+def vectors_config(workspace: Workspace) -> dict[str, Any]:
     """How vectors are stored; the settings of the choice are in the artifact that it makes."""
     settings = fingerprinted(workspace.recipe.embedding)
     return {name: value for name, value in settings.items() if name not in CHOICE_SETTINGS}
@@ -131,16 +131,24 @@ def _text_inputs(workspace: Workspace, partition: str) -> dict[str, str]:
 
 
 def _build_image_embeddings(context: BuildContext) -> Built:
+    dataset, _ = halves(context.partition)
+    photos = stored_dataset(context.workspace, dataset)
+    reads = ((photo_id, partial(photos.read, row)) for row, photo_id in enumerate(photos.ids))
+    return embed_photos(context, reads, len(photos.ids))
+
+
+def embed_photos(context: BuildContext, photos: Photos, count: int) -> Built:
+    """The vectors of photos with the model of the partition's variant. count: of the photos."""
     from clip_pipeline.embedding.dataset import embed_dataset_images
 
     workspace = context.workspace
-    dataset, variant = halves(context.partition)
-    photos, left_out = stored_dataset(workspace, dataset), LeftOut()
+    _, variant = halves(context.partition)
+    left_out = LeftOut()
     try:
         facts = embed_dataset_images(
             workspace.get("clip_checkpoint", variant).folder,
-            ((photo_id, partial(photos.read, row)) for row, photo_id in enumerate(photos.ids)),
-            len(photos.ids),
+            photos,
+            count,
             context.folder,
             workspace.recipe.embedding,
             workspace.recipe.compute,
@@ -238,14 +246,14 @@ BUILDERS = {
         speed=("compute.device", "compute.threads"),
     ),
     "image_embeddings": Builder(
-        config=_vectors_config,
+        config=vectors_config,
         inputs=_image_inputs,
         build=_build_image_embeddings,
         speed=(*speed_settings("compute"), "embedding.batch_size"),
     ),
     "text_embeddings": Builder(
         config=lambda workspace: {
-            **_vectors_config(workspace),
+            **vectors_config(workspace),
             "evaluation.templates": workspace.recipe.evaluation.templates,
         },
         inputs=_text_inputs,
