@@ -51,6 +51,7 @@ def train(
     import pyarrow.parquet as pq
 
     from clip_pipeline.models.registry import context_length_of
+    from clip_pipeline.models.text_pooling import reads_bytes
     from clip_pipeline.sources.hub import without_waiting
     from clip_pipeline.sources.tables.caption_lines import caption_lines
     from clip_pipeline.text.captions import write_corpus
@@ -75,7 +76,7 @@ def train(
             say(_what_is_trained(photos, len(pairs), chosen, architecture, recipe is not None))
             training = [row["caption"] for row in pairs.to_pylist() if row["split"] == "train"]
             write_corpus(training, work / "captions.txt")
-            if not chosen.training.init_from:  # which brings its own
+            if not chosen.training.init_from and not reads_bytes(architecture):  # those need none
                 lines = partial(caption_lines, work / "captions.txt")
                 train_tokenizer(lines, chosen.tokenizer, context_length, work / "tokenizer", without_waiting)
             processes.wait()

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from clip_pipeline.models.registry import ClipModel
-
 if TYPE_CHECKING:
     import torch
+
+    from clip_pipeline.models.registry import ClipModel
 
 
 def ends_of_captions(model: ClipModel, tokens_BL: torch.Tensor) -> torch.Tensor | None:
@@ -41,8 +41,13 @@ def is_plain(transformer: Any) -> bool:
     )
 
 
-def block_at(block: Any, x_BLD: torch.Tensor, places_B: torch.Tensor) -> torch.Tensor:
-    """(B, D): the rows `places_B` of what a causal block gives for x. Each attends to itself and what is to its left."""
+def block_at(
+    block: Any, x_BLD: torch.Tensor, places_B: torch.Tensor, bias_B11L: torch.Tensor | None = None
+) -> torch.Tensor:
+    """(B, D): the rows `places_B` of what a causal block gives for x. Each attends to itself and what is to its left.
+
+    bias_B11L: added to the scores of each token as a key, such as `size_bias`.
+    """
     import torch
     import torch.nn.functional as F
 
@@ -55,6 +60,8 @@ def block_at(block: Any, x_BLD: torch.Tensor, places_B: torch.Tensor) -> torch.T
     packed = F.linear(normed_BLD, weight[width:], bias[width:]).view(batch, length, 2, heads, width // heads)
     k_BHLd, v_BHLd = packed.permute(2, 0, 3, 1, 4).unbind(0)
     scores_BH1L = query_BD.view(batch, heads, 1, width // heads) @ k_BHLd.transpose(-1, -2)
+    if bias_B11L is not None:
+        scores_BH1L = scores_BH1L + bias_B11L.to(scores_BH1L.dtype)
     unseen_BL = torch.arange(length, device=x_BLD.device) > places_B[:, None]
     weights_BH1L = scores_BH1L.masked_fill(unseen_BL[:, None, None], float("-inf")).softmax(-1)
     attended_BD = (weights_BH1L @ v_BHLd).reshape(batch, width)

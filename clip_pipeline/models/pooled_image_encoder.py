@@ -43,11 +43,8 @@ def pooling_of(model: Any) -> TokenPooling | None:
 
 
 @contextlib.contextmanager
-def token_pooling_understood() -> Iterator[None]:
-    """In it open_clip builds models whose vision_cfg has `token_pooling`, by whatever name it is asked for them.
-
-    To be called in `without_foreign_code`, in which models are loaded one after another: it changes a function of open_clip's and puts it back.
-    """
+def image_pooling_understood() -> Iterator[None]:
+    """In it open_clip builds models whose vision_cfg has `token_pooling`; see `token_pooling_understood`."""
     import open_clip.model as module
 
     plain = module._build_vision_tower

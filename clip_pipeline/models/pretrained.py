@@ -26,7 +26,7 @@ from clip_pipeline.machine.foreign_code import (
 )
 from clip_pipeline.machine.progress import waiting
 from clip_pipeline.models.loaded_weights import checked_model, resizing_said
-from clip_pipeline.models.pooled_image_encoder import token_pooling_understood
+from clip_pipeline.models.pooled_encoders import token_pooling_understood
 from clip_pipeline.models.preprocessing import others_preprocess_config, preprocess_config
 from clip_pipeline.models.registry import (
     CONFIG_FOLDER,
@@ -38,10 +38,12 @@ from clip_pipeline.models.registry import (
     load_config,
     open_clip_architectures,
 )
+from clip_pipeline.models.text_pooling import reads_bytes
 from clip_pipeline.models.torchvision_operators import load_open_clip
 from clip_pipeline.models.weights_file import check_weights_file, misfit_reason
 from clip_pipeline.sources.hub import hub_address, without_waiting
 from clip_pipeline.sources.web.reachable import is_reachable
+from clip_pipeline.text.byte_tokenizer import ByteTokenizer
 
 if TYPE_CHECKING:
     import torch
@@ -227,7 +229,7 @@ def _load_file(architecture: str, file: Path, device: str) -> Loaded:
 
 
 def open_clip_tokenizer(name: str, config: dict[str, Any], files: Path | None = None) -> Callable[..., torch.Tensor]:
-    """open_clip's tokenizer of a model, which runs no code of the model's. config: the model's. files: a folder of a tokenizer of
+    """open_clip's tokenizer of a model, which runs no code of the model's, or the bytes' own. config: the model's. files: a folder of a tokenizer of
     transformers that is to be read instead of the model's, in the model's way.
 
     To be called in `without_foreign_code`: open_clip hands the model's own `tokenizer_kwargs` on to transformers.
@@ -235,6 +237,8 @@ def open_clip_tokenizer(name: str, config: dict[str, Any], files: Path | None = 
     import open_clip
 
     from_transformers = bool(config["text_cfg"].get("hf_tokenizer_name"))  # the others know no such argument
+    if reads_bytes(config):
+        return ByteTokenizer(context_length_of(config))
     if files is not None:
         tokenizer = _tokenizer_of_files(config, files)
     else:

@@ -17,9 +17,11 @@ from clip_pipeline.machine.foreign_code import (
     refuse_code_of_folder,
     without_foreign_code,
 )
-from clip_pipeline.models.pooled_image_encoder import token_pooling_understood
+from clip_pipeline.models.pooled_encoders import token_pooling_understood
+from clip_pipeline.models.text_pooling import check_text_pooling
 from clip_pipeline.models.token_pooling import token_pooling_of
 from clip_pipeline.models.torchvision_operators import load_open_clip
+from clip_pipeline.text.byte_tokenizer import END_ID, PAD_ID, VOCABULARY
 
 ClipModel: TypeAlias = Any
 """open_clip's CLIP. torch gives the attributes of a module no types of their own, so checkers know nothing of it."""
@@ -118,6 +120,7 @@ def check_config(config: Any, where: str) -> None:
     if text_name and Path(text_name).expanduser().is_dir():
         refuse_code_of_folder(Path(text_name).expanduser())
     token_pooling_of(config["vision_cfg"], image_size_of(config), where)
+    check_text_pooling(config, where)
 
 
 def image_size_of(config: dict[str, Any]) -> tuple[int, int]:
@@ -167,6 +170,15 @@ def with_tokenizer(
     return fitted
 
 
+def without_tokenizer(config: dict[str, Any]) -> dict[str, Any]:
+    """The configuration of a model that reads bytes (`reads_bytes`), as it is published beside the weights."""
+    fitted = copy.deepcopy(config)
+    for of_another in ("tokenizer_kwargs", "tokenizer_mode", "hf_tokenizer_name"):
+        fitted["text_cfg"].pop(of_another, None)
+    fitted["text_cfg"].update(vocab_size=VOCABULARY, pad_id=PAD_ID, eos_id=END_ID, pool_type="argmax")
+    return fitted
+
+
 def build_model(config: dict[str, Any]) -> ClipModel:
     """A CLIP with random weights (drawn from torch's global generator), built by open_clip.
 
@@ -181,6 +193,7 @@ def build_model(config: dict[str, Any]) -> ClipModel:
             "The model is a CoCa, which has a decoder of texts beside CLIP's two encoders. It can embed, evaluate, probe and classify; "
             "what is trained here is CLIP: choose another model."
         )
+    check_config(config, "The model configuration")
     arguments = copy.deepcopy(config)
     from_transformers = bool(arguments["text_cfg"].get("hf_model_name"))
     kind = CustomTextCLIP if arguments.pop("custom_text", False) or from_transformers else CLIP
@@ -189,7 +202,6 @@ def build_model(config: dict[str, Any]) -> ClipModel:
         arguments["vision_cfg"]["timm_model_pretrained"] = False
     if from_transformers:
         arguments["text_cfg"]["hf_model_pretrained"] = False
-    check_config(arguments, "The model configuration")
     try:
         with without_foreign_code(_encoders_of(arguments)), token_pooling_understood():
             model = kind(**arguments)

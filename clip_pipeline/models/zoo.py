@@ -21,6 +21,7 @@ from clip_pipeline.models.registry import (
     load_config,
 )
 from clip_pipeline.models.takes_images import check_takes_images
+from clip_pipeline.models.text_pooling import TOKENIZER, text_pooling_of
 from clip_pipeline.storage.disk import hash_json
 
 FACTS_FILE = Path(__file__).parent / "known_facts.json"
@@ -112,7 +113,12 @@ def _text_encoder(text: dict[str, Any]) -> str:
         return str(text["hf_model_name"])
     width = text.get("width", 512)
     mlp = int(width * text.get("mlp_ratio", 4.0))
-    return f"{text.get('layers', 12)} × {width}, {text.get('heads', 8)} heads, MLP {mlp}"
+    plain = f"{text.get('layers', 12)} × {width}, {text.get('heads', 8)} heads, MLP {mlp}"
+    pooling = text_pooling_of(text, "text_cfg")
+    if pooling is None:
+        return plain
+    of = pooling.kind if pooling.tokens == TOKENIZER else f"{pooling.kind} of {pooling.tokens}"
+    return f"{plain}, at most {pooling.segments} segments ({of})"
 
 
 def _size_text(size: int | tuple[int, int]) -> str:

@@ -14,6 +14,10 @@ from clip_pipeline.pooling.segments import strongest_boundaries
 if TYPE_CHECKING:
     import torch
 
+EARLIER = 2e-6
+"""What a token's probability counts less than that of the one before it: a text that repeats itself has tokens that are equal but for
+rounding, and that differs with the shape of a batch."""
+
 
 def even_segments(length: int, count: int) -> torch.Tensor:
     """(length,) the number of the segment that each token is in when they are as long as one another, to one token."""
@@ -72,3 +76,27 @@ def _thresholds(free_BL: torch.Tensor, closes_BL: torch.Tensor, count: int) -> t
     if count == 1:
         return highest_B1
     return lowest_B1 if count > free_BL.shape[1] else (lowest_B1 + highest_B1) / 2
+
+
+def ranked_boundaries(logits_BL: torch.Tensor, free_BL: torch.Tensor, counts_B: torch.Tensor) -> Boundaries:
+    """Boundaries at the `counts_B` largest logits of each row's free tokens: rows of their own length have as many as they are to have.
+
+    free_BL: bool, tokens that may be one. Of equals the earlier is one, see EARLIER. Probabilities are those of `exact_boundaries`: each against its own row's threshold. A row without
+    free tokens, or with none wanted, has none.
+    """
+    import torch
+
+    numbers_L = torch.arange(logits_BL.shape[1], device=logits_BL.device)
+    with torch.no_grad():
+        free_logits_BL = logits_BL.masked_fill(~free_BL, float("-inf"))
+        order_BL = (free_logits_BL.sigmoid() - EARLIER * numbers_L - (~free_BL).float()).argsort(
+            dim=-1, descending=True
+        )
+        ranks_BL = torch.zeros_like(order_BL).scatter(1, order_BL, numbers_L.expand_as(order_BL))
+        hard_BL = (ranks_BL < counts_B[:, None]) & free_BL
+        lowest_B1 = free_logits_BL.masked_fill(~hard_BL, float("inf")).amin(1, keepdim=True)
+        highest_B1 = free_logits_BL.masked_fill(hard_BL, float("-inf")).amax(1, keepdim=True)
+        middle_B1 = (lowest_B1 + highest_B1) / 2
+        threshold_B1 = torch.where(lowest_B1.isinf(), highest_B1, torch.where(highest_B1.isinf(), lowest_B1, middle_B1))
+        threshold_B1 = threshold_B1.masked_fill(threshold_B1.isinf(), 0.0)
+    return Boundaries(hard_BL, (logits_BL - threshold_B1).sigmoid(), logits_BL, by_task=True)

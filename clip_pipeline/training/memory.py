@@ -127,8 +127,8 @@ def _kept_bytes(train_step: GradCacheStep, images: torch.Tensor, tokens: torch.T
 
 def _blocks(model: Any) -> int:
     """Blocks of the deeper transformer, at least one."""
-    encoders = (getattr(model.visual, "transformer", None), getattr(model, "transformer", None))
-    return max([1, *(len(encoder.resblocks) for encoder in encoders if encoder is not None)])
+    encoders = (getattr(part, "transformer", None) for part in (model.visual, model, getattr(model, "text", None)))
+    return max([1, *(len(getattr(encoder, "resblocks", ())) for encoder in encoders)])
 
 
 def free_bytes(device: str) -> int | None:

@@ -151,9 +151,16 @@ def saving_of(settings: TrainingSettings) -> Saving:
     )
 
 
-def odd_settings(settings: TrainingSettings, has_batch_norms: bool, processes: int = 1) -> list[str]:
-    """Sentences about settings that do not go well together. processes: that share the batch."""
+def odd_settings(
+    settings: TrainingSettings, has_batch_norms: bool, processes: int = 1, by_bytes: bool = False
+) -> list[str]:
+    """Sentences about settings that do not go well together. processes: that share the batch. by_bytes: whether the model reads those."""
     found = []
+    if by_bytes and settings.bag_of_words_loss:
+        found.append(
+            "training.bag_of_words_loss asks an image for the tokens of its captions, and those of this model are bytes, which say nothing of it. "
+            "Set it to 0."
+        )
     if settings.loss == "sigmoid" and settings.label_smoothing:
         found.append("training.label_smoothing has no effect on the sigmoid loss.")
     if 0 < settings.chunk_size < settings.batch_size // processes and has_batch_norms:

@@ -7,6 +7,7 @@ import logging
 import numpy as np
 
 from clip_pipeline.errors import ModelError, TrainingError
+from clip_pipeline.text.byte_tokenizer import ByteTokenizer
 from clip_pipeline.text.own_tokenizer import TrainingTokenizer
 from clip_pipeline.training.data.batches import CaptionTable
 from clip_pipeline.training.data.pairs import SplitPairs
@@ -71,10 +72,11 @@ def look_at_data(
     cut = share_of_cut_captions(training, tokenizer, length)
     if cut > WORTH_SAYING:
         most = "most" if cut > 0.5 else "many"
+        by_bytes = isinstance(tokenizer, ByteTokenizer)
+        units, larger = ("bytes", "") if by_bytes else ("tokens", " or tokenizer.vocab_size")
         found.append(
-            f"{cut:.0%} of the captions are longer than the {length} tokens of the text encoder, which is too few for "
-            f"{most} of them. Raise training.context_length or tokenizer.vocab_size, or lower "
-            "pairs.max_caption_words."
+            f"{cut:.0%} of the captions are longer than the {length} {units} of the text encoder, which is too few for "
+            f"{most} of them. Raise training.context_length{larger}, or lower pairs.max_caption_words."
         )
     return found
 

@@ -9,7 +9,9 @@ from typing import Any
 from clip_pipeline.errors import ModelError
 from clip_pipeline.models.form import ModelForm, form_of
 from clip_pipeline.models.preprocessing import preprocess_config
-from clip_pipeline.models.registry import context_length_of, vocab_size_of, with_tokenizer
+from clip_pipeline.models.registry import context_length_of, vocab_size_of, with_tokenizer, without_tokenizer
+from clip_pipeline.models.text_pooling import reads_bytes
+from clip_pipeline.text.byte_tokenizer import ByteTokenizer
 from clip_pipeline.text.own_tokenizer import OpenClipTokenizer, TrainingTokenizer, is_made_here
 from clip_pipeline.text.tokenizer import TOKENIZER_FILE, load_tokenizer
 from clip_pipeline.training.model.initial_model import with_loss
@@ -20,7 +22,7 @@ CHECKED_TEXTS = ["a photo of a red cup, on 2 tables", "Élan vital: naïve \u201
 @dataclass(frozen=True)
 class StartingPoint:
     """config: of open_clip's form, with the tokenizer's and the loss's entries. preprocess: of images, in open_clip's words.
-    tokenizer_folder: where the tokenizer's files are, None for CLIP's own, which has none. tokenizer_bytes: what tells it from another,
+    tokenizer_folder: where the tokenizer's files are, None for CLIP's own and for bytes, which have none. tokenizer_bytes: what tells it from another,
     beyond the files of the model that is gone on from."""
 
     config: dict[str, Any]
@@ -47,13 +49,22 @@ class StartingPoint:
 
 
 def starting_point(
-    config: dict[str, Any], init_from: str, loss: str, tokenizer_folder: Path, work_folder: Path
+    config: dict[str, Any], init_from: str, loss: str, tokenizer_folder: Path | None, work_folder: Path
 ) -> StartingPoint:
-    """config: the architecture of a new model. init_from: a model to go on from instead, "" for none. tokenizer_folder: of a new model;
-    one that is gone on from brings its own tokenizer, whose tokens its weights know. work_folder: for the files of a tokenizer that
+    """config: the architecture of a new model. init_from: a model to go on from instead, "" for none. tokenizer_folder: of a new model, not
+    looked at where it reads bytes; one that is gone on from brings its own tokenizer, whose tokens its weights know. work_folder: for the files of a tokenizer that
     is known by its name alone. Raises ModelError."""
     if init_from:
         return _of_model(form_of(init_from), loss, work_folder)
+    if reads_bytes(config):
+        fitted = without_tokenizer(config)
+        return StartingPoint(
+            with_loss(fitted, loss), preprocess_config(config), ByteTokenizer(context_length_of(config)), None, b""
+        )
+    if tokenizer_folder is None:
+        raise ModelError(
+            "The model reads the tokens of a tokenizer, and none was given. Make one with `clip-pipeline tokenizer`."
+        )
     tokenizer = load_tokenizer(tokenizer_folder)
     fitted = with_tokenizer(config, tokenizer.vocab_size, tokenizer.pad_id, tokenizer.end_id, tokenizer.context_length)
     preprocess, identity = preprocess_config(config), (tokenizer_folder / TOKENIZER_FILE).read_bytes()
@@ -62,6 +73,8 @@ def starting_point(
 
 def _of_model(form: ModelForm, loss: str, work_folder: Path) -> StartingPoint:
     config, text = with_loss(form.config, loss), form.config["text_cfg"]
+    if reads_bytes(config):
+        return StartingPoint(config, form.preprocess, ByteTokenizer(context_length_of(config)), None, b"")
     plain = not text.get("tokenizer_kwargs") and not text.get("tokenizer_mode")
     if form.brings_tokenizer and form.folder is not None and plain and is_made_here(form.folder):
         return StartingPoint(config, form.preprocess, load_tokenizer(form.folder), form.folder, b"")

@@ -14,8 +14,10 @@ from typing import TYPE_CHECKING, Any
 from clip_pipeline.machine.cores import usable_cores
 from clip_pipeline.machine.device import choose_device
 from clip_pipeline.models.folder import save_model_folder
+from clip_pipeline.models.text_pooling import reads_bytes
 from clip_pipeline.settings import ComputeSettings, TrainingSettings, fingerprinted
 from clip_pipeline.storage.disk import hash_json
+from clip_pipeline.text.byte_tokenizer import SPACE_ID
 from clip_pipeline.training.checkpoint import remove_states
 from clip_pipeline.training.data.batches import Batches, CaptionTable, shuffled_captions
 from clip_pipeline.training.data.decoded_images import ImageSource, StoredImages, store_images
@@ -79,7 +81,7 @@ the train and validation photos, which are stored in the work folder first."""
 def train_clip(
     pairs: pa.Table,
     photos: Photos,
-    tokenizer_folder: Path,
+    tokenizer_folder: Path | None,
     settings: TrainingSettings,
     compute: ComputeSettings,
     work_folder: Path,
@@ -89,7 +91,7 @@ def train_clip(
 ) -> dict[str, Any]:
     """Trains on the `train` split and writes the model folder, `train_log.csv`, `loss.png` and `training.json`.
 
-    pairs: records.IMAGE_TEXT_PAIRS. work_folder: kept between runs; holds the state from which a killed run goes on. With
+    pairs: records.IMAGE_TEXT_PAIRS. tokenizer_folder: None for a model that reads bytes. work_folder: kept between runs; holds the state from which a killed run goes on. With
     the same threads on the same machine, the resumed model has the same bytes as that of an undisturbed run.
     processes: those that train together; only the first one decodes, writes and returns the summary. on_row: called with each row of
     the log once it is written.
@@ -151,7 +153,7 @@ def train_clip(
             settings, schedule, config, preprocess, pairs_read, held_out, device, tokenizer.kept_ids, processes
         )
         by_batch = has_batch_norms(trainer.model) and not trainer.train_step.keeps_statistics
-        warnings += odd_settings(settings, by_batch, processes.count)
+        warnings += odd_settings(settings, by_batch, processes.count, reads_bytes(config))
         about_memory = look_at_memory(trainer)  # by all of them: batch norms that share a batch wait for one another
         if processes.first:
             _warn(warnings, about_memory)
@@ -209,9 +211,10 @@ def make_trainer(
     initial, augmentation, objective = initial_model_of(settings), augmentation_of(settings), objective_of(settings)
     optimizer, saving = optimizer_of(settings), saving_of(settings)
     check_circles(augmentation.mixup_alpha, settings.batch_size, processes.count)
+    space_id = SPACE_ID if reads_bytes(config) else None
     batches = Batches(pairs.table, settings.batch_size, settings.seed, settings.repeat_captions)
     share = processes.share(settings.batch_size)
-    data = Loader(pairs, batches, schedule.steps, share, augmentation, settings.captions_per_photo, kept_ids)
+    data = Loader(pairs, batches, schedule.steps, share, augmentation, settings.captions_per_photo, kept_ids, space_id)
     model = make_model(config, initial, device)
     share_batch_norms(model, processes)
     word_head = None

@@ -7,7 +7,13 @@ import pytest
 import torch
 
 from clip_pipeline.errors import ShapeError
-from clip_pipeline.pooling.budget import even_segments, exact_boundaries, router_logits, sampled_logits
+from clip_pipeline.pooling.budget import (
+    even_segments,
+    exact_boundaries,
+    ranked_boundaries,
+    router_logits,
+    sampled_logits,
+)
 from clip_pipeline.pooling.segments import own_segments
 
 
@@ -75,3 +81,38 @@ def test_even_segments_are_as_long_as_one_another_to_one_token(length, count):
 def test_more_segments_than_tokens_are_refused(count):
     with pytest.raises(ShapeError, match="Ask for 1 to 12"):
         exact_boundaries(logits(), count)
+
+
+def test_rows_of_their_own_length_have_as_many_as_they_are_to_have():
+    some, places = logits(6), torch.arange(12)
+    free, counts = (places > 0) & (places < torch.tensor([[12], [9], [9], [5], [2], [0]])), [4, 8, 0, 2, 1, 0]
+    found = ranked_boundaries(some, free, torch.tensor(counts))
+    for row, at, hard, count in zip(some, free, found.hard_BL, counts, strict=True):
+        chosen = sorted(torch.where(at)[0].tolist(), key=lambda place: -row[place].item())[:count]
+        assert torch.where(hard)[0].tolist() == sorted(chosen)
+    assert torch.equal((found.probabilities_BL > 0.5)[0][free[0]], found.hard_BL[0][free[0]])
+    assert found.probabilities_BL.isfinite().all()
+    hard = torch.cat(
+        [
+            ranked_boundaries(some[at : at + 1, :9], free[at : at + 1, :9], torch.tensor(counts[at : at + 1])).hard_BL
+            for at in range(1, 6)
+        ]
+    )
+    assert torch.equal(hard, found.hard_BL[1:, :9]), "whatever the row is filled up to"
+
+
+def test_of_equals_the_earlier_closes_also_where_they_are_equal_but_for_rounding():
+    even = torch.full((1, 12), -13.0)
+    free = torch.ones(1, 12, dtype=torch.bool)
+    for logit in (-13.0, 0.0, 2.0):
+        noisy = even * 0 + logit + 2e-7 * torch.randn(1, 12, generator=torch.Generator().manual_seed(1))
+        assert torch.where(ranked_boundaries(noisy, free, torch.tensor([5])).hard_BL[0])[0].tolist() == [0, 1, 2, 3, 4]
+
+
+def test_the_gradient_of_a_ranked_decision_is_that_of_its_probability():
+    some = logits().requires_grad_()
+    found = ranked_boundaries(some, torch.ones(5, 12, dtype=torch.bool), torch.full((5,), 4))
+    assert torch.equal(found.factor_BL, torch.ones(5, 12))
+    found.factor_BL.sum().backward()
+    assert some.grad is not None and (some.grad != 0).all()
+    assert torch.equal(some.grad > 0, found.hard_BL)

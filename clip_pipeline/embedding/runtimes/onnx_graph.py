@@ -115,7 +115,7 @@ def _export(model: Any, folder: Path, runtime: str) -> None:
     rows = {INPUT: {0: ROWS}, OUTPUT: {0: ROWS}}
     logger.info("Exporting the image encoder to ONNX, once for these weights")
     try:
-        with _slow_attention(), export_rewrites(model), warnings.catch_warnings(), torch.no_grad():
+        with slow_attention(), export_rewrites(model), warnings.catch_warnings(), torch.no_grad():
             warnings.simplefilter(
                 "ignore"
             )  # torch tells that this exporter is the older one: the newer needs onnxscript
@@ -129,7 +129,7 @@ def _export(model: Any, folder: Path, runtime: str) -> None:
 
 
 @contextlib.contextmanager
-def _slow_attention() -> Iterator[None]:
+def slow_attention() -> Iterator[None]:
     """torch's fused attention cannot be exported; it is as it was afterwards."""
     import torch
 

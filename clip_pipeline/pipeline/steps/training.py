@@ -79,14 +79,15 @@ def _training_config(workspace: Workspace) -> dict:
 
 
 def _training_inputs(workspace: Workspace, variant: str) -> dict[str, str]:
+    from clip_pipeline.models.text_pooling import reads_bytes
     from clip_pipeline.training.model.initial_model import hash_initial_weights
+    from clip_pipeline.training.options import architecture_of
 
+    tokenizer = {"bpe_tokenizer": workspace.get("bpe_tokenizer").content}
     return (
         shard_hashes(workspace)
-        | {
-            "image_text_pairs": workspace.get("image_text_pairs").file_hash("pairs.parquet"),
-            "bpe_tokenizer": workspace.get("bpe_tokenizer").content,
-        }
+        | {"image_text_pairs": workspace.get("image_text_pairs").file_hash("pairs.parquet")}
+        | ({} if reads_bytes(architecture_of(workspace.recipe.training)) else tokenizer)
         | hash_initial_weights(workspace.recipe.training.init_from)
     )
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from clip_pipeline.errors import InputError, MissingArtifactError, SettingsError
 from clip_pipeline.models.registry import context_length_of, list_models
+from clip_pipeline.models.text_pooling import reads_bytes
 from clip_pipeline.pipeline.graph import STEPS
 from clip_pipeline.pipeline.leftovers import artifacts_of_variant, undefined_artifacts
 from clip_pipeline.pipeline.partitions import variant_image_format, variant_names, variant_of
@@ -107,6 +108,8 @@ def check_variant(recipe: Recipe, variant: Variant) -> None:
     if training.init_from:  # which brings its own tokenizer, and resizes as it is used to
         return
     variant_image_format(training)
+    if reads_bytes(config):
+        return
     shared, own = context_length_of(architecture_of(recipe.training)), context_length_of(config)
     if own < shared:
         raise SettingsError(

@@ -45,7 +45,7 @@ class Loader:
     """The batches of a training, step after step, a few of them ahead. Use as a context manager: it ends the threads.
 
     steps: of the whole training. share: the rows of each batch that are this process's. captions_per_photo: K. kept_ids: tokens
-    that are never left out, the padding first.
+    that are never left out, the padding first. space_id: of a space where tokens are bytes, which are left out by words.
     """
 
     def __init__(
@@ -57,9 +57,11 @@ class Loader:
         augmentation: Augmentation = NO_AUGMENTATION,
         captions_per_photo: int = 1,
         kept_ids: tuple[int, ...] = (0,),
+        space_id: int | None = None,
     ):
         self.reader, self.batches, self.steps, self.share = reader, batches, steps, share
         self.augmentation, self.captions_per_photo, self.kept_ids = augmentation, captions_per_photo, kept_ids
+        self.space_id = space_id
         self._ahead: deque[PendingBatch] = deque()
         self._given: TrainingBatch | None = None
 
@@ -80,7 +82,7 @@ class Loader:
         rows = further_captions(self.reader.table, captions, self.captions_per_photo)[self.share]
         tokens, seed, size = self.reader.table.tokens[rows], self.batches.seed, self.batches.batch_size
         dropout = self.augmentation.token_dropout
-        shown = drop_tokens(tokens, seed, step, dropout, self.kept_ids, size, self.share)
+        shown = drop_tokens(tokens, seed, step, dropout, self.kept_ids, size, self.share, self.space_id)
         mixup_weight = draw_mixup_weight(seed, step, self.augmentation.mixup_alpha)
         self._given = TrainingBatch(batch.images, rows, tokens, shown, mixup_weight)
         return self._given

@@ -9,9 +9,10 @@ transformer that started as the mean, 27.2 and 27.7 % of a mean with a linear la
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from clip_pipeline.errors import SettingsError
+from clip_pipeline.models.pooled_text_encoder import text_pooling_of_model
 from clip_pipeline.models.registry import ClipModel
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ def prepare_text_encoder(model: ClipModel, kind: str, name: str) -> None:
     """
     if kind == OPEN_CLIP:
         return
-    if not len(getattr(getattr(model, "transformer", None), "resblocks", ())):
+    if not len(_blocks(model)):
         raise SettingsError(
             f"training.text_encoder is {kind}, but the text encoder of {name} is not open_clip's own transformer. Set it to open_clip."
         )
@@ -54,8 +55,8 @@ def go_on_with_text_encoder(model: ClipModel, kind: str, name: str) -> None:
 
 def _is_mean(model: ClipModel) -> bool:
     """Whether nothing in the text encoder tells places in a caption apart, as `stay_mean` leaves it."""
-    blocks = getattr(getattr(model, "transformer", None), "resblocks", ())
-    if not len(blocks) or bool(model.positional_embedding.any()):
+    blocks = _blocks(model)
+    if not len(blocks) or bool(_encoder(model).positional_embedding.any()):
         return False
     return not any(
         bool(part.any())
@@ -70,12 +71,22 @@ def _is_mean(model: ClipModel) -> bool:
     )
 
 
+def _encoder(model: ClipModel) -> Any:
+    """What holds the text encoder's parts: the model, or, where it pools tokens, a part of it."""
+    return model if text_pooling_of_model(model) is None else model.text
+
+
+def _blocks(model: ClipModel) -> Any:
+    """The layers of open_clip's own text transformer, or none."""
+    return getattr(getattr(_encoder(model), "transformer", None), "resblocks", ())
+
+
 def start_as_mean(model: ClipModel) -> None:
     """Puts zeros into the queries and the MLPs' outputs: every block then looks at all tokens alike, and MLPs add nothing."""
     import torch
 
     with torch.no_grad():
-        for block in model.transformer.resblocks:
+        for block in _blocks(model):
             width = block.attn.embed_dim
             block.attn.in_proj_weight[:width] = 0.0
             block.attn.in_proj_bias[:width] = 0.0
@@ -92,13 +103,13 @@ def stay_mean(model: ClipModel) -> None:
     import torch
 
     with torch.no_grad():
-        model.positional_embedding.zero_()
+        _encoder(model).positional_embedding.zero_()
     _leave_out_places(model)
 
 
 def _leave_out_places(model: ClipModel) -> None:
-    model.positional_embedding.requires_grad_(False)
-    for block in model.transformer.resblocks:
+    _encoder(model).positional_embedding.requires_grad_(False)
+    for block in _blocks(model):
         for part in (block.ln_2, block.mlp):
             part.requires_grad_(False)
         for packed in (block.attn.in_proj_weight, block.attn.in_proj_bias):

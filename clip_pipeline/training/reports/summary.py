@@ -7,6 +7,7 @@ from typing import Any
 
 from clip_pipeline.models.loaded_weights import resized_facts
 from clip_pipeline.models.pooled_image_encoder import pooling_of
+from clip_pipeline.models.pooled_text_encoder import text_pooling_of_model
 from clip_pipeline.training.objective.loss import guessing_loss
 from clip_pipeline.training.trainer import Trainer
 
@@ -32,4 +33,5 @@ def summarise(trainer: Trainer) -> dict[str, Any]:
         "trained_parameters": sum(p.numel() for p in model.parameters() if p.requires_grad),
         **({"token_pooling": pooling.facts()} if (pooling := pooling_of(model)) else {}),
         **resized_facts(model),
+        **({"text_token_pooling": of_texts.facts()} if (of_texts := text_pooling_of_model(model)) else {}),
     }

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import settings as example_settings
 from hypothesis import strategies as st
 
+from clip_pipeline.text.byte_tokenizer import SPACE_ID, ByteTokenizer
 from clip_pipeline.training.data.batches import Batches
 from clip_pipeline.training.data.captions import drop_tokens, further_captions
 from clip_pipeline_tests.training.caption_tables import make_caption_table
@@ -71,3 +72,16 @@ def test_other_words_at_each_step_and_the_same_in_a_share_of_the_batch():
     assert (whole == again).all()
     assert (whole != next_step).any()
     assert (drop_tokens(tokens[16:32], 0, 5, 0.3, (0, 1, 2), 64, slice(16, 32)) == whole[16:32]).all()
+
+
+def test_of_bytes_whole_words_are_left_out_each_by_one_chance():
+    tokens = ByteTokenizer(24).encode(["red cups on a table"] * 400, 24)[:, None]
+    seen = drop_tokens(tokens, 0, 5, 0.4, (0, 257, 258), 400, slice(None), SPACE_ID)
+    left = ["".join(chr(one - 1) if 0 < one < 257 else "." for one in row[1:20]) for row in seen[:, 0].tolist()]
+    words = [word for text in left for word in text.split(" ")]
+    assert set(words) == {"red", "cups", "on", "a", "table", "...", "....", "..", ".", "....."}
+    assert all(text[3] == text[8] == text[11] == text[13] == " " for text in left), "spaces stay"
+    assert 0.35 < sum("." in word for word in words) / len(words) < 0.45
+    assert len(set(left)) == 32, "any of the five, whatever becomes of the others"
+    part = drop_tokens(tokens[100:200], 0, 5, 0.4, (0, 257, 258), 400, slice(100, 200), SPACE_ID)
+    assert (part == seen[100:200]).all()
