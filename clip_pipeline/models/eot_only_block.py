@@ -12,10 +12,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import torch
 
-    from clip_pipeline.models.registry import ClipModel
 
-
-def ends_of_captions(model: ClipModel, tokens_BL: torch.Tensor) -> torch.Tensor | None:
+def ends_of_captions(model: Any, tokens_BL: torch.Tensor) -> torch.Tensor | None:
     """(B,) place of the token whose row is a caption's embedding, as open_clip's `text_global_pool` chooses it.
 
     None for a model that looks at something else.
