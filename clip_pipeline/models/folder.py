@@ -24,7 +24,7 @@ from clip_pipeline.machine.foreign_code import (
 )
 from clip_pipeline.machine.progress import waiting
 from clip_pipeline.models.loaded_weights import checked_model, resizing_said
-from clip_pipeline.models.pooled_encoders import token_pooling_understood
+from clip_pipeline.models.pooled_text_encoder import token_pooling_understood
 from clip_pipeline.models.pretrained import check_name, load_named_model, open_clip_tokenizer
 from clip_pipeline.models.registry import FOLDER_CONFIG_FILE as CONFIG_FILE
 from clip_pipeline.models.registry import LOCAL_DIR, check_config, image_size_of

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 from clip_pipeline.errors import ModelError
 from clip_pipeline.models.attention import attend
 from clip_pipeline.models.eot_only_block import block_at
+from clip_pipeline.models.pooled_image_encoder import image_pooling_understood
 from clip_pipeline.models.text_pooling import TextPooling, text_pooling_of
 from clip_pipeline.models.token_pooling import KEY, NONE
 from clip_pipeline.pooling.budget import ranked_boundaries, router_logits
@@ -75,6 +76,16 @@ def text_pooling_understood() -> Iterator[None]:
         yield
     finally:
         module._build_text_tower = plain
+
+
+@contextlib.contextmanager
+def token_pooling_understood() -> Iterator[None]:
+    """In it open_clip builds models whose vision_cfg or text_cfg has `token_pooling`, by whatever name it is asked for them.
+
+    To be called in `without_foreign_code`, in which models are loaded one after another: it changes functions of open_clip's and puts them back.
+    """
+    with image_pooling_understood(), text_pooling_understood():
+        yield
 
 
 @cache

@@ -26,7 +26,7 @@ from clip_pipeline.machine.foreign_code import (
 )
 from clip_pipeline.machine.progress import waiting
 from clip_pipeline.models.loaded_weights import checked_model, resizing_said
-from clip_pipeline.models.pooled_encoders import token_pooling_understood
+from clip_pipeline.models.pooled_text_encoder import token_pooling_understood
 from clip_pipeline.models.preprocessing import others_preprocess_config, preprocess_config
 from clip_pipeline.models.registry import (
     CONFIG_FOLDER,

@@ -17,7 +17,7 @@ from clip_pipeline.machine.foreign_code import (
     refuse_code_of_folder,
     without_foreign_code,
 )
-from clip_pipeline.models.pooled_encoders import token_pooling_understood
+from clip_pipeline.models.pooled_text_encoder import token_pooling_understood
 from clip_pipeline.models.text_pooling import check_text_pooling
 from clip_pipeline.models.token_pooling import token_pooling_of
 from clip_pipeline.models.torchvision_operators import load_open_clip
