@@ -34,6 +34,7 @@ from pathlib import Path
 from typing import Any
 
 PARTS = ("speed", "minutes", "long", "rates", "characters", "coder", "report")
+COMPARED = ("minutes", "long", "characters")
 SEEDED = ("none@6", "none@3", "whitespace", "router@4", "fixed@4")
 ONCE = ("unigram", "entropy", "gumbel@4", "fixed@2")
 RATES = ("router@2", "router@6", "gumbel@2", "gumbel@4", "gumbel@6")
@@ -274,7 +275,7 @@ def report(corpus: Any, options: argparse.Namespace) -> None:
 
     if (options.out / "speed.json").is_file():
         print_speed(json.loads((options.out / "speed.json").read_text()))
-    for part in ("minutes", "long", "characters"):
+    for part in options.of:
         settings = settings_of()
         models = {}
         for name, seed, _ in trainings_of(part, corpus, options):
@@ -336,6 +337,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--minutes", type=float, default=2.0, help="processor minutes of each training")
     parser.add_argument("--long-minutes", type=float, default=25.0)
     parser.add_argument("--rate-minutes", type=float, default=4.0)
+    parser.add_argument("--of", nargs="+", choices=COMPARED, default=list(COMPARED), help="parts that report scores")
     parser.add_argument("--out", type=Path, default=Path("/tmp/clip_pipeline_benchmarks/language"))
     parser.add_argument("--memory-of", default="", help=argparse.SUPPRESS)
     options = parser.parse_args(arguments)
