@@ -54,10 +54,11 @@ def prepare_data(
     compute: ComputeSettings,
     folder: Path,
     left_out: LeftOut | None = None,
+    fingerprint: str = "",
 ) -> dict[str, Any]:
     """Writes the shared data into `folder`; returns counts of photos by part, classes, and photos left out.
 
-    A photo that cannot be decoded is left out with a reason, and counted in `left_out`, or a warning where that is None. Raises DatasetError where parts or classes are missing.
+    fingerprint: of the dataset where it is known already, for which every photo is read; "" makes it. A photo that cannot be decoded is left out with a reason, and counted in `left_out`, or a warning where that is None. Raises DatasetError where parts or classes are missing.
     """
     from clip_pipeline.models.folder import open_model
     from clip_pipeline.models.identity import hash_weights
@@ -109,7 +110,7 @@ def prepare_data(
         "model": Path(model).name,
         "model_sha256": weights,
         "dataset": _name_with_split(dataset, settings.dataset),
-        "dataset_sha256": dataset_fingerprint(dataset),
+        "dataset_sha256": fingerprint or dataset_fingerprint(dataset),
         "out_of_domain": _name_with_split(out_of_domain, settings.out_of_domain) if out_of_domain else "",
         "classes": list(parts.class_names),
         "out_of_domain_classes": len(out_of_domain.class_names) if out_of_domain else 0,

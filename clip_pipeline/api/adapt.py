@@ -96,12 +96,13 @@ def _run_sweep(
     check_model(model)
     trials_of_sweep = sweep_trials(settings)
     datasets = _open_datasets(settings)
-    identity = _identity(model, datasets, settings, evaluation)
+    fingerprints = [dataset_fingerprint(opened) for opened in datasets if opened]
+    identity = _identity(model, fingerprints, settings, evaluation)
     made = {"command": "adapt", "model, photos and settings": identity}
     with published_folder(output, made, replace) as (folder, work):
         place = work / identity
         _lend_trials(output, place)
-        _prepare(model, datasets, settings, compute, place / "data")
+        _prepare(model, datasets, fingerprints[0], settings, compute, place / "data")
         data = open_data(place / "data")
         trials = run_sweep(
             lambda: TrialContext.open(model, data, settings, evaluation, compute),
@@ -127,8 +128,8 @@ def write_so_far(output: Path, evaluation: EvaluationSettings, folder: Path) -> 
     return write_results(trials, folder, evaluation.bootstrap_samples)
 
 
-def _identity(model: str, datasets: Datasets, settings: AdaptationSettings, evaluation: EvaluationSettings) -> str:
-    photos = [dataset_fingerprint(opened) for opened in datasets if opened]
+def _identity(model: str, photos: list[str], settings: AdaptationSettings, evaluation: EvaluationSettings) -> str:
+    """photos: the fingerprints of the datasets."""
     every = fingerprinted(settings)
     config = {name: value for name, value in every.items() if name not in (*OF_THE_SWEEP, *PLACES)}
     splits = [named_split(every[name])[1] for name in PLACES]
@@ -159,9 +160,14 @@ def _copy_trial(trial: Path, folder: Path) -> None:
 
 
 def _prepare(
-    model: str, datasets: Datasets, settings: AdaptationSettings, compute: ComputeSettings, folder: Path
+    model: str,
+    datasets: Datasets,
+    fingerprint: str,
+    settings: AdaptationSettings,
+    compute: ComputeSettings,
+    folder: Path,
 ) -> None:
-    """The shared data, made unless an earlier run made them for the same fractions and seeds."""
+    """The shared data, made unless an earlier run made them for the same fractions and seeds. fingerprint: of the dataset."""
     mark, wanted = folder / "sweep.txt", f"{settings.fractions} {settings.seeds}\n"
     if (folder / DATA_FILE).is_file() and mark.is_file() and mark.read_text(encoding="utf-8") == wanted:
         return
@@ -169,7 +175,7 @@ def _prepare(
     for old in (staging, folder):
         shutil.rmtree(old, ignore_errors=True)
     staging.mkdir(parents=True)
-    prepare_data(model, *datasets, settings, compute, staging)
+    prepare_data(model, *datasets, settings, compute, staging, fingerprint=fingerprint)
     (staging / mark.name).write_text(wanted, encoding="utf-8")
     sync_tree(staging)
     staging.replace(folder)

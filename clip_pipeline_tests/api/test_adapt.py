@@ -7,6 +7,7 @@ from __future__ import annotations
 import csv
 import json
 import shutil
+from collections import Counter
 from dataclasses import replace
 
 import pytest
@@ -129,3 +130,24 @@ def test_what_an_unfinished_grid_has_so_far_can_be_seen(model, settings, tmp_pat
     assert (tmp_path / "so_far/curve.png").is_file()
     with pytest.raises(MissingArtifactError):
         write_so_far(tmp_path / "other", EVALUATION, tmp_path / "so_far")
+
+
+def test_the_dataset_is_opened_once_and_each_photo_read_for_its_fingerprint_and_its_pixels(
+    model, settings, tmp_path, monkeypatch
+):
+    """Every photo was read a second time for a fingerprint that was known (2026-12-01)."""
+    import clip_pipeline.api.adapt as module
+
+    opened, read = [], Counter()
+    plain = module.open_dataset
+
+    def once(given):
+        dataset = plain(given)
+        opened.append(given)
+        return replace(dataset, read=lambda row: (read.update([dataset.ids[row]]), dataset.read(row))[1])
+
+    monkeypatch.setattr(module, "open_dataset", once)
+    few = replace(settings, out_of_domain="", methods="zero_shot", fractions="100", seeds=1)
+    adapt_with(model, few, tmp_path / "out")
+    assert opened == [settings.dataset]
+    assert set(read.values()) == {2}
