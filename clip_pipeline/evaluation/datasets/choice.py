@@ -9,7 +9,7 @@ from pathlib import Path
 
 from clip_pipeline.errors import Command, DatasetError, SettingsError, nearest_name
 from clip_pipeline.evaluation.datasets.entry import entries, find_entry
-from clip_pipeline.sources.photos.formats.tar_paths import is_tar_pattern
+from clip_pipeline.sources.photos.formats.tar_paths import is_tar_pattern, without_tar_ending
 
 HELD_OUT = "held_out"
 """The test split of the pairs: it exists as an artifact of the pipeline only."""
@@ -67,7 +67,7 @@ def near_entry(name: str) -> str:
 
 def _name_of(path: str) -> str:
     """A folder goes by its last name. Partition keys hold none of the signs that are replaced."""
-    return Path(path).absolute().name.removesuffix(".tar").translate(str.maketrans("|,[]", "____"))
+    return without_tar_ending(Path(path).absolute().name).translate(str.maketrans("|,[]", "____"))
 
 
 def path_of(choice: Choice) -> Path | None:

@@ -28,7 +28,7 @@ from clip_pipeline.evaluation.datasets.imagenet import open_flat_imagenet
 from clip_pipeline.evaluation.datasets.names import class_names
 from clip_pipeline.sources.photos.class_names import NAMES_FILE
 from clip_pipeline.sources.photos.formats.cifar import cifar_classes
-from clip_pipeline.sources.photos.formats.tar_paths import holds_tars
+from clip_pipeline.sources.photos.formats.tar_paths import holds_tars, is_tar_name, without_tar_ending
 from clip_pipeline.sources.photos.label_tables import PLACES
 from clip_pipeline.sources.photos.open import open_photos
 from clip_pipeline.sources.photos.photos import Metadata
@@ -64,7 +64,7 @@ def open_files(folder: Path, name: str = "") -> Dataset:
     name: what the scores call it, the folder's name if empty. Raises DatasetError when there is no photo, neither labels nor
     captions, or a single class; PhotosError, CaptionsError for files that cannot be read.
     """
-    name = name or folder.absolute().name.removesuffix(".tar")
+    name = name or without_tar_ending(folder.absolute().name)
     dataset = _of_published_form(folder, name) or _open_files(folder, name)
     if dataset.labels is not None and len(set(dataset.labels)) < 2:
         only = dataset.class_names[dataset.labels[0]]
@@ -115,7 +115,7 @@ def _class_names(folder: Path, known: Metadata) -> Sequence[str]:
         return known.class_names
     if classes := cifar_classes(folder):
         return tuple(class_names(find_entry(f"cifar{classes}")).values())
-    what = "tars" if holds_tars(folder) or folder.suffix.lower() == ".tar" else "photos"
+    what = "tars" if holds_tars(folder) or is_tar_name(folder.name) else "photos"
     raise DatasetError(
         f"{folder} holds {what} with labels and no {NAMES_FILE}. Put the class names there, one a line in the order of the labels; or "
         "write NAME=PATH where it is a dataset of the registry (clip-pipeline datasets), whose names are known."

@@ -22,6 +22,7 @@ from clip_pipeline.evaluation.datasets.folders import (
 )
 from clip_pipeline.evaluation.datasets.imagenet import open_flat_imagenet
 from clip_pipeline.evaluation.datasets.templates import own_templates
+from clip_pipeline.sources.photos.formats.tar_paths import without_tar_ending
 
 logger = logging.getLogger(__name__)
 
@@ -55,7 +56,7 @@ def open_choice(choice: Choice) -> Dataset:
     """As `open_dataset`, without a word of what is left out."""
     path = path_of(choice)
     near = near_entry(choice.name)
-    if path is not None and not choice.entry and near and choice.name != path.absolute().name.removesuffix(".tar"):
+    if path is not None and not choice.entry and near and choice.name != without_tar_ending(path.absolute().name):
         logger.warning(
             '"%s" is no name of the registry, though %s is: %s is read as files of your own', choice.name, near, path
         )

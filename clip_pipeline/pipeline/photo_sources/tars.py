@@ -32,7 +32,8 @@ class TarPhotos(ListedPhotos):
         from clip_pipeline.sources.photos.open import open_photos
 
         counts = LeftOut()
-        photos = open_photos(self.path, CaptionOptions(caption_keys=self.settings.caption_keys), kind=self.name)
+        options = CaptionOptions(caption_keys=self.settings.caption_keys)
+        photos = open_photos(self.path, options, kind=self.name, say=False)
         return Listing(with_captions(photos.table(counts), self.path), counts=counts)
 
     def root(self) -> Path:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import fnmatch
 import functools
 import gzip
-import logging
 import lzma
 import posixpath
 import shutil
@@ -19,13 +18,12 @@ from functools import partial
 from pathlib import Path
 from typing import IO
 
+from clip_pipeline.display.left_out import LeftOut
 from clip_pipeline.errors import InputError, SourceError
 from clip_pipeline.machine.progress import progress
 from clip_pipeline.sources.photos.packed_tar import open_tar
 from clip_pipeline.sources.tar_stream import TAR_ERRORS
 from clip_pipeline.sources.wikimedia.compression import RatioLimit
-
-logger = logging.getLogger(__name__)
 
 ARCHIVE_ENDINGS = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz", ".zip")
 ARCHIVE_ERRORS = (
@@ -58,7 +56,7 @@ def unpack(archive: Path, folder: Path, wanted: Sequence[str] = ("*",)) -> list[
     with a warning. Raises SourceError for a damaged archive.
     """
     written: list[Path] = []
-    left_out: list[str] = []
+    left_out = LeftOut()
     _leads_inside.cache_clear()  # a link may have come into the folder since
     limit = RatioLimit(archive.name, InputError)
     limit.count(archive.stat().st_size, 0)
@@ -67,7 +65,7 @@ def unpack(archive: Path, folder: Path, wanted: Sequence[str] = ("*",)) -> list[
             for name, member in members:
                 path = _path_inside(folder, name)
                 if path is None or member is None:
-                    left_out.append(name)
+                    left_out.add("member that is a link or leads out of the folder", 1, name)
                     continue
                 if not any(fnmatch.fnmatchcase(name.removeprefix("./"), pattern) for pattern in wanted):
                     continue
@@ -83,13 +81,7 @@ def unpack(archive: Path, folder: Path, wanted: Sequence[str] = ("*",)) -> list[
         raise SourceError(
             f"{archive} is damaged ({str(error).partition(chr(10))[0][:100]}). Remove it and download it again."
         ) from error
-    if left_out:
-        logger.warning(
-            "%s: left out %d members that are links or lead out of the folder, the first is %s",
-            archive.name,
-            len(left_out),
-            left_out[0],
-        )
+    left_out.say(archive.name)
     return written
 
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from clip_pipeline.display.left_out import LeftOut
 from clip_pipeline.errors import CaptionsError, InputError, nearest_name
 from clip_pipeline.sources.photos.coco import COCO_KEYS, read_coco
 from clip_pipeline.sources.photos.metadata import fact_columns, read_fact, text_of
@@ -101,7 +102,7 @@ def _files_in(places: Sequence[Path]) -> list[Path]:
 def reads_as_captions(path: Path) -> bool:
     """Whether the file is a table or list that gives a photo a caption, by its first row."""
     try:
-        return next(read_caption_file(path), None) is not None
+        return next(read_caption_file(path, left_out=LeftOut()), None) is not None
     except CaptionsError:
         return False
 
@@ -142,12 +143,14 @@ def _may_hold_captions(path: Path) -> bool:
     return name is not None and bool(_caption_columns(table)) and is_photo_name(str(first.get(name)))
 
 
-def read_caption_file(path: Path, file_key: str = "", caption_keys: str = "") -> Iterator[Captioned]:
+def read_caption_file(
+    path: Path, file_key: str = "", caption_keys: str = "", left_out: LeftOut | None = None
+) -> Iterator[Captioned]:
     """The rows in the order of the file; of COCO's and Karpathy's JSON one a photo.
 
     Reads those, Flickr8k's tokens (`name.jpg#0<TAB>caption`), CSV, TSV, `|`-separated, JSONL, JSON and Parquet. file_key,
-    caption_keys: columns, the latter with commas between; "" finds them by their usual names. Rows without a file name are
-    left out. Raises CaptionsError with the columns found where no file or no caption column is known.
+    caption_keys: columns, the latter with commas between; "" finds them by their usual names. Rows without a file name, and
+    captions of images that COCO's file does not list, are counted in left_out, or a warning where that is None. Raises CaptionsError with the columns found where no file or no caption column is known.
     """
     ending = plain_ending(path)
     if ending in (".txt", ".token") and path.is_file() and _holds_tokens(path):
@@ -155,13 +158,13 @@ def read_caption_file(path: Path, file_key: str = "", caption_keys: str = "") ->
         return
     if ending == ".json" and path.is_file() and _is_coco(path):
         with open_json(path, CaptionsError) as stream:
-            for row in read_coco(path, stream):
+            for row in read_coco(path, stream, left_out):
                 yield Captioned(*row)
         return
-    yield from _table_rows(path, file_key, caption_keys)
+    yield from _table_rows(path, file_key, caption_keys, left_out)
 
 
-def _table_rows(path: Path, file_key: str, caption_keys: str) -> Iterator[Captioned]:
+def _table_rows(path: Path, file_key: str, caption_keys: str, left_out: LeftOut | None) -> Iterator[Captioned]:
     table = stream_table_file(path, _columns_of_data, CaptionsError)
     file_column = chosen_columns(table, file_key, path, CaptionsError)[0] if file_key else table.column(FILE_COLUMNS)
     captions = chosen_columns(table, caption_keys, path, CaptionsError) if caption_keys else _caption_columns(table)
@@ -173,14 +176,18 @@ def _table_rows(path: Path, file_key: str, caption_keys: str) -> Iterator[Captio
             "column so, or give it as links.file_key or links.caption_keys."
         )
     facts = {name: column for name, column in fact_columns(table).items() if column not in (file_column, *captions)}
-    any_caption = False
+    any_caption, lost = False, LeftOut()
     for row in table.rows:
         name = text_of(row.get(file_column))
-        if name is not None:
+        if name is None:
+            texts = [text for one in captions for text in texts_of(row.get(one))]
+            lost.add("row without a file name", 1, next(iter(texts), ""))
+        else:
             said = {field: fact for field, column in facts.items() if (fact := read_fact(field, row.get(column)))}
             texts = [text for one in captions for text in texts_of(row.get(one))]
             any_caption = any_caption or bool(texts)
             yield Captioned(name, texts, said)
+    lost.hand_on(left_out, path.name)
     if not any_caption:
         raise CaptionsError(f"{path}: the column {captions[0]} is empty in every row. Give captions to train on.")
 

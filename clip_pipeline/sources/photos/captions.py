@@ -88,7 +88,7 @@ def captioned_photos(
     caption file or split list that does not fit. Memory holds the captions: see docs/photos.md for figures.
     """
     files = caption_files_of(folder, options)
-    said = _said_of(folder, names, files, options) if files else _captions_beside(folder, names)
+    said = _said_of(folder, names, files, options, counts) if files else _captions_beside(folder, names)
     absent = sorted(said.keys() - set(names))
     if absent:
         counts.add("captioned photo that is not there", len(absent), absent[0])
@@ -151,7 +151,9 @@ def check_sample(folder: Path, options: CaptionOptions) -> None:
     """Reads the first rows of each caption file, the bytes of texts (`check_text`), and the lists of splits, before long work. Raises
     CaptionsError as `captioned_photos`, SettingsError for `options.splits`."""
     for file in caption_files_of(folder, options):
-        for _ in itertools.islice(read_caption_file(file, options.file_key, options.caption_keys), ROWS_CHECKED):
+        for _ in itertools.islice(
+            read_caption_file(file, options.file_key, options.caption_keys, LeftOut()), ROWS_CHECKED
+        ):
             pass
         if plain_ending(file) not in (".parquet", ".pq"):
             check_text(file, CaptionsError)
@@ -162,7 +164,9 @@ def check_sample(folder: Path, options: CaptionOptions) -> None:
         read_text(file, CaptionsError)
 
 
-def _said_of(folder: Path, names: list[str], files: Sequence[Path], options: CaptionOptions) -> dict[str, _Said]:
+def _said_of(
+    folder: Path, names: list[str], files: Sequence[Path], options: CaptionOptions, counts: LeftOut
+) -> dict[str, _Said]:
     """What the files say, by path inside the folder; paths of absent photos are as they are written."""
     finder = PhotoFinder(names)
     said: dict[str, _Said] = {}
@@ -172,7 +176,7 @@ def _said_of(folder: Path, names: list[str], files: Sequence[Path], options: Cap
         beside = file.absolute().parent
         below = beside.relative_to(root).as_posix() if beside.is_relative_to(root) else "."
         images = PUBLISHED_JSON.fullmatch(file.name)  # captions_train2014.json: of the photos in train2014
-        for row in read_caption_file(file, options.file_key, options.caption_keys):
+        for row in read_caption_file(file, options.file_key, options.caption_keys, counts):
             written = [path_inside(folder, row.name), posixpath.join(below, row.name), row.name]
             if images:
                 written.insert(0, posixpath.join(images["images"], row.name))

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import logging
 import posixpath
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from clip_pipeline.display.left_out import LeftOut
 from clip_pipeline.errors import CaptionsError
 from clip_pipeline.sources.photos.metadata import facts_of
 from clip_pipeline.sources.tables.json_stream import JsonStream
 from clip_pipeline.sources.tables.values import plain_text, texts_of
-
-logger = logging.getLogger(__name__)
 
 COCO_KEYS = ("images", "annotations")
 
@@ -23,14 +21,14 @@ Row = tuple[str, list[str], dict[str, Any]]
 """File name as written, captions, facts (see metadata.py)."""
 
 
-def read_coco(path: Path, stream: JsonStream) -> Iterator[Row]:
+def read_coco(path: Path, stream: JsonStream, left_out: LeftOut | None = None) -> Iterator[Row]:
     """Rows of the object that the stream stands before, an image each, those without captions too.
 
     Images of Karpathy's lists carry their sentences, split and folder (`filepath`), and are given as they are read. COCO's
     are given at the end, with all captions of their annotations, their licence by name and their address: memory then holds
     the images and captions, 1.1 KB an image with three captions, not the file (374 MB of JSON: a peak of 716 MB, where
-    json.load takes 1,536 MB, and 17 s of CPU; 2026-11-21). Annotations of no image of the
-    list are left out with a warning. Raises CaptionsError for lists without a file name, id or captions and for two photos of
+    json.load takes 1,536 MB, and 17 s of CPU; 2026-11-21). Captions of no image of the
+    list are counted in left_out by their images, or a warning where that is None. Raises CaptionsError for lists without a file name, id or captions and for two photos of
     one id, ValueError for what is no JSON.
     """
     images: dict[str, tuple[Any, ...]] = {}
@@ -67,9 +65,12 @@ def read_coco(path: Path, stream: JsonStream) -> Iterator[Row]:
             f"{path} is of COCO's form, but none of its annotations has a caption (boxes and people have files of their "
             "own). Give captions_train2014.json or the like."
         )
-    unknown = len(captions.keys() - images.keys()) if images else 0
-    if unknown:
-        logger.warning("%s: left out the captions of %d images that it does not list", path.name, unknown)
+    unknown = [key for key in captions if key not in images] if images else []
+    lost = LeftOut()
+    lost.add(
+        "captions of an image that their file does not list", len(unknown), f"image_id {unknown[0]}" if unknown else ""
+    )
+    lost.hand_on(left_out, path.name)
     for key, (file_name, *values) in images.items():
         yield file_name, captions.pop(key, []), _image_facts(dict(zip(IMAGE_KEYS, values, strict=True)), licences)
 

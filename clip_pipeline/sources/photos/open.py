@@ -17,7 +17,7 @@ from clip_pipeline.sources.photos.formats.parquet import ParquetPhotos
 from clip_pipeline.sources.photos.formats.pixel_arrays import open_cifar, open_idx
 from clip_pipeline.sources.photos.formats.tar_keys import by_sample
 from clip_pipeline.sources.photos.formats.tar_members import tar_members
-from clip_pipeline.sources.photos.formats.tar_paths import find_tars, holds_tars, is_tar_pattern
+from clip_pipeline.sources.photos.formats.tar_paths import holds_packed_tars, holds_tars, is_tar_name, is_tar_pattern
 from clip_pipeline.sources.photos.formats.tars import TarPhotos
 from clip_pipeline.sources.photos.names import PHOTO_ENDINGS, is_photo_name
 from clip_pipeline.sources.photos.photos import Photos
@@ -44,7 +44,8 @@ def open_photos(
     """Opens photos without reading them. What lies at `path` may be
 
     - a folder of photos at any depth, with or without captions (`captioned_photos`), class folders, or folders of splits of them;
-    - webdataset tars: one, a folder of them, or of folders of them, or a pattern (tars/{00..12}.tar);
+    - webdataset tars: one, a folder of them, or of folders of them, or a pattern (tars/{00..12}.tar); packed ones (.tar.gz, .tgz,
+      .tar.bz2, .tar.xz, .tar.zst) are unpacked into the cache first;
     - a tar of a folder of the first kind, as it was;
     - one photo;
     - NAME.npy, an array (N, H, W) or (N, H, W, 3) of bytes;
@@ -78,8 +79,8 @@ def _open(path: Path, captions: CaptionOptions, columns: Columns, kind: str) -> 
         if photos is not None:
             return photos
     raise PhotosError(
-        f"{path} is no photo, tar, array or table of photos. Files that end in {', '.join(PHOTO_ENDINGS)}, .tar, .npy and "
-        ".parquet are read; packed ones must be unpacked first."
+        f"{path} is no photo, tar, array or table of photos. Files that end in {', '.join(PHOTO_ENDINGS)}, .tar, .tar.gz, .npy "
+        "and .parquet are read; other archives must be unpacked first."
     )
 
 
@@ -103,10 +104,9 @@ def _cifar(path: Path, captions: CaptionOptions, columns: Columns) -> Photos | N
 
 
 def _tar(path: Path, captions: CaptionOptions, columns: Columns) -> Photos | None:
-    """One tar, of a folder or of webdataset's samples."""
-    if path.suffix.lower() != ".tar":
+    """One tar, packed or not, of a folder or of webdataset's samples."""
+    if not is_tar_name(path.name):
         return None
-    find_tars(path)  # raises for a file that is no tar
     members = list(tar_members(path))
     samples, places = by_sample(members), files_below_root(members)
     if is_folder(places, samples):
@@ -128,6 +128,10 @@ def _folder_of_photos(folder: Path, captions: CaptionOptions, columns: Columns) 
             if photos is not None:
                 return photos
         raise
+
+
+def _folder_of_packed_tars(folder: Path, captions: CaptionOptions, columns: Columns) -> Photos | None:
+    return TarPhotos(folder, captions.caption_keys) if holds_packed_tars(folder) else None
 
 
 def _folder_of_tables(folder: Path, captions: CaptionOptions, columns: Columns) -> Photos | None:
@@ -152,5 +156,5 @@ Form = Callable[[Path, CaptionOptions, Columns], Photos | None]
 
 FILES: tuple[Form, ...] = (_photo, _array, _table, _cifar, _tar)
 FOLDERS: tuple[Form, ...] = (_folder_of_tars, _folder_of_photos)
-WITHOUT_PHOTO_FILES: tuple[Form, ...] = (_folder_of_tables, _idx, _cifar)
+WITHOUT_PHOTO_FILES: tuple[Form, ...] = (_folder_of_tables, _idx, _cifar, _folder_of_packed_tars)
 """The forms in the order in which they are tried; the first that a path has is the one."""

@@ -52,7 +52,7 @@ def open_bytes(path: Path, error: type[InputError]) -> BinaryIO:
     kind = COMPRESSED.get(path.suffix.lower())
     if kind is None:
         return stream
-    pieces = _zstd_pieces(path, stream, error) if kind == "zstd" else _pieces(path, stream, kind, error)
+    pieces = zstd_pieces(path, stream, error) if kind == "zstd" else _pieces(path, stream, kind, error)
     return io.BufferedReader(ByteStream(pieces, path.name), BUFFER_BYTES)
 
 
@@ -61,10 +61,13 @@ def _pieces(path: Path, stream: BinaryIO, kind: str, error: type[InputError]) ->
         yield from decompressed(iter(lambda: stream.read(CHUNK_BYTES), b""), kind, str(path), error, MAX_TABLE_RATIO)
 
 
-def _zstd_pieces(path: Path, stream: BinaryIO, error: type[InputError]) -> Iterator[bytes]:
+def zstd_pieces(
+    path: Path, stream: BinaryIO, error: type[InputError], max_ratio: int = MAX_TABLE_RATIO
+) -> Iterator[bytes]:
+    """What a file that zstd has packed unpacks to. Raises `error` for what unpacks without an end, OSError for damage."""
     import pyarrow as pa
 
-    limit = RatioLimit(str(path), error, MAX_TABLE_RATIO)
+    limit = RatioLimit(str(path), error, max_ratio)
     limit.count(path.stat().st_size, 0)
     with stream, pa.input_stream(stream, compression="zstd") as unpacked:
         while piece := unpacked.read(CHUNK_BYTES):

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote_plus
 
+from clip_pipeline.display.left_out import LeftOut
 from clip_pipeline.errors import SettingsError, SourceError
 from clip_pipeline.machine.progress import progress
 from clip_pipeline.settings import WikipediaSettings
@@ -59,10 +60,11 @@ def download_articles(
             titles += category_titles(client, settings, site, report, max_categories)
         titles = list(dict.fromkeys(titles))
         pages = _read_pages(client, titles, report)
+    lost = LeftOut()
     for reason in ("missing", "invalid", "elsewhere", "not_wikitext"):
         names = getattr(report, reason)
-        if names:
-            logger.warning("%d titles are left out (%s): %s", len(names), reason, first_names(names))
+        lost.add(f"title {reason}", len(names), first_names(names) if names else "")
+    lost.say(settings.api)
     if not pages:
         raise SourceError(
             f"{settings.api} has none of the {report.asked:,} titles asked for ({first_names(titles) or 'the category is empty'}). "

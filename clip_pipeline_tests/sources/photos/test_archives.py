@@ -37,10 +37,7 @@ def test_members_are_written_and_none_leaves_the_folder(tmp_path, name, caplog):
     assert {path.relative_to(tmp_path / "in").as_posix() for path in written} == {"a/1.txt", "a/b/2.txt"}
     assert (tmp_path / "in/a/b/2.txt").read_bytes() == b"two" * 1000
     assert {path.name for path in tmp_path.iterdir()} == {name, "in"}
-    assert (
-        f"left out {len(HARMFUL)} members that are links or lead out of the folder, the first is ../out.txt"
-        in caplog.text
-    )
+    assert f'{len(HARMFUL)} of "member that is a link or leads out of the folder", such as "../out.txt"' in caplog.text
 
 
 def test_only_members_of_the_patterns_are_written(tmp_path):

@@ -216,7 +216,7 @@ def test_json_that_is_cut_says_where(release):
         list_folder(release)
 
 
-def test_captions_of_unknown_images_and_empty_ones_are_left_out(tmp_path, caplog):
+def test_captions_of_unknown_images_and_empty_ones_are_left_out(tmp_path):
     make(tmp_path, "a.jpg")
     told = {"images": [IMAGE], "annotations": [{"image_id": 9, "caption": "Whose?"}, {"image_id": 1, "caption": " "}]}
     (tmp_path / "captions.json").write_text(json.dumps(told))
@@ -224,7 +224,15 @@ def test_captions_of_unknown_images_and_empty_ones_are_left_out(tmp_path, caplog
     table = list_folder(tmp_path, counts=counts)
     assert table["captions"].to_pylist() == [[]]
     assert counts["photo without caption"] == 1
-    assert "left out the captions of 1 images" in caplog.text
+    assert ("captions of an image that their file does not list", 1, "", "image_id 9") in counts.rows()
+
+
+def test_rows_without_a_file_name_are_counted_with_their_captions(tmp_path):
+    make(tmp_path, "a.jpg")
+    (tmp_path / "captions.csv").write_text("file,caption\na.jpg,A cup\n,Whose?\n,Mine\n")
+    counts = LeftOut()
+    assert list_folder(tmp_path, counts=counts)["captions"].to_pylist() == [["A cup"]]
+    assert ("row without a file name", 2, "", "Whose?") in counts.rows()
 
 
 def test_what_follows_the_end_of_the_json_is_told(tmp_path):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import posixpath
 import threading
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
@@ -20,6 +19,8 @@ from clip_pipeline.sources.photos.formats.tar_keys import (
     split_member_name,
 )
 from clip_pipeline.sources.photos.formats.tar_members import TarPlace, tar_members
+from clip_pipeline.sources.photos.formats.tar_paths import tar_stem
+from clip_pipeline.sources.photos.formats.unpacked_tars import plain_tar
 
 ENDINGS = {
     **{"JPEG": "jpg", "PNG": "png", "WEBP": "webp", "GIF": "gif", "BMP": "bmp", "TIFF": "tif"},
@@ -62,8 +63,8 @@ def read_photos(paths: Iterable[Path], id_of: Mapping[str, str]) -> Iterator[tup
 
 
 def read_place(path: Path, place: TarPlace) -> bytes:
-    """The bytes at a place of a tar."""
-    with path.open("rb") as stream:
+    """The bytes at a place of a tar, which may be packed."""
+    with plain_tar(path).open("rb") as stream:
         stream.seek(place.offset)
         return stream.read(place.size)
 
@@ -107,5 +108,5 @@ def find_photo(path: Path, key: str) -> TarPlace | None:
 
 
 def sample_id(tar_name: str, key: str) -> str:
-    """`TAR/KEY`: without `.tar`, and without the `./` that `tar cf x.tar .` puts before every name."""
-    return f"{posixpath.splitext(tar_name)[0]}/{key.removeprefix('./')}"
+    """`TAR/KEY`: without `.tar` or `.tar.gz`, and without the `./` that `tar cf x.tar .` puts before every name."""
+    return f"{tar_stem(tar_name)}/{key.removeprefix('./')}"

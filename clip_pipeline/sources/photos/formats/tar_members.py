@@ -11,12 +11,10 @@ from typing import NamedTuple
 
 from clip_pipeline.display.left_out import LeftOut
 from clip_pipeline.errors import PhotosError
+from clip_pipeline.sources.photos.formats.unpacked_tars import plain_tar
 from clip_pipeline.sources.tar_stream import TAR_ERRORS, tar_entries
 
 logger = logging.getLogger(__name__)
-
-PACKED_BEGINNINGS = (b"\x1f\x8b", b"BZh", b"\xfd7zXZ", b"\x28\xb5\x2f\xfd")
-"""Of gzip, bzip2, xz and zstd."""
 
 MAX_LINKS = 40
 """A link may lead to a link; as many as Linux follows."""
@@ -38,30 +36,29 @@ def tar_members(path: Path, ended: bool = False, left_out: LeftOut | None = None
     files that are in it too (GNU tar writes a file that has two names as a link).
 
     left_out: counts what is not given: links that lead elsewhere, members with holes, whose bytes do not lie in one piece, and names
-    that are no UTF-8; without it they are a warning. Raises PhotosError for a tar that is packed, cut or damaged.
+    that are no UTF-8; without it they are a warning. The places of a packed tar
+    are those in `plain_tar`. Raises PhotosError for a tar that is cut or damaged.
 
     ended: the tar must have the block of zeros at its end, without which it may have been cut between two members; else that
     is a warning: tars of one's own are made by many programs.
     """
     lost = LeftOut() if left_out is None else left_out
     links: dict[str, str] = {}
-    with path.open("rb") as stream:
-        if stream.read(6).startswith(PACKED_BEGINNINGS):
-            raise PhotosError(
-                f"{path} is compressed, so its photos cannot be reached one by one. Unpack it with gunzip first."
-            )
+    plain = plain_tar(path)
     try:
-        yield from _files(path, ended, links, lost)
+        yield from _files(plain, ended, links, lost, path)
         if links:
-            yield from _linked_files(path, links, lost)
+            yield from _linked_files(plain, links, lost)
     except TAR_ERRORS as problem:
         raise PhotosError(f"{path} is no whole tar ({str(problem)[:100]}). Make or download it again.") from None
     if left_out is None:
         lost.say(str(path))
 
 
-def _files(path: Path, ended: bool, links: dict[str, str], lost: LeftOut) -> Iterator[tuple[str, TarPlace]]:
-    """The files themselves; names and targets of links go into `links`. Raises TAR_ERRORS."""
+def _files(
+    path: Path, ended: bool, links: dict[str, str], lost: LeftOut, given: Path
+) -> Iterator[tuple[str, TarPlace]]:
+    """The files themselves; names and targets of links go into `links`. given: the tar as people know it. Raises TAR_ERRORS."""
     size, end = path.stat().st_size, 0
     with path.open("rb") as stream, tar_entries(stream) as (tar, entries):
         for entry in entries:
@@ -88,7 +85,7 @@ def _files(path: Path, ended: bool, links: dict[str, str], lost: LeftOut) -> Ite
     if ended and len(mark) < tarfile.BLOCKSIZE:
         raise tarfile.ReadError(f"it breaks off at byte {stopped:,}")
     if not after:
-        logger.warning("%s has no mark at its end: it may have been cut between two samples", path)
+        logger.warning("%s has no mark at its end: it may have been cut between two samples", given)
 
 
 def _is_text(name: str) -> bool:

@@ -3,23 +3,38 @@
 from __future__ import annotations
 
 import itertools
-import logging
 import os
 import posixpath
 import re
 from collections.abc import Iterator
 from pathlib import Path
 
+from clip_pipeline.display.left_out import LeftOut
 from clip_pipeline.errors import PhotosError
 from clip_pipeline.sources.photos.names import is_photo_name
 
-logger = logging.getLogger(__name__)
-
 BRACES = re.compile(r"\{([^{}]*)\}")
 RANGE = re.compile(r"(\d+)\.\.(\d+)")
-TAR_URL = re.compile(r"tar:(.+?\.tar)#(.+)", re.IGNORECASE | re.DOTALL)
-PACKED = (".tar.gz", ".tgz", ".tar.bz2", ".tar.xz", ".tar.zst")
+_ENDING = r"\.(?:tar(?:\.(?:gz|bz2|xz|zst))?|tgz|tbz2?|txz|tzst)"
+TAR_ENDING = re.compile(rf"{_ENDING}\Z", re.IGNORECASE)
+TAR_URL = re.compile(rf"tar:(.+?{_ENDING})#(.+)", re.IGNORECASE | re.DOTALL)
+PACKED_TWIN = "packed tar beside the same one, unpacked or packed otherwise"
 MAX_NAMES = 1_000_000
+
+
+def is_tar_name(name: str) -> bool:
+    """Whether a file of that name is a tar, packed or not."""
+    return TAR_ENDING.search(name) is not None
+
+
+def tar_stem(name: str) -> str:
+    """The name without the ending of a tar, packed or not, else without what follows its last dot."""
+    return without_tar_ending(name) if is_tar_name(name) else posixpath.splitext(name)[0]
+
+
+def without_tar_ending(name: str) -> str:
+    """The name without the ending of a tar, packed or not; any other as it is."""
+    return TAR_ENDING.sub("", name)
 
 
 def is_tar_pattern(path: Path) -> bool:
@@ -35,18 +50,20 @@ def tar_root(path: Path) -> Path:
     return Path(os.path.commonpath([tar.absolute().parent for tar in _expanded(path)]))
 
 
-def find_tars(path: Path) -> list[str]:
+def find_tars(path: Path, left_out: LeftOut | None = None) -> list[str]:
     """Names of the tars in a folder or one folder down, with `/`, in order; of a tar its own name, of a pattern those below
     `tar_root`.
 
-    Numbered tars are in the order of their numbers. Raises PhotosError where there is none, and for a tar that a range
+    Numbered tars are in the order of their numbers. Of a.tar and a.tar.gz the first is taken, and the other counted in left_out, or a warning
+    where that is None. Raises PhotosError where there is none, and for a tar that a range
     names and that is not there.
     """
     if is_tar_pattern(path):
         root = tar_root(path)
-        return sorted({tar.absolute().relative_to(root).as_posix() for tar in _expanded(path)}, key=_tar_order)
+        names = [tar.absolute().relative_to(root).as_posix() for tar in _expanded(path)]
+        return _one_of_each(sorted(set(names), key=_tar_order), path, left_out)
     if path.is_file():
-        if not path.name.lower().endswith((".tar", *PACKED)):
+        if not is_tar_name(path.name):
             raise PhotosError(
                 f"{path} is no folder, and does not end in .tar. Give a folder of photos or of webdataset tars, or one tar; a tar by "
                 "another ending must be renamed."
@@ -57,25 +74,35 @@ def find_tars(path: Path) -> list[str]:
     inside = [one for pattern in ("*", "*/*") for one in path.glob(pattern) if one.is_file()]
     names = [one.relative_to(path).as_posix() for one in inside]
     names = [name for name in names if not any(part.startswith(".") for part in name.split("/"))]
-    tars = sorted((name for name in names if name.lower().endswith(".tar")), key=_tar_order)
-    packed = sorted(name for name in names if name.lower().endswith(PACKED))
-    if not tars and packed:
-        raise PhotosError(
-            f"{path} holds packed tars ({packed[0]}), whose photos cannot be reached one by one. Unpack them first, such as "
-            f"with gunzip *.tar.gz."
-        )
+    tars = sorted((name for name in names if is_tar_name(name)), key=_tar_order)
     if not tars:
         raise PhotosError(f"{path} holds no .tar files. Give a webdataset tar or the folder that holds the tars.")
-    if packed:
-        logger.warning("%s: left out %d packed tars, the first is %s", path, len(packed), packed[0])
-    return tars
+    return _one_of_each(tars, path, left_out)
+
+
+def _one_of_each(names: list[str], path: Path, left_out: LeftOut | None) -> list[str]:
+    """One of those that are called the same but for how they are packed (a.tar and a.tar.gz), whose photos would have the same ids."""
+    taken: dict[str, str] = {}
+    for name in sorted(names, key=lambda name: not name.lower().endswith(".tar")):
+        taken.setdefault(tar_stem(name) if is_tar_name(name) else name, name)
+    kept, lost = set(taken.values()), LeftOut()
+    for name in names:
+        lost.add(PACKED_TWIN, int(name not in kept), name)
+    lost.hand_on(left_out, str(path))
+    return [name for name in names if name in kept]
 
 
 def holds_tars(folder: Path) -> bool:
-    """Whether a folder is one of tars, or of folders of them, rather than of photos."""
+    """Whether a folder is one of tars, or of folders of them, rather than of photos. Packed ones are not looked for: an archive is often kept
+    beside what it was unpacked to."""
     if any(entry.is_file() and is_photo_name(entry.name) for entry in folder.iterdir()):
         return False
     return any(any(folder.glob(pattern)) for pattern in ("*.[tT][aA][rR]", "*/*.[tT][aA][rR]"))
+
+
+def holds_packed_tars(folder: Path) -> bool:
+    """Whether packed tars lie in a folder, or one folder down."""
+    return any(is_tar_name(one.name) and one.is_file() for pattern in ("*", "*/*") for one in folder.glob(pattern))
 
 
 def tar_path(root: Path, name: str) -> Path:
@@ -127,7 +154,7 @@ def _alternatives(pattern: str) -> Iterator[str]:
 
 
 def _tar_order(name: str) -> tuple[str, int, str]:
-    stem = posixpath.basename(name)[: -len(".tar")]
+    stem = posixpath.basename(tar_stem(name))
     return posixpath.dirname(name), int(stem) if stem.isdecimal() else -1, name
 
 

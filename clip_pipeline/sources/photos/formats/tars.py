@@ -33,6 +33,7 @@ from clip_pipeline.sources.photos.formats.tar_sample import (
     read_text_member,
     sample_facts,
 )
+from clip_pipeline.sources.photos.formats.unpacked_tars import plain_tar
 from clip_pipeline.sources.photos.metadata import FACT_COLUMNS
 from clip_pipeline.sources.photos.photos import Metadata, Photo, StoredPhotos
 from clip_pipeline.sources.photos.splits import SPLIT_NAMES
@@ -64,7 +65,7 @@ class _Everything(NamedTuple):
 
 
 class TarPhotos(StoredPhotos):
-    """Photos of webdataset tars (`find_tars`), in order of tar and key, named TAR/KEY without `.tar`.
+    """Photos of webdataset tars (`find_tars`), in order of tar and key, named TAR/KEY without `.tar` or `.tar.gz`.
 
     Nothing is kept of a photo until its metadata are asked for: the headers of a tar are read when its turn comes, and again
     where it is wanted again later. So `len`, which reads the headers of all, finds a damaged tar.
@@ -77,7 +78,7 @@ class TarPhotos(StoredPhotos):
     between: txt, json.prompt, json.meta.caption.
 
     samples: those of the tar, where there is one and they are known. samples_kept: in memory, of the tars that were asked for
-    last. Raises PhotosError for tars that are missing, cut, compressed or without photos.
+    last. Raises PhotosError for tars that are missing, cut or without photos.
     """
 
     def __init__(
@@ -87,14 +88,14 @@ class TarPhotos(StoredPhotos):
         samples: TarIndex | None = None,
         samples_kept: int = SAMPLES_KEPT,
     ):
-        self._path, self._tar_names = path, find_tars(path)
+        self.passed_over = LeftOut()
+        self._path, self._tar_names = path, find_tars(path, self.passed_over)
         root = tar_root(path)
         self._tar_paths = [tar_path(root, name) for name in self._tar_names]
         self._keys = [key.strip() for key in caption_keys.split(",") if key.strip()]
         self._read: OrderedDict[int, _Tar] = OrderedDict()
-        self._lock, self._samples_kept = threading.Lock(), samples_kept
+        self._lock, self._samples_kept, self._said = threading.Lock(), samples_kept, False
         self._everything: _Everything | None = None
-        self._said = False
         if samples is not None:
             self._read[0] = self._sorted(0, samples)
 
@@ -125,13 +126,10 @@ class TarPhotos(StoredPhotos):
         ends = list(accumulate(counts))
         if not ends[-1]:
             raise self._without_photos()
-        self._say_once(lost)
-        return ends
-
-    def _say_once(self, lost: LeftOut) -> None:
         if not self._said:
             lost.say(str(self._path))
         self._said = True
+        return ends
 
     def _without_photos(self) -> PhotosError:
         return PhotosError(
@@ -176,12 +174,13 @@ class TarPhotos(StoredPhotos):
     def metadata(self) -> Metadata:
         """See `Photos`. Keeps the names and places of all photos too."""
         every, lost = _Everything([], array("l"), array("q"), array("q")), LeftOut()
+        lost.take(self.passed_over)
         captions: list[list[str]] = []
         labels: list[int | None] = []
         splits: list[str] = []
         for number, tar in enumerate(self._tars()):
             tar.samples.count_lost(tar.name, lost)
-            with tar.path.open("rb") as stream:
+            with plain_tar(tar.path).open("rb") as stream:
                 for key, place in tar.photos:
                     every.names.append(sample_id(tar.name, key))
                     every.tars.append(number)
@@ -220,6 +219,7 @@ class TarPhotos(StoredPhotos):
         seen: Counter[str] = Counter()
         rows: list[dict[str, Any]] = []
         photos, captioned, uncaptioned = 0, 0, ""
+        counts.take(self.passed_over)
         with progress("Reading tars", total=len(self._tar_names), unit="tar") as bar:
             for tar in self._tars():
                 for row in self._rows(tar, counts, seen):
@@ -244,7 +244,7 @@ class TarPhotos(StoredPhotos):
     def _rows(self, tar: _Tar, counts: LeftOut, seen: Counter[str]) -> Iterator[dict[str, Any]]:
         split = SPLIT_NAMES.get(posixpath.basename(posixpath.dirname(tar.name)).lower())
         tar.samples.count_lost(tar.name, counts)
-        with tar.path.open("rb") as stream:
+        with plain_tar(tar.path).open("rb") as stream:
             for key, _ in tar.photos:
                 sample = Sample(stream, tar.samples[key], f"{tar.name}: {key}", counts)
                 said = read_json(sample)

@@ -11,7 +11,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from clip_pipeline.errors import PhotosError
-from clip_pipeline.sources.photos.formats.tar_paths import find_tars, holds_tars, is_tar_pattern, tar_path, tar_root
+from clip_pipeline.sources.photos.formats.tar_paths import (
+    find_tars,
+    holds_tars,
+    is_tar_name,
+    is_tar_pattern,
+    tar_path,
+    tar_root,
+    tar_stem,
+    without_tar_ending,
+)
 from clip_pipeline.sources.photos.local_photos import LocalPhotos
 from clip_pipeline.sources.photos.open import open_photos
 from clip_pipeline_tests.made.opened_photos import list_tars
@@ -97,14 +106,21 @@ def test_a_folder_holds_tars_where_no_photo_lies_beside_them(tars):
     assert not holds_tars(tars / "a") and not holds_tars(tars / "d")
 
 
-@pytest.mark.parametrize("name", ["0.tar.gz", "0.tgz", "0.TAR.GZ", "0.tar.zst"])
-def test_packed_tars_are_refused_with_what_to_do(tmp_path, name, caplog):
+@pytest.mark.parametrize("name", ["0.tar.gz", "0.tgz", "0.TAR.GZ", "0.tar.zst", "0.tar.bz2", "0.tbz2", "0.txz"])
+def test_packed_tars_are_tars_and_one_beside_itself_unpacked_is_counted(tmp_path, name, caplog):
     (tmp_path / name).write_bytes(gzip.compress(b"anything"))
-    with pytest.raises(PhotosError, match=rf"holds packed tars \({name}\).*Unpack them first"):
-        find_tars(tmp_path)
-    with pytest.raises(PhotosError, match=r"is compressed|is no whole tar"):
-        list_tars(tmp_path / name)
+    assert find_tars(tmp_path) == find_tars(tmp_path / name) == [name]
+    assert is_tar_name(name) and tar_stem(f"a.b/{name}") == "a.b/0" and without_tar_ending(name) == "0"
     write_tar(tmp_path / "1.tar", {"k.jpg": "photo"})
+    assert find_tars(tmp_path) == [name, "1.tar"]
+    write_tar(tmp_path / "0.tar", {"k.jpg": "photo"})
     with caplog.at_level(logging.WARNING):
-        assert find_tars(tmp_path) == ["1.tar"]
-    assert "left out 1 packed tars" in caplog.text
+        assert find_tars(tmp_path) == ["0.tar", "1.tar"] == find_tars(tmp_path / "[01].*")
+    assert f'1 of "packed tar beside the same one, unpacked or packed otherwise", such as "{name}"' in caplog.text
+    photos = open_photos(tmp_path, say=False)
+    assert photos.passed_over.rows() == photos.metadata.left_out.rows() and photos.passed_over.rows()[0][1] == 1
+
+
+def test_names_that_are_no_tars():
+    assert not any(map(is_tar_name, ("a.gz", "tar.gz", "a.targz", "a.tar.7z", "a.tar\n", "x.tar/y")))
+    assert tar_stem("shard-7.data") == "shard-7" and without_tar_ending("food-1.0") == "food-1.0"
