@@ -24,7 +24,6 @@ import dataclasses
 import json
 import os
 import random
-import resource
 import statistics
 import subprocess
 import sys
@@ -160,11 +159,12 @@ def peak_memory(name: str, options: argparse.Namespace) -> float:
 def measure_memory(name: str, options: argparse.Namespace) -> None:
     """Of this process: prints its megabytes."""
     from clip_pipeline.language.training import language_arithmetic
+    from clip_pipeline.training.reports.throughput import peak_memory_bytes
 
     settings = speed_settings()
     with language_arithmetic(0, "cpu", 1):
         trainers([name], corpus_of(options), settings)[name].step_seconds(MEMORY_STEPS)
-    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+    print(peak_memory_bytes("cpu") / 1e6)
 
 
 def speed_settings() -> Any:
