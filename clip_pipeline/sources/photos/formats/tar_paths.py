@@ -11,6 +11,7 @@ from pathlib import Path
 
 from clip_pipeline.display.left_out import LeftOut
 from clip_pipeline.errors import PhotosError
+from clip_pipeline.machine.bounded import read_bytes
 from clip_pipeline.sources.photos.names import is_photo_name
 
 BRACES = re.compile(r"\{([^{}]*)\}")
@@ -18,6 +19,8 @@ RANGE = re.compile(r"(\d+)\.\.(\d+)")
 _ENDING = r"\.(?:tar(?:\.(?:gz|bz2|xz|zst))?|tgz|tbz2?|txz|tzst)"
 TAR_ENDING = re.compile(rf"{_ENDING}\Z", re.IGNORECASE)
 TAR_URL = re.compile(rf"tar:(.+?{_ENDING})#(.+)", re.IGNORECASE | re.DOTALL)
+SHARDS_FILE, MAX_SHARDS_FILE_BYTES = "nshards.txt", 1000
+BEYOND_SHARDS = "tar beyond the number in nshards.txt"
 PACKED_TWIN = "packed tar beside the same one, unpacked or packed otherwise"
 MAX_NAMES = 1_000_000
 
@@ -54,7 +57,7 @@ def find_tars(path: Path, left_out: LeftOut | None = None) -> list[str]:
     """Names of the tars in a folder or one folder down, with `/`, in order; of a tar its own name, of a pattern those below
     `tar_root`.
 
-    Numbered tars are in the order of their numbers. Of a.tar and a.tar.gz the first is taken, and the other counted in left_out, or a warning
+    Numbered tars are in the order of their numbers. Of a.tar and a.tar.gz the first is taken, and the other counted; so are those beyond the number in nshards.txt in left_out, or a warning
     where that is None. Raises PhotosError where there is none, and for a tar that a range
     names and that is not there.
     """
@@ -77,7 +80,7 @@ def find_tars(path: Path, left_out: LeftOut | None = None) -> list[str]:
     tars = sorted((name for name in names if is_tar_name(name)), key=_tar_order)
     if not tars:
         raise PhotosError(f"{path} holds no .tar files. Give a webdataset tar or the folder that holds the tars.")
-    return _one_of_each(tars, path, left_out)
+    return _as_many_as_said(_one_of_each(tars, path, left_out), path, left_out)
 
 
 def _one_of_each(names: list[str], path: Path, left_out: LeftOut | None) -> list[str]:
@@ -90,6 +93,38 @@ def _one_of_each(names: list[str], path: Path, left_out: LeftOut | None) -> list
         lost.add(PACKED_TWIN, int(name not in kept), name)
     lost.hand_on(left_out, str(path))
     return [name for name in names if name in kept]
+
+
+def _as_many_as_said(names: list[str], root: Path, left_out: LeftOut | None) -> list[str]:
+    """The tars that count where a folder says how many there are (nshards.txt, of CLIP_benchmark's layout): a left-over one would be scored
+    too, and one that was not copied would be missed by nobody. Raises PhotosError for one that is not there."""
+    kept, lost = [], LeftOut()
+    for folder, found in itertools.groupby(names, posixpath.dirname):
+        inside = list(found)
+        said = _shards_said(root / folder / SHARDS_FILE)
+        numbers = {name: int(stem) for name in inside if (stem := posixpath.basename(tar_stem(name))).isdecimal()}
+        if said is None or len(numbers) < len(inside):
+            kept += inside
+            continue
+        absent = sorted(set(range(said)) - set(numbers.values()))
+        if absent:
+            raise PhotosError(
+                f"{root / folder / SHARDS_FILE} says that there are {said:,} tars, and {len(absent):,} of them are not there, the first is "
+                f"{absent[0]}.tar. Copy or download the rest, or correct the number."
+            )
+        beyond = [name for name in inside if numbers[name] >= said]
+        lost.add(BEYOND_SHARDS, len(beyond), next(iter(beyond), ""))
+        kept += [name for name in inside if name not in beyond]
+    lost.hand_on(left_out, str(root))
+    return kept
+
+
+def _shards_said(path: Path) -> int | None:
+    """The number in the file; None where there is none, or something else."""
+    if not path.is_file():
+        return None
+    text = read_bytes(path, PhotosError, MAX_SHARDS_FILE_BYTES).decode("utf-8", "replace").strip()
+    return int(text) if re.fullmatch(r"[0-9]{1,9}", text) and int(text) <= MAX_NAMES else None
 
 
 def holds_tars(folder: Path) -> bool:

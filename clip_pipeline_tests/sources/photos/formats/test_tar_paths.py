@@ -124,3 +124,25 @@ def test_packed_tars_are_tars_and_one_beside_itself_unpacked_is_counted(tmp_path
 def test_names_that_are_no_tars():
     assert not any(map(is_tar_name, ("a.gz", "tar.gz", "a.targz", "a.tar.7z", "a.tar\n", "x.tar/y")))
     assert tar_stem("shard-7.data") == "shard-7" and without_tar_ending("food-1.0") == "food-1.0"
+
+
+def test_a_folder_that_says_how_many_tars_it_has_is_held_to_it(tmp_path, caplog):
+    """CLIP_benchmark reads as many as nshards.txt says; a copy that lacks one was scored without it, without a word (2026-12-01)."""
+    for number in range(3):
+        write_tar(tmp_path / "test" / f"{number}.tar", {f"k{number}.jpg": "photo", f"k{number}.cls": "0"})
+    said = tmp_path / "test" / "nshards.txt"
+    for text in ("3\n", "many", "", "9" * 30):
+        said.write_text(text)
+        assert len(find_tars(tmp_path)) == len(find_tars(tmp_path / "test")) == 3
+    said.write_text("2")
+    assert find_tars(tmp_path) == ["test/0.tar", "test/1.tar"]
+    photos = open_photos(tmp_path, say=False)
+    assert photos.passed_over.rows() == [("tar beyond the number in nshards.txt", 1, "", "test/2.tar")]
+    assert len(photos) == 2
+    said.write_text("5")
+    with pytest.raises(
+        PhotosError, match=r"nshards.txt says that there are 5 tars, and 2 of them are not there, the first is 3\.tar"
+    ):
+        find_tars(tmp_path)
+    (tmp_path / "test" / "2.tar").rename(tmp_path / "test" / "part-c.tar")
+    assert len(find_tars(tmp_path)) == 3, "names that nobody numbered"
