@@ -191,7 +191,7 @@ def _differences(recipe: Recipe) -> list[str]:
 
 
 def _help(field: SettingField) -> str:
-    choices = ", ".join(f"`{choice}`" for choice in field.choices)
+    choices = ", ".join(f"`{choice}`" for choice in field.choices if choice)
     return f"{field.help} {f'One of {choices}.' if choices else field.limits}".rstrip()
 
 

@@ -12,7 +12,7 @@ from clip_pipeline.training.options import architecture_of
 
 
 def list_models(names: Sequence[str | Path] = (), *, settings: Settings = ()) -> list[ModelFacts]:
-    """Facts of the named models, of all that come with the package, or of the one that the settings of `training` describe.
+    """Facts of the named models, of all that come with the package, or of the one that the settings of `training` and `pooling` describe.
 
     names: of the package, or open_clip configurations (.json files, model folders). settings: such as
     {"training.model": "vit_s_16_112", "training.text_layers": 4}. GFLOPs are of one image or text, forward, a multiply and
@@ -21,6 +21,6 @@ def list_models(names: Sequence[str | Path] = (), *, settings: Settings = ()) ->
     """
     facts = [known_facts(name) or describe_model(name) for name in names or ([] if settings else names_of_models())]
     if settings:
-        training = recipe_of("", settings).training
-        facts.append(describe_model(training.model, architecture_of(training)))
+        recipe = recipe_of("", settings)
+        facts.append(describe_model(recipe.training.model, architecture_of(recipe.training, recipe.pooling)))
     return facts

@@ -60,7 +60,7 @@ def train(
     from clip_pipeline.training.options import architecture_of
 
     chosen, output = own_photos_recipe(recipe, settings, device), Path(output)
-    architecture = architecture_of(chosen.training)
+    architecture = architecture_of(chosen.training, chosen.pooling)
     context_length = context_length_of(architecture)
     with shown_progress(progress), joined_processes() as processes:
         if not processes.first:
@@ -68,7 +68,7 @@ def train(
             work = work_folder_of(output)
             _train(pq.read_table(work / "pairs.parquet"), work, chosen, output, processes)
             return {}
-        sections = ("links", "download", "pairs", "tokenizer", "training")
+        sections = ("links", "download", "pairs", "tokenizer", "training", "pooling")
         made = made_by("train", {"photos": photos, "captions": captions, "recipe": chosen.name}, chosen, sections)
         with published_folder(output, made, replace) as (folder, work):
             pairs = pairs_of_folder(photos, captions, chosen, work)
@@ -109,7 +109,17 @@ def _train(pairs: pa.Table, work: Path, recipe: Recipe, folder: Path, processes:
 
     photos = _photos_to_train_on(pairs, work, recipe)
     state = work / "training"
-    return train_clip(pairs, photos, work / "tokenizer", recipe.training, recipe.compute, state, folder, processes)
+    return train_clip(
+        pairs,
+        photos,
+        work / "tokenizer",
+        recipe.training,
+        recipe.compute,
+        state,
+        folder,
+        processes,
+        pooling=recipe.pooling,
+    )
 
 
 def pairs_of_folder(photos: str | Path, captions: str | None, recipe: Recipe, work: Path) -> pa.Table:

@@ -57,11 +57,14 @@ class TokenPooling:
         return [before] * self.after_layer + [after] * (self.layers - self.after_layer)
 
     def facts(self) -> dict[str, Any]:
-        """What a report says of it."""
+        """What a report says of it. tokens_of_a_segment: how many become one, on average. padding: share of the tokens that nobody asked for,
+        0 since every image has as many segments as every other."""
         along = {"order": self.order} if self.kind in ALONG_AN_ORDER else {}
         sizes = {
             "after_layer": self.after_layer,
             "segments": self.segments,
+            "tokens_of_a_segment": round(self.rows * self.columns / self.segments, 4),
+            "padding": 0.0,
             "tokens_of_layers": self.tokens_of_layers(),
         }
         return {"kind": self.kind, **along, **sizes}
@@ -132,11 +135,13 @@ def _listed(said: dict[str, Any], but: str) -> str:
 def _check_encoder(vision: dict[str, Any], image_size: tuple[int, int]) -> tuple[int, tuple[int, int]]:
     """(layers, (rows, columns) of the grid) of open_clip's own ViT with a class token."""
     layers, patch = vision.get("layers", 12), vision.get("patch_size", 16)
-    if vision.get("timm_model_name") or not isinstance(layers, int):
+    if vision.get("timm_model_name") or isinstance(layers, list | tuple):
         encoder = vision.get("timm_model_name") or "a ResNet"
         raise ModelError(
             f"The image encoder is {encoder}; only the tokens of open_clip's own ViT are pooled. Leave {KEY} out."
         )
+    if not _is_whole(layers) or layers < 1:
+        raise ModelError(f"The layers of the image encoder are {str(layers)[:40]!r}, expected a whole number.")
     other = [
         name for name in (*OF_ANOTHER_ENCODER, *OF_ANOTHER_BLOCK) if vision.get(name) not in (None, False, "default")
     ]
@@ -146,8 +151,24 @@ def _check_encoder(vision: dict[str, Any], image_size: tuple[int, int]) -> tuple
             f"The image encoder has {name} = {vision[name]}; tokens are pooled in the plain ViT whose vector is its class token's. Leave "
             f"{name} out, or {KEY}."
         )
-    height, width = (patch, patch) if isinstance(patch, int) else patch
-    return layers, (image_size[0] // height, image_size[1] // width)
+    return layers, _grid(image_size, patch)
+
+
+def _grid(image_size: tuple[int, int], patch: Any) -> tuple[int, int]:
+    """(rows, columns) of patches. Raises ModelError for patches that cannot be, and for an image that is smaller than one."""
+    sides = list(patch) if isinstance(patch, list | tuple) else [patch, patch]
+    if len(sides) != 2 or not all(_is_whole(side) and side > 0 for side in sides):
+        raise ModelError(f"patch_size is {str(patch)[:40]!r}, expected pixels of a side, or [height, width].")
+    rows, columns = image_size[0] // sides[0], image_size[1] // sides[1]
+    if not rows * columns:
+        raise ModelError(
+            f"An image of {image_size[0]} × {image_size[1]} pixels has no patch of {str(sides[0])[:20]} × {str(sides[1])[:20]}. Set patch_size to fewer."
+        )
+    return rows, columns
+
+
+def _is_whole(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
 
 
 def _segments(said: dict[str, Any], rows: int, columns: int) -> int:
@@ -160,9 +181,9 @@ def _segments(said: dict[str, Any], rows: int, columns: int) -> int:
         )
     if not segments:
         target = said.get("target", TARGET)
-        if isinstance(target, bool) or not isinstance(target, (int, float)) or not math.isfinite(target):
+        if not (_is_whole(target) or (isinstance(target, float) and math.isfinite(target))):
             raise ModelError(f"target is {str(target)[:40]!r}, expected how many tokens become one, such as 4.")
-        segments = math.ceil(count / check_target(target))
+        segments = math.ceil(count / check_target(min(target, count + 1)))  # a larger one leaves one token too
     if said["kind"] == WINDOWS:
         side = math.isqrt(count // segments)
         if side * side * segments != count or rows % side or columns % side:
@@ -175,6 +196,6 @@ def _segments(said: dict[str, Any], rows: int, columns: int) -> int:
 
 def _whole(said: dict[str, Any], name: str, default: int) -> int:
     value = said.get(name, default)
-    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+    if not _is_whole(value) or value < 0:
         raise ModelError(f"{name} is {str(value)[:40]!r}, expected a whole number.")
     return value

@@ -11,7 +11,11 @@ from clip_pipeline.pipeline.workspace import Workspace
 from clip_pipeline.settings import SECTIONS, Recipe
 from clip_pipeline.settings.checked import fingerprinted
 from clip_pipeline.settings.fields import SettingField, fields_of
+from clip_pipeline.settings.sections.pooling import OF_ARCHITECTURE
 from clip_pipeline.storage.disk import hash_json
+
+WITHIN = {"architecture": tuple(f"pooling.{name}" for name in OF_ARCHITECTURE)}
+"""By an entry of a fingerprint, the settings that went into it: where they are as the model says, nothing of them shows."""
 
 
 class _ReadSections:
@@ -35,6 +39,7 @@ def fingerprinted_settings(step: Step, workspace: Workspace) -> list[SettingFiel
     reading.recipe = recipe  # type: ignore[assignment]
     try:
         names = set(step.builder.config(reading))
+        names |= {full_name for entry in names & set(WITHIN) for full_name in WITHIN[entry]}
     except ClipPipelineError:
         names = {field.name for section in recipe.sections for field in fields_of(section) if not field.speed}
     return [

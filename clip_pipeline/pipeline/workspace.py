@@ -103,7 +103,8 @@ class Workspace:
         if name not in self._variants:
             variant = find_variant(self.store.root, self.own_recipe, name, list_models(), self.roots)
             other = copy.copy(self)
-            other.variant, other.recipe = name, replace(self.own_recipe, training=variant.training)
+            other.variant = name
+            other.recipe = replace(self.own_recipe, training=variant.training, pooling=variant.pooling)
             self._variants[name] = variant, other
         return self._variants[name]
 

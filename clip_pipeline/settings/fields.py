@@ -40,7 +40,7 @@ class SettingField:
     def limits(self) -> str:
         """The choices or bounds in words, "" where there are none: `One of cpu, cuda.` or `From 0 to 100.`"""
         if self.choices:
-            return f"One of {', '.join(self.choices)}."
+            return f"One of {', '.join(filter(None, self.choices))}."
         if self.low is not None and self.high is not None:
             return f"From {self.low:,g} to {self.high:,g}."
         if self.low is not None:

@@ -1,4 +1,4 @@
-"""Training variants: named sets of `training.*` settings beside the recipe's own.
+"""Training variants: named sets of `training.*` settings beside the recipe's own, and of those of `pooling` that say what the model is.
 
     DATA/variants/NAME.toml
 
@@ -7,8 +7,8 @@
     [training]
     epochs = 20
 
-The settings come on top of the recipe's, as if each were given with --set; only those of `training` can be changed, for all
-else is shared by the variants. A name that is a model of the registry, a plan, or settings (`epochs=20+seed=1`) needs no file.
+The settings come on top of the recipe's, as if each were given with --set; beside `training` there may be a table `pooling`. All else is
+shared by the variants. A name that is a model of the registry, a plan, or settings (`epochs=20+seed=1`, `pooling.kind=windows`) needs no file.
 """
 
 from __future__ import annotations
@@ -31,14 +31,15 @@ from clip_pipeline.settings.definitions import (
 )
 from clip_pipeline.settings.plans import list_plans
 from clip_pipeline.settings.roots import check_below
+from clip_pipeline.settings.sections.pooling import OF_ARCHITECTURE, PoolingSettings
 from clip_pipeline.settings.sections.training import TrainingSettings
 from clip_pipeline.settings.tree import SECTIONS, Recipe
 
 FOLDER = "variants"
 """Below the data folder."""
 
-SECTION, WHAT = "training", "training variant"
-KEYS = ("about", SECTION)
+SECTION, POOLING, WHAT = "training", "pooling", "training variant"
+KEYS = ("about", SECTION, POOLING)
 FILE_SETTINGS = ("training.plan", "training.model", "training.init_from")
 """Those that may name files."""
 
@@ -49,13 +50,19 @@ BETWEEN_SETTINGS = re.compile(r"[+,](?=\s*[a-z_.]+=)")
 @dataclass(frozen=True)
 class Variant:
     """One variant. name: its key. about: a sentence, "" for none. assignments: what it changes, as `training.field=value`.
-    training: its settings. own: whether it is the recipe's own."""
+    training, pooling: its settings. own: whether it is the recipe's own."""
 
     name: str
     about: str
     assignments: tuple[str, ...]
     training: TrainingSettings
+    pooling: PoolingSettings
     own: bool = False
+
+    @property
+    def sections(self) -> tuple[TrainingSettings, PoolingSettings]:
+        """All settings that a variant may change."""
+        return self.training, self.pooling
 
 
 def own_variant_name(recipe: Recipe) -> str:
@@ -125,7 +132,7 @@ def new_variant(
             f"The variant {name} would change no setting. Give at least one, such as --set training.epochs=20."
         )
     variant = _make(name, about, given, recipe, f"The variant {name}")
-    if file.exists() and _read(file, recipe).training != variant.training:
+    if file.exists() and _read(file, recipe).sections != variant.sections:
         raise SettingsError(
             f"The variant {name} is defined already, by {file}. Choose another name: what was trained under this one would "
             "not be what its name says."
@@ -135,34 +142,40 @@ def new_variant(
 
 def definition_of(variant: Variant) -> dict[str, Any]:
     """What the file of a variant holds."""
-    table = {}
+    tables: dict[str, dict[str, Any]] = {}
     for assignment in variant.assignments:
         name, _, text = assignment.partition("=")
-        field = name.strip().removeprefix(f"{SECTION}.")
-        table[field] = text.strip() if field == "plan" else getattr(variant.training, field)
-    return {"about": variant.about, SECTION: table}
+        section, _, field = name.strip().partition(".")
+        value = text.strip() if field == "plan" else getattr(getattr(variant, section), field)
+        tables.setdefault(section, {})[field] = value
+    return {"about": variant.about, **tables}
 
 
 def differing_settings(variant: Variant, recipe: Recipe) -> dict[str, Any]:
-    """The settings in which a variant differs from the recipe, by name; those that cannot change a byte are left out."""
-    before = fingerprinted(recipe.training)
-    return {name: value for name, value in fingerprinted(variant.training).items() if value != before[name]}
+    """The settings in which a variant differs from the recipe, by name, those of pooling with their section; what cannot change a byte is left out."""
+    return {
+        name if section is variant.training else f"{POOLING}.{name}": value
+        for section, own in zip(variant.sections, (recipe.training, recipe.pooling), strict=True)
+        for name, value in fingerprinted(section).items()
+        if value != getattr(own, name)
+    }
 
 
 def _own_variant(file: Path, recipe: Recipe, name: str) -> Variant:
-    if file.is_file() and _read(file, recipe).training != recipe.training:
+    if file.is_file() and _read(file, recipe).sections != (recipe.training, recipe.pooling):
         raise SettingsError(
             f"{file} has the name of the variant of the recipe {recipe.name} itself, {name}, and says something else. Rename "
             "the file, or remove it."
         )
-    return Variant(name, f"The recipe {recipe.name} itself.", (), recipe.training, own=True)
+    return Variant(name, f"The recipe {recipe.name} itself.", (), recipe.training, recipe.pooling, own=True)
 
 
 def _meaning(name: str, models: Collection[str]) -> tuple[str, ...]:
     """What a key says itself; nothing for one that says nothing."""
     if "=" in name:
         parts = [part.strip() for part in BETWEEN_SETTINGS.split(name)]
-        return tuple(part if part.startswith(f"{SECTION}.") else f"{SECTION}.{part}" for part in parts if part)
+        known = (f"{SECTION}.", f"{POOLING}.")
+        return tuple(part if part.startswith(known) else f"{SECTION}.{part}" for part in parts if part)
     if name in models:
         return (f"{SECTION}.model={name}",)
     return (f"{SECTION}.plan={name}",) if name in list_plans() else ()
@@ -171,10 +184,11 @@ def _meaning(name: str, models: Collection[str]) -> tuple[str, ...]:
 def _make(name: str, about: str, assignments: Collection[str], recipe: Recipe, where: str) -> Variant:
     """where: what an error names, such as the file."""
     for assignment in assignments:
-        if not assignment.startswith(f"{SECTION}."):
+        section, _, field = assignment.partition("=")[0].strip().partition(".")
+        if section != SECTION and not (section == POOLING and field in OF_ARCHITECTURE):
             raise SettingsError(
-                f"{where} sets {assignment.partition('=')[0]}, but a variant changes settings of {SECTION} only: all else is "
-                "shared by the variants. Set it in the recipe."
+                f"{where} sets {section}.{field}, but a variant changes settings of {SECTION} only, and {', '.join(OF_ARCHITECTURE)} of "
+                f"{POOLING}: all else is shared by the variants. Set it in the recipe."
             )
     try:
         changed = with_settings(recipe, tuple(assignments))
@@ -183,7 +197,7 @@ def _make(name: str, about: str, assignments: Collection[str], recipe: Recipe, w
     others = [
         f"{section}.{field}={value}"
         for section in SECTIONS
-        if section != SECTION
+        if section not in (SECTION, POOLING)
         for field, value in vars(getattr(changed, section)).items()
         if value != getattr(getattr(recipe, section), field)
     ]
@@ -192,17 +206,21 @@ def _make(name: str, about: str, assignments: Collection[str], recipe: Recipe, w
             f"{where}: its plan also sets {', '.join(others)}, which all variants share. Give the recipe the same, or "
             "write the plan's training settings out."
         )
-    return Variant(name, about, tuple(assignments), changed.training)
+    return Variant(name, about, tuple(assignments), changed.training, changed.pooling)
 
 
 def _read(file: Path, recipe: Recipe) -> Variant:
     content = read_definition(file, KEYS)
-    about, table = content.get("about", ""), content.get(SECTION)
+    about, tables = content.get("about", ""), {name: content.get(name, {}) for name in (SECTION, POOLING)}
     if not isinstance(about, str):
         raise SettingsError(f"{file}: about is {about!r}, expected a sentence in quotes.")
-    if not isinstance(table, dict) or not table:
+    if not all(isinstance(table, dict) for table in tables.values()) or not any(tables.values()):
         raise SettingsError(f"{file} changes no setting. Expected a table [{SECTION}] with lines such as epochs = 20.")
-    assignments = [f"{SECTION}.{name}={_text(file, name, value)}" for name, value in table.items()]
+    assignments = [
+        f"{section}.{name}={_text(file, name, value)}"
+        for section, table in tables.items()
+        for name, value in table.items()
+    ]
     return _make(file.stem, about, assignments, recipe, str(file))
 
 

@@ -7,10 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from clip_pipeline.errors import SettingsError, TrainingError
+from clip_pipeline.models.chosen_pooling import ChosenPooling, pooled_config
 from clip_pipeline.models.form import form_of, names_weights
 from clip_pipeline.models.registry import OF_TOKENIZER, context_length_of, load_config
 from clip_pipeline.models.sizes import Sizes, resized_config
-from clip_pipeline.settings import TrainingSettings
+from clip_pipeline.models.token_pooling import KEY, LEARNT, NONE
+from clip_pipeline.settings import PoolingSettings, TrainingSettings
 from clip_pipeline.training.checkpoint import Saving
 from clip_pipeline.training.data.augmentation import Augmentation
 from clip_pipeline.training.model.freezing import FrozenEncoder
@@ -20,13 +22,23 @@ from clip_pipeline.training.optim.optimizer import OptimizerOptions
 from clip_pipeline.training.optim.schedule import Schedule, count_steps, count_warmup_steps
 
 
-def architecture_of(settings: TrainingSettings) -> dict[str, Any]:
+def architecture_of(settings: TrainingSettings, pooling: PoolingSettings | None = None) -> dict[str, Any]:
     """The configuration of the model, of open_clip's form: that of the model that is gone on from, else `training.model` in the sizes
-    of the settings.
+    of the settings; its tokens pooled as `pooling` says, None for as the model says.
 
     Raises ModelError for an unknown model, SettingsError for a size that its encoders cannot have, or that the model gone on from
-    has not.
+    has not, and for a pooling that its image encoder cannot do.
     """
+    model = settings.init_from or settings.model
+    return pooled_config(_plain_architecture(settings), model, _chosen_pooling(pooling or PoolingSettings()))
+
+
+def _chosen_pooling(pooling: PoolingSettings) -> ChosenPooling:
+    """Of the image encoder, the only one of `pooling.encoders` so far."""
+    return ChosenPooling(pooling.kind, pooling.target, pooling.after_layer, pooling.order)
+
+
+def _plain_architecture(settings: TrainingSettings) -> dict[str, Any]:
     sizes = Sizes(
         settings.vision_layers,
         settings.vision_width,
@@ -183,9 +195,31 @@ def about_model(settings: TrainingSettings) -> list[str]:
         return []
     if not names_weights(model) and _encoders(load_config(model)) == _encoders(form_of(init_from).config):
         return []
-    return [
-        f"The model is {init_from}, with its own architecture, tokenizer and preprocessing; training.model, {model}, has no part in it."
-    ]
+    sentence = f"The model is {init_from}, with its own architecture, tokenizer and preprocessing; training.model, {model}, has no part in it."
+    wanted = None if names_weights(model) else load_config(model)["vision_cfg"].get(KEY)
+    if wanted and not form_of(init_from).config["vision_cfg"].get(KEY):
+        sentence += f" To pool the tokens of {init_from} as {model} does, set pooling.kind={wanted['kind']}."
+    return [sentence]
+
+
+def about_pooling(settings: TrainingSettings, config: dict[str, Any]) -> list[str]:
+    """A sentence where a model is gone on from whose tokens were pooled otherwise, or not at all. config: what is trained. Raises ModelError."""
+    if not settings.init_from:
+        return []
+    before, now = (one["vision_cfg"].get(KEY) or {} for one in (form_of(settings.init_from).config, config))
+    if before == now:
+        return []
+    was, becomes = before.get("kind", NONE), now.get("kind", NONE)
+    found = f"{settings.init_from} goes on with token pooling {_entries(now)} and was trained with {_entries(before)}: its weights have to get used to it."
+    if becomes in LEARNT and was != becomes:
+        found += f" What draws the boundaries of {becomes} begins with random weights."
+    if was in LEARNT and was != becomes:
+        found += f" What drew the boundaries of {was} is left out."
+    return [found]
+
+
+def _entries(pooling: dict[str, Any]) -> str:
+    return ", ".join(f"{name} {value}" for name, value in pooling.items()) or NONE
 
 
 def _only_architecture(folder: str) -> str:

@@ -51,11 +51,11 @@ class StartingPoint:
 def starting_point(
     config: dict[str, Any], init_from: str, loss: str, tokenizer_folder: Path | None, work_folder: Path
 ) -> StartingPoint:
-    """config: the architecture of a new model. init_from: a model to go on from instead, "" for none. tokenizer_folder: of a new model, not
+    """config: the architecture, as `architecture_of` gives it. init_from: a model whose weights are gone on from, "" for none. tokenizer_folder: of a new model, not
     looked at where it reads bytes; one that is gone on from brings its own tokenizer, whose tokens its weights know. work_folder: for the files of a tokenizer that
     is known by its name alone. Raises ModelError."""
     if init_from:
-        return _of_model(form_of(init_from), loss, work_folder)
+        return _of_model(config, form_of(init_from), loss, work_folder)
     if reads_bytes(config):
         fitted = without_tokenizer(config)
         return StartingPoint(
@@ -71,8 +71,8 @@ def starting_point(
     return StartingPoint(with_loss(fitted, loss), preprocess, tokenizer, tokenizer_folder, identity)
 
 
-def _of_model(form: ModelForm, loss: str, work_folder: Path) -> StartingPoint:
-    config, text = with_loss(form.config, loss), form.config["text_cfg"]
+def _of_model(config: dict[str, Any], form: ModelForm, loss: str, work_folder: Path) -> StartingPoint:
+    config, text = with_loss(config, loss), form.config["text_cfg"]
     if reads_bytes(config):
         return StartingPoint(config, form.preprocess, ByteTokenizer(context_length_of(config)), None, b"")
     plain = not text.get("tokenizer_kwargs") and not text.get("tokenizer_mode")

@@ -15,7 +15,7 @@ from clip_pipeline.machine.cores import usable_cores
 from clip_pipeline.machine.device import choose_device
 from clip_pipeline.models.folder import save_model_folder
 from clip_pipeline.models.text_pooling import reads_bytes
-from clip_pipeline.settings import ComputeSettings, TrainingSettings, fingerprinted
+from clip_pipeline.settings import ComputeSettings, PoolingSettings, TrainingSettings, fingerprinted
 from clip_pipeline.storage.disk import hash_json
 from clip_pipeline.text.byte_tokenizer import SPACE_ID
 from clip_pipeline.training.checkpoint import remove_states
@@ -48,6 +48,7 @@ from clip_pipeline.training.optim.optimizer import AveragedWeights, ClipOptimize
 from clip_pipeline.training.optim.schedule import Schedule
 from clip_pipeline.training.options import (
     about_model,
+    about_pooling,
     architecture_of,
     augmentation_of,
     initial_model_of,
@@ -88,13 +89,14 @@ def train_clip(
     folder: Path,
     processes: Processes = ONE_PROCESS,
     on_row: OnRow = nothing_on_row,
+    pooling: PoolingSettings | None = None,
 ) -> dict[str, Any]:
     """Trains on the `train` split and writes the model folder, `train_log.csv`, `loss.png` and `training.json`.
 
     pairs: records.IMAGE_TEXT_PAIRS. tokenizer_folder: None for a model that reads bytes. work_folder: kept between runs; holds the state from which a killed run goes on. With
     the same threads on the same machine, the resumed model has the same bytes as that of an undisturbed run.
     processes: those that train together; only the first one decodes, writes and returns the summary. on_row: called with each row of
-    the log once it is written.
+    the log once it is written. pooling: how the model's tokens are pooled, None for as it says itself.
     Returns what `training.json` says and the seconds spent. Raises TrainingError when there are too few photos or the
     loss does not fall, ModelError for an unknown model.
     """
@@ -103,7 +105,7 @@ def train_clip(
     threads = count_threads(compute.threads, processes.on_this_machine)
     settings = replace(settings, precision=choose_precision(settings.precision, device))
     work_folder.mkdir(parents=True, exist_ok=True)
-    begun = architecture_of(settings), settings.init_from, settings.loss
+    begun = architecture_of(settings, pooling), settings.init_from, settings.loss
     start = starting_point(*begun, tokenizer_folder, work_folder)
     config, preprocess, tokenizer = start.config, start.preprocess, start.tokenizer
     training, validation = read_split(pairs, "train"), read_split(pairs, "validation")
@@ -116,7 +118,7 @@ def train_clip(
     length = start.context_length
     captions = training.table(tokenizer, length)
     check_tokens(captions, start.token_rows)
-    warnings = about_model(settings)
+    warnings = about_model(settings) + about_pooling(settings, config)
     if processes.first:
         compared = settings.batch_size, settings.captions_per_photo, settings.repeat_captions
         warnings += look_at_data(training, captions, tokenizer, *compared)

@@ -7,12 +7,14 @@ import json
 
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from clip_pipeline.errors import ModelError
 from clip_pipeline.models.folder import CONFIG_FILE, WEIGHTS_FILE, load_model_folder
 from clip_pipeline.models.pooled_image_encoder import pooling_of
 from clip_pipeline.models.registry import build_model, image_size_of, load_config
-from clip_pipeline.models.token_pooling import token_pooling_of
+from clip_pipeline.models.token_pooling import KINDS, token_pooling_of
 from clip_pipeline.models.torchvision_operators import load_open_clip
 from clip_pipeline_tests.made.tiny_model import build_tiny_model
 
@@ -33,7 +35,8 @@ def test_what_is_not_said_is_a_quarter_of_the_tokens_after_a_quarter_of_the_laye
     assert (pooling.segments, pooling.after_layer, pooling.order) == (9, 1, "serpentine")
     assert pooling.tokens_of_layers() == [37, 10, 10, 10, 10, 10]
     assert pooling.facts() == {
-        "kind": "gumbel", "order": "serpentine", "after_layer": 1, "segments": 9, "tokens_of_layers": [37, 10, 10, 10, 10, 10],
+        "kind": "gumbel", "order": "serpentine", "after_layer": 1, "segments": 9, "tokens_of_a_segment": 4.0, "padding": 0.0,
+        "tokens_of_layers": [37, 10, 10, 10, 10, 10],
     }  # fmt: skip
 
 
@@ -78,6 +81,35 @@ def test_what_cannot_be_is_a_sentence(pooling, vision, sentence):
     with pytest.raises(ModelError) as error:
         said(pooling, **vision)
     assert sentence in str(error.value) and "mine.json" in str(error.value)
+
+
+ANYTHING = (
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8) | st.lists(st.integers(), max_size=3)
+)
+SIZES = (
+    st.integers(-2, 20)
+    | st.sampled_from([10**400, 1e308, "8", True, None, 500])
+    | st.lists(st.integers(-1, 12), max_size=3)
+)
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    kind=st.sampled_from(KINDS) | ANYTHING,
+    entries=st.dictionaries(st.sampled_from(["target", "segments", "after_layer", "order"]), SIZES | ANYTHING),
+    vision=st.dictionaries(st.sampled_from(["patch_size", "width"]), SIZES | ANYTHING),
+    layers=st.integers(-2, 30) | st.sampled_from(["6", True, None, 2.0, [2, 2]]),
+    side=st.integers(1, 64),
+)
+def test_whatever_is_said_is_a_pooling_that_can_be_or_a_sentence(kind, entries, vision, layers, side):
+    try:
+        pooling = said({"kind": kind} | entries, **{"image_size": side, "layers": layers} | vision)
+    except ModelError as error:
+        assert str(error).startswith("mine.json, token_pooling: ") and str(error)[-1] in ".?"
+        return
+    assert pooling is not None and 1 <= pooling.segments <= pooling.rows * pooling.columns
+    assert kind == "none" or 1 <= pooling.after_layer < pooling.layers
+    assert len(pooling.tokens_of_layers()) == pooling.layers
 
 
 @pytest.fixture(scope="module")

@@ -16,6 +16,7 @@ from safetensors.torch import load_file
 from clip_pipeline.errors import ModelError, SettingsError
 from clip_pipeline.models.folder import WEIGHTS_FILE, load_model_folder
 from clip_pipeline.models.registry import load_config
+from clip_pipeline.settings import PoolingSettings
 from clip_pipeline.training.objective.grad_cache import GradCacheStep
 from clip_pipeline.training.objective.loss import Objective
 from clip_pipeline_tests.training.conftest import SETTINGS, TinyData
@@ -49,7 +50,8 @@ def trained(tiny_data: TinyData, tmp_path_factory) -> Path:
 def test_it_learns_and_says_how_it_pools(trained):
     summary = json.loads((trained / "model" / "training.json").read_text())
     assert summary["token_pooling"] == {
-        "kind": "gumbel", "order": "serpentine", "after_layer": 1, "segments": 4, "tokens_of_layers": [17, 5],
+        "kind": "gumbel", "order": "serpentine", "after_layer": 1, "segments": 4, "tokens_of_a_segment": 4.0, "padding": 0.0,
+        "tokens_of_layers": [17, 5],
     }  # fmt: skip
     assert summary["final_train_loss"] < 0.9 * math.log(8)
     model: Any = load_model_folder(trained / "model")[0]
@@ -98,6 +100,64 @@ def test_a_trained_one_is_gone_on_from(tiny_data: TinyData, trained, tmp_path):
     after: Any = load_model_folder(tmp_path / "model")[0]
     with torch.no_grad():
         assert torch.allclose(before.encode_image(photos), after.encode_image(photos), atol=1e-5)
+
+
+@pytest.fixture(scope="module")
+def plain(tiny_data: TinyData, tmp_path_factory) -> Path:
+    """A training of a plain encoder with as many layers."""
+    root = tmp_path_factory.mktemp("plain")
+    tiny_data.train(root, settings("tiny_test", vision_layers=2))
+    return root / "model"
+
+
+def predictor_of(weights: dict[str, torch.Tensor]) -> set[str]:
+    return {name for name in weights if "token_pooling.predictor" in name}
+
+
+@pytest.mark.parametrize("kind", ["windows", "gumbel", "router"])
+def test_weights_of_a_plain_model_are_the_start_of_a_kind(kind, tiny_data: TinyData, plain, tmp_path, caplog):
+    """Nothing moves here, so that what is published is what it began with."""
+    wanted = settings("tiny_test", init_from=str(plain), **STILL)
+    summary = tiny_data.train(tmp_path, wanted, pooling=PoolingSettings(kind=kind))
+    weights, before = (load_file(folder / WEIGHTS_FILE) for folder in (tmp_path / "model", plain))
+    assert set(weights) - predictor_of(weights) == set(before)
+    assert all(torch.allclose(weights[name], before[name], atol=1e-6) for name in before)
+    said = [sentence for sentence in summary["warnings"] if "token pooling" in sentence]
+    assert len(said) == 1 and f"kind {kind} and was trained with none" in said[0] and said[0] in caplog.text
+    assert ("begins with random weights" in said[0]) == bool(predictor_of(weights)) == (kind != "windows")
+    assert summary["token_pooling"]["kind"] == kind
+    model: Any = load_model_folder(tmp_path / "model")[0]
+    assert model.visual.token_pooling.pooling.kind == kind
+
+
+def test_weights_of_a_learnt_kind_are_the_start_of_another(tiny_data: TinyData, trained, tmp_path):
+    """Its boundaries are of no use to others; the same kind with another target keeps them."""
+    wanted = settings("tiny_test", init_from=str(trained / "model"), **STILL)
+    before = load_file(trained / "model" / WEIGHTS_FILE)
+    found = {}
+    for kind in ("router", "none", "gumbel"):
+        pooling = PoolingSettings(kind=kind, target=0 if kind == "none" else 8)
+        found[kind] = tiny_data.train(tmp_path / kind, wanted, pooling=pooling)
+    router, plain, gumbel = (load_file(tmp_path / kind / "model" / WEIGHTS_FILE) for kind in found)
+    assert predictor_of(router) and predictor_of(router) != predictor_of(before)
+    assert not predictor_of(plain) and "token_pooling" not in found["none"]
+    assert all(torch.allclose(gumbel[name], before[name], atol=1e-6) for name in before)
+    assert found["gumbel"]["token_pooling"]["segments"] == 2
+    said = {kind: " ".join(summary["warnings"]) for kind, summary in found.items()}
+    assert "What draws the boundaries of router begins with random weights." in said["router"]
+    assert "What drew the boundaries of gumbel is left out." in said["router"] and "left out" in said["none"]
+    assert (
+        "goes on with token pooling kind gumbel, target 8 and was" in said["gumbel"] and "random" not in said["gumbel"]
+    )
+
+
+def test_a_pooled_model_that_is_named_beside_plain_weights_says_how_to_pool_them(tiny_data: TinyData, plain, tmp_path):
+    summary = tiny_data.train(tmp_path, settings(config_file(tmp_path, kind="tome"), init_from=str(plain), **STILL))
+    assert "token_pooling" not in summary
+    assert any(
+        "has no part in it. To pool the tokens of" in one and "set pooling.kind=tome" in one
+        for one in summary["warnings"]
+    )
 
 
 def test_what_does_not_go_together_is_a_sentence(tiny_data: TinyData, tmp_path):

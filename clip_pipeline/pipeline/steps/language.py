@@ -14,6 +14,7 @@ from clip_pipeline.pipeline.partitions import language_model_keys
 from clip_pipeline.pipeline.steps.words import dump_location
 from clip_pipeline.pipeline.workspace import Workspace
 from clip_pipeline.settings import fingerprinted
+from clip_pipeline.settings.sections.pooling import OF_ARCHITECTURE
 from clip_pipeline.storage.manifest import Built
 
 if TYPE_CHECKING:
@@ -95,7 +96,8 @@ def _dump_parts(workspace: Workspace) -> list[tuple[Path, DumpPart]]:
 def _model_config(workspace: Workspace) -> dict[str, Any]:
     left = (*OF_CORPUS, *LISTED, "stride", "scored_characters")
     config = fingerprinted(workspace.recipe.language)
-    return {name: value for name, value in config.items() if name not in left} | fingerprinted(workspace.recipe.pooling)
+    rates = {n: value for n, value in fingerprinted(workspace.recipe.pooling).items() if n not in OF_ARCHITECTURE}
+    return {name: value for name, value in config.items() if name not in left} | rates
 
 
 def _model_inputs(workspace: Workspace, partition: str) -> dict[str, str]:

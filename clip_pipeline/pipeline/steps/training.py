@@ -43,11 +43,11 @@ def _build_images(context: BuildContext) -> Built:
     wanted = ImageFormat.named(context.partition)
     pairs = pq.read_table(workspace.get("image_text_pairs").file("pairs.parquet"))
     photo_ids = [photo_id for split in ("train", "validation") for photo_id in read_split(pairs, split).photo_ids]
-    store_images(_photos_of(workspace, pairs), photo_ids, wanted, context.folder, workspace.recipe.compute.workers)
+    store_images(photos_of_pairs(workspace, pairs), photo_ids, wanted, context.folder, workspace.recipe.compute.workers)
     return Built(rows={"images": len(photo_ids)}, facts=wanted.described())
 
 
-def _photos_of(workspace: Workspace, pairs: pa.Table) -> Iterator[tuple[str, bytes]]:
+def photos_of_pairs(workspace: Workspace, pairs: pa.Table) -> Iterator[tuple[str, bytes]]:
     """(photo id, JPEG bytes) of the photos that the pairs name, in the order of the shards."""
     from clip_pipeline.sources.photos.formats.tar_index import read_photos
 
@@ -73,7 +73,7 @@ def _training_config(workspace: Workspace) -> dict:
 
     settings = workspace.recipe.training
     return fingerprinted(settings) | {
-        "architecture": architecture_of(settings),
+        "architecture": architecture_of(settings, workspace.recipe.pooling),  # what `pooling` says is a part of it
         "decoded_images": DECODED_IMAGES.asset.code_version,  # those decoded on the way are the same
     }
 
@@ -137,6 +137,7 @@ def _build_checkpoint(context: BuildContext) -> Built:
         work,
         folder,
         on_row=_live_view(context),
+        pooling=recipe.pooling,
     )
     (folder / "recipe.json").write_text(json.dumps(fingerprinted(recipe.training), indent=1, sort_keys=True))
     return Built(rows={"steps": facts["steps"]}, facts=facts, sidecars=("train_log.*", "*.png", "tensorboard/*"))

@@ -104,7 +104,7 @@ def add_variant(workspace: Workspace, name: str, assignments: Collection[str], a
 def check_variant(recipe: Recipe, variant: Variant) -> None:
     """Raises SettingsError or ModelError for a variant that could not be trained, as far as that shows before the training."""
     training = variant.training
-    config = architecture_of(training)
+    config = architecture_of(training, variant.pooling)
     if training.init_from:  # which brings its own tokenizer, and resizes as it is used to
         return
     variant_image_format(training)

@@ -1,4 +1,4 @@
-"""The settings `pooling`: how often learned boundaries are drawn, wherever a model pools."""
+"""The settings `pooling`: which tokens of a model become one, and how often learned boundaries are drawn."""
 
 from __future__ import annotations
 
@@ -9,8 +9,29 @@ from clip_pipeline.settings.checked import CheckedSettings, setting
 
 @dataclass(frozen=True)
 class PoolingSettings(CheckedSettings):
-    """How often learned boundaries are drawn, wherever a model pools."""
+    """Which tokens of a CLIP become one, and how often a language model draws boundaries; its kinds are those of `language.models`."""
 
+    kind: str = setting(
+        "",
+        "How tokens of a CLIP's encoder become fewer: none, windows (squares of the grid), fixed (stretches of one length), gumbel and "
+        "router (stretches whose ends are learnt), tome (the most alike). Empty is as the model says.",
+        choices=("", "none", "windows", "fixed", "gumbel", "router", "tome"),
+    )
+    target: float = setting(
+        0.0,
+        "Tokens that become one, on average; for windows a square number. 0 is as the model says, or 4 where it says nothing.",
+        low=0,
+    )
+    after_layer: int = setting(
+        0, "Layer after which tokens become fewer. 0 is as the model says, or a quarter of the layers.", low=0
+    )
+    order: str = setting(
+        "",
+        "Order in which the tokens of an image are read, for fixed, gumbel and router: raster, serpentine or hilbert. Empty is as the model "
+        "says, or serpentine.",
+        choices=("", "raster", "serpentine", "hilbert"),
+    )
+    encoders: str = setting("image", "Encoder whose tokens are pooled: image.", choices=("image",))
     rate_loss: str = setting(
         "ratio",
         "What holds the rate of boundaries at the target: ratio (H-Net), binomial (Nawrot et al.), hinge (FlexiTokens).",
@@ -25,3 +46,7 @@ class PoolingSettings(CheckedSettings):
         low=0,
         high=100,
     )
+
+
+OF_ARCHITECTURE = ("kind", "target", "after_layer", "order", "encoders")
+"""Those that decide what a CLIP is; the others say how a language model's boundaries are held at their rate."""

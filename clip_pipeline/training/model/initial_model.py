@@ -24,6 +24,9 @@ from clip_pipeline.training.objective.loss import SIGMOID_BIAS, SIGMOID_TEMPERAT
 
 logger = logging.getLogger(__name__)
 
+PREDICTOR = f"visual.{KEY}.predictor."
+"""Names of the weights that draw the boundaries of a learnt pooling begin so."""
+
 
 @dataclass(frozen=True)
 class InitialModel:
@@ -144,7 +147,16 @@ def load_initial_weights(model: ClipModel, initial: InitialModel) -> None:
         )
     if initial.temperature:
         weights["logit_scale"] = expected["logit_scale"]
-    model.load_state_dict(weights)
+    model.load_state_dict(_with_own_predictor(weights, expected))
+
+
+def _with_own_predictor(weights: dict[str, Any], expected: dict[str, Any]) -> dict[str, Any]:
+    """The weights with the boundary predictor of this model where theirs is none or of another kind; `about_pooling` says so."""
+    own = {name: value for name, value in expected.items() if name.startswith(PREDICTOR)}
+    theirs = {name: value for name, value in weights.items() if name.startswith(PREDICTOR)}
+    if {name: value.shape for name, value in own.items()} == {name: value.shape for name, value in theirs.items()}:
+        return weights
+    return {name: value for name, value in weights.items() if name not in theirs} | own
 
 
 def largest_logit_scale(model: ClipModel, initial: InitialModel, max_scale: float) -> float:
