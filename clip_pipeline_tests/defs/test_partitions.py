@@ -41,6 +41,31 @@ def test_a_partition_that_is_named_after_a_model_holds_that_model_and_its_images
     assert made >= {("decoded_images", "48px_squash"), ("clip_checkpoint", "sandbox_small")}
 
 
+@pytest.mark.slow
+def test_a_partition_that_says_how_tokens_are_pooled_holds_such_a_model(definitions, instance, data, monkeypatch):
+    from clip_pipeline.defs import asset
+
+    key = "pooling.kind=windows+vision_layers=2+steps=1"
+    monkeypatch.setattr(asset, "in_own_process", lambda step, context: step)
+    instance.add_dynamic_partitions("variants", [key])
+    result = dg.materialize(
+        [*definitions.assets, *definitions.asset_checks],
+        selection=dg.AssetSelection.assets("clip_checkpoint"),
+        instance=instance,
+        resources=definitions.resources,
+        partition_key=key,
+        run_config={"ops": {"clip_checkpoint": {"config": {"threads": 1}}}},
+    )
+    assert result.success
+    with Workspace(data, starting_recipe()) as workspace:
+        vision = json.loads(workspace.get("clip_checkpoint", key).file("open_clip_config.json").read_text())[
+            "model_cfg"
+        ]["vision_cfg"]
+    assert vision["token_pooling"] == {"kind": "windows"}
+    checks = {one.check_name: one.passed for one in result.get_asset_check_evaluations()}
+    assert checks["vectors_do_not_depend_on_the_batch"]
+
+
 def test_a_job_registers_the_shards_of_a_catalog_that_grew_and_removes_those_of_one_that_shrank(
     own,  # noqa: F811
     own_definitions,  # noqa: F811

@@ -10,6 +10,7 @@ from clip_pipeline.evaluation.report import variants
 from clip_pipeline.evaluation.report.chapters import Chapter
 from clip_pipeline.evaluation.report.table import Table
 from clip_pipeline.evaluation.report.terminal_table import TASK_NAMES, interval_text, mark, metric_name, percent
+from clip_pipeline.evaluation.report.token_pooling import pooling_table
 from clip_pipeline.evaluation.templates import OWN
 
 HOW_TO_READ = (
@@ -65,6 +66,7 @@ def report_content(
         "figures": figures,
         "chapters": chapters,
         "not_scored": facts.get("not_scored") or [],
+        "token_pooling": pooling_table(facts.get("token_pooling") or {}),
         "variants": compared,
         "how_to_read_variants": variants.HOW_TO_READ,
         "adaptations": [

@@ -40,6 +40,7 @@ def write_report(facts: Mapping[str, Any], folder: Path) -> None:
       adaptations_of_variants   the same of the other variants, name -> adaptation
       variants          `VariantScores` of each training variant, that of the report first; two or more are compared
       comparison_seed   of the comparison's resampling
+      token_pooling     variant -> what training.json says of it, None for a plain model
       not_scored        sentences: what has no score, or an old one, and why
       timings           asset -> seconds
       recipe            the settings as text; machine: one line

@@ -12,6 +12,7 @@ from typing import Any
 from clip_pipeline.images.download.outage import lack_of
 from clip_pipeline.pipeline.checks.check import Check, CheckOutcome
 from clip_pipeline.pipeline.checks.data import DATA_CHECKS
+from clip_pipeline.pipeline.checks.model import MODEL_CHECKS
 from clip_pipeline.pipeline.checks.scores import SCORE_CHECKS
 from clip_pipeline.pipeline.partitions import shard_keys
 from clip_pipeline.pipeline.steps.adaptation import ADAPTATION_CHECKS
@@ -193,6 +194,7 @@ CHECKS = (
     Check("model_learnt", "clip_checkpoint", "The losses are below that of guessing.", False, model_learnt),
     Check("image_embeddings_are_whole", "image_embeddings", "Unit length, finite, one key a vector.", True, image_embeddings_are_whole),
     Check("text_embeddings_are_whole", "text_embeddings", "Unit length, finite, one key a vector.", True, text_embeddings_are_whole),
+    *MODEL_CHECKS,
     *SCORE_CHECKS,
     *DATA_CHECKS,
     *ADAPTATION_CHECKS,

@@ -68,6 +68,7 @@ def report_facts(workspace: Workspace) -> dict[str, Any]:
         "adaptation": adaptations.pop(own, {}),
         "adaptations_of_variants": adaptations,
         "variants": list(variants.values()),
+        "token_pooling": {name: workspace.get("clip_checkpoint", name).facts.get("token_pooling") for name in variants},
         "comparison_seed": recipe.evaluation.seed,
         "not_scored": [*not_scored(workspace, states), *unreadable],
         "timings": _seconds_by_asset(workspace),
