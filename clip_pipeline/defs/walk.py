@@ -20,7 +20,7 @@ from clip_pipeline.defs.page.metadata import artifact_metadata, observation
 from clip_pipeline.defs.page.run_log import package_lines_in
 from clip_pipeline.defs.page.sentences import page_failure, page_sentence
 from clip_pipeline.defs.resources import ALL_SPEED, LaunchConfig, PipelineResource, starting_recipe, with_speed
-from clip_pipeline.errors import ClipPipelineError, SettingsError, error_sentence
+from clip_pipeline.errors import ClipPipelineError, MissingArtifactError, SettingsError, error_sentence, nearest_name
 from clip_pipeline.pipeline.checks.user_files import check_user_files
 from clip_pipeline.pipeline.graph import STEPS, select
 from clip_pipeline.pipeline.outcomes import (
@@ -35,6 +35,7 @@ from clip_pipeline.pipeline.retries import Patience
 from clip_pipeline.pipeline.run import walk
 from clip_pipeline.pipeline.sources.newest_dump import ask_newest_dump
 from clip_pipeline.pipeline.step import Step
+from clip_pipeline.pipeline.workspace import Workspace
 from clip_pipeline.storage.artifacts import Materialised
 
 CHOICE = "choose"
@@ -57,6 +58,10 @@ class WalkSettings(LaunchConfig):
     )
     force: str = Field("", description="Assets, separated by commas, that are built again although they are fresh.")
     variants: list[str] = Field([], description="Only these training variants. Empty: all that there are.")
+    partitions: list[str] = Field(
+        [],
+        description="Only these partitions, such as router@4-0; assets that have none of them are left alone. Empty: all.",
+    )
     newest: bool = Field(False, description="Ask the mirror first whether it has a newer dump.")
 
 
@@ -106,6 +111,7 @@ def choose(context: dg.OpExecutionContext, config: LaunchedWalk, pipeline: Pipel
         if asked.newest:
             _ask_newest(context, pipeline)
         with package_lines_in(context.log), pipeline.workspace(asked.given(), asked.variants) as workspace:
+            _check_partitions(workspace, selected, asked.partitions)
             check_user_files(workspace, selected, variants=asked.variants)
     except ClipPipelineError as error:
         raise page_failure(error, allow_retries=False) from error
@@ -121,11 +127,30 @@ def _selected(context: dg.OpExecutionContext, asked: WalkSettings) -> list[str]:
     """The assets that the run builds, in the order of the flow."""
     built_here = [name for name in STEPS if context.job_def.has_node_named(op_name(name))]
     chosen = {step.name for step in select(asked.select)}
+    if not asked.select and not chosen.intersection(built_here):
+        return built_here  # a job of assets that run on request alone: who starts it asks for them
     return [name for name in built_here if name in chosen]
 
 
 def _forced(asked: WalkSettings) -> list[str]:
     return [step.name for step in select(asked.force)] if asked.force else []
+
+
+def _check_partitions(workspace: Workspace, selected: Collection[str], wanted: Collection[str]) -> None:
+    """Raises SettingsError for a partition that none of the assets has, where theirs are known before the run."""
+    if not wanted:
+        return
+    known: set[str] = set()
+    for name in selected:
+        try:
+            known.update(STEPS[name].partitions(workspace))
+        except MissingArtifactError:
+            return  # an asset before it says so when it is built
+    for key in wanted:
+        if key not in known:
+            raise SettingsError(
+                f'None of {", ".join(selected)} has a partition "{key}". {nearest_name(key, known - {""})}'
+            )
 
 
 def _ask_newest(context: dg.OpExecutionContext, pipeline: PipelineResource) -> None:
@@ -185,14 +210,20 @@ def _walk(
     opened = pipeline.workspace(asked.given(), asked.variants, pipeline.withheld)
     with package_lines_in(context.log), opened as workspace:
         history = History(context.instance, workspace, context.log_event)  # type: ignore[arg-type]  # checks are taken too, see `_tell_rest`
+        wanted = step.partitions(workspace) if asked.partitions else []
+        keys = [key for key in wanted if key in asked.partitions]
+        if asked.partitions and not keys:
+            context.log.info(f"{step.name} has none of the partitions {', '.join(asked.partitions)}.")
+            return []
         load_ahead(pipeline.next_child, workspace, step, [STEPS[name] for name in selected], _forced(asked))
-        outcomes = walk(
-            workspace,
-            [in_own_process(step, context, pipeline.next_child.take)],
-            force=step.name in _forced(asked),
-            on_progress=show,
-            on_partition=tell,
-        )
+        built_by = [in_own_process(step, context, pipeline.next_child.take)]
+        outcomes = [
+            outcome
+            for key in keys or [""]  # "" is all
+            for outcome in walk(
+                workspace, built_by, key, force=step.name in _forced(asked), on_progress=show, on_partition=tell
+            )
+        ]
         for outcome in outcomes:
             _tell_rest(context, history, step, outcome)
         history.mirror(_followers(step, selected))

@@ -12,7 +12,7 @@ dg = pytest.importorskip("dagster")
 
 from dagster._core.errors import DagsterExecutionInterruptedError  # noqa: E402
 
-from clip_pipeline.defs.jobs import evaluate_checkpoint, refresh_words, run_pipeline  # noqa: E402
+from clip_pipeline.defs.jobs import evaluate_checkpoint, language_models, refresh_words, run_pipeline  # noqa: E402
 from clip_pipeline.defs.resources import launch_resources  # noqa: E402
 from clip_pipeline.defs.walk import walk_job  # noqa: E402
 from clip_pipeline.errors import DatasetError  # noqa: E402
@@ -60,7 +60,13 @@ def run(job: str, instance, config=None, retry_of=None):
 
 
 def find_job(name: str):
-    jobs = [run_pipeline, refresh_words, evaluate_checkpoint, walk_job("made", "Three assets.", steps=made_steps())]
+    jobs = [
+        run_pipeline,
+        refresh_words,
+        evaluate_checkpoint,
+        language_models,
+        walk_job("made", "Three assets.", steps=made_steps()),
+    ]
     jobs.append(walk_job("sandbox_words", "Words and their photos.", "+photo_catalog"))
     return dg.Definitions(jobs=jobs, resources=launch_resources()).resolve_job_def(name)
 
@@ -119,6 +125,53 @@ def test_every_asset_is_an_op_with_its_pool_after_those_that_it_reads():
         before = run_pipeline.dependencies[dg._core.definitions.dependency.NodeInvocation(f"build_{name}")]["before"]
         found = {dependency.node for dependency in before.get_node_dependencies()}
         assert found == ({f"build_{other}" for other in step.asset.after} or {"choose"})
+
+
+def test_what_has_no_button_is_started_by_a_job_of_its_own_that_builds_all_of_it():
+    from clip_pipeline.defs.jobs import JOBS
+    from clip_pipeline.defs.page.described import REQUEST_JOBS
+
+    assert set(REQUEST_JOBS) == {name for name, step in STEPS.items() if step.asset.on_request}
+    jobs = {job.name: job for job in JOBS}
+    for name in set(REQUEST_JOBS.values()):
+        wanted = [asset for asset, job in REQUEST_JOBS.items() if job == name]
+        assert {node.definition.name for node in jobs[name].nodes} == {
+            "choose",
+            *(f"build_{asset}" for asset in wanted),
+        }
+
+
+# ---- partitions
+
+
+LANGUAGE = {"language.models": "none,fixed@2", "language.seeds": "1", "language.steps": "1", "language.layers": "1,1,1", "language.width": "16",
+            "language.batch_size": "1", "language.context": "64"}  # fmt: skip
+
+
+def test_language_models_are_trained_from_the_page_all_or_the_partitions_that_are_named(
+    instance, monkeypatch, tmp_path
+):
+    text = tmp_path / "letters.txt"
+    text.write_text("the cat sat on the mat and the dog ran to the old red house " * 400)
+    settings = LANGUAGE | {
+        "language.text": str(text),
+        "language.characters": "20000",
+        "language.scored_characters": "500",
+    }
+    monkeypatch.setenv("CLIP_PIPELINE_SETTINGS", ";".join(f"{name}={value}" for name, value in settings.items()))
+    first = run(
+        "language_models", instance, {"partitions": ["fixed@2-0"], "select": "character_corpus,character_model"}
+    )
+    assert not first.success and "has none of the partitions" in log_of(instance, first), "its corpus is not there"
+    whole = run("language_models", instance)
+    assert whole.success, [event.message for event in events(whole, "STEP_FAILURE")]
+    assert built(whole) == {
+        "character_corpus[]", "character_model[none@3-0]", "character_model[fixed@2-0]", "language_scores[]",
+    }  # fmt: skip
+    one = run("language_models", instance, {"partitions": ["fixed@2-0"], "force": "character_model"})
+    assert one.success and built(one) == {"character_model[fixed@2-0]"}
+    wrong = run("language_models", instance, {"partitions": ["fixed@3-0"]})
+    assert 'has a partition "fixed@3-0". Did you mean "fixed@2-0"?' in failure_of(wrong)
 
 
 # ---- failures

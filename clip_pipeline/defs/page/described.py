@@ -37,10 +37,20 @@ PARTITION_FOLDERS: Mapping[Partitions, str] = {
 }
 """The folders of the partitions below the asset's."""
 
+REQUEST_JOBS: Mapping[str, str] = {
+    "parallelism_benchmark": "measure_parallelism",
+    "character_corpus": "language_models",
+    "character_model": "language_models",
+    "language_scores": "language_models",
+}
+"""The jobs that start the assets which have no button, since they run when somebody asks for them."""
+
 _DATASET_KEY = (
     "a dataset that needs no files, such as `digits`, or `pets=PATH` for photos of yours, in one folder a class"
 )
-_VARIANT_KEY = "training settings, such as `epochs=20+seed=1`, or a model, such as `laptop_small`"
+_VARIANT_KEY = (
+    "training settings, such as `epochs=20+seed=1` or `pooling.kind=windows`, or a model, such as `laptop_small`"
+)
 
 ADDED_PARTITIONS: Mapping[Partitions, str] = {
     Partitions.DATASETS: f"a dataset each. *Materialize*, then *Add a partition*, takes {_DATASET_KEY}",
@@ -89,6 +99,8 @@ def description(step: Step, workspace: Workspace) -> str:
     reads = ", ".join(f"`{name}`" for name in (*asset.after, *asset.sources))
     lines.append(f"**Reads** {reads or 'nothing that was built before'}")
     lines += ["", f"**Writes** `{folder}` below the data folder"]
+    if job := REQUEST_JOBS.get(asset.name):
+        lines += ["", f"**Started** by the job `{job}`: *Materialize all* passes it by"]
     if added := ADDED_PARTITIONS.get(asset.partitions):
         lines += ["", f"**Partitions** {added}"]
     for page in (kind for kind in asset.preview if isinstance(kind, Page)):
