@@ -26,8 +26,8 @@ SAMPLES, SEED = 10_000, 0
 
 def hits_of(folder: Path, split: str) -> dict[str, float]:
     """By photo, whether its class came first."""
-    (row,) = [one for one in read_scores(folder / SCORES_FILE) if (one["split"], one["metric"]) == (split, METRIC)]
-    outcomes = read_outcomes(row, folder)
+    rows = [one for one in read_scores(folder / SCORES_FILE) if (one["split"], one["metric"]) == (split, METRIC)]
+    outcomes = read_outcomes(rows[0], folder) if rows else None
     if outcomes is None:
         raise SystemExit(f"{folder} holds no predictions of {METRIC} on {split}.")
     return dict(zip(outcomes.ids, outcomes.hits_N.tolist(), strict=True))

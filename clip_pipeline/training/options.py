@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from clip_pipeline.errors import SettingsError, TrainingError
-from clip_pipeline.models.chosen_pooling import ChosenPooling, pooled_config
+from clip_pipeline.models.chosen_pooling import TEXT, ChosenPooling, pooled_config
 from clip_pipeline.models.form import form_of, names_weights
 from clip_pipeline.models.registry import OF_TOKENIZER, context_length_of, load_config
 from clip_pipeline.models.sizes import Sizes, resized_config
@@ -29,13 +29,17 @@ def architecture_of(settings: TrainingSettings, pooling: PoolingSettings | None 
     Raises ModelError for an unknown model, SettingsError for a size that its encoders cannot have, or that the model gone on from
     has not, and for a pooling that its image encoder cannot do.
     """
-    model = settings.init_from or settings.model
-    return pooled_config(_plain_architecture(settings), model, _chosen_pooling(pooling or PoolingSettings()))
+    model, chosen = settings.init_from or settings.model, _chosen_pooling(pooling or PoolingSettings())
+    if settings.init_from and chosen.encoder == TEXT and chosen.changes:
+        raise SettingsError(
+            f"pooling.encoders is {TEXT}, and the training goes on from {model}: its text encoder has learnt its own tokens. Leave training.init_from "
+            "empty, or the settings of pooling."
+        )
+    return pooled_config(_plain_architecture(settings), model, chosen)
 
 
 def _chosen_pooling(pooling: PoolingSettings) -> ChosenPooling:
-    """Of the image encoder, the only one of `pooling.encoders` so far."""
-    return ChosenPooling(pooling.kind, pooling.target, pooling.after_layer, pooling.order)
+    return ChosenPooling(pooling.kind, pooling.target, pooling.after_layer, pooling.order, pooling.encoders)
 
 
 def _plain_architecture(settings: TrainingSettings) -> dict[str, Any]:

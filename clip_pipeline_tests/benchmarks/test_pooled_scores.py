@@ -49,6 +49,8 @@ def test_scores_are_read_from_the_folders_that_an_evaluation_leaves(pooled_score
         (tmp_path / name / "scores.json").write_text(json.dumps(made.rows))
     pooled_scores.main([str(tmp_path), "--plain", "plain_*", "--kinds", "tome_*", "--split", "test"])
     last = capsys.readouterr().out.splitlines()[-1]
-    assert last.startswith("| tome_* |") and "(2 seeds)" in last and "-" in last
+    assert last.split()[1] == "tome_*" and "(2 seeds)" in last and "-" in last
+    with pytest.raises(SystemExit, match="holds no predictions of top1 on unseen"):
+        pooled_scores.main([str(tmp_path), "--plain", "plain_*", "--kinds", "tome_*"])
     with pytest.raises(SystemExit, match=r"has no scores named gumbel_\*"):
-        pooled_scores.main([str(tmp_path), "--plain", "plain_*", "--kinds", "gumbel_*"])
+        pooled_scores.main([str(tmp_path), "--plain", "plain_*", "--kinds", "gumbel_*", "--split", "test"])

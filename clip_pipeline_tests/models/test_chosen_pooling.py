@@ -6,8 +6,10 @@ import pytest
 import torch
 
 from clip_pipeline.errors import SettingsError
+from clip_pipeline.models import text_pooling
 from clip_pipeline.models.chosen_pooling import ChosenPooling, pooled_config
 from clip_pipeline.models.pooled_image_encoder import pooling_of
+from clip_pipeline.models.pooled_text_encoder import text_pooling_of_model
 from clip_pipeline.models.registry import build_model, list_models, load_config
 from clip_pipeline.models.token_pooling import KEY, KINDS
 from clip_pipeline.pooling.orders import ORDERS
@@ -31,7 +33,7 @@ def facts(config) -> dict:
 
 
 def test_the_settings_know_every_kind_and_order_there_is():
-    assert set(find_field("pooling.kind").choices) == {"", *KINDS}
+    assert set(find_field("pooling.kind").choices) == {"", *KINDS, *text_pooling.KINDS}
     assert set(find_field("pooling.order").choices) == {"", *ORDERS}
 
 
@@ -72,6 +74,33 @@ def test_none_is_the_plain_model_which_open_clip_knows():
     assert chosen("laptop_vit_pooled", "kind=none") == load_config("laptop_vit")
 
 
+def text_facts(model: str, *assignments: str) -> dict:
+    config = chosen(model, "encoders=text", *assignments)
+    with torch.device("meta"):
+        built = build_model(config)
+    pooling = text_pooling_of_model(built)
+    assert pooling is not None and pooling_of(built) is None
+    return pooling.facts()
+
+
+def test_a_text_encoder_is_pooled_as_the_settings_say():
+    assert text_facts("laptop_vit", "kind=router", "target=3") == {
+        "tokens": "tokenizer", "kind": "router", "target": 3.0, "after_layer": 1, "most_segments": 12,
+    }  # fmt: skip
+    own = text_facts("laptop_bytes", "after_layer=1")
+    assert (own["kind"], own["tokens"], own["convolution"], own["after_layer"]) == ("whitespace", "bytes", 5, 1)
+    other = text_facts("laptop_bytes", "kind=fixed", "target=8")
+    assert (other["kind"], other["tokens"], other["convolution"], other["target"]) == ("fixed", "bytes", 5, 8.0)
+    assert text_facts("laptop_bytes", "kind=none")["kind"] == "none", "bytes stay bytes"
+    assert chosen("laptop_vit", "encoders=text", "kind=none") == load_config("laptop_vit")
+
+
+def test_a_text_encoder_that_others_trained_keeps_its_tokens():
+    recipe = with_settings(Recipe(), ["training.init_from=somewhere", "pooling.encoders=text", "pooling.kind=fixed"])
+    with pytest.raises(SettingsError, match=r"goes on from somewhere: its text encoder has learnt its own tokens"):
+        architecture_of(recipe.training, recipe.pooling)
+
+
 @pytest.mark.parametrize(
     ("model", "assignments", "sentence"),
     [
@@ -82,6 +111,10 @@ def test_none_is_the_plain_model_which_open_clip_knows():
         ("laptop_vit", ["kind=fixed", "target=1"], "1"),
         ("laptop_vit", ["kind=tome", "after_layer=6"], "after_layer is 6, and the image encoder has 6 layers"),
         ("vit_s_16_112", ["kind=gumbel", "order=hilbert"], "The order hilbert fits square grids of 2, 4, 8.*this one has 7 × 7"),
+        ("laptop_vit", ["kind=whitespace"], 'no kind of token pooling called "whitespace"'),
+        ("laptop_vit", ["encoders=text", "kind=whitespace"], "whitespace looks for spaces among bytes"),
+        ("laptop_vit", ["encoders=text", "kind=windows"], 'laptop_vit with pooling.kind=windows: There is no kind of text pooling'),
+        ("laptop_vit", ["encoders=text", "kind=fixed", "order=raster"], 'There is no entry "order"'),
         ("sandbox_small", ["kind=tome"], r"sandbox_small with pooling\.kind=tome: The image encoder is a ResNet;.*Leave pooling\.kind out"),
     ],
 )  # fmt: skip

@@ -14,12 +14,13 @@ class PoolingSettings(CheckedSettings):
     kind: str = setting(
         "",
         "How tokens of a CLIP's encoder become fewer: none, windows (squares of the grid), fixed (stretches of one length), gumbel and "
-        "router (stretches whose ends are learnt), tome (the most alike). Empty is as the model says.",
-        choices=("", "none", "windows", "fixed", "gumbel", "router", "tome"),
+        "router (stretches whose ends are learnt), tome (the most alike); of a text none, whitespace (words of bytes), fixed and router. Empty is as "
+        "the model says.",
+        choices=("", "none", "windows", "fixed", "gumbel", "router", "tome", "whitespace"),
     )
     target: float = setting(
         0.0,
-        "Tokens that become one, on average; for windows a square number. 0 is as the model says, or 4 where it says nothing.",
+        "Tokens that become one, on average; for windows a square number. 0 is as the model says, or 4 (2 of a tokenizer's tokens) where it says nothing.",
         low=0,
     )
     after_layer: int = setting(
@@ -31,7 +32,11 @@ class PoolingSettings(CheckedSettings):
         "says, or serpentine.",
         choices=("", "raster", "serpentine", "hilbert"),
     )
-    encoders: str = setting("image", "Encoder whose tokens are pooled: image.", choices=("image",))
+    encoders: str = setting(
+        "image",
+        "Encoder that the settings above are of; the other pools as the model says.",
+        choices=("image", "text"),
+    )
     rate_loss: str = setting(
         "ratio",
         "What holds the rate of boundaries at the target: ratio (H-Net), binomial (Nawrot et al.), hinge (FlexiTokens).",

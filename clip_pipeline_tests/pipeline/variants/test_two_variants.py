@@ -32,7 +32,12 @@ def data(tiny_data, tmp_path_factory):
     built = {outcome.asset: [key for key, done in outcome.partitions.items() if not done.hit] for outcome in outcomes}
     assert {key for keys in built.values() for key in keys if key} == {
         *(OTHER, f"sandbox|{OTHER}", f"held_out|{OTHER}"),
-        *(key for key in built["adaptation_scores"] if key.endswith(f"|{OTHER}")),
+        *(
+            key
+            for asset in ("adaptation_scores", "shard_embeddings")
+            for key in built[asset]
+            if key.endswith(f"|{OTHER}")
+        ),
     }, "nothing of the other variant, nothing that they share"
     return folder
 
