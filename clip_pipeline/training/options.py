@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 from clip_pipeline.errors import SettingsError, TrainingError
-from clip_pipeline.models.chosen_pooling import TEXT, ChosenPooling, pooled_config
 from clip_pipeline.models.form import form_of, names_weights
 from clip_pipeline.models.registry import OF_TOKENIZER, context_length_of, load_config
 from clip_pipeline.models.sizes import Sizes, resized_config
@@ -15,6 +14,7 @@ from clip_pipeline.models.token_pooling import KEY, LEARNT, NONE
 from clip_pipeline.settings import PoolingSettings, TrainingSettings
 from clip_pipeline.training.checkpoint import Saving
 from clip_pipeline.training.data.augmentation import Augmentation
+from clip_pipeline.training.model.chosen_pooling import TEXT, ChosenPooling, pooled_config
 from clip_pipeline.training.model.freezing import FrozenEncoder
 from clip_pipeline.training.model.initial_model import InitialModel
 from clip_pipeline.training.objective.loss import Objective

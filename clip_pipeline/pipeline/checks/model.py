@@ -22,8 +22,8 @@ def vectors_do_not_depend_on_the_batch(workspace: Workspace, partition: str) -> 
     checkpoint = workspace.get("clip_checkpoint", partition)
     if not checkpoint.facts.get("token_pooling"):
         return CheckOutcome(True, "the model pools no tokens, so that nothing is chosen")
-    from clip_pipeline.models.batch_independence import batch_independence
     from clip_pipeline.models.folder import open_model
+    from clip_pipeline.pooling.batch_independence import batch_independence
 
     model, preprocess, _ = open_model(checkpoint.folder)
     pixels_N3SS = _pixels(workspace, preprocess)

@@ -7,7 +7,6 @@ import torch
 
 from clip_pipeline.errors import SettingsError
 from clip_pipeline.models import text_pooling
-from clip_pipeline.models.chosen_pooling import ChosenPooling, pooled_config
 from clip_pipeline.models.pooled_image_encoder import pooling_of
 from clip_pipeline.models.pooled_text_encoder import text_pooling_of_model
 from clip_pipeline.models.registry import build_model, list_models, load_config
@@ -15,6 +14,7 @@ from clip_pipeline.models.token_pooling import KEY, KINDS
 from clip_pipeline.pooling.orders import ORDERS
 from clip_pipeline.settings import Recipe, with_settings
 from clip_pipeline.settings.fields import find_field
+from clip_pipeline.training.model.chosen_pooling import ChosenPooling, pooled_config
 from clip_pipeline.training.options import architecture_of
 
 
