@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, Any
 
 from clip_pipeline.errors import ModelError
 from clip_pipeline.models.attention import attend
-from clip_pipeline.models.eot_only_block import block_at
 from clip_pipeline.models.pooled_image_encoder import image_pooling_understood
+from clip_pipeline.models.text_features import block_at
 from clip_pipeline.models.text_pooling import TextPooling, text_pooling_of
 from clip_pipeline.models.token_pooling import KEY, NONE
 from clip_pipeline.pooling.budget import ranked_boundaries, router_logits

@@ -7,6 +7,7 @@ import pytest
 import torch
 from PIL import Image
 
+from clip_pipeline.embedding import encode
 from clip_pipeline.embedding.encode import embed_images, embed_texts
 from clip_pipeline.errors import ModelError
 from clip_pipeline.models.folder import load_model_folder
@@ -124,6 +125,28 @@ def test_equal_texts_give_equal_rows_in_the_order_asked(loaded):
     assert (rows[0] == rows[2]).all()
     alone = embed_texts(model, tokenizer, ["two green boxes"])
     np.testing.assert_allclose(rows[1], alone[0], atol=1e-6)
+
+
+def test_texts_of_any_length_have_the_vectors_that_the_model_gives_each_alone(loaded):
+    model, _, tokenizer = loaded
+    texts = [" ".join(["red cup on a table"] * (number % 4) + [f"{number}"]) for number in range(200)] + [
+        "",
+        "a red cup",
+    ]
+    with torch.no_grad():
+        alone = torch.cat([model.encode_text(tokenizer([text]), normalize=True) for text in texts]).numpy()
+    np.testing.assert_allclose(embed_texts(model, tokenizer, texts), alone, atol=1e-6)
+    shuffled = texts[::-1] + texts[:7]
+    again = embed_texts(model, tokenizer, shuffled)
+    assert (again[: len(texts)][::-1] == embed_texts(model, tokenizer, texts)).all()
+
+
+def test_more_texts_than_are_sorted_at_a_time(loaded, monkeypatch):
+    model, _, tokenizer = loaded
+    texts = [" ".join(["red"] * (number % 5) + [f"{number}"]) for number in range(230)]
+    whole = embed_texts(model, tokenizer, texts)
+    monkeypatch.setattr(encode, "TEXTS_SORTED", 100)
+    np.testing.assert_allclose(embed_texts(model, tokenizer, texts), whole, atol=1e-6)
 
 
 def test_a_model_with_damaged_weights_is_told(tmp_path):

@@ -38,7 +38,7 @@ torch.set_num_threads(1)
 from clip_pipeline.models.torchvision_operators import define_missing_operators
 define_missing_operators()
 import open_clip
-import clip_pipeline.models.eot_only_block, clip_pipeline.training.data.batch_plan_kernel
+import clip_pipeline.models.text_features, clip_pipeline.training.data.batch_plan_kernel
 import clip_pipeline.pixels.color_kernels, clip_pipeline.pixels.normalise_kernels, clip_pipeline.pixels.resize_kernels
 from clip_pipeline.training import train
 train.plot_log = lambda *arguments: None  # half a second for each training, and no part of what is compared

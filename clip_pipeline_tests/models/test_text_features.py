@@ -1,4 +1,4 @@
-"""The last block for one token a caption, against open_clip's own text encoder."""
+"""Vectors of texts without padding and without rows that nobody looks at, against open_clip's own text encoder."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ import copy
 import pytest
 import torch
 
-from clip_pipeline.models.eot_only_block import block_at, is_plain
 from clip_pipeline.models.registry import build_model, load_config
+from clip_pipeline.models.text_features import block_at, features_by_length, is_plain, lengths_of, text_features
 from clip_pipeline.training.model.encode import encode_captions
 
 PAD = 0
@@ -80,3 +80,48 @@ def test_a_encoder_that_computes_activations_twice_or_is_compiled_is_left_alone(
     model.set_grad_checkpointing(False)
     model.transformer.compile()
     assert not is_plain(model.transformer)
+
+
+def many_captions(model, count: int) -> torch.Tensor:
+    tokens = captions_of(model, model.context_length - 2).repeat(count // (model.context_length - 2) + 1, 1)[:count]
+    return tokens[torch.randperm(count, generator=torch.Generator().manual_seed(4))]
+
+
+@pytest.mark.parametrize("count", [1, 63, 64, 130])
+@pytest.mark.parametrize("text", [{}, {"no_causal_mask": True}, {"proj_bias": True}])
+def test_rows_of_like_length_together_have_the_vectors_and_gradients_of_all_at_once(count, text):
+    ours, theirs = model_of(**text), model_of(**text)
+    tokens = many_captions(ours, count)
+    found, expected = features_by_length(ours, tokens), theirs.encode_text(tokens)
+    assert torch.nn.functional.cosine_similarity(found, expected).min() > 1 - 1e-9
+    weights = torch.randn(found.shape, generator=torch.Generator().manual_seed(1), dtype=found.dtype)
+    (found * weights).sum().backward(), (expected * weights).sum().backward()
+    for (name, one), other in zip(ours.named_parameters(), theirs.parameters(), strict=True):
+        if other.grad is not None:
+            assert torch.allclose(one.grad, other.grad, atol=1e-6, rtol=1e-6), name
+
+
+def test_a_large_batch_is_cut_into_four_whose_columns_follow_their_longest_rows():
+    model, seen = model_of(), []
+    model.transformer.resblocks[0].register_forward_pre_hook(lambda _, inputs: seen.append(tuple(inputs[0].shape[:2])))
+    features_by_length(model, many_captions(model, 160))
+    assert [rows for rows, _ in seen] == [40] * 4
+    columns = [width for _, width in seen]
+    assert columns == sorted(columns) and columns[0] < columns[-1] == 12
+    seen.clear()
+    features_by_length(model, many_captions(model, 63)), features_by_length(model, many_captions(model, 160), 1)
+    assert [rows for rows, _ in seen] == [63, 160], "smaller parts than 32 cost more than their padding"
+
+
+def test_a_length_is_what_stands_before_the_padding():
+    rows = [[5, 3, 9, 0, 0], [5, 0, 9, 0, 0], [5, 3, 3, 3, 9], [9, 9, 9, 9, 9], [5, 2, 9, 9, 9]]
+    assert lengths_of(torch.tensor(rows)).tolist() == [3, 3, 4, 0, 2]
+
+
+def test_a_model_in_half_precision_is_looked_at_in_its_own():
+    model = model_of().bfloat16()
+    tokens = many_captions(model, 9)
+    with torch.no_grad():
+        found, expected = text_features(model, tokens), model.encode_text(tokens)
+    assert found.dtype == expected.dtype == torch.bfloat16
+    assert torch.nn.functional.cosine_similarity(found.float(), expected.float()).min() > 0.99
