@@ -27,11 +27,11 @@ if TYPE_CHECKING:
     from clip_pipeline.api.embed import embed
     from clip_pipeline.api.evaluate import evaluate
     from clip_pipeline.api.launch import launch
-    from clip_pipeline.api.list_models import list_models
-    from clip_pipeline.api.load import load
+    from clip_pipeline.api.models import list_models, load
     from clip_pipeline.api.plan import plan
     from clip_pipeline.api.probe import probe
     from clip_pipeline.api.run import run
+    from clip_pipeline.api.search import search
     from clip_pipeline.api.status import forget_answers, request_budgets, status, verify
     from clip_pipeline.api.take_down import take_down
     from clip_pipeline.api.train import train
@@ -65,6 +65,7 @@ __all__ = [
     "remove_variant",
     "request_budgets",
     "run",
+    "search",
     "status",
     "take_down",
     "train",
@@ -77,6 +78,7 @@ _HOMES = {
     "read_table": "storage.tables",
     **dict.fromkeys(("add_dataset", "download_dataset", "remove_dataset"), "api.datasets"),
     **dict.fromkeys(("add_variant", "list_variants", "remove_variant"), "api.variants"),
+    **dict.fromkeys(("list_models", "load"), "api.models"),
     **dict.fromkeys(("forget_answers", "request_budgets", "verify"), "api.status"),
     **dict.fromkeys(("compare_language_models", "compare_scores", "compare_trainings"), "api.compare"),
 }

@@ -236,6 +236,40 @@ LANGUAGE_SCORES_COLUMNS = (
 LANGUAGE_SCORES = written(LANGUAGE_SCORES_COLUMNS)
 """One model, table or compressor on one split."""
 
+SEARCH_FACTS_COLUMNS = (
+    column("id", pa.string(), "Name of the photo at its source", False),
+    column("shard", pa.string(), "The shard it belongs to: five digits", False),
+    column("key", pa.string(), "Name inside the shard's tar: nine digits", False),
+    column("split", pa.string(), 'train, validation or test; "" for a photo that is in no pair', False),
+    column("group", pa.string(), "Near-duplicates, named by the smallest photo id among them", False),
+    column(
+        "captions",
+        pa.list_(pa.string()),
+        "Its captions in the pairs; of a photo without pairs those of its source",
+        False,
+    ),
+    column("words", pa.list_(pa.string()), "Words of the vocabulary that it was found for", False),
+    column("width", pa.int32(), "Pixels of the original's width"),
+    column("height", pa.int32(), "Pixels of the original's height"),
+    column("licence", pa.string(), "Licence as the source names it"),
+    column("attribution", pa.string(), "Whom to name, as the source asks"),
+    column("source", pa.string(), "Where it was listed: unsplash, sandbox, folder, url_list, …", False),
+    column("terms", pa.string(), "Address of the source's terms of use"),
+    column("url", pa.string(), "Where its file was found", False),
+    column("thumbnail", pa.binary(192), "8 × 8 RGB pixels"),
+)
+SEARCH_FACTS = written(SEARCH_FACTS_COLUMNS)
+"""One photo of a search index; the row of its vector."""
+
+SEARCH_WORDS = pa.schema(
+    [
+        pa.field("word", pa.string(), False),
+        pa.field("training_captions", pa.int64(), False),
+        pa.field("rows", pa.list_(pa.int32()), False),
+    ]
+)
+"""One word of the captions, sorted: how many captions of the training hold it, and the rows of the photos whose captions do."""
+
 SPLITS = ("train", "validation", "test")
 
 PHOTO_STATUSES = {

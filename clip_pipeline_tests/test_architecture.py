@@ -41,13 +41,15 @@ STAGES_IN_ORDER = (
         "embedding",
         "evaluation",
         "adaptation",
+        "searching",
         "language",
     ),
 )
 SIBLINGS = {
     "training": {"images"},
     "embedding": {"images", "training"},
-    "language": {"images", "embedding", "adaptation"},
+    "searching": {"images", "training", "adaptation"},
+    "language": {"images", "embedding", "adaptation", "searching"},
 }
 """Stages that are built on the same ground, none on the other: what they share lies in pixels, sources and models."""
 

@@ -150,6 +150,7 @@ _FLOW = (
     "embedding",
     "evaluation",
     "adaptation",
+    "searching",
     "language",
     "api",
     "sandbox",

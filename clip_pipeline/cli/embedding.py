@@ -1,13 +1,22 @@
-"""The command `embed`."""
+"""Commands that turn photos and texts into vectors, and that search by them: embed, search."""
 
 from __future__ import annotations
 
-from typing import Any
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from clip_pipeline.cli.options import CONTEXT, output_option, replace_option, setting_option
+from clip_pipeline.cli.options import CONTEXT, data_option, output_option, replace_option, setting_option
+from clip_pipeline.errors import SettingsError
 from clip_pipeline.machine.first_words import says
+
+if TYPE_CHECKING:
+    from clip_pipeline.searching.answer import Answer, FoundPhoto
+
+LONGEST = 60
+"""Letters of a caption on a line."""
 
 
 @click.command(context_settings=CONTEXT)
@@ -58,3 +67,93 @@ def embed(model: str, output: str, **options: Any) -> None:
     if options["texts"] is not None:
         click.echo(f"Embedded {done.texts:,} texts.")
     click.echo(f"Wrote {output}")
+
+
+def _first_words(query: str, **_: Any) -> str:
+    return f"Searching for {query[:LONGEST]}" if query else "Searching for photos that are alike"
+
+
+def _several(name: str, help: str, *more: str) -> Any:
+    return click.option(f"--{name}", *more, multiple=True, help=f"{help} May be given many times.")
+
+
+@click.command(context_settings=CONTEXT)
+@click.argument("query", default="", metavar="[QUERY]")
+@_several("like", "A photo that is looked for, by its id or as a file; PHOTO*0.5 weighs half.")
+@_several("not", "A text that is unwanted.", "unlike")
+@_several("word", "Only photos with this word in a caption.")
+@_several("licence", "Only photos whose licence holds this text.")
+@_several("source", "Only photos of this source: unsplash, folder, sandbox, …")
+@_several("split", "Only photos of this split: train, validation, test or none.")
+@_several("size", "Only photos whose shorter side has at least so many pixels; <800 for fewer.")
+@click.option("--top", default=20, show_default=True, type=click.IntRange(1, 10_000), help="Photos shown.")
+@click.option("--duplicates", is_flag=True, help="Show all of near-duplicates, not only the best of them.")
+@click.option("--json", "as_json", is_flag=True, help="Print a JSON object instead of a table.")
+@click.option("-f", "--files", is_flag=True, help="Print nothing but the paths of the copies in -o, one a line.")
+@click.option(
+    "-o", "--output", default="", type=click.Path(), help="Folder for copies of the photos, with attribution.csv."
+)
+@click.option("--model", default="", help="Training variant whose index is searched; the only one by default.")
+@data_option
+@setting_option("compute.device")
+@says(_first_words, at_once=True)
+def search(query: str, duplicates: bool, as_json: bool, files: bool, output: str, **options: Any) -> None:
+    """Search the photos by words and by likeness: all of them, with a word for how well each fits.
+
+    QUERY is one line: words, + and - between terms, weights after *, photos by id, filters. The last line says how many photos fit, and
+    which words no caption of the training holds.
+
+    \b
+    Examples:
+      clip-pipeline search "a red cup"
+      clip-pipeline search 'red cup*2 + photo:ID - "a car" word:table split:test'
+      clip-pipeline search --like mine.jpg --not snow --top 50 -o found/
+    """
+    from clip_pipeline.api.search import search
+
+    if files and not output:
+        raise SettingsError(
+            "-f prints the paths of copies, since photos lie inside of tars. Name a folder for them with -o."
+        )
+    answer = search(query, fold=not duplicates, output=output, progress=True, **options)
+    if files:
+        for path in sorted(Path(output).glob("[0-9]*.*")):
+            click.echo(path)
+    elif as_json:
+        click.echo(json.dumps(_as_json(answer), indent=1, ensure_ascii=False))
+    else:
+        for place, photo in enumerate(answer.photos, start=1):
+            click.echo(_line(place, photo))
+        click.echo((f"Wrote {output}\n" if output else "") + answer.sentence() + ".")
+
+
+def _line(place: int, photo: FoundPhoto) -> str:
+    caption = next(iter(photo.facts["captions"]), "")
+    more = f"  (and {photo.alike} alike)" if photo.alike else ""
+    fit = photo.fit.value if photo.fit and photo.fit != "none" else "-" if photo.fit else ""
+    return f"{place:4d}  {fit:<6}  {photo.cosine:6.3f}  {photo.id:<14}  {caption[:LONGEST]}{more}"
+
+
+def _as_json(answer: Answer) -> dict[str, Any]:
+    photos = [
+        {
+            **photo.facts,
+            "score": round(photo.score, 6),
+            "cosine": round(photo.cosine, 6),
+            "fit": photo.fit,
+            "better_than_captions": None if photo.better_than is None else round(photo.better_than, 4),
+            "alike": photo.alike,
+        }
+        for photo in answer.photos
+    ]
+    return {
+        "photos": photos,
+        "searched": answer.searched,
+        "indexed": answer.indexed,
+        "fits": {fit.value: count for fit, count in answer.fits.items()},
+        "nothing_fits": answer.nothing,
+        "words_in_no_training_caption": list(answer.unknown),
+        "words_never_together": list(answer.apart),
+        "milliseconds": round(1000 * answer.seconds, 2),
+        "sentence": answer.sentence(),
+    }

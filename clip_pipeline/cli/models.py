@@ -35,7 +35,7 @@ def models(names: tuple[str, ...], as_json: bool, settings: tuple[str, ...]) -> 
       clip-pipeline models vit_s_16_112 model/
       clip-pipeline models --set training.model=vit_s_16_112 --set training.vision_width=256 --set training.text_layers=4
     """
-    from clip_pipeline.api.list_models import list_models
+    from clip_pipeline.api.models import list_models
     from clip_pipeline.models.zoo import zoo_table
 
     facts = list_models(names, settings=settings)

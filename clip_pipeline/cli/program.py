@@ -11,7 +11,7 @@ import click
 from clip_pipeline.cli.adaptation import adapt
 from clip_pipeline.cli.datasets import datasets
 from clip_pipeline.cli.dev import dev
-from clip_pipeline.cli.embedding import embed
+from clip_pipeline.cli.embedding import embed, search
 from clip_pipeline.cli.evaluation import classify, compare_scores, evaluate, probe
 from clip_pipeline.cli.images import download, ledger
 from clip_pipeline.cli.models import models
@@ -78,6 +78,7 @@ GROUPS: dict[str, tuple[click.Command, ...]] = {
     "Embedding": (embed,),
     "Scores": (evaluate, probe, classify, compare_scores),
     "Adaptation": (adapt,),
+    "Search": (search,),
     "Language": (language,),
     "Sandbox": (sandbox,),
 }

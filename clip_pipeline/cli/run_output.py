@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -26,6 +27,7 @@ from clip_pipeline.pipeline.status import ArtifactStatus
 from clip_pipeline.pipeline.step import Step
 from clip_pipeline.pipeline.takedown import TakedownOutcome
 from clip_pipeline.pipeline.workspace import Workspace
+from clip_pipeline.storage.manifest import Artifact
 
 MAX_LISTED = 5
 EXPLAINED = ("stale", "waiting", "unreadable", "old", "incomplete")
@@ -69,7 +71,7 @@ class RunOutput:
         )
         self._also(workspace, outcomes)
         if any(outcome.asset == "benchmark_report" and outcome.partitions for outcome in outcomes):
-            _say_scores(workspace)
+            _say_scores(workspace, outcomes)
         if incomplete := incomplete_sentence(outcomes):
             click.echo(incomplete)
 
@@ -138,7 +140,7 @@ def _rows_text(outcome: AssetOutcome) -> str:
     return counts_text(totals) if totals else ""
 
 
-def _say_scores(workspace: Workspace) -> None:
+def _say_scores(workspace: Workspace, outcomes: Sequence[AssetOutcome]) -> None:
     from clip_pipeline.evaluation.report.terminal_table import glance
     from clip_pipeline.evaluation.report.variants import COMPARISON_FILE, terminal_text
     from clip_pipeline.evaluation.scores import read_scores
@@ -160,8 +162,26 @@ def _say_scores(workspace: Workspace) -> None:
     click.echo(f"Report    {report.folder / 'report.html'}")
     for name in by_variant:
         click.echo(f"Model     {workspace.store.folder(artifact_key('clip_checkpoint', name))}")
+    for outcome in outcomes:
+        if outcome.asset == "search_index":
+            _say_search(workspace, [done.artifact for done in outcome.partitions.values()])
     look = "make dev" if Path("Makefile").is_file() else "clip-pipeline dev"
     click.echo(f"Look      {look}, then http://127.0.0.1:3000")
+
+
+def _say_search(workspace: Workspace, indexes: Sequence[Artifact]) -> None:
+    """How to search the photos, with words that some of them show."""
+    for index in indexes:
+        words = index.facts.get("example", "")
+        if not words:  # no captions, no phrase
+            continue
+        data = (
+            ""
+            if workspace.store.root == Path("data").absolute()
+            else f" --data {shlex.quote(str(workspace.store.root))}"
+        )
+        model = f" --model {index.key.partition}" if len(indexes) > 1 else ""
+        click.echo(f"Search    clip-pipeline search {shlex.quote(words)}{data}{model}")
 
 
 def _rows_by_variant(rows: Sequence[Mapping[str, Any]]) -> dict[str, list[Mapping[str, Any]]]:

@@ -8,8 +8,9 @@ from clip_pipeline.pipeline.declared.evaluation import EVALUATION
 from clip_pipeline.pipeline.declared.images import IMAGES
 from clip_pipeline.pipeline.declared.language import LANGUAGE
 from clip_pipeline.pipeline.declared.report import REPORT
+from clip_pipeline.pipeline.declared.search import SEARCH
 from clip_pipeline.pipeline.declared.text import TEXT
 from clip_pipeline.pipeline.declared.training import TRAINING
 from clip_pipeline.pipeline.declared.words import WORDS
 
-ASSETS = (*WORDS, *IMAGES, *TEXT, *TRAINING, *EMBEDDING, *EVALUATION, *ADAPTATION, *LANGUAGE, *REPORT)
+ASSETS = (*WORDS, *IMAGES, *TEXT, *TRAINING, *EMBEDDING, *EVALUATION, *ADAPTATION, *SEARCH, *LANGUAGE, *REPORT)

@@ -15,13 +15,14 @@ KERNELS = (
     "clip_pipeline.pixels.color_kernels",
     "clip_pipeline.pixels.normalise_kernels",
     "clip_pipeline.pixels.resize_kernels",
+    "clip_pipeline.searching.scan_kernel",
     "clip_pipeline.training.data.batch_plan_kernel",
 )
 """Modules whose functions are compiled when they are imported; the word scanner is when the first table of words is made."""
 
 
 def compile_kernels() -> float:
-    """Compiles the word scanner and the kernels of images and batches, or finds them compiled. Returns the seconds it took."""
+    """Compiles the word scanner and the kernels of images, batches and the search, or finds them compiled. Returns the seconds it took."""
     began = time.monotonic()
     from clip_pipeline.words.table import WordTable
 

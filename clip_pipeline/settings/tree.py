@@ -18,6 +18,7 @@ from clip_pipeline.settings.sections.parallelism import ParallelismSettings
 from clip_pipeline.settings.sections.pooling import PoolingSettings
 from clip_pipeline.settings.sections.probe import ProbeSettings
 from clip_pipeline.settings.sections.sandbox import SandboxSettings
+from clip_pipeline.settings.sections.search import SearchSettings
 from clip_pipeline.settings.sections.tokenizer import TokenizerSettings
 from clip_pipeline.settings.sections.training import TrainingSettings
 from clip_pipeline.settings.sections.wikipedia import WikipediaSettings
@@ -42,6 +43,7 @@ class Recipe:
     evaluation: EvaluationSettings = EvaluationSettings()
     probe: ProbeSettings = ProbeSettings()
     adaptation: AdaptationSettings = AdaptationSettings()
+    search: SearchSettings = SearchSettings()
     pooling: PoolingSettings = PoolingSettings()
     language: LanguageSettings = LanguageSettings()
     sandbox: SandboxSettings = SandboxSettings()

@@ -80,7 +80,7 @@ def test_no_other_option_is_a_setting_under_its_name():
         ("train", "photos"), ("launch", "photos"), ("embed", "templates"), ("datasets download", "accept_terms"),("datasets download", "mirror"), ("sandbox serve", "port"), ("classify", "dataset"), ("classify", "templates"),
              ("evaluate", "dataset"), ("probe", "dataset"), ("adapt", "dataset"), ("tokenizer", "context_length"),
              ("train", "model"), ("embed", "model"), ("evaluate", "model"), ("probe", "model"), ("classify", "model"),
-             ("adapt", "model"), ("compare-scores", "samples"), ("verify", "seed")}  # fmt: skip
+             ("adapt", "model"), ("search", "model"), ("search", "source"), ("compare-scores", "samples"), ("verify", "seed")}  # fmt: skip
     names = {field.name for section in SECTIONS for field in fields_of(section)}
     plain = {
         (path, option.name)

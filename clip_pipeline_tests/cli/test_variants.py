@@ -17,7 +17,7 @@ from clip_pipeline_tests.evaluation.datasets.forms import write_photos
 def say(*arguments: object) -> str:
     result = CliRunner().invoke(commands, [str(one) for one in arguments], catch_exceptions=False)
     assert result.exit_code == 0, result.output
-    return result.output
+    return result.stdout
 
 
 def test_a_variant_is_added_listed_and_removed_and_what_it_leaves_is_named(tmp_path):

@@ -36,7 +36,17 @@ def test_they_stand_in_the_order_of_the_flow():
     for asset in ASSETS:
         assert set(asset.after) <= known, f"{asset.name} is declared before what it reads"
         known.add(asset.name)
-    assert list(STAGES) == ["words", "images", "text", "training", "embedding", "evaluation", "adaptation", "language"]
+    assert list(STAGES) == [
+        "words",
+        "images",
+        "text",
+        "training",
+        "embedding",
+        "evaluation",
+        "adaptation",
+        "search",
+        "language",
+    ]
 
 
 def test_what_the_page_shows_is_there():

@@ -14,6 +14,7 @@ from clip_pipeline.pipeline.checks.check import Check, CheckOutcome
 from clip_pipeline.pipeline.checks.data import DATA_CHECKS
 from clip_pipeline.pipeline.checks.model import MODEL_CHECKS
 from clip_pipeline.pipeline.checks.scores import SCORE_CHECKS
+from clip_pipeline.pipeline.checks.search import SEARCH_CHECKS
 from clip_pipeline.pipeline.partitions import shard_keys
 from clip_pipeline.pipeline.steps.adaptation import ADAPTATION_CHECKS
 from clip_pipeline.pipeline.steps.language import LANGUAGE_CHECKS
@@ -198,5 +199,6 @@ CHECKS = (
     *SCORE_CHECKS,
     *DATA_CHECKS,
     *ADAPTATION_CHECKS,
+    *SEARCH_CHECKS,
     *LANGUAGE_CHECKS,
 )  # fmt: skip

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from clip_pipeline.api.list_models import list_models
+from clip_pipeline.api.models import list_models
 from clip_pipeline.errors import ModelError, SettingsError
 from clip_pipeline.models.registry import CONFIG_FOLDER
 from clip_pipeline.models.registry import list_models as names_of_models
