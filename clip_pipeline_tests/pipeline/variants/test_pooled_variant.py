@@ -11,7 +11,7 @@ import pytest
 
 from clip_pipeline.api.classify import classify
 from clip_pipeline.api.embed import embed
-from clip_pipeline.api.list_models import list_models
+from clip_pipeline.api.models import list_models
 from clip_pipeline.api.run import run
 from clip_pipeline.evaluation.scores import read_scores
 from clip_pipeline.models.folder import open_model
