@@ -18,8 +18,8 @@ refresh_links = walk_job(
 train = walk_job("train", "Trains, with all that a training reads.", "+clip_checkpoint")
 evaluate_checkpoint = walk_job(
     "evaluate_checkpoint",
-    "Embeddings, scores, adaptation and report of a checkpoint.",
-    "embedding,evaluation,adaptation",
+    "Embeddings, scores, adaptation, report and search index of a checkpoint.",
+    "embedding,evaluation,adaptation,search",
 )
 
 

@@ -120,4 +120,8 @@ def _loaded(content: bytes, path: str) -> Any:
     if hashlib.sha256(data).digest() != content[:DIGEST_BYTES]:
         logger.warning("%s is damaged and is not used: the function is compiled again.", path)
         return None
-    return pickle.loads(data)
+    try:
+        return pickle.loads(data)
+    except (ImportError, AttributeError) as error:  # a folder was renamed together with its __pycache__
+        logger.warning("%s is of code that is not there any more (%s): the function is compiled again.", path, error)
+        return None

@@ -85,3 +85,35 @@ def test_a_job_registers_the_shards_of_a_catalog_that_grew_and_removes_those_of_
         (own / "photos" / f"photo{seed}.jpg").unlink()
         (own / "photos" / f"photo{seed}.txt").unlink()
     assert shards_after_the_job() == ["00000"]
+
+
+@pytest.mark.slow
+def test_an_index_is_made_of_the_vectors_of_its_own_variant_and_those_that_are_missing_come_first(
+    definitions, instance, data
+):
+    """ "Materialize all" of an empty folder asks for no shard that is not known yet."""
+    import shutil
+
+    from clip_pipeline.defs.partitions import input_partitions
+    from clip_pipeline.pipeline.graph import STEPS
+    from clip_pipeline.pipeline.variants.defined import add_variant
+
+    with Workspace(data, starting_recipe()) as workspace:
+        add_variant(workspace, "other", ["training.seed=1"])
+        shards = workspace.store.partitions("images", "image_shards")
+        embeddings, index = STEPS["shard_embeddings"].asset, STEPS["search_index"].asset
+        assert input_partitions(workspace, embeddings, index, "other") == [f"{shard}|other" for shard in shards]
+        assert input_partitions(workspace, STEPS["image_shards"].asset, embeddings, "00001|other") == ["00001"]
+    shutil.rmtree(data / "embedding" / "shard_embeddings" / shards[0])
+    shutil.rmtree(data / "search")
+    result = dg.materialize(
+        list(definitions.assets),
+        selection=dg.AssetSelection.assets("search_index"),
+        instance=instance,
+        resources=definitions.resources,
+        partition_key="tiny_test",
+    )
+    assert result.success
+    with Workspace(data, starting_recipe()) as workspace:
+        assert workspace.get("search_index", "tiny_test").rows["photos"] > 0
+        assert workspace.store.partitions("embedding", "shard_embeddings") == [f"{shard}|tiny_test" for shard in shards]

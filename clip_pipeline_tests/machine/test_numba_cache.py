@@ -42,6 +42,28 @@ def test_a_function_is_kept_in_the_folder_of_the_environment(tmp_path):
     assert hits == ["0\n", "1\n"]
 
 
+@pytest.mark.slow
+def test_what_was_kept_under_another_name_of_a_folder_is_compiled_again(tmp_path):
+    """numba keeps the name of the module in what it keeps, and its files go along with a folder that is renamed."""
+    (tmp_path / "before").mkdir()
+    (tmp_path / "before/twice.py").write_text(
+        "import functools; from numba import njit; from clip_pipeline.machine.numba_cache import cached\n"
+        "@cached(functools.partial(njit, 'int64(int64)'))\ndef double(number): return 2 * number\n"
+        "print(double(21))\n"
+    )
+    environment = {"PYTHONPATH": ":".join(filter(None, [str(tmp_path), *sys.path]))}
+
+    def run(name: str) -> subprocess.CompletedProcess:
+        command = [sys.executable, "-c", f"import {name}.twice"]
+        return subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+
+    assert run("before").stdout == "42\n"
+    (tmp_path / "before").rename(tmp_path / "after")
+    again = run("after")
+    assert again.stdout == "42\n" and "is of code that is not there any more" in again.stderr
+    assert run("after").stderr == ""
+
+
 TRIED = """
 import functools, pathlib, sys
 from numba import config, njit
