@@ -173,7 +173,7 @@ class _Scored:
             "scoring": scoring.value,
             "phrases found": count,
             "phrases absent": len(self.phrases.absent),
-            "photos": len(self._rows),
+            "photos learnt from": len(self._rows),
         }
         for one in Scoring:
             figures[f"found or absent, AUC by {one.value}"] = _rounded(self.found_or_absent(one, 1))
