@@ -36,7 +36,7 @@ def add_variant(
     """Defines a training variant, as the file `variants/NAME.toml` of the data folder; `run` then trains and scores it beside
     the others.
 
-    name: of letters, digits and _ . + - = , signs. settings: those of `training` that differ from the recipe's, such as
+    name: of letters, digits and _ . + - = , signs. settings: those of `training`, and of `pooling` what says how tokens are pooled, that differ from the recipe's, such as
     {"training.epochs": 20}; none where the name is a model's, a plan's, or settings such as "epochs=20+seed=1". about: a sentence
     for people. Raises SettingsError for an unknown setting, a wrong value, a name that means something else already, and settings
     that are not of the training; ModelError for an unknown model.

@@ -59,7 +59,7 @@ def _changed(one: VariantStatus) -> str:
 def add(name: str, data: str, **options: Any) -> None:
     """Define the training variant NAME by --set training.FIELD=VALUE, written to DATA/variants/NAME.toml.
 
-    NAME alone is enough where it is a model's, a plan's, or settings such as epochs=20+seed=1.
+    NAME alone is enough where it is a model's, a plan's, or settings such as epochs=20+seed=1 or pooling.kind=windows.
     """
     from clip_pipeline.api.variants import add_variant
 
