@@ -7,6 +7,7 @@
 bpe       laptop_vit's, of 4,000 tokens that are learnt from the captions
 bytes     laptop_bytes's: words of bytes
 bytes_1   the same, words after the first layer
+bytes_9   the same, each byte with four on either side
 router    the same, segments where two neighbours are unlike
 
 Times are of the processor, one thread, in ms a caption, of batches of 128 captions of the training photos; --parts says into how many parts of one length
@@ -39,6 +40,7 @@ KINDS: dict[str, dict[str, Any] | None] = {
     BPE: None,
     "bytes": {},
     "bytes_1": {"after_layer": 1},
+    "bytes_9": {"convolution": 9},
     "router": {"kind": "router", "target": 5},
 }
 MEASURES = ("forward bf16", "step bf16")
@@ -135,7 +137,7 @@ def works_of(kind: str, captions: Sequence[str], tokenizer: Path, parts: int) ->
 
 def measured(works: dict[str, dict[str, Callable[[], None]]], rounds: int) -> dict[str, dict[str, list[float]]]:
     """By measure and kind, ms a caption in each round; one round more is taken first and left out."""
-    found: dict[str, dict[str, list[float]]] = {measure: {} for measure in MEASURES}
+    found: dict[str, dict[str, list[float]]] = {measure: {kind: [] for kind in works} for measure in MEASURES}
     chance = random.Random(SEED)
     for number in range(rounds + 1):
         for kind in chance.sample(list(works), len(works)):
@@ -143,7 +145,7 @@ def measured(works: dict[str, dict[str, Callable[[], None]]], rounds: int) -> di
                 began = time.process_time()
                 work()
                 if number:
-                    found[measure].setdefault(kind, []).append((time.process_time() - began) * 1000 / BATCH)
+                    found[measure][kind].append((time.process_time() - began) * 1000 / BATCH)
     return found
 
 

@@ -139,7 +139,7 @@ def main(arguments: list[str] | None = None) -> None:
                 for way, values in hits(vectors_of, shown, vectors_ND[kept]).items():
                     of_form = found.setdefault(way, {}).setdefault(kind, {})
                     of_form[form] = [np.concatenate([*of_form.get(form, []), values])]  # each photo is in one fold
-    print(scores_table(found, options.kinds), flush=True)
+        print(scores_table(found, options.kinds), flush=True)
     if options.out:
         listed = {way: {kind: {form: rows[0].tolist() for form, rows in forms.items()} for kind, forms in kinds.items()} for way, kinds in found.items()}  # fmt: skip
         options.out.write_text(json.dumps(listed) + "\n", encoding="utf-8")

@@ -1,6 +1,6 @@
 """open_clip's text encoder on segments of a text, as `text_pooling.py` describes them: words of bytes, or stretches of tokens.
 
-    f = sum over taps k of table_k[byte_{t+k}]      a convolution over the bytes themselves, which looks up rows instead of multiplying
+    f = 16 · sum over taps k of table_k[byte_{t+k}] a convolution over the bytes themselves, which looks up rows instead of multiplying
     a = GELU(f)                                     (B, L, D)
     z = W · mean{a of a segment} + position         (B, S, D)
     the layers, each segment seeing those before it and weighing as much as its tokens; the vector is that of the text's end
@@ -32,6 +32,9 @@ if TYPE_CHECKING:
 
 TOKEN_STEP, SEGMENT_STEP = 8, 4
 """Lengths are rounded up to multiples of these: every new shape costs oneDNN a primitive and the allocator a block."""
+TABLE_SPREAD, TABLE_SCALE = 0.02, 16.0
+"""Tables begin as open_clip's table of tokens does, so that a step of the optimizer moves them as far; what they sum up to has to reach where GELU
+bends."""
 OUT_SHARE = 0.1
 """Of a projection's usual spread at the start: segments then begin near the size of CLIP's token vectors."""
 
@@ -43,8 +46,6 @@ def pool_text(encoder: Any, pooling: TextPooling) -> None:
     classes = _classes()
     with torch.random.fork_rng(devices=[]):  # the weights that are drawn after it are those of the plain model
         encoder.token_pooling = classes["TextReducer"](encoder.width, encoder.vocab_size, pooling)
-        if pooling.convolution:
-            torch.nn.init.normal_(encoder.token_embedding.weight, std=pooling.convolution**-0.5)
     encoder.__class__ = classes["PooledTextTransformer"]
 
 
@@ -108,7 +109,7 @@ def _classes() -> dict[str, Any]:
             if pooling.convolution:
                 # the table of the byte itself is the encoder's token_embedding
                 self.taps = torch.nn.Parameter(torch.empty(pooling.convolution - 1, vocabulary, width))
-                torch.nn.init.normal_(self.taps, std=pooling.convolution**-0.5)
+                torch.nn.init.normal_(self.taps, std=TABLE_SPREAD)
                 self.out = torch.nn.Linear(width, width)
                 torch.nn.init.normal_(self.out.weight, std=OUT_SHARE * width**-0.5)
                 torch.nn.init.zeros_(self.out.bias)
@@ -125,7 +126,7 @@ def _classes() -> dict[str, Any]:
             shifts = [0, *range(-half, 0), *range(1, half + 1)]
             seen_BLK = torch.stack([padded[:, half + shift : half + shift + length] for shift in shifts], dim=-1)
             seen_BLK = seen_BLK + rows * torch.arange(taps, device=tokens_BL.device)
-            table = torch.cat([table_VD, self.taps.flatten(0, 1)])
+            table = torch.cat([table_VD, self.taps.flatten(0, 1)]) * TABLE_SCALE
             if torch.onnx.is_in_onnx_export():
                 return F.gelu(F.embedding(seen_BLK, table).sum(2))
             return F.gelu(F.embedding_bag(seen_BLK.flatten(0, 1), table, mode="sum").view(*tokens_BL.shape, -1))

@@ -30,7 +30,7 @@ def test_configurations_differ_in_the_text_encoder_alone(benchmark):
     }
     assert sizes == {(3, 192, 3)}
     assert [config["text_cfg"].get("token_pooling", {}).get("kind") for config in configs.values()] == [
-        None, "whitespace", "whitespace", "router",
+        None, "whitespace", "whitespace", "whitespace", "router",
     ]  # fmt: skip
 
 

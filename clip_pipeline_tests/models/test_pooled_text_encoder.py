@@ -27,7 +27,11 @@ OF_BYTES: dict[str, dict[str, Any]] = {
     "router after a layer": {"tokens": "bytes", "kind": "router", "after_layer": 2},
     "none": {"tokens": "bytes", "kind": "none"},
 }
-OF_TOKENS = {"fixed": {"kind": "fixed"}, "router": {"kind": "router", "target": 3}, "none": {"kind": "none"}}
+OF_TOKENS: dict[str, dict[str, Any]] = {
+    "fixed": {"kind": "fixed"},
+    "router": {"kind": "router", "target": 3},
+    "none": {"kind": "none"},
+}
 TEXTS = [
     "a red cup", "", "x", "a dog runs over the wet grass by the sea", "ein hündchen läuft", "日本語のテキストに空白はない", "aaaaaaaaaaaaaaaaaaaa",
     "i a m s o m a n y w o r d s t h a t n o b o d y w a n t s a l l", "a very " * 20, "two", "three words here", "four words are here",
@@ -115,13 +119,13 @@ def slow_vector(model: Any, row: torch.Tensor, segments: list[list[int]], after:
     def neighbour(at: int) -> int:
         return int(row[at]) if 0 <= at <= end else 0
 
-    x = []
+    x: Any = []
     for at in range(end + 1):
         if not taps:
             x.append(text.token_embedding.weight[row[at]])
             continue
-        seen = sum(table(tap)[neighbour(at + tap)] for tap in range(-(taps // 2), taps // 2 + 1))
-        x.append(F.gelu(seen))
+        seen: Any = sum(table(tap)[neighbour(at + tap)] for tap in range(-(taps // 2), taps // 2 + 1))
+        x.append(F.gelu(16 * seen))
     x = torch.stack(x)
     project = text.token_pooling.out if taps else torch.nn.Identity()
 
@@ -171,7 +175,13 @@ def test_the_router_closes_where_two_neighbours_differ_most():
     model, tokens = made(OF_BYTES["router after a layer"]), ids()
     reducer, seen = model.text.token_pooling, []
     plain = reducer.closing
-    reducer.closing = lambda *given: seen.append((given, plain(*given)[0])) or plain(*given)
+
+    def watched(*given: Any) -> Any:
+        found = plain(*given)
+        seen.append((given, found[0]))
+        return found
+
+    reducer.closing = watched
     vectors(model, tokens)
     ((x_BLD, _, ends_B), hard_BL) = seen[0]
     for x_LD, end, hard_L in zip(x_BLD, ends_B.tolist(), hard_BL, strict=True):
@@ -245,4 +255,4 @@ def test_laptop_bytes_has_the_size_that_is_counted_by_hand():
     last = 2 * segments * width**2 + 2 * width**2 + 2 * segments * width + 2 * width * mlp
     assert facts.text_gflops == pytest.approx(2e-9 * (segments * width**2 + 2 * layer + last + width * 256))
     pooling = text_pooling_of_model(build_model(config))
-    assert pooling.facts()["most_segments"] == segments
+    assert pooling is not None and pooling.facts()["most_segments"] == segments
