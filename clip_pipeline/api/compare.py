@@ -21,6 +21,7 @@ from clip_pipeline.machine.device import choose_device
 from clip_pipeline.machine.progress import shown_progress
 from clip_pipeline.settings import Recipe, fingerprinted
 from clip_pipeline.settings.chosen_recipe import DEFAULTS, Settings, recipe_of
+from clip_pipeline.settings.sections.pooling import OF_ARCHITECTURE
 from clip_pipeline.storage.disk import hash_file, hash_json, sync_tree
 from clip_pipeline.storage.published import check_output_file, check_output_folder, published_file, published_folder
 from clip_pipeline.training.model.precision import count_threads
@@ -122,7 +123,8 @@ def _compare_on(text: Path, asked: list[AskedModel], recipe: Recipe, output: Pat
     check_output_folder(output)
     looks_like_dump(text)  # says what is wrong with a file that cannot be read
     language, evaluation = recipe.language, recipe.evaluation
-    config = [fingerprinted(language), fingerprinted(recipe.pooling), evaluation.bootstrap_samples, evaluation.seed]
+    rates = {name: value for name, value in fingerprinted(recipe.pooling).items() if name not in OF_ARCHITECTURE}
+    config = [fingerprinted(language), rates, evaluation.bootstrap_samples, evaluation.seed]
     identity = hash_json([LANGUAGE_VERSION, hash_file(text), config])[:16]
     with published_folder(output, {"command": "language", "text and settings": identity}, replace) as (folder, work):
         corpus = _corpus(text, recipe, work / identity / "corpus")

@@ -19,7 +19,7 @@ TRAINING = (
     Asset(
         name="clip_checkpoint",
         stage="training",
-        about="A CLIP trained from scratch, as a folder that plain open_clip loads.",
+        about="A CLIP trained from scratch, as a folder that plain open_clip loads, unless it pools its tokens.",
         code_version="5",
         kinds=("pytorch", "openclip"),
         owner="models",
