@@ -32,6 +32,7 @@ VERBS = (
         "compare_trainings",
     ),
     *("load", "embed", "evaluate", "probe", "classify", "compare_scores", "adapt", "compare_language_models"),
+    "search",
     *("run", "status", "plan", "take_down", "read_table", "verify", "request_budgets", "forget_answers"),
     *("add_variant", "list_variants", "remove_variant", "add_dataset", "remove_dataset"),
 )
