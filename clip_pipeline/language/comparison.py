@@ -46,10 +46,12 @@ TIMED = ("ms_per_step", "processor_minutes", "ms_forward")
 
 @dataclass(frozen=True)
 class Scored:
-    """rows: of scores.parquet. pairs: of pairs.csv. timing: by the key of a model. starts: for each pooled model, where in the shown text its segments begin."""
+    """rows: of scores.parquet. pairs: of pairs.csv. table_level: bits a character of the best table of counts in the beginning of the validation text that
+    trainings are scored on. timing: by the key of a model. starts: for each pooled model, where in the shown text its segments begin."""
 
     rows: list[dict[str, Any]]
     pairs: list[Pair]
+    table_level: float
     timing: dict[str, dict[str, float]]
     starts: dict[str, list[bool]]
 
@@ -89,7 +91,9 @@ def compare_models(
             row |= _difference("table", mine, table_blocks[row["split"]], samples, seed)
             if unpooled is not None:
                 row |= _difference("unpooled", mine, blocks[unpooled, row["split"]], samples, seed)
-    return Scored(rows, pairs_of(list(folders), blocks, samples, seed), timing, starts)
+    beginning = corpus.split("validation")[: settings.validation_characters or None].astype(np.int64)
+    level = float(table.bits(beginning)[1:].mean())
+    return Scored(rows, pairs_of(list(folders), blocks, samples, seed), level, timing, starts)
 
 
 def stride_of(settings: LanguageSettings) -> int:
@@ -122,7 +126,7 @@ def write_comparison(scored: Scored, folders: Mapping[AskedModel, Path], corpus:
         pairs.writerows(dataclasses.asdict(pair) for pair in scored.pairs)
     draw_bits(whole, verdict(whole), folder / "bits.png")
     logs = {model.key: path / LOG_FILE for model, path in folders.items()}
-    draw_times(logs, corpus.baselines[corpus.best_table]["validation"], folder / "times.png")
+    draw_times(logs, scored.table_level, folder / "times.png")
     draw_segments(text, scored.starts, folder / "segments.png")
 
 

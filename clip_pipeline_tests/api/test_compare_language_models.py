@@ -9,7 +9,11 @@ from clip_pipeline.api import compare
 from clip_pipeline.api.compare import compare_language_models
 from clip_pipeline.cli.program import commands
 from clip_pipeline.errors import InputError, SettingsError, StoreError
+from clip_pipeline.language import figures
+from clip_pipeline.language.alphabet import ids_of
+from clip_pipeline.language.counts import CountModel
 from clip_pipeline.language.folder import load_language_model
+from clip_pipeline.language.text8 import split_bounds
 
 pytestmark = pytest.mark.slow  # trainings and their scores: seconds
 SETTINGS = {
@@ -97,3 +101,18 @@ def test_the_published_setting_of_text8_runs_at_a_tiny_size(text, tmp_path):
     assert {pair.rival for pair in found.pairs} == {"none@12"}
     _, form = load_language_model(tmp_path / "out/models/gumbel@5-0", "gumbel")
     assert (form.layers, form.convolution, form.dropout) == ((2, 8, 2), 0, 0.1)
+
+
+def test_the_line_of_the_table_in_the_figure_of_times_is_of_the_text_that_its_points_are_of(
+    text, tmp_path, monkeypatch
+):
+    levels = []
+    monkeypatch.setattr(figures, "draw_times", lambda logs, level, path: levels.append(level))
+    settings = SETTINGS | {"language.validation_characters": 100}
+    compare_language_models(text, tmp_path / "out", models="none@1", settings=settings, device="cpu")
+    ids = ids_of(text.read_bytes()).astype("int64")
+    first, last = (split_bounds(len(ids))[name] for name in ("train", "validation"))
+    levels_of_orders = [
+        CountModel(ids[slice(*first)], order, 27).bits(ids[last[0] : last[0] + 100])[1:].mean() for order in range(8)
+    ]
+    assert any(levels[0] == pytest.approx(level) for level in levels_of_orders)
