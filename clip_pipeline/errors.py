@@ -264,18 +264,18 @@ def may_pass(error: BaseException) -> bool:
     return isinstance(error, UnavailableError)
 
 
-MOST_LISTED_NAMES, FIRST_NAMES = 200, 10
+MAX_LISTED_NAMES, FIRST_NAMES = 200, 10
 """Of kinds and settings all are shown, of photos some."""
-MOST_COMPARED_NAMES = 20_000
+MAX_COMPARED_NAMES = 20_000
 """Comparing takes some 20 µs a name."""
 
 
 def nearest_name(wrong: str, right_names: Iterable[str]) -> str:
     """`Did you mean "x"?` where a close name exists, else the names, the first of very many; ends with no space."""
     names = sorted(right_names)
-    close = difflib.get_close_matches(wrong, names, n=1, cutoff=0.5) if len(names) <= MOST_COMPARED_NAMES else []
+    close = difflib.get_close_matches(wrong, names, n=1, cutoff=0.5) if len(names) <= MAX_COMPARED_NAMES else []
     if close:
         return f'Did you mean "{close[0]}"?'
-    if len(names) > MOST_LISTED_NAMES:
+    if len(names) > MAX_LISTED_NAMES:
         return f"Known: {', '.join(names[:FIRST_NAMES])} and {len(names) - FIRST_NAMES:,} more."
     return f"Known: {', '.join(names)}."

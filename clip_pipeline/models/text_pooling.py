@@ -55,7 +55,7 @@ class TextPooling:
         found: dict[str, Any] = {"tokens": self.tokens, "kind": self.kind}
         found |= {"convolution": self.convolution} if self.convolution else {}
         found |= {"target": self.target} if self.kind in TO_TARGET else {}
-        return found if self.kind == NONE else found | {"after_layer": self.after_layer, "most_segments": self.segments}
+        return found if self.kind == NONE else found | {"after_layer": self.after_layer, "max_segments": self.segments}
 
 
 def reads_bytes(config: dict[str, Any]) -> bool:

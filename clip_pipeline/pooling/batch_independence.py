@@ -9,9 +9,9 @@ if TYPE_CHECKING:
 
 
 class BatchIndependence(NamedTuple):
-    """least_cosine: of a photo's vector alone and in the batch of all. largest_change: between two passes over the same batch."""
+    """min_cosine: of a photo's vector alone and in the batch of all. largest_change: between two passes over the same batch."""
 
-    least_cosine: float
+    min_cosine: float
     largest_change: float
 
 

@@ -24,7 +24,7 @@ STRONG_FROM, LIKELY_FROM, WEAK_FROM = 0.8, 0.5, 0.1
 
 PRIOR_STEPS = 50
 SMALLEST_PRIOR, LARGEST_PRIOR = 1e-7, 0.5
-LEAST_OF_SHARE = 10
+PRIOR_DIVISOR = 10
 """A tenth of the usual share is the least: whether anything fits at all is asked by `fits_nothing`."""
 MAX_KNOTS = 200
 
@@ -72,7 +72,7 @@ class Calibration:
         if curve is None:
             raise ShapeError("The index has learnt no words for its scores. Build it of photos with captions.")
         ratios_N = np.exp(np.interp(scores_N, curve.scores, curve.log_ratios))
-        prior = min(max(fitted_prior(ratios_N), curve.share / LEAST_OF_SHARE), curve.share)
+        prior = min(max(fitted_prior(ratios_N), curve.share / PRIOR_DIVISOR), curve.share)
         return prior * ratios_N / (prior * ratios_N + 1 - prior)
 
     def fits_nothing(self, best_score: float, words: int) -> bool:

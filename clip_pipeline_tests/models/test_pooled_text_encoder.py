@@ -255,4 +255,4 @@ def test_laptop_bytes_has_the_size_that_is_counted_by_hand():
     last = 2 * segments * width**2 + 2 * width**2 + 2 * segments * width + 2 * width * mlp
     assert facts.text_gflops == pytest.approx(2e-9 * (segments * width**2 + 2 * layer + last + width * 256))
     pooling = text_pooling_of_model(build_model(config))
-    assert pooling is not None and pooling.facts()["most_segments"] == segments
+    assert pooling is not None and pooling.facts()["max_segments"] == segments

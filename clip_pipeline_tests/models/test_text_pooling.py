@@ -27,7 +27,7 @@ def test_bytes_are_words_before_the_first_layer_where_nothing_else_is_said():
     pooling = said(BYTES)
     assert (pooling.after_layer, pooling.convolution, pooling.segments) == (0, 5, 22)
     assert pooling.facts() == {
-        "tokens": "bytes", "kind": "whitespace", "convolution": 5, "after_layer": 0, "most_segments": 22,
+        "tokens": "bytes", "kind": "whitespace", "convolution": 5, "after_layer": 0, "max_segments": 22,
     }  # fmt: skip
 
 

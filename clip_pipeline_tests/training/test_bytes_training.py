@@ -61,7 +61,7 @@ def test_it_learns_the_colours_also_mistyped(trained):
     assert similarities(trained, mistyped).argmax(1).tolist() == [0, 1, 2, 3]
     summary = json.loads((trained / "model" / "training.json").read_text())
     assert summary["text_token_pooling"] == {
-        "tokens": "bytes", "kind": "whitespace", "convolution": 5, "after_layer": 0, "most_segments": 12,
+        "tokens": "bytes", "kind": "whitespace", "convolution": 5, "after_layer": 0, "max_segments": 12,
     }  # fmt: skip
     assert summary["final_train_loss"] < 0.9 * math.log(8)
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from clip_pipeline.pipeline.checks.check import Check, CheckOutcome
 from clip_pipeline.pipeline.workspace import Workspace
 
-LEAST_RECALL = 0.999
-LEAST_AUC = 0.6
+MIN_RECALL = 0.999
+MIN_AUC = 0.6
 """Of the best scores of phrases that photos have, beside those that none has; guessing is 0.5."""
 MIN_PHRASES = 40
 
@@ -17,7 +17,7 @@ def search_is_exact(workspace: Workspace, partition: str) -> CheckOutcome:
 
     measured = measured_exactness(SearchIndex(workspace.get("search_index", partition).folder))
     found = f"recall@{BEST} beside float64 is {measured.photos:.4f} for {measured.queries} photos and {measured.texts:.4f} for texts"
-    passed = min(measured.photos, measured.texts) >= LEAST_RECALL
+    passed = min(measured.photos, measured.texts) >= MIN_RECALL
     return CheckOutcome(passed, found, {"photos": measured.photos, "texts": measured.texts})
 
 
@@ -32,7 +32,7 @@ def scores_tell_found_from_absent(workspace: Workspace, partition: str) -> Check
         )
     auc = float(figures[f"found or absent, AUC by {figures['scoring']}"])
     found = f"the best score tells phrases that photos have from those that none has with an AUC of {auc:.3f}; guessing is 0.5"
-    return CheckOutcome(auc >= LEAST_AUC, found, {"absent": absent, "auc": auc})
+    return CheckOutcome(auc >= MIN_AUC, found, {"absent": absent, "auc": auc})
 
 
 SEARCH_CHECKS = (

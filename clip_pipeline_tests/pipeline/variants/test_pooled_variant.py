@@ -85,7 +85,7 @@ def test_a_model_that_looks_at_the_photos_beside_one_stops_what_comes_after(work
     monkeypatch.setattr(type(encoder), "encode_image", of_the_batch)
     found = vectors_do_not_depend_on_the_batch(workspace, POOLED)
     (check,) = MODEL_CHECKS
-    assert not found.passed and float(found.numbers["least_cosine"]) < 0.9999 and check.blocking
+    assert not found.passed and float(found.numbers["min_cosine"]) < 0.9999 and check.blocking
 
 
 def test_the_report_compares_it_and_says_how_it_pools(workspace):

@@ -85,7 +85,7 @@ def text_facts(model: str, *assignments: str) -> dict:
 
 def test_a_text_encoder_is_pooled_as_the_settings_say():
     assert text_facts("laptop_vit", "kind=router", "target=3") == {
-        "tokens": "tokenizer", "kind": "router", "target": 3.0, "after_layer": 1, "most_segments": 12,
+        "tokens": "tokenizer", "kind": "router", "target": 3.0, "after_layer": 1, "max_segments": 12,
     }  # fmt: skip
     own = text_facts("laptop_bytes", "after_layer=1")
     assert (own["kind"], own["tokens"], own["convolution"], own["after_layer"]) == ("whitespace", "bytes", 5, 1)
